@@ -1,0 +1,108 @@
+"""What a plug-in has to look like. Structural: nothing to inherit, nothing to import."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, UInt8
+
+from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
+
+Condition = Literal["category", "mask", "azimuth"]
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """One split of one data set: ordered, deterministic pairs and their images."""
+
+    name: str
+    split: str
+    revision: str  # hash of the annotations and pair list that were read
+    licence: str
+    citation: str
+    size_from: Literal["box", "image"]  # what T is the longer side of
+    has_absent: bool  # whether a source keypoint can be absent from the target: KAP needs it
+
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+
+    @property
+    def coverage(self) -> Coverage: ...
+
+    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
+        """Pairs of the split in the data set's own order.
+
+        Raises:
+            KapbenchError: a category that the data set has not.
+        """
+
+    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
+        """The split's distinct images, ordered by image_id."""
+
+    def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
+        """The image in RGB. Raises KapbenchError where it cannot be read whole."""
+
+    def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
+        """True on the object; None where the data set has no mask of it."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Sees one image. The core caches what it returns and compares the maps itself."""
+
+    name: str
+    revision: str  # changes whenever the output does: weights' hash, settings
+    conditions_on: tuple[Condition, ...]
+    similarity: Literal["dot", "neg_l2"]
+
+    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]: ...
+
+
+@runtime_checkable
+class PairModel(Protocol):
+    """Must see both images at once. Never sees a target keypoint or a visibility."""
+
+    name: str
+    revision: str
+    conditions_on: tuple[Condition, ...]
+
+    def match(
+        self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
+    ) -> SimilarityMap:
+        """Similarity of each query (original source pixels) to the target's cells, higher is better."""
+
+
+@runtime_checkable
+class AnnotatedModel(Protocol):
+    """The oracle's own door: it reads the answer, so it is a control and never a competitor."""
+
+    name: str
+    revision: str
+    conditions_on: tuple[Condition, ...]
+    reads_answer: Literal[True]
+
+    def match_pair(
+        self, pair: Pair, anchor: Callable[[Grid], Float[np.ndarray, "h w 2"]]
+    ) -> SimilarityMap:
+        """Maps of all source-visible keypoints, in order of id.
+
+        `anchor` gives the point (original target pixels) by which a rule measures each cell.
+        """
+
+
+Model = Encoder | PairModel | AnnotatedModel
+
+
+class Metric(Protocol):
+    """A number from a records table; rows weigh 1 unless told."""
+
+    def __call__(
+        self, records: pd.DataFrame, weights: Float[np.ndarray, "n"] | None = None
+    ) -> float: ...
+
+
+class Executor(Protocol):
+    """Runs independent shards anywhere, in any order, and yields results as they finish."""
+
+    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]: ...

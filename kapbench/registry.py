@@ -1,0 +1,110 @@
+"""Names to plug-ins: entry points, files of the user's, and answers to names that do not exist."""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from kapbench.errors import KapbenchError
+
+Kind = Literal["models", "datasets"]
+
+
+def names(kind: Kind) -> list[str]:
+    """Registered names, sorted; nothing is imported."""
+    return sorted(entry.name for entry in _entries(kind))
+
+
+def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
+    """The error for a name that does not exist: suggests the nearest, else lists what does."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    fix = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    return KapbenchError(f"unknown {thing} '{name}'", place=place, fix=fix)
+
+
+def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
+    """The factory behind a name, a prefixed name (`features:DIR`) or `path/to/file.py:Class`.
+
+    A name with a prefix that is registered with a trailing colon gets the rest of the spec as its
+    first argument.
+
+    Raises:
+        KapbenchError: nothing has this name; the file or the attribute is missing.
+    """
+    by_name = {entry.name: entry for entry in _entries(kind)}
+    if spec in by_name and not spec.endswith(":"):
+        return _load(by_name[spec])
+    head, colon, tail = spec.partition(":")
+    if colon and head + colon in by_name:
+        return _bind(_load(by_name[head + colon]), tail)
+    path, _, attribute = spec.rpartition(":")
+    if path.endswith(".py"):
+        return _from_file(Path(path), attribute)
+    raise unknown(kind[:-1].replace("dataset", "data set"), spec, by_name)
+
+
+def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, Any]) -> Any:
+    """Calls the factory behind `spec`.
+
+    Args:
+        context: Offered; a factory that does not name the parameter does not get it.
+        options: Asked for by the user; one that the factory does not accept is an error.
+    """
+    factory = resolve(kind, spec)
+    parameters = inspect.signature(factory).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for option in options:
+        if option not in parameters and not takes_any:
+            error = unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
+            raise error
+    offered = {k: v for k, v in context.items() if k in parameters and k not in options}
+    return factory(**offered, **options)
+
+
+def _entries(kind: Kind) -> Iterable[EntryPoint]:
+    return entry_points(group=f"kapbench.{kind}")
+
+
+def _load(entry: EntryPoint) -> Callable[..., Any]:
+    try:
+        loaded: Callable[..., Any] = entry.load()
+    except ImportError as error:
+        raise KapbenchError(
+            f"'{entry.name}' cannot be imported: {error}",
+            place=entry.value,
+            fix="install what it needs, e.g. pip install 'kapbench[hf]'",
+        ) from error
+    return loaded
+
+
+def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
+    import functools
+
+    return functools.partial(factory, argument)
+
+
+def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
+    if not path.is_file():
+        raise KapbenchError("adapter file not found", place=path, fix="give path/to/file.py:Class")
+    name = f"kapbench_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise KapbenchError(
+            f"the adapter file fails when imported: {type(error).__name__}: {error}",
+            place=path,
+            fix="run `python " + str(path) + "` and mend what it says",
+        ) from error
+    if not hasattr(module, attribute):
+        raise unknown("class", attribute, [n for n in vars(module) if not n.startswith("_")], path)
+    factory: Callable[..., Any] = getattr(module, attribute)
+    return factory

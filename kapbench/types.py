@@ -1,0 +1,199 @@
+"""Frozen values that every part of kapbench speaks in. NumPy only.
+
+Pixels are continuous, x right, y down, in the original image: the pixel in column c covers [c, c+1).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real, UInt8
+
+AZIMUTH_BINS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A square frame of `side` pixels that holds a whole image, centred, the rest padding.
+
+    Rounding is that of the published sd-dino family: the short side is rounded half to even, the
+    offset truncated, and coordinates are float32.
+    """
+
+    image_size: tuple[int, int]  # width, height of the original image
+    side: int
+
+    @property
+    def scale(self) -> float:
+        return self.side / max(self.image_size)
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """Width and height of the image inside the frame."""
+        long_px = max(self.image_size)
+        w, h = (int(np.around(self.side * s / long_px)) for s in self.image_size)
+        return w, h
+
+    @property
+    def offset(self) -> tuple[int, int]:
+        """x and y of the image's top-left corner inside the frame."""
+        w, h = self.resized
+        return int((self.side - w) / 2), int((self.side - h) / 2)
+
+    def to_frame(self, xy: Real[np.ndarray, "*n 2"]) -> Float32[np.ndarray, "*n 2"]:
+        """Original pixels to frame pixels, in float32 as published."""
+        scaled = np.asarray(xy, np.float32) * np.float32(self.scale)
+        return scaled + np.asarray(self.offset, np.float32)
+
+    def to_image(self, xy: Real[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
+        """Frame pixels to original pixels."""
+        return (np.asarray(xy, np.float64) - np.asarray(self.offset, np.float64)) / self.scale
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`height` × `width` equal cells over `box` (x0, y0, x1, y1) in original pixels.
+
+    The box may reach beyond the image (a letterbox does). Cells are numbered row by row.
+    """
+
+    height: int
+    width: int
+    box: tuple[float, float, float, float]
+
+    @classmethod
+    def letterbox(cls, image_size: tuple[int, int], cells: int, side: int) -> "Grid":
+        """`cells` × `cells` over the square frame of `side` pixels around an image (w, h)."""
+        frame = Letterbox(image_size, side)
+        (x0, y0), (x1, y1) = frame.to_image(np.array([[0, 0], [side, side]])).tolist()
+        return cls(cells, cells, (x0, y0, x1, y1))
+
+    @classmethod
+    def stretched(cls, image_size: tuple[int, int], height: int, width: int) -> "Grid":
+        """`height` × `width` cells over exactly the image (w, h): an anisotropic resize."""
+        return cls(height, width, (0.0, 0.0, float(image_size[0]), float(image_size[1])))
+
+    @property
+    def n_cells(self) -> int:
+        return self.height * self.width
+
+    @property
+    def cell_size(self) -> tuple[float, float]:
+        """Width and height of a cell in original pixels."""
+        x0, y0, x1, y1 = self.box
+        return (x1 - x0) / self.width, (y1 - y0) / self.height
+
+    def edges(self) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
+        """x of the cells' left edges and y of their top edges, original pixels."""
+        (dx, dy), (x0, y0, _, _) = self.cell_size, self.box
+        return x0 + dx * np.arange(self.width), y0 + dy * np.arange(self.height)
+
+    def centres(self) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
+        """x and y of the cells' centres, original pixels."""
+        (dx, dy), (x, y) = self.cell_size, self.edges()
+        return x + dx / 2, y + dy / 2
+
+    def cell_of(self, xy: Real[np.ndarray, "n 2"]) -> Int[np.ndarray, "n"]:
+        """Number of the cell that holds each point; points beyond the box go to its border cell."""
+        (dx, dy), (x0, y0, _, _) = self.cell_size, self.box
+        column = np.floor((xy[:, 0] - x0) / dx).clip(0, self.width - 1)
+        row = np.floor((xy[:, 1] - y0) / dy).clip(0, self.height - 1)
+        return (row * self.width + column).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Positions in original pixels, by keypoint id; NaN where the image does not show it."""
+
+    xy: Float[np.ndarray, "K 2"]
+    visible: Bool[np.ndarray, "K"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One annotated image."""
+
+    image_id: str  # unique in its data set, a relative path without ending, e.g. "cat/2007_001825"
+    category: str
+    size: tuple[int, int]  # width, height
+    bbox: tuple[float, float, float, float]  # x1, y1, x2, y2
+    keypoints: Keypoints
+    azimuth_bin: int | None = None  # 0 front, 1-3 facing image-left, 4 rear, 5-7 facing image-right
+    mask: Path | None = None
+    truncated: bool | None = None
+    occluded: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two images of one category and what is known of their keypoints."""
+
+    pair_id: str
+    source: View
+    target: View
+    size: float  # T: pixels of the original target image
+    groups: Int[np.ndarray, "K"]  # repeated-part group of each keypoint, -1 where it stands alone
+    twins: Int[np.ndarray, "K"]  # mirror twin of each keypoint, itself where it has none
+
+    @property
+    def viewpoint_change(self) -> int | None:
+        """Circular difference of the azimuth bins, 0-4; None where one is unknown."""
+        s, t = self.source.azimuth_bin, self.target.azimuth_bin
+        if s is None or t is None:
+            return None
+        return min((s - t) % AZIMUTH_BINS, (t - s) % AZIMUTH_BINS)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that a model is shown: pixels, and beyond them only what it declares to look at."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    image_id: str
+    category: str | None = None
+    mask: Bool[np.ndarray, "h w"] | None = None
+    azimuth_bin: int | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width, height."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """Un-normalised features of one image on a grid."""
+
+    values: Float[np.ndarray, "c h w"]
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityMap:
+    """Similarity of each query point of the source to each cell of the target."""
+
+    values: Float[np.ndarray, "q h w"]
+    grid: Grid  # over the target image
+    queries: Float[np.ndarray, "q 2"]  # original source pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a data set's split is present."""
+
+    categories: tuple[str, ...]  # present and whole
+    categories_expected: tuple[str, ...]
+    n_pairs: int
+    n_pairs_expected: int
+
+    @property
+    def complete(self) -> bool:
+        return self.n_pairs == self.n_pairs_expected
+
+    def __str__(self) -> str:
+        if self.complete:
+            return f"complete: {len(self.categories)} categories, {self.n_pairs:,} pairs"
+        return (
+            f"partial: {len(self.categories)} of {len(self.categories_expected)} categories "
+            f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} pairs"
+        )
