@@ -1,0 +1,1 @@
+"""Rules, records, metrics, splits, statistics: pure functions, no torch."""

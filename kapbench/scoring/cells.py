@@ -1,0 +1,153 @@
+"""From the cells of a similarity map to points, and from points to the cells around them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int, Real
+
+from kapbench.scoring.rules import Decode, Geometry
+from kapbench.types import Grid, Letterbox
+
+SOURCE_FRAME_PX = 840  # source cells are found in this frame, in float32, as published
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The coordinates a rule measures in: a letterbox, or the original pixels."""
+
+    image_size: tuple[int, int]
+    side: int | None
+
+    @property
+    def scale(self) -> float:
+        return 1.0 if self.side is None else Letterbox(self.image_size, self.side).scale
+
+    def points(self, xy: Real[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
+        """Original pixels to this frame (through float32 in a letterbox, as published)."""
+        if self.side is None:
+            return np.asarray(xy, np.float64)
+        return Letterbox(self.image_size, self.side).to_frame(xy).astype(np.float64)
+
+    def to_image(self, xy: Float64[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
+        return xy if self.side is None else Letterbox(self.image_size, self.side).to_image(xy)
+
+    def edges(self, grid: Grid) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
+        """Left and top edges of a grid's cells; whole numbers for a letterbox grid."""
+        x, y = grid.edges()
+        if self.side is None:
+            return x, y
+        box = Letterbox(self.image_size, self.side)
+        # Going to original pixels and back costs 1e-13; whole numbers must come back whole.
+        return np.round(x * box.scale + box.offset[0], 6), np.round(y * box.scale + box.offset[1], 6)
+
+    def cell_size(self, grid: Grid) -> tuple[float, float]:
+        dx, dy = grid.cell_size
+        return round(dx * self.scale, 6), round(dy * self.scale, 6)
+
+
+def source_cells(
+    grid: Grid, image_size: tuple[int, int], xy: Real[np.ndarray, "q 2"]
+) -> Int[np.ndarray, "q"]:
+    """Number of the source cell of each keypoint: floor(cells / side · xy), float32, clipped."""
+    frame = Frame(image_size, SOURCE_FRAME_PX)
+    (x, y), (dx, dy) = frame.edges(grid), frame.cell_size(grid)
+    in_frame = Letterbox(image_size, SOURCE_FRAME_PX).to_frame(xy)
+    per_px = np.array([1 / dx, 1 / dy], np.float32)
+    cell = np.floor((in_frame - np.array([x[0], y[0]], np.float32)) * per_px).astype(np.int64)
+    column, row = cell[:, 0].clip(0, grid.width - 1), cell[:, 1].clip(0, grid.height - 1)
+    return np.asarray(row * grid.width + column)
+
+
+def anchors(
+    geometry: Geometry, grid: Grid, image_size: tuple[int, int]
+) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
+    """x of each column's and y of each row's measured point, in the geometry's frame."""
+    frame = Frame(image_size, geometry.frame_px)
+    (x, y), (dx, dy) = frame.edges(grid), frame.cell_size(grid)
+    return (x, y) if geometry.anchor == "top-left" else (x + dx / 2, y + dy / 2)
+
+
+def decode_cells(
+    decode: Decode,
+    grid: Grid,
+    image_size: tuple[int, int],
+    cells: Float64[np.ndarray, "q 2"],
+) -> Float64[np.ndarray, "q 2"]:
+    """(column, row), whole or fractional, to predicted points in the decode's frame."""
+    frame = Frame(image_size, decode.frame_px)
+    (x, y), size = frame.edges(grid), np.array(frame.cell_size(grid))
+    match decode.offset:
+        case "half-cell-minus-half":
+            offset = size / 2 - 0.5
+        case "floor-half-cell":
+            offset = size // 2
+        case _:
+            offset = size / 2
+    return np.array([x[0], y[0]]) + cells * size + offset
+
+
+def argmax_cells(
+    best: Int[np.ndarray, "q"], grid: Grid
+) -> Float64[np.ndarray, "q 2"]:
+    """Cell numbers to (column, row)."""
+    return np.stack([best % grid.width, best // grid.width], axis=1).astype(np.float64)
+
+
+def soft_argmax_cells(
+    maps: Float32[np.ndarray, "q h w"],
+    best: Int[np.ndarray, "q"],
+    window: int,
+    temperature: float,
+) -> Float64[np.ndarray, "q 2"]:
+    """Expected (column, row) under a softmax over all cells, similarity 0 outside the window.
+
+    The window is (2·window + 1)² cells around the argmax, cut at the border. A similarity of 0
+    still weighs exp(0): the cells outside pull the point towards the map's middle, as published.
+    """
+    n, height, width = maps.shape
+    around = np.arange(-window, window + 1)
+    rows = (best // width)[:, None] + around
+    columns = (best % width)[:, None] + around
+    valid = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    values = maps[
+        np.arange(n)[:, None, None],
+        rows.clip(0, height - 1)[:, :, None],
+        columns.clip(0, width - 1)[:, None, :],
+    ].astype(np.float64)
+    top = np.maximum(values.max(axis=(1, 2), where=valid, initial=-np.inf), 0.0)
+    outside = np.exp(-top / temperature)
+    # The whole map at the outside's weight, and in the window the difference to it.
+    extra = np.where(valid, np.exp((values - top[:, None, None]) / temperature), 0.0)
+    extra -= valid * outside[:, None, None]
+    total = outside * height * width + extra.sum(axis=(1, 2))
+    middle = np.array([(width - 1) / 2, (height - 1) / 2]) * (outside * height * width)[:, None]
+    column = middle[:, 0] + (extra.sum(axis=1) * columns).sum(axis=1)
+    row = middle[:, 1] + (extra.sum(axis=2) * rows).sum(axis=1)
+    return np.stack([column, row], axis=1) / total[:, None]
+
+
+def circle_maxima(
+    maps: Float32[np.ndarray, "q h w"],
+    x: Float64[np.ndarray, "w"],
+    y: Float64[np.ndarray, "h"],
+    centres: Float64[np.ndarray, "q 2"],
+    radii: Float[np.ndarray, "a"],
+    geometry: Geometry,
+) -> tuple[Float32[np.ndarray, "a q"], Float32[np.ndarray, "a q"]]:
+    """Best score inside and outside each circle; NaN where no cell is on that side."""
+    n = len(maps)
+    d2 = (np.square(x - centres[:, :1])[:, None, :] + np.square(y - centres[:, 1:])[:, :, None]).reshape(n, -1)
+    flat = maps.reshape(n, -1)
+    nearest = d2.argmin(axis=1)
+    inside = np.empty((len(radii), n), np.float32)
+    outside = np.empty_like(inside)
+    low = np.float32(-np.inf)
+    for i, radius in enumerate(radii):
+        mask = d2 <= radius**2 if geometry.closed else d2 < radius**2
+        if geometry.nearest_inside:
+            mask[np.arange(n), nearest] = True
+        inside[i] = np.where(mask, flat, low).max(axis=1)
+        outside[i] = np.where(mask, low, flat).max(axis=1)
+    for side in (inside, outside):
+        side[np.isneginf(side)] = np.nan
+    return inside, outside

@@ -1,0 +1,41 @@
+"""Which rows a split asks about."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from kapbench.registry import unknown
+
+_Selector = Callable[[pd.DataFrame], np.ndarray]
+
+
+def _has_twin(records: pd.DataFrame) -> np.ndarray:
+    mirrored = (records["twin"] != records["keypoint"]).to_numpy(bool)
+    return np.asarray(mirrored | (records["group"] >= 0).to_numpy(bool))
+
+
+def _viewpoint(change: int) -> _Selector:
+    return lambda records: (records["viewpoint_change"] == change).to_numpy(bool)
+
+
+_SPLITS: dict[str, _Selector] = {
+    "all": lambda records: np.ones(len(records), bool),
+    "symmetric": _has_twin,
+    "other": lambda records: ~_has_twin(records),
+    "absent_with_twin": lambda records: np.ones(len(records), bool),  # samples are chosen by kap()
+    **{f"viewpoint={change}": _viewpoint(change) for change in range(5)},
+}
+SPLITS = tuple(_SPLITS)
+
+
+def select(records: pd.DataFrame, split: str) -> Bool[np.ndarray, "n"]:
+    """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4.
+
+    Raises:
+        KapbenchError: no such split.
+    """
+    if split not in _SPLITS:
+        raise unknown("split", split, SPLITS)
+    return _SPLITS[split](records)
