@@ -92,7 +92,8 @@ def kap(
     Args:
         rows: Records to ask about; None: all.
         twin_split: Keep, of target-visible keypoints that have a twin, only the positives, and the
-            samples of absent keypoints whose twin is visible: can a threshold tell the two apart?
+            samples of absent keypoints whose twin is visible. Either label weighs the same within
+            a category, so a score that ignores the image gets 0.5 whatever their numbers.
     """
     samples = kap_samples(records, rule, alpha)
     keep = np.ones(len(samples.row), bool) if rows is None else rows[samples.row]
@@ -100,10 +101,12 @@ def kap(
         keep &= _twin_samples(records, samples)
     label, score, row = samples.label[keep], samples.score[keep], samples.row[keep]
     codes, n_categories = _codes(records, "category")
-    w = None if weights is None else weights[..., row]
     category = codes[row]
     n = np.bincount(category, minlength=n_categories)
     n_negative = np.bincount(category[~label], minlength=n_categories)
+    w = None if weights is None else weights[..., row]
+    if twin_split:
+        w = _balanced(label, n - n_negative, n_negative, category) * (1.0 if w is None else w)
     if average == "category":
         values = average_precision(label, score, w, category, n_categories)
         return ByCategory(values, n, pairs_by_category(records, row), n_negative)
@@ -118,6 +121,17 @@ def _twin_samples(records: pd.DataFrame, samples: Samples) -> Bool[np.ndarray, "
     absent_with_twin = ~visible & records["twin_visible"].to_numpy(bool)
     positive = (visible & has_twin)[samples.row] & samples.label
     return np.asarray(positive | absent_with_twin[samples.row])
+
+
+def _balanced(
+    label: Bool[np.ndarray, "s"],
+    n_positive: Int[np.ndarray, "c"],
+    n_negative: Int[np.ndarray, "c"],
+    category: Int[np.ndarray, "s"],
+) -> Float64[np.ndarray, "s"]:
+    """Weights that make a category's negatives as heavy as its positives."""
+    ratio = n_positive / np.maximum(n_negative, 1)
+    return np.where(label, 1.0, ratio[category])
 
 
 def pck_correct(

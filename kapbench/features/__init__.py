@@ -1,0 +1,1 @@
+"""Feature maps: encode once, keep, compare. The only rooms of the core that import torch."""

@@ -1,0 +1,130 @@
+"""One fp16 safetensors file per (encoder, image), verified by hash, written atomically."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float16, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from kapbench.errors import KapbenchError
+from kapbench.files import write_atomically
+from kapbench.types import FeatureMap, Grid
+
+SCHEMA = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedMap:
+    """Features of one image by cell, as scoring reads them."""
+
+    cells: Float16[np.ndarray, "n c"]  # n = grid.n_cells, row by row
+    grid: Grid
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureCache:
+    """The maps of one encoder below `root`.
+
+    `encoder` is the fingerprint of everything that shapes its output.
+    """
+
+    root: Path
+    encoder: str
+
+    def path(self, image_hash: str) -> Path:
+        return self.root / self.encoder / image_hash[:2] / f"{image_hash}.safetensors"
+
+    def write(self, image_hash: str, feature_map: FeatureMap) -> None:
+        """Rounds to fp16 and moves the finished file into place.
+
+        Raises:
+            KapbenchError: the map is not finite (also once rounded to fp16) or misshapen.
+        """
+        cells = to_cells(feature_map)
+        grid = feature_map.grid
+        metadata = {
+            "schema": SCHEMA,
+            "grid": json.dumps([grid.height, grid.width, *grid.box]),
+            "sha256": _digest(cells),
+        }
+        write_atomically(self.path(image_hash), save({"features": cells}, metadata))
+
+    def verify(self, image_hash: str) -> bool | None:
+        """True: whole; False: there but damaged; None: not there."""
+        path = self.path(image_hash)
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                return metadata.get("schema") == SCHEMA and metadata["sha256"] == _digest(
+                    file.get_tensor("features")
+                )
+        except (SafetensorError, OSError, KeyError, ValueError):
+            return False
+
+    def read(self, image_hash: str) -> CachedMap:
+        with safe_open(self.path(image_hash), framework="numpy") as file:
+            return CachedMap(file.get_tensor("features"), _grid(file.metadata()))
+
+    def rows(
+        self, image_hash: str, cells: Int[np.ndarray, "q"]
+    ) -> Float16[np.ndarray, "q c"]:
+        """Features of a few cells; the rest of the file is not read."""
+        with safe_open(self.path(image_hash), framework="numpy") as file:
+            view = file.get_slice("features")
+            return np.concatenate([view[int(c) : int(c) + 1] for c in cells])
+
+    def grid(self, image_hash: str) -> Grid:
+        with safe_open(self.path(image_hash), framework="numpy") as file:
+            return _grid(file.metadata())
+
+
+def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
+    """[c h w] to fp16 rows by cell.
+
+    Raises:
+        KapbenchError: values that are not finite, or a shape that is not the grid's.
+    """
+    values, grid = np.asarray(feature_map.values), feature_map.grid
+    if values.ndim != 3 or values.shape[1:] != (grid.height, grid.width):
+        raise KapbenchError(
+            f"feature map of shape {list(values.shape)} on a grid of {grid.height}×{grid.width}",
+            fix="return values [channels, height, width] that fit the grid",
+        )
+    with np.errstate(over="ignore"):
+        half = values.reshape(len(values), -1).T.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise KapbenchError(
+            f"{int((~np.isfinite(half)).sum()):,} of {half.size:,} feature values are not finite in fp16",
+            fix="look for NaN in the model, or scale its features below 65504",
+        )
+    return np.ascontiguousarray(half)
+
+
+def fingerprint(*parts: object) -> str:
+    """Short hash of a list of settings."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
+
+
+def pixel_hash(parts: Sequence[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()[:32]
+
+
+def _digest(cells: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(cells).data).hexdigest()
+
+
+def _grid(metadata: dict[str, str]) -> Grid:
+    height, width, *box = json.loads(metadata["grid"])
+    x0, y0, x1, y1 = box
+    return Grid(int(height), int(width), (x0, y0, x1, y1))

@@ -1,0 +1,155 @@
+"""The run folder: run.json, a card that a person and a leaderboard read, and records.parquet."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash, write_atomically
+
+SCHEMA_VERSION = 1
+CARD, RECORDS = "run.json", "records.parquet"
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelCard(_Card):
+    name: str
+    revision: str
+    kind: str  # encoder, pair or oracle
+    conditions_on: tuple[str, ...]
+    similarity: str | None
+    supervision: str  # "none", or what it was trained with
+    trained_on: str | None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class DatasetCard(_Card):
+    name: str
+    revision: str
+    split: str
+    licence: str
+    categories: tuple[str, ...]
+    categories_expected: tuple[str, ...]
+    n_pairs: int
+    n_pairs_expected: int
+    n_images: int
+    pairs_hash: str
+
+
+class RuleCard(_Card):
+    name: str
+    hash: str
+
+
+class Provenance(_Card):
+    kapbench: str
+    python: str
+    packages: dict[str, str]
+    git_commit: str | None
+    git_dirty: bool | None
+    platform: str
+    device: str
+    started: str
+    seconds: float
+    seed: int
+    records_sha256: str
+
+
+class ScoreRow(_Card):
+    """One number; None where nothing can be said. See kapbench.scoring.table.Score."""
+
+    rule: str
+    metric: str
+    average: str
+    alpha: float
+    split: str
+    category: str
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+class RunCard(_Card):
+    schema_version: int
+    model: ModelCard
+    dataset: DatasetCard
+    rules: tuple[RuleCard, ...]
+    plan_hash: str
+    provenance: Provenance
+    scores: tuple[ScoreRow, ...]
+
+    def score(
+        self, rule: str, metric: str, alpha: float, category: str, *, average: str, split: str = "all"
+    ) -> ScoreRow | None:
+        """The row with exactly these keys, or None."""
+        wanted = (rule, metric, alpha, category, average, split)
+        for row in self.scores:
+            if (row.rule, row.metric, row.alpha, row.category, row.average, row.split) == wanted:
+                return row
+        return None
+
+
+def find_runs(root: Path) -> list[Path]:
+    """Folders of finished runs below `root`, sorted."""
+    return sorted(path.parent for path in root.rglob(CARD))
+
+
+def load_card(folder: Path) -> RunCard:
+    """
+    Raises:
+        KapbenchError: no run there, a newer schema, or a card that is damaged.
+    """
+    path = folder / CARD
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content["schema_version"]
+    except FileNotFoundError as error:
+        raise KapbenchError(
+            "no finished run", place=folder, fix="`kapbench list runs` shows finished runs"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KapbenchError(
+            f"run card cannot be read: {error}", place=path, fix="run again with --force"
+        ) from error
+    if version > SCHEMA_VERSION:
+        raise KapbenchError(
+            f"run card of schema {version}, this kapbench reads up to {SCHEMA_VERSION}",
+            place=path,
+            fix="pip install --upgrade kapbench",
+        )
+    try:
+        return RunCard.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise KapbenchError(
+            f"not a run card: {first['msg']} at {'.'.join(map(str, first['loc']))}",
+            place=path,
+            fix="run again with --force",
+        ) from error
+
+
+def load_records(folder: Path) -> pd.DataFrame:
+    """
+    Raises:
+        KapbenchError: missing, or not the file that the card was written for.
+    """
+    path = folder / RECORDS
+    expected = load_card(folder).provenance.records_sha256
+    if not path.exists() or file_hash(path) != expected:
+        raise KapbenchError(
+            "records are missing or were changed after the run",
+            place=path,
+            fix="run again with --force",
+        )
+    return pd.read_parquet(path)
+
+
+def save_run(folder: Path, card: RunCard) -> None:
+    write_atomically(folder / CARD, card.model_dump_json(indent=1).encode())
