@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,19 +104,6 @@ def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
             fix="look for NaN in the model, or scale its features below 65504",
         )
     return np.ascontiguousarray(half)
-
-
-def fingerprint(*parts: object) -> str:
-    """Short hash of a list of settings."""
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
-
-
-def pixel_hash(parts: Sequence[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()[:32]
 
 
 def _digest(cells: np.ndarray) -> str:

@@ -1,0 +1,96 @@
+"""Every image through the encoder once: what is in the cache and whole is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kapbench.errors import KapbenchError
+from kapbench.features.cache import FeatureCache
+from kapbench.protocols import Dataset, Encoder
+from kapbench.running.pictures import picture, picture_hash
+from kapbench.running.progress import Progress
+from kapbench.types import FeatureMap, Picture, View
+
+
+@dataclass
+class Encoded:
+    """image_id → hash in the cache, and what had to be done."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    n_encoded: int = 0
+    damaged: list[str] = field(default_factory=list)  # cache files that were recomputed
+
+
+def encode_images(
+    model: Encoder,
+    dataset: Dataset,
+    views: Sequence[View],
+    cache: FeatureCache,
+    *,
+    batch_size: int,
+    progress: Progress,
+) -> Encoded:
+    """Fills the cache with the views' features.
+
+    Raises:
+        KapbenchError: the encoder returned something that is no feature map, named by image.
+    """
+    done = Encoded()
+    waiting: list[tuple[str, Picture]] = []
+    channels: dict[int, str] = {}
+    with progress.stage("images", len(views)) as advance:
+        for view in views:
+            shown = picture(dataset, view, model.conditions_on)
+            key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
+            done.hashes[view.image_id] = key
+            state = cache.verify(key)
+            if state is False:
+                done.damaged.append(str(cache.path(key)))
+                progress.say(f"cache file damaged, encoding again: {cache.path(key)}")
+            if state is True or key in {k for k, _ in waiting}:
+                advance(1)
+                continue
+            waiting.append((key, shown))
+            if len(waiting) == batch_size:
+                done.n_encoded += _flush(model, waiting, cache, channels)
+                advance(len(waiting))
+                waiting.clear()
+        if waiting:
+            done.n_encoded += _flush(model, waiting, cache, channels)
+            advance(len(waiting))
+    return done
+
+
+def _flush(
+    model: Encoder,
+    waiting: Sequence[tuple[str, Picture]],
+    cache: FeatureCache,
+    channels: dict[int, str],
+) -> int:
+    maps = model.encode([shown for _, shown in waiting])
+    if len(maps) != len(waiting):
+        raise KapbenchError(
+            f"encode() returned {len(maps)} feature maps for {len(waiting)} pictures",
+            place=f"model {model.name}",
+            fix="return one FeatureMap per picture, in order",
+        )
+    for (key, shown), feature_map in zip(waiting, maps, strict=True):
+        _check_channels(model, shown, feature_map, channels)
+        try:
+            cache.write(key, feature_map)
+        except KapbenchError as error:
+            place = f"image {shown.image_id}, model {model.name}"
+            raise KapbenchError(error.thing, place=place, fix=error.fix) from error
+    return len(waiting)
+
+
+def _check_channels(
+    model: Encoder, shown: Picture, feature_map: FeatureMap, channels: dict[int, str]
+) -> None:
+    channels.setdefault(len(feature_map.values), shown.image_id)
+    if len(channels) > 1:
+        seen = ", ".join(f"{n} at {image}" for n, image in channels.items())
+        raise KapbenchError(
+            f"feature maps differ in their number of channels: {seen}",
+            place=f"model {model.name}",
+            fix="give every image the same channels",
+        )

@@ -1,0 +1,42 @@
+"""Where shards run: here, or in worker processes of this machine."""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class InProcess:
+    """One shard after another."""
+
+    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]:
+        yield from map(job, shards)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """`workers` spawned processes with one arithmetic thread each."""
+
+    workers: int
+
+    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]:
+        """Results as they finish; the first error cancels what has not started."""
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.workers, context, initializer=_one_thread) as pool:
+            futures = [pool.submit(job, shard) for shard in shards]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    import signal
+
+    import torch
+
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop

@@ -1,0 +1,123 @@
+"""What a run will do, fixed before it starts: pairs by target image, cut into shards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+from kapbench.errors import KapbenchError
+from kapbench.hashing import fingerprint
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.types import Pair, View
+
+SHARD_PAIRS = 128
+DEFAULT_RULES = (
+    "kap-cvpr24",
+    "kap-neurips25",
+    "kap-neurips25-fixed",
+    "kap-v1",
+    "pck-sd-dino",
+    "pck-geoaware",
+    "pck-geoaware-soft",
+    "pck-v1",
+    "geo",
+    "geo-published-point",
+)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Whole target images, so that a map's arithmetic never depends on how work was cut."""
+
+    number: int
+    pairs: tuple[tuple[int, Pair], ...]  # (place in the data set's order, pair), by target image
+
+
+@dataclass(frozen=True)
+class Plan:
+    pairs: tuple[Pair, ...]
+    rules: tuple[Rule, ...]
+    shards: tuple[Shard, ...]
+    pairs_hash: str
+    hash: str
+
+    @property
+    def views(self) -> list[View]:
+        """Distinct images, by image_id."""
+        found = {v.image_id: v for p in self.pairs for v in (p.source, p.target)}
+        return [found[name] for name in sorted(found)]
+
+
+def make_plan(
+    model: Model, dataset: Dataset, rules: Sequence[Rule], categories: Sequence[str] | None
+) -> Plan:
+    """
+    Raises:
+        KapbenchError: no pairs; a rule that the model or the data set cannot serve.
+    """
+    pairs = tuple(dataset.pairs(categories))
+    if not pairs:
+        raise KapbenchError(
+            "no pairs to evaluate", place=f"{dataset.name}, split {dataset.split}",
+            fix="choose another split or category",
+        )
+    for rule in rules:
+        _check_rule(rule, model, dataset)
+    pairs_hash = fingerprint([p.pair_id for p in pairs])
+    whole = fingerprint(
+        dataset.name, dataset.revision, dataset.split, pairs_hash,
+        model_name(model), model.revision, sorted(model.conditions_on),
+        [(rule.name, rule.hash) for rule in rules],
+    )
+    return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
+
+
+def rules_named(names: Sequence[str], model: Model, dataset: Dataset) -> list[Rule]:
+    """Rules by name; none named: every rule that one pass serves and the data set defines."""
+    if names:
+        return [load_rule(name) for name in dict.fromkeys(names)]
+    rules = [load_rule(name) for name in DEFAULT_RULES]
+    return [r for r in rules if dataset.has_absent or not isinstance(r, KapRule)]
+
+
+def model_name(model: Model) -> str:
+    return model.name
+
+
+def model_kind(model: Model) -> str:
+    if isinstance(model, AnnotatedModel):
+        return "oracle"
+    return "encoder" if isinstance(model, Encoder) else "pair"
+
+
+def supervised(model: Model) -> bool:
+    """Whether the model says that it was trained on keypoints."""
+    return getattr(model, "supervision", "none") == "keypoints"
+
+
+def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
+    if isinstance(rule, KapRule) and (not dataset.has_absent or dataset.size_from == "image"):
+        raise KapbenchError(
+            f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent there, "
+            "or its distances are shares of the image",
+            fix="choose PCK rules, e.g. --rule pck-v1",
+        )
+    if isinstance(rule, PckRule) and rule.decode.offset == "pixel" and model_kind(model) != "encoder":
+        raise KapbenchError(
+            f"{rule.name} upsamples features, and {model_name(model)} gives similarity maps only",
+            fix="leave the rule out, or use an encoder",
+        )
+
+
+def _shards(pairs: Sequence[Pair]) -> tuple[Shard, ...]:
+    by_target: dict[str, list[tuple[int, Pair]]] = {}
+    for place, pair in enumerate(pairs):
+        by_target.setdefault(pair.target.image_id, []).append((place, pair))
+    shards: list[list[tuple[int, Pair]]] = []
+    for target in sorted(by_target):
+        if not shards or len(shards[-1]) >= SHARD_PAIRS:
+            shards.append([])
+        shards[-1].extend(by_target[target])
+    return tuple(Shard(i, tuple(found)) for i, found in enumerate(shards))
+
+

@@ -1,0 +1,193 @@
+"""One run: encode, score in shards, join, write the card. Interrupted anywhere, it resumes."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from kapbench.errors import KapbenchError
+from kapbench.features.cache import FeatureCache
+from kapbench.files import file_hash, write_atomically
+from kapbench.hashing import fingerprint
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.running.card import make_card
+from kapbench.running.encode import encode_images
+from kapbench.running.executors import InProcess, Processes
+from kapbench.running.plan import Plan, Shard, make_plan, supervised
+from kapbench.running.progress import Progress
+from kapbench.running.provenance import now
+from kapbench.running.results import CARD, RECORDS, RunCard, load_card, load_records, save_run
+from kapbench.running.shard import (
+    EncoderScorer,
+    OracleScorer,
+    PairModelScorer,
+    PairScorer,
+    score_shard,
+)
+from kapbench.scoring.records import Needs
+from kapbench.scoring.rules import Rule
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run folder and what is in it."""
+
+    folder: Path
+    card: RunCard
+    records: pd.DataFrame
+    resumed: bool  # whether anything was there already
+
+
+def run(
+    model: Model,
+    dataset: Dataset,
+    rules: Sequence[Rule],
+    *,
+    runs_root: Path,
+    cache_root: Path | None = None,
+    categories: Sequence[str] | None = None,
+    workers: int = 1,
+    batch_size: int = 4,
+    device: str = "cpu",
+    force: bool = False,
+    intervals: bool = True,
+    progress: Progress | None = None,
+) -> Finished:
+    """Evaluates a model and writes the run folder; a finished run of the same plan is read back.
+
+    Args:
+        cache_root: Folder of the feature cache; None keeps features only while the run lasts.
+        workers: Processes that score. Pair models run in this one.
+        force: Compute again what is there.
+
+    Raises:
+        KapbenchError: bad input, or another process is writing the same run.
+    """
+    progress = progress or Progress()
+    plan = make_plan(model, dataset, rules, categories)
+    folder = run_folder(runs_root, model, dataset, plan)
+    with _only_writer(folder):
+        if force:
+            for name in (CARD, RECORDS):
+                (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / "parts", ignore_errors=True)
+        if (folder / CARD).exists():
+            return Finished(folder, load_card(folder), load_records(folder), True)
+        started, clock = now(), time.monotonic()
+        resumed = any((folder / "parts").glob("*.parquet"))
+        with _cache(model, cache_root) as cache:
+            scorer, executor = _scorer(
+                model, dataset, plan, cache, workers, batch_size, device, progress
+            )
+            _score(plan, scorer, executor, folder / "parts", progress)
+        records = _join(plan, folder)
+        card = make_card(
+            model, dataset, plan, records, device=device, started=started,
+            seconds=time.monotonic() - clock, records_sha256=file_hash(folder / RECORDS),
+            intervals=intervals, progress=progress,
+        )  # fmt: skip
+        save_run(folder, card)
+        shutil.rmtree(folder / "parts", ignore_errors=True)
+        return Finished(folder, card, records, resumed)
+
+
+def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> Path:
+    """`<dataset>@<rev>/<model>@<rev>/<rules>/<plan>`: one plan, one place."""
+    names = [rule.name for rule in plan.rules]
+    joined = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"
+    safe = model.name.replace("/", "_").replace(":", "_")
+    data = f"{dataset.name}.{dataset.split}@{dataset.revision[:12]}"
+    return runs_root / data / f"{safe}@{model.revision[:12]}" / joined / plan.hash
+
+
+@contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise KapbenchError(
+            "another process is writing this run",
+            place=folder,
+            fix="wait for it to end, or give this one another --runs folder",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _cache(model: Model, cache_root: Path | None) -> Iterator[FeatureCache]:
+    encoder = fingerprint(model.name, model.revision, sorted(model.conditions_on))
+    if cache_root is not None:
+        yield FeatureCache(cache_root / "features", encoder)
+        return
+    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+        yield FeatureCache(Path(folder), encoder)
+
+
+def _scorer(
+    model: Model,
+    dataset: Dataset,
+    plan: Plan,
+    cache: FeatureCache,
+    workers: int,
+    batch_size: int,
+    device: str,
+    progress: Progress,
+) -> tuple[PairScorer, InProcess | Processes]:
+    needs = Needs.of(plan.rules, supervised(model))
+    if isinstance(model, AnnotatedModel):
+        return OracleScorer(model, needs), InProcess()
+    if not isinstance(model, Encoder):
+        return PairModelScorer(model, dataset, needs), InProcess()
+    encoded = encode_images(
+        model, dataset, plan.views, cache, batch_size=batch_size, progress=progress
+    )
+    scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, device)
+    return scorer, Processes(workers) if workers > 1 else InProcess()
+
+
+def _score(
+    plan: Plan,
+    scorer: PairScorer,
+    executor: InProcess | Processes,
+    parts: Path,
+    progress: Progress,
+) -> None:
+    """Writes the parts that are missing; a finished part is never redone."""
+    missing = [s for s in plan.shards if not _part(parts, s).exists()]
+    with progress.stage("pairs", len(plan.pairs)) as advance:
+        advance(len(plan.pairs) - sum(len(s.pairs) for s in missing))
+        for n_pairs in executor.run(partial(_write_part, scorer, parts), missing):
+            advance(n_pairs)
+
+
+def _write_part(scorer: PairScorer, parts: Path, shard: Shard) -> int:
+    rows = score_shard(shard, scorer)
+    write_atomically(_part(parts, shard), rows.to_parquet(index=False))
+    return len(shard.pairs)
+
+
+def _part(parts: Path, shard: Shard) -> Path:
+    return parts / f"part-{shard.number:05d}.parquet"
+
+
+def _join(plan: Plan, folder: Path) -> pd.DataFrame:
+    """All rows in the data set's order of pairs, then by keypoint."""
+    tables = [pd.read_parquet(_part(folder / "parts", shard)) for shard in plan.shards]
+    text = [c for c in tables[0] if tables[0][c].dtype == "category"]
+    joined = pd.concat([t.astype(dict.fromkeys(text, "str")) for t in tables], ignore_index=True)
+    joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
+    joined = joined.drop(columns="place").astype(dict.fromkeys(text, "category"))
+    write_atomically(folder / RECORDS, joined.to_parquet(index=False))
+    return pd.read_parquet(folder / RECORDS)
