@@ -1,0 +1,138 @@
+"""KAP and PCK of plain arrays: dense similarity maps in, one number out; no data set, no model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Real
+
+from kapbench.errors import KapbenchError
+from kapbench.scoring.records import Needs, pair_columns, table
+from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.table import estimate
+from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
+
+FRAME_PX = 840
+
+
+def kap(
+    similarity: Sequence[Float[np.ndarray, "_q _h _w"]],
+    target_xy: Sequence[Real[np.ndarray, "_q 2"]],
+    size_px: Sequence[float],
+    image_size: Sequence[tuple[int, int]],
+    *,
+    alpha: float = 0.10,
+    rule: str = "kap-cvpr24",
+    grids: Sequence[Grid] | None = None,
+) -> float:
+    """Keypoint Average Precision of a list of pairs, taken as one category.
+
+    Args:
+        similarity: Per pair, the map of every source keypoint over the target's cells; higher is
+            more similar. Keypoints in one source cell should have equal maps (ties count).
+        target_xy: Per pair, where each keypoint is in the target, original pixels, x right, y down;
+            NaN where the target does not show it.
+        size_px: Per pair, T: the longer side of the target's box in original pixels.
+        image_size: Per pair, width and height of the target image.
+        alpha: A circle's radius is alpha · T.
+        rule: A KAP rule's name or file.
+        grids: Per pair, where the cells lie; None: a letterbox of the whole image.
+
+    Returns:
+        A share in 0 … 1; NaN where no keypoint is visible.
+
+    Raises:
+        KapbenchError: arrays that do not fit each other, or a rule of another metric.
+    """
+    chosen = load_rule(rule)
+    if not isinstance(chosen, KapRule):
+        raise KapbenchError(f"{rule} is no KAP rule", fix="choose one of `kapbench list rules`")
+    chosen = chosen.model_copy(update={"alphas": (alpha,)})
+    records = _records(similarity, target_xy, size_px, image_size, chosen, grids)
+    return _single(records, chosen, alpha)
+
+
+def pck(
+    similarity: Sequence[Float[np.ndarray, "_q _h _w"]],
+    target_xy: Sequence[Real[np.ndarray, "_q 2"]],
+    size_px: Sequence[float],
+    image_size: Sequence[tuple[int, int]],
+    *,
+    alpha: float = 0.10,
+    rule: str = "pck-sd-dino",
+    grids: Sequence[Grid] | None = None,
+) -> float:
+    """Percentage (0 … 1) of correct keypoints among those that the target shows.
+
+    Arguments, return value and errors are those of `kap`; per point or per image as the rule says.
+    """
+    chosen = load_rule(rule)
+    if not isinstance(chosen, PckRule) or chosen.subset != "all" or chosen.decode.offset == "pixel":
+        raise KapbenchError(
+            f"{rule} cannot be taken from similarity maps alone",
+            fix="choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
+        )
+    records = _records(similarity, target_xy, size_px, image_size, chosen, grids)
+    return _single(records, chosen, alpha)
+
+
+def _single(records: pd.DataFrame, rule: Rule, alpha: float) -> float:
+    if records.empty:
+        return float("nan")
+    return float(estimate(records, rule, alpha, rule.headline[0]).values[0])
+
+
+def _records(
+    similarity: Sequence[np.ndarray],
+    target_xy: Sequence[np.ndarray],
+    size_px: Sequence[float],
+    image_size: Sequence[tuple[int, int]],
+    rule: Rule,
+    grids: Sequence[Grid] | None,
+) -> pd.DataFrame:
+    needs = Needs.of([rule])
+    lengths = {len(similarity), len(target_xy), len(size_px), len(image_size)}
+    if grids is not None:
+        lengths.add(len(grids))
+    if len(lengths) > 1:
+        raise KapbenchError(
+            f"lists of different lengths: {sorted(lengths)}", fix="give one entry per pair"
+        )
+    parts = []
+    for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
+        values, points = np.asarray(maps, np.float32), np.asarray(xy, np.float64)
+        if values.ndim != 3 or points.shape != (len(values), 2):
+            raise KapbenchError(
+                f"similarity {list(values.shape)} does not fit target_xy {list(points.shape)}",
+                place=f"pair {i}",
+                fix="give maps [q, h, w] and points [q, 2]",
+            )
+        if not np.isfinite(values).all() or not size_px[i] > 0:
+            raise KapbenchError(
+                "similarity is not finite, or size_px is not above 0", place=f"pair {i}"
+            )
+        grid = grids[i] if grids is not None else _letterbox(values, size, i)
+        pair = _pair(i, points, size, float(size_px[i]))
+        given = SimilarityMap(values, grid, pair.source.keypoints.xy)
+        parts.append(pair_columns(pair, given, needs))
+    return table(parts)
+
+
+def _letterbox(values: np.ndarray, size: tuple[int, int], i: int) -> Grid:
+    if values.shape[1] != values.shape[2]:
+        raise KapbenchError(
+            f"maps of {values.shape[1]}×{values.shape[2]} cells are no square letterbox",
+            place=f"pair {i}",
+            fix="say where the cells lie: grids=[Grid.stretched(...), ...]",
+        )
+    return Grid.letterbox(size, values.shape[1], FRAME_PX)
+
+
+def _pair(i: int, xy: np.ndarray, size: tuple[int, int], size_px: float) -> Pair:
+    n = len(xy)
+    everywhere = Keypoints(np.zeros((n, 2)), np.ones(n, bool))
+    shown = Keypoints(xy, ~np.isnan(xy).any(axis=1))
+    box = (0.0, 0.0, float(size[0]), float(size[1]))
+    source = View(f"source-{i}", "all", size, box, everywhere)
+    target = View(f"target-{i}", "all", size, box, shown)
+    return Pair(f"pair-{i}", source, target, size_px, np.full(n, -1), np.arange(n))

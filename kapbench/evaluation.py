@@ -1,0 +1,172 @@
+"""The main job in Python: `evaluate(model, dataset) -> ResultSet`."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from kapbench import registry
+from kapbench.errors import KapbenchError
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, PairModel
+from kapbench.running.plan import rules_named
+from kapbench.running.progress import Progress
+from kapbench.running.results import RunCard, load_card, load_records
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """A finished run: its card, its records, and its scores as a table.
+
+    `folder` is None where nothing was kept on disk.
+    """
+
+    card: RunCard
+    records: pd.DataFrame
+    folder: Path | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ResultSet":
+        """Reads a run folder. Raises KapbenchError where it is none, or was changed."""
+        folder = Path(folder)
+        return cls(load_card(folder), load_records(folder), folder)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """All scores, long form: rule, metric, average, alpha, split, category, value, n, low, high."""
+        return pd.DataFrame([row.model_dump() for row in self.card.scores])
+
+    def headline(self, rule: str, alpha: float = 0.10) -> float:
+        """The number that a rule is quoted by, averaged over categories; NaN where undefined."""
+        from kapbench.scoring.rules import load_rule
+
+        chosen = load_rule(rule)
+        average, over = chosen.headline
+        row = self.card.score(rule, chosen.metric, alpha, over, average=average)
+        if row is None:
+            raise KapbenchError(
+                f"this run has no {rule} at alpha {alpha}",
+                place=self.folder,
+                fix=f"evaluate with rule={rule!r}",
+            )
+        return float("nan") if row.value is None else row.value
+
+
+def load_dataset(name: str, *, split: str = "test", **options: Any) -> Dataset:
+    """A registered data set's split.
+
+    Args:
+        options: What the data set accepts, e.g. root (its data root) or marking (synthetic).
+
+    Raises:
+        KapbenchError: unknown name or option; data that is missing or damaged.
+    """
+    return cast(Dataset, registry.create("datasets", name, {}, {"split": split, **options}))
+
+
+def load_model(
+    name: str, *, device: str = "auto", dataset: str | None = None, **options: Any
+) -> Model:
+    """A registered model, `features:DIR`, `similarity:DIR` or `path/to/file.py:Class`.
+
+    Args:
+        device: auto, cpu or cuda; offered to models that take one.
+        dataset: Name of the data set it will meet; offered to models that ship weights for some.
+        options: What the model accepts, e.g. weights.
+
+    Raises:
+        KapbenchError: unknown name or option, weights that do not fit, or an object that is no
+            model.
+    """
+    context = {"device": pick_device(device), "dataset": dataset}
+    model = registry.create("models", name, context, options)
+    if not isinstance(model, Encoder | PairModel | AnnotatedModel):
+        raise KapbenchError(
+            f"'{name}' is no model: it needs name, revision, conditions_on, and encode (with "
+            "similarity) or match",
+            fix="see docs/adapters.md",
+        )
+    return model
+
+
+def pick_device(device: str) -> str:
+    """cpu or cuda; auto takes cuda where there is one."""
+    if device == "cpu":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "cuda":
+        raise KapbenchError(
+            "no CUDA device found", fix="use --device cpu, or install a CUDA build of torch"
+        )
+    return "cpu"
+
+
+def default_cache() -> Path:
+    """KAPBENCH_CACHE, else the platform's user cache folder."""
+    from platformdirs import user_cache_path
+
+    given = os.environ.get("KAPBENCH_CACHE")
+    return Path(given) if given else user_cache_path("kapbench")
+
+
+def evaluate(
+    model: Model | str,
+    dataset: Dataset | str,
+    *,
+    rule: str | Sequence[str] = (),
+    categories: Sequence[str] | None = None,
+    split: str = "test",
+    device: str = "auto",
+    runs: str | Path | None = None,
+    cache: str | Path | None = None,
+    workers: int = 1,
+    batch_size: int = 4,
+    force: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ResultSet:
+    """Scores a model on a data set under one or more rules.
+
+    Args:
+        model: A model, or a name for `load_model` (which gets `options`).
+        dataset: A data set, or a name for `load_dataset`.
+        rule: Names of rules; none: every rule that one pass over the model serves.
+        categories: Some of the data set's categories; None: all that are present.
+        runs: Folder of run folders; a finished run of the same plan is read back, an interrupted
+            one resumed. None: nothing is kept.
+        cache: Folder of the feature cache; None: the user cache folder.
+
+    Raises:
+        KapbenchError: bad input, named with its place and a fix.
+    """
+    from kapbench.running.runner import run
+
+    if isinstance(dataset, str):
+        dataset = load_dataset(dataset, split=split)
+    if isinstance(model, str):
+        model = load_model(model, device=device, dataset=dataset.name, **options)
+    rules = rules_named([rule] if isinstance(rule, str) else rule, model, dataset)
+    with ExitStack() as stack:
+        kept = runs is not None
+        root = runs if kept else stack.enter_context(tempfile.TemporaryDirectory())
+        done = run(
+            model,
+            dataset,
+            rules,
+            runs_root=Path(cast(str, root)),
+            cache_root=default_cache() if cache is None else Path(cache),
+            categories=categories,
+            workers=workers,
+            batch_size=batch_size,
+            device=pick_device(device),
+            force=force,
+            progress=progress,
+        )
+        return ResultSet(done.card, done.records, done.folder if kept else None)
