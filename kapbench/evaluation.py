@@ -37,7 +37,7 @@ class ResultSet:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """All scores, long form: rule, metric, average, alpha, split, category, value, n, low, high."""
+        """All scores in long form; the columns are those of kapbench.scoring.table.Score."""
         return pd.DataFrame([row.model_dump() for row in self.card.scores])
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:
@@ -65,7 +65,7 @@ def load_dataset(name: str, *, split: str = "test", **options: Any) -> Dataset:
     Raises:
         KapbenchError: unknown name or option; data that is missing or damaged.
     """
-    return cast(Dataset, registry.create("datasets", name, {}, {"split": split, **options}))
+    return cast("Dataset", registry.create("datasets", name, {}, {"split": split, **options}))
 
 
 def load_model(
@@ -152,7 +152,7 @@ def evaluate(
         dataset = load_dataset(dataset, split=split)
     if isinstance(model, str):
         model = load_model(model, device=device, dataset=dataset.name, **options)
-    rules = rules_named([rule] if isinstance(rule, str) else rule, model, dataset)
+    rules = rules_named([rule] if isinstance(rule, str) else rule, dataset)
     with ExitStack() as stack:
         kept = runs is not None
         root = runs if kept else stack.enter_context(tempfile.TemporaryDirectory())
@@ -160,7 +160,7 @@ def evaluate(
             model,
             dataset,
             rules,
-            runs_root=Path(cast(str, root)),
+            runs_root=Path(str(root)),
             cache_root=default_cache() if cache is None else Path(cache),
             categories=categories,
             workers=workers,

@@ -70,7 +70,10 @@ class PairModel(Protocol):
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
     ) -> SimilarityMap:
-        """Similarity of each query (original source pixels) to the target's cells, higher is better."""
+        """Similarity of each query (original source pixels) to the target's cells; more is better.
+
+        One map per query, in their order; queries in one source cell should get equal maps.
+        """
 
 
 @runtime_checkable

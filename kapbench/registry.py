@@ -93,7 +93,8 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
         raise KapbenchError("adapter file not found", place=path, fix="give path/to/file.py:Class")
     name = f"kapbench_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -1,6 +1,6 @@
 """Frozen values that every part of kapbench speaks in. NumPy only.
 
-Pixels are continuous, x right, y down, in the original image: the pixel in column c covers [c, c+1).
+Pixels are continuous, x right, y down, in the original image: column c covers [c, c + 1).
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Letterbox:
     def to_frame(self, xy: Real[np.ndarray, "*n 2"]) -> Float32[np.ndarray, "*n 2"]:
         """Original pixels to frame pixels, in float32 as published."""
         scaled = np.asarray(xy, np.float32) * np.float32(self.scale)
-        return scaled + np.asarray(self.offset, np.float32)
+        return np.asarray(scaled + np.asarray(self.offset, np.float32))
 
     def to_image(self, xy: Real[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
         """Frame pixels to original pixels."""

@@ -71,9 +71,7 @@ class FeatureCache:
         with safe_open(self.path(image_hash), framework="numpy") as file:
             return CachedMap(file.get_tensor("features"), _grid(file.metadata()))
 
-    def rows(
-        self, image_hash: str, cells: Int[np.ndarray, "q"]
-    ) -> Float16[np.ndarray, "q c"]:
+    def rows(self, image_hash: str, cells: Int[np.ndarray, "q"]) -> Float16[np.ndarray, "q c"]:
         """Features of a few cells; the rest of the file is not read."""
         with safe_open(self.path(image_hash), framework="numpy") as file:
             view = file.get_slice("features")
@@ -100,7 +98,7 @@ def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
         half = values.reshape(len(values), -1).T.astype(np.float16)
     if not np.isfinite(half).all():
         raise KapbenchError(
-            f"{int((~np.isfinite(half)).sum()):,} of {half.size:,} feature values are not finite in fp16",
+            f"{(~np.isfinite(half)).sum():,} of {half.size:,} features are not finite in fp16",
             fix="look for NaN in the model, or scale its features below 65504",
         )
     return np.ascontiguousarray(half)

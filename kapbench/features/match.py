@@ -5,7 +5,6 @@ import torch
 from jaxtyping import Float16, Float32, Float64, Int, Real
 
 from kapbench.features.cache import CachedMap
-from kapbench.types import Grid
 
 _ROWS_AT_A_TIME = 32
 
@@ -70,11 +69,13 @@ def features_at(
     column = np.around(xy[:, 0]).astype(np.int64).clip(0, width - 1)
     row = np.around(xy[:, 1]).astype(np.int64).clip(0, height - 1)
     cells = source.cells.reshape(grid.height, grid.width, -1).astype(np.float32)
-    return np.asarray(np.einsum("qh,qw,hwc->qc", along_y[row], along_x[column], cells, optimize=True))
+    return np.asarray(
+        np.einsum("qh,qw,hwc->qc", along_y[row], along_x[column], cells, optimize=True)
+    )
 
 
 def _interpolation(n_cells: int, start: float, end: float, n_pixels: int) -> torch.Tensor:
-    """[pixels, cells] weights of linear interpolation between cell centres, constant beyond them."""
+    """[pixels, cells] weights of linear interpolation between cells' centres, constant beyond."""
     centre = (torch.arange(n_pixels, dtype=torch.float64) + 0.5 - start) / (end - start) * n_cells
     place = (centre - 0.5).clamp(0, n_cells - 1)
     low = place.floor().long().clamp(max=max(n_cells - 2, 0))
@@ -95,5 +96,3 @@ def distinct(
     both = np.stack([images, cells], axis=1)
     _, first, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
     return first, inverse.reshape(-1)
-
-

@@ -108,9 +108,7 @@ def _with_intervals(
                 alpha: float = alpha,
                 average: str = average,
             ) -> np.ndarray:
-                by = estimate(
-                    rows, rule, alpha, average, weights=weights, supervised=is_supervised
-                )
+                by = estimate(rows, rule, alpha, average, weights=weights, supervised=is_supervised)
                 return by.over_categories(rule.headline[1])
 
             bounds = interval(records, statistic, seed=SEED)

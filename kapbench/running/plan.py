@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
@@ -58,30 +57,32 @@ def make_plan(
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
         raise KapbenchError(
-            "no pairs to evaluate", place=f"{dataset.name}, split {dataset.split}",
+            "no pairs to evaluate",
+            place=f"{dataset.name}, split {dataset.split}",
             fix="choose another split or category",
         )
     for rule in rules:
         _check_rule(rule, model, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
     whole = fingerprint(
-        dataset.name, dataset.revision, dataset.split, pairs_hash,
-        model_name(model), model.revision, sorted(model.conditions_on),
+        dataset.name,
+        dataset.revision,
+        dataset.split,
+        pairs_hash,
+        model.name,
+        model.revision,
+        sorted(model.conditions_on),
         [(rule.name, rule.hash) for rule in rules],
     )
     return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
 
 
-def rules_named(names: Sequence[str], model: Model, dataset: Dataset) -> list[Rule]:
+def rules_named(names: Sequence[str], dataset: Dataset) -> list[Rule]:
     """Rules by name; none named: every rule that one pass serves and the data set defines."""
     if names:
         return [load_rule(name) for name in dict.fromkeys(names)]
     rules = [load_rule(name) for name in DEFAULT_RULES]
     return [r for r in rules if dataset.has_absent or not isinstance(r, KapRule)]
-
-
-def model_name(model: Model) -> str:
-    return model.name
 
 
 def model_kind(model: Model) -> str:
@@ -102,9 +103,13 @@ def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
             "or its distances are shares of the image",
             fix="choose PCK rules, e.g. --rule pck-v1",
         )
-    if isinstance(rule, PckRule) and rule.decode.offset == "pixel" and model_kind(model) != "encoder":
+    if (
+        isinstance(rule, PckRule)
+        and rule.decode.offset == "pixel"
+        and model_kind(model) != "encoder"
+    ):
         raise KapbenchError(
-            f"{rule.name} upsamples features, and {model_name(model)} gives similarity maps only",
+            f"{rule.name} upsamples features, and {model.name} gives similarity maps only",
             fix="leave the rule out, or use an encoder",
         )
 
@@ -119,5 +124,3 @@ def _shards(pairs: Sequence[Pair]) -> tuple[Shard, ...]:
             shards.append([])
         shards[-1].extend(by_target[target])
     return tuple(Shard(i, tuple(found)) for i, found in enumerate(shards))
-
-

@@ -18,16 +18,18 @@ class Progress:
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Gives a function to call with the number of things done."""
         if not self.show:
-            yield lambda n: None
+            yield lambda _: None
             return
         from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
-            Progress as Bars,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
+        )
+        from rich.progress import (
+            Progress as Bars,
         )
 
         self._console = Console(stderr=True)

@@ -86,7 +86,14 @@ class RunCard(_Card):
     scores: tuple[ScoreRow, ...]
 
     def score(
-        self, rule: str, metric: str, alpha: float, category: str, *, average: str, split: str = "all"
+        self,
+        rule: str,
+        metric: str,
+        alpha: float,
+        category: str,
+        *,
+        average: str,
+        split: str = "all",
     ) -> ScoreRow | None:
         """The row with exactly these keys, or None."""
         wanted = (rule, metric, alpha, category, average, split)

@@ -33,7 +33,7 @@ def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
 
 
 def shown_keypoints(view: View) -> Float[np.ndarray, "q 2"]:
-    return view.keypoints.xy[view.keypoints.visible]
+    return np.asarray(view.keypoints.xy[view.keypoints.visible])
 
 
 @dataclass

@@ -38,7 +38,9 @@ class Frame:
             return x, y
         box = Letterbox(self.image_size, self.side)
         # Going to original pixels and back costs 1e-13; whole numbers must come back whole.
-        return np.round(x * box.scale + box.offset[0], 6), np.round(y * box.scale + box.offset[1], 6)
+        return np.round(x * box.scale + box.offset[0], 6), np.round(
+            y * box.scale + box.offset[1], 6
+        )
 
     def cell_size(self, grid: Grid) -> tuple[float, float]:
         dx, dy = grid.cell_size
@@ -83,12 +85,10 @@ def decode_cells(
             offset = size // 2
         case _:
             offset = size / 2
-    return np.array([x[0], y[0]]) + cells * size + offset
+    return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)
 
 
-def argmax_cells(
-    best: Int[np.ndarray, "q"], grid: Grid
-) -> Float64[np.ndarray, "q 2"]:
+def argmax_cells(best: Int[np.ndarray, "q"], grid: Grid) -> Float64[np.ndarray, "q 2"]:
     """Cell numbers to (column, row)."""
     return np.stack([best % grid.width, best // grid.width], axis=1).astype(np.float64)
 
@@ -108,7 +108,9 @@ def soft_argmax_cells(
     around = np.arange(-window, window + 1)
     rows = (best // width)[:, None] + around
     columns = (best % width)[:, None] + around
-    valid = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    valid = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
+        :, None, :
+    ]
     values = maps[
         np.arange(n)[:, None, None],
         rows.clip(0, height - 1)[:, :, None],
@@ -123,7 +125,7 @@ def soft_argmax_cells(
     middle = np.array([(width - 1) / 2, (height - 1) / 2]) * (outside * height * width)[:, None]
     column = middle[:, 0] + (extra.sum(axis=1) * columns).sum(axis=1)
     row = middle[:, 1] + (extra.sum(axis=2) * rows).sum(axis=1)
-    return np.stack([column, row], axis=1) / total[:, None]
+    return np.asarray(np.stack([column, row], axis=1) / total[:, None])
 
 
 def circle_maxima(
@@ -136,7 +138,9 @@ def circle_maxima(
 ) -> tuple[Float32[np.ndarray, "a q"], Float32[np.ndarray, "a q"]]:
     """Best score inside and outside each circle; NaN where no cell is on that side."""
     n = len(maps)
-    d2 = (np.square(x - centres[:, :1])[:, None, :] + np.square(y - centres[:, 1:])[:, :, None]).reshape(n, -1)
+    d2 = (
+        np.square(x - centres[:, :1])[:, None, :] + np.square(y - centres[:, 1:])[:, :, None]
+    ).reshape(n, -1)
     flat = maps.reshape(n, -1)
     nearest = d2.argmin(axis=1)
     inside = np.empty((len(radii), n), np.float32)

@@ -175,7 +175,7 @@ def share(
     if average == "point":
         n = np.bincount(codes[index], minlength=n_codes)
         return ByCategory(values, n, pairs_by_category(records, index), np.zeros_like(n))
-    category, n_categories = _codes(records, "category")
+    n_categories = len(records["category"].cat.categories)
     return _mean_over_pairs(records, values, weights, np.zeros(n_categories, np.int64))
 
 
@@ -185,7 +185,7 @@ def _mean_over_pairs(
     weights: Weights | None,
     n_negative: Int[np.ndarray, "c"],
 ) -> ByCategory:
-    """Mean, per category, over the pairs that have a score; a resample may give a pair no weight."""
+    """Mean per category over the pairs that have a score (a resample may weigh a pair 0)."""
     pair, n_pairs = _codes(records, "pair_id")
     category, n_categories = _codes(records, "category")
     present, first = np.unique(pair, return_index=True)
@@ -199,15 +199,13 @@ def _mean_over_pairs(
     scored = _sum_by(of_pair, np.where(known, values, 0.0) * w, n_categories)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(total > 0, scored / total, np.nan)
-    # A pair counts where a score exists in any resample: with weights of zero it has none in some.
+    # A pair counts where any resample gives it a score: at weight zero it has none.
     counted = known.reshape(-1, n_pairs).any(axis=0)
     n = np.bincount(of_pair[counted], minlength=n_categories)
     return ByCategory(mean, n, n, n_negative)
 
 
-def pairs_by_category(
-    records: pd.DataFrame, rows: Int[np.ndarray, "r"]
-) -> Int[np.ndarray, "c"]:
+def pairs_by_category(records: pd.DataFrame, rows: Int[np.ndarray, "r"]) -> Int[np.ndarray, "c"]:
     """Number of distinct pairs among `rows`, per category."""
     pair, _ = _codes(records, "pair_id")
     category, n_categories = _codes(records, "category")

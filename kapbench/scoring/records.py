@@ -31,7 +31,9 @@ class Needs:
 
     @classmethod
     def of(cls, rules: Sequence[Rule], supervised: bool = False) -> "Needs":
-        decodes = {d.key: d for r in rules if isinstance(r, PckRule) for d in [r.decode_for(supervised)]}
+        decodes = {
+            d.key: d for r in rules if isinstance(r, PckRule) for d in [r.decode_for(supervised)]
+        }
         found: dict[str, tuple[Geometry, set[float]]] = {}
         for rule in rules:
             if isinstance(rule, KapRule):
@@ -163,7 +165,9 @@ def _error_columns(
 ) -> Columns:
     frame = Frame(pair.target.size, decode.frame_px)
     known = pair.target.keypoints
-    distance = np.linalg.norm(predicted[:, None] - frame.points(known.xy)[None], axis=2) / frame.scale
+    distance = (
+        np.linalg.norm(predicted[:, None] - frame.points(known.xy)[None], axis=2) / frame.scale
+    )
     rows = np.arange(len(shown))
     mutual = known.visible & pair.source.keypoints.visible
     to_mutual = np.where(mutual, distance, np.inf)
@@ -200,8 +204,12 @@ def _score_columns(
         inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
     columns = {
         f"best@{geometry.key}": best,
-        f"map_min@{geometry.key}": np.full(len(best), flat.min() if flat.size else np.nan, np.float32),
-        f"map_max@{geometry.key}": np.full(len(best), flat.max() if flat.size else np.nan, np.float32),
+        f"map_min@{geometry.key}": np.full(
+            len(best), flat.min() if flat.size else np.nan, np.float32
+        ),
+        f"map_max@{geometry.key}": np.full(
+            len(best), flat.max() if flat.size else np.nan, np.float32
+        ),
     }
     for i, alpha in enumerate(alphas):
         columns[f"inside@{geometry.key}@{alpha_key(alpha)}"] = inside[i]
@@ -222,4 +230,3 @@ def anchor_points(
         x, y = points[: grid.width, 0], points[: grid.height, 1]
     both = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
     return frame.to_image(both)
-

@@ -78,7 +78,7 @@ class KapRule(_Rule):
     """How average precision over every source keypoint is taken.
 
     `empty`: a side of the circle without any cell gives a sample of score 0, or none.
-    `absent`: an absent keypoint is one negative (its map's maximum), or the "corner" pair of samples.
+    `absent`: an absent keypoint is one negative (its map's maximum), or the "corner"'s two samples.
     """
 
     metric: Literal["kap"]

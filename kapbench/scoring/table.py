@@ -60,7 +60,11 @@ def estimate(
 
 
 def score_table(
-    records: pd.DataFrame, rules: Sequence[Rule], *, supervised: bool = False, has_absent: bool = True
+    records: pd.DataFrame,
+    rules: Sequence[Rule],
+    *,
+    supervised: bool = False,
+    has_absent: bool = True,
 ) -> list[Score]:
     """Every score of every rule: what run.json holds.
 

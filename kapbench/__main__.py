@@ -1,0 +1,5 @@
+"""`python -m kapbench`."""
+
+from kapbench.cli import main
+
+main()
