@@ -1,0 +1,5 @@
+"""The command line: one file a command, imported when that command runs."""
+
+from kapbench.cli.root import main
+
+__all__ = ["main"]

@@ -1,0 +1,31 @@
+"""`kapbench`: the root of the command line."""
+
+import click
+
+from kapbench.cli.lazy import Deferred, LazyGroup
+
+_COMMANDS = {
+    "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
+    "compare": Deferred("kapbench.cli.compare:compare", "Table of any finished runs."),
+    "train": Deferred("kapbench.cli.train:train", "Train the spherical mapper."),
+    "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
+    "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    deferred=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="kapbench")
+def main(debug: bool) -> None:
+    """Evaluate semantic correspondence: KAP beside PCK, by named rules.
+
+    \b
+    Examples:
+      kapbench run --model sphere --dataset synthetic
+      kapbench compare
+      kapbench list models
+    """

@@ -1,0 +1,1 @@
+"""Tables of finished runs. Reads run cards; imports no model and no torch."""
