@@ -47,7 +47,8 @@ class Letterbox:
 
     def to_image(self, xy: Real[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
         """Frame pixels to original pixels."""
-        return (np.asarray(xy, np.float64) - np.asarray(self.offset, np.float64)) / self.scale
+        centred = np.asarray(xy, np.float64) - np.asarray(self.offset, np.float64)
+        return np.asarray(centred / self.scale)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Real
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.types import Grid, Letterbox
@@ -130,28 +130,78 @@ def soft_argmax_cells(
 
 def circle_maxima(
     maps: Float32[np.ndarray, "q h w"],
+    best: Int[np.ndarray, "q"],
     x: Float64[np.ndarray, "w"],
     y: Float64[np.ndarray, "h"],
     centres: Float64[np.ndarray, "q 2"],
     radii: Float[np.ndarray, "a"],
     geometry: Geometry,
 ) -> tuple[Float32[np.ndarray, "a q"], Float32[np.ndarray, "a q"]]:
-    """Best score inside and outside each circle; NaN where no cell is on that side."""
-    n = len(maps)
-    d2 = (
-        np.square(x - centres[:, :1])[:, None, :] + np.square(y - centres[:, 1:])[:, :, None]
-    ).reshape(n, -1)
-    flat = maps.reshape(n, -1)
-    nearest = d2.argmin(axis=1)
-    inside = np.empty((len(radii), n), np.float32)
-    outside = np.empty_like(inside)
+    """Best score inside and outside each circle; NaN where no cell is on that side.
+
+    Args:
+        best: Number of each map's best cell: where it lies outside, nothing else need be looked at.
+        x: Measured point of each column; `y`: of each row.
+    """
+    flat = maps.reshape(len(maps), -1)
+    window = _window(x, y, centres, float(radii.max()))
+    values = flat[np.arange(len(flat))[:, None], window.cells]
     low = np.float32(-np.inf)
+    inside = np.empty((len(radii), len(flat)), np.float32)
+    outside = np.empty_like(inside)
     for i, radius in enumerate(radii):
-        mask = d2 <= radius**2 if geometry.closed else d2 < radius**2
-        if geometry.nearest_inside:
-            mask[np.arange(n), nearest] = True
-        inside[i] = np.where(mask, flat, low).max(axis=1)
-        outside[i] = np.where(mask, low, flat).max(axis=1)
+        mask = window.d2 <= radius**2 if geometry.closed else window.d2 < radius**2
+        mask = (mask | window.nearest if geometry.nearest_inside else mask) & window.valid
+        inside[i] = np.where(mask, values, low).max(axis=1)
+        outside[i] = flat[np.arange(len(flat)), best]
+        hit = np.flatnonzero((mask & (window.cells == best[:, None])).any(axis=1))
+        if len(hit):
+            rest = flat[hit]
+            row, place = np.nonzero(mask[hit])
+            rest[row, window.cells[hit][row, place]] = low
+            outside[i, hit] = rest.max(axis=1)
     for side in (inside, outside):
         side[np.isneginf(side)] = np.nan
     return inside, outside
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The cells around each centre that any circle can reach."""
+
+    cells: Int[np.ndarray, "q n"]  # clipped at the border, where `valid` is False
+    valid: Bool[np.ndarray, "q n"]
+    nearest: Bool[np.ndarray, "q n"]
+    d2: Float64[np.ndarray, "q n"]  # squared distance to the centre
+
+
+def _window(
+    x: Float64[np.ndarray, "w"],
+    y: Float64[np.ndarray, "h"],
+    centres: Float64[np.ndarray, "q 2"],
+    radius: float,
+) -> _Window:
+    dx2, dy2 = np.square(x - centres[:, :1]), np.square(y - centres[:, 1:])
+    # Squared distances add up by axis, so the nearest cell is the nearest column and row.
+    column, row = dx2.argmin(axis=1)[:, None], dy2.argmin(axis=1)[:, None]
+    columns = column + _reach(x, radius)
+    rows = row + _reach(y, radius)
+    valid = _grid_of(
+        (rows >= 0) & (rows < len(y)), (columns >= 0) & (columns < len(x)), np.logical_and
+    )
+    nearest = _grid_of(rows == row, columns == column, np.logical_and)
+    columns, rows = columns.clip(0, len(x) - 1), rows.clip(0, len(y) - 1)
+    cells = _grid_of(rows * len(x), columns, np.add)
+    of_row, of_column = np.take_along_axis(dy2, rows, 1), np.take_along_axis(dx2, columns, 1)
+    return _Window(cells, valid, nearest, _grid_of(of_row, of_column, np.add))
+
+
+def _reach(points: Float64[np.ndarray, "n"], radius: float) -> Int[np.ndarray, "m"]:
+    step = points[1] - points[0] if len(points) > 1 else np.inf
+    n = min(int(np.ceil(radius / step)), len(points))
+    return np.arange(-n, n + 1)
+
+
+def _grid_of(rows: np.ndarray, columns: np.ndarray, join: np.ufunc) -> np.ndarray:
+    """[q, rows] and [q, columns] to [q, rows · columns]."""
+    return np.asarray(join(rows[:, :, None], columns[:, None, :])).reshape(len(rows), -1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.cells import (
     Frame,
@@ -42,6 +42,24 @@ class Needs:
         return cls(tuple(decodes.values()), geometries)
 
 
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """Maps with what every decode and geometry asks of them."""
+
+    values: Float32[np.ndarray, "q h w"]
+    grid: Grid
+    best: Int[np.ndarray, "q"]  # number of the best cell, the first among equals
+
+    @classmethod
+    def of(cls, maps: SimilarityMap) -> "_Maps":
+        values = np.asarray(maps.values, np.float32)
+        return cls(values, maps.grid, values.reshape(len(values), -1).argmax(axis=1))
+
+
+def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
+    return lambda _: maps
+
+
 def alpha_key(alpha: float) -> str:
     return f"{alpha:.2f}"
 
@@ -61,18 +79,17 @@ def pair_columns(
     """
     shown = np.flatnonzero(pair.source.keypoints.visible)
     columns = _annotation_columns(pair, shown)
+    of = (lambda rule: _Maps.of(maps(rule))) if callable(maps) else _always(_Maps.of(maps))
     for decode in needs.decodes:
         if decode.offset == "pixel":
             if pixels is None:
                 raise ValueError(f"decode {decode.key} needs features")
             predicted = pixels[decode.key]
         else:
-            given = maps(decode) if callable(maps) else maps
-            predicted = _predict(decode, given, pair.target.size)
+            predicted = _predict(decode, of(decode), pair.target.size)
         columns |= _error_columns(decode, pair, shown, predicted)
     for geometry, alphas in needs.geometries:
-        given = maps(geometry) if callable(maps) else maps
-        columns |= _score_columns(geometry, alphas, pair, shown, given)
+        columns |= _score_columns(geometry, alphas, pair, shown, of(geometry))
     return columns
 
 
@@ -143,17 +160,12 @@ def _members_visible(
     return np.asarray((same & visible).sum(axis=1).astype(np.int16))
 
 
-def _predict(
-    decode: Decode, maps: SimilarityMap, size: tuple[int, int]
-) -> Float64[np.ndarray, "q 2"]:
+def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.ndarray, "q 2"]:
     """Predicted points in the decode's frame."""
-    values = np.asarray(maps.values, np.float32)
-    best = values.reshape(len(values), -1).argmax(axis=1)
-    if decode.window is None:
-        cells = argmax_cells(best, maps.grid)
+    if decode.window is None or decode.temperature is None:
+        cells = argmax_cells(maps.best, maps.grid)
     else:
-        assert decode.temperature is not None
-        cells = soft_argmax_cells(values, best, decode.window, decode.temperature)
+        cells = soft_argmax_cells(maps.values, maps.best, decode.window, decode.temperature)
     return decode_cells(decode, maps.grid, size, cells)
 
 
@@ -188,18 +200,17 @@ def _score_columns(
     alphas: Sequence[float],
     pair: Pair,
     shown: Int[np.ndarray, "q"],
-    maps: SimilarityMap,
+    maps: _Maps,
 ) -> Columns:
     frame = Frame(pair.target.size, geometry.frame_px)
-    values = np.asarray(maps.values, np.float32)
+    flat = maps.values.reshape(len(maps.values), -1)
     visible = pair.target.keypoints.visible[shown]
     centres = frame.points(pair.target.keypoints.xy[shown])
     centres[~visible] = 0.0  # where the published code keeps an absent keypoint
     radii = np.array(alphas) * pair.size * frame.scale
     x, y = anchors(geometry, maps.grid, pair.target.size)
-    inside, outside = circle_maxima(values, x, y, centres, radii, geometry)
-    flat = values.reshape(len(values), -1)
-    best = flat.max(axis=1) if flat.size else np.empty(0, np.float32)
+    inside, outside = circle_maxima(maps.values, maps.best, x, y, centres, radii, geometry)
+    best = flat[np.arange(len(flat)), maps.best]
     if not geometry.absent_at_corner:
         inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
     columns = {

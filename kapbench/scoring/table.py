@@ -5,12 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64, Int
 
-from kapbench.scoring.metrics import ByCategory, kap, kap_samples, pck_correct, pck_rows, share
-from kapbench.scoring.precision import roc_auc
+from kapbench.scoring.metrics import (
+    ByCategory,
+    Samples,
+    kap,
+    kap_samples,
+    pck_correct,
+    pck_rows,
+    share,
+)
+from kapbench.scoring.precision import average_precision, roc_auc
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.splits import SPLITS, select
+
+ROUNDING_DRAWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +96,7 @@ def _kap_scores(records: pd.DataFrame, rule: KapRule) -> Iterator[Score]:
             for average, over in rule.averages.items():
                 by = estimate(records, rule, alpha, average, split=split)
                 yield from _rows(records, rule, "kap", average, alpha, split, by, over)
-        yield from _prevalence(records, rule, alpha)
-        yield from _auroc(records, rule, alpha)
+        yield from _sample_scores(records, rule, alpha)
 
 
 def _pck_scores(records: pd.DataFrame, rule: PckRule, supervised: bool) -> Iterator[Score]:
@@ -119,26 +128,40 @@ def _rows(
         yield Score(rule.name, metric, average, alpha, split, how, value, int(by.n.sum()))
 
 
-def _prevalence(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterator[Score]:
-    """Share of positives among the samples: what a score that ignores the image would get."""
+def _sample_scores(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterator[Score]:
+    """Of a rule's pooled samples: prevalence, AUROC, and how far rounding alone moves KAP."""
     samples = kap_samples(records, rule, alpha)
-    codes = records["category"].cat.codes.to_numpy()[samples.row]
+    codes = records["category"].cat.codes.to_numpy(np.int64)[samples.row]
     k = len(records["category"].cat.categories)
     n = np.bincount(codes, minlength=k)
     positive = np.bincount(codes[samples.label], minlength=k)
     with np.errstate(invalid="ignore"):
-        by = ByCategory(positive / n, n, n, n - positive)
-    yield from _rows(records, rule, "prevalence", "category", alpha, "all", by, ("mean",))
+        prevalence = positive / n
+    auroc = [roc_auc(samples.label[codes == c], samples.score[codes == c]) for c in range(k)]
+    found = {
+        "prevalence": prevalence,
+        "auroc": np.array(auroc),
+        "rounding": _rounding(samples, codes, k),
+    }
+    for metric, values in found.items():
+        by = ByCategory(values, n, n, n - positive)
+        yield from _rows(records, rule, metric, "category", alpha, "all", by, ("mean",))
 
 
-def _auroc(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterator[Score]:
-    samples = kap_samples(records, rule, alpha)
-    codes = records["category"].cat.codes.to_numpy()[samples.row]
-    k = len(records["category"].cat.categories)
-    values = [roc_auc(samples.label[codes == c], samples.score[codes == c]) for c in range(k)]
-    n = np.bincount(codes, minlength=k)
-    by = ByCategory(np.array(values), n, n, n)
-    yield from _rows(records, rule, "auroc", "category", alpha, "all", by, ("mean",))
+def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[np.ndarray, "c"]:
+    """Largest change of each category's AP over draws of one unit in the last place of noise.
+
+    Scores that tie exactly are ordered by chance once a last bit differs; rules that rescale make
+    hundreds of such ties.
+    """
+    rng = np.random.default_rng(0)
+    exact = average_precision(samples.label, samples.score, None, codes, k)
+    change = np.zeros(k)
+    for _ in range(ROUNDING_DRAWS):
+        step = rng.integers(-1, 2, len(samples.score)) * np.spacing(np.abs(samples.score))
+        noisy = average_precision(samples.label, samples.score + step, None, codes, k)
+        change = np.fmax(change, np.abs(noisy - exact))
+    return np.where(np.isnan(exact), np.nan, change)
 
 
 def _twin_visible(records: pd.DataFrame) -> Bool[np.ndarray, "n"]:
