@@ -1,0 +1,136 @@
+"""The model `sphere`: any encoder's features with the sphere's three coordinates stacked on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+from torch.nn import functional
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench.hashing import fingerprint
+from kapbench.protocols import Condition, Encoder
+from kapbench.types import FeatureMap, Picture
+from kapbench_baselines.sphere import checkpoint
+from kapbench_baselines.sphere.mapper import SphereMapper
+from kapbench_baselines.sphere.views import pooled
+
+SPHERE_WEIGHT = 0.2
+SHIPPED = files("kapbench_baselines.sphere") / "weights"
+
+
+@dataclass
+class SphereEncoder:
+    """Unit features scaled by √(1 − w) and unit sphere points by √w.
+
+    The dot product of two such vectors is (1 − w) of the features' cosine and w of the sphere's.
+    """
+
+    backbone: Encoder
+    mapper: SphereMapper
+    token_grid: int  # cells a side that the backbone's map is averaged to before it is mapped
+    weights_revision: str
+    sphere_weight: float = SPHERE_WEIGHT
+    device: str = "cpu"
+    similarity: Literal["dot", "neg_l2"] = field(init=False, default="dot")
+
+    def __post_init__(self) -> None:
+        self.name = f"sphere.{self.backbone.name}"
+        self.conditions_on: tuple[Condition, ...] = self.backbone.conditions_on
+        self.revision = fingerprint(
+            self.backbone.revision, self.weights_revision, self.token_grid, self.sphere_weight
+        )
+
+    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
+        return [self._stack(feature_map) for feature_map in self.backbone.encode(pictures)]
+
+    def sphere(self, feature_map: FeatureMap) -> Float32[np.ndarray, "3 h w"]:
+        """Unit sphere point of every cell of the backbone's own grid."""
+        points = self._points(feature_map)
+        return np.asarray(points.cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def _points(self, feature_map: FeatureMap) -> Float[Tensor, "3 h w"]:
+        grid = feature_map.grid
+        cells = min(self.token_grid, grid.height), min(self.token_grid, grid.width)
+        tokens = pooled(feature_map.values, cells)[None].to(self.device)
+        coarse = self.mapper(tokens)[0].T.unflatten(1, cells)
+        fine = functional.interpolate(coarse[None], (grid.height, grid.width), mode="bilinear")[0]
+        return functional.normalize(fine, dim=0)
+
+    def _stack(self, feature_map: FeatureMap) -> FeatureMap:
+        values = torch.from_numpy(np.asarray(feature_map.values, np.float32))
+        parts = [
+            functional.normalize(values, dim=0) * (1 - self.sphere_weight) ** 0.5,
+            self._points(feature_map).cpu() * self.sphere_weight**0.5,
+        ]
+        return FeatureMap(torch.cat(parts).numpy(), feature_map.grid)
+
+
+def sphere(
+    weights: str | None = None,
+    backbone: str | None = None,
+    sphere_weight: float | None = None,
+    device: str = "cpu",
+    dataset: str | None = None,
+) -> SphereEncoder:
+    """
+    Args:
+        weights: A file of `kapbench train sphere`; none: those shipped for this data set.
+        backbone: Must be the weights' own, which is the default.
+        sphere_weight: Share of the sphere's cosine in the similarity; none: as validated.
+        dataset: Name of the data set to be met; chooses among the shipped weights.
+
+    Raises:
+        KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
+    """
+    if weights is None:
+        with as_file(shipped(dataset)) as path:
+            mapper, card, digest = checkpoint.load(path)
+            place: object = path.name
+    else:
+        mapper, card, digest = checkpoint.load(Path(weights))
+        place = weights
+    name = backbone or card.backbone
+    encoder = as_backbone(load_model(name, device=device, dataset=dataset))
+    checkpoint.check_backbone(card, encoder.name, encoder.revision, place)
+    share = card.sphere_weight if sphere_weight is None else sphere_weight
+    if not 0 <= share <= 1:
+        raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
+    return SphereEncoder(encoder, mapper.to(device), card.token_grid, digest, share, device)
+
+
+def shipped(dataset: str | None) -> Traversable:
+    """The packaged weights for a data set or a variant of it (`spair.small`)."""
+    found = {p.name.split("-")[0]: p for p in SHIPPED.iterdir() if p.name.endswith(".safetensors")}
+    family = (dataset or "").split(".")[0]
+    if family not in found:
+        raise KapbenchError(
+            "no trained weights are shipped" + (f" for data set '{dataset}'" if dataset else ""),
+            place="model sphere",
+            fix="give --weights FILE, made by `kapbench train sphere --backbone lite0 --dataset "
+            f"{dataset or 'NAME'}` (shipped: {', '.join(sorted(found)) or 'none'})",
+        )
+    return found[family]
+
+
+def as_backbone(model: object) -> Encoder:
+    """The model itself; KapbenchError where it is no encoder, or one compared by distance."""
+    if not isinstance(model, Encoder):
+        raise KapbenchError(
+            f"'{getattr(model, 'name', model)}' cannot be a backbone: it has no encode()",
+            fix="choose an encoder, e.g. --backbone lite0",
+        )
+    if model.similarity != "dot":
+        raise KapbenchError(
+            f"backbone '{model.name}' is compared by {model.similarity}; the fusion needs cosines",
+            fix="choose a backbone whose similarity is dot",
+        )
+    return model

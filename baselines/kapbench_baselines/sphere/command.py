@@ -1,0 +1,159 @@
+"""`kapbench train sphere`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kapbench.errors import KapbenchError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@click.command("sphere")
+@click.option("--backbone", default="lite0", show_default=True, help="Any encoder's name.")
+@click.option("--dataset", "dataset_name", default="synthetic", show_default=True)
+@click.option("--split", default="trn", show_default=True, help="Split to train on.")
+@click.option("--category", "categories", multiple=True, help="Only these; default: all present.")
+@click.option("--preset", help="Settings to start from: paper or lite0.  [default: lite0]")
+@click.option("--steps", type=click.IntRange(1), help="Training steps.")
+@click.option("--batch", type=click.IntRange(2), help="Images a step.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate.")
+@click.option("--sphere-weight", default=0.2, show_default=True, help="Sphere's share when fused.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
+@click.option("--resume", is_flag=True, help="Go on from what is in the folder.")
+@click.option("--data-root", type=click.Path(path_type=Path), envvar="KAPBENCH_DATA")
+@click.option("--cache", type=click.Path(path_type=Path), envvar="KAPBENCH_CACHE")
+@click.option("--validate-every", default=500, show_default=True, help="Steps; 0: never.")
+def sphere(**options: Any) -> None:
+    """Train the spherical mapper over a backbone; writes weights, history and curve.
+
+    The backbone runs once over every view of the training images and its tokens are kept in the
+    cache; then training itself takes minutes on a CPU.
+    """
+    from kapbench.running.progress import Progress
+
+    progress = Progress(show=sys.stderr.isatty(), log=_say)
+    out = run(progress=progress, **options)
+    click.echo(f"weights: {out / 'weights.safetensors'}")
+
+
+def run(
+    *,
+    backbone: str,
+    dataset_name: str,
+    split: str,
+    categories: tuple[str, ...],
+    preset: str | None,
+    steps: int | None,
+    batch: int | None,
+    rate: float | None,
+    sphere_weight: float,
+    seed: int,
+    device: str,
+    precision: str,
+    out: Path | None,
+    resume: bool,
+    data_root: Path | None,
+    cache: Path | None,
+    validate_every: int,
+    progress: Any,
+) -> Path:
+    """Trains as asked; returns the folder."""
+    from kapbench.evaluation import default_cache, load_dataset, load_model, pick_device
+    from kapbench_baselines.sphere.adapter import as_backbone
+    from kapbench_baselines.sphere.settings import named
+    from kapbench_baselines.sphere.training import Schedule, train
+    from kapbench_baselines.sphere.validation import CachedEncoder
+
+    settings = named(preset or "lite0").with_options({"steps": steps, "batch": batch, "rate": rate})
+    device = pick_device(device)
+    cache = cache or default_cache()
+    root: dict[str, Any] = {} if data_root is None else {"root": data_root}
+    dataset = load_dataset(dataset_name, split=split, **root)
+    encoder = as_backbone(load_model(backbone, device=device, dataset=dataset_name))
+    views, card = _prepare(
+        dataset, encoder, categories, settings, cache, seed, sphere_weight, progress
+    )
+    validate = None
+    if validate_every:
+        held_out = load_dataset(dataset_name, split="val", **root)
+        validate = _validator(CachedEncoder.below(cache, encoder), held_out, card, device)
+    out = out or Path("trained") / f"sphere-{encoder.name}-{dataset.name}-seed{seed}"
+    train(
+        views, card, settings, out,
+        device=device, bf16=_bf16(precision, device), resume=resume, validate=validate,
+        schedule=Schedule(validate_every or settings.steps), progress=progress,
+    )  # fmt: skip
+    return out
+
+
+def _prepare(
+    dataset: Any,
+    encoder: Any,
+    categories: tuple[str, ...],
+    settings: Any,
+    cache: Path,
+    seed: int,
+    sphere_weight: float,
+    progress: Any,
+) -> tuple[Any, Any]:
+    """Tokens of all training views, and the card of the weights to come."""
+    from kapbench_baselines.sphere.checkpoint import Card
+    from kapbench_baselines.sphere.views import prepare
+
+    views = dataset.views(categories or None)
+    if len(views) < 2:
+        raise KapbenchError(
+            f"{len(views)} images to train on",
+            place=f"{dataset.name}, split {dataset.split}",
+            fix="choose another split or more categories",
+        )
+    names = tuple(sorted({v.category for v in views}))
+    with progress.stage("views", len(views)) as advance:
+        prepared = prepare(
+            dataset, views, names, encoder, settings.augmentation, cache / "sphere", advance
+        )
+    card = Card(
+        backbone=encoder.name, backbone_revision=encoder.revision,
+        channels=prepared.tokens.shape[-1], width=settings.width, heads=settings.heads,
+        depth=settings.depth, token_grid=settings.token_grid, sphere_weight=sphere_weight,
+        categories=names, dataset=dataset.name, dataset_revision=dataset.revision,
+        split=dataset.split, seed=seed, steps=settings.steps, masks=prepared.masks,
+        settings=settings.as_dict(),
+    )  # fmt: skip
+    return prepared, card
+
+
+def _validator(encoder: Any, held_out: Any, card: Any, device: str) -> Any:
+    from kapbench_baselines.sphere.adapter import SphereEncoder
+    from kapbench_baselines.sphere.validation import scores
+
+    present = [c for c in card.categories if c in held_out.categories]
+
+    def validate(mapper: Any, step: int) -> dict[str, float]:
+        weights = f"in training, step {step}"
+        model = SphereEncoder(encoder, mapper, card.token_grid, weights, card.sphere_weight, device)
+        return scores(model, held_out, present)
+
+    return validate
+
+
+def _bf16(precision: str, device: str) -> bool:
+    """Whether to multiply in bfloat16; auto: where the hardware does so natively."""
+    import torch
+
+    if precision != "auto":
+        return precision == "bf16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return native is not None and bool(native())
+
+
+def _say(message: str) -> None:
+    click.echo(message)

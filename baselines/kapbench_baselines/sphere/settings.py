@@ -1,0 +1,83 @@
+"""Every number of training, by name; the paper's, and those tuned for lite0."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from kapbench.registry import unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Views of an image. Sides and shifts are in units of the box's longer side."""
+
+    crops: int = 6
+    side: tuple[float, float] = (0.7, 1.7)
+    shift: float = 0.15
+    mirror: bool = True
+    grid: int = 20  # tokens a side
+    side_px: int = 512
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in asdict(self).items() if key != "mirror"}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Weights and constants of the four losses (paper, Sec. 4 and released configuration)."""
+
+    reconstruction: float = 1.0
+    relative_distance: float = 0.3
+    margin: float = 0.5
+    orientation: float = 0.3
+    min_determinant: float = 0.7
+    viewpoint: float = 0.1
+    triplets: int = 32  # an image
+    decoded_tokens: int = 64  # an image
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that shapes the weights beside data, backbone and seed."""
+
+    width: int = 384
+    heads: int = 6
+    depth: int = 1
+    dropout: float = 0.0
+    standardise: bool = False  # tokens by their mean and scale over the training views
+    steps: int = 5000
+    batch: int = 64
+    tokens: int = 400  # drawn from each view at every step; at most grid * grid
+    rate: float = 1e-3
+    schedule: str = "constant"  # constant, cosine
+    warm_up: float = 0.0  # share of the steps
+    weight_decay: float = 0.0
+    average: float = 0.0  # decay of the weights' moving average; 0: none
+    clip: float = 0.0  # largest norm of the mapper's gradient; 0: none
+    token_grid: int = 32  # cells a side at inference
+    losses: Losses = field(default_factory=Losses)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def with_options(self, options: Mapping[str, Any]) -> "Settings":
+        """A copy with some fields replaced; None leaves a field as it is."""
+        return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+PAPER = Settings()
+LITE0 = Settings(
+    width=160, heads=4, standardise=True, steps=2500, batch=32, tokens=128,
+    schedule="cosine", warm_up=0.1, average=0.998, clip=1.0, token_grid=30,
+    augmentation=Augmentation(crops=11),
+)  # fmt: skip
+PRESETS = {"paper": PAPER, "lite0": LITE0}
+
+
+def named(preset: str) -> Settings:
+    """Raises KapbenchError where no preset has this name."""
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    return PRESETS[preset]

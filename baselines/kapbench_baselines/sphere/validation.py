@@ -1,0 +1,59 @@
+"""Scores of a mapper in training on the val split, by the core's own evaluation."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kapbench.evaluation import evaluate
+from kapbench.features.cache import FeatureCache
+from kapbench.hashing import fingerprint
+from kapbench.protocols import Condition, Dataset, Encoder
+from kapbench.running.pictures import picture_hash
+from kapbench.types import FeatureMap, Picture
+
+RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
+
+
+@dataclass
+class CachedEncoder:
+    """An encoder whose maps are kept in a feature cache, in fp16, as scoring would read them."""
+
+    encoder: Encoder
+    cache: FeatureCache
+
+    @classmethod
+    def below(cls, root: Path, encoder: Encoder) -> "CachedEncoder":
+        key = fingerprint(encoder.name, encoder.revision, sorted(encoder.conditions_on))
+        return cls(encoder, FeatureCache(root / "features", key))
+
+    def __post_init__(self) -> None:
+        self.name, self.revision = self.encoder.name, self.encoder.revision
+        self.conditions_on: tuple[Condition, ...] = self.encoder.conditions_on
+        self.similarity: Literal["dot", "neg_l2"] = self.encoder.similarity
+
+    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
+        return [self._one(picture) for picture in pictures]
+
+    def _one(self, picture: Picture) -> FeatureMap:
+        by_name = getattr(self.encoder, "reads_image_id", False)
+        key = picture_hash(picture, by_name=by_name)
+        if not self.cache.verify(key):
+            self.cache.write(key, self.encoder.encode([picture])[0])
+        found = self.cache.read(key)
+        grid = found.grid
+        values = found.cells.T.reshape(-1, grid.height, grid.width)
+        return FeatureMap(np.asarray(values, np.float32), grid)
+
+
+def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -> dict[str, float]:
+    """KAP@0.10 and PCK@0.10 by their headline averages; KAP is NaN where a data set has none."""
+    chosen = {k: r for k, r in RULES.items() if k == "pck" or dataset.has_absent}
+    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+        result = evaluate(
+            model, dataset, rule=list(chosen.values()), categories=categories, cache=folder
+        )
+    return {key: result.headline(rule) for key, rule in chosen.items()}

@@ -1,0 +1,151 @@
+"""What training sees: each image whole and in crops, each with its mirror image, as pooled tokens.
+
+The backbone runs once over every view; tokens are kept on disk, so that epochs cost no encoding
+and an interrupted preparation goes on where it stopped.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float16, Int, UInt8
+from PIL import Image
+from torch import Tensor
+
+from kapbench.hashing import bytes_hash, fingerprint
+from kapbench.protocols import Dataset, Encoder
+from kapbench.types import AZIMUTH_BINS, Picture, View
+from kapbench_baselines.sphere.checkpoint import read_tensors, write_tensors
+from kapbench_baselines.sphere.settings import Augmentation
+
+Square = tuple[float, float, float]  # centre x, centre y, side; original pixels
+
+
+@dataclass(frozen=True)
+class TokenViews:
+    """Tokens of n images in v views each; view 2i + 1 is the mirror image of view 2i."""
+
+    tokens: Float16[Tensor, "n v t c"]  # t = grid * grid, row by row
+    coverage: Float16[Tensor, "n v t"]  # share of each cell on the object
+    azimuth_bin: Int[Tensor, "n v"]  # -1 unknown
+    category: Int[Tensor, "n"]
+    grid: int
+    masks: dict[str, int]  # images by where their object came from: "mask" or "box"
+
+
+def mirrored_bin(azimuth_bin: int | None) -> int:
+    """Azimuth bin of the mirror image: left and right change places. -1 where unknown."""
+    return -1 if azimuth_bin is None else -azimuth_bin % AZIMUTH_BINS
+
+
+def squares(view: View, augmentation: Augmentation, rng: np.random.Generator) -> list[Square]:
+    """The whole letterbox, then squares around the object of random side and shift."""
+    w, h = view.size
+    x1, y1, x2, y2 = view.bbox
+    side, shift = max(x2 - x1, y2 - y1, 1), augmentation.shift
+    low, high = (math.log(s) for s in augmentation.side)
+    found = [(w / 2, h / 2, float(max(w, h)))]
+    for _ in range(augmentation.crops):
+        dx, dy = rng.uniform(-shift, shift, size=2) * side
+        scale = math.exp(rng.uniform(low, high))
+        found.append(((x1 + x2) / 2 + dx, (y1 + y2) / 2 + dy, side * scale))
+    return found
+
+
+def cut(
+    image: UInt8[np.ndarray, "h w *c"], square: Square, side_px: int
+) -> UInt8[np.ndarray, "s s *c"]:
+    """A square of the image, resized; black where it reaches beyond."""
+    x, y, side = square
+    size = (side_px, side_px)
+    pad = math.ceil(side) + 1  # more than enough for a centre near the image
+    picture = Image.fromarray(image)
+    wide = Image.new(picture.mode, (picture.width + 2 * pad, picture.height + 2 * pad))
+    wide.paste(picture, (pad, pad))
+    left, top = x - side / 2 + pad, y - side / 2 + pad
+    filter_ = Image.Resampling.BOX if image.ndim == 2 else Image.Resampling.BICUBIC
+    return np.asarray(wide.resize(size, filter_, box=(left, top, left + side, top + side)))
+
+
+def object_map(dataset: Dataset, view: View) -> tuple[UInt8[np.ndarray, "h w"], str]:
+    """255 on the object, by its mask, or by its box where there is none; and which it was."""
+    mask = dataset.mask(view)
+    if mask is not None and mask.any():
+        return mask.astype(np.uint8) * 255, "mask"
+    w, h = view.size
+    x1, y1, x2, y2 = (round(b) for b in view.bbox)
+    filled = np.zeros((h, w), np.uint8)
+    filled[max(y1, 0) : max(y2, 1), max(x1, 0) : max(x2, 1)] = 255
+    return filled, "box"
+
+
+def prepare(
+    dataset: Dataset,
+    views: Sequence[View],
+    categories: Sequence[str],
+    backbone: Encoder,
+    augmentation: Augmentation,
+    cache: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> TokenViews:
+    """Tokens of all views of the images, encoded where the cache has none."""
+    kept, masks = [], {"mask": 0, "box": 0}
+    for view in views:
+        pixels = dataset.pixels(view)
+        on_object, source = object_map(dataset, view)
+        masks[source] += 1
+        asked = fingerprint(
+            backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
+            bytes_hash([pixels.tobytes(), on_object.tobytes()]),
+        )  # fmt: skip
+        path = cache / f"{asked}.safetensors"
+        if not path.is_file():
+            tokens, coverage = _encode(backbone, view, pixels, on_object, augmentation)
+            write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
+        kept.append(read_tensors(path)[0])
+        advance(1)
+    n_squares = augmentation.crops + 1
+    bins = [
+        [-1 if v.azimuth_bin is None else v.azimuth_bin, mirrored_bin(v.azimuth_bin)] * n_squares
+        for v in views
+    ]
+    return TokenViews(
+        tokens=torch.stack([k["tokens"] for k in kept]),
+        coverage=torch.stack([k["coverage"] for k in kept]),
+        azimuth_bin=torch.tensor(bins),
+        category=torch.tensor([list(categories).index(v.category) for v in views]),
+        grid=augmentation.grid,
+        masks=masks,
+    )
+
+
+def pooled(
+    values: Float[np.ndarray, "c h w"], cells: int | tuple[int, int]
+) -> Float[Tensor, "t c"]:
+    """A map averaged onto fewer cells (rows, columns), row by row."""
+    map_ = torch.from_numpy(np.ascontiguousarray(values)).float()
+    return torch.nn.functional.adaptive_avg_pool2d(map_, cells).flatten(1).T
+
+
+def _encode(
+    backbone: Encoder,
+    view: View,
+    pixels: UInt8[np.ndarray, "h w 3"],
+    on_object: UInt8[np.ndarray, "h w"],
+    augmentation: Augmentation,
+) -> tuple[Float16[Tensor, "v t c"], Float16[Tensor, "v t"]]:
+    # The image's own name seeds its crops: any order, any subset and any machine gives the same.
+    seed = int(fingerprint(view.image_id, augmentation.seed), 16)
+    tokens, coverage = [], []
+    for square in squares(view, augmentation, np.random.default_rng(seed)):
+        crop = cut(pixels, square, augmentation.side_px)
+        cover = cut(on_object, square, 4 * augmentation.grid)
+        both = [crop, np.ascontiguousarray(crop[:, ::-1])]
+        maps = backbone.encode([Picture(p, view.image_id, view.category) for p in both])
+        tokens += [pooled(m.values, augmentation.grid) for m in maps]
+        shares = [pooled(c[None] / 255, augmentation.grid)[:, 0] for c in (cover, cover[:, ::-1])]
+        coverage += shares
+    return torch.stack(tokens).half(), torch.stack(coverage).half()

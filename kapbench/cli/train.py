@@ -1,0 +1,34 @@
+"""`kapbench train NAME`: trainers are plug-ins, found through entry points."""
+
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from kapbench.registry import unknown
+
+
+class Trainers(click.Group):
+    """Lists the registered trainers without importing them."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return sorted(_trainers())
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = _trainers()
+        if cmd_name not in found:
+            raise unknown("trainer", cmd_name, found)
+        command: click.Command = found[cmd_name].load()
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, "") for name in self.list_commands(ctx)])
+
+
+@click.command(cls=Trainers)
+def train() -> None:
+    """Train a model's own part. `kapbench train sphere --help` says more."""
+
+
+def _trainers() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group="kapbench.trainers")}
