@@ -21,6 +21,10 @@ _AVERAGES = {
     "image": "per image",
     "point": "per point",
 }
+_SPLITS = (
+    "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
+    "keypoint whose mirror twin shows from one that shows?",
+)
 _OVER = {
     "mean": "mean over categories",
     "pair_weighted": "weighted by pairs over categories",
@@ -108,7 +112,8 @@ def _table(members: Group, view: View, sources: list[_Source], alpha: float, not
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split}: {members.coverage}"
     columns = tuple(s.column for s in sources)
-    return Table(members, view, columns, tuple(rows), (title,), (note,))
+    notes = (note, *(_SPLITS if view == "summary" else ()), *_models(rows))
+    return Table(members, view, columns, tuple(rows), (title,), notes)
 
 
 def _summary(members: Group, alpha: float) -> list[_Source]:
@@ -204,6 +209,23 @@ def _about(members: Group, rules: Sequence[str]) -> str:
         words = f"{_AVERAGES.get(average, average)}, {_OVER.get(over, over)}"
         parts.append(f"{name} by {rule} ({hashes[rule]}): {words}")
     return "; ".join(parts)
+
+
+def _models(rows: Sequence[Row]) -> list[str]:
+    """What a reader must know of a model before comparing it: what it looks at, what it learnt from."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        model = row.card.model
+        facts = []
+        if model.conditions_on:
+            facts.append(f"looks at the {' and '.join(model.conditions_on)} besides the pixels")
+        if model.kind == "oracle":
+            facts.append("reads the answer")
+        if model.trained_on:
+            facts.append(f"trained on {model.trained_on}")
+        if facts:
+            told.setdefault(", ".join(facts), []).append(row.label)
+    return [f"{', '.join(labels)}: {facts}." for facts, labels in told.items()]
 
 
 def _labels(cards: Sequence[RunCard]) -> list[str]:

@@ -1,0 +1,120 @@
+"""`kapbench compare`: the table of any finished runs."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kapbench.cli.board import FORMATS, board
+from kapbench.cli.options import output_format, runs_root
+from kapbench.errors import KapbenchError
+
+if TYPE_CHECKING:
+    from kapbench.running.results import RunCard
+
+NARROWEST = 80
+
+
+@click.command()
+@click.argument("runs", nargs=-1)
+@runs_root
+@click.option("--by", type=click.Choice(["category", "rule"]), help="Columns instead of splits.")
+@click.option("--rule", "rules", multiple=True, help="Show these rules; may be repeated.")
+@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True), default=0.10, show_default=True)
+@output_format(*FORMATS)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+)
+def compare(
+    runs: tuple[str, ...],
+    runs_root: Path,
+    by: str | None,
+    rules: tuple[str, ...],
+    alpha: float,
+    how: str,
+    output: Path | None,
+) -> None:
+    """Table of any RUNS: run folders, folders of runs, or names of models. Default: all.
+
+    Runs stand in one table only if they saw the same pairs and were scored by the same rules.
+
+    \b
+    Examples:
+      kapbench compare
+      kapbench compare sphere.lite0 lite0 --by category
+      kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
+      kapbench compare --format csv -o scores.csv
+    """
+    cards = _cards(runs, runs_root)
+    chosen = _rule_names(rules, cards)
+    _check_alpha(alpha, cards)
+    on_screen = how == "text" and output is None
+    text = board()(
+        cards,
+        rules=chosen or None,
+        by=by,
+        alpha=alpha,
+        how=how,
+        width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
+        colour=on_screen and sys.stdout.isatty(),
+    )
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from kapbench.files import write_atomically
+
+        write_atomically(output, text.encode())
+
+
+def _cards(runs: Sequence[str], root: Path) -> "list[RunCard]":
+    from kapbench.running.results import find_runs, load_card
+
+    below = {folder: load_card(folder) for folder in find_runs(root)}
+    if not runs:
+        if not below:
+            raise KapbenchError(
+                "no finished runs", place=root, fix="`kapbench run` makes one; --runs looks elsewhere"
+            )
+        return list(below.values())
+    found: dict[Path, RunCard] = {}
+    for name in runs:
+        by_name = {folder: c for folder, c in below.items() if c.model.name == name}
+        found |= by_name or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
+        if not by_name and not find_runs(Path(name)):
+            raise _no_run(name, [c.model.name for c in below.values()], root)
+    return list({folder.resolve(): card for folder, card in found.items()}.values())
+
+
+def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
+    from kapbench.registry import unknown
+
+    if Path(name).is_dir():
+        return KapbenchError(
+            "no finished run below", place=name, fix="an interrupted run is resumed by its command"
+        )
+    return unknown("run", name, set(models), place=root)
+
+
+def _rule_names(rules: Sequence[str], cards: "Sequence[RunCard]") -> list[str]:
+    """Names among the runs' rules; a rule file is known by the name inside it."""
+    from kapbench.registry import unknown
+    from kapbench.scoring.rules import load_rule
+
+    known = {rule.name for card in cards for rule in card.rules}
+    names = [load_rule(rule).name if rule.endswith(".json") else rule for rule in rules]
+    for name in names:
+        if name not in known:
+            raise unknown("rule", name, known, place="the rules of these runs")
+    return names
+
+
+def _check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
+    known = sorted({row.alpha for card in cards for row in card.scores}, reverse=True)
+    if alpha not in known:
+        raise KapbenchError(
+            f"no run was scored at alpha {alpha:g}",
+            fix=f"choose one of {', '.join(f'{a:g}' for a in known)}",
+        )

@@ -1,0 +1,98 @@
+"""Options that several commands share, and `key=value` texts turned into what a factory takes."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import click
+
+from kapbench import registry
+from kapbench.errors import KapbenchError
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def data_root(command: _Command) -> _Command:
+    return click.option(
+        "--data-root",
+        type=click.Path(path_type=Path),
+        help="Folder that holds the data sets. Default: $KAPBENCH_DATA, else the user data folder.",
+    )(command)
+
+
+def runs_root(command: _Command) -> _Command:
+    return click.option(
+        "--runs",
+        "runs_root",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="KAPBENCH_RUNS",
+        default=Path("runs"),
+        show_default="./runs, or $KAPBENCH_RUNS",
+        help="Folder of run folders.",
+    )(command)
+
+
+def output_format(*names: str) -> Callable[[_Command], _Command]:
+    """`--format`, the first name being the default."""
+    return click.option(
+        "--format", "how", type=click.Choice(names), default=names[0], show_default=True
+    )
+
+
+def open_dataset(name: str, split: str, root: Path | None, options: dict[str, Any]) -> Any:
+    """A data set's split; `root` is offered only to data sets that are kept under one.
+
+    Raises:
+        KapbenchError: unknown name or option; data that is missing or damaged.
+    """
+    context = {} if root is None else {"root": root}
+    return registry.create("datasets", name, context, {"split": split, **options})
+
+
+def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as arguments of the factory behind `spec`, by its type hints.
+
+    Raises:
+        KapbenchError: a text without "=", or a value that the factory's hint excludes.
+    """
+    if not texts:
+        return {}
+    hints = _hints(registry.resolve(kind, spec))
+    pairs = [text.partition("=") for text in texts]
+    for key, equals, _ in pairs:
+        if not equals or not key:
+            raise KapbenchError(f"option '{key}' has no value", place=spec, fix="write key=value")
+    return {key: _value(key, text, hints.get(key, str), spec) for key, _, text in pairs}
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    if isinstance(factory, functools.partial):
+        factory = factory.func
+    function = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    return get_type_hints(function)
+
+
+def _value(key: str, text: str, hint: Any, spec: str) -> Any:
+    from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(text)
+    except PydanticUserError:  # a type that has a configuration of its own
+        return TypeAdapter(hint).validate_python(text)
+    except ValidationError as error:
+        raise KapbenchError(
+            f"option {key}={text}: {error.errors()[0]['msg'].lower()}",
+            place=spec,
+            fix=f"give a value of type {getattr(hint, '__name__', hint)}",
+        ) from error
+
+
+def shown_path(path: Path) -> str:
+    """A path for the screen: relative to here where it lies below."""
+    try:
+        return os.fspath(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return os.fspath(path)

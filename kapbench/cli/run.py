@@ -1,0 +1,167 @@
+"""`kapbench run`: score a model on a data set, beside the random control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kapbench.cli.board import board
+from kapbench.cli.options import data_root, open_dataset, runs_root, shown_path, typed
+
+if TYPE_CHECKING:
+    from kapbench.protocols import Dataset, Model
+    from kapbench.running.runner import Finished
+    from kapbench.scoring.rules import Rule
+    from kapbench.types import Coverage
+
+CONTROL = "random"
+
+
+@click.command()
+@click.option("--model", required=True, help="A name, features:DIR, similarity:DIR or FILE.py:Class.")
+@click.option("--dataset", "dataset_name", required=True, help="A name, see `kapbench list datasets`.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--category", "categories", multiple=True, help="Only this one; may be repeated.")
+@click.option("--rule", "rules", multiple=True, help="A name or a .json file; may be repeated.")
+@click.option("--weights", help="Trained weights, of models that take some.")
+@click.option("--backbone", help="Encoder under the model, of models that take one.")
+@click.option("--sphere-weight", type=click.FloatRange(0, 1), help="Share of the sphere's cosine.")
+@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
+@click.option("--dataset-option", "dataset_options", multiple=True, metavar="KEY=VALUE")
+@data_root
+@runs_root
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
+)
+@click.option("--no-cache", is_flag=True, help="Keep features only while the run lasts.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--force", is_flag=True, help="Compute again what is finished.")
+@click.option(
+    "--control/--no-control", default=True, show_default=True, help="Score the random control too."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no coverage line.")
+def run(
+    model: str,
+    dataset_name: str,
+    split: str,
+    categories: tuple[str, ...],
+    rules: tuple[str, ...],
+    weights: str | None,
+    backbone: str | None,
+    sphere_weight: float | None,
+    options: tuple[str, ...],
+    dataset_options: tuple[str, ...],
+    data_root: Path | None,
+    quiet: bool,
+    control: bool,
+    **running: Any,
+) -> None:
+    """Score a model on a data set under every rule that one pass serves.
+
+    Writes a run folder (run.json and records.parquet) and prints its table. A run that was
+    stopped is resumed by the same command.
+
+    \b
+    Examples:
+      kapbench run --model sphere --dataset synthetic
+      kapbench run --model lite0 --dataset spair --category cat --category dog
+      kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
+      kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
+    """
+    given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
+    dataset = open_dataset(
+        dataset_name, split, data_root, typed("datasets", dataset_name, dataset_options)
+    )
+    job = _Job(dataset, rules, categories, quiet=quiet, **running)
+    named = {key: value for key, value in given.items() if value is not None}
+    job.say(f"{dataset.name}, {split}: {job.coverage()}")
+    done = job.score(model, named | typed("models", model, options))
+    cards = [done.card]
+    if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
+        cards.append(beside.card)
+    click.echo(board()(cards, rules=job.rule_names or None), nl=False)
+    click.echo(f"run folder: {shown_path(done.folder)}")
+
+
+@dataclass
+class _Job:
+    """What a model and its control have in common."""
+
+    dataset: "Dataset"
+    rules: tuple[str, ...]
+    categories: tuple[str, ...]
+    runs_root: Path
+    cache: Path | None
+    no_cache: bool
+    workers: int
+    batch_size: int
+    device: str
+    force: bool
+    quiet: bool
+
+    @property
+    def rule_names(self) -> list[str]:
+        """Names of the rules asked for; a rule file's name is inside it."""
+        from kapbench.scoring.rules import load_rule
+
+        return [load_rule(rule).name for rule in self.rules]
+
+    def say(self, message: str) -> None:
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    def coverage(self) -> "Coverage":
+        """What will be evaluated, of what the split is meant to have."""
+        whole = self.dataset.coverage
+        if not self.categories:
+            return whole
+        chosen = tuple(c for c in whole.categories if c in self.categories)
+        n_pairs = len(self.dataset.pairs(self.categories))
+        return replace(whole, categories=chosen, n_pairs=n_pairs)
+
+    def score(self, name: str, options: dict[str, Any]) -> "Finished":
+        from kapbench.evaluation import load_model
+
+        from kapbench.running.plan import rules_named
+
+        model = load_model(name, device=self.device, dataset=self.dataset.name, **options)
+        return self._run(model, rules_named(self.rules, self.dataset), force=self.force)
+
+    def control(self) -> "Finished | None":
+        """The random control on the same pairs; None where no rule asked for can score it."""
+        from kapbench.evaluation import load_model
+        from kapbench.running.plan import rules_named
+
+        model = load_model(CONTROL)
+        rules = [r for r in rules_named(self.rules, self.dataset) if not _needs_features(r)]
+        return self._run(model, rules, force=False) if rules else None
+
+    def _run(self, model: "Model", rules: "Sequence[Rule]", *, force: bool) -> "Finished":
+        from kapbench.evaluation import default_cache, pick_device
+        from kapbench.running.progress import Progress
+        from kapbench.running.runner import run as run_model
+
+        self.say(f"scoring {model.name}")
+        return run_model(
+            model,
+            self.dataset,
+            rules,
+            runs_root=self.runs_root,
+            cache_root=None if self.no_cache else self.cache or default_cache(),
+            categories=self.categories or None,
+            workers=self.workers,
+            batch_size=self.batch_size,
+            device=pick_device(self.device),
+            force=force,
+            progress=Progress(show=not self.quiet, log=lambda line: click.echo(line, err=True)),
+        )
+
+
+def _needs_features(rule: "Rule") -> bool:
+    return rule.metric == "pck" and rule.decode.offset == "pixel"

@@ -1,0 +1,91 @@
+"""Run cards as a finished run writes them, with scores that can be read off the table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from kapbench.running.results import (
+    DatasetCard,
+    ModelCard,
+    Provenance,
+    RuleCard,
+    RunCard,
+    ScoreRow,
+)
+
+CardMaker = Callable[..., RunCard]
+EXPECTED = ("bus", "cat", "cow")
+
+
+def row(rule: str, metric: str, average: str, category: str, value: float | None, **more: Any) -> ScoreRow:
+    keys = {"alpha": 0.1, "split": "all", "n": 100} | more
+    return ScoreRow(
+        rule=rule, metric=metric, average=average, category=category, value=value, **keys
+    )
+
+
+@pytest.fixture
+def card() -> CardMaker:
+    return make
+
+
+def make(
+    model: str = "lite0",
+    kap: float | None = 0.4,
+    pck: float | None = 0.5,
+    *,
+    revision: str = "r1",
+    categories: Sequence[str] = ("cat", "cow"),
+    n_pairs: int = 20,
+    dataset: str = "spair",
+    split: str = "test",
+    rules: Mapping[str, str] | None = None,
+    scores: Sequence[ScoreRow] | None = None,
+    interval: float | None = None,
+) -> RunCard:
+    """A card whose category scores are the mean ∓ 0.1, its splits the mean ∓ 0.05."""
+    rules = rules or {"kap-cvpr24": "aaa", "pck-sd-dino": "bbb"}
+    if scores is None:
+        scores = [s for rule in rules for s in _scores(rule, kap, pck, categories, interval)]
+    return RunCard(
+        schema_version=1,
+        model=ModelCard(
+            name=model, revision=revision, kind="encoder", conditions_on=(), similarity="dot",
+            supervision="none", trained_on=None,
+        ),
+        dataset=DatasetCard(
+            name=dataset, revision="data1", split=split, licence="none", categories=tuple(categories),
+            categories_expected=EXPECTED, n_pairs=n_pairs, n_pairs_expected=30, n_images=10,
+            pairs_hash=f"{n_pairs}-{'-'.join(categories)}",
+        ),
+        rules=tuple(RuleCard(name=name, hash=value) for name, value in rules.items()),
+        plan_hash="plan",
+        provenance=Provenance(
+            kapbench="0.1.0", python="3.11", packages={}, git_commit=None, git_dirty=None,
+            platform="Linux", device="cpu", started="2026-01-01T00:00:00+00:00", seconds=1.0, seed=0,
+            records_sha256="0" * 64,
+        ),
+        scores=tuple(scores),
+    )  # fmt: skip
+
+
+def _scores(
+    rule: str, kap: float | None, pck: float | None, categories: Sequence[str], interval: float | None
+) -> list[ScoreRow]:
+    is_kap = rule.startswith("kap")
+    metric, average, value = ("kap", "category", kap) if is_kap else ("pck", "point", pck)
+
+    def moved(by: float) -> float | None:
+        return None if value is None else value + by
+
+    bounds = {} if interval is None else {"low": moved(-interval), "high": moved(interval)}
+    found = [row(rule, metric, average, "mean", value, **bounds)]
+    steps = [-0.1 + 0.2 * i for i in range(len(categories))]
+    found += [row(rule, metric, average, c, moved(s)) for c, s in zip(categories, steps, strict=True)]
+    found.append(row(rule, metric, average, "mean", moved(-0.05), split="symmetric"))
+    found.append(row(rule, metric, average, "mean", moved(0.05), split="other"))
+    if is_kap:
+        found.append(row(rule, metric, average, "mean", None, split="absent_with_twin", n=0))
+        found.append(row(rule, "prevalence", "category", "mean", 0.39))
+    return found
