@@ -23,7 +23,7 @@ _AVERAGES = {
 }
 _SPLITS = (
     "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
-    "keypoint whose mirror twin shows from one that shows?",
+    "keypoint whose mirror twin shows from one that shows itself?",
 )
 _OVER = {
     "mean": "mean over categories",
@@ -87,7 +87,7 @@ def tables(groups: Sequence[Group], view: View = "summary", alpha: float = 0.10)
     """One table a group (by category: one a metric), best run first, controls last."""
     out: list[Table] = []
     for i, members in enumerate(groups):
-        made = [_table(members, view, sources, alpha, note) for sources, note in _views(members, view, alpha)]
+        made = [_table(members, view, sources, about) for sources, about in _views(members, view, alpha)]
         if i and made:
             apart = f"not comparable with table 1: {why_apart(groups[0], members)}"
             made[0] = replace(made[0], head=(*made[0].head, apart))
@@ -95,7 +95,7 @@ def tables(groups: Sequence[Group], view: View = "summary", alpha: float = 0.10)
     return out
 
 
-def _views(members: Group, view: View, alpha: float) -> list[tuple[list[_Source], str]]:
+def _views(members: Group, view: View, alpha: float) -> list[tuple[list[_Source], list[str]]]:
     if view == "category":
         kinds = [r.name for k in ("kap", "pck") if (r := members.rule_of(k))]
         return [(_by_category(members, rule, alpha), _about(members, [rule])) for rule in kinds]
@@ -104,7 +104,7 @@ def _views(members: Group, view: View, alpha: float) -> list[tuple[list[_Source]
     return [(sources, _about(members, shown))] if sources else []
 
 
-def _table(members: Group, view: View, sources: list[_Source], alpha: float, note: str) -> Table:
+def _table(members: Group, view: View, sources: list[_Source], about: list[str]) -> Table:
     labels = _labels(members.cards)
     rows = [Row(c, labels[i], tuple(s.cell(c) for s in sources)) for i, c in enumerate(members.cards)]
     lead = len(sources) - 1 if view == "category" else 0
@@ -112,7 +112,7 @@ def _table(members: Group, view: View, sources: list[_Source], alpha: float, not
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split}: {members.coverage}"
     columns = tuple(s.column for s in sources)
-    notes = (note, *(_SPLITS if view == "summary" else ()), *_models(rows))
+    notes = (*about, *(_SPLITS if view == "summary" else ()), *_models(rows))
     return Table(members, view, columns, tuple(rows), (title,), notes)
 
 
@@ -199,16 +199,16 @@ def _cell(row: ScoreRow | None, what: str) -> Cell:
     return Cell(None, n=row.n, reason=f"no positive among its samples (n = {row.n:,})")
 
 
-def _about(members: Group, rules: Sequence[str]) -> str:
-    """What the numbers are, by which rule."""
+def _about(members: Group, rules: Sequence[str]) -> list[str]:
+    """What the numbers are, one line a rule."""
     hashes = {r.name: r.hash for r in members.rules}
     parts = []
     for rule in rules:
         average, over = headline(rule, members.cards)
         name = NAME[kind_of(rule, members.cards)]
         words = f"{_AVERAGES.get(average, average)}, {_OVER.get(over, over)}"
-        parts.append(f"{name} by {rule} ({hashes[rule]}): {words}")
-    return "; ".join(parts)
+        parts.append(f"{name} by {rule} ({hashes[rule]}): {words}.")
+    return parts
 
 
 def _models(rows: Sequence[Row]) -> list[str]:

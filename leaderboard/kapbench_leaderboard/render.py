@@ -85,7 +85,7 @@ def _marked(cell: Cell, reasons: dict[str, int]) -> str:
 
 def _notes(table: Table, reasons: dict[str, int]) -> list[str]:
     has_interval = any(interval(c) for row in table.rows for c in row.cells)
-    about = [f"×100. {note}" for note in table.notes[:1]] + list(table.notes[1:])
+    about = ["Scores ×100.", *table.notes]
     if has_interval:
         about.append("Ranges: 95 %, bootstrap over images.")
     return about + [f"[{number}] {reason}" for reason, number in reasons.items()]

@@ -1,0 +1,131 @@
+"""`kapbench list`: what is registered and what is there."""
+
+import ast
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kapbench import registry
+from kapbench.cli.options import data_root, open_dataset, output_format, runs_root
+from kapbench.errors import KapbenchError
+
+Line = dict[str, Any]
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["models", "datasets", "rules", "runs"]))
+@data_root
+@runs_root
+@click.option("--split", default="test", show_default=True, help="Of the data sets.")
+@output_format("text", "json")
+def list_(what: str, data_root: Path | None, runs_root: Path, split: str, how: str) -> None:
+    """List what `run` and `compare` can be given.
+
+    \b
+    Examples:
+      kapbench list models
+      kapbench list datasets --data-root /data
+      kapbench list runs --format json
+    """
+    makers: dict[str, Callable[[], Iterator[Line]]] = {
+        "models": models,
+        "datasets": lambda: datasets(split, data_root),
+        "rules": rules,
+        "runs": lambda: runs(runs_root),
+    }
+    lines = list(makers[what]())
+    if how == "json":
+        click.echo(json.dumps(lines, indent=1, ensure_ascii=False))
+        return
+    if not lines:
+        click.echo(f"no {what}" + (f" below {runs_root}" if what == "runs" else ""), err=True)
+    for line in lines:
+        click.echo(_text(what, line))
+
+
+def models() -> Iterator[Line]:
+    """Registered models; no module of theirs is imported."""
+    for entry in _entries("models"):
+        argument = "DIR" if entry.name.endswith(":") else ""
+        yield {"name": entry.name + argument, "summary": summary(entry), "where": entry.value}
+    yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
+
+
+def datasets(split: str, root: Path | None) -> Iterator[Line]:
+    """Registered data sets with what of the split is there."""
+    for entry in _entries("datasets"):
+        line: Line = {"name": entry.name, "summary": summary(entry), "where": entry.value}
+        try:
+            coverage = open_dataset(entry.name, split, root, {}).coverage
+        except KapbenchError as error:
+            yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
+            continue
+        state = "present" if coverage.complete else "partial"
+        yield line | {"state": state, "coverage": str(coverage)}
+
+
+def rules() -> Iterator[Line]:
+    """Rules that ship with kapbench."""
+    from kapbench.scoring.rules import load_rule, rule_names
+
+    for name in rule_names():
+        rule = load_rule(name)
+        yield {"name": name, "metric": rule.metric, "hash": rule.hash, "summary": rule.summary}
+
+
+def runs(root: Path) -> Iterator[Line]:
+    """Finished runs below a folder."""
+    from kapbench.running.results import find_runs, load_card
+
+    for folder in find_runs(root):
+        card = load_card(folder)
+        yield {
+            "name": card.model.name,
+            "revision": card.model.revision,
+            "dataset": f"{card.dataset.name}@{card.dataset.revision}",
+            "split": card.dataset.split,
+            "n_pairs": card.dataset.n_pairs,
+            "n_pairs_expected": card.dataset.n_pairs_expected,
+            "rules": [rule.name for rule in card.rules],
+            "started": card.provenance.started,
+            "folder": str(folder),
+        }
+
+
+def summary(entry: EntryPoint) -> str:
+    """First line of a plug-in's docstring, read from its source without importing it."""
+    try:
+        spec = importlib.util.find_spec(entry.module)
+    except ImportError:  # the package that holds it
+        return "(not installed)"
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return "(not installed)"
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    named = (ast.ClassDef, ast.FunctionDef)
+    found = [n for n in tree.body if isinstance(n, named) and n.name == entry.attr]
+    words = ast.get_docstring(found[0]) if found else None
+    if words is None or words.startswith("Args:"):  # the signature says it all
+        words = ast.get_docstring(tree) or ""
+    return words.partition("\n\n")[0].replace("\n", " ")
+
+
+def _entries(kind: registry.Kind) -> list[EntryPoint]:
+    found = entry_points(group=f"kapbench.{kind}")
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def _text(what: str, line: Line) -> str:
+    name = f"{line['name']:<20}"
+    if what == "models":
+        return f"{name} {line['summary']}".rstrip()
+    if what == "datasets":
+        return f"{name} {line['state']:<8} {line['coverage']}"
+    if what == "rules":
+        return f"{name} {line['hash']}  {line['summary']}"
+    pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"
+    return f"{name} {line['dataset']} {line['split']}, {pairs}\n    {line['folder']}"
