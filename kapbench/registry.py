@@ -73,7 +73,7 @@ def _entries(kind: Kind) -> Iterable[EntryPoint]:
 def _load(entry: EntryPoint) -> Callable[..., Any]:
     try:
         loaded: Callable[..., Any] = entry.load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise KapbenchError(
             f"'{entry.name}' cannot be imported: {error}",
             place=entry.value,
