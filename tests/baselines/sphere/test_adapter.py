@@ -1,0 +1,127 @@
+"""The encoder `sphere`: what its features mean, and whom it works with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Encoder
+from kapbench.types import Picture
+from kapbench_baselines.sphere import adapter, checkpoint
+from kapbench_baselines.sphere.adapter import SphereEncoder, sphere
+
+FILE = """
+import numpy as np
+from kapbench.types import FeatureMap, Grid
+
+class Colours:
+    name, revision, conditions_on, similarity = "colours", "1", (), "dot"
+
+    def encode(self, pictures):
+        return [FeatureMap(p.pixels[::8, ::8].transpose(2, 0, 1) / 255.0,
+                           Grid.stretched(p.size, 6, 6)) for p in pictures]
+
+class Distances(Colours):
+    similarity = "neg_l2"
+
+class NoEncoder:
+    name, revision, conditions_on = "pairs", "1", ()
+
+    def match(self, source, target, queries): ...
+"""
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> str:
+    (tmp_path / "colours.py").write_text(FILE)
+    return str(tmp_path / "colours.py")
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    torch.manual_seed(0)
+    card = checkpoint.Card(
+        backbone="colours", backbone_revision="1", channels=3, width=8, heads=2, depth=1,
+        token_grid=3, sphere_weight=0.2, categories=("cat",), dataset="toy",
+        dataset_revision="r", split="trn", seed=0, steps=1,
+    )  # fmt: skip
+    checkpoint.save(tmp_path / "w.safetensors", card.build().state_dict(), card)
+    return str(tmp_path / "w.safetensors")
+
+
+def picture(seed: int = 0) -> Picture:
+    pixels = np.random.default_rng(seed).integers(1, 255, (48, 48, 3), dtype=np.uint8)
+    return Picture(pixels, f"toy/{seed}")
+
+
+def cells(model: Any, shown: Picture) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(model.encode([shown])[0].values)).float().flatten(1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
+def test_the_dot_product_is_the_fused_cosine(colours: str, weights: str, share: float) -> None:
+    model = sphere(weights, f"{colours}:Colours", sphere_weight=share)
+    assert isinstance(model, Encoder)
+    one, two = picture(0), picture(1)
+    found = cells(model, one).T @ cells(model, two)
+    features = [functional.normalize(cells(model.backbone, p), dim=0) for p in (one, two)]
+    points = [
+        torch.from_numpy(model.sphere(model.backbone.encode([p])[0])).flatten(1) for p in (one, two)
+    ]
+    expected = (1 - share) * features[0].T @ features[1] + share * points[0].T @ points[1]
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_stacked_features_and_points_are_of_unit_length(colours: str, weights: str) -> None:
+    model = sphere(weights, f"{colours}:Colours")
+    assert torch.allclose(cells(model, picture()).norm(dim=0), torch.ones(36), atol=1e-5)
+    points = model.sphere(model.backbone.encode([picture()])[0])
+    assert points.shape == (3, 6, 6)
+    assert np.allclose(np.linalg.norm(points, axis=0), 1, atol=1e-5)
+
+
+def test_the_revision_changes_with_all_that_shapes_the_output(colours: str, weights: str) -> None:
+    one = sphere(weights, f"{colours}:Colours")
+    assert sphere(weights, f"{colours}:Colours").revision == one.revision
+    assert sphere(weights, f"{colours}:Colours", sphere_weight=0.3).revision != one.revision
+    other = SphereEncoder(one.backbone, one.mapper, one.token_grid, "other weights")
+    assert other.revision != one.revision
+
+
+def test_what_cannot_be_a_backbone(colours: str, weights: str) -> None:
+    with pytest.raises(KapbenchError, match="compared by neg_l2"):
+        sphere(weights, f"{colours}:Distances")
+    with pytest.raises(KapbenchError, match="no encode"):
+        sphere(weights, f"{colours}:NoEncoder")
+    with pytest.raises(KapbenchError, match="sphere weight 2"):
+        sphere(weights, f"{colours}:Colours", sphere_weight=2)
+
+
+def test_weights_of_another_backbone(colours: str, weights: str, tmp_path: Path) -> None:
+    text = FILE.replace('"colours", "1"', '"colours", "2"')
+    (tmp_path / "newer.py").write_text(text)
+    with pytest.raises(KapbenchError, match="this colours is @2"):
+        sphere(weights, f"{tmp_path / 'newer.py'}:Colours")
+
+
+def test_no_shipped_weights_for_an_unknown_data_set() -> None:
+    with pytest.raises(KapbenchError, match="no trained weights are shipped for data set 'mine'"):
+        sphere(dataset="mine")
+    with pytest.raises(KapbenchError, match="give --weights"):
+        sphere()
+
+
+@pytest.mark.parametrize("file", sorted(p.name for p in adapter.SHIPPED.iterdir()))
+def test_shipped_weights_are_small_and_come_with_a_card(file: str) -> None:
+    found = adapter.SHIPPED / file
+    if not file.endswith(".safetensors"):
+        assert file.endswith(".md")
+        return
+    assert len(found.read_bytes()) < 1_500_000
+    assert (adapter.SHIPPED / file.replace(".safetensors", ".md")).is_file()
+    _, card, _ = checkpoint.load(Path(str(found)))
+    assert file == f"{card.dataset.split('.')[0]}-{card.backbone}.safetensors"

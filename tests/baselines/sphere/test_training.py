@@ -1,0 +1,162 @@
+"""The loop: it learns, resumes to the same weights, and refuses what is not its own."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.sphere import checkpoint
+from kapbench_baselines.sphere.mapper import SphereMapper
+from kapbench_baselines.sphere.objective import draw_batch
+from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Settings, named
+from kapbench_baselines.sphere.state import rate
+from kapbench_baselines.sphere.training import Schedule, train
+from kapbench_baselines.sphere.views import TokenViews, prepare
+
+TINY = Settings(
+    width=16, heads=2, dropout=0.1, standardise=True, steps=12, batch=4, tokens=20,
+    schedule="cosine", warm_up=0.25, average=0.9, clip=1.0, token_grid=6,
+    losses=Losses(triplets=4, decoded_tokens=8),
+    augmentation=Augmentation(crops=1, grid=6, side_px=24),
+)  # fmt: skip
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory, toy_data: Any, new_encoder: Any) -> TokenViews:
+    cache, shown = tmp_path_factory.mktemp("cache"), toy_data.views()
+    return prepare(toy_data, shown, ("cat", "dog"), new_encoder(), TINY.augmentation, cache)
+
+
+def card(seed: int = 0, settings: Settings = TINY) -> checkpoint.Card:
+    return checkpoint.Card(
+        backbone="toy", backbone_revision="1", channels=7, width=settings.width,
+        heads=settings.heads, depth=1, token_grid=6, sphere_weight=0.2,
+        categories=("cat", "dog"), dataset="toy", dataset_revision="r", split="trn", seed=seed,
+        steps=settings.steps,
+    )  # fmt: skip
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.read_tensors(out / "weights.safetensors")[0]
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_a_batch_holds_distinct_images_and_tokens(views: TokenViews) -> None:
+    generator = torch.Generator().manual_seed(0)
+    batch = draw_batch(views, TINY, generator, CPU)
+    assert batch.tokens.shape == (4, 20, 7)
+    for xy in batch.xy:
+        assert len({tuple(p) for p in xy.tolist()}) == 20
+        assert (xy.min(), xy.max()) >= (0, 0)
+        assert xy.max() <= 5
+
+
+def test_without_mirror_no_mirror_image_is_drawn(views: TokenViews) -> None:
+    plain = replace(TINY, batch=8, augmentation=replace(TINY.augmentation, mirror=False))
+    generator = torch.Generator().manual_seed(0)
+    known = {b for b in range(8) if b != 3}
+    seen = [draw_batch(views, plain, generator, CPU).azimuth_bin.tolist() for _ in range(5)]
+    assert all(set(bins) - {-1} == known for bins in seen)
+
+
+def test_training_lowers_the_losses(tmp_path: Path, views: TokenViews) -> None:
+    longer = replace(TINY, steps=150, dropout=0.0)
+    state = train(views, card(0, longer), longer, tmp_path, schedule=Schedule(50, 150))
+    first, *_, last = state.history
+    total = {k: TINY.losses.__getattribute__(k) for k in first if k != "step"}
+    assert sum(w * last[k] for k, w in total.items()) < sum(w * first[k] for k, w in total.items())
+
+
+def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, views: TokenViews) -> None:
+    schedule = Schedule(validate_every=5, save_every=4)
+    train(views, card(), TINY, tmp_path / "whole", schedule=schedule)
+    for stop in (4, 8):  # killed twice
+        halted = replace(schedule, stop_at=stop)
+        train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=halted)
+        assert not (tmp_path / "cut" / "weights.safetensors").exists()
+    # Whatever else has drawn random numbers in between does not matter.
+    torch.rand(5)
+    train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=schedule)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    histories = [json.loads((tmp_path / d / "history.json").read_text()) for d in ("whole", "cut")]
+    assert histories[0] == histories[1]
+
+
+def test_a_kill_between_saves_repeats_the_lost_steps(tmp_path: Path, views: TokenViews) -> None:
+    schedule = Schedule(validate_every=5, save_every=4)
+    train(views, card(), TINY, tmp_path / "whole", schedule=schedule)
+    train(views, card(), TINY, tmp_path / "cut", schedule=replace(schedule, stop_at=7))
+    train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=schedule)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_seeds_differ_and_repeat(tmp_path: Path, views: TokenViews) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(views, card(seed), TINY, tmp_path / name)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_a_folder_in_use_is_not_overwritten(tmp_path: Path, views: TokenViews) -> None:
+    train(views, card(), TINY, tmp_path)
+    with pytest.raises(KapbenchError, match="a training is here already"):
+        train(views, card(), TINY, tmp_path)
+    with pytest.raises(KapbenchError, match="other settings, data or seed"):
+        train(views, card(1), TINY, tmp_path, resume=True)
+    before = weights(tmp_path)
+    train(views, card(), TINY, tmp_path, resume=True)  # finished: nothing left to do
+    assert same(before, weights(tmp_path))
+
+
+def test_scores_and_curve_are_kept(tmp_path: Path, views: TokenViews) -> None:
+    asked = []
+
+    def validate(mapper: SphereMapper, step: int) -> dict[str, float]:
+        assert not mapper.training
+        asked.append(step)
+        return {"kap": step / 100, "pck": 0.5}
+
+    schedule = Schedule(validate_every=5)
+    train(views, card(), TINY, tmp_path, validate=validate, schedule=schedule)
+    assert asked == [5, 10, 12]
+    _, kept, _ = checkpoint.load(tmp_path / "weights.safetensors")
+    assert kept.scores == {"kap": 0.12, "pck": 0.5}
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bfloat16_trains_too(tmp_path: Path, views: TokenViews) -> None:
+    train(views, card(), TINY, tmp_path, bf16=True)
+    assert {t.dtype for t in weights(tmp_path).values()} == {torch.float32}
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path: Path, views: TokenViews) -> None:
+    broken = replace(views, tokens=torch.full_like(views.tokens, torch.nan))
+    with pytest.raises(KapbenchError, match="the loss is nan at step 1"):
+        train(broken, card(), replace(TINY, standardise=False), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_learning_rates() -> None:
+    found = [rate(TINY, step) for step in range(1, 13)]
+    assert found[0] == pytest.approx(1e-3 / 3)
+    assert max(found) == found[2] == pytest.approx(1e-3)
+    assert found[-1] == pytest.approx(0, abs=1e-9)
+    assert rate(PRESETS["paper"], 1) == rate(PRESETS["paper"], 5000) == 1e-3
+
+
+def test_the_paper_preset_has_the_papers_numbers() -> None:
+    paper = named("paper")
+    assert (paper.losses.reconstruction, paper.losses.relative_distance) == (1.0, 0.3)
+    assert (paper.losses.orientation, paper.losses.viewpoint) == (0.3, 0.1)
+    assert (paper.losses.margin, paper.losses.min_determinant) == (0.5, 0.7)
+    assert (paper.losses.triplets, paper.batch, paper.rate) == (32, 64, 1e-3)
+    with pytest.raises(KapbenchError, match="did you mean paper"):
+        named("papper")

@@ -1,0 +1,90 @@
+"""Crops, mirror images and tokens: what training is shown."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kapbench_baselines.sphere.settings import Augmentation
+from kapbench_baselines.sphere.views import cut, mirrored_bin, object_map, pooled, prepare, squares
+
+SMALL = Augmentation(crops=2, grid=6, side_px=24)
+
+
+@pytest.mark.parametrize(("bin_", "mirrored"), [(0, 0), (1, 7), (2, 6), (4, 4), (7, 1), (None, -1)])
+def test_mirrored_azimuth(bin_: int | None, mirrored: int) -> None:
+    assert mirrored_bin(bin_) == mirrored
+
+
+def test_cutting_the_whole_square_is_resizing_it() -> None:
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4) * 10
+    assert np.array_equal(cut(image, (2.0, 2.0, 4.0), 4), image)
+
+
+def test_beyond_the_image_is_black() -> None:
+    image = np.full((4, 4, 3), 200, np.uint8)
+    found = cut(image, (0.0, 2.0, 4.0), 4)
+    assert (found[:, :2] == 0).all()
+    assert (found[:, 2:] == 200).all()
+
+
+def test_the_first_square_is_the_letterbox_and_the_others_hold_to_their_range(
+    toy_data: Any,
+) -> None:
+    view = toy_data.views()[0]
+    view = replace(view, size=(60, 48))
+    wide = Augmentation(crops=200, side=(0.7, 1.7), shift=0.15)
+    first, *others = squares(view, wide, np.random.default_rng(0))
+    assert first == (30.0, 24.0, 60.0)
+    sides = np.array([s for _, _, s in others]) / 28
+    assert 0.7 <= sides.min() < 0.75
+    assert 1.6 < sides.max() <= 1.7
+    assert max(abs(x - 24) for x, _, _ in others) <= 0.15 * 28
+
+
+def test_the_box_stands_in_for_a_missing_mask(toy_data: Any) -> None:
+    masked, boxed = toy_data.views()[:2]
+    assert object_map(toy_data, masked)[1] == "mask"
+    found, source = object_map(toy_data, boxed)
+    assert source == "box"
+    assert (found == 255).sum() == 28 * 24
+
+
+def test_pooling_averages_cells() -> None:
+    values = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+    assert pooled(values, 2)[:, 0].tolist() == [2.5, 4.5, 10.5, 12.5]
+
+
+def test_prepared_views(tmp_path: Path, toy_data: Any, new_encoder: Any) -> None:
+    views = toy_data.views()
+    found = prepare(toy_data, views, ("cat", "dog"), new_encoder(), SMALL, tmp_path)
+    assert found.tokens.shape == (8, 6, 36, 7)
+    assert found.masks == {"mask": 4, "box": 4}
+    assert found.category.tolist() == [0, 1] * 4
+    assert found.azimuth_bin[2].tolist() == [2, 6] * 3
+    assert found.azimuth_bin[3].tolist() == [-1] * 6
+    # A mirror image's coverage is the coverage, mirrored.
+    straight, mirrored = found.coverage[:, ::2], found.coverage[:, 1::2]
+    assert torch.equal(straight.unflatten(-1, (6, 6)).flip(-1), mirrored.unflatten(-1, (6, 6)))
+
+
+def test_the_backbone_runs_once(tmp_path: Path, toy_data: Any, new_encoder: Any) -> None:
+    first, second = new_encoder(), new_encoder()
+    views = toy_data.views()
+    one = prepare(toy_data, views, ("cat", "dog"), first, SMALL, tmp_path)
+    two = prepare(toy_data, views[::-1], ("cat", "dog"), second, SMALL, tmp_path)
+    assert first.n_encoded == 8 * 6
+    assert second.n_encoded == 0
+    assert torch.equal(one.tokens, two.tokens.flip(0))
+
+
+def test_other_crops_are_encoded_anew(tmp_path: Path, toy_data: Any, new_encoder: Any) -> None:
+    encoder, views = new_encoder(), toy_data.views()[:2]
+    prepare(toy_data, views, ("cat", "dog"), encoder, SMALL, tmp_path)
+    prepare(toy_data, views, ("cat", "dog"), encoder, replace(SMALL, seed=1), tmp_path)
+    assert encoder.n_encoded == 2 * 2 * 6
+    prepare(toy_data, views, ("cat", "dog"), encoder, replace(SMALL, mirror=False), tmp_path)
+    assert encoder.n_encoded == 2 * 2 * 6  # the mirror images are there, and not drawn
