@@ -116,15 +116,17 @@ def soft_argmax_cells(
         rows.clip(0, height - 1)[:, :, None],
         columns.clip(0, width - 1)[:, None, :],
     ].astype(np.float64)
-    top = np.maximum(values.max(axis=(1, 2), where=valid, initial=-np.inf), 0.0)
-    outside = np.exp(-top / temperature)
-    # The whole map at the outside's weight, and in the window the difference to it.
-    extra = np.where(valid, np.exp((values - top[:, None, None]) / temperature), 0.0)
-    extra -= valid * outside[:, None, None]
-    total = outside * height * width + extra.sum(axis=(1, 2))
-    middle = np.array([(width - 1) / 2, (height - 1) / 2]) * (outside * height * width)[:, None]
-    column = middle[:, 0] + (extra.sum(axis=1) * columns).sum(axis=1)
-    row = middle[:, 1] + (extra.sum(axis=2) * rows).sum(axis=1)
+    n_outside = height * width - valid.sum(axis=(1, 2))
+    top = values.max(axis=(1, 2), where=valid, initial=-np.inf)
+    top = np.where(n_outside > 0, np.maximum(top, 0.0), top)
+    outside = np.where(n_outside > 0, np.exp(-np.maximum(top, 0.0) / temperature), 0.0)
+    inside = np.where(valid, np.exp((values - top[:, None, None]) / temperature), 0.0)
+    total = inside.sum(axis=(1, 2)) + outside * n_outside
+    # Sums of whole numbers: columns and rows of all cells, less those in the window.
+    columns_outside = height * width * (width - 1) // 2 - (valid * columns[:, None, :]).sum((1, 2))
+    rows_outside = width * height * (height - 1) // 2 - (valid * rows[:, :, None]).sum((1, 2))
+    column = (inside.sum(axis=1) * columns).sum(axis=1) + outside * columns_outside
+    row = (inside.sum(axis=2) * rows).sum(axis=1) + outside * rows_outside
     return np.asarray(np.stack([column, row], axis=1) / total[:, None])
 
 
