@@ -1,0 +1,110 @@
+"""The core's numbers against independent versions of the same definitions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from kapbench.scoring.cells import circle_maxima
+from kapbench.scoring.precision import average_precision, roc_auc
+from kapbench.scoring.rules import Geometry
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _samples(seed, n, n_scores):
+    rng = np.random.default_rng(seed)
+    return rng, rng.random(n) < 0.5, rng.integers(0, n_scores, n).astype(np.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 60), st.sampled_from([1, 2, 5, 1000]))
+def test_average_precision_is_scikit_learns(seed, n, n_scores):
+    rng, label, score = _samples(seed, n, n_scores)
+    found = average_precision(label, score)
+    if label.any():
+        assert found[0] == pytest.approx(average_precision_score(label, score), abs=1e-12)
+    else:
+        assert np.isnan(found[0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.booleans())
+def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, whole):
+    rng, label, score = _samples(seed, n, n_scores)
+    weights = rng.integers(0, 4, (3, n)) if whole else rng.uniform(0.01, 2, (3, n))
+    found = average_precision(label, score, weights.astype(float))
+    for value, w in zip(found[:, 0], weights, strict=True):
+        if (w * label).sum() > 0:
+            expected = average_precision_score(label[w > 0], score[w > 0], sample_weight=w[w > 0])
+            assert value == pytest.approx(expected, abs=1e-12)
+        else:
+            assert np.isnan(value)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, st.integers(1, 80), st.integers(1, 6))
+def test_groups_are_scored_as_if_alone(seed, n, n_groups):
+    rng, label, score = _samples(seed, n, 4)
+    group = rng.integers(0, n_groups, n)
+    weights = rng.integers(0, 3, (2, n)).astype(float)
+    found = average_precision(label, score, weights, group, n_groups)
+    for g in range(n_groups):
+        own = group == g
+        alone = average_precision(label[own], score[own], weights[:, own])[:, 0]
+        np.testing.assert_allclose(found[:, g], alone, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(2, 60), st.sampled_from([1, 3, 1000]))
+def test_roc_auc_is_scikit_learns(seed, n, n_scores):
+    _, label, score = _samples(seed, n, n_scores)
+    if label.all() or not label.any():
+        assert np.isnan(roc_auc(label, score))
+    else:
+        assert roc_auc(label, score) == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+
+
+def published_distances(xy, side: int, cells: int) -> np.ndarray:
+    """Squared distances of all frame pixels, then nearest-mode resizing to the cells."""
+    rows, columns = np.mgrid[0:side, 0:side].astype(np.float64)
+    pixels = (columns - xy[0]) ** 2 + (rows - xy[1]) ** 2
+    pick = (np.arange(cells) * side) // cells
+    return pixels[np.ix_(pick, pick)]
+
+
+def looped_maxima(scores, distances, radius, closed, nearest_inside):
+    inside, outside = [], []
+    nearest = distances.argmin()
+    for i, (score, d2) in enumerate(zip(scores.ravel(), distances.ravel(), strict=True)):
+        within = d2 <= radius**2 if closed else d2 < radius**2
+        (inside if within or (nearest_inside and i == nearest) else outside).append(score)
+    return max(inside, default=np.nan), max(outside, default=np.nan)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seeds,
+    st.sampled_from([1, 2, 5, 12, 60]),
+    st.booleans(),
+    st.booleans(),
+    st.lists(st.sampled_from([0.0, 3.0, 14.0, 70.0, 84.5, 280.0, 900.0]), min_size=1, max_size=3),
+)
+def test_circle_maxima_is_the_published_pixel_grid(seed, cells, closed, nearest_inside, radii):
+    rng = np.random.default_rng(seed)
+    # Whole pixels, on cell corners now and then, and some beyond the frame.
+    centres = np.concatenate(
+        [rng.integers(-60, 900, (3, 2)), rng.integers(0, cells, (2, 2)) * (840 // cells)]
+    ).astype(float)
+    maps = rng.integers(0, 6, (5, cells, cells)).astype(np.float32)
+    best = maps.reshape(5, -1).argmax(axis=1)
+    geometry = Geometry(key="k", anchor="top-left", frame_px=840, closed=closed,
+                        nearest_inside=nearest_inside, absent_at_corner=False)  # fmt: skip
+    edges = np.arange(cells) * (840.0 / cells)
+    inside, outside = circle_maxima(maps, best, edges, edges, centres, np.array(radii), geometry)
+    for q, xy in enumerate(centres):
+        d2 = published_distances(xy, 840, cells)
+        for a, radius in enumerate(radii):
+            expected = looped_maxima(maps[q], d2, radius, closed, nearest_inside)
+            np.testing.assert_array_equal((inside[a, q], outside[a, q]), expected)
