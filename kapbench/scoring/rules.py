@@ -5,7 +5,7 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -36,7 +36,7 @@ class Decode(_Frozen):
     temperature: float | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "Decode":
         if (self.frame_px is None) != (self.offset in ("centre", "pixel")):
             raise ValueError("frame_px belongs to the offsets that are measured in a frame")
         if (self.window is None) != (self.temperature is None):

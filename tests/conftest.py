@@ -1,0 +1,40 @@
+"""Before anything is imported: types are checked while tests run, caches stay out of the home."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from jaxtyping import install_import_hook
+
+# kapbench.cli is left out: it takes no arrays, and its annotations name classes that it imports
+# only for mypy, so that help stays quick; beartype could not resolve them.
+CHECKED = [
+    "kapbench.arrays",
+    "kapbench.datasets",
+    "kapbench.evaluation",
+    "kapbench.features",
+    "kapbench.files",
+    "kapbench.hashing",
+    "kapbench.protocols",
+    "kapbench.registry",
+    "kapbench.running",
+    "kapbench.scoring",
+    "kapbench.types",
+    "kapbench_baselines",
+    "kapbench_leaderboard",
+]
+install_import_hook(CHECKED, "numeric_tower.checked")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _caches_of_its_own() -> Iterator[None]:
+    """Renderings and features are kept for the session, or in KAPBENCH_CACHE where that is set."""
+    os.environ.pop("KAPBENCH_RUNS", None)
+    if "KAPBENCH_CACHE" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="kapbench-tests-") as folder:
+        os.environ["KAPBENCH_CACHE"] = folder
+        yield
+        del os.environ["KAPBENCH_CACHE"]
