@@ -145,7 +145,7 @@ def circle_maxima(
         best: Number of each map's best cell: where it lies outside, nothing else need be looked at.
         x: Measured point of each column; `y`: of each row.
     """
-    flat = maps.reshape(len(maps), -1)
+    flat = maps.reshape(len(maps), len(x) * len(y))
     window = _window(x, y, centres, float(radii.max()))
     values = flat[np.arange(len(flat))[:, None], window.cells]
     low = np.float32(-np.inf)
@@ -206,4 +206,5 @@ def _reach(points: Float64[np.ndarray, "n"], radius: float) -> Int[np.ndarray, "
 
 def _grid_of(rows: np.ndarray, columns: np.ndarray, join: np.ufunc) -> np.ndarray:
     """[q, rows] and [q, columns] to [q, rows · columns]."""
-    return np.asarray(join(rows[:, :, None], columns[:, None, :])).reshape(len(rows), -1)
+    joined = np.asarray(join(rows[:, :, None], columns[:, None, :]))
+    return joined.reshape(len(rows), rows.shape[1] * columns.shape[1])

@@ -200,7 +200,7 @@ def _mean_over_pairs(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(total > 0, scored / total, np.nan)
     # A pair counts where any resample gives it a score: at weight zero it has none.
-    counted = known.reshape(-1, n_pairs).any(axis=0)
+    counted = known.any(axis=tuple(range(known.ndim - 1)))
     n = np.bincount(of_pair[counted], minlength=n_categories)
     return ByCategory(mean, n, n, n_negative)
 
