@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
+from kapbench.errors import KapbenchError
 from kapbench.scoring.cells import (
     Frame,
     anchors,
@@ -15,7 +16,7 @@ from kapbench.scoring.cells import (
     decode_cells,
     soft_argmax_cells,
 )
-from kapbench.scoring.rules import Decode, Geometry, KapRule, PckRule, Rule
+from kapbench.scoring.rules import Decode, Geometry, PckRule, Rule
 from kapbench.types import Grid, Pair, SimilarityMap
 
 Columns = dict[str, np.ndarray]
@@ -31,15 +32,32 @@ class Needs:
 
     @classmethod
     def of(cls, rules: Sequence[Rule], supervised: bool = False) -> "Needs":
-        decodes = {
-            d.key: d for r in rules if isinstance(r, PckRule) for d in [r.decode_for(supervised)]
-        }
-        found: dict[str, tuple[Geometry, set[float]]] = {}
+        """
+        Raises:
+            KapbenchError: two rules give one key to different decodes or geometries.
+        """
+        decodes: dict[str, Decode] = {}
+        geometries: dict[str, Geometry] = {}
+        alphas: dict[str, set[float]] = {}
         for rule in rules:
-            if isinstance(rule, KapRule):
-                found.setdefault(rule.geometry.key, (rule.geometry, set()))[1].update(rule.alphas)
-        geometries = tuple((g, tuple(sorted(a, reverse=True))) for g, a in found.values())
-        return cls(tuple(decodes.values()), geometries)
+            if isinstance(rule, PckRule):
+                decode = rule.decode_for(supervised)
+                _agree(decodes.setdefault(decode.key, decode), decode, rule)
+            else:
+                geometry = rule.geometry
+                _agree(geometries.setdefault(geometry.key, geometry), geometry, rule)
+                alphas.setdefault(geometry.key, set()).update(rule.alphas)
+        asked = tuple((g, tuple(sorted(alphas[k], reverse=True))) for k, g in geometries.items())
+        return cls(tuple(decodes.values()), asked)
+
+
+def _agree(first: Decode | Geometry, choice: Decode | Geometry, rule: Rule) -> None:
+    if first != choice:
+        raise KapbenchError(
+            f"two rules mean different things by the key '{choice.key}'",
+            place=f"rule {rule.name}",
+            fix="give the decode or geometry of your own rule a key of its own",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,8 @@ class _Maps:
     @classmethod
     def of(cls, maps: SimilarityMap) -> "_Maps":
         values = np.asarray(maps.values, np.float32)
-        return cls(values, maps.grid, values.reshape(len(values), -1).argmax(axis=1))
+        flat = values.reshape(len(values), maps.grid.n_cells)
+        return cls(values, maps.grid, flat.argmax(axis=1))
 
 
 def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
@@ -61,7 +80,9 @@ def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
 
 
 def alpha_key(alpha: float) -> str:
-    return f"{alpha:.2f}"
+    """Two decimals, or as many as it takes to tell this alpha from another."""
+    short = f"{alpha:.2f}"
+    return short if float(short) == alpha else str(alpha)
 
 
 def pair_columns(
@@ -203,7 +224,7 @@ def _score_columns(
     maps: _Maps,
 ) -> Columns:
     frame = Frame(pair.target.size, geometry.frame_px)
-    flat = maps.values.reshape(len(maps.values), -1)
+    flat = maps.values.reshape(len(maps.values), maps.grid.n_cells)
     visible = pair.target.keypoints.visible[shown]
     centres = frame.points(pair.target.keypoints.xy[shown])
     centres[~visible] = 0.0  # where the published code keeps an absent keypoint
