@@ -84,17 +84,19 @@ def drawn(
     n_keypoints: int = 4,
     cells: int = 4,
     n_scores: int = 4,
+    n_images: int = 4,
 ) -> list[Case]:
     """Pairs over a few images; scores are whole numbers 0 … n_scores − 1."""
     rng = np.random.default_rng(seed)
     groups, twins = np.array([0, 0, -1, -1])[:n_keypoints], np.array([1, 0, 2, 3])[:n_keypoints]
     views = {
-        c: [_drawn_view(rng, f"{c}/{i}", c, n_keypoints) for i in range(4)] for c in categories
+        c: [_drawn_view(rng, f"{c}/{i}", c, n_keypoints) for i in range(n_images)]
+        for c in categories
     }
     out = []
     for i in range(n_pairs):
         category = categories[i % len(categories)]
-        s, t = rng.choice(4, 2, replace=False)
+        s, t = rng.choice(n_images, 2, replace=False)
         source, target = views[category][s], views[category][t]
         made = Pair(f"{i:03d}:{category}", source, target, float(rng.integers(500, 4000)), groups,
                     twins)  # fmt: skip

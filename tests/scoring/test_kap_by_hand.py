@@ -1,4 +1,4 @@
-"""KAP of single pairs, the arithmetic written beside them. Cells are numbered row by row, 0 … 15."""
+"""KAP of single pairs, the arithmetic beside them. Cells are numbered row by row, 0 … 15."""
 
 import numpy as np
 import pytest

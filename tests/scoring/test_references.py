@@ -21,7 +21,7 @@ def _samples(seed, n, n_scores):
 @settings(max_examples=60, deadline=None)
 @given(seeds, st.integers(1, 60), st.sampled_from([1, 2, 5, 1000]))
 def test_average_precision_is_scikit_learns(seed, n, n_scores):
-    rng, label, score = _samples(seed, n, n_scores)
+    _, label, score = _samples(seed, n, n_scores)
     found = average_precision(label, score)
     if label.any():
         assert found[0] == pytest.approx(average_precision_score(label, score), abs=1e-12)

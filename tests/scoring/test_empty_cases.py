@@ -1,0 +1,121 @@
+"""Every empty case has an answer: NaN with its n, or the rule's own; never an exception or a 0."""
+
+import numpy as np
+import pytest
+from scoring_cases import MAP_RULES, pair, peaks, records
+
+from kapbench.scoring.rules import KapRule, load_rule
+from kapbench.scoring.table import estimate, score_table
+
+KAP_RULES = [r for r in MAP_RULES if isinstance(r, KapRule)]
+PCK_RULES = [r for r in MAP_RULES if not isinstance(r, KapRule)]
+by_name = {"ids": lambda r: r.name}
+
+ABSENT = (pair([(1, 1), (2, 2)], [None, None], name="absent"), peaks({1: 3}, {2: 1}))
+NO_SOURCE = (pair([None, None], [(1, 1), None], name="blind"), np.zeros((0, 4, 4)))
+PLAIN = (pair([(1, 1)], [(420, 210)], name="plain"), peaks({6: 2}))
+
+
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+@pytest.mark.parametrize("average", ["category", "pair"])
+def test_all_keypoints_absent(rule, average):
+    found = estimate(records([ABSENT]), rule, 0.10, average)
+    if rule.absent == "corner":  # the published defect: positives at the corner
+        assert found.values[0] == 0.5  # corner scores 0, 0 below 1 and 1/3: 2 of 4
+        return
+    assert np.isnan(found.values[0])
+    assert found.n[0] == (2 if average == "category" else 0)
+    assert np.isnan(found.over_categories("mean"))
+
+
+@pytest.mark.parametrize("rule", PCK_RULES, **by_name)
+def test_no_mutual_keypoint(rule):
+    for average in rule.averages:
+        found = estimate(records([ABSENT]), rule, 0.10, average)
+        assert np.isnan(found.values[0])
+        assert found.n[0] == 0
+        assert np.isnan(found.over_categories("mean"))
+
+
+def test_a_category_without_positives_makes_the_mean_nan_and_its_n_is_known():
+    dog = pair([(1, 1)], [None], name="dog", category="dog")
+    rows = records([PLAIN, (dog, peaks({1: 1}))])
+    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
+    assert found.values[0] == 1.0
+    assert np.isnan(found.values[1])
+    assert found.n.tolist() == [2, 1]
+    assert np.isnan(found.over_categories("mean"))
+
+
+def test_a_category_that_was_not_asked_is_left_out_of_the_mean():
+    # Neither keypoint of the dog has a twin: the symmetric split asks nothing of dogs.
+    cat = pair([(1, 1), (2, 2)], [(420, 210)] * 2, twins=[1, 0], name="cat")
+    dog = pair([(1, 1), (2, 2)], [(420, 210)] * 2, name="dog", category="dog")
+    rows = records([(cat, peaks({6: 1}, {6: 1})), (dog, peaks({6: 1}, {6: 1}))])
+    found = estimate(rows, load_rule("pck-v1"), 0.10, "point", split="symmetric")
+    assert found.n.tolist() == [2, 0]
+    assert np.isnan(found.values[1])
+    assert found.over_categories("mean") == found.values[0]
+
+
+def test_a_pair_without_source_keypoints_adds_no_rows():
+    alone, beside = records([NO_SOURCE]), records([NO_SOURCE, PLAIN])
+    assert len(alone) == 0
+    assert beside["pair_id"].tolist() == ["plain"]
+    for rule in MAP_RULES:
+        for average in rule.averages:
+            assert estimate(beside, rule, 0.10, average).n.sum() in (0, 1, 2)
+
+
+def test_nothing_at_all_has_no_score():
+    rows = records([NO_SOURCE])
+    for score in score_table(rows, MAP_RULES):
+        assert np.isnan(score.value)
+        assert score.n == 0
+
+
+def test_a_map_of_one_cell_has_no_outside():
+    case = (pair([(1, 1), (2, 2)], [(420, 210), None], name="one"), np.array([[[2.0]], [[5.0]]]))
+    rows = records([case])
+    assert np.isnan(rows["outside@cvpr24@0.10"][0])
+    # Dropped where there is none: inside (2 − 2) / 3 = 0 below the absent one's 1: AP 1/2.
+    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
+    assert (found.values[0], found.n[0]) == (0.5, 2)
+    # A sample of score 0 in the rule that says so.
+    found = estimate(rows, load_rule("kap-neurips25-fixed"), 0.10, "category")
+    assert found.n[0] == 3
+
+
+@pytest.mark.parametrize("constant", [0.0, -2.0, 7.0])
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+def test_a_map_without_contrast_ties_everything(rule, constant):
+    case = (pair([(1, 1), (2, 2)], [(420, 210), None]), np.full((2, 4, 4), constant))
+    found = estimate(records([case]), rule, 0.10, "category")
+    n_positive = {"corner": 2}.get(rule.absent, 1)
+    assert found.values[0] == pytest.approx(n_positive / found.n[0])
+
+
+def test_a_circle_over_the_whole_map_leaves_no_negative():
+    case = (pair([(1, 1)], [(420, 210)], size_px=1e5), peaks({3: 1}))
+    rows = records([case])
+    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
+    assert (found.values[0], found.n[0], found.n_negative[0]) == (1.0, 1, 0)
+    auroc = [s for s in score_table(rows, [load_rule("kap-cvpr24")]) if s.metric == "auroc"]
+    assert np.isnan(auroc[0].value)
+
+
+def test_weights_of_zero_leave_no_score():
+    rows = records([PLAIN, ABSENT])
+    for rule in MAP_RULES:
+        for average in rule.averages:
+            values = estimate(rows, rule, 0.10, average, weights=np.zeros((2, len(rows)))).values
+            assert np.isnan(values).all()
+
+
+def test_kap_is_not_written_where_no_keypoint_can_be_absent():
+    scores = score_table(records([PLAIN]), MAP_RULES, has_absent=False)
+    assert {s.metric for s in scores} == {"pck", "pck_dagger", "symmetry_confusion"}
+
+
+def test_no_pairs_are_no_table():
+    assert records([]).empty

@@ -1,0 +1,129 @@
+"""Named rules: what ships, what identifies them, and rule files of the user's."""
+
+import json
+
+import pytest
+from scoring_cases import pair, peaks, records
+
+from kapbench.errors import KapbenchError
+from kapbench.scoring.records import Needs
+from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.scoring.splits import select
+from kapbench.scoring.table import estimate
+
+# A published rule's name never changes meaning. If this fails, give the changed rule a new name.
+FROZEN = {
+    "geo": "65ea70208a62",
+    "geo-published-point": "ffef1e397035",
+    "kap-cvpr24": "2e71d89213d6",
+    "kap-neurips25": "71f4c001ab3f",
+    "kap-neurips25-fixed": "ed99451119c3",
+    "kap-v1": "4977b1a7447b",
+    "pck-dift": "4f6a57281093",
+    "pck-geoaware": "a549fafab024",
+    "pck-geoaware-soft": "e62251eade61",
+    "pck-sd-dino": "9e543127e5d0",
+    "pck-v1": "34efca8315e2",
+}
+
+
+def as_file(tmp_path, name: str, **changes):
+    content = load_rule(name).model_dump(mode="json") | changes
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_every_rule_of_the_documents_ships():
+    assert set(rule_names()) == {
+        "kap-cvpr24", "kap-neurips25", "kap-neurips25-fixed", "kap-v1",
+        "pck-sd-dino", "pck-geoaware", "pck-geoaware-soft", "pck-dift", "pck-v1",
+        "geo", "geo-published-point",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", rule_names())
+def test_a_shipped_rule_says_its_own_name_source_and_alphas(name):
+    rule = load_rule(name)
+    assert (rule.name, rule.alphas) == (name, (0.1, 0.05, 0.01))
+    assert rule.source
+    assert rule.headline[1] in rule.averages[rule.headline[0]]
+
+
+@pytest.mark.parametrize("name", rule_names())
+def test_a_shipped_rules_choices_are_frozen(name):
+    assert load_rule(name).hash == FROZEN[name]
+
+
+def test_words_are_no_choice_and_choices_are(tmp_path):
+    rule = load_rule("kap-cvpr24")
+    assert load_rule(str(as_file(tmp_path, "kap-cvpr24", summary="x", notes=[]))).hash == rule.hash
+    assert rule.model_copy(update={"empty": "zero"}).hash != rule.hash
+    assert len({load_rule(n).hash for n in rule_names()}) == len(rule_names())
+
+
+def test_an_unknown_rule_suggests_the_nearest():
+    with pytest.raises(KapbenchError, match="unknown rule 'kap-cvpr42'") as caught:
+        load_rule("kap-cvpr42")
+    assert "kap-cvpr24" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "not a rule"),
+        ("[]", "not a rule"),
+        ('{"metric": "kip"}', "not a rule"),
+        ('{"metric": "kap", "name": "x"}', "not a rule"),
+        (b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_rule_is_named(tmp_path, content, said):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(KapbenchError, match=said) as caught:
+        load_rule(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_rule_file_is_named(tmp_path):
+    with pytest.raises(KapbenchError, match="cannot be read"):
+        load_rule(str(tmp_path / "none.json"))
+
+
+def test_an_unknown_key_is_refused(tmp_path):
+    with pytest.raises(KapbenchError, match="not a rule") as caught:
+        load_rule(str(as_file(tmp_path, "kap-v1", treshold=3)))
+    assert "treshold" in caught.value.place
+
+
+def test_one_key_for_two_geometries_is_refused():
+    rule = load_rule("kap-cvpr24")
+    assert isinstance(rule, KapRule)
+    closed = rule.geometry.model_copy(update={"closed": True})
+    other = rule.model_copy(update={"name": "mine", "geometry": closed})
+    with pytest.raises(KapbenchError, match="cvpr24"):
+        Needs.of([rule, other])
+
+
+def test_one_key_for_two_decodes_is_refused():
+    rule = load_rule("pck-v1")
+    moved = rule.decode.model_copy(update={"offset": "floor-half-cell", "frame_px": 840})
+    with pytest.raises(KapbenchError, match="v1"):
+        Needs.of([rule, rule.model_copy(update={"decode": moved})])
+
+
+def test_alphas_that_round_alike_are_kept_apart():
+    rule = load_rule("kap-cvpr24").model_copy(update={"alphas": (0.3, 0.304)})
+    # T = 980: radii 294 and 297.9. Diagonal neighbours of cell 6 lie at 297.0 px: cell 11 is inside
+    # the larger circle only.
+    case = (pair([(5, 5)], [(420, 210)], size_px=980), peaks({6: 1, 11: 4}))
+    rows = records([case], [rule])
+    assert [float(estimate(rows, rule, a, "category").values[0]) for a in rule.alphas] == [0.5, 1.0]
+
+
+def test_an_unknown_split_suggests_the_nearest():
+    rows = records([(pair([(1, 1)], [(1, 1)]), peaks({1: 1}))], [])
+    with pytest.raises(KapbenchError, match="unknown split 'symetric'") as caught:
+        select(rows, "symetric")
+    assert "symmetric" in caught.value.fix
