@@ -36,7 +36,7 @@ class Lite0:
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         self.revision = f"{SHA256[:8]}-512px-60x60-b10b14"
-        self._net: "EfficientNetLite0 | None" = None
+        self._net: EfficientNetLite0 | None = None
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[304 60 60] float32 per picture."""
