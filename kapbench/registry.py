@@ -66,8 +66,8 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
     return factory(**offered, **options)
 
 
-def _entries(kind: Kind) -> Iterable[EntryPoint]:
-    return entry_points(group=f"kapbench.{kind}")
+def _entries(kind: Kind) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=f"kapbench.{kind}"))
 
 
 def _load(entry: EntryPoint) -> Callable[..., Any]:
