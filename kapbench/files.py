@@ -1,21 +1,36 @@
 """Writing without halves, and hashes of what was written."""
 
+import contextlib
 import hashlib
-import os
-import tempfile
+import uuid
 from pathlib import Path
+
+from kapbench.errors import KapbenchError
+
+UNFINISHED = ".tmp-"  # how names of files begin that a killed process left half-written
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file beside the place, then a move: readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    """Temporary file beside the place, then a move: readers see all of it or nothing.
+
+    Raises:
+        KapbenchError: the place cannot be written, or the disk is full; nothing is left there.
+    """
+    temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
             file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise KapbenchError(
+                f"cannot write: {error.strerror or error}",
+                place=path,
+                fix="make room or choose another folder, then run again: what is finished is kept",
+            ) from error
         raise
 
 
