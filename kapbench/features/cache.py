@@ -14,7 +14,7 @@ from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
 from kapbench.types import FeatureMap, Grid
 
-SCHEMA = "1"
+SCHEMA = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class FeatureCache:
         metadata = {
             "schema": SCHEMA,
             "grid": json.dumps([grid.height, grid.width, *grid.box]),
-            "sha256": _digest(cells),
         }
+        metadata["sha256"] = _digest(cells, metadata)
         write_atomically(self.path(image_hash), save({"features": cells}, metadata))
 
     def verify(self, image_hash: str) -> bool | None:
@@ -61,9 +61,9 @@ class FeatureCache:
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
-                return metadata.get("schema") == SCHEMA and metadata["sha256"] == _digest(
-                    file.get_tensor("features")
-                )
+                if metadata.get("schema") != SCHEMA:
+                    return False
+                return bool(metadata["sha256"] == _digest(file.get_tensor("features"), metadata))
         except (SafetensorError, OSError, KeyError, ValueError):
             return False
 
@@ -75,7 +75,7 @@ class FeatureCache:
         """Features of a few cells; the rest of the file is not read."""
         with safe_open(self.path(image_hash), framework="numpy") as file:
             view = file.get_slice("features")
-            return np.concatenate([view[int(c) : int(c) + 1] for c in cells])
+            return np.concatenate([view[:0], *(view[int(c) : int(c) + 1] for c in cells)])
 
     def grid(self, image_hash: str) -> Grid:
         with safe_open(self.path(image_hash), framework="numpy") as file:
@@ -104,8 +104,12 @@ def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
     return np.ascontiguousarray(half)
 
 
-def _digest(cells: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(cells).data).hexdigest()
+def _digest(cells: np.ndarray, metadata: dict[str, str]) -> str:
+    """Hash of the features and of all that says what they are."""
+    said = json.dumps([metadata["schema"], metadata["grid"], cells.dtype.str, cells.shape])
+    digest = hashlib.sha256(said.encode())
+    digest.update(np.ascontiguousarray(cells).data)
+    return digest.hexdigest()
 
 
 def _grid(metadata: dict[str, str]) -> Grid:
