@@ -13,7 +13,7 @@ class KapbenchError(Exception):
         fix: What to do about it.
     """
 
-    def __init__(self, thing: str, *, place: object = None, fix: str | None = None) -> None:
+    def __init__(self, thing: str, place: object = None, fix: str | None = None) -> None:
         self.thing, self.place, self.fix = thing, place, fix
         super().__init__(thing, place, fix)
 

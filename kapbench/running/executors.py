@@ -3,8 +3,11 @@
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
+
+from kapbench.errors import KapbenchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Processes:
             try:
                 for future in as_completed(futures):
                     yield future.result()
+            except BrokenProcessPool as error:
+                raise KapbenchError(
+                    "a worker process died, perhaps for want of memory",
+                    fix="run again with fewer --workers: finished shards are kept",
+                ) from error
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
