@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.protocols import AnnotatedModel, Condition, Dataset, Encoder, Model
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.types import Pair, View
 
@@ -61,6 +62,7 @@ def make_plan(
             place=f"{dataset.name}, split {dataset.split}",
             fix="choose another split or category",
         )
+    _check_model(model)
     for rule in rules:
         _check_rule(rule, model, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
@@ -72,6 +74,8 @@ def make_plan(
         model.name,
         model.revision,
         sorted(model.conditions_on),
+        getattr(model, "similarity", None),
+        supervised(model),
         [(rule.name, rule.hash) for rule in rules],
     )
     return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
@@ -94,6 +98,23 @@ def model_kind(model: Model) -> str:
 def supervised(model: Model) -> bool:
     """Whether the model says that it was trained on keypoints."""
     return getattr(model, "supervision", "none") == "keypoints"
+
+
+def _check_model(model: Model) -> None:
+    """A word that nobody acts on must not pass for a choice."""
+    said: object = model.conditions_on
+    if not isinstance(said, tuple | list) or not set(said) <= set(get_args(Condition)):
+        raise KapbenchError(
+            f"conditions_on is {said!r}",
+            place=f"model {model.name}",
+            fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
+        )
+    if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
+        raise KapbenchError(
+            f"similarity is {model.similarity!r}",
+            place=f"model {model.name}",
+            fix="say how its maps are compared: 'dot' (of unit vectors) or 'neg_l2'",
+        )
 
 
 def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
