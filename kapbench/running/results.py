@@ -116,7 +116,7 @@ def load_card(folder: Path) -> RunCard:
     path = folder / CARD
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
+        version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(
             "no finished run", place=folder, fix="`kapbench list runs` shows finished runs"
