@@ -14,12 +14,13 @@ from filelock import FileLock, Timeout
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
-from kapbench.files import file_hash, write_atomically
+from kapbench.files import UNFINISHED, file_hash, write_atomically
 from kapbench.hashing import fingerprint
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
 from kapbench.running.card import make_card
 from kapbench.running.encode import encode_images
 from kapbench.running.executors import InProcess, Processes
+from kapbench.running.parts import Parts
 from kapbench.running.plan import Plan, Shard, make_plan, supervised
 from kapbench.running.progress import Progress
 from kapbench.running.provenance import now
@@ -73,28 +74,29 @@ def run(
     progress = progress or Progress()
     plan = make_plan(model, dataset, rules, categories)
     folder = run_folder(runs_root, model, dataset, plan)
+    parts = Parts(folder / "parts")
     with _only_writer(folder):
         if force:
             for name in (CARD, RECORDS):
                 (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(folder / "parts", ignore_errors=True)
+            shutil.rmtree(parts.folder, ignore_errors=True)
         if (folder / CARD).exists():
             return Finished(folder, load_card(folder), load_records(folder), True)
         started, clock = now(), time.monotonic()
-        resumed = any((folder / "parts").glob("*.parquet"))
+        resumed = any(parts.has(shard) for shard in plan.shards)
         with _cache(model, cache_root) as cache:
             scorer, executor = _scorer(
                 model, dataset, plan, cache, workers, batch_size, device, progress
             )
-            _score(plan, scorer, executor, folder / "parts", progress)
-        records = _join(plan, folder)
+            _score(plan, scorer, executor, parts, progress)
+        records = _join(plan, parts, folder)
         card = make_card(
             model, dataset, plan, records, device=device, started=started,
             seconds=time.monotonic() - clock, records_sha256=file_hash(folder / RECORDS),
             intervals=intervals, progress=progress,
         )  # fmt: skip
         save_run(folder, card)
-        shutil.rmtree(folder / "parts", ignore_errors=True)
+        shutil.rmtree(parts.folder, ignore_errors=True)
         return Finished(folder, card, records, resumed)
 
 
@@ -109,9 +111,9 @@ def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> P
 
 @contextmanager
 def _only_writer(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise KapbenchError(
@@ -119,7 +121,15 @@ def _only_writer(folder: Path) -> Iterator[None]:
             place=folder,
             fix="wait for it to end, or give this one another --runs folder",
         ) from error
+    except OSError as error:
+        raise KapbenchError(
+            f"cannot write: {error.strerror or error}",
+            place=folder,
+            fix="make room, or give another --runs folder",
+        ) from error
     try:
+        for left in folder.rglob(f"{UNFINISHED}*"):  # a killed process's half-written files
+            left.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -161,30 +171,28 @@ def _score(
     plan: Plan,
     scorer: PairScorer,
     executor: InProcess | Processes,
-    parts: Path,
+    parts: Parts,
     progress: Progress,
 ) -> None:
-    """Writes the parts that are missing; a finished part is never redone."""
-    missing = [s for s in plan.shards if not _part(parts, s).exists()]
+    """Writes the parts that are missing; a finished part is never redone, a damaged one is."""
+    for path in (p for shard in plan.shards for p in parts.damaged(shard)):
+        progress.say(f"part damaged, scoring again: {path}")
+        path.unlink()
+    missing = [shard for shard in plan.shards if not parts.has(shard)]
     with progress.stage("pairs", len(plan.pairs)) as advance:
         advance(len(plan.pairs) - sum(len(s.pairs) for s in missing))
         for n_pairs in executor.run(partial(_write_part, scorer, parts), missing):
             advance(n_pairs)
 
 
-def _write_part(scorer: PairScorer, parts: Path, shard: Shard) -> int:
-    rows = score_shard(shard, scorer)
-    write_atomically(_part(parts, shard), rows.to_parquet(index=False))
+def _write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
+    parts.write(shard, score_shard(shard, scorer))
     return len(shard.pairs)
 
 
-def _part(parts: Path, shard: Shard) -> Path:
-    return parts / f"part-{shard.number:05d}.parquet"
-
-
-def _join(plan: Plan, folder: Path) -> pd.DataFrame:
+def _join(plan: Plan, parts: Parts, folder: Path) -> pd.DataFrame:
     """All rows in the data set's order of pairs, then by keypoint."""
-    tables = [pd.read_parquet(_part(folder / "parts", shard)) for shard in plan.shards]
+    tables = [parts.read(shard) for shard in plan.shards]
     text = [c for c in tables[0] if tables[0][c].dtype == "category"]
     joined = pd.concat([t.astype(dict.fromkeys(text, "str")) for t in tables], ignore_index=True)
     joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)

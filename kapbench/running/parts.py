@@ -1,0 +1,45 @@
+"""Finished shards on disk. A part's name says which pairs it holds and what its bytes hash to."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from kapbench.files import file_hash, write_atomically
+from kapbench.hashing import fingerprint
+from kapbench.running.plan import Shard
+
+_HASH_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts below `folder`. One cut from other pairs, or changed since, is not found."""
+
+    folder: Path
+
+    def write(self, shard: Shard, rows: pd.DataFrame) -> None:
+        content = rows.to_parquet(index=False)
+        digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+        write_atomically(self.folder / f"{_stem(shard)}-{digest}.parquet", content)
+
+    def read(self, shard: Shard) -> pd.DataFrame:
+        return pd.read_parquet(next(p for p in self._named(shard) if _whole(p)))
+
+    def has(self, shard: Shard) -> bool:
+        return any(_whole(path) for path in self._named(shard))
+
+    def damaged(self, shard: Shard) -> list[Path]:
+        return [path for path in self._named(shard) if not _whole(path)]
+
+    def _named(self, shard: Shard) -> list[Path]:
+        return sorted(self.folder.glob(f"{_stem(shard)}-*.parquet"))
+
+
+def _stem(shard: Shard) -> str:
+    return f"part-{shard.number:05d}-{fingerprint([place for place, _ in shard.pairs])[:8]}"
+
+
+def _whole(path: Path) -> bool:
+    return file_hash(path).startswith(path.stem.rpartition("-")[2])

@@ -1,0 +1,240 @@
+"""A run that is stopped anywhere goes on to the same bytes."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tiny_world
+from filelock import FileLock
+from tiny_world import TinyDataset, TinyEncoder, TinyPairModel, evaluate
+
+from kapbench.errors import KapbenchError
+from kapbench.running.executors import Processes
+from kapbench.running.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch):
+    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", tiny_world.SHARD_PAIRS)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> bytes:
+    """Records of a run that nothing stopped, all in one shard."""
+    done = evaluate(tmp_path_factory.mktemp("whole"))
+    return (done.folder / "records.parquet").read_bytes()
+
+
+def records_of(done) -> bytes:
+    return (done.folder / "records.parquet").read_bytes()
+
+
+def nothing_left_over(root: Path) -> None:
+    assert not list(root.rglob(".tmp-*"))
+    assert not list(root.rglob("parts"))
+
+
+def test_shards_are_irrelevant(tmp_path, monkeypatch, expected):
+    for size in (1, 7):
+        monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", size)
+        assert records_of(evaluate(tmp_path / str(size))) == expected
+
+
+def test_workers_are_irrelevant(tmp_path, expected):
+    assert records_of(evaluate(tmp_path, workers=2)) == expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_batches_are_irrelevant(tmp_path, expected, batch_size):
+    assert records_of(evaluate(tmp_path, batch_size=batch_size)) == expected
+
+
+class Stop(BaseException):
+    pass
+
+
+def stop_at(monkeypatch, n: int, error: BaseException) -> None:
+    """The n-th file to be moved into place is not."""
+    replace, left = Path.replace, [n]
+
+    def replace_or_stop(self, target):
+        if not left[0]:
+            raise error
+        left[0] -= 1
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_or_stop)
+
+
+# 8 images, 4 parts, the records, the card: fourteen files are moved into place.
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 11, 12, 13])
+@pytest.mark.parametrize("error", [Stop(), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space")])
+def test_stopped_at_any_file(tmp_path, expected, n, error):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, n, error)
+        shown = KapbenchError if isinstance(error, OSError) else type(error)
+        with pytest.raises(shown) as caught:
+            evaluate(tmp_path)
+    if isinstance(error, OSError):
+        assert "No space" in str(caught.value)
+        assert "run again" in caught.value.fix
+    assert not list(tmp_path.rglob(".tmp-*"))
+    assert not list(tmp_path.rglob("run.json"))
+    model = TinyEncoder()
+    done = evaluate(tmp_path, model)
+    assert records_of(done) == expected
+    assert len(model.seen) == 8 - min(n, 8)
+    assert done.resumed == (n > 8)
+    nothing_left_over(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["encoded", "3 parts", "card half-written"])
+def test_killed(tmp_path, expected, moment):
+    command = [sys.executable, tiny_world.__file__, str(tmp_path), moment]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert not list(tmp_path.rglob("run.json"))
+    done = evaluate(tmp_path)
+    assert records_of(done) == expected
+    nothing_left_over(tmp_path / "runs")
+
+
+def test_parts_of_another_cut_are_not_taken_for_ours(tmp_path, monkeypatch, expected):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 11, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path)
+    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", 5)
+    assert records_of(evaluate(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", None])
+def test_a_damaged_part_is_done_again_and_said(tmp_path, expected, damage):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 12, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path)
+    part = sorted(tmp_path.rglob("part-*.parquet"))[1]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(bytes(content) if damage is None else damage)
+    said: list[str] = []
+    done = evaluate(tmp_path, progress=Progress(log=said.append))
+    assert records_of(done) == expected
+    assert said == [f"part damaged, scoring again: {part}"]
+
+
+def test_a_finished_run_is_read_back_without_the_model(tmp_path):
+    first = evaluate(tmp_path)
+    model, dataset = TinyEncoder(), TinyDataset()
+    again = evaluate(tmp_path, model, dataset)
+    assert model.seen == dataset.reads == []
+    assert again.resumed
+    assert again.card == first.card
+    pd.testing.assert_frame_equal(again.records, first.records)
+
+
+def test_force_does_it_again(tmp_path, expected):
+    first = evaluate(tmp_path)
+    (first.folder / "records.parquet").write_bytes(b"broken")
+    with pytest.raises(KapbenchError, match="changed after the run") as caught:
+        evaluate(tmp_path)
+    assert "--force" in caught.value.fix
+    again = evaluate(tmp_path, force=True)
+    assert again.folder == first.folder
+    assert not again.resumed
+    assert records_of(again) == expected
+
+
+def test_each_image_is_encoded_once(tmp_path):
+    model = TinyEncoder()
+    evaluate(tmp_path, model)
+    assert sorted(model.seen) == [f"{c}/{i}" for c in ("cat", "dog") for i in range(4)]
+    # Other rules are another run of the same features.
+    evaluate(tmp_path, model, rules=tiny_world.RULES[:1])
+    assert len(model.seen) == 8
+
+
+def test_without_a_cache_folder_features_last_as_long_as_the_run(tmp_path, expected):
+    assert records_of(evaluate(tmp_path, cache_root=None)) == expected
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("damage", ["byte", "truncated", "empty"])
+def test_a_damaged_cache_file_is_encoded_again_and_said(tmp_path, expected, damage):
+    evaluate(tmp_path)
+    path = sorted((tmp_path / "cache").rglob("*.safetensors"))[3]
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(
+        {"byte": bytes(content), "truncated": bytes(content[:-9]), "empty": b""}[damage]
+    )
+    model, said = TinyEncoder(), []
+    done = evaluate(tmp_path, model, force=True, progress=Progress(log=said.append))
+    assert len(model.seen) == 1
+    assert said == [f"cache file damaged, encoding again: {path}"]
+    assert records_of(done) == expected
+
+
+def test_a_run_that_another_process_writes_is_refused(tmp_path):
+    folder = evaluate(tmp_path).folder
+    program = (
+        "import sys, filelock\n"
+        "with filelock.FileLock(sys.argv[1]):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(folder / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(KapbenchError, match="another process") as caught:
+            evaluate(tmp_path, force=True)
+        assert str(folder) in str(caught.value)
+        assert (folder / "run.json").exists()
+        other.stdin.close()
+    evaluate(tmp_path, force=True)
+
+
+def test_the_same_process_is_refused_too_and_the_lock_is_given_back(tmp_path):
+    folder = evaluate(tmp_path).folder
+    with FileLock(folder / ".lock"), pytest.raises(KapbenchError, match="another process"):
+        evaluate(tmp_path)
+    assert evaluate(tmp_path).resumed
+
+
+def test_a_place_that_is_no_folder_is_named(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(KapbenchError, match="cannot write") as caught:
+        evaluate(tmp_path)
+    assert "runs" in str(caught.value)
+
+
+def test_a_pair_model_resumes_too(tmp_path):
+    whole = records_of(evaluate(tmp_path / "whole", TinyPairModel()))
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 2, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path / "cut", TinyPairModel())
+    model = TinyPairModel()
+    done = evaluate(tmp_path / "cut", model)
+    assert records_of(done) == whole
+    assert len(model.asked) == 24 - 12  # two shards of two targets, three pairs each, are kept
+
+
+def test_a_dead_worker_is_a_users_error():
+    with pytest.raises(KapbenchError, match="worker process died"):
+        list(Processes(1).run(os._exit, [3]))
+
+
+def test_a_users_error_comes_back_from_a_worker(tmp_path, expected):
+    folder = evaluate(tmp_path).folder
+    (folder / "run.json").unlink()
+    (folder / "parts").write_text("in the way")
+    with pytest.raises(KapbenchError, match="cannot write") as caught:
+        evaluate(tmp_path, workers=2)
+    assert "part-0000" in str(caught.value)
+    (folder / "parts").unlink()
+    assert records_of(evaluate(tmp_path)) == expected
