@@ -19,7 +19,7 @@ _COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="kapbench")
+@click.version_option(package_name="kapbench", prog_name="kapbench")
 def main(debug: bool) -> None:
     """Evaluate semantic correspondence: KAP beside PCK, by named rules.
 

@@ -1,0 +1,92 @@
+"""`kapbench compare`: which runs, which rules, into which file."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kapbench.running.results import find_runs, load_card
+
+
+@pytest.fixture
+def runs(score):
+    """Two runs of other pairs."""
+    score()
+    score("Colours", "--category", "dot")
+    return find_runs(Path("runs"))
+
+
+def test_all_runs_of_the_folder_by_default(kapbench, runs):
+    shown = kapbench("compare").stdout
+    assert shown.count("\ncolours") == 2
+    assert "not comparable with table 1: other pairs: 12 pairs of dot, not 24 pairs" in shown
+
+
+def test_no_line_is_wider_than_eighty_columns(kapbench, runs):
+    for by in ((), ("--by", "category"), ("--by", "rule")):
+        assert max(map(len, kapbench("compare", *by).stdout.splitlines())) <= 80
+
+
+def test_a_run_by_folder_by_a_folder_above_it_and_by_name(kapbench, runs):
+    assert kapbench("compare", runs[0]).stdout.count("\ncolours") == 1
+    assert kapbench("compare", runs[0].parent.parent).stdout.count("\ncolours") == 2
+    assert kapbench("compare", "colours").stdout.count("\ncolours") == 2
+
+
+def test_a_run_named_twice_is_shown_once(kapbench, runs):
+    assert kapbench("compare", runs[0], runs[0].resolve()).stdout.count("\ncolours") == 1
+
+
+def test_by_category(kapbench, runs):
+    shown = kapbench("compare", "--by", "category", runs[0]).stdout
+    assert "dot" in shown
+    assert "mean" in shown
+    assert "KAP by" in shown
+    assert "PCK by" in shown
+
+
+def test_by_rule_shows_every_rule_of_the_runs(kapbench, runs):
+    shown = kapbench("compare", "--by", "rule").stdout
+    assert all(f" by {rule.name} " in shown for rule in load_card(runs[0]).rules)
+
+
+def test_files_hold_the_stored_numbers(kapbench, runs):
+    card = load_card(runs[0])
+    value = card.score("kap-cvpr24", "kap", 0.1, "mean", average="category").value
+    (line,) = csv.DictReader(io.StringIO(kapbench("compare", runs[0], "--format", "csv").stdout))
+    assert float(line["kap@0.10"]) == value
+    (table,) = json.loads(kapbench("compare", runs[0], "--format", "json").stdout)["tables"]
+    assert table["rows"][0]["scores"]["kap@0.10"]["value"] == value
+    assert f"| {100 * value:.1f} " in kapbench("compare", runs[0], "--format", "markdown").stdout
+
+
+def test_output_goes_to_a_file(kapbench, runs):
+    done = kapbench("compare", "--format", "csv", "-o", "out/scores.csv")
+    assert done.stdout == ""
+    assert Path("out/scores.csv").read_text() == kapbench("compare", "--format", "csv").stdout
+
+
+def test_another_alpha(kapbench, runs):
+    assert "@0.05" in kapbench("compare", "--alpha", "0.05").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("coluors",), "did you mean colours?"),
+        (("--rule", "kap-v2"), "did you mean kap-v1"),
+        (("--alpha", "0.07"), "choose one of 0.1, 0.05, 0.01"),
+        (("--alpha", "-1"), "--alpha"),
+        (("--by", "colour"), "--by"),
+        (("--format", "html"), "--format"),
+        (("--runs", "elsewhere"), "no finished runs"),
+        (("cache",), "no finished run below"),
+    ],
+)
+def test_what_is_not_there_is_named(kapbench, runs, words, said):
+    done = kapbench("compare", *words)
+    assert done.exit_code in (1, 2)
+    assert said in done.stderr
+    assert done.stdout == ""

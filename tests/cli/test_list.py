@@ -1,0 +1,58 @@
+"""`kapbench list`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from kapbench.registry import names
+from kapbench.scoring.rules import load_rule, rule_names
+
+
+def test_every_registered_model_with_what_it_is(kapbench):
+    lines = json.loads(kapbench("list", "models", "--format", "json").stdout)
+    listed = {line["name"].removesuffix("DIR"): line for line in lines}
+    assert set(listed) == {*names("models"), "FILE.py:CLASS"}
+    assert all(line["summary"] not in ("", "(not installed)") for line in lines)
+    assert all(not line["summary"].startswith("Args") for line in lines)
+
+
+def test_listing_models_imports_none_of_them():
+    code = (
+        "import sys; from kapbench.cli import main; main(['list', 'models'], standalone_mode=False);"
+        "sys.exit(' '.join({'torch', 'pandas', 'transformers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+
+
+def test_data_sets_say_what_is_there(kapbench):
+    lines = json.loads(
+        kapbench("list", "datasets", "--data-root", "nowhere", "--format", "json").stdout
+    )
+    by_name = {line["name"]: line for line in lines}
+    assert set(by_name) == set(names("datasets"))
+    assert by_name["spair"]["state"] == "absent"
+    assert "kapbench fetch spair" in by_name["spair"]["coverage"]
+    assert by_name["synthetic.small"]["state"] == "present"
+
+
+def test_rules_with_their_hashes(kapbench):
+    shown = kapbench("list", "rules").stdout
+    for name in rule_names():
+        assert f"{name:<20} {load_rule(name).hash}" in shown
+
+
+def test_runs(kapbench, score):
+    assert "no runs below runs" in kapbench("list", "runs").stderr
+    score()
+    (line,) = json.loads(kapbench("list", "runs", "--format", "json").stdout)
+    assert (line["name"], line["n_pairs"], line["n_pairs_expected"]) == ("colours", 24, 40)
+    assert Path(line["folder"], "run.json").exists()
+    assert line["folder"] in kapbench("list", "runs").stdout
+
+
+def test_what_cannot_be_listed(kapbench):
+    done = kapbench("list", "modles")
+    assert done.exit_code == 2
+    assert "models" in done.stderr

@@ -1,0 +1,117 @@
+"""The root command: help that loads nothing, suggestions, errors without tracebacks."""
+
+import errno
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kapbench.cli import main
+from kapbench.cli.lazy import Deferred, LazyGroup, explain
+from kapbench.errors import KapbenchError
+
+COMMANDS = ["run", "compare", "train", "list", "fetch"]
+
+
+def test_help_names_every_command(kapbench):
+    shown = kapbench("--help").stdout
+    assert all(f"\n  {name}" in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command(kapbench, command):
+    done = kapbench(command, "--help")
+    assert done.exit_code == 0
+    assert "Usage: " in done.stdout
+    assert f"kapbench {command} " in done.stdout  # an example
+
+
+@pytest.mark.parametrize(
+    ("words", "loads_pandas"),
+    [(["--help"], False), (["run", "--help"], False), (["compare", "--help"], False), (["list", "rules"], False)],
+)
+def test_help_imports_nothing_heavy(words, loads_pandas):
+    heavy = {"torch", "pandas", "matplotlib", "transformers", "trimesh", "kapbench_baselines"}
+    code = f"import sys; from kapbench.cli import main; main({words}, standalone_mode=False);"
+    code += f"sys.exit(' '.join({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, compare")]
+)
+def test_a_command_that_does_not_exist(kapbench, typed, said):
+    done = kapbench(typed)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_version(kapbench):
+    assert kapbench("--version").stdout.startswith("kapbench, version 0.")
+
+
+def test_python_dash_m():
+    done = subprocess.run([sys.executable, "-m", "kapbench", "--version"], capture_output=True, text=True)
+    assert done.stdout.startswith("kapbench, version")
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m kapbench list rules | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """The root command with one subcommand `fail` that raises what the test wants."""
+
+    def run(error: BaseException, *before: str):
+        @click.command()
+        def fail():
+            raise error
+
+        root = LazyGroup(
+            "kapbench", deferred={"fail": Deferred("unused:unused", "")}, params=[*main.params]
+        )
+        monkeypatch.setattr(root, "get_command", lambda ctx, name: fail)
+        return CliRunner().invoke(root, [*before, "fail"])
+
+    return run
+
+
+def test_a_users_error_is_a_message(raising):
+    done = raising(KapbenchError("truncated JPEG", place="cat/1.jpg", fix="fetch it again"))
+    assert done.exit_code == 1
+    assert done.stderr == "Error: truncated JPEG\n  at:  cat/1.jpg\n  fix: fetch it again\n"
+
+
+def test_debug_shows_the_traceback(raising):
+    error = KapbenchError("truncated JPEG")
+    assert raising(error, "--debug").exception is error
+
+
+def test_a_defect_is_not_hidden(raising):
+    error = ZeroDivisionError("division by zero")
+    assert raising(error).exception is error
+
+
+def test_ctrl_c(raising):
+    done = raising(KeyboardInterrupt())
+    assert done.exit_code == 130
+    assert "stopped; the same command resumes" in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_files_that_cannot_be_written(raising, number):
+    done = raising(OSError(number, "No room", "/data/part"))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: no room\n  at:  /data/part\n  fix: ")
+
+
+def test_a_full_disk_that_is_only_told_in_words():
+    error = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    assert "free some space" in str(explain(error))
+    assert explain(RuntimeError("anything else")) is None

@@ -1,0 +1,197 @@
+"""`kapbench run`: the folder it writes, what it prints, how it stops and goes on."""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from kapbench.running import runner
+from kapbench.running.results import find_runs, load_card, load_records
+
+
+def folder() -> Path:
+    (found,) = find_runs(Path("runs"))
+    return found
+
+
+def test_a_run_leaves_a_folder_and_prints_its_table(score):
+    done = score()
+    assert done.exit_code == 0, done.output
+    card = load_card(folder())
+    assert (card.model.name, card.dataset.name, card.dataset.n_pairs) == ("colours", "dots", 24)
+    assert len(load_records(folder())) == 84  # of 4 images, two show 3 dots and two 4; 3 targets each
+    assert f"run folder: {folder()}" in done.stdout
+    shown = card.score("kap-cvpr24", "kap", 0.1, "mean", average="category").value
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("colours")]
+    assert f"{100 * shown:.1f}" in row
+
+
+def test_the_coverage_is_said_before_and_in_the_table(score):
+    done = score()
+    words = "partial: 2 of 3 categories (dot, spot), 24 of 40 pairs"
+    assert words in done.stderr
+    assert words in done.stdout
+
+
+def test_a_category_alone(score):
+    done = score("Colours", "--category", "spot")
+    assert "1 of 3 categories (spot), 12 of 40 pairs" in done.stderr
+    assert load_card(folder()).dataset.categories == ("spot",)
+
+
+def test_only_the_rules_asked_for(score):
+    done = score("Colours", "--rule", "pck-v1", "--rule", "kap-v1")
+    assert {r.name for r in load_card(folder()).rules} == {"pck-v1", "kap-v1"}
+    assert "KAP by kap-v1" in done.stdout
+    assert "PCK by pck-v1" in done.stdout
+
+
+def test_two_rules_of_a_kind_stand_side_by_side(score):
+    done = score("Colours", "--rule", "pck-v1", "--rule", "pck-sd-dino")
+    assert "KAP" not in done.stdout
+    assert "PCK by pck-sd-dino" in done.stdout
+
+
+def test_options_reach_the_model_and_the_data_set_as_what_they_are(score):
+    done = score("Colours", "-o", "scale=0.5", "--dataset-option", "n_images=3")
+    assert done.exit_code == 0, done.output
+    assert load_card(folder()).dataset.n_pairs == 12
+
+
+def test_the_control_is_scored_beside_the_model_and_once(kapbench, score):
+    score()
+    first = kapbench(*_with_control())
+    assert first.exit_code == 0, first.output
+    (card,) = [c for c in map(load_card, find_runs(Path("runs"))) if c.model.name == "random"]
+    again = kapbench(*_with_control())
+    assert again.exit_code == 0
+    assert card in [load_card(f) for f in find_runs(Path("runs"))]
+    assert "random" in again.stdout
+    assert "no run of the control" not in again.stdout
+
+
+def _with_control():
+    dots = Path(__file__).parent / "dots.py"
+    return ("run", "--model", f"{dots}:Colours", "--dataset", f"{dots}:Dots", "--cache", "cache")
+
+
+def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
+    score()
+    first = load_card(folder()).provenance
+    score()
+    assert load_card(folder()).provenance == first
+    score("Colours", "--force")
+    assert load_card(folder()).provenance.seconds != first.seconds
+
+
+def test_quiet_prints_the_table_and_nothing_else(score):
+    done = score("Colours", "-q")
+    assert done.stderr == ""
+    assert done.stdout.startswith("dots@1")
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
+    words = ("StopsOnce", "--batch-size", "1")
+    stopped = score(*words)
+    assert stopped.exit_code == 130
+    assert "stopped; the same command resumes" in stopped.stderr
+    assert find_runs(Path("runs")) == []
+    resumed = score(*words)
+    assert resumed.exit_code == 0, resumed.output
+    score("Colours")
+    stopped_and_whole = [load_card(found).scores for found in find_runs(Path("runs"))]
+    assert stopped_and_whole[0] == stopped_and_whole[1]
+
+
+def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch):
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "write_atomically", full)
+        done = score()
+    assert done.exit_code == 1
+    assert "no space left on device" in done.stderr
+    assert "same command" in done.stderr
+    assert find_runs(Path("runs")) == []
+    assert score().exit_code == 0
+
+
+def test_two_runs_into_one_folder(score):
+    score()
+    place = folder()
+    with FileLock(place / ".lock"):
+        done = score()
+    assert done.exit_code == 1
+    assert "another process is writing this run" in done.stderr
+    assert str(place) in done.stderr
+
+
+def test_a_damaged_card_is_refused(score):
+    score()
+    path = folder() / "run.json"
+    path.write_text(path.read_text()[:100])
+    done = score()
+    assert done.exit_code == 1
+    assert "run card cannot be read" in done.stderr
+
+
+def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
+    score()
+    path = folder() / "run.json"
+    content = json.loads(path.read_text()) | {"schema_version": 99}
+    path.write_text(json.dumps(content))
+    assert "schema 99" in kapbench("compare").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-o", "scale"), "no value"),
+        (("-o", "=1"), "no value"),
+        (("-o", "scale=big"), "scale=big"),
+        (("-o", "scael=1"), "did you mean scale?"),
+        (("--dataset-option", "n_images=few"), "n_images=few"),
+        (("--dataset-option", "images=3"), "did you mean n_images?"),
+        (("--category", "spto"), "did you mean spot?"),
+        (("--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
+        (("--rule", "missing.json"), "missing.json"),
+        (("--weights", "w.safetensors"), "unknown option 'weights'"),
+        (("--sphere-weight", "2"), "--sphere-weight"),
+        (("--device", "tpu"), "--device"),
+        (("--workers", "0"), "--workers"),
+        (("--workers", "many"), "--workers"),
+        (("--wrokers", "2"), "--workers"),
+    ],
+)
+def test_bad_options_are_named(score, words, said):
+    done = score("Colours", *words)
+    assert done.exit_code in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert find_runs(Path(".")) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "said"),
+    [
+        ("lite1", "{dots}:Dots", "did you mean lite0"),
+        ("dots.py:Colour", "{dots}:Dots", "not found"),
+        ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
+        ("{dots}:NotAModel", "{dots}:Dots", "no model"),
+        ("{dots}:BreaksNaN", "{dots}:Dots", "NaN"),
+        ("{dots}:Colours", "sapir", "did you mean spair"),
+        ("{dots}:Colours", "spair", "none"),
+        ("features:none", "{dots}:Dots", "none"),
+    ],
+)
+def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
+    dots = Path(__file__).parent / "dots.py"
+    spec = [text.format(dots=dots) for text in (model, dataset)]
+    done = kapbench("run", "--model", spec[0], "--dataset", spec[1], "--data-root", "none", "--no-control")
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+    assert find_runs(Path(".")) == []
