@@ -25,7 +25,9 @@ def similarity(
         source = torch.nn.functional.normalize(source, dim=1)
         cells = torch.nn.functional.normalize(cells, dim=1)
         return np.asarray((source @ cells.T).cpu().numpy())
-    return np.asarray(-torch.cdist(source, cells).cpu().numpy())
+    # By matrix product, a small distance of long features drowns in rounding.
+    mode = "donot_use_mm_for_euclid_dist"
+    return np.asarray(-torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
 
 
 def pixel_argmax(
