@@ -1,7 +1,7 @@
 """Any lab's features or similarity maps from disk: `features:DIR` and `similarity:DIR`.
 
     DIR/<image_id>.safetensors                          tensor `features` [c h w]
-    DIR/<source image_id>/<target image_id>.safetensors tensors `similarity` [q h w], `queries` [q 2]
+    DIR/<source image_id>/<target image_id>.safetensors `similarity` [q h w], `queries` [q 2]
     DIR/kapbench.json                                   optional: {"grid": ..., "similarity": ...}
 
 `grid` is "letterbox" (the default: cells over the square around the whole image) or "stretched"
