@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from PIL import Image
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 INPUT_PX, CELLS, FRAME_PX, BLOCKS = 512, 60, 840, (10, 14)
+GREY = 127
 
 
 class Lite0:
     """Blocks 10 and 14 (112 + 192 channels), each of unit length, on the 60×60 letterbox grid.
 
     Sees a 512 px letterbox and declares the grid over the 840 px one: the finer grid is worth two
-    points of PCK.
+    points of PCK. Images are prepared as the network was trained: bicubic, (x - 127) / 128, and the
+    padding is 0 after that, like the padding inside the network.
     """
 
     name = "lite0"
@@ -35,7 +38,7 @@ class Lite0:
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
-        self.revision = f"{SHA256[:8]}-512px-60x60-b10b14"
+        self.revision = f"{SHA256[:8]}-512px-bicubic-60x60-b10b14"
         self._net: EfficientNetLite0 | None = None
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
@@ -43,12 +46,16 @@ class Lite0:
         import torch
         from torch.nn.functional import interpolate, normalize
 
-        batch = np.stack([letterboxed(p, INPUT_PX) for p in pictures])
+        batch = np.stack(
+            [letterboxed(p, INPUT_PX, Image.Resampling.BICUBIC, GREY) for p in pictures]
+        )
         with torch.inference_mode():
             x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float()
-            x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+            x = ((x - GREY) / 128).contiguous(memory_format=torch.channels_last)
             parts = [
-                interpolate(normalize(part, dim=1), (CELLS, CELLS), mode="bilinear")
+                interpolate(
+                    normalize(part, dim=1), (CELLS, CELLS), mode="bilinear", align_corners=True
+                )
                 for part in self._network()(x, BLOCKS)
             ]
             values = torch.cat(parts, dim=1).cpu().numpy()
