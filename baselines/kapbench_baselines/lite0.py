@@ -35,6 +35,7 @@ class Lite0:
     similarity: Literal["dot", "neg_l2"] = "dot"
     supervision = "none"
     trained_on = "ImageNet-1k labels"
+    padding = GREY  # what lies beyond an image, for whoever cuts crops of it
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

@@ -56,14 +56,15 @@ def squares(view: View, augmentation: Augmentation, rng: np.random.Generator) ->
 
 
 def cut(
-    image: UInt8[np.ndarray, "h w *c"], square: Square, side_px: int
+    image: UInt8[np.ndarray, "h w *c"], square: Square, side_px: int, padding: int = 0
 ) -> UInt8[np.ndarray, "s s *c"]:
-    """A square of the image, resized; black where it reaches beyond."""
+    """A square of the image, resized; grey of level `padding` where it reaches beyond."""
     x, y, side = square
     size = (side_px, side_px)
     pad = math.ceil(side) + 1  # more than enough for a centre near the image
     picture = Image.fromarray(image)
-    wide = Image.new(picture.mode, (picture.width + 2 * pad, picture.height + 2 * pad))
+    level = (padding,) * len(picture.getbands()) if image.ndim > 2 else padding
+    wide = Image.new(picture.mode, (picture.width + 2 * pad, picture.height + 2 * pad), level)
     wide.paste(picture, (pad, pad))
     left, top = x - side / 2 + pad, y - side / 2 + pad
     filter_ = Image.Resampling.BOX if image.ndim == 2 else Image.Resampling.BICUBIC
@@ -141,7 +142,7 @@ def _encode(
     seed = int(fingerprint(view.image_id, augmentation.seed), 16)
     tokens, coverage = [], []
     for square in squares(view, augmentation, np.random.default_rng(seed)):
-        crop = cut(pixels, square, augmentation.side_px)
+        crop = cut(pixels, square, augmentation.side_px, getattr(backbone, "padding", 0))
         cover = cut(on_object, square, 4 * augmentation.grid)
         both = [crop, np.ascontiguousarray(crop[:, ::-1])]
         maps = backbone.encode([Picture(p, view.image_id, view.category) for p in both])
