@@ -47,8 +47,9 @@ class Card:
 
 def save(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
     """Writes weights and card, whole or not at all."""
-    metadata = {"format": FORMAT, "card": json.dumps(asdict(card), sort_keys=True)}
-    write_tensors(path, tensors, metadata)
+    # One key alone: safetensors writes several in random order, and equal weights would differ.
+    card_json = json.dumps({"format": FORMAT, **asdict(card)}, sort_keys=True)
+    write_tensors(path, tensors, {"card": card_json})
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -110,16 +111,18 @@ def check_backbone(card: Card, name: str, revision: str, place: object) -> None:
 
 
 def _card(path: Path, metadata: Mapping[str, str]) -> Card:
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "no format")
-        raise KapbenchError(
-            f"weights file without a card of ours ({found}, not {FORMAT})", place=path, fix=MAKE_ONE
-        )
     try:
-        fields = json.loads(metadata["card"])
+        fields = json.loads(metadata.get("card", "{}"))
+        found = fields.pop("format", "no format")
+        if found != FORMAT:
+            raise KapbenchError(
+                f"weights file without a card of ours ({found}, not {FORMAT})",
+                place=path,
+                fix=MAKE_ONE,
+            )
         fields["categories"] = tuple(fields["categories"])
         return Card(**fields)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
             f"the weights' card cannot be read: {error}", place=path, fix=MAKE_ONE
         ) from error

@@ -26,8 +26,8 @@ PRECISIONS = ("auto", "fp32", "bf16")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
 @click.option("--resume", is_flag=True, help="Go on from what is in the folder.")
-@click.option("--data-root", type=click.Path(path_type=Path), envvar="KAPBENCH_DATA")
-@click.option("--cache", type=click.Path(path_type=Path), envvar="KAPBENCH_CACHE")
+@click.option("--data-root", type=click.Path(path_type=Path))
+@click.option("--cache", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--validate-every", default=500, show_default=True, help="Steps; 0: never.")
 def sphere(**options: Any) -> None:
     """Train the spherical mapper over a backbone; writes weights, history and curve.
@@ -64,7 +64,7 @@ def run(
     progress: Any,
 ) -> Path:
     """Trains as asked; returns the folder."""
-    from kapbench.evaluation import default_cache, load_dataset, load_model, pick_device
+    from kapbench.evaluation import default_cache, load_model, pick_device
     from kapbench_baselines.sphere.adapter import as_backbone
     from kapbench_baselines.sphere.settings import named
     from kapbench_baselines.sphere.training import Schedule, train
@@ -73,15 +73,14 @@ def run(
     settings = named(preset or "lite0").with_options({"steps": steps, "batch": batch, "rate": rate})
     device = pick_device(device)
     cache = cache or default_cache()
-    root: dict[str, Any] = {} if data_root is None else {"root": data_root}
-    dataset = load_dataset(dataset_name, split=split, **root)
+    dataset = _open(dataset_name, split, data_root)
     encoder = as_backbone(load_model(backbone, device=device, dataset=dataset_name))
     views, card = _prepare(
         dataset, encoder, categories, settings, cache, seed, sphere_weight, progress
     )
     validate = None
     if validate_every:
-        held_out = load_dataset(dataset_name, split="val", **root)
+        held_out = _open(dataset_name, "val", data_root)
         validate = _validator(CachedEncoder.below(cache, encoder), held_out, card, device)
     out = out or Path("trained") / f"sphere-{encoder.name}-{dataset.name}-seed{seed}"
     train(
@@ -90,6 +89,14 @@ def run(
         schedule=Schedule(validate_every or settings.steps), progress=progress,
     )  # fmt: skip
     return out
+
+
+def _open(name: str, split: str, root: Path | None) -> Any:
+    """A split; the root is offered to data sets that are kept under one."""
+    from kapbench import registry
+
+    context = {} if root is None else {"root": root}
+    return registry.create("datasets", name, context, {"split": split})
 
 
 def _prepare(

@@ -12,7 +12,7 @@ class Augmentation:
     """Views of an image. Sides and shifts are in units of the box's longer side."""
 
     crops: int = 6
-    side: tuple[float, float] = (0.7, 1.7)
+    side: tuple[float, float] = (0.9, 2.2)
     shift: float = 0.15
     mirror: bool = True
     grid: int = 20  # tokens a side
@@ -69,8 +69,8 @@ class Settings:
 
 PAPER = Settings()
 LITE0 = Settings(
-    width=160, heads=4, standardise=True, steps=2500, batch=32, tokens=128,
-    schedule="cosine", warm_up=0.1, average=0.998, clip=1.0, token_grid=30,
+    width=160, heads=4, standardise=True, steps=2500, batch=32, tokens=160,
+    schedule="cosine", warm_up=0.1, average=0.998, clip=1.0, token_grid=20,
     augmentation=Augmentation(crops=11),
 )  # fmt: skip
 PRESETS = {"paper": PAPER, "lite0": LITE0}

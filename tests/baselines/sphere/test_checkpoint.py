@@ -41,6 +41,13 @@ def test_half_precision_weights_are_read_as_float32(tmp_path: Path) -> None:
     assert {t.dtype for t in found.state_dict().values()} == {torch.float32}
 
 
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    mapper = card().build()
+    for name in "abcd":
+        checkpoint.save(tmp_path / name, mapper.state_dict(), card())
+    assert len({(tmp_path / name).read_bytes() for name in "abcd"}) == 1
+
+
 def refusal(path: Path) -> str:
     with pytest.raises(KapbenchError) as error:
         checkpoint.load(path)
@@ -71,7 +78,9 @@ def test_a_file_without_a_card_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file(card().build().state_dict(), path)
     assert "without a card" in refusal(path)
-    save_file(card().build().state_dict(), path, {"format": checkpoint.FORMAT, "card": "{}"})
+    save_file(
+        card().build().state_dict(), path, {"card": json.dumps({"format": checkpoint.FORMAT})}
+    )
     assert "card cannot be read" in refusal(path)
 
 

@@ -1,0 +1,64 @@
+"""`kapbench train sphere`, end to end on the toy data: it trains, resumes, and can then be run."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import evaluate, load_dataset, load_model
+from kapbench_baselines.sphere import checkpoint
+from kapbench_baselines.sphere.command import sphere
+
+TOY = Path(__file__).with_name("conftest.py")
+
+
+def train(tmp_path: Path, *more: str) -> Result:
+    arguments = ["--backbone", f"{TOY}:ToyEncoder", "--dataset", f"{TOY}:ToyData"]
+    arguments += ["--steps", "4", "--batch", "4", "--validate-every", "2"]
+    arguments += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out"), *more]
+    return CliRunner().invoke(sphere, arguments)
+
+
+def test_trained_weights_can_be_run(tmp_path: Path) -> None:
+    done = train(tmp_path, "--precision", "fp32")
+    assert done.exit_code == 0, done.output
+    assert "step 2: reconstruction" in done.output
+    assert "val KAP" in done.output
+    weights = tmp_path / "out" / "weights.safetensors"
+    assert f"weights: {weights}" in done.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "weights.safetensors", "state.safetensors", "history.json", "curve.png",
+    }  # fmt: skip
+    _, card, _ = checkpoint.load(weights)
+    assert (card.masks, card.categories) == ({"mask": 4, "box": 4}, ("cat", "dog"))
+    assert 0 <= card.scores["kap"] <= 1
+    model = load_model("sphere", weights=str(weights), backbone=f"{TOY}:ToyEncoder")
+    found = evaluate(
+        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    # Validation reads the backbone's maps in fp16, as the cache keeps them.
+    assert found.headline("kap-cvpr24") == pytest.approx(card.scores["kap"], abs=5e-3)
+
+
+def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
+    assert train(tmp_path).exit_code == 0
+    before = (tmp_path / "out" / "weights.safetensors").read_bytes()
+    again = train(tmp_path)
+    assert isinstance(again.exception, KapbenchError)
+    assert "a training is here already" in str(again.exception)
+    assert train(tmp_path, "--resume").exit_code == 0
+    assert (tmp_path / "out" / "weights.safetensors").read_bytes() == before
+
+
+def test_too_few_images(tmp_path: Path) -> None:
+    found = train(tmp_path, "--category", "wolf")
+    assert isinstance(found.exception, KapbenchError)
+    assert "0 images to train on" in str(found.exception)
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    found = train(tmp_path, "--preset", "papr")
+    assert isinstance(found.exception, KapbenchError)
+    assert "did you mean paper" in str(found.exception)
