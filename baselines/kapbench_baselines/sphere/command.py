@@ -1,6 +1,7 @@
 """`kapbench train sphere`."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,31 +39,34 @@ def sphere(**options: Any) -> None:
     from kapbench.running.progress import Progress
 
     progress = Progress(show=sys.stderr.isatty(), log=_say)
-    out = run(progress=progress, **options)
+    out = run(Asked(**options), progress)
     click.echo(f"weights: {out / 'weights.safetensors'}")
 
 
-def run(
-    *,
-    backbone: str,
-    dataset_name: str,
-    split: str,
-    categories: tuple[str, ...],
-    preset: str | None,
-    steps: int | None,
-    batch: int | None,
-    rate: float | None,
-    sphere_weight: float,
-    seed: int,
-    device: str,
-    precision: str,
-    out: Path | None,
-    resume: bool,
-    data_root: Path | None,
-    cache: Path | None,
-    validate_every: int,
-    progress: Any,
-) -> Path:
+@dataclass(frozen=True)
+class Asked:
+    """The command's options."""
+
+    backbone: str
+    dataset_name: str
+    split: str
+    categories: tuple[str, ...]
+    preset: str | None
+    steps: int | None
+    batch: int | None
+    rate: float | None
+    sphere_weight: float
+    seed: int
+    device: str
+    precision: str
+    out: Path | None
+    resume: bool
+    data_root: Path | None
+    cache: Path | None
+    validate_every: int
+
+
+def run(asked: Asked, progress: Any) -> Path:
     """Trains as asked; returns the folder."""
     from kapbench.evaluation import default_cache, load_model, pick_device
     from kapbench_baselines.sphere.adapter import as_backbone
@@ -70,23 +74,23 @@ def run(
     from kapbench_baselines.sphere.training import Schedule, train
     from kapbench_baselines.sphere.validation import CachedEncoder
 
-    settings = named(preset or "lite0").with_options({"steps": steps, "batch": batch, "rate": rate})
-    device = pick_device(device)
-    cache = cache or default_cache()
-    dataset = _open(dataset_name, split, data_root)
-    encoder = as_backbone(load_model(backbone, device=device, dataset=dataset_name))
-    views, card = _prepare(
-        dataset, encoder, categories, settings, cache, seed, sphere_weight, progress
-    )
+    changed = {"steps": asked.steps, "batch": asked.batch, "rate": asked.rate}
+    settings = named(asked.preset or "lite0").with_options(changed)
+    device = pick_device(asked.device)
+    cache = asked.cache or default_cache()
+    dataset = _open(asked.dataset_name, asked.split, asked.data_root)
+    encoder = as_backbone(load_model(asked.backbone, device=device, dataset=asked.dataset_name))
+    views, card = _prepare(dataset, encoder, asked, settings, cache, progress)
     validate = None
-    if validate_every:
-        held_out = _open(dataset_name, "val", data_root)
+    if asked.validate_every:
+        held_out = _open(asked.dataset_name, "val", asked.data_root)
         validate = _validator(CachedEncoder.below(cache, encoder), held_out, card, device)
-    out = out or Path("trained") / f"sphere-{encoder.name}-{dataset.name}-seed{seed}"
+    out = asked.out or Path("trained") / f"sphere-{encoder.name}-{dataset.name}-seed{asked.seed}"
     train(
         views, card, settings, out,
-        device=device, bf16=_bf16(precision, device), resume=resume, validate=validate,
-        schedule=Schedule(validate_every or settings.steps), progress=progress,
+        device=device, bf16=_bf16(asked.precision, device), resume=asked.resume,
+        validate=validate, schedule=Schedule(asked.validate_every or settings.steps),
+        progress=progress,
     )  # fmt: skip
     return out
 
@@ -100,20 +104,13 @@ def _open(name: str, split: str, root: Path | None) -> Any:
 
 
 def _prepare(
-    dataset: Any,
-    encoder: Any,
-    categories: tuple[str, ...],
-    settings: Any,
-    cache: Path,
-    seed: int,
-    sphere_weight: float,
-    progress: Any,
+    dataset: Any, encoder: Any, asked: Asked, settings: Any, cache: Path, progress: Any
 ) -> tuple[Any, Any]:
     """Tokens of all training views, and the card of the weights to come."""
     from kapbench_baselines.sphere.checkpoint import Card
     from kapbench_baselines.sphere.views import prepare
 
-    views = dataset.views(categories or None)
+    views = dataset.views(asked.categories or None)
     if len(views) < 2:
         raise KapbenchError(
             f"{len(views)} images to train on",
@@ -128,9 +125,9 @@ def _prepare(
     card = Card(
         backbone=encoder.name, backbone_revision=encoder.revision,
         channels=prepared.tokens.shape[-1], width=settings.width, heads=settings.heads,
-        depth=settings.depth, token_grid=settings.token_grid, sphere_weight=sphere_weight,
+        depth=settings.depth, token_grid=settings.token_grid, sphere_weight=asked.sphere_weight,
         categories=names, dataset=dataset.name, dataset_revision=dataset.revision,
-        split=dataset.split, seed=seed, steps=settings.steps, masks=prepared.masks,
+        split=dataset.split, seed=asked.seed, steps=settings.steps, masks=prepared.masks,
         settings=settings.as_dict(),
     )  # fmt: skip
     return prepared, card

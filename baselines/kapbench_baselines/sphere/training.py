@@ -49,20 +49,15 @@ def train(
 
     Args:
         card: What the weights will say of themselves; scores are filled in.
-        resume: Go on from the state in `out`, where there is one.
         bf16: Matrix products in bfloat16; weights, losses and sphere points stay in float32.
-        validate: Scores of the averaged weights at a step, e.g. on the val split.
+        validate: Scores of the averaged weights at a step.
 
     Raises:
         KapbenchError: `out` holds a training and `resume` was not asked for, or another training's.
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
     state = State.fresh(card.channels, len(card.categories), settings, card.seed, device)
-    # Steps are part of it: the learning rate's course depends on them.
-    identity = fingerprint(
-        settings.as_dict(), card.backbone, card.backbone_revision, card.dataset,
-        card.dataset_revision, card.split, card.categories, card.seed,
-    )  # fmt: skip
+    identity = _identity(card, settings)
     _open(state, views, settings, out, identity, resume)
     step_once = _stepper(state, views, settings, torch.device(device), bf16)
     with progress.stage("steps", settings.steps) as advance:
@@ -80,6 +75,14 @@ def train(
                 return state
     _finish(state, card, out)
     return state
+
+
+def _identity(card: checkpoint.Card, settings: Settings) -> str:
+    """What a training is of. Its steps belong to it: the learning rate's course hangs on them."""
+    return fingerprint(
+        settings.as_dict(), card.backbone, card.backbone_revision, card.dataset,
+        card.dataset_revision, card.split, card.categories, card.seed,
+    )  # fmt: skip
 
 
 def _open(
