@@ -1,43 +1,62 @@
 """Reading photographs and masks whole, or saying which one is broken."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kapbench.errors import KapbenchError
 
-BOUNDARY = 255  # a VOC mask's void pixels: neither object nor background
+VOID = 255  # a PASCAL VOC mask's boundary: neither object nor background
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+def read_rgb(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """Pixels as stored; an EXIF orientation is ignored, as published evaluators do.
 
+    Args:
+        size: Width and height that the annotation states, to be checked.
+
     Raises:
-        KapbenchError: missing, truncated, or no image.
+        KapbenchError: missing, truncated, no image, or of another size.
     """
-    return np.asarray(_open(path).convert("RGB"))
+    image = _open(path).convert("RGB")
+    _check_size(image, size, path, "image", "fetch the data set again")
+    return np.asarray(image)
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
-    """True where a mask image is neither 0 nor void.
+    """True on the object.
+
+    An image of 0 and 255 alone is black and white: 255 is the object. Any other holds class or
+    instance numbers as PASCAL VOC does: the object is what is neither 0 nor 255, the boundary.
+
+    Args:
+        size: Width and height of the photograph.
 
     Raises:
-        KapbenchError: unreadable, or not of the image's size (w, h).
+        KapbenchError: unreadable, or not of the photograph's size.
     """
-    values = np.asarray(_open(path))
-    if values.ndim == 3:  # noqa: PLR2004
-        values = values.max(axis=2)
-    if values.shape != (size[1], size[0]):
+    image = _open(path)
+    _check_size(image, size, path, "mask", "remove it: boxes are used where no mask is")
+    if len(image.getbands()) > 1:
+        image = image.convert("L")
+    values = np.asarray(image)
+    if set(np.unique(values).tolist()) <= {0, VOID}:
+        return np.asarray(values == VOID)
+    return np.asarray((values != 0) & (values != VOID))
+
+
+def _check_size(
+    image: Image.Image, size: tuple[int, int] | None, path: Path, what: str, fix: str
+) -> None:
+    if size is not None and image.size != size:
+        found, expected = (f"{w}×{h} px" for w, h in (image.size, size))
         raise KapbenchError(
-            f"mask of {values.shape[1]}×{values.shape[0]} px for an image of {size[0]}×{size[1]}",
-            place=path,
-            fix="fetch the data set again, or remove the mask: boxes are used where one is missing",
+            f"{what} of {found}, its annotation says {expected}", place=path, fix=fix
         )
-    if values.max(initial=0) == BOUNDARY and set(np.unique(values)) <= {0, BOUNDARY}:
-        return np.asarray(values == BOUNDARY)  # black and white: 255 is the object
-    return np.asarray((values > 0) & (values != BOUNDARY))
 
 
 def _open(path: Path) -> Image.Image:
@@ -49,7 +68,7 @@ def _open(path: Path) -> Image.Image:
         raise KapbenchError(
             "image not found", place=path, fix="fetch the data set again"
         ) from error
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except _BROKEN as error:
         raise KapbenchError(
             f"image cannot be read whole: {error}", place=path, fix="fetch the data set again"
         ) from error

@@ -1,82 +1,97 @@
-"""SPair-71k in its official layout; each image's annotation is read once."""
+"""SPair-71k in its official layout: pairs from Layout, keypoints from ImageAnnotation, read once."""
 
 import functools
 import hashlib
-import json
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, UInt8
 
 from kapbench.datasets.images import read_mask, read_rgb
+from kapbench.datasets.roots import data_root
+from kapbench.datasets.sources import SOURCES
+from kapbench.datasets.spair_annotation import parse_view
+from kapbench.datasets.symmetry import categories as known_categories
+from kapbench.datasets.symmetry import symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
-from kapbench.types import Coverage, Keypoints, Pair, View
+from kapbench.types import Coverage, Pair, View
 
-FOLDER = "SPair-71k"
+SOURCE = SOURCES["spair"]
 SPLITS = ("trn", "val", "test")
+LAYOUTS = ("large", "small")
+_FETCH = (
+    f"`kapbench fetch spair`, or point --data-root (KAPBENCH_DATA) at the folder that holds "
+    f"{SOURCE.folder}"
+)
 
 
 def spair(split: str = "test", root: str | Path | None = None, layout: str = "large") -> "SPair":
-    """SPair-71k below a data root; the root is KAPBENCH_DATA or the user data folder by default."""
-    return SPair.open(split, root, layout)
+    """SPair-71k, large layout (12,234 test pairs).
+
+    Args:
+        split: trn, val or test.
+        root: The data root that holds the folder SPair-71k, or that folder. By default
+            KAPBENCH_DATA, else the user data folder.
+        layout: large or small.
+
+    Raises:
+        KapbenchError: unknown split or layout, no data there, or no category whole.
+    """
+    for thing, value, known in (("split", split, SPLITS), ("layout", layout, LAYOUTS)):
+        if value not in known:
+            raise unknown(thing, value, known, place="data set spair")
+    base = data_root(root)
+    folder = base if base.name == SOURCE.folder else base / SOURCE.folder
+    found = SPair("spair" if layout == "large" else f"spair.{layout}", split, layout, folder)
+    found.check()
+    return found
 
 
 def small(split: str = "test", root: str | Path | None = None) -> "SPair":
-    """The official small layout."""
-    return SPair.open(split, root, "small")
+    """SPair-71k, small layout (2,438 test pairs)."""
+    return spair(split, root, layout="small")
 
 
-def data_root(root: str | Path | None) -> Path:
-    """The folder that holds the data sets."""
-    from platformdirs import user_data_path
+class Line(NamedTuple):
+    """A line `number-source-target:category` of a layout file."""
 
-    return Path(root or os.environ.get("KAPBENCH_DATA") or user_data_path("kapbench"))
+    pair_id: str
+    source: str
+    target: str
+    category: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SPair:
-    """One split. Only categories whose images and annotations are all there are evaluated."""
+    """One split of one layout; the categories are those whose files are all there."""
 
     name: str
     split: str
     layout: str
     folder: Path
-    licence: str = "none stated; cite the paper (photographs: Flickr users via PASCAL VOC)"
-    citation: str = "Min, Lee, Ponce, Cho: SPair-71k, arXiv:1908.10543"
+    licence: str = SOURCE.licence
+    citation: str = SOURCE.citation
     size_from: Literal["box", "image"] = "box"
     has_absent: bool = True
+    _read_views: dict[str, View] = field(default_factory=dict, init=False, repr=False)
 
-    @classmethod
-    def open(cls, split: str, root: str | Path | None, layout: str) -> "SPair":
-        """
-        Raises:
-            KapbenchError: unknown split or layout, no data there, or no category whole.
-        """
-        if split not in SPLITS:
-            raise unknown("split", split, SPLITS, place="spair")
-        if layout not in ("large", "small"):
-            raise unknown("layout", layout, ("large", "small"), place="spair")
-        base = data_root(root)
-        folder = base if base.name == FOLDER else base / FOLDER
-        found = cls("spair" if layout == "large" else "spair.small", split, layout, folder)
-        if not found._list.is_file():
+    def check(self) -> None:
+        """Raises KapbenchError where nothing can be evaluated."""
+        if not self._lines:
+            raise KapbenchError("a layout without pairs", place=self._layout_file, fix=_FETCH)
+        if not self.categories:
+            category, missing = next(iter(self._missing.items()))
             raise KapbenchError(
-                "SPair-71k not found", place=found._list,
-                fix="kapbench fetch spair, or point --data-root (KAPBENCH_DATA) to the folder that "
-                f"holds {FOLDER}",
-            )  # fmt: skip
-        if not found.categories:
-            raise KapbenchError(
-                f"no category of SPair-71k's {split} split is complete", place=folder,
-                fix="kapbench fetch spair",
-            )  # fmt: skip
-        return found
+                f"no category of SPair-71k's {self.split} split is complete: {category} lacks "
+                f"{len(missing)} files, the first {missing[0]}",
+                place=self.folder,
+                fix=_FETCH,
+            )
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -84,170 +99,171 @@ class SPair:
 
     @functools.cached_property
     def coverage(self) -> Coverage:
-        lines = self._lines
-        expected = tuple(sorted({category for _, _, _, category in lines}))
-        whole = tuple(c for c in expected if self._whole(c))
-        n = sum(category in whole for _, _, _, category in lines)
-        return Coverage(whole, expected, n, len(lines))
+        expected = tuple(self._stems)
+        whole = tuple(c for c in expected if not self._missing[c])
+        n_pairs = sum(line.category in whole for line in self._lines)
+        return Coverage(whole, expected, n_pairs, len(self._lines))
 
     @functools.cached_property
     def revision(self) -> str:
-        """Hash of the pair list and of every annotation that is read."""
-        digest = hashlib.sha256(self._list.read_bytes())
-        for category in self.categories:
-            for stem in sorted(self._stems(category)):
-                digest.update(self._annotation(category, stem).read_bytes())
+        """Hash of the layout file and of every annotation behind the pairs present."""
+        digest = hashlib.sha256(self._layout_file.read_bytes())
+        for content in self._annotations.values():
+            digest.update(content)
         return digest.hexdigest()[:16]
 
-    def pairs(self, categories: Sequence[str] | None = None) -> list[Pair]:
-        """Pairs in the order of the layout file."""
+    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
+        """Pairs in the order of the layout file, which is that of the pair files' names."""
         wanted = self._wanted(categories)
-        return [self._pair(*line) for line in self._lines if line[3] in wanted]
+        return [self._pair(line) for line in self._lines if line.category in wanted]
 
-    def views(self, categories: Sequence[str] | None = None) -> list[View]:
-        return [
-            self._view(category, stem)
-            for category in sorted(self._wanted(categories))
-            for stem in sorted(self._stems(category))
-        ]
+    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
+        wanted = self._wanted(categories)
+        return [self._view(image_id) for image_id in self._annotations if _of(image_id) in wanted]
 
     def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
-        path = self.folder / "JPEGImages" / f"{view.image_id}.jpg"
-        pixels = read_rgb(path)
-        if pixels.shape[:2] != view.size[::-1]:
-            raise KapbenchError(
-                f"image of {pixels.shape[1]}×{pixels.shape[0]} px, annotated as "
-                f"{view.size[0]}×{view.size[1]}",
-                place=path, fix="fetch the data set again",
-            )  # fmt: skip
-        return pixels
+        return read_rgb(self.folder / _picture(view.image_id), view.size)
 
     def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
         return None if view.mask is None else read_mask(view.mask, view.size)
 
     @property
-    def _list(self) -> Path:
+    def _layout_file(self) -> Path:
         return self.folder / "Layout" / self.layout / f"{self.split}.txt"
 
     @functools.cached_property
-    def _lines(self) -> list[tuple[str, str, str, str]]:
-        """(pair id, source, target, category) of each line `number-source-target:category`."""
-        return list(_parse_layout(self._list))
+    def _lines(self) -> Sequence[Line]:
+        path = self._layout_file
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise KapbenchError("SPair-71k not found", place=path, fix=_FETCH) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise KapbenchError(
+                f"SPair-71k cannot be read: {error}",
+                place=path,
+                fix="make the file readable, or fetch the data set again",
+            ) from error
+        numbered = enumerate(text.splitlines(), 1)
+        return [_parse_line(line, path, number) for number, line in numbered if line.strip()]
 
-    def _wanted(self, categories: Sequence[str] | None) -> set[str]:
+    @functools.cached_property
+    def _stems(self) -> Mapping[str, Sequence[str]]:
+        """Names of the images that each category's pairs name; both by alphabet."""
+        stems: dict[str, set[str]] = defaultdict(set)
+        for line in self._lines:
+            stems[line.category].update((line.source, line.target))
+        return {category: sorted(stems[category]) for category in sorted(stems)}
+
+    @functools.cached_property
+    def _missing(self) -> Mapping[str, Sequence[str]]:
+        """What each category lacks, as paths below the folder; found by listing folders."""
+        return {
+            category: [
+                path
+                for kind in (_annotation, _picture)
+                for path in _absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
+            ]
+            for category, stems in self._stems.items()
+        }
+
+    @functools.cached_property
+    def _annotations(self) -> Mapping[str, bytes]:
+        """What the annotation of each image of the whole categories holds, by image id."""
+        ids = [
+            f"{category}/{stem}" for category in self.categories for stem in self._stems[category]
+        ]
+        return {image_id: _read(self.folder / _annotation(image_id)) for image_id in ids}
+
+    @functools.cached_property
+    def _masks(self) -> frozenset[str]:
+        folder = self.folder / "Segmentation"
+        return frozenset(f"{c}/{name}" for c in self.categories for name in _names(folder / c))
+
+    def _wanted(self, categories: Sequence[str] | None) -> frozenset[str]:
         for category in categories or ():
-            if category not in self.categories:
+            missing = self._missing.get(category)
+            if missing is None:
                 raise unknown(
-                    "category", category, self.categories, place=f"{self.name} as present"
+                    "category", category, self.categories, place=f"{self.name}, as present"
                 )
-        return set(categories or self.categories)
+            if missing:
+                raise KapbenchError(
+                    f"category '{category}' is not complete: {len(missing)} files missing",
+                    place=self.folder / missing[0],
+                    fix=_FETCH,
+                )
+        return frozenset(self.categories if categories is None else categories)
 
-    @functools.cache  # noqa: B019  one data set lives as long as a run
-    def _stems(self, category: str) -> frozenset[str]:
-        named = [(s, t) for _, s, t, c in self._lines if c == category]
-        return frozenset(stem for both in named for stem in both)
+    def _view(self, image_id: str) -> View:
+        if image_id not in self._read_views:
+            mask = f"{image_id}.png"
+            self._read_views[image_id] = parse_view(
+                self._annotations[image_id],
+                self.folder / _annotation(image_id),
+                _of(image_id),
+                self.folder / "Segmentation" / mask if mask in self._masks else None,
+            )
+        return self._read_views[image_id]
 
-    def _whole(self, category: str) -> bool:
-        annotated = _stems_in(self.folder / "ImageAnnotation" / category)
-        pictured = _stems_in(self.folder / "JPEGImages" / category)
-        return self._stems(category) <= annotated & pictured
+    def _pair(self, line: Line) -> Pair:
+        category = line.category
+        source, target = (self._view(f"{category}/{s}") for s in (line.source, line.target))
+        x1, y1, x2, y2 = target.bbox
+        groups, twins = symmetry(category)
+        return Pair(line.pair_id, source, target, float(max(x2 - x1, y2 - y1)), groups, twins)
 
-    def _annotation(self, category: str, stem: str) -> Path:
-        return self.folder / "ImageAnnotation" / category / f"{stem}.json"
 
-    @functools.cache  # noqa: B019
-    def _view(self, category: str, stem: str) -> View:
-        mask = self.folder / "Segmentation" / category / f"{stem}.png"
-        return parse_view(
-            self._annotation(category, stem), category, mask if mask.exists() else None
+def _annotation(image_id: str) -> str:
+    return f"ImageAnnotation/{image_id}.json"
+
+
+def _picture(image_id: str) -> str:
+    return f"JPEGImages/{image_id}.jpg"
+
+
+def _of(image_id: str) -> str:
+    """Category of an image."""
+    return image_id.partition("/")[0]
+
+
+def _parse_line(line: str, path: Path, number: int) -> Line:
+    names, _, category = line.strip().partition(":")
+    parts = names.split("-")
+    if len(parts) != 3 or not all(parts):
+        raise KapbenchError(
+            f"not a pair: '{line}'",
+            place=f"{path}, line {number}",
+            fix="expected number-source-target:category",
         )
-
-    def _pair(self, pair_id: str, source: str, target: str, category: str) -> Pair:
-        views = self._view(category, source), self._view(category, target)
-        x1, y1, x2, y2 = views[1].bbox
-        return Pair(pair_id, *views, float(max(x2 - x1, y2 - y1)), *symmetry(category))
+    if category not in known_categories():
+        raise unknown("category", category, known_categories(), place=f"{path}, line {number}")
+    return Line(line.strip(), parts[1], parts[2], category)
 
 
-@functools.cache
-def symmetry(category: str) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:
-    """Repeated-part group and mirror twin of each keypoint id."""
-    facts = _facts()[category]
-    groups = np.full(facts["n_keypoints"], -1)
-    twins = np.arange(facts["n_keypoints"])
-    for number, members in enumerate(facts["groups"]):
-        groups[members] = number
-    for left, right in facts["mirror"]:
-        twins[left], twins[right] = right, left
-    return groups, twins
+def _absent(folder: Path, paths: Sequence[str]) -> Sequence[str]:
+    """Those of the paths, all in one folder, that are not there."""
+    present = _names((folder / paths[0]).parent)
+    return [path for path in paths if path.rpartition("/")[2] not in present]
 
 
-@functools.cache
-def _facts() -> dict[str, Any]:
-    text = files("kapbench.datasets").joinpath("spair_symmetry.json").read_text(encoding="utf-8")
-    categories: dict[str, Any] = json.loads(text)["categories"]
-    return categories
-
-
-def parse_view(path: Path, category: str, mask: Path | None) -> View:
-    """One ImageAnnotation file.
-
-    Raises:
-        KapbenchError: not JSON, a key missing, a box without area, a keypoint outside the image.
-    """
+def _names(folder: Path) -> frozenset[str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        size = int(content["image_width"]), int(content["image_height"])
-        x1, y1, x2, y2 = (float(v) for v in content["bndbox"])
-        xy = _keypoints(content["kps"], category, path)
-        azimuth = content.get("azimuth_id")
-        flags = (content["truncated"], content["occluded"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        return frozenset(entry.name for entry in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except OSError as error:
         raise KapbenchError(
-            f"annotation cannot be read: {what}", place=path, fix="fetch the data set again"
+            f"folder cannot be read: {error.strerror}", place=folder, fix="make it readable"
         ) from error
-    if not (x2 > x1 and y2 > y1):
-        raise KapbenchError("box without area", place=f"{path}, key bndbox", fix="mend the box")
-    visible = ~np.isnan(xy[:, 0])
-    beyond = visible & ~((xy >= 0) & (xy <= size)).all(axis=1)
-    if beyond.any():
-        k = int(np.flatnonzero(beyond)[0])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
         raise KapbenchError(
-            f"keypoint {k} at {xy[k].tolist()} lies outside the image of {size[0]}×{size[1]} px",
-            place=f"{path}, key kps.{k}", fix="mend the annotation",
-        )  # fmt: skip
-    return View(
-        f"{category}/{path.stem}", category, size, (x1, y1, x2, y2), Keypoints(xy, visible),
-        None if azimuth is None else int(azimuth), mask, *(bool(flag) for flag in flags),
-    )  # fmt: skip
-
-
-def _keypoints(slots: dict[str, Any], category: str, path: Path) -> np.ndarray:
-    n = _facts()[category]["n_keypoints"]
-    xy = np.full((n, 2), np.nan)
-    for key, point in slots.items():
-        if point is None:
-            continue
-        if int(key) >= n:
-            raise KapbenchError(
-                f"keypoint {key} in {category}, which has {n}", place=f"{path}, key kps.{key}",
-                fix="fetch the data set again",
-            )  # fmt: skip
-        xy[int(key)] = point
-    return xy
-
-
-def _parse_layout(path: Path) -> Iterator[tuple[str, str, str, str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").split(), 1):
-        names, _, category = line.partition(":")
-        parts = names.split("-")
-        if len(parts) != 3 or category not in _facts():  # noqa: PLR2004
-            raise KapbenchError(
-                f"not a pair: '{line}'", place=f"{path}, line {number}",
-                fix="expected number-source-target:category",
-            )  # fmt: skip
-        yield line, parts[1], parts[2], category
-
-
-def _stems_in(folder: Path) -> set[str]:
-    return {entry.stem for entry in folder.iterdir()} if folder.is_dir() else set()
+            f"annotation cannot be read: {error.strerror}",
+            place=path,
+            fix="make it readable, or fetch the data set again",
+        ) from error
