@@ -1,4 +1,4 @@
-"""SPair-71k in its official layout: pairs from Layout, keypoints from ImageAnnotation, read once."""
+"""SPair-71k in its official layout: pairs of Layout, keypoints of ImageAnnotation."""
 
 import functools
 import hashlib
@@ -136,7 +136,7 @@ class SPair:
         path = self._layout_file
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise KapbenchError("SPair-71k not found", place=path, fix=_FETCH) from error
         except (OSError, UnicodeDecodeError) as error:
             raise KapbenchError(
