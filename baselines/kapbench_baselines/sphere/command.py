@@ -21,6 +21,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 @click.option("--steps", type=click.IntRange(1), help="Training steps.")
 @click.option("--batch", type=click.IntRange(2), help="Images a step.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate.")
+@click.option("--crops", type=click.IntRange(0), help="Crops of an image, beside it whole.")
 @click.option("--sphere-weight", default=0.2, show_default=True, help="Sphere's share when fused.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
@@ -55,6 +56,7 @@ class Asked:
     steps: int | None
     batch: int | None
     rate: float | None
+    crops: int | None
     sphere_weight: float
     seed: int
     device: str
@@ -75,7 +77,7 @@ def run(asked: Asked, progress: Any) -> Path:
     from kapbench_baselines.sphere.validation import CachedEncoder
 
     changed = {"steps": asked.steps, "batch": asked.batch, "rate": asked.rate}
-    settings = named(asked.preset or "lite0").with_options(changed)
+    settings = named(asked.preset or "lite0").with_options(changed).with_crops(asked.crops)
     device = pick_device(asked.device)
     cache = asked.cache or default_cache()
     dataset = _open(asked.dataset_name, asked.split, asked.data_root)

@@ -63,6 +63,12 @@ class Settings:
         """A copy with some fields replaced; None leaves a field as it is."""
         return replace(self, **{key: value for key, value in options.items() if value is not None})
 
+    def with_crops(self, crops: int | None) -> "Settings":
+        """A copy with so many crops an image; None leaves them as they are."""
+        if crops is None:
+            return self
+        return replace(self, augmentation=replace(self.augmentation, crops=crops))
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -15,7 +15,7 @@ TOY = Path(__file__).with_name("conftest.py")
 
 def train(tmp_path: Path, *more: str) -> Result:
     arguments = ["--backbone", f"{TOY}:ToyEncoder", "--dataset", f"{TOY}:ToyData"]
-    arguments += ["--steps", "4", "--batch", "4", "--validate-every", "2"]
+    arguments += ["--steps", "4", "--batch", "4", "--validate-every", "2", "--crops", "1"]
     arguments += ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out"), *more]
     return CliRunner().invoke(sphere, arguments)
 
