@@ -1,0 +1,102 @@
+"""`kapbench fetch`: a data set from its makers' server to the data root."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from kapbench.cli.options import data_root
+
+if TYPE_CHECKING:
+    from kapbench.datasets.fetch import Fetched, Report
+
+
+@click.command()
+@click.argument("name")
+@data_root
+@click.option("--url", help="Another address than the makers' own.")
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file that you have got by hand, instead of a download.",
+)
+def fetch(name: str, data_root: Path | None, url: str | None, archive: Path | None) -> None:
+    """Download a data set: checked by hash, resumed after a stop, unpacked safely.
+
+    \b
+    Examples:
+      kapbench fetch spair
+      kapbench fetch spair --data-root /data
+      kapbench fetch spair --archive SPair-71k.tar.gz
+    """
+    from kapbench.datasets import fetch as fetching
+    from kapbench.datasets import roots, sources
+
+    source, root = sources.source(name), roots.data_root(data_root)
+    click.echo(f"{source.title}\n  licence: {source.licence}\n  cite:    {source.citation}")
+    place = archive or url or source.url
+    with _progress(place, root) as report:
+        found = fetching.fetch(source, root, report, url=url, archive=archive)
+    click.echo(_result(found))
+
+
+@contextmanager
+def _progress(place: str | Path, root: Path) -> Iterator["Report"]:
+    """A bar for each step, with size and time left, on standard error."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True)
+    start, end = (TextColumn("{task.description}"), BarColumn()), (TimeRemainingColumn(),)
+    bars = {
+        "downloading": (DownloadColumn(), TransferSpeedColumn()),
+        "checking": (DownloadColumn(), TransferSpeedColumn()),
+        "unpacking": (MofNCompleteColumn(), TextColumn("files")),
+    }
+    shown: dict[str, Progress] = {}
+
+    def report(step: str, done: int, total: int | None) -> None:
+        if step not in shown:
+            for earlier in shown.values():
+                earlier.stop()
+            if step == "downloading":
+                click.echo(_announcement(place, root, done, total))
+            shown[step] = Progress(*start, *bars[step], *end, console=console)
+            shown[step].add_task(step, total=total)
+            shown[step].start()
+        (task,) = shown[step].task_ids
+        shown[step].update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        for progress in shown.values():
+            progress.stop()
+
+
+def _announcement(place: str | Path, root: Path, done: int, total: int | None) -> str:
+    size = "size unknown" if total is None else f"{total / 1e6:,.1f} MB"
+    resumed = f", {done / 1e6:,.1f} MB of them here already" if done else ""
+    return f"{size}{resumed}, from {urlsplit(str(place)).hostname} to {root}"
+
+
+def _result(found: "Fetched") -> str:
+    if found.hash_from is None:
+        return f"already at {found.folder} ({found.coverage}); nothing fetched"
+    said = {
+        "pinned": "equal to the one pinned in kapbench",
+        "recorded": "equal to that of the first download",
+        "first": "none is known to check it against: recorded beside the data, checked from now on",
+    }[found.hash_from]
+    return f"{found.folder} ({found.coverage})\n  sha256 {found.sha256}: {said}"

@@ -1,0 +1,180 @@
+"""Archives of strangers: checked whole before anything is written, moved into place when done."""
+
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import NamedTuple
+
+from kapbench.errors import KapbenchError
+
+Report = Callable[[int, int | None], None]  # files that are out, files in all
+MOST_MEMBERS = 2_000_000
+MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
+_FREE_EXPANSION = 1 << 30  # small archives of text may expand more
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,  # a zip compression that Python has not
+)
+
+
+class Member(NamedTuple):
+    name: str
+    size: int
+    kind: str  # "file", "folder" or what else it is
+
+
+def unpack(
+    archive: Path, folder: Path, report: Report, check: Callable[[Path], None] = lambda _: None
+) -> None:
+    """Puts what a tar or zip archive holds below its top folder `folder.name` at `folder`.
+
+    The archive is read once before the first byte is written: names that lead out, links,
+    devices and sizes beyond reason end it there.
+
+    Args:
+        check: Called with the parent of the unpacked top folder before that is moved into place.
+
+    Raises:
+        KapbenchError: damaged, unsafe, without that top folder, or no room on the disk.
+    """
+    inside = folder.with_name(f".{folder.name}.unpacking")
+    shutil.rmtree(inside, ignore_errors=True)
+    try:
+        is_zip = zipfile.is_zipfile(archive)
+        n_members = _check(
+            _zip_members(archive) if is_zip else _tar_members(archive), archive, folder
+        )
+        inside.mkdir(parents=True)
+        extract = _extract_zip if is_zip else _extract_tar
+        for n_done, _ in enumerate(extract(archive, inside), 1):
+            report(n_done, n_members)
+        if not (inside / folder.name).is_dir():
+            raise KapbenchError(
+                f"{folder.name} is no folder in the archive",
+                place=archive,
+                fix="is it the archive of another data set?",
+            )
+        check(inside)
+        (inside / folder.name).replace(folder)
+    except _DAMAGED as error:
+        raise KapbenchError(
+            f"no whole tar or zip archive: {error}", place=archive, fix="fetch it again"
+        ) from error
+    except OSError as error:
+        raise KapbenchError(
+            f"unpacking failed: {error.strerror or error}",
+            place=error.filename or folder,
+            fix="make room or choose another --data-root, then run again",
+        ) from error
+    finally:
+        shutil.rmtree(inside, ignore_errors=True)
+
+
+def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
+    """Number of members, all of them safe and together of a size that fits."""
+    limit = archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
+    n_members = total = 0
+    tops = set()
+    for member in members:
+        unsafe = _unsafe(member)
+        if unsafe:
+            raise KapbenchError(
+                f"unsafe archive: '{member.name}' {unsafe}", place=archive,
+                fix="nothing was unpacked; do not trust this file",
+            )  # fmt: skip
+        n_members, total = n_members + 1, total + member.size
+        if n_members > MOST_MEMBERS or total > limit:
+            raise KapbenchError(
+                f"unsafe archive: it unpacks to more than {min(total, limit):,} bytes "
+                f"in {n_members:,} files",
+                place=archive,
+                fix="nothing was unpacked; do not trust this file",
+            )
+        tops.add(PurePosixPath(member.name).parts[:1])
+    if (folder.name,) not in tops:
+        found = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
+        raise KapbenchError(
+            f"the archive holds {found[:200]}, not {folder.name}", place=archive,
+            fix="is it the archive of another data set?",
+        )  # fmt: skip
+    free = shutil.disk_usage(folder.parent).free
+    if free < total:
+        raise KapbenchError(
+            f"the disk has no room: {(total - free) / 1e6:,.0f} MB more are needed",
+            place=folder.parent,
+            fix="make room or choose another --data-root, then run again",
+        )
+    return n_members
+
+
+def _unsafe(member: Member) -> str | None:
+    if member.kind not in ("file", "folder"):
+        return f"is a {member.kind}"
+    windows = PureWindowsPath(member.name)
+    if PurePosixPath(member.name).is_absolute() or windows.drive or windows.root:
+        return "is an absolute path"
+    if ".." in PurePosixPath(member.name).parts or ".." in windows.parts:
+        return "leads out of its folder"
+    return "has an illegal name" if "\0" in member.name else None
+
+
+def _tar_members(archive: Path) -> Iterator[Member]:
+    with tarfile.open(archive) as tar:
+        for info in tar:
+            yield Member(info.name, info.size, _tar_kind(info))
+        # The archive ends before its compression does: the checksum comes last.
+        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            pass
+
+
+def _tar_kind(info: tarfile.TarInfo) -> str:
+    if info.isreg():
+        return "file"
+    if info.isdir():
+        return "folder"
+    return "link" if info.islnk() or info.issym() else "device"
+
+
+def _zip_members(archive: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(archive) as zipped:
+        for info in zipped.infolist():
+            mode = info.external_attr >> 16
+            kind = "folder" if info.is_dir() else "link" if stat.S_ISLNK(mode) else "file"
+            if info.flag_bits & 1:
+                kind = f"{kind} under a password"
+            yield Member(info.filename, info.file_size, kind)
+
+
+def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
+    with tarfile.open(archive) as tar:
+        # Python before 3.11.4 has no filters; what they refuse has been refused above.
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)
+        for info in tar:
+            if _can_be_named(info.name):
+                tar.extract(info, inside)
+            yield
+
+
+def _extract_zip(archive: Path, inside: Path) -> Iterator[None]:
+    with zipfile.ZipFile(archive) as zipped:
+        for info in zipped.infolist():
+            if _can_be_named(info.filename):
+                zipped.extract(info, inside)
+            yield
+
+
+def _can_be_named(name: str) -> bool:
+    """False for SPair-71k's pair files on Windows, whose names hold ':'; kapbench needs none."""
+    return os.name != "nt" or ":" not in name
