@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.synthetic.plan import Settings, symmetry
@@ -19,6 +19,7 @@ from kapbench.registry import unknown
 from kapbench.types import Coverage, Keypoints, Pair, View
 
 MARKING = 0.25
+OPPOSITE = 0.3  # share of the source's keypoints whose twin shows in their place
 INSTANCES = {"trn": 20, "val": 6, "test": 10}
 SMALL_INSTANCES = {"trn": 4, "val": 3, "test": 3}
 
@@ -61,6 +62,20 @@ def large(
     """Any size: categories × instances × views images, and as many pairs a category as asked."""
     settings = Settings(split, float(marking), int(seed), int(instances), int(views), int(pairs))
     return Synthetic("synthetic.large", settings, open_split(settings))
+
+
+def _first(
+    allowed: Bool[np.ndarray, "n n"],
+    cost: Float[np.ndarray, "n n"],
+    n: int,
+    rng: np.random.Generator,
+) -> list[tuple[int, int]]:
+    """`n` pairs from the cheaper half of those allowed, or as many as there are; ties by chance."""
+    source, target = np.nonzero(allowed)
+    order = rng.permutation(len(source))
+    order = order[np.argsort(cost[source, target][order], kind="stable")]
+    pool = rng.permutation(order[: max(n, (len(order) + 1) // 2)])[:n]
+    return [(int(source[i]), int(target[i])) for i in pool]
 
 
 @dataclass(frozen=True)
@@ -139,22 +154,33 @@ class Synthetic:
         return tuple(pair for c in self.categories for pair in self._pairs_of(c))
 
     def _pairs_of(self, category: str) -> list[Pair]:
-        """Ordered pairs of different instances that share a keypoint, drawn without return."""
+        """Ordered pairs of different instances that share a keypoint, drawn without return.
+
+        Half of them look at opposite sides: a twin shows instead of the keypoint. Of either half
+        those pairs come first whose target shows the fewest keypoints beside their twins: there
+        PCK punishes a mix-up already.
+        """
         entries = [e for e in self._content["images"] if e["category"] == category]
         views = [self._views[e["image_id"]] for e in entries]
-        visible = np.stack([v.keypoints.visible for v in views])
+        groups, twins = symmetry(self.keypoint_names(category))
+        visible = np.stack([v.keypoints.visible for v in views]).astype(int)
+        twin_shown = visible[:, twins] * (twins != np.arange(len(twins)))
+        shown = visible.sum(axis=1, keepdims=True)
+        beside = visible @ (visible * twin_shown).T / shown
+        instead = visible @ ((1 - visible) * twin_shown).T / shown
         instance = np.array([e["instance"] for e in entries])
-        shared = (visible.astype(int) @ visible.T.astype(int)) > 0
-        source, target = np.nonzero(shared & (instance[:, None] != instance[None]))
-        if not len(source):
+        allowed = (visible @ visible.T > 0) & (instance[:, None] != instance[None])
+        if not allowed.any():
             raise KapbenchError(
                 f"no two instances of {category} share a keypoint", place=self.name,
                 fix="ask for more instances or views",
             )  # fmt: skip
         rng = np.random.default_rng([self.settings.seed, len(category), 7])
-        chosen = np.sort(rng.permutation(len(source))[: self.settings.pairs])
-        groups, twins = symmetry(self.keypoint_names(category))
-        return [self._pair(views[source[i]], views[target[i]], groups, twins) for i in chosen]
+        opposite = allowed & (instead >= OPPOSITE)
+        half = _first(opposite, beside, self.settings.pairs // 2, rng)
+        rest = _first(allowed & ~opposite, beside, self.settings.pairs - len(half), rng)
+        chosen = sorted(half + rest)
+        return [self._pair(views[s], views[t], groups, twins) for s, t in chosen]
 
     @staticmethod
     def _pair(source: View, target: View, groups: np.ndarray, twins: np.ndarray) -> Pair:

@@ -20,7 +20,7 @@ class Part:
     paint: Paint
 
     def mirrored(self) -> "Part":
-        """The same part on the other side of the plane y = 0; its paint moves along unless it looks at y."""
+        """The same part beyond the plane y = 0; its paint is a function of the point."""
         flip = np.array([1.0, -1.0, 1.0])
         return replace(
             self,

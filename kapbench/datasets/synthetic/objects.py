@@ -45,7 +45,7 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
     half, w, r = length / 2, width / 2, rng.uniform(0.3, 0.36)
     hood = height * rng.uniform(0.56, 0.64)
     cabin_front, cabin_rear = half * rng.uniform(0.28, 0.4), -half * rng.uniform(0.55, 0.9)
-    marks = Marks(marking, 0.55, ((0.95, 0.85, 0.1), (0.1, 0.75, 0.85)), (stripes, checks))
+    marks = Marks(marking, 0.55, ((0.97, 0.88, 0.15), (0.05, 0.1, 0.4)), (stripes, checks))
     base = plain(hue(rng.random(), rng.uniform(0.3, 0.9), rng.uniform(0.4, 0.9)), 0.5)
 
     def body(points: Array, normals: Array) -> Array:
@@ -88,11 +88,11 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
         parts += both(wheel((x, w - 0.07, r), r, 0.22, _tyre(marks, x, r)))
         _pair(points, name, (x, w + 0.04, r))
     parts += both(box((cabin_front + 0.22, w + 0.07, hood + 0.07), (0.08, 0.1, 0.07),
-                      marks.tinted((0.1, 0.1, 0.1))))  # fmt: skip
+                      marks.tinted((0.1, 0.1, 0.1), 0.1, 0.85)))  # fmt: skip
     _pair(points, "mirror", (cabin_front + 0.3, w + 0.08, hood + 0.07))
-    lamp = marks.tinted((0.97, 0.95, 0.8), 0.6, 0.5)
+    lamp = marks.tinted((0.97, 0.95, 0.8), 0.6, 0.8)
     parts += both(ellipsoid((half * 0.965, w * 0.68, hood * 0.66), (0.09, 0.17, 0.09), lamp))
-    rear = marks.tinted((0.8, 0.05, 0.05), 0.4, 0.4)
+    rear = marks.tinted((0.8, 0.05, 0.05), 0.4, 0.75)
     parts += both(box((-half * 0.965, w * 0.7, hood * 0.74), (0.07, 0.15, 0.08), rear))
     _pair(points, "light1", (half * 0.99, w * 0.68, hood * 0.68))
     _pair(points, "light2", (-half, w * 0.7, hood * 0.74))
@@ -105,6 +105,10 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
         np.array((half + 0.03, 0, 0.34)),
         np.array((-half - 0.03, 0, 0.42)),
     )
+    mast = (cabin_rear * 0.6, 0.0, height - 0.02)
+    parts.append(tube([mast, (mast[0] - 0.06, 0, height + 0.1), (mast[0] - 0.2, 0, height + 0.22)],
+                      (0.05, 0.04, 0.03), plain(RUBBER), 8))  # fmt: skip
+    points["antenna"] = np.array((mast[0] - 0.2, 0, height + 0.22))
     if rng.random() < 0.4:
         parts += [box((-half * 0.9, 0, hood + 0.14), (0.12, w * 0.75, 0.025), base)]
     return Solid(tuple(parts), _on_surface(parts, points))
@@ -117,7 +121,7 @@ def _tyre(marks: Marks, axle: float, radius: float) -> Paint:
         distance = np.hypot(points[:, 0] - axle, points[:, 2] - radius)
         spokes = np.cos(5 * np.arctan2(points[:, 2] - radius, points[:, 0] - axle)) > -0.3
         rim = (distance < radius * 0.66) & (spokes | (distance < radius * 0.2))
-        hub = marks.tint(plain((0.7, 0.7, 0.72), 0.6)(points, normals), points, 0.5)
+        hub = marks.tint(plain((0.7, 0.7, 0.72), 0.6)(points, normals), points, 0.85)
         return np.where(
             (rim & (np.abs(normals[:, 1]) > 0.5))[:, None], hub, rubber(points, normals)
         )
@@ -130,7 +134,7 @@ def aeroplane(rng: np.random.Generator, marking: float) -> Solid:
     length, radius = rng.uniform(5.0, 6.2), rng.uniform(0.32, 0.42)
     half, span, sweep = length / 2, rng.uniform(2.4, 3.0), rng.uniform(0.6, 1.2)
     z, fin = 0.9, rng.uniform(0.9, 1.2)
-    marks = Marks(marking, 0.45, ((0.9, 0.2, 0.15), (0.15, 0.35, 0.9)), (stripes, spots))
+    marks = Marks(marking, 0.45, ((0.95, 0.35, 0.1), (0.08, 0.15, 0.5)), (stripes, spots))
     white = plain((0.9, 0.9, rng.uniform(0.82, 0.95)), 0.4)
     livery = hue(rng.random(), 0.8, 0.7)
 
@@ -169,7 +173,7 @@ def aeroplane(rng: np.random.Generator, marking: float) -> Solid:
     parts.append(_fin(tail, z + 0.2, fin, livery, marks))
     points["fin"] = np.array((tail - 0.5, 0, z + 0.2 + fin))
     x, y = 0.35 - sweep * 0.3, span * 0.36
-    casing = marks.tinted((0.75, 0.75, 0.78), 0.5, 0.55)
+    casing = marks.tinted((0.75, 0.75, 0.78), 0.5, 0.85)
     parts += both(
         tube(
             [(x + d, y, z - 0.3) for d in (-0.35, -0.1, 0.2, 0.4)], (0.1, 0.16, 0.18, 0.15), casing
@@ -220,7 +224,7 @@ def chair(rng: np.random.Generator, marking: float) -> Solid:
     w, d = rng.uniform(0.42, 0.52), rng.uniform(0.42, 0.52)
     seat, back = rng.uniform(0.85, 1.0), rng.uniform(0.95, 1.25)
     top, leg = seat + back, rng.uniform(0.045, 0.065)
-    marks = Marks(marking, 0.3, ((0.95, 0.55, 0.1), (0.2, 0.3, 0.85)), (hoops, checks))
+    marks = Marks(marking, 0.3, ((0.98, 0.75, 0.2), (0.1, 0.15, 0.5)), (hoops, checks))
     shade = hue(rng.uniform(0.05, 0.12), rng.uniform(0.4, 0.7), rng.uniform(0.35, 0.75))
     wood, cloth = plain(shade, 0.2), plain(hue(rng.random(), 0.5, 0.7), 0.05)
 
@@ -268,7 +272,7 @@ def quadruped(rng: np.random.Generator, marking: float) -> Solid:
     """Barrel, neck, head with muzzle, ears and eyes, four legs, a tail; sometimes horns."""
     length, girth, leg = rng.uniform(0.85, 1.1), rng.uniform(0.3, 0.42), rng.uniform(0.7, 1.0)
     z = leg + girth * 0.6
-    marks = Marks(marking, 0.42, ((0.95, 0.9, 0.8), (0.1, 0.07, 0.05)), (hoops, patches))
+    marks = Marks(marking, 0.42, ((0.97, 0.93, 0.85), (0.08, 0.06, 0.1)), (hoops, patches))
     coat = hue(rng.uniform(0.03, 0.12), rng.uniform(0.3, 0.75), rng.uniform(0.35, 0.75))
     fur = plain(coat, 0.02)
 
@@ -297,12 +301,12 @@ def quadruped(rng: np.random.Generator, marking: float) -> Solid:
     )
     points: dict[str, Array] = {"nose": tip + np.array((0.07, 0, 0.02))}
     eye = head + np.array((skull * 0.65, skull * 0.78, skull * 0.3))
-    parts += both(ellipsoid(eye, (0.06, 0.05, 0.06), marks.tinted((0.03, 0.03, 0.03), 0.9, 0.35)))
+    parts += both(ellipsoid(eye, (0.06, 0.05, 0.06), marks.tinted((0.03, 0.03, 0.03), 0.9, 0.6)))
     _pair(points, "eye", eye + np.array((0.02, 0.05, 0)))
     ear = head + np.array((-skull * 0.3, skull * 0.7, skull * 0.7))
     ear_tip = ear + np.array((-0.08, rng.uniform(0.1, 0.22), rng.uniform(0.18, 0.3)))
     parts += both(tube([tuple(ear), tuple((ear + ear_tip) / 2), tuple(ear_tip)],
-                       ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02)), marks.tinted(coat, 0.02, 0.6), 12))  # fmt: skip
+                       ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02)), marks.tinted(coat, 0.02, 0.85), 12))  # fmt: skip
     _pair(points, "ear", ear_tip)
     if rng.random() < 0.35:
         horn = [tuple(head + np.array((dx, dy, skull * 0.7 + dz))) for dx, dy, dz in
@@ -325,7 +329,7 @@ def _legs(
 ) -> list[Part]:  # fmt: skip
     parts: list[Part] = []
     thick, y = rng.uniform(0.09, 0.13), girth * 0.55
-    hoof = marks.tinted((0.1, 0.08, 0.07), 0.2, 0.5)
+    hoof = marks.tinted((0.1, 0.08, 0.07), 0.2, 0.85)
     for number, x, bend in ((1, length * 0.72, 0.05), (2, -length * 0.75, -0.1)):
         stride = rng.uniform(-0.1, 0.1)
         knee, foot = (x + bend, y, leg * 0.5), (x + stride, y, 0.08)

@@ -100,21 +100,22 @@ def patches(points: Array, normals: Array) -> Array:
 class Marks:
     """What the two sides of a category wear: the knob of the data set.
 
-    Both kinds of mark lie on both sides. At marking 0 each has weight 1/2 on either side, so the
-    sides are mirror images; at 1 the left side wears the first kind only and the right the second.
-    The amount of paint, and with it how textured an object is, does not depend on the knob.
+    The left side always wears the first kind. At marking 0 the right side wears its mirror image,
+    at 1 the second kind, in between a blend. How much paint a side carries, and with it how
+    textured it is, does not depend on the knob.
     """
 
     marking: float  # 0..1
     unit: float  # size of the pattern in the object's units
     colours: tuple[Colour, Colour]  # left, right
     patterns: tuple[Paint, Paint]  # left, right: share of cover [n] at points in pattern units
-    strength: float = 0.85
+    strength: float = 1.0
+    wash: float = 0.85  # of the side's colour under its pattern
 
     def shares(self, points: Array) -> tuple[Array, Array]:
-        """Weights of the left and the right kind, fading into each other in the middle plane."""
-        side = np.clip(points[:, 1] / (0.15 * self.unit), -1.0, 1.0)
-        return 0.5 + 0.5 * self.marking * side, 0.5 - 0.5 * self.marking * side
+        """Weights of the first and the second kind, changing over in the middle plane."""
+        right = np.clip(0.5 - points[:, 1] / (0.3 * self.unit), 0.0, 1.0)
+        return 1.0 - self.marking * right, self.marking * right
 
     def pattern(
         self, under: Array, points: Array, normals: Array, cover: Array | float = 1.0
@@ -122,6 +123,7 @@ class Marks:
         """Lays both patterns over a painted surface [n 4]."""
         folded = np.stack([points[:, 0], np.abs(points[:, 1]), points[:, 2]], axis=1) / self.unit
         flat_normals = np.abs(normals)
+        under = self.tint(under, points, self.wash * np.broadcast_to(cover, len(points)))
         for share, colour, pattern in zip(
             self.shares(points), self.colours, self.patterns, strict=True
         ):

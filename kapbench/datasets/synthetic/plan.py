@@ -17,6 +17,7 @@ from kapbench.types import AZIMUTH_BINS
 
 GENERATOR = "1"  # raised whenever a rendered pixel or an annotation changes
 SPLITS = ("trn", "val", "test")
+FROM_ANYWHERE, FLANK_SPREAD = 0.25, 0.75  # share of views; radians
 SIZES = ((256, 256), (288, 240), (304, 224), (240, 272))
 
 
@@ -76,15 +77,26 @@ def images(settings: Settings) -> Iterator[Image]:
             rng = np.random.default_rng([*base, instance, 1])
             start = rng.uniform(0, 2 * np.pi)
             for view in range(settings.views):
-                turn = start + 2 * np.pi * (view + rng.uniform(-0.3, 0.3)) / settings.views
                 shape = (*base, instance)
-                yield Image(category, instance, view, shape, _shot(turn % (2 * np.pi), rng))
+                turn = _azimuth(start + 2 * np.pi * view / settings.views, rng)
+                yield Image(category, instance, view, shape, _shot(turn, rng))
+
+
+def _azimuth(even: float, rng: np.random.Generator) -> float:
+    """One view in four from anywhere around, the others of a flank: there the far side is hidden.
+
+    Only then is a keypoint absent while its twin shows, which is what the data set is about.
+    """
+    if rng.random() < FROM_ANYWHERE:
+        return float((even + rng.uniform(-0.3, 0.3)) % (2 * np.pi))
+    flank = rng.choice([np.pi / 2, 3 * np.pi / 2])
+    return float(flank + rng.uniform(-FLANK_SPREAD, FLANK_SPREAD))
 
 
 def _shot(azimuth: float, rng: np.random.Generator) -> Shot:
     return Shot(
         azimuth=azimuth,
-        elevation=float(rng.uniform(0.08, 0.5)),
+        elevation=float(rng.uniform(0.04, 0.3)),
         size=SIZES[int(rng.integers(len(SIZES)))],
         fill=float(rng.uniform(0.62, 0.9)),
         shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.04, 0.06))),
