@@ -5,10 +5,8 @@ registers: Darcet et al. 2023).
 """
 
 import functools
-import hashlib
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,13 +15,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.dinov2_weights import load
 from kapbench_baselines.letterboxed import letterboxed
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SIZES = {"vits14": "small", "vitb14": "base", "vitl14": "large", "vitg14": "giant"}
 OFFSET = 0.1  # upstream adds it to the number of patches when it scales position embeddings
 
 
@@ -32,7 +29,8 @@ class Dinov2:
 
     Args:
         tag: vits14, vitb14, vitl14 or vitg14, with `reg` behind it for the models with registers.
-        weights: A folder in transformers' format; None: the hub's facebook/dinov2-… .
+        weights: A folder in transformers' format, a .safetensors file, or upstream's .pth; None:
+            the hub's facebook/dinov2-… .
         layer: Index into the hidden states; -1 is the last block's output, before the final norm.
         image_px: Side of the letterbox; a multiple of the patch.
 
@@ -56,8 +54,10 @@ class Dinov2:
         self.name = f"dinov2.{tag}"
         self.device, self.layer, self.image_px = device, int(layer), int(image_px)
         registers = tag.endswith("reg")
-        hub = f"facebook/dinov2-{'with-registers-' if registers else ''}{SIZES[tag[:6]]}"
-        self._net, origin = _load(weights, hub, registers)
+        self._net, origin = load(tag, weights)
+        if not registers:
+            embeddings = self._net.embeddings
+            embeddings.interpolate_pos_encoding = upstream_positions(embeddings)
         config = self._net.config
         self._check(config)
         self._skip = 1 + (config.num_register_tokens if registers else 0)
@@ -72,7 +72,7 @@ class Dinov2:
         with torch.inference_mode():
             tokens = self.tokens(torch.from_numpy(batch).permute(0, 3, 1, 2))
         n = self.image_px // self._patch
-        values = tokens.transpose(1, 2).unflatten(2, (n, n)).float().cpu().numpy()
+        values = tokens.transpose(1, 2).reshape(len(tokens), -1, n, n).float().cpu().numpy()
         grids = [Grid.letterbox(p.size, n, self.image_px) for p in pictures]
         return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
 
@@ -85,7 +85,7 @@ class Dinov2:
         return found
 
     def _check(self, config: Any) -> None:
-        if self.image_px % config.patch_size:
+        if self.image_px < 1 or self.image_px % config.patch_size:
             raise KapbenchError(
                 f"{self.image_px} px is no multiple of the patch of {config.patch_size}",
                 place=self.name, fix="choose another image_px, e.g. 840",
@@ -111,66 +111,13 @@ def upstream_positions(embeddings: Any) -> Callable[[Tensor, int, int], Tensor]:
         rows, columns = height // patch, width // patch
         if tokens.shape[1] == table.shape[1] and rows == columns:
             return table
-        grid = table[:, 1:].float().unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        grid = table[:, 1:].float().reshape(1, side, side, -1).permute(0, 3, 1, 2)
         scale = ((rows + OFFSET) / side, (columns + OFFSET) / side)
         grid = interpolate(grid, scale_factor=scale, mode="bicubic", antialias=False)
         patches = grid.flatten(2).transpose(1, 2).to(table.dtype)
         return torch.cat([table[:, :1], patches], dim=1)
 
     return interpolated
-
-
-def _load(weights: str | None, hub: str, registers: bool) -> tuple[Any, str]:
-    """The network, and a short name for exactly these weights."""
-    try:
-        from transformers import Dinov2Model, Dinov2WithRegistersModel
-    except ImportError as error:
-        raise KapbenchError(
-            "transformers is not installed", place=hub, fix="pip install 'kapbench[hf]'"
-        ) from error
-    source = hub if weights is None else str(Path(weights).expanduser())
-    kind = Dinov2WithRegistersModel if registers else Dinov2Model
-    if weights is not None:
-        _check_folder(Path(source), kind.config_class.model_type)
-    try:
-        net = kind.from_pretrained(
-            source, use_safetensors=True, local_files_only=weights is not None,
-            attn_implementation="sdpa",
-        )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
-        raise KapbenchError(
-            f"weights cannot be loaded: {str(error).splitlines()[0]}", place=source,
-            fix="with a network: check the connection to the hub; without one: download the "
-            "repository elsewhere and give its folder by --weights",
-        ) from error  # fmt: skip
-    if not registers:
-        net.embeddings.interpolate_pos_encoding = upstream_positions(net.embeddings)
-    origin = _folder_hash(Path(source)) if weights else str(getattr(net.config, "_commit_hash", ""))
-    return net, (origin or "unknown")[:12]
-
-
-def _check_folder(folder: Path, model_type: str) -> None:
-    import json
-
-    config = folder / "config.json"
-    if not config.is_file() or not list(folder.glob("*.safetensors")):
-        raise KapbenchError(
-            "no model in transformers' format", place=folder,
-            fix="give a folder with config.json and *.safetensors",
-        )  # fmt: skip
-    found = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    if found != model_type:
-        raise KapbenchError(
-            f"weights of a {found} model where {model_type} belongs", place=folder,
-            fix="choose the model name that fits the weights",
-        )  # fmt: skip
-
-
-def _folder_hash(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(file_hash(path).encode())
-    return digest.hexdigest()
 
 
 vits14 = functools.partial(Dinov2, "vits14")
