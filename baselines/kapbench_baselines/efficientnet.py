@@ -33,7 +33,8 @@ class SamePadConv(nn.Conv2d):
         ):
             total = max((-(-n // stride) - 1) * stride + kernel - n, 0)
             pads += [total // 2, total - total // 2]
-        return self._conv_forward(functional.pad(x, pads), self.weight, None)
+        out: Tensor = self._conv_forward(functional.pad(x, pads), self.weight, None)
+        return out
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -56,7 +57,7 @@ class Block(nn.Module):
         self._bn2 = _norm(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        y: Tensor = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
         return x + y if self.skips else y

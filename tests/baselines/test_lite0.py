@@ -57,6 +57,13 @@ def test_weights_of_another_hash_are_refused(monkeypatch):
         lite0.Lite0().encode([picture(64, 64)])
 
 
+def test_weights_that_are_not_installed(monkeypatch):
+    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package")
+    with pytest.raises(KapbenchError, match="no ImageNet weights") as caught:
+        lite0.Lite0().encode([picture(64, 64)])
+    assert caught.value.place == "no_such_package"
+
+
 def test_letterbox_is_centred_and_padded():
     square = letterboxed(picture(100, 50), 200, padding=9)
     assert (square[:50] == 9).all()
