@@ -1,107 +1,147 @@
-"""What every registered model owes to whoever runs it."""
+"""What every model owes to whoever runs it: registered, asked for by a prefix, or from a file."""
 
-import sys
-from pathlib import Path
+import json
 
 import numpy as np
 import pytest
+from built import OTHER_SETTINGS, PICTURES, QUERIES, as_declared, build, names
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
-from pictures import picture
-
-from kapbench import registry
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
 from kapbench.protocols import AnnotatedModel, Encoder, PairModel
+from kapbench.types import Keypoints, Pair, View
 
-SIZES = [(64, 48), (48, 64), (50, 50), (10, 10)]
 CONDITIONS = {"category", "mask", "azimuth"}
 
 
-def options_for(name, folder):
-    """What a model needs before it can be built offline."""
-    if name.startswith("dinov2."):
-        pytest.importorskip("transformers", reason="needs the extra hf")
-        return {"weights": str(tiny_dinov2(folder, name.endswith("reg"))), "image_px": 56}
-    return {}
-
-
-def tiny_dinov2(folder, registers):
-    import transformers
-
-    kind = "Dinov2WithRegisters" if registers else "Dinov2"
-    if not (folder / kind).exists():
-        config = getattr(transformers, f"{kind}Config")(
-            hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=56, patch_size=14
-        )
-        getattr(transformers, f"{kind}Model")(config).save_pretrained(folder / kind)
-    return folder / kind
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("weights")
 
 
-@pytest.fixture(params=[n for n in registry.names("models") if not n.endswith(":")], scope="module")
-def model(request, folder):
-    return load_model(
-        request.param, device="cpu", dataset="synthetic", **options_for(request.param, folder)
-    )
+@pytest.fixture(params=names(), scope="module")
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(name, folder):
+    return build(name, folder)
+
+
+def encoder(model):
+    if not isinstance(model, Encoder):
+        pytest.skip("no encoder")
+    return lambda *shown: model.encode([as_declared(model, p) for p in shown])
+
+
+def matcher(model):
+    if isinstance(model, Encoder) or not isinstance(model, PairModel):
+        pytest.skip("no pair model")
+    return lambda s, t, queries: model.match(as_declared(model, s), as_declared(model, t), queries)
 
 
 def test_says_what_it_is(model):
-    assert model.name
-    assert model.revision
-    assert set(model.conditions_on) <= CONDITIONS
-    assert getattr(model, "supervision", "none")
     assert isinstance(model, Encoder | PairModel | AnnotatedModel)
+    for word in (model.name, model.revision, getattr(model, "supervision", "none")):
+        assert isinstance(word, str)
+        assert word
+    assert isinstance(model.conditions_on, tuple)
+    assert set(model.conditions_on) <= CONDITIONS
+    if isinstance(model, Encoder):
+        assert model.similarity in ("dot", "neg_l2")
+    json.dumps([getattr(model, "options", {}), getattr(model, "trained_on", None)])
 
 
 def test_encodes_any_size_alone_as_in_a_batch(model):
-    if not isinstance(model, Encoder):
-        pytest.skip("no encoder")
-    shown = [picture(w, h, i) for i, (w, h) in enumerate(SIZES)]
-    together = model.encode(shown)
-    assert len(together) == len(shown)
-    assert model.similarity in ("dot", "neg_l2")
-    for alone, one, found in zip(map(one_by_one(model), shown), shown, together, strict=True):
+    encode = encoder(model)
+    together = encode(*PICTURES)
+    assert len(together) == len(PICTURES)
+    assert len({len(m.values) for m in together}) == 1
+    for shown, found in zip(PICTURES, together, strict=True):
         assert found.values.shape[1:] == (found.grid.height, found.grid.width)
         assert np.isfinite(found.values).all()
+        [alone] = encode(shown)
+        assert alone.grid == found.grid
         np.testing.assert_allclose(alone.values, found.values, atol=2e-5)
+
+
+def test_its_grid_covers_the_image(model):
+    encode = encoder(model)
+    for shown, found in zip(PICTURES, encode(*PICTURES), strict=True):
         x0, y0, x1, y1 = found.grid.box
         assert x0 <= 0.5
         assert y0 <= 0.5
-        assert x1 >= one.size[0] - 0.5
-        assert y1 >= one.size[1] - 0.5
+        assert x1 >= shown.size[0] - 0.5
+        assert y1 >= shown.size[1] - 0.5
 
 
-def one_by_one(model):
-    return lambda shown: model.encode([shown])[0]
+def test_sees_the_pixels(model, name):
+    """Two pictures of one size have different features."""
+    encode = encoder(model)
+    if name == "features:":
+        pytest.skip("reads files by name")
+    upside_down = np.ascontiguousarray(PICTURES[0].pixels[::-1])
+    one, other = encode(PICTURES[0], type(PICTURES[0])(upside_down, "thing/other"))
+    assert not np.allclose(one.values, other.values)
 
 
-def test_matches_every_query(model):
-    if isinstance(model, Encoder) or not isinstance(model, PairModel):
-        pytest.skip("no pair model")
-    for n in (0, 3):
-        queries = np.random.default_rng(0).uniform(0, 48, (n, 2))
-        found = model.match(picture(64, 48), picture(48, 64, 1), queries)
-        assert found.values.shape == (n, found.grid.height, found.grid.width)
-        assert np.isfinite(found.values).all()
+def test_matches_every_query_in_its_place(model):
+    match = matcher(model)
+    for target in PICTURES[1:4]:
+        whole = match(PICTURES[0], target, QUERIES)
+        n_cells = whole.grid.height, whole.grid.width
+        assert whole.values.shape == (len(QUERIES), *n_cells)
+        assert np.isfinite(whole.values).all()
+        back = match(PICTURES[0], target, QUERIES[::-1].copy())
+        np.testing.assert_allclose(back.values[::-1], whole.values, atol=2e-5)
+        none = match(PICTURES[0], target, QUERIES[:0])
+        assert none.values.shape == (0, *n_cells)
 
 
-def test_is_deterministic(model, folder):
-    if not isinstance(model, Encoder):
-        pytest.skip("no encoder")
-    again = load_model(
-        model.name, device="cpu", dataset="synthetic", **options_for(model.name, folder)
-    )
-    assert again.revision == model.revision
-    shown = [picture(40, 30)]
-    np.testing.assert_array_equal(model.encode(shown)[0].values, again.encode(shown)[0].values)
+def test_is_the_same_when_built_again(model, name, folder):
+    again = build(name, folder)
+    assert (again.name, again.revision) == (model.name, model.revision)
+    if isinstance(model, Encoder):
+        one, two = (encoder(m)(PICTURES[0])[0].values for m in (model, again))
+    elif isinstance(model, PairModel):
+        one, two = (matcher(m)(*PICTURES[:2], QUERIES).values for m in (model, again))
+    else:
+        return
+    np.testing.assert_array_equal(one, two)
 
 
-def test_refuses_options_it_does_not_know(model, folder):
-    options = options_for(model.name, folder)
+def test_another_setting_is_another_revision(model, name, folder):
+    other = OTHER_SETTINGS.get(name.split(".")[0])
+    if other is None:
+        pytest.skip("no option that shapes the output")
+    assert build(name, folder, **other).revision != model.revision
+
+
+def test_refuses_options_it_does_not_know(name, folder):
     with pytest.raises(KapbenchError, match="unknown option 'colour'"):
-        load_model(model.name, device="cpu", colour="red", **options)
+        build(name, folder, colour="red")
+
+
+def test_a_model_that_reads_the_answer_says_so(model):
+    """And gives one map per keypoint that the source shows, also where the target has none."""
+    if not isinstance(model, AnnotatedModel):
+        assert not getattr(model, "reads_answer", False)
+        return
+    assert model.reads_answer is True
+    xy = np.array([[4.0, 5.0], [20.0, 9.0], [30.0, 31.0]])
+    seen = [np.array([True, True, False]), np.array([False, True, True])]
+    views = [
+        View(p.image_id, "thing", p.size, (0, 0, 40, 40), Keypoints(xy, s))
+        for p, s in zip(PICTURES, seen, strict=False)
+    ]
+    pair = Pair("0>1", *views, 40.0, np.full(3, -1), np.arange(3))
+
+    def anchor(grid):
+        x, y = grid.centres()
+        return np.stack(np.meshgrid(x, y), axis=-1)
+
+    found = model.match_pair(pair, anchor)
+    assert found.values.shape == (2, found.grid.height, found.grid.width)
+    assert found.values[0].max() < found.values[1].max()
+    peak = anchor(found.grid).reshape(-1, 2)[found.values[1].argmax()]
+    assert np.abs(peak - xy[1]).max() <= max(found.grid.cell_size) / 2

@@ -1,0 +1,121 @@
+"""Every model that can be asked for, built offline: tiny weights, saved maps, the guide's code."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import picture
+
+from kapbench import registry
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench_baselines.saved import save_features, save_similarity
+
+GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
+PICTURES = [
+    picture(w, h, i) for i, (w, h) in enumerate([(64, 48), (48, 64), (50, 50), (10, 10), (97, 31)])
+]
+QUERIES = np.array([[1.0, 2.0], [30.5, 20.25], [30.6, 20.25], [47.9, 0.0], [8.0, 9.5]])
+DINOV2_CHANNELS = {"s": 384, "b": 768, "l": 1024, "g": 1536}
+# One other value of an option that shapes the output, of models that have one.
+OTHER_SETTINGS = {"dinov2": {"layer": 0}, "random": {"seed": 1}, "sphere": {"sphere_weight": 0.4}}
+
+
+def names():
+    """Registered names, then one spec for each kind that is asked for by a prefix or a file."""
+    plain = [n for n in registry.names("models") if not n.endswith(":")]
+    prefixes = [n for n in registry.names("models") if n.endswith(":")]
+    return [*plain, *prefixes, *(f"my_adapter.py:{c}" for c in guide_classes())]
+
+
+def guide_blocks():
+    return re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def guide_classes():
+    return [re.search(r"^class (\w+)", block, re.MULTILINE)[1] for block in guide_blocks()]
+
+
+def build(name, folder, **options):
+    """
+    Args:
+        folder: Shared by all models of a session; what they need is written there once.
+    """
+    family = name.split(".")[0]
+    if name == "features:":
+        return load_model(f"features:{saved_features(folder)}", device="cpu", **options)
+    if name == "similarity:":
+        return load_model(f"similarity:{saved_similarity(folder)}", device="cpu", **options)
+    if name.startswith("my_adapter.py:"):
+        cls = name.partition(":")[2]
+        path = folder / f"adapter_{cls}.py"
+        path.write_text(guide_blocks()[guide_classes().index(cls)], encoding="utf-8")
+        return load_model(f"{path}:{cls}", device="cpu", **options)
+    if family == "dinov2":
+        pytest.importorskip("transformers", reason="needs the extra hf")
+        weights = str(tiny_dinov2(folder, name))
+        return load_model(name, weights=weights, image_px=56, device="cpu", **options)
+    if family == "sphere":
+        return shipped(name, **options)
+    return load_model(name, device="cpu", **options)
+
+
+def shipped(name, **options):
+    """With the weights of the first data set that any are shipped for."""
+    for dataset in registry.names("datasets"):
+        try:
+            return load_model(name, device="cpu", dataset=dataset, **options)
+        except KapbenchError as error:
+            if "no trained weights" not in error.thing:
+                raise
+    return pytest.skip("no trained weights are shipped")
+
+
+def saved_features(folder):
+    if not (folder / "features").exists():
+        for i, shown in enumerate(PICTURES):
+            values = np.random.default_rng(i).normal(size=(6, 5, 5)).astype(np.float32)
+            save_features(folder / "features", shown.image_id, values)
+    return folder / "features"
+
+
+def saved_similarity(folder):
+    if not (folder / "similarity").exists():
+        cells = np.unique(QUERIES.round(), axis=0, return_inverse=True)[1]
+        for i, source in enumerate(PICTURES):
+            for target in PICTURES:
+                values = np.random.default_rng(i).normal(size=(len(QUERIES), 7, 7))[cells]
+                save_similarity(
+                    folder / "similarity", source.image_id, target.image_id, values, QUERIES
+                )
+    return folder / "similarity"
+
+
+def tiny_dinov2(folder, name):
+    """True width, one thin block."""
+    import torch
+    import transformers
+
+    kind = "Dinov2WithRegisters" if name.endswith("reg") else "Dinov2"
+    width = DINOV2_CHANNELS[name.split("vit")[1][0]]
+    path = folder / f"{kind}{width}"
+    if not path.exists():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{kind}Config")(
+            hidden_size=width, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1,
+            image_size=56, patch_size=14,
+        )  # fmt: skip
+        getattr(transformers, f"{kind}Model")(config).save_pretrained(path)
+    return path
+
+
+def as_declared(model, shown):
+    """The picture with what the model says it looks at, its pixels write-protected."""
+    pixels = shown.pixels.copy()
+    pixels.setflags(write=False)
+    known = {"category": "thing", "mask": np.tri(*pixels.shape[:2], dtype=bool), "azimuth_bin": 3}
+    given = {"azimuth": "azimuth_bin"}
+    declared = [given.get(c, c) for c in model.conditions_on]
+    return replace(shown, pixels=pixels, **{c: known[c] for c in declared})
