@@ -2,36 +2,38 @@
 
     DIR/<image_id>.safetensors                          tensor `features` [c h w]
     DIR/<source image_id>/<target image_id>.safetensors `similarity` [q h w], `queries` [q 2]
-    DIR/kapbench.json                                   optional: {"grid": ..., "similarity": ...}
+    DIR/kapbench.json                                   optional, see saved_folder.Settings
 
-`grid` is "letterbox" (the default: cells over the square around the whole image) or "stretched"
-(cells over exactly the image); `similarity` is "dot" (the default, by cosine) or "neg_l2".
+A folder of one category may drop the category: `features:DIR/cat` finds `DIR/cat/<name>` for the
+image `cat/<name>`.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
-from kapbench.protocols import Condition
-from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench.hashing import bytes_hash
+from kapbench.types import FeatureMap, Picture, SimilarityMap
+from kapbench_baselines.saved_folder import load, missing, read_settings, revision, tensor
 
-FRAME_PX = 840
 QUERY_TOLERANCE_PX = 0.5
-GRIDS, SIMILARITIES = ("letterbox", "stretched"), ("dot", "neg_l2")
+NAMED = 3  # missing images that an error names
 
 
 def save_features(directory: str | Path, image_id: str, values: Float[np.ndarray, "c h w"]) -> Path:
-    """Writes one image's features where `features:DIR` finds them."""
+    """Writes one image's features, un-normalised, where `features:DIR` finds them.
+
+    Raises:
+        KapbenchError: values of another shape or not finite; the disk is full.
+    """
     path = Path(directory) / f"{image_id}.safetensors"
+    _check(values, "features", path)
     write_atomically(path, save({"features": np.ascontiguousarray(values)}))
     return path
 
@@ -43,31 +45,48 @@ def save_similarity(
     values: Float[np.ndarray, "q h w"],
     queries: Float[np.ndarray, "q 2"],
 ) -> Path:
-    """Writes one pair's maps where `similarity:DIR` finds them; queries in original source px."""
+    """Writes one pair's maps where `similarity:DIR` finds them; queries in original source px.
+
+    Raises:
+        KapbenchError: values of another shape or not finite; the disk is full.
+    """
     path = Path(directory) / source_id / f"{target_id}.safetensors"
+    _check(values, "similarity", path)
+    _check_queries(values, queries, path)
     tensors = {"similarity": values, "queries": queries}
     write_atomically(path, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
     return path
 
 
-class SavedFeatures:
+class _Saved:
+    """What both kinds say of themselves."""
+
+    def __init__(self, kind: str, directory: str, supervision: str | None) -> None:
+        if not directory:
+            raise KapbenchError(f"'{kind}:' names no folder", fix=f"write {kind}:DIR")
+        self.directory = Path(directory).expanduser()
+        self.settings = read_settings(self.directory)
+        self.name = f"{kind}:{self.directory.resolve().name}"
+        self.revision = revision(self.directory)
+        self.conditions_on = self.settings.conditions_on
+        self.supervision = supervision or self.settings.supervision
+        self.trained_on = self.settings.trained_on
+
+
+class SavedFeatures(_Saved):
     """Feature maps that were computed elsewhere.
 
-    The revision follows from names, sizes and times of the files, so that a changed file is seen
-    without reading all of them.
+    Args:
+        directory: See the top of this file.
+        supervision: "keypoints" where they come from a model that was trained on keypoints.
     """
 
-    conditions_on: tuple[Condition, ...] = ()
     reads_image_id: Literal[True] = True
 
-    def __init__(self, directory: str, supervision: str = "none") -> None:
-        self.directory = Path(directory)
-        settings = _settings(self.directory)
-        self.name = f"features:{self.directory.name}"
-        self.supervision = supervision
-        self.similarity: Literal["dot", "neg_l2"] = settings["similarity"]
-        self._stretched = settings["grid"] == "stretched"
-        self.revision = _revision(self.directory)
+    def __init__(self, directory: str, supervision: str | None = None) -> None:
+        super().__init__("features", directory, supervision)
+        self.similarity: Literal["dot", "neg_l2"] = self.settings.similarity
+        self._shown_as: dict[Path, str] = {}
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """
@@ -75,36 +94,53 @@ class SavedFeatures:
             KapbenchError: a file is missing, damaged, misshapen, or holds values that are not
                 finite.
         """
-        return [self._map(picture) for picture in pictures]
+        paths = [self._path(picture) for picture in pictures]
+        if absent := [p for p in paths if not p.is_file()]:
+            raise self._missing(absent, len(paths))
+        return [self._map(p, path) for p, path in zip(pictures, paths, strict=True)]
 
-    def _map(self, picture: Picture) -> FeatureMap:
+    def _map(self, picture: Picture, path: Path) -> FeatureMap:
+        values = tensor(load(path), "features", path)
+        _check(values, "features", path)
+        return FeatureMap(values, self.settings.grid_of(picture, values.shape[1:], path))
+
+    def _path(self, picture: Picture) -> Path:
         path = self.directory / f"{picture.image_id}.safetensors"
         flat = self.directory / path.name
-        values = _tensor(
-            _load(flat if not path.exists() and flat.exists() else path), "features", path
-        )
-        if values.ndim != 3 or 0 in values.shape:
+        if path.is_file() or path == flat or not flat.is_file():
+            return path
+        # Two images of one name in two categories must not share a file, unless they are one.
+        pixels = bytes_hash([picture.pixels.tobytes()])
+        if self._shown_as.setdefault(flat, pixels) != pixels:
             raise KapbenchError(
-                f"features of shape {list(values.shape)}", place=path,
-                fix="save them as [channels, height, width]",
+                f"{flat.name} would serve two different images, one of them {picture.image_id}",
+                place=flat, fix=f"save by image_id: {path}",
             )  # fmt: skip
-        if not np.isfinite(values).all():
-            raise KapbenchError("features with NaN or infinite values", place=path,
-                                fix="look for NaN in the model that made them")  # fmt: skip
-        return FeatureMap(values, _grid(self._stretched, picture, values.shape[1:], path))
+        return flat
+
+    def _missing(self, absent: list[Path], n_asked: int) -> KapbenchError:
+        error = missing(absent, self.directory)
+        n_there = sum(1 for _ in self.directory.rglob("*.safetensors"))
+        named = ", ".join(
+            p.relative_to(self.directory).with_suffix("").as_posix() for p in absent[:NAMED]
+        )
+        said = f"{error.thing}: {len(absent)} of {n_asked} images asked for ({named}"
+        more = ", …" if len(absent) > NAMED else ""
+        return KapbenchError(
+            f"{said}{more}); the folder holds {n_there:,} files", place=error.place, fix=error.fix
+        )
 
 
-class SavedSimilarity:
-    """Similarity maps that were computed elsewhere, one file per ordered pair of images."""
+class SavedSimilarity(_Saved):
+    """Similarity maps that were computed elsewhere, one file per ordered pair of images.
 
-    conditions_on: tuple[Condition, ...] = ()
+    Args:
+        directory: See the top of this file.
+        supervision: "keypoints" where they come from a model that was trained on keypoints.
+    """
 
-    def __init__(self, directory: str, supervision: str = "none") -> None:
-        self.directory = Path(directory)
-        self._stretched = _settings(self.directory)["grid"] == "stretched"
-        self.name = f"similarity:{self.directory.name}"
-        self.supervision = supervision
-        self.revision = _revision(self.directory)
+    def __init__(self, directory: str, supervision: str | None = None) -> None:
+        super().__init__("similarity", directory, supervision)
 
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
@@ -114,96 +150,47 @@ class SavedSimilarity:
             KapbenchError: no file for the pair, or no map for one of the queries.
         """
         path = self.directory / source.image_id / f"{target.image_id}.safetensors"
-        tensors = _load(path)
-        values, known = _tensor(tensors, "similarity", path), _tensor(tensors, "queries", path)
-        if values.ndim != 3 or known.shape != (len(values), 2):
-            raise KapbenchError(
-                f"similarity {list(values.shape)} with queries {list(known.shape)}", place=path,
-                fix="save similarity [q, h, w] and queries [q, 2]",
-            )  # fmt: skip
-        grid = _grid(self._stretched, target, values.shape[1:], path)
+        tensors = load(path)
+        values, known = tensor(tensors, "similarity", path), tensor(tensors, "queries", path)
+        _check(values, "similarity", path)
+        _check_queries(values, known, path)
+        grid = self.settings.grid_of(target, values.shape[1:], path)
         return SimilarityMap(values[_rows(known, queries, path)], grid, queries)
 
 
 def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
+    """Which saved map belongs to each query: that of the nearest saved query."""
     if not len(queries):
         return np.empty(0, np.int64)
     distance = np.linalg.norm(queries[:, None] - known[None], axis=2)
     nearest = distance.min(axis=1, initial=np.inf)
     if (nearest > QUERY_TOLERANCE_PX).any():
-        missing = queries[nearest > QUERY_TOLERANCE_PX]
+        lacking = queries[nearest > QUERY_TOLERANCE_PX]
         raise KapbenchError(
-            f"no map for {len(missing)} of {len(queries)} queries, the first at "
-            f"{missing[0].tolist()}",
+            f"no map for {len(lacking)} of {len(queries)} queries, the first at "
+            f"{lacking[0].tolist()}",
             place=path, fix="save one map per visible source keypoint, in original source pixels",
         )  # fmt: skip
     return np.asarray(distance.argmin(axis=1))
 
 
-def _grid(stretched: bool, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
-    height, width = shape
-    if stretched:
-        return Grid.stretched(picture.size, height, width)
-    if height != width:
+def _check(values: np.ndarray, what: str, path: Path) -> None:
+    first = "channels" if what == "features" else "queries"
+    if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
         raise KapbenchError(
-            f"maps of {height}×{width} cells are no square letterbox", place=path,
-            fix='say {"grid": "stretched"} in kapbench.json beside the maps',
+            f"{what} of shape {list(values.shape)}", place=path,
+            fix=f"save them as [{first}, height, width]",
         )  # fmt: skip
-    return Grid.letterbox(picture.size, height, FRAME_PX)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    if not path.exists():
-        raise _missing(path)
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    if not np.isfinite(values).all():
         raise KapbenchError(
-            f"not a safetensors file: {error}", place=path,
-            fix="save tensors with safetensors, see kapbench_baselines.saved.save_features",
-        ) from error  # fmt: skip
-
-
-def _missing(path: Path) -> KapbenchError:
-    others = sorted(path.parent.glob(f"{path.stem}.*")) if path.parent.is_dir() else []
-    if others:
-        return KapbenchError(
-            f"found {others[0].name} where a safetensors file belongs", place=path,
-            fix="convert it: other formats can run code when they are opened",
+            f"{what} with NaN or infinite values", place=path,
+            fix="look for NaN in the model that made them",
         )  # fmt: skip
-    return KapbenchError("no saved maps", place=path, fix="save them there, or choose categories")
 
 
-def _tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    if name not in tensors:
+def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
+    if queries.shape != (len(values), 2):
         raise KapbenchError(
-            f"no tensor '{name}', found {sorted(tensors)}", place=path, fix=f"name it '{name}'"
-        )
-    return tensors[name]
-
-
-def _settings(directory: Path) -> dict[str, Any]:
-    if not directory.is_dir():
-        raise KapbenchError("no such folder", place=directory, fix="give a folder of saved maps")
-    path = directory / "kapbench.json"
-    found: dict[str, Any] = {"grid": GRIDS[0], "similarity": SIMILARITIES[0]}
-    try:
-        found |= json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (ValueError, TypeError) as error:
-        raise KapbenchError(f"not JSON: {error}", place=path, fix="mend it") from error
-    for key, allowed in (("grid", GRIDS), ("similarity", SIMILARITIES)):
-        if found[key] not in allowed:
-            raise KapbenchError(
-                f"{key} is '{found[key]}'", place=path, fix=f"choose {' or '.join(allowed)}"
-            )
-    return found
-
-
-def _revision(directory: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*")):
-        if path.suffix in (".safetensors", ".json"):
-            status = path.stat()
-            name = path.relative_to(directory).as_posix()
-            digest.update(f"{name}|{status.st_size}|{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
+            f"similarity {list(values.shape)} with queries {list(queries.shape)}", place=path,
+            fix="save similarity [q, h, w] and queries [q, 2]",
+        )  # fmt: skip
