@@ -77,6 +77,31 @@ def test_random_scores_what_chance_scores(dataset, rule, tmp_path):
     assert abs(found.mean() - expected.mean()) < 4 * error
 
 
+def test_random_pck_is_the_share_of_cells_in_the_circle(dataset, tmp_path):
+    """The best cell is uniform: its centre is right as often as centres lie within alpha · T."""
+    centre = 14 * np.arange(60) + 6.5
+    x, y = np.meshgrid(centre, centre)
+    chances = []
+    for pair in dataset.pairs():
+        scale = 840 / max(pair.target.size)
+        offset = [(840 - round(s * scale)) // 2 for s in pair.target.size]
+        both = pair.source.keypoints.visible & pair.target.keypoints.visible
+        chances += [
+            (np.hypot(x - at[0], y - at[1]) < 0.1 * pair.size * scale).mean()
+            for at in pair.target.keypoints.xy[both] * scale + offset
+        ]
+    chances, n_seeds = np.array(chances), 8
+    found = np.mean([
+        kapbench.evaluate(Random(s), dataset, rule="pck-sd-dino", cache=tmp_path).headline(
+            "pck-sd-dino"
+        )
+        for s in range(n_seeds)
+    ])  # fmt: skip
+    error = np.sqrt((chances * (1 - chances)).sum() / n_seeds) / len(chances)
+    assert 0.005 < chances.mean() < 0.1
+    assert abs(found - chances.mean()) < 4 * error
+
+
 def test_random_depends_on_names_cell_and_seed():
     source, target = picture(60, 60), picture(60, 40, 1)
     queries = np.array([[10.2, 10.3], [10.4, 10.1], [50, 50]])

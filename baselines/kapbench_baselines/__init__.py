@@ -1,0 +1,1 @@
+"""Models as an outside author would write them: found through entry points only."""
