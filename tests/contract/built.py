@@ -30,8 +30,12 @@ def names():
     return [*plain, *prefixes, *(f"my_adapter.py:{c}" for c in guide_classes())]
 
 
+def python_blocks(path):
+    return re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def guide_blocks():
-    return re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    return python_blocks(GUIDE)
 
 
 def guide_classes():

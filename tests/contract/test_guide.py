@@ -1,12 +1,15 @@
-"""docs/adapters.md: its code runs, and the command lines beside it name classes that it defines."""
+"""docs/adapters.md and docs/models.md: their code runs, as it stands there."""
 
 import re
 
+import numpy as np
 import pytest
-from built import GUIDE, build, guide_blocks, guide_classes
+from built import GUIDE, build, guide_blocks, guide_classes, python_blocks
 from scattered import Scattered
 
 import kapbench
+
+MODELS = GUIDE.with_name("models.md")
 
 
 @pytest.mark.parametrize("cls", guide_classes())
@@ -26,3 +29,21 @@ def test_the_guides_commands_name_its_classes():
     asked = re.findall(r"--model my_adapter\.py:(\w+)", GUIDE.read_text(encoding="utf-8"))
     assert asked
     assert set(asked) <= set(guide_classes())
+
+
+def test_maps_saved_as_the_guide_says_are_scored(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dataset = Scattered()
+    rng = np.random.default_rng(0)
+    for block, kind in zip(python_blocks(MODELS), ("features", "similarity"), strict=True):
+        (tmp_path / kind).mkdir()
+        monkeypatch.chdir(tmp_path / kind)
+        stubs = {
+            "dataset": dataset,
+            "my_network": lambda pixels: rng.normal(size=(4, 6, 6)),
+            "my_matcher": lambda source, target, queries: rng.normal(size=(len(queries), 6, 6)),
+        }
+        exec(block, stubs)
+        model = kapbench.load_model(f"{kind}:maps", device="cpu")
+        result = kapbench.evaluate(model, dataset, rule="kap-v1", cache=tmp_path)
+        assert 0 < result.headline("kap-v1") < 1
