@@ -128,7 +128,7 @@ def ring(
     u = half[0] * np.sign(np.cos(t)) * np.abs(np.cos(t)) ** (2 / power)
     v = half[1] * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power)
     order = {"x": (np.zeros(n), u, v), "y": (v, np.zeros(n), u), "z": (u, v, np.zeros(n))}[axis]
-    return np.stack(order, axis=1) + np.asarray(centre, dtype=float)
+    return np.asarray(np.stack(order, axis=1) + np.asarray(centre, dtype=float))
 
 
 def tube(
@@ -153,7 +153,9 @@ def tube(
     return loft(rings, paint)
 
 
-def ellipsoid(centre: Sequence[float], half: Sequence[float], paint: Paint, n: int = 16) -> Part:
+def ellipsoid(
+    centre: Sequence[float] | Array, half: Sequence[float], paint: Paint, n: int = 16
+) -> Part:
     """An ellipsoid with axes along the frame's."""
     latitude = np.linspace(-1, 1, n // 2 + 1) * np.pi / 2 * 0.97
     rings = [ring((np.sin(a), 0, 0), (float(np.cos(a)), float(np.cos(a))), n=n) for a in latitude]

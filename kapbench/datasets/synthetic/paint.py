@@ -40,7 +40,7 @@ def noise(points: Float[np.ndarray, "n d"], seed: int) -> Float[np.ndarray, "n"]
 def plain(colour: Colour, gloss: float = 0.1) -> Paint:
     """One colour everywhere."""
     value = np.array([*colour, gloss])
-    return lambda points, normals: np.tile(value, (len(points), 1))
+    return lambda points, _: np.tile(value, (len(points), 1))
 
 
 def over(under: Array, cover: Array, colour: Colour, gloss: float | None = None) -> Array:
@@ -50,7 +50,7 @@ def over(under: Array, cover: Array, colour: Colour, gloss: float | None = None)
     if gloss is not None:
         top[:, 3] = gloss
     share = np.asarray(cover, dtype=float)[:, None]
-    return under * (1 - share) + top * share
+    return np.asarray(under * (1 - share) + top * share)
 
 
 def band(value: Array, low: float, high: float) -> Array:
@@ -68,12 +68,12 @@ def _surface_uv(points: Array, normals: Array) -> Array:
     return np.stack([points[rows, first], points[rows, second]], axis=1)
 
 
-def stripes(points: Array, normals: Array) -> Array:
+def stripes(points: Array, _normals: Array) -> Array:
     """Oblique bands, one a unit of length."""
     return band((points[:, 0] + 0.6 * points[:, 2]) % 1.0, 0.0, 0.45)
 
 
-def hoops(points: Array, normals: Array) -> Array:
+def hoops(points: Array, _normals: Array) -> Array:
     """Wavering upright bands, as of a tiger."""
     wave = 0.25 * np.sin(5.0 * points[:, 2]) + 0.15 * np.sin(9.0 * points[:, 1])
     return band((points[:, 0] + wave) % 1.0, 0.0, 0.42)
@@ -88,10 +88,10 @@ def spots(points: Array, normals: Array) -> Array:
 def checks(points: Array, normals: Array) -> Array:
     """A chessboard of half units."""
     cell = np.floor(2 * _surface_uv(points, normals)).sum(axis=1)
-    return (cell % 2).astype(float)
+    return np.asarray((cell % 2).astype(float))
 
 
-def patches(points: Array, normals: Array) -> Array:
+def patches(points: Array, _normals: Array) -> Array:
     """Irregular blotches, as of a cow."""
     return band(noise(points * 0.9 + 40.0, 11), 0.55, 2.0)
 

@@ -41,7 +41,7 @@ class Settings:
             )
         if min(self.instances - 1, self.views, self.pairs) < 1:
             raise KapbenchError(
-                f"{self.instances} instances, {self.views} views and {self.pairs} pairs make no data",
+                f"no data in {self.instances} instances, {self.views} views, {self.pairs} pairs",
                 place="synthetic", fix="give two instances, one view and one pair or more",
             )  # fmt: skip
 
@@ -118,7 +118,7 @@ def _shot(azimuth: float, rng: np.random.Generator) -> Shot:
 
 
 def symmetry(names: list[str]) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:
-    """Groups and twins by name: `L`/`R` are twins, and a digit at the end numbers a repeated part."""
+    """Groups and twins by name: `L` and `R` are twins, a last digit numbers a repeated part."""
     part = [n[1:].rstrip("0123456789") if n[0] in "LR" else n for n in names]
     kinds = list(dict.fromkeys(p for p in part if part.count(p) > 1))
     groups = [kinds.index(p) if p in kinds else -1 for p in part]

@@ -144,6 +144,11 @@ def _hits(mesh: trimesh.Trimesh, origins: Array, directions: Array) -> Array:
     return np.asarray(mesh.ray.intersects_first(origins, directions), np.int64)
 
 
+def _barycentric(corners: Array, points: Array) -> Array:
+    found: Array = trimesh.triangles.points_to_barycentric(corners, points)  # type: ignore[no-untyped-call]
+    return found
+
+
 def _depth(mesh: trimesh.Trimesh, origin: Array, directions: Array, face: Array) -> Array:
     """Distance along each ray to the plane of a face, in double precision."""
     normal = mesh.face_normals[face]
@@ -164,7 +169,7 @@ def _shade(
     """Paint under a sky from above, a lamp, and a gloss."""
     points = camera.position + directions * _depth(mesh, camera.position, directions, face)[:, None]
     corners = mesh.triangles[face]
-    bary = trimesh.triangles.points_to_barycentric(corners, points).clip(0, 1)
+    bary = np.clip(_barycentric(corners, points), 0, 1)
     normals = np.einsum("ij,ijk->ik", bary, solid.normals[solid.faces[face]])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     part = solid.part_of_face[face]

@@ -16,7 +16,7 @@ LEFT, RIGHT, MIDDLE = (230, 97, 1), (94, 60, 153), (255, 255, 255)
 
 
 def sheet(dataset: Synthetic, *, keypoints: bool = True) -> UInt8[np.ndarray, "h w 3"]:
-    """A row a category, a column an azimuth bin: orange marks the object's left, purple its right."""
+    """A row a category, a column an azimuth bin; orange is the object's left, purple its right."""
     rows = []
     for category in dataset.categories:
         views = dataset.views([category])
