@@ -99,7 +99,7 @@ class Grid:
         (dx, dy), (x0, y0, _, _) = self.cell_size, self.box
         column = np.floor((xy[:, 0] - x0) / dx).clip(0, self.width - 1)
         row = np.floor((xy[:, 1] - y0) / dy).clip(0, self.height - 1)
-        return (row * self.width + column).astype(np.int64)
+        return np.asarray((row * self.width + column).astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ NARROWEST = 80
 @runs_root
 @click.option("--by", type=click.Choice(["category", "rule"]), help="Columns instead of splits.")
 @click.option("--rule", "rules", multiple=True, help="Show these rules; may be repeated.")
-@click.option("--alpha", type=click.FloatRange(0, 1, min_open=True), default=0.10, show_default=True)
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1, min_open=True), default=0.10, show_default=True
+)
 @output_format(*FORMATS)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
@@ -76,7 +78,9 @@ def _cards(runs: Sequence[str], root: Path) -> "list[RunCard]":
     if not runs:
         if not below:
             raise KapbenchError(
-                "no finished runs", place=root, fix="`kapbench run` makes one; --runs looks elsewhere"
+                "no finished runs",
+                place=root,
+                fix="`kapbench run` makes one; --runs looks elsewhere",
             )
         return list(below.values())
     found: dict[Path, RunCard] = {}

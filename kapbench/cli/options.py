@@ -71,7 +71,7 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     if isinstance(factory, functools.partial):
         factory = factory.func
-    function = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]
+    function = factory.__init__ if inspect.isclass(factory) else factory
     return get_type_hints(function)
 
 
@@ -79,7 +79,9 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(text)
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
+            text
+        )
     except PydanticUserError:  # a type that has a configuration of its own
         return TypeAdapter(hint).validate_python(text)
     except ValidationError as error:

@@ -20,8 +20,12 @@ CONTROL = "random"
 
 
 @click.command()
-@click.option("--model", required=True, help="A name, features:DIR, similarity:DIR or FILE.py:Class.")
-@click.option("--dataset", "dataset_name", required=True, help="A name, see `kapbench list datasets`.")
+@click.option(
+    "--model", required=True, help="A name, features:DIR, similarity:DIR or FILE.py:Class."
+)
+@click.option(
+    "--dataset", "dataset_name", required=True, help="A name, see `kapbench list datasets`."
+)
 @click.option("--split", default="test", show_default=True)
 @click.option("--category", "categories", multiple=True, help="Only this one; may be repeated.")
 @click.option("--rule", "rules", multiple=True, help="A name or a .json file; may be repeated.")
@@ -40,7 +44,9 @@ CONTROL = "random"
 @click.option("--no-cache", is_flag=True, help="Keep features only while the run lasts.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
 @click.option("--force", is_flag=True, help="Compute again what is finished.")
 @click.option(
     "--control/--no-control", default=True, show_default=True, help="Score the random control too."
@@ -127,7 +133,6 @@ class _Job:
 
     def score(self, name: str, options: dict[str, Any]) -> "Finished":
         from kapbench.evaluation import load_model
-
         from kapbench.running.plan import rules_named
 
         model = load_model(name, device=self.device, dataset=self.dataset.name, **options)

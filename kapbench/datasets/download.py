@@ -21,7 +21,6 @@ Report = Callable[[int, int | None], None]  # bytes that are here, bytes in all 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further attempt that got nothing new
 TIMEOUT_S = 30.0  # without a byte
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-_CHUNK = 1 << 18
 _BY_HAND = "try again later, give another address (--url), or get the file by hand (--archive FILE)"
 
 
@@ -140,7 +139,7 @@ def _receive(
             raise _Interrupted("the file changed on the server, or it resumes at a wrong place")
         total = current.total if origin is None or response.status_code != 206 else origin.total
         _check_room(part.path.parent, total, have, room_factor)
-        _append(response.iter_raw(_CHUNK), part, have, total, report)
+        _append(response.iter_raw(), part, have, total, report)
 
 
 def _append(

@@ -92,7 +92,9 @@ def why_apart(first: Group, other: Group) -> str:
         return f"another data set: {right.name}, not {left.name}"
     reasons = []
     if left.revision != right.revision:
-        reasons.append(f"other annotations or pair list: revision {right.revision}, not {left.revision}")
+        reasons.append(
+            f"other annotations or pair list: revision {right.revision}, not {left.revision}"
+        )
     if left.split != right.split:
         reasons.append(f"another split: {right.split}, not {left.split}")
     if left.pairs_hash != right.pairs_hash:
@@ -132,7 +134,7 @@ def _shown(card: RunCard, rules: Sequence[str] | None) -> tuple[RuleCard, ...]:
     has = {r.name: r for r in card.rules}
     if rules is not None:
         return tuple(has[name] for name in rules if name in has)
-    picked = []
+    picked: list[RuleCard] = []
     for kind, preferred in _PREFERRED.items():
         mine = [name for name in has if kind_of(name, [card]) == kind]
         first = [name for name in preferred if name in mine]

@@ -22,8 +22,10 @@ _AVERAGES = {
     "point": "per point",
 }
 _SPLITS = (
-    "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
-    "keypoint whose mirror twin shows from one that shows itself?",
+    (
+        "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
+        "keypoint whose mirror twin shows from one that shows itself?"
+    ),
 )
 _OVER = {
     "mean": "mean over categories",
@@ -87,7 +89,9 @@ def tables(groups: Sequence[Group], view: View = "summary", alpha: float = 0.10)
     """One table a group (by category: one a metric), best run first, controls last."""
     out: list[Table] = []
     for i, members in enumerate(groups):
-        made = [_table(members, view, sources, about) for sources, about in _views(members, view, alpha)]
+        made = [
+            _table(members, view, sources, about) for sources, about in _views(members, view, alpha)
+        ]
         if i and made:
             apart = f"not comparable with table 1: {why_apart(groups[0], members)}"
             made[0] = replace(made[0], head=(*made[0].head, apart))
@@ -106,7 +110,9 @@ def _views(members: Group, view: View, alpha: float) -> list[tuple[list[_Source]
 
 def _table(members: Group, view: View, sources: list[_Source], about: list[str]) -> Table:
     labels = _labels(members.cards)
-    rows = [Row(c, labels[i], tuple(s.cell(c) for s in sources)) for i, c in enumerate(members.cards)]
+    rows = [
+        Row(c, labels[i], tuple(s.cell(c) for s in sources)) for i, c in enumerate(members.cards)
+    ]
     lead = len(sources) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row.cells[lead].value), row.label))
     data = members.dataset

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -32,7 +32,11 @@ def text(table: Table, *, width: int = 80, colour: bool = False) -> str:
     reasons = _reasons(table)
     blocks = _blocks(console, table, reasons)
     lines = [Text(line) for line in table.head]
-    parts = [*lines, *blocks, *(Text(note, style="dim") for note in _notes(table, reasons))]
+    parts: list[RenderableType] = [
+        *lines,
+        *blocks,
+        *(Text(note, style="dim") for note in _notes(table, reasons)),
+    ]
     with console.capture() as captured:
         console.print(Group(*parts), soft_wrap=False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
@@ -108,7 +112,10 @@ def _blocks(console: Console, table: Table, reasons: dict[str, int]) -> list[Ric
 
 
 def _fits(console: Console, made: RichTable) -> bool:
-    return console.measure(made, options=console.options.update(max_width=10_000)).maximum <= console.width
+    return (
+        console.measure(made, options=console.options.update(max_width=10_000)).maximum
+        <= console.width
+    )
 
 
 def _rich(

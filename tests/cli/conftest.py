@@ -1,6 +1,6 @@
 """`kapbench ARGUMENTS` in this process, in an empty folder of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,5 @@ def score(kapbench: Kapbench) -> Kapbench:
 
 
 @pytest.fixture(autouse=True)
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    yield

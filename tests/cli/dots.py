@@ -37,14 +37,18 @@ class Dots:
         ]  # fmt: skip
 
     def views(self, categories=None):
-        return [self._view(c, i) for c in categories or self.categories for i in range(self.n_images)]
+        return [
+            self._view(c, i) for c in categories or self.categories for i in range(self.n_images)
+        ]
 
     def _view(self, category, number):
         drawn = np.random.default_rng([len(category), number])
         xy, visible = drawn.uniform(8, 56, (4, 2)), np.array([True, True, True, number % 2 == 0])
         xy[~visible] = np.nan
         box = (4.0, 4.0, 60.0, 60.0)
-        return View(f"{category}/{number}", category, (SIDE, SIDE), box, Keypoints(xy, visible), number)
+        return View(
+            f"{category}/{number}", category, (SIDE, SIDE), box, Keypoints(xy, visible), number
+        )
 
     def pixels(self, view):
         drawn = np.random.default_rng([7, view.azimuth_bin])
@@ -100,4 +104,6 @@ class BreaksNaN(Colours):
     name = "nan"
 
     def encode(self, pictures):
-        return [FeatureMap(np.full_like(m.values, np.nan), m.grid) for m in super().encode(pictures)]
+        return [
+            FeatureMap(np.full_like(m.values, np.nan), m.grid) for m in super().encode(pictures)
+        ]

@@ -30,13 +30,18 @@ def test_help_of_every_command(kapbench, command):
 
 @pytest.mark.parametrize(
     ("words", "loads_pandas"),
-    [(["--help"], False), (["run", "--help"], False), (["compare", "--help"], False), (["list", "rules"], False)],
+    [
+        (["--help"], False),
+        (["run", "--help"], False),
+        (["compare", "--help"], False),
+        (["list", "rules"], False),
+    ],
 )
 def test_help_imports_nothing_heavy(words, loads_pandas):
     heavy = {"torch", "pandas", "matplotlib", "transformers", "trimesh", "kapbench_baselines"}
     code = f"import sys; from kapbench.cli import main; main({words}, standalone_mode=False);"
     code += f"sys.exit(' '.join({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.stderr.strip() == ""
 
 
@@ -54,13 +59,15 @@ def test_version(kapbench):
 
 
 def test_python_dash_m():
-    done = subprocess.run([sys.executable, "-m", "kapbench", "--version"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "kapbench", "--version"], check=False, capture_output=True, text=True
+    )
     assert done.stdout.startswith("kapbench, version")
 
 
 def test_a_reader_that_leaves_early_is_no_error():
     command = f"{sys.executable} -m kapbench list rules | true"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
     assert done.stderr == ""
 
 
@@ -112,6 +119,8 @@ def test_files_that_cannot_be_written(raising, number):
 
 
 def test_a_full_disk_that_is_only_told_in_words():
-    error = RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+    error = RuntimeError(
+        "Error while serializing: I/O error: No space left on device (os error 28)"
+    )
     assert "free some space" in str(explain(error))
     assert explain(RuntimeError("anything else")) is None

@@ -21,7 +21,9 @@ def test_a_run_leaves_a_folder_and_prints_its_table(score):
     assert done.exit_code == 0, done.output
     card = load_card(folder())
     assert (card.model.name, card.dataset.name, card.dataset.n_pairs) == ("colours", "dots", 24)
-    assert len(load_records(folder())) == 84  # of 4 images, two show 3 dots and two 4; 3 targets each
+    assert (
+        len(load_records(folder())) == 84
+    )  # of 4 images, two show 3 dots and two 4; 3 targets each
     assert f"run folder: {folder()}" in done.stdout
     shown = card.score("kap-cvpr24", "kap", 0.1, "mean", average="category").value
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("colours")]
@@ -171,7 +173,7 @@ def test_bad_options_are_named(score, words, said):
     assert done.exit_code in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.output
-    assert find_runs(Path(".")) == []
+    assert find_runs(Path()) == []
 
 
 @pytest.mark.parametrize(
@@ -190,8 +192,10 @@ def test_bad_options_are_named(score, words, said):
 def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
     dots = Path(__file__).parent / "dots.py"
     spec = [text.format(dots=dots) for text in (model, dataset)]
-    done = kapbench("run", "--model", spec[0], "--dataset", spec[1], "--data-root", "none", "--no-control")
+    done = kapbench(
+        "run", "--model", spec[0], "--dataset", spec[1], "--data-root", "none", "--no-control"
+    )
     assert done.exit_code == 1
     assert said in done.stderr
     assert "Traceback" not in done.output
-    assert find_runs(Path(".")) == []
+    assert find_runs(Path()) == []

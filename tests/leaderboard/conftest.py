@@ -18,7 +18,9 @@ CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
 
 
-def row(rule: str, metric: str, average: str, category: str, value: float | None, **more: Any) -> ScoreRow:
+def row(
+    rule: str, metric: str, average: str, category: str, value: float | None, **more: Any
+) -> ScoreRow:
     keys = {"alpha": 0.1, "split": "all", "n": 100} | more
     return ScoreRow(
         rule=rule, metric=metric, average=average, category=category, value=value, **keys
@@ -71,7 +73,11 @@ def make(
 
 
 def _scores(
-    rule: str, kap: float | None, pck: float | None, categories: Sequence[str], interval: float | None
+    rule: str,
+    kap: float | None,
+    pck: float | None,
+    categories: Sequence[str],
+    interval: float | None,
 ) -> list[ScoreRow]:
     is_kap = rule.startswith("kap")
     metric, average, value = ("kap", "category", kap) if is_kap else ("pck", "point", pck)
@@ -82,7 +88,9 @@ def _scores(
     bounds = {} if interval is None else {"low": moved(-interval), "high": moved(interval)}
     found = [row(rule, metric, average, "mean", value, **bounds)]
     steps = [-0.1 + 0.2 * i for i in range(len(categories))]
-    found += [row(rule, metric, average, c, moved(s)) for c, s in zip(categories, steps, strict=True)]
+    found += [
+        row(rule, metric, average, c, moved(s)) for c, s in zip(categories, steps, strict=True)
+    ]
     found.append(row(rule, metric, average, "mean", moved(-0.05), split="symmetric"))
     found.append(row(rule, metric, average, "mean", moved(0.05), split="other"))
     if is_kap:

@@ -1,7 +1,7 @@
 """The four kinds of object.
 
 A builder draws its proportions from a generator and wears marks as the knob says. Keypoints have
-names: `L` and `R` in front make twins, and names that differ by a last digit are a repeated part.
+names: `L` and `R` in front make twins, and twins that differ by a last digit are one repeated part.
 """
 
 from kapbench.datasets.synthetic.aeroplane import aeroplane

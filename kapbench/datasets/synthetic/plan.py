@@ -118,7 +118,7 @@ def _shot(azimuth: float, rng: np.random.Generator) -> Shot:
 
 
 def symmetry(names: list[str]) -> tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]:
-    """Groups and twins by name: `L` and `R` are twins, a last digit numbers a repeated part."""
+    """Groups and twins by name: `L` and `R` are twins; twins that differ by a digit, one group."""
     part = [n[1:].rstrip("0123456789") if n[0] in "LR" else n for n in names]
     kinds = list(dict.fromkeys(p for p in part if part.count(p) > 1))
     groups = [kinds.index(p) if p in kinds else -1 for p in part]

@@ -1,0 +1,135 @@
+"""What a model or a data set can do wrong: one clear message that names it, and nothing stored."""
+
+import numpy as np
+import pytest
+from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
+
+from kapbench.errors import KapbenchError
+from kapbench.running.pictures import picture, picture_hash
+from kapbench.scoring.rules import load_rule
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nan", "1 of 48 features are not finite"),
+        ("overflow", "1 of 48 features are not finite"),
+        ("shape", r"feature map of shape \[3, 3, 4\] on a grid of 4×4"),
+        ("channels", "differ in their number of channels: 3 at cat/0, 6 at cat/2"),
+    ],
+)
+def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
+    with pytest.raises(KapbenchError, match=said) as caught:
+        evaluate(tmp_path, TinyEncoder(wrong=wrong), batch_size=batch_size)
+    assert "cat/2" in str(caught.value)
+    assert caught.value.fix
+    assert not list(tmp_path.rglob("run.json"))
+    # What was right is kept: the run goes on once the model is mended.
+    mended = TinyEncoder()
+    evaluate(tmp_path, mended, batch_size=batch_size)
+    assert len(mended.seen) == 6
+
+
+def test_too_few_feature_maps(tmp_path):
+    with pytest.raises(KapbenchError, match="3 feature maps for 4 pictures") as caught:
+        evaluate(tmp_path, TinyEncoder(wrong="too few"))
+    assert "tiny-encoder" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("count", r"similarity of shape \[\d, 4, 4\], expected"),
+        ("shape", r"similarity of shape \[\d, 4\], expected"),
+        ("nan", "not finite"),
+    ],
+)
+def test_a_wrong_similarity_map_names_its_pair(tmp_path, wrong, said):
+    with pytest.raises(KapbenchError, match=said) as caught:
+        evaluate(tmp_path, TinyPairModel(wrong=wrong))
+    assert "pair cat/1-cat/0" in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
+def test_a_condition_that_the_data_set_has_not(tmp_path, model):
+    with pytest.raises(KapbenchError, match="looks at the mask, and tiny has none"):
+        evaluate(tmp_path, model(conditions_on=("mask",)), TinyDataset(masks=False))
+    with pytest.raises(KapbenchError, match="looks at the azimuth bin, and tiny has none"):
+        evaluate(tmp_path, model(conditions_on=("azimuth",)), TinyDataset(azimuths=False))
+
+
+@pytest.mark.parametrize("conditions", ["mask", ("masks",), ("category", "pose")])
+def test_a_condition_that_nobody_knows(tmp_path, conditions):
+    model = TinyPairModel()
+    model.conditions_on = conditions
+    with pytest.raises(KapbenchError, match="conditions_on is") as caught:
+        evaluate(tmp_path, model)
+    assert "category, mask, azimuth" in caught.value.fix
+
+
+def test_a_similarity_that_nobody_knows(tmp_path):
+    with pytest.raises(KapbenchError, match="similarity is 'cosine'"):
+        evaluate(tmp_path, TinyEncoder(similarity="cosine"))
+
+
+def test_a_model_is_shown_what_it_declares_and_no_more():
+    dataset = TinyDataset()
+    view = dataset.views()[0]
+    bare = picture(dataset, view, ())
+    assert (bare.category, bare.mask, bare.azimuth_bin) == (None, None, None)
+    shown = picture(dataset, view, ("category", "mask", "azimuth"))
+    assert shown.category == "cat"
+    assert shown.mask is not None
+    assert shown.azimuth_bin == view.azimuth_bin
+    assert not any(hasattr(shown, name) for name in ("keypoints", "bbox", "visible"))
+
+
+def test_whatever_a_model_sees_is_in_the_hash():
+    dataset = TinyDataset()
+    view = dataset.views()[0]
+    declared = [(), ("category",), ("mask",), ("azimuth",), ("category", "mask", "azimuth")]
+    assert len({picture_hash(picture(dataset, view, c)) for c in declared}) == 5
+    one, other = (picture(dataset, v, ()) for v in dataset.views()[:2])
+    assert picture_hash(one) != picture_hash(other)
+    # Equal pictures share features, unless the model knows them by name.
+    renamed = type(one)(one.pixels, "another name")
+    assert picture_hash(one) == picture_hash(renamed)
+    assert picture_hash(one, by_name=True) != picture_hash(renamed, by_name=True)
+    turned = type(one)(one.pixels.reshape(24, 20, 3), one.image_id)
+    assert picture_hash(one) != picture_hash(turned)
+
+
+def test_equal_pictures_are_encoded_once(tmp_path):
+    dataset = TinyDataset()
+    pixels = dataset.pixels(dataset.views()[0])
+    dataset.pixels = lambda view: np.array(pixels)
+    model = TinyEncoder()
+    evaluate(tmp_path, model, dataset)
+    assert len(model.seen) == 1
+
+
+def test_no_pairs(tmp_path):
+    with pytest.raises(KapbenchError, match="no pairs") as caught:
+        evaluate(tmp_path, categories=())
+    assert "tiny, split test" in str(caught.value)
+
+
+def test_an_unknown_category(tmp_path):
+    with pytest.raises(KapbenchError, match="unknown category 'cow'"):
+        evaluate(tmp_path, categories=("cow",))
+
+
+@pytest.mark.parametrize("change", [{"has_absent": False}, {"size_from": "image"}])
+def test_kap_is_refused_where_it_is_not_defined(tmp_path, change):
+    with pytest.raises(KapbenchError, match="kap-cvpr24 is not defined on tiny"):
+        evaluate(tmp_path, dataset=TinyDataset(**change))
+    evaluate(tmp_path, dataset=TinyDataset(**change), rules=RULES[1:])
+
+
+def test_pixel_decoding_needs_an_encoder(tmp_path):
+    dift = [load_rule("pck-dift")]
+    with pytest.raises(KapbenchError, match="pck-dift upsamples features"):
+        evaluate(tmp_path, TinyPairModel(), rules=dift)
+    done = evaluate(tmp_path, TinyEncoder(), rules=dift)
+    assert done.records["error_px@dift"].notna().any()
