@@ -1,10 +1,13 @@
 """lite0 must never drift: its numbers stand in tables."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from pictures import picture
 
+import kapbench
 from kapbench.errors import KapbenchError
 from kapbench_baselines import lite0
 from kapbench_baselines.efficientnet import EfficientNetLite0, SamePadConv
@@ -69,6 +72,16 @@ def test_letterbox_is_centred_and_padded():
     assert (square[:50] == 9).all()
     assert (square[150:] == 9).all()
     assert (square[60:140] != 9).any()
+
+
+@pytest.mark.skipif("KAPBENCH_DATA" not in os.environ, reason="needs KAPBENCH_DATA with SPair-71k")
+def test_its_figures_on_cats(tmp_path):
+    """Those of docs/models.md; rounding may move single keypoints of 6,198."""
+    rules = ["kap-cvpr24", "pck-sd-dino"]
+    done = kapbench.evaluate("lite0", "spair", categories=["cat"], rule=rules, device="cpu",
+                             cache=tmp_path)  # fmt: skip
+    assert done.headline("kap-cvpr24") == pytest.approx(0.583, abs=0.002)
+    assert done.headline("pck-sd-dino") == pytest.approx(0.580, abs=0.002)
 
 
 FROZEN = [-0.011903, 0.105629, 0.142306, 0.100794]
