@@ -157,17 +157,18 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch.load raises whatever a damaged archive makes it raise
-        raise _unreadable(path, error) from error
+    except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
+        raise _unreadable(path) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise _unreadable(path, "not a plain dictionary of tensors")
+        raise _unreadable(path)
     return state
 
 
-def _unreadable(path: Path, why: object) -> KapbenchError:
+def _unreadable(path: Path) -> KapbenchError:
+    """In our own words: torch's advise the user to open the file unsafely."""
     return KapbenchError(
-        f"weights cannot be read: {str(why).splitlines()[0] if str(why) else 'damaged'}",
-        place=path, fix="give safetensors, or a .pth file that holds tensors and nothing else",
+        "damaged, or not a plain dictionary of tensors", place=path,
+        fix="give safetensors, or a .pth file that holds tensors and nothing else",
     )  # fmt: skip
 
 

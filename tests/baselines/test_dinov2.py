@@ -169,12 +169,12 @@ def refused(path, words, name="dinov2.vits14"):
 def test_files_that_are_no_weights(tmp_path):
     refused(tmp_path / "nowhere", "no such weights")
     torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "objects.pth")
-    refused(tmp_path / "objects.pth", "cannot be read")
+    refused(tmp_path / "objects.pth", "not a plain dictionary of tensors")
     torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")
     refused(tmp_path / "checkpoint.pth", "not a plain dictionary of tensors")
     for name in ("half.pth", "half.safetensors"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 cut off")
-        refused(tmp_path / name, "cannot be read")
+        refused(tmp_path / name, "damaged, or not")
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     refused(tmp_path / "other.safetensors", "no DINOv2: tensor cls_token is missing")
     save_file(weights(WIDTH, registers=4), tmp_path / "reg.safetensors")
