@@ -86,7 +86,10 @@ def test_the_rule_can_be_broken():
     broken = ast.parse("def f():\n    from kapbench.running import runner")
     assert forbidden("kapbench.scoring.metrics", broken) == ["kapbench.running.runner"]
     assert forbidden("kapbench.cli.run", ast.parse("import kapbench_baselines.lite0")) != []
-    assert forbidden("kapbench_leaderboard.board", ast.parse("from kapbench.running import plan")) != []
+    assert (
+        forbidden("kapbench_leaderboard.board", ast.parse("from kapbench.running import plan"))
+        != []
+    )
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if within(m, "kapbench")])
@@ -113,7 +116,7 @@ def test_only_features_import_torch(module):
 )
 def test_no_torch_comes_along(statement):
     code = f"import sys; {statement}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -131,12 +134,20 @@ def lines_of(function: ast.FunctionDef) -> int:
 
 def test_nothing_names_a_place_on_one_machine():
     ending = {".py", ".toml", ".md", ".json", ".txt", ".cff", ".js", ".html", ".css", ""}
-    looked_at = [ROOT / n for n in ("kapbench", "baselines", "leaderboard", "tests", "docs", "benchmarks")]
-    files = [p for folder in looked_at for p in folder.rglob("*") if p.is_file() and p.suffix in ending]
+    looked_at = [
+        ROOT / n for n in ("kapbench", "baselines", "leaderboard", "tests", "docs", "benchmarks")
+    ]
+    files = [
+        p for folder in looked_at for p in folder.rglob("*") if p.is_file() and p.suffix in ending
+    ]
     files += [p for p in ROOT.iterdir() if p.is_file() and p.suffix in ending]
     place = re.compile(r"/(?:work|root|home/\w+|Users/\w+)/|\.\./shared")
     mine = Path(__file__)
-    found = [str(p) for p in files if p != mine and "__pycache__" not in p.parts and place.search(_text(p))]
+    found = [
+        str(p)
+        for p in files
+        if p != mine and "__pycache__" not in p.parts and place.search(_text(p))
+    ]
     assert found == []
 
 

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 def call(*words: object, cwd: Path, **environment: str) -> str:
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "KAPBENCH_RUNS")}
+    command = [str(word) for word in words]
     done = subprocess.run(
-        [str(w) for w in words], cwd=cwd, env=env | environment, capture_output=True, text=True
+        command, cwd=cwd, env=env | environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -38,7 +39,9 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("elsewhere")
     call(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    purelib = call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
+    purelib = call(
+        python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder
+    )
     target = Path(purelib.strip())
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile")
     call(*pip, "--target", target, wheel, cwd=folder)

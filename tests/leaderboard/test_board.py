@@ -13,14 +13,20 @@ def test_runs_on_the_same_pairs_by_the_same_rules_are_one_group(card):
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"categories": ["cat"], "n_pairs": 10}, "other pairs: 10 pairs of cat, not 20 pairs of cat, cow"),
+        (
+            {"categories": ["cat"], "n_pairs": 10},
+            "other pairs: 10 pairs of cat, not 20 pairs of cat, cow",
+        ),
         ({"split": "val"}, "another split: val, not test"),
         ({"dataset": "willow"}, "another data set: willow, not spair"),
         (
             {"rules": {"kap-cvpr24": "changed", "pck-sd-dino": "bbb"}},
             "another version of rule kap-cvpr24: changed, not aaa",
         ),
-        ({"rules": {"pck-sd-dino": "bbb"}}, "other rules: pck-sd-dino, not kap-cvpr24, pck-sd-dino"),
+        (
+            {"rules": {"pck-sd-dino": "bbb"}},
+            "other rules: pck-sd-dino, not kap-cvpr24, pck-sd-dino",
+        ),
     ],
 )
 def test_what_keeps_runs_apart_is_said(card, other, said):

@@ -66,7 +66,12 @@ def test_a_score_that_the_run_does_not_have_is_missing_with_a_reason(cards):
 def test_runs_of_one_model_are_told_apart(card):
     same = [card("sphere", revision="abc"), card("sphere", revision="def"), card("lite0")]
     (table,) = tables(group([*same, card("sphere", 0.3, revision="def")]))
-    assert {r.label for r in table.rows} == {"sphere@abc", "sphere@def #1", "sphere@def #2", "lite0"}
+    assert {r.label for r in table.rows} == {
+        "sphere@abc",
+        "sphere@def #1",
+        "sphere@def #2",
+        "lite0",
+    }
 
 
 def test_partial_data_are_said(cards):

@@ -41,7 +41,10 @@ def test_text_gives_the_reason_of_what_is_missing_in_a_footnote(drawn):
 
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_text_keeps_to_its_width_and_loses_no_column(card, width):
-    cards = [card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01), card("a" * 40, categories=EIGHTEEN)]
+    cards = [
+        card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01),
+        card("a" * 40, categories=EIGHTEEN),
+    ]
     shown = render(tables(group(cards), "category"), "text", width=width)
     assert max(map(len, shown.splitlines())) <= width
     assert all(shown.count(name) >= 2 for name in EIGHTEEN)
