@@ -32,11 +32,16 @@ def synthetic(
     instances: int | None = None,
     views: int = 3,
     pairs: int = 250,
+    build: bool = True,
 ) -> "Synthetic":
-    """The default: four categories, splits by instance, pairs of different instances."""
+    """The default: four categories, splits by instance, pairs of different instances.
+
+    Args:
+        build: Render what is not there; False raises KapbenchError instead.
+    """
     n = INSTANCES.get(split, 2) if instances is None else int(instances)
     settings = Settings(split, float(marking), int(seed), n, int(views), int(pairs))
-    return Synthetic("synthetic", settings, open_split(settings))
+    return Synthetic("synthetic", settings, open_split(settings, build=build))
 
 
 def small(
@@ -44,10 +49,11 @@ def small(
     root: str | Path | None = None,  # noqa: ARG001
     marking: float = MARKING,
     seed: int = 0,
+    build: bool = True,
 ) -> "Synthetic":
     """A few images, for tests and first tries: seconds."""
     settings = Settings(split, float(marking), int(seed), SMALL_INSTANCES.get(split, 2), 2, 12)
-    return Synthetic("synthetic.small", settings, open_split(settings))
+    return Synthetic("synthetic.small", settings, open_split(settings, build=build))
 
 
 def large(
@@ -58,10 +64,11 @@ def large(
     instances: int = 100,
     views: int = 4,
     pairs: int = 10_000,
+    build: bool = True,
 ) -> "Synthetic":
     """Any size: categories × instances × views images, and as many pairs a category as asked."""
     settings = Settings(split, float(marking), int(seed), int(instances), int(views), int(pairs))
-    return Synthetic("synthetic.large", settings, open_split(settings))
+    return Synthetic("synthetic.large", settings, open_split(settings, build=build))
 
 
 def _first(

@@ -19,18 +19,27 @@ from PIL import Image as Pillow
 from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.plan import Image, Settings, images
 from kapbench.datasets.synthetic.render import render
+from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
 
 ANNOTATIONS = "annotations.json"
 SILENT_BELOW = 16  # images: shorter work shows no bar
 
 
-def open_split(settings: Settings) -> Path:
-    """Folder of a rendered split; rendered now if it is missing or damaged."""
+def open_split(settings: Settings, *, build: bool = True) -> Path:
+    """Folder of a rendered split; rendered now if it is missing or damaged.
+
+    Raises:
+        KapbenchError: it would have to be rendered, and `build` is False.
+    """
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         damage = _damage(folder)
+        if damage and not build:
+            raise KapbenchError(
+                "not rendered yet", place=folder, fix="its first use renders it, no download needed"
+            )
         if damage:
             if folder.exists():
                 print(f"synthetic: {damage}; rendering again: {folder}", file=sys.stderr)
