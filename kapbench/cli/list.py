@@ -61,7 +61,7 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
     for entry in _entries("datasets"):
         line: Line = {"name": entry.name, "summary": summary(entry), "where": entry.value}
         try:
-            coverage = open_dataset(entry.name, split, root, {}).coverage
+            coverage = open_dataset(entry.name, split, root, {}, build=False).coverage
         except KapbenchError as error:
             yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
             continue
@@ -124,7 +124,8 @@ def _text(what: str, line: Line) -> str:
     if what == "models":
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
-        return f"{name} {line['state']:<8} {line['coverage']}"
+        absent = "absent: " if line["state"] == "absent" else ""  # a coverage says its own state
+        return f"{name} {absent}{line['coverage']}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kapbench import load_dataset
 from kapbench.registry import names
 from kapbench.scoring.rules import load_rule, rule_names
 
@@ -26,15 +27,26 @@ def test_listing_models_imports_none_of_them():
     assert done.stderr.strip() == ""
 
 
-def test_data_sets_say_what_is_there(kapbench):
-    lines = json.loads(
-        kapbench("list", "datasets", "--data-root", "nowhere", "--format", "json").stdout
-    )
-    by_name = {line["name"]: line for line in lines}
-    assert set(by_name) == set(names("datasets"))
-    assert by_name["spair"]["state"] == "absent"
-    assert "kapbench fetch spair" in by_name["spair"]["coverage"]
-    assert by_name["synthetic.small"]["state"] == "present"
+def states(kapbench):
+    done = kapbench("list", "datasets", "--data-root", "nowhere", "--format", "json")
+    return {line["name"]: line for line in json.loads(done.stdout)}
+
+
+def test_data_sets_say_what_is_there_and_how_to_get_it(kapbench):
+    listed = states(kapbench)
+    assert set(listed) == set(names("datasets"))
+    assert listed["spair"]["state"] == "absent"
+    assert "kapbench fetch spair" in listed["spair"]["coverage"]
+
+
+def test_listing_renders_nothing(kapbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "fresh"))
+    assert states(kapbench)["synthetic.small"]["state"] == "absent"
+    assert not list((tmp_path / "fresh").rglob("*.png"))
+    load_dataset("synthetic.small")
+    listed = states(kapbench)["synthetic.small"]
+    assert listed["state"] == "present"
+    assert listed["coverage"].startswith("complete: 4 categories")
 
 
 def test_rules_with_their_hashes(kapbench):
