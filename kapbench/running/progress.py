@@ -41,10 +41,12 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Bars(*columns, console=self._console) as bars:
-            task = bars.add_task(name, total=total)
-            yield lambda n: bars.advance(task, n)
-        self._console = None
+        try:
+            with Bars(*columns, console=self._console) as bars:
+                task = bars.add_task(name, total=total)
+                yield lambda n: bars.advance(task, n)
+        finally:
+            self._console = None
 
     def say(self, message: str) -> None:
         """One line that must not be lost in the bar."""

@@ -32,7 +32,7 @@ from kapbench.running.shard import (
     PairScorer,
     score_shard,
 )
-from kapbench.scoring.records import Needs
+from kapbench.scoring.records import TEXT, Needs
 from kapbench.scoring.rules import Rule
 
 
@@ -193,7 +193,7 @@ def _write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
 def _join(plan: Plan, parts: Parts, folder: Path) -> pd.DataFrame:
     """All rows in the data set's order of pairs, then by keypoint."""
     tables = [parts.read(shard) for shard in plan.shards]
-    text = [c for c in tables[0] if tables[0][c].dtype == "category"]
+    text = [c for c in TEXT if c in tables[0]]
     joined = pd.concat([t.astype(dict.fromkeys(text, "str")) for t in tables], ignore_index=True)
     joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
     joined = joined.drop(columns="place").astype(dict.fromkeys(text, "category"))

@@ -20,6 +20,7 @@ from kapbench.scoring.rules import Decode, Geometry, PckRule, Rule
 from kapbench.types import Grid, Pair, SimilarityMap
 
 Columns = dict[str, np.ndarray]
+TEXT = ("pair_id", "category", "source_image", "target_image")
 Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
 
 
@@ -119,8 +120,7 @@ def table(parts: Sequence[Columns]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame()
     joined = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-    text = ("pair_id", "category", "source_image", "target_image")
-    return pd.DataFrame({k: pd.Categorical(v) if k in text else v for k, v in joined.items()})
+    return pd.DataFrame({k: pd.Categorical(v) if k in TEXT else v for k, v in joined.items()})
 
 
 def _annotation_columns(pair: Pair, shown: Int[np.ndarray, "q"]) -> Columns:

@@ -37,20 +37,6 @@ def test_too_few_feature_maps(tmp_path):
     assert "tiny-encoder" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ("count", r"similarity of shape \[\d, 4, 4\], expected"),
-        ("shape", r"similarity of shape \[\d, 4\], expected"),
-        ("nan", "not finite"),
-    ],
-)
-def test_a_wrong_similarity_map_names_its_pair(tmp_path, wrong, said):
-    with pytest.raises(KapbenchError, match=said) as caught:
-        evaluate(tmp_path, TinyPairModel(wrong=wrong))
-    assert "pair cat/1-cat/0" in str(caught.value)
-
-
 @pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
 def test_a_condition_that_the_data_set_has_not(tmp_path, model):
     with pytest.raises(KapbenchError, match="looks at the mask, and tiny has none"):
