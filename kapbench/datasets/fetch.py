@@ -212,11 +212,21 @@ def _complete(source: Source, root: Path) -> str:
 @contextmanager
 def _alone(source: Source, root: Path) -> Iterator[None]:
     """Keeps a second fetch of the same data set out."""
+    lock = FileLock(root / f".{source.folder}.lock", timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{source.folder}.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise KapbenchError(
             f"{source.title} is being fetched already", place=root, fix="wait until that is done"
         ) from error
+    except OSError as error:
+        raise KapbenchError(
+            f"the data root cannot be written: {error.strerror or error}",
+            place=root,
+            fix="give a folder that you may write to (--data-root or KAPBENCH_DATA)",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
