@@ -157,8 +157,8 @@ def test_stopping_while_unpacking_keeps_the_download(root, server):
 
 
 def test_a_download_that_was_given_up_resumes(root, server):
-    server.faults = ["truncate:1000"] + ["status:500"]
-    with pytest.raises(KapbenchError, match="1,000 bytes|stopped"):
+    server.faults = ["truncate:1000", "status:500"]
+    with pytest.raises(KapbenchError, match=r"the download stopped: .*500"):
         get(root, server)
     assert names(root) == [f"{SPAIR.file_name}.part", f"{SPAIR.file_name}.part.json"]
     get(root, server)
