@@ -1,0 +1,109 @@
+"""What a leaderboard stores of an accepted run: `<dataset>/<model>/<run-id>.json` and files beside it."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+
+from kapbench.errors import KapbenchError
+from kapbench.running.results import RunCard
+
+SCHEMA_VERSION = 1
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Supervision = Literal["none", "viewpoint", "masks", "keypoints", "answer"]
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SubmissionCard(_Stored):
+    """What a run cannot know of its model; written by its authors as card.toml."""
+
+    title: Line
+    authors: tuple[Line, ...] = Field(min_length=1)
+    paper: HttpUrl | None = None
+    code: HttpUrl | None = None
+    licence: Line
+    backbone: Line
+    weights_sha256: Sha256 | None = None
+    supervision: tuple[Supervision, ...] = Field(min_length=1)
+    training_data: Line
+    input_px: int = Field(gt=0)
+    n_parameters: int = Field(ge=0)
+    seconds_per_image: float | None = Field(default=None, ge=0)
+    command: Line
+    notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
+
+
+class StoredFile(_Stored):
+    """A file of a submission: beside its JSON under its own name, or elsewhere at `url`."""
+
+    sha256: Sha256
+    n_bytes: int = Field(gt=0)
+    url: HttpUrl | None = None
+
+
+class Entry(_Stored):
+    """One accepted run. `records` is what every score of `run` is recomputed from."""
+
+    schema_version: int
+    card: SubmissionCard
+    run: RunCard
+    records: StoredFile
+    resamples: StoredFile
+
+
+def run_id(run: RunCard) -> str:
+    """Name of a run's files: one plan, one place."""
+    return run.plan_hash
+
+
+def entry_path(run: RunCard) -> Path:
+    """Where a run stands below the folder of results."""
+    model = run.model.name.replace("/", "_").replace(":", "_")
+    return Path(run.dataset.name) / model / f"{run_id(run)}.json"
+
+
+def records_path(entry: Path) -> Path:
+    return entry.with_suffix(".parquet")
+
+
+def resamples_path(entry: Path) -> Path:
+    return entry.with_suffix(".safetensors")
+
+
+def load_entry(path: Path) -> Entry:
+    """
+    Raises:
+        KapbenchError: unreadable, of a newer schema, or a field that is wrong, by its name.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = int(content["schema_version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KapbenchError(
+            f"not a leaderboard entry: {error}", place=path, fix="make it by `kapbench submit`"
+        ) from error
+    if version > SCHEMA_VERSION:
+        raise KapbenchError(
+            f"entry of schema {version}, this kapbench reads up to {SCHEMA_VERSION}",
+            place=path,
+            fix="pip install --upgrade kapbench",
+        )
+    try:
+        return Entry.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise KapbenchError(
+            f"not a leaderboard entry: {first['msg']} at {'.'.join(map(str, first['loc']))}",
+            place=path,
+            fix="make it by `kapbench submit`",
+        ) from error
+
+
+def find_entries(root: Path) -> list[Path]:
+    """Every entry below a folder of results, sorted."""
+    return sorted(root.glob("*/*/*.json"))
