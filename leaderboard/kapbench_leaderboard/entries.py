@@ -1,4 +1,4 @@
-"""What a leaderboard stores of an accepted run: `<dataset>/<model>/<run-id>.json` and files beside it."""
+"""What a leaderboard stores of an accepted run: `<dataset>/<model>/<run-id>.json` and two files."""
 
 import json
 from pathlib import Path
