@@ -9,7 +9,7 @@ from jaxtyping import Float, Real
 from kapbench.errors import KapbenchError
 from kapbench.scoring.records import Needs, pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
-from kapbench.scoring.table import estimate
+from kapbench.scoring.table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
 FRAME_PX = 840
@@ -79,7 +79,7 @@ def pck(
 def _single(records: pd.DataFrame, rule: Rule, alpha: float) -> float:
     if records.empty:
         return float("nan")
-    return float(estimate(records, rule, alpha, rule.headline[0]).values[0])
+    return float(estimator(records, rule, alpha, rule.headline[0]).by_category().values[0])
 
 
 def _records(

@@ -1,11 +1,8 @@
 """From records to run.json."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kapbench.protocols import Dataset, Model
@@ -20,9 +17,8 @@ from kapbench.running.results import (
     RunCard,
     ScoreRow,
 )
-from kapbench.scoring.rules import Rule
-from kapbench.scoring.stats import interval
-from kapbench.scoring.table import Score, estimate, score_table
+from kapbench.scoring.stats import Resampling
+from kapbench.scoring.table import Score, asked, score_table
 
 SEED = 0
 
@@ -40,11 +36,16 @@ def make_card(
     intervals: bool,
     progress: Progress,
 ) -> RunCard:
-    scores = score_table(
-        records, plan.rules, supervised=supervised(model), has_absent=dataset.has_absent
-    )
-    if intervals:
-        scores = _with_intervals(scores, records, plan.rules, supervised(model), progress)
+    asks = asked(plan.rules, has_absent=dataset.has_absent)
+    with progress.stage("scores and intervals" if intervals else "scores", len(asks)) as advance:
+        scores = score_table(
+            records,
+            plan.rules,
+            supervised=supervised(model),
+            has_absent=dataset.has_absent,
+            resampling=Resampling.of(records, seed=SEED) if intervals else None,
+            advance=advance,
+        )
     return RunCard(
         schema_version=SCHEMA_VERSION,
         model=model_card(model),
@@ -78,51 +79,13 @@ def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
         revision=dataset.revision,
         split=dataset.split,
         licence=dataset.licence,
-        categories=tuple(sorted({p.source.category for p in plan.pairs})),
+        categories=plan.categories,
         categories_expected=coverage.categories_expected,
         n_pairs=len(plan.pairs),
         n_pairs_expected=coverage.n_pairs_expected,
         n_images=len(plan.views),
         pairs_hash=plan.pairs_hash,
     )
-
-
-def _with_intervals(
-    scores: Sequence[Score],
-    records: pd.DataFrame,
-    rules: Sequence[Rule],
-    is_supervised: bool,
-    progress: Progress,
-) -> list[Score]:
-    """95 % intervals for every rule's headline at its first alpha."""
-    found: dict[tuple[Any, ...], tuple[float, float]] = {}
-    with progress.stage("intervals", len(rules)) as advance:
-        for rule in rules:
-            average, over = rule.headline
-            alpha = rule.alphas[0]
-
-            def statistic(
-                rows: pd.DataFrame,
-                weights: np.ndarray,
-                rule: Rule = rule,
-                alpha: float = alpha,
-                average: str = average,
-            ) -> np.ndarray:
-                by = estimate(rows, rule, alpha, average, weights=weights, supervised=is_supervised)
-                return by.over_categories(rule.headline[1])
-
-            bounds = interval(records, statistic, seed=SEED)
-            found[rule.name, rule.metric, average, alpha, "all", over] = bounds.low, bounds.high
-            advance(1)
-    return [_bounded(score, found) for score in scores]
-
-
-def _bounded(score: Score, found: dict[tuple[Any, ...], tuple[float, float]]) -> Score:
-    key = (score.rule, score.metric, score.average, score.alpha, score.split, score.category)
-    if key not in found:
-        return score
-    low, high = found[key]
-    return Score(**{**asdict(score), "low": low, "high": high})
 
 
 def _row(score: Score) -> ScoreRow:

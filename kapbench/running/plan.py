@@ -42,6 +42,10 @@ class Plan:
     hash: str
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(sorted({p.source.category for p in self.pairs}))
+
+    @property
     def views(self) -> list[View]:
         """Distinct images, by image_id."""
         found = {v.image_id: v for p in self.pairs for v in (p.source, p.target)}

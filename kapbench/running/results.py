@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash, write_atomically
+from kapbench.scoring.records import typed
 
 SCHEMA_VERSION = 1
 CARD, RECORDS = "run.json", "records.parquet"
@@ -148,14 +149,14 @@ def load_records(folder: Path) -> pd.DataFrame:
         KapbenchError: missing, or not the file that the card was written for.
     """
     path = folder / RECORDS
-    expected = load_card(folder).provenance.records_sha256
-    if not path.exists() or file_hash(path) != expected:
+    card = load_card(folder)
+    if not path.exists() or file_hash(path) != card.provenance.records_sha256:
         raise KapbenchError(
             "records are missing or were changed after the run",
             place=path,
             fix="run again with --force",
         )
-    return pd.read_parquet(path)
+    return typed(pd.read_parquet(path), card.dataset.categories)
 
 
 def save_run(folder: Path, card: RunCard) -> None:

@@ -32,7 +32,7 @@ from kapbench.running.shard import (
     PairScorer,
     score_shard,
 )
-from kapbench.scoring.records import TEXT, Needs
+from kapbench.scoring.records import TEXT, Needs, typed
 from kapbench.scoring.rules import Rule
 
 
@@ -193,9 +193,9 @@ def _write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
 def _join(plan: Plan, parts: Parts, folder: Path) -> pd.DataFrame:
     """All rows in the data set's order of pairs, then by keypoint."""
     tables = [parts.read(shard) for shard in plan.shards]
-    text = [c for c in TEXT if c in tables[0]]
-    joined = pd.concat([t.astype(dict.fromkeys(text, "str")) for t in tables], ignore_index=True)
+    text = dict.fromkeys((c for c in TEXT if c in tables[0]), "str")
+    joined = pd.concat([t.astype(text) for t in tables], ignore_index=True)
     joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
-    joined = joined.drop(columns="place").astype(dict.fromkeys(text, "category"))
+    joined = typed(joined.drop(columns="place"), plan.categories)
     write_atomically(folder / RECORDS, joined.to_parquet(index=False))
-    return pd.read_parquet(folder / RECORDS)
+    return typed(pd.read_parquet(folder / RECORDS), plan.categories)

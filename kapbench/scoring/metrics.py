@@ -1,45 +1,15 @@
-"""Scores of a records table under a rule, per category, for any selection and weights of rows."""
+"""Scores of a records table under a rule: what counts, and by which estimator."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float64, Int, Num
+from jaxtyping import Bool, Float64, Int, Num
 
+from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
 from kapbench.scoring.precision import average_precision
 from kapbench.scoring.records import alpha_key
-from kapbench.scoring.rules import KapRule, OverCategories, PckRule
-
-Weights = Float[np.ndarray, "*b n"]
-
-
-@dataclass(frozen=True, slots=True)
-class ByCategory:
-    """One score per category; `n` samples, keypoints or pairs behind each, `n_pairs`, negatives."""
-
-    values: Float64[np.ndarray, "*b c"]
-    n: Int[np.ndarray, "c"]
-    n_pairs: Int[np.ndarray, "c"]
-    n_negative: Int[np.ndarray, "c"]
-
-    def over_categories(self, how: OverCategories) -> Float64[np.ndarray, "*b"]:
-        """Average over categories.
-
-        A category in which nothing was asked (n = 0) is left out; one that was asked but has no
-        score makes the average NaN.
-        """
-        asked = self.n > 0
-        if not asked.any():
-            return np.full(self.values.shape[:-1], np.nan)
-        by = {
-            "mean": np.ones(len(asked)),
-            "pair_weighted": self.n_pairs,
-            "pooled": self.n,
-            "negative_weighted": self.n_negative,
-        }[how]
-        with np.errstate(invalid="ignore"):
-            weight = by[asked] / by[asked].sum()
-        return np.asarray((self.values[..., asked] * weight).sum(axis=-1))
+from kapbench.scoring.rules import KapRule, PckRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +53,9 @@ def kap(
     alpha: float,
     average: str,
     rows: Bool[np.ndarray, "n"] | None = None,
-    weights: Weights | None = None,
     *,
     twin_split: bool = False,
-) -> ByCategory:
+) -> Estimator:
     """Average precision pooled per category, or the mean of each pair's.
 
     Args:
@@ -94,25 +63,27 @@ def kap(
         twin_split: Keep, of target-visible keypoints that have a twin, only the positives, and the
             samples of absent keypoints whose twin is visible. Either label weighs the same within
             a category, so a score that ignores the image gets 0.5 whatever their numbers.
+
+    Raises:
+        ValueError: the twin split of pairs' own precisions, which hardly ever have both labels.
     """
     samples = kap_samples(records, rule, alpha)
     keep = np.ones(len(samples.row), bool) if rows is None else rows[samples.row]
     if twin_split:
         keep &= _twin_samples(records, samples)
     label, score, row = samples.label[keep], samples.score[keep], samples.row[keep]
-    codes, n_categories = _codes(records, "category")
-    category = codes[row]
-    n = np.bincount(category, minlength=n_categories)
-    n_negative = np.bincount(category[~label], minlength=n_categories)
-    w = None if weights is None else weights[..., row]
-    if twin_split:
-        w = _balanced(label, n - n_negative, n_negative, category) * (1.0 if w is None else w)
-    if average == "category":
-        values = average_precision(label, score, w, category, n_categories)
-        return ByCategory(values, n, pairs_by_category(records, row), n_negative)
+    category, n_categories = _codes(records, "category")
     pair, n_pairs = _codes(records, "pair_id")
-    values = average_precision(label, score, w, pair[row], n_pairs)
-    return _mean_over_pairs(records, values, weights, n_negative)
+    n_negative = np.bincount(category[row][~label], minlength=n_categories)
+    if average == "pair":
+        precision = average_precision(label, score, pair[row], n_pairs)
+        return _mean_over_pairs(records, precision, n_negative)
+    balance = None
+    if twin_split:
+        n = np.bincount(category[row], minlength=n_categories)
+        balance = (n - n_negative) / np.maximum(n_negative, 1)
+    of_pairs = pairs_by_category(records, row)
+    return PooledPrecision(label, score, pair[row], category[row], of_pairs, balance)
 
 
 def _twin_samples(records: pd.DataFrame, samples: Samples) -> Bool[np.ndarray, "s"]:
@@ -121,17 +92,6 @@ def _twin_samples(records: pd.DataFrame, samples: Samples) -> Bool[np.ndarray, "
     absent_with_twin = ~visible & records["twin_visible"].to_numpy(bool)
     positive = (visible & has_twin)[samples.row] & samples.label
     return np.asarray(positive | absent_with_twin[samples.row])
-
-
-def _balanced(
-    label: Bool[np.ndarray, "s"],
-    n_positive: Int[np.ndarray, "c"],
-    n_negative: Int[np.ndarray, "c"],
-    category: Int[np.ndarray, "s"],
-) -> Float64[np.ndarray, "s"]:
-    """Weights that make a category's negatives as heavy as its positives."""
-    ratio = n_positive / np.maximum(n_negative, 1)
-    return np.where(label, 1.0, ratio[category])
 
 
 def pck_correct(
@@ -161,48 +121,40 @@ def share(
     correct: Bool[np.ndarray, "n"],
     average: str,
     rows: Bool[np.ndarray, "n"],
-    weights: Weights | None = None,
-) -> ByCategory:
+) -> Estimator:
     """Share of `correct` among `rows`: per point, or the mean of each pair's share."""
-    index = np.flatnonzero(rows)
-    w = np.ones(len(records)) if weights is None else weights
-    key = "category" if average == "point" else "pair_id"
-    codes, n_codes = _codes(records, key)
-    asked = _sum_by(codes[index], w[..., index], n_codes)
-    right = _sum_by(codes[index], w[..., index] * correct[index], n_codes)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.where(asked > 0, right / asked, np.nan)
+    pair, n_pairs = _codes(records, "pair_id")
+    category, n_categories = _codes(records, "category")
+    asked = np.bincount(pair[rows], minlength=n_pairs).astype(np.float64)
+    right = np.bincount(pair[rows & correct], minlength=n_pairs).astype(np.float64)
+    none = np.zeros(n_categories, np.int64)
     if average == "point":
-        n = np.bincount(codes[index], minlength=n_codes)
-        return ByCategory(values, n, pairs_by_category(records, index), np.zeros_like(n))
-    n_categories = len(records["category"].cat.categories)
-    return _mean_over_pairs(records, values, weights, np.zeros(n_categories, np.int64))
+        n = np.bincount(category[rows], minlength=n_categories)
+        of_pairs = pairs_by_category(records, np.flatnonzero(rows))
+        return Ratio(right, asked, _category_of_pair(records), n, of_pairs, none)
+    with np.errstate(invalid="ignore"):
+        return _mean_over_pairs(records, right / asked, none)
 
 
 def _mean_over_pairs(
     records: pd.DataFrame,
-    values: Float64[np.ndarray, "*b p"],
-    weights: Weights | None,
+    values: Float64[np.ndarray, "p"],
     n_negative: Int[np.ndarray, "c"],
-) -> ByCategory:
-    """Mean per category over the pairs that have a score (a resample may weigh a pair 0)."""
-    pair, n_pairs = _codes(records, "pair_id")
-    category, n_categories = _codes(records, "category")
-    present, first = np.unique(pair, return_index=True)
-    of_pair = np.zeros(n_pairs, np.int64)
-    of_pair[present] = category[first]
-    w = np.ones(n_pairs) if weights is None else np.zeros((*weights.shape[:-1], n_pairs))
-    if weights is not None:
-        w[..., present] = weights[..., first]
+) -> Estimator:
+    """Mean per category over the pairs that have a score."""
+    category = _category_of_pair(records)
     known = ~np.isnan(values)
-    total = _sum_by(of_pair, w * known, n_categories)
-    scored = _sum_by(of_pair, np.where(known, values, 0.0) * w, n_categories)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(total > 0, scored / total, np.nan)
-    # A pair counts where any resample gives it a score: at weight zero it has none.
-    counted = known.any(axis=tuple(range(known.ndim - 1)))
-    n = np.bincount(of_pair[counted], minlength=n_categories)
-    return ByCategory(mean, n, n, n_negative)
+    n = np.bincount(category[known], minlength=len(n_negative))
+    weight = known.astype(np.float64)
+    return Ratio(np.where(known, values, 0.0), weight, category, n, n, n_negative)
+
+
+def _category_of_pair(records: pd.DataFrame) -> Int[np.ndarray, "p"]:
+    """Category's number of each pair; −1 for a pair without rows."""
+    pair, n_pairs = _codes(records, "pair_id")
+    out = np.full(n_pairs, -1, np.int64)
+    out[pair] = _codes(records, "category")[0]
+    return out
 
 
 def pairs_by_category(records: pd.DataFrame, rows: Int[np.ndarray, "r"]) -> Int[np.ndarray, "c"]:
@@ -216,15 +168,3 @@ def pairs_by_category(records: pd.DataFrame, rows: Int[np.ndarray, "r"]) -> Int[
 def _codes(records: pd.DataFrame, column: str) -> tuple[Int[np.ndarray, "n"], int]:
     values = records[column].cat
     return values.codes.to_numpy(np.int64), len(values.categories)
-
-
-def _sum_by(
-    codes: Int[np.ndarray, "n"], values: Float[np.ndarray, "*b n"], n_codes: int
-) -> Float64[np.ndarray, "*b g"]:
-    """Sums of `values` by code, over any leading batch axes."""
-    order = np.argsort(codes, kind="stable")
-    present, first = np.unique(codes[order], return_index=True)
-    out = np.zeros((*values.shape[:-1], n_codes))
-    if len(present):
-        out[..., present] = np.add.reduceat(values[..., order].astype(np.float64), first, axis=-1)
-    return out

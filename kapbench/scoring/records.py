@@ -123,6 +123,13 @@ def table(parts: Sequence[Columns]) -> pd.DataFrame:
     return pd.DataFrame({k: pd.Categorical(v) if k in TEXT else v for k, v in joined.items()})
 
 
+def typed(records: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
+    """Text columns as pandas categories, after a file forgot which categories had no row."""
+    known = pd.CategoricalDtype(sorted(categories))
+    text = {c: known if c == "category" else "category" for c in TEXT if c in records}
+    return records.astype(dict.fromkeys(text, "str")).astype(text)
+
+
 def _annotation_columns(pair: Pair, shown: Int[np.ndarray, "q"]) -> Columns:
     n, source, target = len(shown), pair.source, pair.target
     visible = target.keypoints.visible

@@ -1,94 +1,189 @@
-"""Intervals and paired differences by a bootstrap over images.
+"""Intervals, paired differences and their p-values by a bootstrap over images.
 
-Pairs share images, so pairs are not independent: images are resampled, per category, and a pair
-weighs the product of how often its two images were drawn.
+Pairs share images, so they are not independent. Images are drawn within their category, and a pair
+weighs the product of how often its two images were drawn. Products count the effect of an image
+once but the noise of a pair three times (Owen 2007, "The pigeonhole bootstrap"). Where the two
+counts are added instead, twice the deviation has the same image effects and the noise but twice;
+what products have beyond that is the noise once. So both parts are known, and either gets its due:
+docs/statistics.md has the algebra, benchmarks/coverage.py the simulation.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float32, Float64, Int
 
-from kapbench.errors import KapbenchError
+from kapbench.scoring.estimators import Estimator
 
-Statistic = Callable[[pd.DataFrame, Float[np.ndarray, "b n"]], Float64[np.ndarray, "*b"]]
-CHUNK = 50
+N_RESAMPLES = 1000
+CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Draws of images, the same for any two tables about the same pairs.
+
+    `counts` [i b]: how often image i is in resample b. Of n images n − 1 are drawn, which makes the
+    variance of a mean over images right where n draws leave (n − 1)/n of it.
+    `source`, `target` [p]: each pair's images; `n_images` [c]: a category's.
+    """
+
+    counts: Float32[np.ndarray, "i b"]
+    source: Int[np.ndarray, "p"]
+    target: Int[np.ndarray, "p"]
+    n_images: Int[np.ndarray, "c"]
+
+    @classmethod
+    def of(
+        cls, records: pd.DataFrame, n_resamples: int = N_RESAMPLES, seed: int = 0
+    ) -> "Resampling":
+        """Pairs are numbered as the categories of `pair_id`."""
+        pair = records["pair_id"].cat.codes.to_numpy()
+        n_pairs = len(records["pair_id"].cat.categories)
+        names = [
+            _of_pair(pair, n_pairs, records["category"].astype(str) + "\0" + records[c].astype(str))
+            for c in ("source_image", "target_image")
+        ]
+        images, codes = np.unique(np.concatenate(names), return_inverse=True)
+        category_of = pd.Index([name.partition("\0")[0] for name in images])
+        rng = np.random.default_rng(seed)
+        counts = np.zeros((len(images), n_resamples), np.float32)
+        categories = records["category"].cat.categories
+        n_images = np.zeros(len(categories), np.int64)
+        for c, category in enumerate(categories):
+            members = np.flatnonzero(category_of == category)
+            n = n_images[c] = len(members)
+            if n:
+                counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
+        return cls(counts, codes[:n_pairs], codes[n_pairs:], n_images)
+
+    def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
+        """Products and sums of the draws of a pair's images, some resamples at a time."""
+        for start in range(0, self.counts.shape[1], CHUNK):
+            drawn = self.counts[:, start : start + CHUNK]
+            source, target = drawn[self.source], drawn[self.target]
+            yield source * target, source + target
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A score per category, `value` [c], and the same at every resample, by products and by sums.
+
+    Two of the same resampling and categories can be subtracted: a paired difference.
+    """
+
+    value: Float64[np.ndarray, "c"]
+    products: Float32[np.ndarray, "b c"]
+    sums: Float32[np.ndarray, "b c"]
+    n_images: Int[np.ndarray, "c"]
+
+    def __sub__(self, other: "Replicates") -> "Replicates":
+        return Replicates(
+            self.value - other.value,
+            self.products - other.products,
+            self.sums - other.sums,
+            self.n_images,
+        )
+
+    def variances(self) -> Float64[np.ndarray, "c"]:
+        """Of each category's score.
+
+        NaN with fewer than four images, or where more than one resample in a hundred had no score:
+        the rest would say too little.
+        """
+        n = np.where(self.n_images > 3, self.n_images, np.nan)
+        of_pairs = _variance(self.products - 2 * self.sums)
+        by_sums = _variance(2 * self.sums)
+        # Draws of one category hold each other down: a pair's noise is in the sums a little less
+        # than twice. No image is paired with itself: n − 2 of its n − 1 partners speak for it.
+        of_images = np.maximum(by_sums - 2 * (n - 2) / (n - 1) * of_pairs, 0)
+        return np.asarray(of_pairs + of_images * ((n - 1) / (n - 2)) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value and the 95 % percentile interval around it."""
+    """A value, its standard error, the degrees of freedom of that, and the 95 % interval."""
 
     value: float
-    low: float
-    high: float
+    error: float
+    freedom: float
+
+    @property
+    def half_width(self) -> float:
+        return self.error * _quantile(self.freedom)
+
+    @property
+    def low(self) -> float:
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half_width
+
+    @property
+    def p(self) -> float:
+        """Chance of a value this far from 0, either way, if the truth were 0."""
+        from scipy.special import stdtr
+
+        if math.isnan(self.error) or not self.error:
+            return math.nan if math.isnan(self.error) else float(self.value == 0)
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
 
 
-def image_weights(
-    records: pd.DataFrame, n_resamples: int, rng: np.random.Generator
-) -> Float64[np.ndarray, "b n"]:
-    """Weight of each row in each resample of the images of its category."""
-    source = records["source_image"].astype(str).to_numpy()
-    target = records["target_image"].astype(str).to_numpy()
-    images, codes = np.unique(np.concatenate([source, target]), return_inverse=True)
-    category_of = np.empty(len(images), dtype=object)
-    category_of[codes] = np.tile(records["category"].astype(str).to_numpy(), 2)
-    counts = np.zeros((n_resamples, len(images)))
-    for category in np.unique(category_of.astype(str)):
-        members = np.flatnonzero(category_of == category)
-        share = np.full(len(members), 1 / len(members))
-        counts[:, members] = rng.multinomial(len(members), share, size=n_resamples)
-    n = len(records)
-    return np.asarray(counts[:, codes[:n]] * counts[:, codes[n:]])
+def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
+    """A score per category at every resample."""
+    value = estimator.by_category().values
+    both = [[estimator.at(w).values for w in two] for two in resampling.weights()]
+    products, sums = (np.concatenate(kind).astype(np.float32) for kind in zip(*both, strict=True))
+    return Replicates(value, products, sums, resampling.n_images)
 
 
-def interval(
-    records: pd.DataFrame, statistic: Statistic, n_resamples: int = 1000, seed: int = 0
-) -> Interval:
-    """Value on the rows as they are, 2.5 and 97.5 percentile over resampled images."""
-    value = float(statistic(records, np.ones((1, len(records))))[0])
-    samples = [statistic(records, w) for w in _chunks(records, n_resamples, seed)]
-    return Interval(value, *_percentiles(np.concatenate(samples)))
+def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interval:
+    """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
-
-def paired_difference(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    statistic: Statistic,
-    n_resamples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """`first` − `second` with both scored on the same resamples.
-
-    Raises:
-        KapbenchError: the two tables are not about the same pairs and keypoints.
+    Categories are independent: their variances add up. Student's t with n − 1 degrees of freedom
+    for a category of n images, for an average Satterthwaite's.
     """
-    first, second = (r.sort_values(["pair_id", "keypoint"], kind="stable") for r in (first, second))
-    keys = [list(zip(r["pair_id"], r["keypoint"], strict=True)) for r in (first, second)]
-    if keys[0] != keys[1]:
-        raise KapbenchError(
-            "the two runs are not about the same pairs and keypoints",
-            fix="compare runs of one data set revision, split and category list",
-        )
-    ones = np.ones((1, len(first)))
-    value = float((statistic(first, ones) - statistic(second, ones))[0])
-    samples = [
-        statistic(first, w) - statistic(second, w) for w in _chunks(first, n_resamples, seed)
-    ]
-    return Interval(value, *_percentiles(np.concatenate(samples)))
+    chosen = weights > 0
+    if not chosen.any():
+        return Interval(math.nan, math.nan, math.nan)
+    share = (weights**2 * replicates.variances())[chosen]
+    spread = float((share**2 / (replicates.n_images[chosen] - 1)).sum())
+    freedom = float(share.sum()) ** 2 / spread if spread else math.inf
+    value = float((weights * replicates.value)[chosen].sum())
+    return Interval(value, math.sqrt(share.sum()), freedom)
 
 
-def _chunks(
-    records: pd.DataFrame, n_resamples: int, seed: int
-) -> Iterator[Float64[np.ndarray, "b n"]]:
-    rng = np.random.default_rng(seed)
-    for start in range(0, n_resamples, CHUNK):
-        yield image_weights(records, min(CHUNK, n_resamples - start), rng)
+def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
+    """p-values of k tests after Holm's correction; NaN (no test) stays and does not count."""
+    out = np.full(len(p), np.nan)
+    order = np.argsort(p)[: int((~np.isnan(p)).sum())]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return out
 
 
-def _percentiles(samples: Float64[np.ndarray, "b"]) -> tuple[float, float]:
-    """NaN where a resample had no score: an interval over the rest would be too narrow."""
-    low, high = np.percentile(samples, [2.5, 97.5])
-    return float(low), float(high)
+def _variance(values: Float32[np.ndarray, "b c"]) -> Float64[np.ndarray, "c"]:
+    """Over the resamples that have a score; NaN where more than a hundredth have none."""
+    known = ~np.isnan(values)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / n
+        squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0, dtype=np.float64)
+        return np.where(n >= 0.99 * len(values), squares / (n - 1), np.nan)
+
+
+def _quantile(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return 1.959963984540054 if math.isinf(freedom) else float(stdtrit(freedom, 0.975))
+
+
+def _of_pair(pair: Int[np.ndarray, "n"], n_pairs: int, values: "pd.Series[str]") -> "np.ndarray":
+    """The value of each pair's first row."""
+    out = np.full(n_pairs, "", dtype=object)
+    out[pair[::-1]] = values.to_numpy()[::-1]
+    return out.astype(str)

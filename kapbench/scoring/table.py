@@ -1,14 +1,14 @@
 """All scores of a run, in long form: one row per rule, average, alpha, split and category."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float64, Int
 
+from kapbench.scoring.estimators import ByCategory, Estimator
 from kapbench.scoring.metrics import (
-    ByCategory,
     Samples,
     kap,
     kap_samples,
@@ -19,6 +19,7 @@ from kapbench.scoring.metrics import (
 from kapbench.scoring.precision import average_precision, roc_auc
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.splits import SPLITS, select
+from kapbench.scoring.stats import Resampling, interval, replicates
 
 ROUNDING_DRAWS = 5
 
@@ -43,7 +44,7 @@ class Score:
     high: float = float("nan")
 
 
-def estimate(
+def estimator(
     records: pd.DataFrame,
     rule: Rule,
     alpha: float,
@@ -51,22 +52,64 @@ def estimate(
     *,
     metric: str | None = None,
     split: str = "all",
-    weights: Float[np.ndarray, "*b n"] | None = None,
     supervised: bool = False,
-) -> ByCategory:
+) -> Estimator:
     """A rule's score per category. `metric` defaults to the rule's own (kap or pck)."""
     rows = select(records, split)
     if isinstance(rule, KapRule):
-        return kap(
-            records, rule, alpha, average, rows, weights, twin_split=split == "absent_with_twin"
-        )
+        return kap(records, rule, alpha, average, rows, twin_split=split == "absent_with_twin")
     key = rule.decode_for(supervised).key
     correct = pck_correct(records, rule, key, alpha, dagger=metric == "pck_dagger")
     if metric == "symmetry_confusion":
         twin_error = records[f"twin_error_px@{key}"].to_numpy(float)
         at_twin = twin_error < alpha * records["size_px"].to_numpy(float)
-        return share(records, at_twin & ~correct, average, rows & _twin_visible(records), weights)
-    return share(records, correct, average, rows & pck_rows(records, rule), weights)
+        return share(records, at_twin & ~correct, average, rows & _twin_visible(records))
+    return share(records, correct, average, rows & pck_rows(records, rule))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One score to take: of a rule, by an average, at an alpha, on a split."""
+
+    rule: Rule
+    metric: str
+    average: str
+    alpha: float
+    split: str
+    over: Sequence[OverCategories]
+
+
+def asked(rules: Sequence[Rule], *, has_absent: bool = True) -> list[Asked]:
+    """Everything that a table of scores holds, less what is said of samples.
+
+    KAP is not defined where no keypoint can be absent (`has_absent` False): it is not asked for.
+    """
+    out: list[Asked] = []
+    for rule in rules:
+        if isinstance(rule, KapRule):
+            out += _kap_asked(rule) if has_absent else ()
+        else:
+            out += _pck_asked(rule)
+    return out
+
+
+def _kap_asked(rule: KapRule) -> Iterator[Asked]:
+    for alpha in rule.alphas:
+        for split in SPLITS:
+            for average, over in rule.averages.items():
+                # A pair hardly ever has both labels of this split: its samples are pooled or none.
+                if not (average == "pair" and split == "absent_with_twin"):
+                    yield Asked(rule, "kap", average, alpha, split, over)
+
+
+def _pck_asked(rule: PckRule) -> Iterator[Asked]:
+    plain = rule.subset == "all"
+    for alpha in rule.alphas:
+        for average, over in rule.averages.items():
+            for split in (s for s in SPLITS if s != "absent_with_twin") if plain else ("all",):
+                yield Asked(rule, "pck", average, alpha, split, over)
+            for metric in ("pck_dagger", "symmetry_confusion") if plain else ():
+                yield Asked(rule, metric, average, alpha, "all", over)
 
 
 def score_table(
@@ -75,57 +118,51 @@ def score_table(
     *,
     supervised: bool = False,
     has_absent: bool = True,
+    resampling: Resampling | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> list[Score]:
     """Every score of every rule: what run.json holds.
 
-    KAP is not defined where no keypoint can be absent (`has_absent` False): no row is written.
+    Args:
+        resampling: Draws of the records' images, for 95 % intervals; None: none. Splits have
+            theirs at a rule's first alpha.
+        advance: Told of every score that was taken, of `len(asked(rules))`.
     """
     out: list[Score] = []
-    for rule in rules:
+    for ask in asked(rules, has_absent=has_absent):
+        estimate = estimator(
+            records, ask.rule, ask.alpha, ask.average, metric=ask.metric, split=ask.split,
+            supervised=supervised,
+        )  # fmt: skip
+        with_interval = ask.split == "all" or ask.alpha == ask.rule.alphas[0]
+        out += _rows(records, ask, estimate, resampling if with_interval else None)
+        if advance is not None:
+            advance(1)
+    for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
-            if has_absent:
-                out.extend(_kap_scores(records, rule))
-        else:
-            out.extend(_pck_scores(records, rule, supervised))
+            out += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
     return out
 
 
-def _kap_scores(records: pd.DataFrame, rule: KapRule) -> Iterator[Score]:
-    for alpha in rule.alphas:
-        for split in SPLITS:
-            for average, over in rule.averages.items():
-                by = estimate(records, rule, alpha, average, split=split)
-                yield from _rows(records, rule, "kap", average, alpha, split, by, over)
-        yield from _sample_scores(records, rule, alpha)
-
-
-def _pck_scores(records: pd.DataFrame, rule: PckRule, supervised: bool) -> Iterator[Score]:
-    plain = rule.subset == "all"
-    for alpha in rule.alphas:
-        for average, over in rule.averages.items():
-            for split in (s for s in SPLITS if s != "absent_with_twin") if plain else ("all",):
-                by = estimate(records, rule, alpha, average, split=split, supervised=supervised)
-                yield from _rows(records, rule, "pck", average, alpha, split, by, over)
-            for metric in ("pck_dagger", "symmetry_confusion") if plain else ():
-                by = estimate(records, rule, alpha, average, metric=metric, supervised=supervised)
-                yield from _rows(records, rule, metric, average, alpha, "all", by, over)
-
-
 def _rows(
-    records: pd.DataFrame,
-    rule: Rule,
-    metric: str,
-    average: str,
-    alpha: float,
-    split: str,
-    by: ByCategory,
-    over: Sequence[OverCategories],
+    records: pd.DataFrame, ask: Asked, estimate: Estimator, resampling: Resampling | None
 ) -> Iterator[Score]:
-    for category, value, n in zip(records["category"].cat.categories, by.values, by.n, strict=True):
-        yield Score(rule.name, metric, average, alpha, split, category, float(value), int(n))
-    for how in over:
-        value = float(by.over_categories(how))
-        yield Score(rule.name, metric, average, alpha, split, how, value, int(by.n.sum()))
+    by = estimate.by_category()
+    one_each = np.eye(len(by.n))
+    weights = [*one_each, *(by.weights(how) for how in ask.over)]
+    names = [*records["category"].cat.categories, *ask.over]
+    values = [*by.values, *(by.over_categories(how) for how in ask.over)]
+    n = [*by.n, *[by.n.sum()] * len(ask.over)]
+    again = None if resampling is None else replicates(estimate, resampling)
+    for name, value, count, weight in zip(names, values, n, weights, strict=True):
+        low = high = float("nan")
+        if again is not None and count:
+            found = interval(again, weight)
+            low, high = (float(np.clip(bound, 0, 1)) for bound in (found.low, found.high))
+        yield Score(
+            ask.rule.name, ask.metric, ask.average, ask.alpha, ask.split, name, float(value),
+            int(count), low, high,
+        )  # fmt: skip
 
 
 def _sample_scores(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterator[Score]:
@@ -145,7 +182,10 @@ def _sample_scores(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterat
     }
     for metric, values in found.items():
         by = ByCategory(values, n, n, n - positive)
-        yield from _rows(records, rule, metric, "category", alpha, "all", by, ("mean",))
+        names = [*records["category"].cat.categories, "mean"]
+        every = [*zip(values, n, strict=True), (by.over_categories("mean"), n.sum())]
+        for name, (value, count) in zip(names, every, strict=True):
+            yield Score(rule.name, metric, "category", alpha, "all", name, float(value), int(count))
 
 
 def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[np.ndarray, "c"]:
@@ -155,11 +195,11 @@ def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[
     hundreds of such ties.
     """
     rng = np.random.default_rng(0)
-    exact = average_precision(samples.label, samples.score, None, codes, k)
+    exact = average_precision(samples.label, samples.score, codes, k)
     change = np.zeros(k)
     for _ in range(ROUNDING_DRAWS):
         step = rng.integers(-1, 2, len(samples.score)) * np.spacing(np.abs(samples.score))
-        noisy = average_precision(samples.label, samples.score + step, None, codes, k)
+        noisy = average_precision(samples.label, samples.score + step, codes, k)
         change = np.fmax(change, np.abs(noisy - exact))
     return np.where(np.isnan(exact), np.nan, change)
 

@@ -15,7 +15,7 @@ import pytest
 import kapbench
 from kapbench.scoring.metrics import kap_samples, pck_rows
 from kapbench.scoring.rules import load_rule
-from kapbench.scoring.table import estimate
+from kapbench.scoring.table import estimator
 
 ALPHAS = (0.10, 0.05, 0.01)
 CATEGORIES = ("cat", "dog")
@@ -176,5 +176,6 @@ def test_window_soft_argmax(golden, results, category, average):
         pair_id=pd.Categorical(records["pair_id"].astype(str)),
     )
     rule = load_rule("pck-geoaware-soft")
-    found = [estimate(records, rule, a, average, supervised=True).values[0] for a in ALPHAS]
+    made = (estimator(records, rule, a, average, supervised=True) for a in ALPHAS)
+    found = [m.by_category().values[0] for m in made]
     assert found == near(said[f"soft_window7_pck_{average}"])

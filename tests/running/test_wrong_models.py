@@ -1,12 +1,18 @@
 """What a model or a data set can do wrong: one clear message that names it, and nothing stored."""
 
+import inspect
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.running.pictures import picture, picture_hash
+from kapbench.running.results import load_records
+from kapbench.running.shard import checked
 from kapbench.scoring.rules import load_rule
+from kapbench.types import Grid
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
@@ -119,3 +125,53 @@ def test_pixel_decoding_needs_an_encoder(tmp_path):
         evaluate(tmp_path, TinyPairModel(), rules=dift)
     done = evaluate(tmp_path, TinyEncoder(), rules=dift)
     assert done.records["error_px@dift"].notna().any()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.zeros((3, 4, 4)), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
+        (np.zeros((2, 4)), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
+        (np.full((2, 4, 4), np.nan), "values that are not finite"),
+    ],
+)
+def test_a_wrong_similarity_map_names_its_pair(values, said):
+    pair = TinyDataset().pairs()[0]
+    given = SimpleNamespace(values=values, grid=Grid.letterbox((24, 20), 4, 840), queries=None)
+    # Past the type hooks that only tests have: what a user's run would meet.
+    plain = inspect.unwrap(checked)
+    with pytest.raises(KapbenchError, match=said) as caught:
+        plain(given, 2, pair)
+    assert pair.pair_id in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
+def test_a_run_in_which_nothing_can_be_asked_says_so_and_has_no_number(tmp_path, model):
+    blind = tuple(v.image_id for v in TinyDataset().views())
+    done = evaluate(tmp_path, model(), TinyDataset(blind=blind), intervals=True)
+    assert len(done.records) == 0
+    assert {row.value for row in done.card.scores} == {None}
+    assert {row.n for row in done.card.scores} == {0}
+    again = load_records(done.folder)
+    assert list(again["category"].cat.categories) == ["cat", "dog"]
+
+
+def test_a_category_that_asks_nothing_stands_in_the_table_with_n_0(tmp_path):
+    blind = tuple(v.image_id for v in TinyDataset().views() if v.category == "cat")
+    done = evaluate(tmp_path, dataset=TinyDataset(blind=blind))
+    cat, dog, mean = (
+        done.card.score("kap-cvpr24", "kap", 0.1, where, average="category")
+        for where in ("cat", "dog", "mean")
+    )
+    assert (cat.value, cat.n) == (None, 0)
+    assert dog.value == mean.value
+
+
+def test_every_headline_has_an_interval(tmp_path):
+    # Six images a category: with four, a resample in sixteen is one image alone.
+    dataset = TinyDataset(n_images=6)
+    done = evaluate(tmp_path, dataset=dataset, intervals=True)
+    for rule in RULES:
+        average, over = rule.headline
+        row = done.card.score(rule.name, rule.metric, 0.1, over, average=average)
+        assert row.low < row.value < row.high

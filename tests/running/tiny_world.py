@@ -32,6 +32,7 @@ class TinyDataset:
     has_absent: bool = True
     masks: bool = True
     azimuths: bool = True
+    n_images: int = 4  # of each category
     blind: tuple[str, ...] = ()  # images that show no keypoint
     categories: tuple[str, ...] = CATEGORIES
     reads: list[str] = field(default_factory=list)
@@ -56,7 +57,7 @@ class TinyDataset:
 
     def views(self, categories=None) -> list[View]:
         wanted = self.categories if categories is None else categories
-        return [self._view(c, i) for c in sorted(wanted) for i in range(4)]
+        return [self._view(c, i) for c in sorted(wanted) for i in range(self.n_images)]
 
     def _view(self, category: str, i: int) -> View:
         image_id = f"{category}/{i}"

@@ -5,12 +5,15 @@ Written-out cases use an image of 840 × 840 px, so that the 840 px frame is the
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kapbench.scoring.estimators import ByCategory
 from kapbench.scoring.records import Needs, pair_columns, table
 from kapbench.scoring.rules import Rule, load_rule, rule_names
+from kapbench.scoring.table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
 SIDE = 840
@@ -74,6 +77,11 @@ def similarity(given: Pair, values: np.ndarray, grid: Grid | None = None) -> Sim
 def records(cases: Sequence[Case], rules: Sequence[Rule] = MAP_RULES) -> pd.DataFrame:
     needs = Needs.of(rules)
     return table([pair_columns(p, similarity(p, m), needs) for p, m in cases])
+
+
+def estimate(*given: Any, **named: Any) -> ByCategory:
+    """An estimator's scores with every pair counted once."""
+    return estimator(*given, **named).by_category()
 
 
 def drawn(

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scoring_cases import MAP_RULES, pair, peaks, records
+from scoring_cases import MAP_RULES, estimate, pair, peaks, records
 
 from kapbench.scoring.rules import KapRule, load_rule
-from kapbench.scoring.table import estimate, score_table
+from kapbench.scoring.table import estimator, score_table
 
 KAP_RULES = [r for r in MAP_RULES if isinstance(r, KapRule)]
 PCK_RULES = [r for r in MAP_RULES if not isinstance(r, KapRule)]
@@ -108,7 +108,8 @@ def test_weights_of_zero_leave_no_score():
     rows = records([PLAIN, ABSENT])
     for rule in MAP_RULES:
         for average in rule.averages:
-            values = estimate(rows, rule, 0.10, average, weights=np.zeros((2, len(rows)))).values
+            made = estimator(rows, rule, 0.10, average)
+            values = made.at(np.zeros((2, 3), np.float32)).values
             assert np.isnan(values).all()
 
 

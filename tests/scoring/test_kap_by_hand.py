@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from scoring_cases import pair, peaks, records
+from scoring_cases import estimate, pair, peaks, records
 
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import KapRule, load_rule
-from kapbench.scoring.table import estimate
 
 
 def rule(name: str) -> KapRule:

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from scoring_cases import pair, peaks, records
+from scoring_cases import estimate, pair, peaks, records
 
 from kapbench.scoring.records import renumbered
 from kapbench.scoring.rules import PckRule, load_rule
-from kapbench.scoring.table import estimate
 
 
 def rule(name: str) -> PckRule:

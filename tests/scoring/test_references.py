@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from kapbench.scoring.cells import circle_maxima
+from kapbench.scoring.estimators import PooledPrecision
 from kapbench.scoring.precision import average_precision, roc_auc
 from kapbench.scoring.rules import Geometry
 
@@ -30,17 +31,24 @@ def test_average_precision_is_scikit_learns(seed, n, n_scores):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.booleans())
-def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, whole):
+@given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.sampled_from([1.0, 0.25, 3.0]))
+def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, negatives_weigh):
     rng, label, score = _samples(seed, n, n_scores)
-    weights = rng.integers(0, 4, (3, n)) if whole else rng.uniform(0.01, 2, (3, n))
-    found = average_precision(label, score, weights.astype(float))
-    for value, w in zip(found[:, 0], weights, strict=True):
-        if (w * label).sum() > 0:
-            expected = average_precision_score(label[w > 0], score[w > 0], sample_weight=w[w > 0])
-            assert value == pytest.approx(expected, abs=1e-12)
-        else:
-            assert np.isnan(value)
+    category, pair = rng.integers(0, 2, n), rng.integers(0, 5, n)
+    weights = rng.integers(0, 4, (5, 3))
+    pooled = PooledPrecision(
+        label, score, pair, category, np.zeros(2, np.int64), np.full(2, negatives_weigh)
+    )
+    found = pooled.at(weights.astype(np.float32)).values
+    for b in range(3):
+        for c in range(2):
+            w = weights[pair, b] * np.where(label, 1.0, negatives_weigh) * (category == c)
+            if (w * label).sum() > 0:
+                kept = w > 0
+                expected = average_precision_score(label[kept], score[kept], sample_weight=w[kept])
+                assert found[b, c] == pytest.approx(expected, abs=1e-6)
+            else:
+                assert np.isnan(found[b, c])
 
 
 @settings(max_examples=40, deadline=None)
@@ -48,12 +56,14 @@ def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, whole):
 def test_groups_are_scored_as_if_alone(seed, n, n_groups):
     rng, label, score = _samples(seed, n, 4)
     group = rng.integers(0, n_groups, n)
-    weights = rng.integers(0, 3, (2, n)).astype(float)
-    found = average_precision(label, score, weights, group, n_groups)
+    found = average_precision(label, score, group, n_groups)
+    pooled = PooledPrecision(label, score, np.arange(n), group, np.zeros(n_groups, np.int64))
+    np.testing.assert_allclose(pooled.by_category().values, found, atol=1e-12)
     for g in range(n_groups):
         own = group == g
-        alone = average_precision(label[own], score[own], weights[:, own])[:, 0]
-        np.testing.assert_allclose(found[:, g], alone, atol=1e-12)
+        np.testing.assert_allclose(
+            found[g], average_precision(label[own], score[own])[0], atol=1e-12
+        )
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
 from kapbench.scoring.splits import select
-from kapbench.scoring.table import estimate
+from kapbench.scoring.table import estimator
 
 # A published rule's name never changes meaning. If this fails, give the changed rule a new name.
 FROZEN = {
@@ -119,7 +119,8 @@ def test_alphas_that_round_alike_are_kept_apart():
     # the larger circle only.
     case = (pair([(5, 5)], [(420, 210)], size_px=980), peaks({6: 1, 11: 4}))
     rows = records([case], [rule])
-    assert [float(estimate(rows, rule, a, "category").values[0]) for a in rule.alphas] == [0.5, 1.0]
+    found = [estimator(rows, rule, a, "category").by_category() for a in rule.alphas]
+    assert [float(by.values[0]) for by in found] == [0.5, 1.0]
 
 
 def test_an_unknown_split_suggests_the_nearest():

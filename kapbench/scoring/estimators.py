@@ -1,0 +1,165 @@
+"""Scores per category that can be taken again at any weights of pairs: what a bootstrap repeats."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int, Num
+
+from kapbench.scoring.rules import OverCategories
+
+_BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ByCategory:
+    """One score per category; `n` samples, keypoints or pairs behind each, `n_pairs`, negatives."""
+
+    values: Float64[np.ndarray, "*b c"]
+    n: Int[np.ndarray, "c"]
+    n_pairs: Int[np.ndarray, "c"]
+    n_negative: Int[np.ndarray, "c"]
+
+    def over_categories(self, how: OverCategories) -> Float64[np.ndarray, "*b"]:
+        """Average over categories.
+
+        A category in which nothing was asked (n = 0) is left out; one that was asked but has no
+        score makes the average NaN.
+        """
+        weight = self.weights(how)
+        if not weight.any():
+            return np.full(self.values.shape[:-1], np.nan)
+        return np.asarray((self.values[..., weight > 0] * weight[weight > 0]).sum(axis=-1))
+
+    def weights(self, how: OverCategories) -> Float64[np.ndarray, "c"]:
+        """What each category weighs in an average; the sum is 1, or 0 where nothing was asked."""
+        by = {
+            "mean": (self.n > 0).astype(np.float64),
+            "pair_weighted": self.n_pairs,
+            "pooled": self.n,
+            "negative_weighted": self.n_negative,
+        }[how] * (self.n > 0)
+        return np.asarray(by / by.sum() if by.any() else by, np.float64)
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A score per category as a function of how often each pair counts."""
+
+    def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+        """`weights` of pairs, in the order of the categories of `pair_id`; an integer weight is
+        that many copies of the pair. A category without weight where it counts has no score: NaN.
+        """
+
+    def by_category(self) -> ByCategory:
+        """Every pair counted once."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A weighted sum over pairs by another: shares of points, and means of pairs' scores."""
+
+    numerator: Float64[np.ndarray, "p"]
+    denominator: Float64[np.ndarray, "p"]
+    category: Int[np.ndarray, "p"]  # −1: a pair that has no row
+    n: Int[np.ndarray, "c"]
+    n_pairs: Int[np.ndarray, "c"]
+    n_negative: Int[np.ndarray, "c"]
+
+    def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+        member = self.category[:, None] == np.arange(len(self.n))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = weights.T @ (member * self.numerator[:, None])
+            below = weights.T @ (member * self.denominator[:, None])
+            values = np.where(below > 0, above / below, np.nan)
+        return ByCategory(values, self.n, self.n_pairs, self.n_negative)
+
+    def by_category(self) -> ByCategory:
+        return _once(self, len(self.numerator))
+
+
+@dataclass(frozen=True)
+class PooledPrecision:
+    """Average precision over all samples of a category, tied scores moving together.
+
+    Σ (R_i − R_{i−1})·P_i over the distinct scores, highest first, as scikit-learn defines it.
+    """
+
+    label: Bool[np.ndarray, "s"]
+    score: Num[np.ndarray, "s"]
+    pair: Int[np.ndarray, "s"]
+    category: Int[np.ndarray, "s"]
+    n_pairs: Int[np.ndarray, "c"]
+    negatives_weigh: Float64[np.ndarray, "c"] | None = None  # None: what positives weigh
+
+    @cached_property
+    def n(self) -> Int[np.ndarray, "c"]:
+        return np.bincount(self.category, minlength=len(self.n_pairs))
+
+    @cached_property
+    def n_negative(self) -> Int[np.ndarray, "c"]:
+        return np.bincount(self.category[~self.label], minlength=len(self.n_pairs))
+
+    def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+        values = np.full((weights.shape[1], len(self.n)), np.nan)
+        for c, ranked in self._ranked.items():
+            factor = 1.0 if self.negatives_weigh is None else float(self.negatives_weigh[c])
+            values[:, c] = ranked.precision(weights, factor)
+        return ByCategory(values, self.n, self.n_pairs, self.n_negative)
+
+    def by_category(self) -> ByCategory:
+        return _once(self, int(self.pair.max(initial=0)) + 1)
+
+    @cached_property
+    def _ranked(self) -> "dict[int, _Ranked]":
+        return {int(c): self._rank(self.category == c) for c in np.unique(self.category)}
+
+    def _rank(self, members: Bool[np.ndarray, "s"]) -> "_Ranked":
+        chosen = np.flatnonzero(members)
+        chosen = chosen[np.argsort(-self.score[chosen], kind="stable")]
+        label, score = self.label[chosen], self.score[chosen]
+        ends = np.flatnonzero(np.append(score[1:] != score[:-1], True))
+        n_positive = np.cumsum(label)[ends]
+        gains = np.diff(n_positive, prepend=0) > 0  # other ends add nothing to the sum
+        return _Ranked(self.pair[chosen], np.flatnonzero(label), ends[gains], n_positive[gains] - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Samples of one category, best first; `ends` are the last of each tie that holds positives."""
+
+    pair: Int[np.ndarray, "s"]
+    positive: Int[np.ndarray, "t"]
+    ends: Int[np.ndarray, "e"]
+    n_before: Int[np.ndarray, "e"]  # positives up to an end, less one
+
+    def precision(
+        self, weights: Float[np.ndarray, "p b"], negatives_weigh: float
+    ) -> Float64[np.ndarray, "b"]:
+        if not len(self.ends):
+            return np.full(weights.shape[1], np.nan)
+        sample = weights[self.pair]
+        # Sums of counts stay whole numbers below 2**24: exact in the weights' own float32.
+        true = _running_sums(sample[self.positive])[self.n_before]
+        taken = _running_sums(sample)[self.ends]
+        if negatives_weigh != 1.0:
+            taken = true + negatives_weigh * (taken - true)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at_end = np.diff(true, axis=0, prepend=0) * np.where(taken > 0, true / taken, 0)
+            return np.where(true[-1] > 0, at_end.sum(axis=0, dtype=np.float64) / true[-1], np.nan)
+
+
+def _running_sums(values: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n b"]:
+    """Sums of the rows up to each: a triangle of ones over blocks is three times np.cumsum's pace."""
+    n, width = values.shape
+    blocks = np.zeros((-(-n // _BLOCK), _BLOCK, width), values.dtype)
+    blocks.reshape(-1, width)[:n] = values
+    within = np.tril(np.ones((_BLOCK, _BLOCK), values.dtype)) @ blocks
+    before = np.cumsum(within[:, -1], axis=0) - within[:, -1]
+    return np.asarray((within + before[:, None]).reshape(-1, width)[:n])
+
+
+def _once(estimator: Estimator, n_pairs: int) -> ByCategory:
+    by = estimator.at(np.ones((n_pairs, 1)))
+    return ByCategory(by.values[0], by.n, by.n_pairs, by.n_negative)
