@@ -5,19 +5,32 @@ import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
+_Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]  # also a folder's and a key's
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Decode(_Frozen):
@@ -29,11 +42,11 @@ class Decode(_Frozen):
     `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
     """
 
-    key: str
+    key: _Name
     offset: Literal["half-cell-minus-half", "floor-half-cell", "centre", "pixel"]
-    frame_px: int | None
-    window: int | None = None
-    temperature: float | None = None
+    frame_px: PositiveInt | None
+    window: PositiveInt | None = None
+    temperature: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Decode":
@@ -51,21 +64,36 @@ class Geometry(_Frozen):
     does not show is measured as if it sat at the frame's (0, 0), where the published code keeps it.
     """
 
-    key: str
+    key: _Name
     anchor: Literal["top-left", "centre"]
-    frame_px: int | None
+    frame_px: PositiveInt | None
     closed: bool
     nearest_inside: bool
     absent_at_corner: bool
 
 
 class _Rule(_Frozen):
-    name: str
+    name: _Name
     summary: str
     source: str
     notes: tuple[str, ...] = ()
-    alphas: tuple[float, ...]
+    alphas: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
     headline: tuple[Average, OverCategories]
+    averages: dict[Any, tuple[OverCategories, ...]]
+
+    @field_validator("alphas")
+    @classmethod
+    def _distinct(cls, alphas: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(alphas)) < len(alphas):
+            raise ValueError("an alpha stands there twice")
+        return alphas
+
+    @model_validator(mode="after")
+    def _headline_is_taken(self) -> "_Rule":
+        average, over = self.headline
+        if over not in self.averages.get(average, ()):
+            raise ValueError(f"the headline {average}, {over} is not among the averages")
+        return self
 
     @property
     def hash(self) -> str:
@@ -112,19 +140,35 @@ def rule_names() -> tuple[str, ...]:
     return tuple(sorted(e.name.removesuffix(".json") for e in entries if e.name.endswith(".json")))
 
 
-@functools.cache
 def load_rule(name: str) -> Rule:
     """A shipped rule by name, or a rule file by path (ending in .json).
 
     Raises:
-        KapbenchError: no such rule, or the file is not one.
+        KapbenchError: no such rule; the file is not one, or gives a shipped rule's name to other
+            choices.
     """
     if name.endswith(".json"):
-        return _parse(Path(name))
+        return _own(_parse(Path(name)), Path(name))
     if name not in rule_names():
         raise unknown("rule", name, rule_names())
-    with_path = files("kapbench.scoring").joinpath("rules", f"{name}.json")
-    return _adapter.validate_json(with_path.read_text(encoding="utf-8"))
+    return _shipped(name)
+
+
+@functools.cache
+def _shipped(name: str) -> Rule:
+    path = files("kapbench.scoring").joinpath("rules", f"{name}.json")
+    return _adapter.validate_json(path.read_text(encoding="utf-8"))
+
+
+def _own(rule: Rule, path: Path) -> Rule:
+    """A file's rule, once it is sure that its name means nothing else."""
+    if rule.name in rule_names() and rule.hash != _shipped(rule.name).hash:
+        raise KapbenchError(
+            f"'{rule.name}' is a rule of kapbench, and this file chooses otherwise",
+            place=f"{path}, key name",
+            fix="give it a name of its own",
+        )
+    return rule
 
 
 def _parse(path: Path) -> Rule:

@@ -27,7 +27,7 @@ FROZEN = {
 }
 
 
-def as_file(tmp_path, name: str, **changes):
+def as_file(tmp_path, name: str, /, **changes):
     content = load_rule(name).model_dump(mode="json") | changes
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(content))
@@ -60,6 +60,59 @@ def test_words_are_no_choice_and_choices_are(tmp_path):
     assert load_rule(str(as_file(tmp_path, "kap-cvpr24", summary="x", notes=[]))).hash == rule.hash
     assert rule.model_copy(update={"empty": "zero"}).hash != rule.hash
     assert len({load_rule(n).hash for n in rule_names()}) == len(rule_names())
+
+
+def test_a_files_rule_may_not_pass_for_a_shipped_one(tmp_path):
+    with pytest.raises(KapbenchError, match="'kap-v1' is a rule of kapbench") as caught:
+        load_rule(str(as_file(tmp_path, "kap-v1", empty="zero")))
+    assert str(tmp_path / "mine.json") in str(caught.value)
+    assert "a name of its own" in caught.value.fix
+    renamed = load_rule(str(as_file(tmp_path, "kap-v1", name="mine", empty="zero")))
+    assert (renamed.name, renamed.empty) == ("mine", "zero")
+
+
+def test_an_edited_file_is_read_again(tmp_path):
+    path = str(as_file(tmp_path, "kap-v1", name="mine"))
+    assert load_rule(path).alphas == (0.1, 0.05, 0.01)
+    as_file(tmp_path, "kap-v1", name="mine", alphas=[0.2])
+    assert load_rule(path).alphas == (0.2,)
+
+
+GEOMETRY = load_rule("kap-cvpr24").model_dump(mode="json")["geometry"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"alphas": []}, "alphas"),
+        ({"alphas": [0.1, 0]}, "alphas"),
+        ({"alphas": [-0.1]}, "alphas"),
+        ({"alphas": [0.1, 0.1]}, "stands there twice"),
+        ({"headline": ["pair", "mean"]}, "headline pair, mean is not among the averages"),
+        ({"headline": ["category", "pooled"]}, "headline category, pooled is not among"),
+        ({"averages": {}}, "not among the averages"),
+        ({"geometry": GEOMETRY | {"frame_px": 0}}, "frame_px"),
+        ({"geometry": GEOMETRY | {"frame_px": -840}}, "frame_px"),
+        ({"geometry": GEOMETRY | {"key": "a@b"}}, "key"),
+        ({"name": ""}, "name"),
+        ({"name": "../../mine"}, "name"),
+    ],
+    ids=str,
+)
+def test_choices_that_make_no_sense_are_refused(tmp_path, changes, said):
+    with pytest.raises(KapbenchError, match="not a rule") as caught:
+        load_rule(str(as_file(tmp_path, "kap-cvpr24", **({"name": "mine"} | changes))))
+    assert said in str(caught.value)
+
+
+DECODE = load_rule("pck-geoaware-soft").model_dump(mode="json")["decode"]
+
+
+@pytest.mark.parametrize("change", [{"frame_px": 0}, {"window": 0}, {"temperature": 0.0}], ids=str)
+def test_decodes_that_make_no_sense_are_refused(tmp_path, change):
+    with pytest.raises(KapbenchError, match="not a rule") as caught:
+        load_rule(str(as_file(tmp_path, "pck-v1", name="mine", decode=DECODE | change)))
+    assert next(iter(change)) in str(caught.value)
 
 
 def test_an_unknown_rule_suggests_the_nearest():
