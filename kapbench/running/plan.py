@@ -11,6 +11,7 @@ from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.types import Pair, View
 
 SHARD_PAIRS = 128
+SCORING_VERSION = 2  # raised where the same maps would give other rows, scores or intervals
 DEFAULT_RULES = (
     "kap-cvpr24",
     "kap-neurips25",
@@ -71,6 +72,7 @@ def make_plan(
         _check_rule(rule, model, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
     whole = fingerprint(
+        SCORING_VERSION,
         dataset.name,
         dataset.revision,
         dataset.split,
@@ -86,11 +88,29 @@ def make_plan(
 
 
 def rules_named(names: Sequence[str], dataset: Dataset) -> list[Rule]:
-    """Rules by name; none named: every rule that one pass serves and the data set defines."""
+    """Rules by name; none named: every rule that one pass serves and the data set defines.
+
+    Raises:
+        KapbenchError: an unknown rule, or two files that give one name to different rules.
+    """
+    found: dict[str, Rule] = {}
+    for name in names or DEFAULT_RULES:
+        rule = load_rule(name)
+        if found.setdefault(rule.name, rule).hash != rule.hash:
+            raise KapbenchError(
+                f"two different rules are named '{rule.name}'",
+                place=name,
+                fix="give each rule file a name of its own",
+            )
     if names:
-        return [load_rule(name) for name in dict.fromkeys(names)]
-    rules = [load_rule(name) for name in DEFAULT_RULES]
-    return [r for r in rules if dataset.has_absent or not isinstance(r, KapRule)]
+        return list(found.values())
+    defined = kap_is_defined(dataset)
+    return [rule for rule in found.values() if defined or not isinstance(rule, KapRule)]
+
+
+def kap_is_defined(dataset: Dataset) -> bool:
+    """Whether a keypoint can be absent from the target, and T is the object's, not the image's."""
+    return dataset.has_absent and dataset.size_from == "box"
 
 
 def model_kind(model: Model) -> str:
@@ -122,7 +142,7 @@ def _check_model(model: Model) -> None:
 
 
 def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
-    if isinstance(rule, KapRule) and (not dataset.has_absent or dataset.size_from == "image"):
+    if isinstance(rule, KapRule) and not kap_is_defined(dataset):
         raise KapbenchError(
             f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent there, "
             "or its distances are shares of the image",

@@ -12,9 +12,10 @@ from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.running import provenance as provenance_module
-from kapbench.running.plan import make_plan, model_kind
+from kapbench.running.plan import make_plan, model_kind, rules_named
 from kapbench.running.progress import Progress
 from kapbench.running.results import RunCard, find_runs, load_card, load_records, save_run
+from kapbench.scoring.rules import load_rule
 
 
 def plan_of(model=None, dataset=None, rules=RULES, categories=None):
@@ -72,6 +73,36 @@ def test_shards_hold_every_pair_once_and_a_target_whole(monkeypatch, shard_pairs
             holders.setdefault(pair.target.image_id, set()).add(shard.number)
     assert all(len(numbers) == 1 for numbers in holders.values())
     assert len(plan.shards) == -(-8 // -(-shard_pairs // 3))
+
+
+@pytest.fixture
+def rule_file(tmp_path):
+    """Writes kap-v1 under another name, with changes, into a file that is named first."""
+
+    def write(name: str, **changes) -> str:
+        content = load_rule("kap-v1").model_dump(mode="json") | {"name": "mine"} | changes
+        (tmp_path / name).write_text(json.dumps(content))
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_one_name_for_two_rules_is_refused(rule_file):
+    one, other = rule_file("one.json"), rule_file("other.json", empty="zero")
+    with pytest.raises(KapbenchError, match="two different rules are named 'mine'") as caught:
+        rules_named([one, other], TinyDataset())
+    assert caught.value.place == other
+    same = rule_file("same.json", summary="in other words")
+    assert [r.name for r in rules_named([one, "pck-v1", same], TinyDataset())] == ["mine", "pck-v1"]
+
+
+@pytest.mark.parametrize("change", [{"has_absent": False}, {"size_from": "image"}])
+def test_the_default_rules_are_those_that_the_data_set_defines(change):
+    metrics = [r.metric for r in rules_named([], TinyDataset(**change))]
+    assert metrics
+    assert set(metrics) == {"pck"}
+    assert {r.metric for r in rules_named([], TinyDataset())} == {"kap", "pck"}
+    plan_of(dataset=TinyDataset(**change), rules=rules_named([], TinyDataset(**change)))
 
 
 def test_kinds():
