@@ -41,17 +41,26 @@ class ResultSet:
         return pd.DataFrame([row.model_dump() for row in self.card.scores])
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:
-        """The number that a rule is quoted by, averaged over categories; NaN where undefined."""
+        """The number that a rule is quoted by, averaged over categories; NaN where undefined.
+
+        Args:
+            rule: A rule's name or file.
+
+        Raises:
+            KapbenchError: the run was not scored by this rule at this alpha.
+        """
         from kapbench.scoring.rules import load_rule
 
         chosen = load_rule(rule)
         average, over = chosen.headline
-        row = self.card.score(rule, chosen.metric, alpha, over, average=average)
-        if row is None:
+        scored = any((r.name, r.hash) == (chosen.name, chosen.hash) for r in self.card.rules)
+        row = self.card.score(chosen.name, chosen.metric, alpha, over, average=average)
+        if row is None or not scored:
             raise KapbenchError(
-                f"this run has no {rule} at alpha {alpha}",
+                f"this run has no {chosen.name} at alpha {alpha:g}",
                 place=self.folder,
-                fix=f"evaluate with rule={rule!r}",
+                fix=f"evaluate with rule={rule!r}, at one of its alphas: "
+                + ", ".join(f"{a:g}" for a in chosen.alphas),
             )
         return float("nan") if row.value is None else row.value
 

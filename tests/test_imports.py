@@ -114,7 +114,7 @@ def test_only_features_import_torch(module):
         "import kapbench.scoring.table",
         "import kapbench.running.results",
         "import kapbench_leaderboard.board",
-        "import kapbench_leaderboard.show",
+        "import kapbench_leaderboard.tables",
     ],
 )
 def test_no_torch_comes_along(statement):

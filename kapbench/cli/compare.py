@@ -2,13 +2,14 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.board import FORMATS, board
+from kapbench.cli.board import FORMATS, VIEWS, board
 from kapbench.cli.options import output_format, runs_root
 from kapbench.errors import KapbenchError
 
@@ -21,11 +22,12 @@ NARROWEST = 80
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
-@click.option("--by", type=click.Choice(["category", "rule"]), help="Columns instead of splits.")
+@click.option("--by", type=click.Choice(VIEWS), help="Other columns than the summary's.")
 @click.option("--rule", "rules", multiple=True, help="Show these rules; may be repeated.")
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True), default=0.10, show_default=True
 )
+@click.option("--paired", is_flag=True, help="Add ranks, paired differences and p-values.")
 @output_format(*FORMATS)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
@@ -36,6 +38,7 @@ def compare(
     by: str | None,
     rules: tuple[str, ...],
     alpha: float,
+    paired: bool,
     how: str,
     output: Path | None,
 ) -> None:
@@ -48,21 +51,27 @@ def compare(
       kapbench compare
       kapbench compare sphere.lite0 lite0 --by category
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
+      kapbench compare sphere.lite0 lite0 --paired
+      kapbench compare --by symmetry --format latex -o table.tex
       kapbench compare --format csv -o scores.csv
     """
-    cards = _cards(runs, runs_root)
+    found = _runs(runs, runs_root)
+    cards = list(found.values())
     chosen = _rule_names(rules, cards)
     _check_alpha(alpha, cards)
     on_screen = how == "text" and output is None
-    text = board()(
-        cards,
-        rules=chosen or None,
-        by=by,
-        alpha=alpha,
-        how=how,
-        width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
-        colour=on_screen and sys.stdout.isatty(),
-    )
+    with _progress(len(found) if paired else 0) as advance:
+        text = board()(
+            found,
+            rules=chosen or None,
+            by=by,
+            alpha=alpha,
+            how=how,
+            paired=paired,
+            width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
+            colour=on_screen and sys.stdout.isatty(),
+            advance=advance,
+        )
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -71,25 +80,44 @@ def compare(
         write_atomically(output, text.encode())
 
 
-def _cards(runs: Sequence[str], root: Path) -> "list[RunCard]":
+@contextmanager
+def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar over runs on stderr, where there is something to wait for."""
+    if not n_runs:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("resampling images", total=n_runs)
+        yield lambda n: bar.advance(task, n)
+
+
+def _runs(names: Sequence[str], root: Path) -> "dict[Path, RunCard]":
     from kapbench.running.results import find_runs, load_card
 
-    below = {folder: load_card(folder) for folder in find_runs(root)}
-    if not runs:
+    below: dict[Path, RunCard] = {}
+    for folder in find_runs(root):
+        try:
+            below[folder.resolve()] = load_card(folder)
+        except KapbenchError as error:  # one damaged card must not hide the others
+            click.echo(f"left out: {error}", err=True)
+    if not names:
         if not below:
             raise KapbenchError(
                 "no finished runs",
                 place=root,
                 fix="`kapbench run` makes one; --runs looks elsewhere",
             )
-        return list(below.values())
+        return below
     found: dict[Path, RunCard] = {}
-    for name in runs:
+    for name in names:
         by_name = {folder: c for folder, c in below.items() if c.model.name == name}
         found |= by_name or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
         if not by_name and not find_runs(Path(name)):
             raise _no_run(name, [c.model.name for c in below.values()], root)
-    return list({folder.resolve(): card for folder, card in found.items()}.values())
+    return found
 
 
 def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:

@@ -1,5 +1,6 @@
 """`kapbench run`: score a model on a data set, beside the random control."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kapbench.types import Coverage
 
 CONTROL = "random"
+ALPHA = 0.10  # of the table
 
 
 @click.command()
@@ -88,10 +90,10 @@ def run(
     named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
     done = job.score(model, named | typed("models", model, options))
-    cards = [done.card]
+    shown = {done.folder: done.card}
     if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
-        cards.append(beside.card)
-    click.echo(board()(cards, rules=job.rule_names or None), nl=False)
+        shown[beside.folder] = beside.card
+    click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     click.echo(f"run folder: {shown_path(done.folder)}")
 
 
@@ -111,12 +113,22 @@ class _Job:
     force: bool
     quiet: bool
 
+    @functools.cached_property
+    def _rules(self) -> "list[Rule]":
+        from kapbench.running.plan import rules_named
+
+        return rules_named(self.rules, self.dataset)
+
     @property
     def rule_names(self) -> list[str]:
         """Names of the rules asked for; a rule file's name is inside it."""
-        from kapbench.scoring.rules import load_rule
+        return [rule.name for rule in self._rules] if self.rules else []
 
-        return [load_rule(rule).name for rule in self.rules]
+    @property
+    def alpha(self) -> float:
+        """What the table shows: the usual alpha, or the rules' first where none has that."""
+        alphas = [alpha for rule in self._rules for alpha in rule.alphas]
+        return ALPHA if ALPHA in alphas else alphas[0]
 
     def say(self, message: str) -> None:
         if not self.quiet:
@@ -133,18 +145,16 @@ class _Job:
 
     def score(self, name: str, options: dict[str, Any]) -> "Finished":
         from kapbench.evaluation import load_model
-        from kapbench.running.plan import rules_named
 
         model = load_model(name, device=self.device, dataset=self.dataset.name, **options)
-        return self._run(model, rules_named(self.rules, self.dataset), force=self.force)
+        return self._run(model, self._rules, force=self.force)
 
     def control(self) -> "Finished | None":
         """The random control on the same pairs; None where no rule asked for can score it."""
         from kapbench.evaluation import load_model
-        from kapbench.running.plan import rules_named
 
         model = load_model(CONTROL)
-        rules = [r for r in rules_named(self.rules, self.dataset) if not _needs_features(r)]
+        rules = [rule for rule in self._rules if not _needs_features(rule)]
         return self._run(model, rules, force=False) if rules else None
 
     def _run(self, model: "Model", rules: "Sequence[Rule]", *, force: bool) -> "Finished":

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from kapbench.protocols import Dataset, Model
-from kapbench.running.plan import Plan, model_kind, supervised
+from kapbench.running.plan import SCORING_VERSION, Plan, model_kind, supervised
 from kapbench.running.progress import Progress
 from kapbench.running.provenance import provenance
 from kapbench.running.results import (
@@ -17,6 +17,7 @@ from kapbench.running.results import (
     RunCard,
     ScoreRow,
 )
+from kapbench.scoring.rules import Rule
 from kapbench.scoring.stats import Resampling
 from kapbench.scoring.table import Score, asked, score_table
 
@@ -50,11 +51,16 @@ def make_card(
         schema_version=SCHEMA_VERSION,
         model=model_card(model),
         dataset=_dataset_card(dataset, plan),
-        rules=tuple(RuleCard(name=r.name, hash=r.hash) for r in plan.rules),
+        rules=tuple(_rule_card(rule) for rule in plan.rules),
         plan_hash=plan.hash,
         provenance=provenance(
-            device=device, started=started, seconds=seconds, seed=SEED, records=records_sha256
-        ),
+            scoring=SCORING_VERSION,
+            device=device,
+            started=started,
+            seconds=seconds,
+            seed=SEED,
+            records=records_sha256,
+        ),  # fmt: skip
         scores=tuple(_row(score) for score in scores),
     )
 
@@ -69,6 +75,16 @@ def model_card(model: Model) -> ModelCard:
         supervision=getattr(model, "supervision", "none"),
         trained_on=getattr(model, "trained_on", None),
         options=dict(getattr(model, "options", {})),
+    )
+
+
+def _rule_card(rule: Rule) -> RuleCard:
+    return RuleCard(
+        name=rule.name,
+        hash=rule.hash,
+        metric=rule.metric,
+        headline=rule.headline,
+        alphas=rule.alphas,
     )
 
 

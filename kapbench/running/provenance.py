@@ -25,10 +25,13 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(*, device: str, started: str, seconds: float, seed: int, records: str) -> Provenance:
+def provenance(
+    *, scoring: int, device: str, started: str, seconds: float, seed: int, records: str
+) -> Provenance:
     commit, dirty = _git(Path(__file__).parent)
     return Provenance(
         kapbench=_version("kapbench") or "unknown",
+        scoring=scoring,
         python=sys.version.split()[0],
         packages={name: found for name in PACKAGES if (found := _version(name))},
         git_commit=commit,

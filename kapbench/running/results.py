@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,12 +44,18 @@ class DatasetCard(_Card):
 
 
 class RuleCard(_Card):
+    """`headline`: average within and over categories by which the rule's one number is taken."""
+
     name: str
     hash: str
+    metric: Literal["kap", "pck"]
+    headline: tuple[str, str]
+    alphas: tuple[float, ...]
 
 
 class Provenance(_Card):
     kapbench: str
+    scoring: int  # version of what turns maps into rows and rows into scores
     python: str
     packages: dict[str, str]
     git_commit: str | None

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kapbench.running.results import DatasetCard, RuleCard, RunCard, ScoreRow
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.types import Coverage
 
 CONTROLS = ("random", "constant", "pixels", "oracle")
@@ -40,7 +39,7 @@ class Group:
 
     def rule_of(self, kind: Kind) -> RuleCard | None:
         """The first rule of a kind among those shown."""
-        return next((r for r in self.rules if kind_of(r.name, self.cards) == kind), None)
+        return next((rule for rule in self.rules if rule.metric == kind), None)
 
     def control(self, name: str) -> RunCard | None:
         return next((c for c in self.cards if c.model.name == name), None)
@@ -54,35 +53,29 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
     """
     found: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
-        shown = _shown(card, rules)
+        shown = shown_rules(card, rules)
         if shown:
-            found.setdefault(_key(card.dataset, shown), (shown, []))[1].append(card)
+            found.setdefault(_key(card, shown), (shown, []))[1].append(card)
     groups = [Group(shown, tuple(members)) for shown, members in found.values()]
     return sorted(groups, key=lambda g: (g.dataset.name, -g.dataset.n_pairs, -len(g.cards)))
 
 
 def without_rules(cards: Iterable[RunCard], rules: Sequence[str]) -> list[RunCard]:
     """Runs that have none of the rules asked for."""
-    return [card for card in cards if not _shown(card, rules)]
+    return [card for card in cards if not shown_rules(card, rules)]
 
 
-def kind_of(rule: str, cards: Sequence[RunCard]) -> Kind:
-    """Whether a rule scores KAP or PCK; a rule that is not shipped is known by its scores."""
-    if rule in rule_names():
-        return load_rule(rule).metric
-    has_kap = any(s.rule == rule and s.metric == "kap" for c in cards for s in c.scores)
-    return "kap" if has_kap else "pck"
-
-
-def headline(rule: str, cards: Sequence[RunCard]) -> tuple[str, str]:
-    """Average within and over categories by which a rule's one number is taken."""
-    if rule in rule_names():
-        return load_rule(rule).headline
-    kind = kind_of(rule, cards)
-    over = ("mean", "pair_weighted", "pooled", "negative_weighted")
-    rows = [s for c in cards for s in c.scores if (s.rule, s.metric) == (rule, kind)]
-    row = next((s for s in rows if s.category in over), None)
-    return ("category" if kind == "kap" else "point", "mean") if row is None else _averages(row)
+def shown_rules(card: RunCard, rules: Sequence[str] | None = None) -> tuple[RuleCard, ...]:
+    """The rules of a run by name; None: its best-known one for KAP and for PCK."""
+    has = {r.name: r for r in card.rules}
+    if rules is not None:
+        return tuple(has[name] for name in rules if name in has)
+    picked: list[RuleCard] = []
+    for kind, preferred in _PREFERRED.items():
+        mine = [name for name, rule in has.items() if rule.metric == kind]
+        first = [name for name in preferred if name in mine]
+        picked.extend(has[name] for name in (first or mine)[:1])
+    return tuple(picked)
 
 
 def why_apart(first: Group, other: Group) -> str:
@@ -99,7 +92,11 @@ def why_apart(first: Group, other: Group) -> str:
         reasons.append(f"another split: {right.split}, not {left.split}")
     if left.pairs_hash != right.pairs_hash:
         reasons.append(f"other pairs: {_pairs(right)}, not {_pairs(left)}")
-    return "; ".join(reasons + _rules_apart(first.rules, other.rules))
+    reasons += _rules_apart(first.rules, other.rules)
+    versions = [g.cards[0].provenance.scoring for g in (first, other)]
+    if versions[0] != versions[1]:
+        reasons.append(f"scored by version {versions[1]} of the scoring, not {versions[0]}")
+    return "; ".join(reasons)
 
 
 def _rules_apart(left: Sequence[RuleCard], right: Sequence[RuleCard]) -> list[str]:
@@ -121,22 +118,7 @@ def _names(rules: Iterable[RuleCard]) -> str:
     return ", ".join(r.name for r in rules)
 
 
-def _averages(row: ScoreRow) -> tuple[str, str]:
-    return row.average, row.category
-
-
-def _key(data: DatasetCard, shown: Sequence[RuleCard]) -> tuple[object, ...]:
-    rules = tuple((r.name, r.hash) for r in shown)
-    return data.name, data.revision, data.split, data.pairs_hash, rules
-
-
-def _shown(card: RunCard, rules: Sequence[str] | None) -> tuple[RuleCard, ...]:
-    has = {r.name: r for r in card.rules}
-    if rules is not None:
-        return tuple(has[name] for name in rules if name in has)
-    picked: list[RuleCard] = []
-    for kind, preferred in _PREFERRED.items():
-        mine = [name for name in has if kind_of(name, [card]) == kind]
-        first = [name for name in preferred if name in mine]
-        picked.extend(has[name] for name in (first or mine)[:1])
-    return tuple(picked)
+def _key(card: RunCard, shown: Sequence[RuleCard]) -> tuple[object, ...]:
+    data, rules = card.dataset, tuple((r.name, r.hash) for r in shown)
+    version = card.provenance.scoring
+    return data.name, data.revision, data.split, data.pairs_hash, rules, version

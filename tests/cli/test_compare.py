@@ -80,7 +80,7 @@ def test_another_alpha(kapbench, runs):
         (("--alpha", "0.07"), "choose one of 0.1, 0.05, 0.01"),
         (("--alpha", "-1"), "--alpha"),
         (("--by", "colour"), "--by"),
-        (("--format", "html"), "--format"),
+        (("--format", "pdf"), "--format"),
         (("--runs", "elsewhere"), "no finished runs"),
         (("cache",), "no finished run below"),
     ],

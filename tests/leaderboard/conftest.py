@@ -61,10 +61,17 @@ def make(
             categories_expected=EXPECTED, n_pairs=n_pairs, n_pairs_expected=30, n_images=10,
             pairs_hash=f"{n_pairs}-{'-'.join(categories)}",
         ),
-        rules=tuple(RuleCard(name=name, hash=value) for name, value in rules.items()),
+        rules=tuple(
+            RuleCard(
+                name=name, hash=value, metric="kap" if name.startswith("kap") else "pck",
+                headline=("category" if name.startswith("kap") else "point", "mean"),
+                alphas=(0.10, 0.05, 0.01),
+            )
+            for name, value in rules.items()
+        ),
         plan_hash="plan",
         provenance=Provenance(
-            kapbench="0.1.0", python="3.11", packages={}, git_commit=None, git_dirty=None,
+            kapbench="0.1.0", scoring=2, python="3.11", packages={}, git_commit=None, git_dirty=None,
             platform="Linux", device="cpu", started="2026-01-01T00:00:00+00:00", seconds=1.0, seed=0,
             records_sha256="0" * 64,
         ),

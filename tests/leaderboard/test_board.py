@@ -2,7 +2,7 @@
 
 import pytest
 
-from kapbench_leaderboard.board import group, headline, why_apart, without_rules
+from kapbench_leaderboard.board import group, why_apart, without_rules
 
 
 def test_runs_on_the_same_pairs_by_the_same_rules_are_one_group(card):
@@ -53,10 +53,16 @@ def test_rules_asked_for_are_shown_in_that_order_and_runs_without_them_named(car
     assert without_rules([has, lacks], ["pck-v1"]) == [lacks]
 
 
-def test_a_rule_of_the_users_own_is_quoted_by_what_its_run_averaged(card):
+def test_a_rule_of_the_users_own_is_shown_where_it_is_alone(card):
     mine = card(rules={"kap-mine": "1"})
-    assert headline("kap-mine", [mine]) == ("category", "mean")
     assert [r.name for r in group([mine])[0].rules] == ["kap-mine"]
+
+
+def test_runs_scored_by_another_version_stand_apart(card):
+    old = card()
+    old = old.model_copy(update={"provenance": old.provenance.model_copy(update={"scoring": 1})})
+    first, second = group([card(), old])
+    assert "scored by version 1 of the scoring, not 2" in why_apart(first, second)
 
 
 def test_the_larger_data_come_first(card):

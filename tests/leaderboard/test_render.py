@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from kapbench_leaderboard.board import group
 from kapbench_leaderboard.compare import tables
 from kapbench_leaderboard.render import render
-from kapbench_leaderboard.show import show
+from kapbench_leaderboard.tables import tables as show_runs
 
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
+
+
+def show(cards, **options):
+    return show_runs({Path(str(i)): card for i, card in enumerate(cards)}, **options)
 
 
 @pytest.fixture

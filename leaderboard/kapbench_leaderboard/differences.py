@@ -1,0 +1,91 @@
+"""Paired differences as tables: two models by category, several against the best of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from kapbench.running.results import RunCard
+from kapbench_leaderboard.board import Group
+from kapbench_leaderboard.columns import Cell, Column
+from kapbench_leaderboard.compare import Row, Table, labels
+from kapbench_leaderboard.paired import Difference, against, differences
+from kapbench_leaderboard.resamples import TWIN, Resamples
+
+HEADINGS = {"kap": ("KAP",), TWIN: ("KAP", "twin"), "pck": ("PCK",)}
+
+
+def paired_tables(members: Group, resamples: Mapping[str, Resamples]) -> list[Table]:
+    """One table of a group of at least two runs; none of a single one."""
+    known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
+    if len(known) < 2:
+        return []
+    names = dict(zip((id(c) for c in known), labels(known), strict=True))
+    found = {id(c): resamples[c.provenance.records_sha256] for c in known}
+    first, *others = sorted(known, key=lambda c: -_lead(found[id(c)]))
+    if len(others) == 1:
+        (other,) = others
+        gaps = differences(found[id(first)], found[id(other)])
+        title = f"{names[id(first)]} − {names[id(other)]}, by category"
+        return [_table(members, title, _by_category(first, gaps), gaps)]
+    columns = list(found[id(first)].columns)
+    each = {c: against(found[id(first)], [found[id(o)] for o in others], c) for c in columns}
+    rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
+    return [
+        _table(
+            members, f"each − {names[id(first)]}", rows, [g for r in rows.values() for g in r[1]]
+        )
+    ]
+
+
+def _lead(resamples: Resamples) -> float:
+    return resamples.mean(next(iter(resamples.columns))).value
+
+
+def _by_category(
+    card: RunCard, gaps: Sequence[Difference]
+) -> dict[str, tuple[RunCard, list[Difference]]]:
+    names = dict.fromkeys(gap.category for gap in gaps)
+    return {name: (card, [g for g in gaps if g.category == name]) for name in names}
+
+
+def _table(
+    members: Group,
+    title: str,
+    rows: Mapping[str, tuple[RunCard, Sequence[Difference]]],
+    gaps: Sequence[Difference],
+) -> Table:
+    columns = []
+    for name in dict.fromkeys(gap.column for gap in gaps):
+        heading = HEADINGS[name]
+        columns += [
+            Column(f"difference.{name}", (*heading, "diff."), _unknown),
+            Column(f"p.{name}", (*heading, "p"), _unknown),
+        ]
+    made = [
+        Row(card, label, tuple(cell for gap in found for cell in _cells(gap)))
+        for label, (card, found) in rows.items()
+    ]
+    data = members.dataset
+    head = f"{data.name}@{data.revision}, {data.split}: paired differences, {title}"
+    notes = (
+        (
+            "Both models on the same resamples of images; p after Holm's correction down a column "
+            "(the mean stands alone)."
+        ),
+    )
+    return Table(members, "paired", tuple(columns), tuple(made), (head,), notes)
+
+
+def _cells(gap: Difference) -> tuple[Cell, Cell]:
+    found = gap.interval
+    if math.isnan(found.value):
+        nothing = Cell(None, reason="one of the two has no score here")
+        return nothing, nothing
+    if math.isnan(found.error):
+        reason = "too few images for an interval"
+        return Cell(found.value, signed=True), Cell(None, reason=reason)
+    low, high = found.low, found.high
+    return Cell(found.value, low, high, signed=True), Cell(gap.p, is_p=True)
+
+
+def _unknown(card: RunCard) -> Cell:
+    return Cell(None, reason=f"no difference of {card.model.name}")

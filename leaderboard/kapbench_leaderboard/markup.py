@@ -1,0 +1,111 @@
+"""Tables to Markdown, LaTeX (booktabs) and a fragment of HTML."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from kapbench_leaderboard.columns import Cell
+from kapbench_leaderboard.compare import Table
+from kapbench_leaderboard.shown import heading, interval, label, marked, notes, reasons
+
+_TEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "×": r"$\times$", "−": "$-$", "–": "--", "…": r"\ldots{}", "α": r"$\alpha$", "†": r"\dag{}",
+    "°": r"$^\circ$", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    return "\n".join(_markdown(table) for table in tables)
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """`table` environments for a paper that uses booktabs; the best model of each column is bold."""
+    return "\n".join(_latex(table) for table in tables)
+
+
+def html(tables: Sequence[Table]) -> str:
+    """`<table>` elements with captions and notes, to stand in a page of the reader's own."""
+    return "\n".join(_html(table) for table in tables)
+
+
+def best(table: Table) -> list[float | None]:
+    """The highest value among models of each column that may order them."""
+    out: list[float | None] = []
+    for i, column in enumerate(table.columns):
+        found = [row.cells[i].value for row in table.rows if not row.is_control]
+        known = [value for value in found if value is not None]
+        ranked = column.ranks and table.view != "paired"
+        out.append(max(known) if known and ranked else None)
+    return out
+
+
+def _body(
+    table: Table, footnotes: dict[str, int], pair: Callable[[str, str], str]
+) -> list[list[str]]:
+    """Rows of cells as text, `pair` joining a number and its interval."""
+
+    def shown(cell: Cell) -> str:
+        span = interval(cell)
+        return pair(marked(cell, footnotes), span) if span else marked(cell, footnotes)
+
+    return [[shown(cell) for cell in row.cells] for row in table.rows]
+
+
+def _markdown(table: Table) -> str:
+    footnotes = reasons(table)
+    body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
+    lines = [*table.head, "", _pipe(["model", *map(heading, table.columns)])]
+    lines.append(_pipe([":--", *["--:"] * len(table.columns)]))
+    lines += [_pipe([label(row), *cells]) for row, cells in zip(table.rows, body, strict=True)]
+    return "\n".join([*lines, "", *(f"{note}  " for note in notes(table, footnotes)), ""])
+
+
+def _pipe(cells: Sequence[str]) -> str:
+    # A name is shown as it is: no markup of it may act.
+    safe = (escape(cell, quote=False).replace("|", r"\|").replace("`", r"\`") for cell in cells)
+    return "| " + " | ".join(safe) + " |"
+
+
+def _latex(table: Table) -> str:
+    footnotes, top = reasons(table), best(table)
+    lines = [r"\begin{table}", r"  \centering", f"  \\caption{{{_tex(' '.join(table.head))}}}"]
+    lines += [f"  \\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"    \toprule"]
+    lines += [f"    model & {' & '.join(_tex(heading(c)) for c in table.columns)} \\\\"]
+    lines += [r"    \midrule"]
+    controls = False
+    for row in table.rows:
+        if row.is_control and not controls:
+            lines.append(r"    \midrule")
+        controls = row.is_control
+        cells = []
+        for cell, highest in zip(row.cells, top, strict=True):
+            number, span = _tex(marked(cell, footnotes)), interval(cell)
+            if highest is not None and cell.value == highest and not row.is_control:
+                number = rf"\textbf{{{number}}}"
+            cells.append(number + (rf" {{\scriptsize {_tex(span)}}}" if span else ""))
+        lines.append(f"    {' & '.join([_tex(label(row)), *cells])} \\\\")
+    about = " ".join(_tex(note) for note in notes(table, footnotes))
+    lines += [r"    \bottomrule", r"  \end{tabular}", f"  \\par\\footnotesize {about}"]
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _tex(words: str) -> str:
+    return "".join(_TEX.get(letter, letter) for letter in words)
+
+
+def _html(table: Table) -> str:
+    footnotes = reasons(table)
+    body = _body(table, footnotes, lambda number, span: f"{number}\0{span}")
+    lines = ["<table>", f"<caption>{escape(' '.join(table.head))}</caption>", "<thead><tr>"]
+    lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
+    lines += ["</tr></thead>", "<tbody>"]
+    for row, cells in zip(table.rows, body, strict=True):
+        found = [f'<th scope="row">{escape(label(row))}</th>']
+        for cell in cells:
+            number, _, span = cell.partition("\0")
+            small = f"<br><small>{escape(span)}</small>" if span else ""
+            found.append(f"<td>{escape(number)}{small}</td>")
+        lines.append(f"<tr>{''.join(found)}</tr>")
+    about = "".join(f"<li>{escape(note)}</li>" for note in notes(table, footnotes))
+    return "\n".join([*lines, "</tbody>", "</table>", f"<ul>{about}</ul>", ""])

@@ -1,0 +1,122 @@
+"""The scores of one run at every resample: what ranks and paired differences are made of."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from kapbench.errors import KapbenchError
+from kapbench.files import write_atomically
+from kapbench.running.results import RunCard
+from kapbench.scoring.rules import load_rule
+from kapbench.scoring.stats import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.table import estimator
+from kapbench_leaderboard.board import shown_rules
+
+TWIN = "kap.absent_with_twin"
+FORMAT = "kapbench-resamples-1"
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """`columns`: "kap", "kap.absent_with_twin", "pck", by the run's best-known rule of each kind.
+
+    Of the same pairs and rules only, two can be subtracted; `key` says which those are.
+    """
+
+    key: str
+    categories: tuple[str, ...]
+    columns: Mapping[str, Replicates]
+    weights: Mapping[str, Float64[np.ndarray, "c"]]  # of categories in a column's average
+
+    def mean(self, column: str) -> Interval:
+        return interval(self.columns[column], self.weights[column])
+
+
+def key(run: RunCard) -> str:
+    """Runs of one key were asked the same questions, and their images were drawn alike."""
+    data = run.dataset
+    rules = " ".join(f"{r.name}@{r.hash}" for r in shown_rules(run))
+    version = run.provenance.scoring
+    return f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {rules} scoring {version}"
+
+
+def make(records: pd.DataFrame, run: RunCard) -> Resamples:
+    """
+    Raises:
+        KapbenchError: the run was scored by a rule that is not shipped under its name and hash.
+    """
+    resampling = Resampling.of(records)
+    columns: dict[str, Replicates] = {}
+    weights: dict[str, np.ndarray] = {}
+    for card in shown_rules(run):
+        rule = load_rule(card.name)
+        if rule.hash != card.hash:
+            raise KapbenchError(
+                f"rule {card.name} ({card.hash}) is not the shipped one ({rule.hash})",
+                place=f"run of {run.model.name}",
+                fix="run again with this version of kapbench",
+            )
+        average, over = rule.headline
+        asked: dict[str, str] = {rule.metric: "all"}
+        if rule.metric == "kap" and average == "category":
+            asked[TWIN] = "absent_with_twin"
+        for column, split in asked.items():
+            made = estimator(
+                records, rule, rule.alphas[0], average, split=split,
+                supervised=run.model.supervision == "keypoints",
+            )  # fmt: skip
+            columns[column] = replicates(made, resampling)
+            weights[column] = made.by_category().weights(over)
+    return Resamples(key(run), run.dataset.categories, columns, weights)
+
+
+def save(path: Path, resamples: Resamples) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {}
+    for name, column in resamples.columns.items():
+        arrays[f"{name}/products"] = column.products
+        arrays[f"{name}/sums"] = column.sums
+        arrays[f"{name}/value"] = column.value
+        arrays[f"{name}/n_images"] = column.n_images.astype(np.int64)
+        arrays[f"{name}/weights"] = resamples.weights[name]
+    about = {
+        "format": FORMAT,
+        "key": resamples.key,
+        "categories": json.dumps(list(resamples.categories)),
+        "columns": json.dumps(list(resamples.columns)),
+    }
+    write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()}, about))
+
+
+def load(path: Path) -> Resamples:
+    """
+    Raises:
+        KapbenchError: missing, damaged or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            about = file.metadata() or {}
+            if about.get("format") != FORMAT:
+                raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
+            names = json.loads(about["columns"])
+            get = file.get_tensor
+            columns = {
+                n: Replicates(
+                    get(f"{n}/value"), get(f"{n}/products"), get(f"{n}/sums"), get(f"{n}/n_images")
+                )
+                for n in names
+            }
+            weights = {n: get(f"{n}/weights") for n in names}
+            return Resamples(about["key"], tuple(json.loads(about["categories"])), columns, weights)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise KapbenchError(
+            f"resamples cannot be read: {error}", place=path, fix="`kapbench submit` makes them"
+        ) from error
