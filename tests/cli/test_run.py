@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import ResultSet
 from kapbench.running import runner
 from kapbench.running.results import find_runs, load_card, load_records
+from kapbench.scoring.rules import load_rule
 
 
 def folder() -> Path:
@@ -199,3 +202,37 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert find_runs(Path()) == []
+
+
+@pytest.fixture
+def rule_file(kapbench):
+    """A rule of one's own, in the folder where commands run."""
+
+    def write(**changes) -> str:
+        content = load_rule("pck-v1").model_dump(mode="json") | {"name": "mine"} | changes
+        Path("mine.json").write_text(json.dumps(content))
+        return "mine.json"
+
+    return write
+
+
+def test_a_rule_file_of_ones_own(score, rule_file):
+    done = score("Colours", "--rule", rule_file())
+    assert "PCK by mine" in done.stdout
+    result = ResultSet.load(folder())
+    found = load_card(folder()).score("mine", "pck", 0.1, "mean", average="image")
+    assert result.headline("mine.json") == found.value
+    with pytest.raises(KapbenchError, match="no mine at alpha 0.3") as caught:
+        result.headline("mine.json", 0.3)
+    assert "0.1, 0.05, 0.01" in caught.value.fix
+    rule_file(closed=True)
+    with pytest.raises(KapbenchError, match="no mine at alpha 0.1"):  # of this hash
+        result.headline("mine.json")
+
+
+def test_a_rule_without_the_usual_alpha_is_shown_at_its_first(score, rule_file):
+    done = score("Colours", "--rule", rule_file(alphas=[0.3, 0.2]))
+    assert done.exit_code == 0, done.output
+    shown = load_card(folder()).score("mine", "pck", 0.3, "mean", average="image").value
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("colours")]
+    assert f"{100 * shown:.1f}" in row
