@@ -58,8 +58,11 @@ def make_plan(
 ) -> Plan:
     """
     Raises:
-        KapbenchError: no pairs; a rule that the model or the data set cannot serve.
+        KapbenchError: no pairs; a name or revision that is no text; a rule that the model or the
+            data set cannot serve.
     """
+    _check_words("model", model, "name", "revision")
+    _check_words("data set", dataset, "name", "split", "revision")
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
         raise KapbenchError(
@@ -122,6 +125,18 @@ def model_kind(model: Model) -> str:
 def supervised(model: Model) -> bool:
     """Whether the model says that it was trained on keypoints."""
     return getattr(model, "supervision", "none") == "keypoints"
+
+
+def _check_words(thing: str, plugin: Model | Dataset, *names: str) -> None:
+    """Names and revisions tell runs apart: each is a text with something in it."""
+    for name in names:
+        word = getattr(plugin, name, None)
+        if not isinstance(word, str) or not word.strip():
+            raise KapbenchError(
+                f"{name} is {word!r}",
+                place=f"{thing} {getattr(plugin, 'name', None) or type(plugin).__name__}",
+                fix=f"give it a text, e.g. {name} = '1'",
+            )
 
 
 def _check_model(model: Model) -> None:

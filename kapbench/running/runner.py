@@ -1,5 +1,6 @@
 """One run: encode, score in shards, join, write the card. Interrupted anywhere, it resumes."""
 
+import re
 import shutil
 import tempfile
 import time
@@ -34,6 +35,8 @@ from kapbench.running.shard import (
 )
 from kapbench.scoring.records import TEXT, Needs, typed
 from kapbench.scoring.rules import Rule
+
+_LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,15 @@ def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> P
     """`<dataset>@<rev>/<model>@<rev>/<rules>/<plan>`: one plan, one place."""
     names = [rule.name for rule in plan.rules]
     joined = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"
-    safe = model.name.replace("/", "_").replace(":", "_")
     data = f"{dataset.name}.{dataset.split}@{dataset.revision[:12]}"
-    return runs_root / data / f"{safe}@{model.revision[:12]}" / joined / plan.hash
+    parts = data, f"{model.name}@{model.revision[:12]}", joined, plan.hash
+    return runs_root.joinpath(*map(_folder_name, parts))
+
+
+def _folder_name(words: str) -> str:
+    """A legal name of one folder on any system, near to the words; hashes tell equal ones apart."""
+    legal = re.sub(r"[^\w.@+-]", "_", words)[:_LONGEST_NAME]
+    return legal if legal.strip(".") else "_"
 
 
 @contextmanager

@@ -222,11 +222,11 @@ def test_a_rule_file_of_ones_own(score, rule_file):
     result = ResultSet.load(folder())
     found = load_card(folder()).score("mine", "pck", 0.1, "mean", average="image")
     assert result.headline("mine.json") == found.value
-    with pytest.raises(KapbenchError, match="no mine at alpha 0.3") as caught:
+    with pytest.raises(KapbenchError, match=r"no mine at alpha 0\.3") as caught:
         result.headline("mine.json", 0.3)
     assert "0.1, 0.05, 0.01" in caught.value.fix
     rule_file(closed=True)
-    with pytest.raises(KapbenchError, match="no mine at alpha 0.1"):  # of this hash
+    with pytest.raises(KapbenchError, match=r"no mine at alpha 0\.1"):  # of this hash
         result.headline("mine.json")
 
 

@@ -15,6 +15,7 @@ from kapbench.running import provenance as provenance_module
 from kapbench.running.plan import make_plan, model_kind, rules_named
 from kapbench.running.progress import Progress
 from kapbench.running.results import RunCard, find_runs, load_card, load_records, save_run
+from kapbench.running.runner import run_folder
 from kapbench.scoring.rules import load_rule
 
 
@@ -139,6 +140,32 @@ def test_the_folder_is_named_by_data_model_rules_and_plan(done):
     assert plan == done.card.plan_hash
 
 
+@pytest.mark.parametrize(
+    "name", ["..", "a/b", "../../up", "features:x", "C:\\x", "a\0b", "語" * 300]
+)
+def test_no_name_leads_out_of_its_folder(tmp_path, name):
+    model, dataset = TinyEncoder(name=name, revision=name), TinyDataset(name=name, split=name)
+    dataset.revision = name
+    rules = [RULES[1].model_copy(update={"name": name})]
+    root = tmp_path / "runs"
+    folder = run_folder(root, model, dataset, plan_of(model, dataset, rules))
+    parts = folder.relative_to(root).parts
+    assert len(parts) == 4
+    assert not any(set(part) & set("/\\:\0") or not part.strip(".") for part in parts)
+    folder.mkdir(parents=True)
+    assert folder.resolve().is_relative_to(root.resolve())
+
+
+@pytest.mark.parametrize("word", ["", " ", None, 3, b"1"])
+@pytest.mark.parametrize("changed", ["name", "revision"])
+def test_names_and_revisions_are_texts(changed, word):
+    for make in (TinyEncoder, TinyPairModel, TinyDataset):
+        made = make()
+        vars(made)[changed] = word
+        with pytest.raises(KapbenchError, match=f"^{changed} is {word!r}"):
+            plan_of(**{"dataset" if make is TinyDataset else "model": made})
+
+
 def test_the_card_is_plain_json_without_nan(done):
     text = (done.folder / "run.json").read_text()
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -251,6 +278,7 @@ def test_runs_are_found(done, tmp_path):
 
 def told(**given):
     made = {"device": "cpu", "started": "now", "seconds": 1.23456, "seed": 0, "records": "x"}
+    made |= {"scoring": 1}
     return provenance_module.provenance(**(made | given))
 
 
