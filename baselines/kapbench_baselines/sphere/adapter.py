@@ -39,11 +39,14 @@ class SphereEncoder:
     weights_revision: str
     sphere_weight: float = SPHERE_WEIGHT
     device: str = "cpu"
+    supervision: str = "viewpoint"
+    trained_on: str | None = None
     similarity: Literal["dot", "neg_l2"] = field(init=False, default="dot")
 
     def __post_init__(self) -> None:
         self.name = f"sphere.{self.backbone.name}"
         self.conditions_on: tuple[Condition, ...] = self.backbone.conditions_on
+        self.reads_image_id = bool(getattr(self.backbone, "reads_image_id", False))
         self.revision = fingerprint(
             self.backbone.revision, self.weights_revision, self.token_grid, self.sphere_weight
         )
@@ -104,7 +107,11 @@ def sphere(
     share = card.sphere_weight if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
         raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
-    return SphereEncoder(encoder, mapper.to(device), card.token_grid, digest, share, device)
+    beneath = getattr(encoder, "trained_on", None)
+    learnt = f"{card.dataset} {card.split}" + (f", over {beneath}" if beneath else "")
+    return SphereEncoder(
+        encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt
+    )
 
 
 def shipped(dataset: str | None) -> Traversable:

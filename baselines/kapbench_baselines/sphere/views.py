@@ -6,7 +6,7 @@ and an interrupted preparation goes on where it stopped.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from jaxtyping import Float, Float16, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
+from kapbench.errors import KapbenchError
 from kapbench.hashing import bytes_hash, fingerprint
 from kapbench.protocols import Dataset, Encoder
+from kapbench.running.pictures import picture, picture_hash
 from kapbench.types import AZIMUTH_BINS, Picture, View
 from kapbench_baselines.sphere.checkpoint import read_tensors, write_tensors
 from kapbench_baselines.sphere.settings import Augmentation
@@ -92,19 +94,25 @@ def prepare(
     cache: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> TokenViews:
-    """Tokens of all views of the images, encoded where the cache has none."""
+    """Tokens of all views of the images, encoded where the cache has none.
+
+    Raises:
+        KapbenchError: a backbone that knows images by name; a condition of the backbone's that the
+            data set has not of an image.
+    """
+    _check_sees_pixels(backbone)
     kept, masks = [], {"mask": 0, "box": 0}
     for view in views:
-        pixels = dataset.pixels(view)
+        shown = picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
         asked = fingerprint(
             backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
-            bytes_hash([pixels.tobytes(), on_object.tobytes()]),
+            picture_hash(shown), bytes_hash([on_object.tobytes()]),
         )  # fmt: skip
         path = cache / f"{asked}.safetensors"
         if not path.is_file():
-            tokens, coverage = _encode(backbone, view, pixels, on_object, augmentation)
+            tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
         kept.append(read_tensors(path)[0])
         advance(1)
@@ -131,10 +139,19 @@ def pooled(
     return torch.nn.functional.adaptive_avg_pool2d(map_, cells).flatten(1).T
 
 
+def _check_sees_pixels(backbone: Encoder) -> None:
+    if getattr(backbone, "reads_image_id", False):
+        raise KapbenchError(
+            f"backbone '{backbone.name}' knows images by name: it would give every crop the "
+            "features of the whole image",
+            fix="train over the encoder that made them, e.g. --backbone lite0",
+        )
+
+
 def _encode(
     backbone: Encoder,
     view: View,
-    pixels: UInt8[np.ndarray, "h w 3"],
+    shown: Picture,
     on_object: UInt8[np.ndarray, "h w"],
     augmentation: Augmentation,
 ) -> tuple[Float16[Tensor, "v t c"], Float16[Tensor, "v t"]]:
@@ -142,11 +159,31 @@ def _encode(
     seed = int(fingerprint(view.image_id, augmentation.seed), 16)
     tokens, coverage = [], []
     for square in squares(view, augmentation, np.random.default_rng(seed)):
-        crop = cut(pixels, square, augmentation.side_px, getattr(backbone, "padding", 0))
+        crop = _crop(shown, square, augmentation.side_px, getattr(backbone, "padding", 0))
         cover = cut(on_object, square, 4 * augmentation.grid)
-        both = [crop, np.ascontiguousarray(crop[:, ::-1])]
-        maps = backbone.encode([Picture(p, view.image_id, view.category) for p in both])
+        maps = backbone.encode([crop, mirrored(crop)])
         tokens += [pooled(m.values, augmentation.grid) for m in maps]
         shares = [pooled(c[None] / 255, augmentation.grid)[:, 0] for c in (cover, cover[:, ::-1])]
         coverage += shares
     return torch.stack(tokens).half(), torch.stack(coverage).half()
+
+
+def _crop(shown: Picture, square: Square, side_px: int, padding: int) -> Picture:
+    """The same square of all that is shown."""
+    mask = None if shown.mask is None else shown.mask.astype(np.uint8) * 255
+    return replace(
+        shown,
+        pixels=cut(shown.pixels, square, side_px, padding),
+        mask=None if mask is None else cut(mask, square, side_px) > 127,
+    )
+
+
+def mirrored(shown: Picture) -> Picture:
+    """The mirror image of all that is shown."""
+    azimuth, mask = shown.azimuth_bin, shown.mask
+    return replace(
+        shown,
+        pixels=np.ascontiguousarray(shown.pixels[:, ::-1]),
+        mask=None if mask is None else np.ascontiguousarray(mask[:, ::-1]),
+        azimuth_bin=None if azimuth is None else mirrored_bin(azimuth),
+    )

@@ -92,6 +92,13 @@ def test_the_revision_changes_with_all_that_shapes_the_output(colours: str, weig
     assert other.revision != one.revision
 
 
+def test_a_backbone_that_knows_images_by_name_is_cached_by_name(colours: str, weights: str) -> None:
+    one = sphere(weights, f"{colours}:Colours")
+    assert not one.reads_image_id
+    one.backbone.reads_image_id = True  # as saved features do
+    assert SphereEncoder(one.backbone, one.mapper, one.token_grid, "w").reads_image_id
+
+
 def test_what_cannot_be_a_backbone(colours: str, weights: str) -> None:
     with pytest.raises(KapbenchError, match="compared by neg_l2"):
         sphere(weights, f"{colours}:Distances")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere.settings import Augmentation
 from kapbench_baselines.sphere.views import cut, mirrored_bin, object_map, pooled, prepare, squares
 
@@ -88,3 +89,57 @@ def test_other_crops_are_encoded_anew(tmp_path: Path, toy_data: Any, new_encoder
     assert encoder.n_encoded == 2 * 2 * 6
     prepare(toy_data, views, ("cat", "dog"), encoder, replace(SMALL, mirror=False), tmp_path)
     assert encoder.n_encoded == 2 * 2 * 6  # the mirror images are there, and not drawn
+
+
+class Shown:
+    """Notes every picture that it encodes."""
+
+    def __init__(self, encoder: Any, *conditions: str) -> None:
+        self.encoder, self.conditions_on, self.pictures = encoder, conditions, []
+        self.name, self.revision, self.similarity = "shown", "1", "dot"
+
+    def encode(self, pictures: Any) -> Any:
+        self.pictures += pictures
+        return self.encoder.encode(pictures)
+
+
+def test_a_backbone_is_shown_what_it_declares_cut_and_mirrored_alike(
+    tmp_path: Path, toy_data: Any, new_encoder: Any
+) -> None:
+    view = toy_data.views()[2]  # with a mask, azimuth bin 2
+    bare, told = Shown(new_encoder()), Shown(new_encoder(), "category", "mask", "azimuth")
+    for backbone in (bare, told):
+        prepare(toy_data, [view], ("cat", "dog"), backbone, SMALL, tmp_path)
+    assert len(bare.pictures) == len(told.pictures) == 6  # conditions are part of the key
+    assert {(p.category, p.azimuth_bin) for p in bare.pictures} == {(None, None)}
+    assert all(p.mask is None for p in bare.pictures)
+    assert [p.azimuth_bin for p in told.pictures] == [2, 6] * 3
+    assert {p.category for p in told.pictures} == {"cat"}
+    for straight, mirror in zip(told.pictures[::2], told.pictures[1::2], strict=True):
+        assert np.array_equal(straight.pixels[:, ::-1], mirror.pixels)
+        assert np.array_equal(straight.mask[:, ::-1], mirror.mask)
+        assert straight.mask.shape == straight.pixels.shape[:2]
+    assert np.array_equal(told.pictures[0].mask, toy_data.mask(view)[1::2, 1::2])
+
+
+def test_a_condition_that_an_image_has_not(tmp_path: Path, toy_data: Any, new_encoder: Any) -> None:
+    with pytest.raises(KapbenchError, match="looks at the mask, and toy has none"):
+        prepare(
+            toy_data,
+            toy_data.views(),
+            ("cat", "dog"),
+            Shown(new_encoder(), "mask"),
+            SMALL,
+            tmp_path,
+        )
+
+
+def test_a_backbone_that_knows_images_by_name_cannot_see_crops(
+    tmp_path: Path, toy_data: Any, new_encoder: Any
+) -> None:
+    backbone = Shown(new_encoder())
+    backbone.reads_image_id = True
+    with pytest.raises(KapbenchError, match="'shown' knows images by name") as caught:
+        prepare(toy_data, toy_data.views(), ("cat", "dog"), backbone, SMALL, tmp_path)
+    assert "--backbone" in str(caught.value)
+    assert backbone.pictures == []
