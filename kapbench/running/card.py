@@ -60,7 +60,7 @@ def make_card(
             seconds=seconds,
             seed=SEED,
             records=records_sha256,
-        ),  # fmt: skip
+        ),
         scores=tuple(_row(score) for score in scores),
     )
 

@@ -20,18 +20,31 @@ def _viewpoint(change: int) -> _Selector:
     return lambda records: (records["viewpoint_change"] == change).to_numpy(bool)
 
 
+def _difficulty(column: str, present: bool) -> _Selector:
+    """Pairs in which neither or any image is truncated or occluded; −1 is unknown: in neither."""
+    if present:
+        return lambda records: (records[column] > 0).to_numpy(bool)
+    return lambda records: (records[column] == 0).to_numpy(bool)
+
+
 _SPLITS: dict[str, _Selector] = {
     "all": lambda records: np.ones(len(records), bool),
     "symmetric": _has_twin,
     "other": lambda records: ~_has_twin(records),
     "absent_with_twin": lambda records: np.ones(len(records), bool),  # samples are chosen by kap()
     **{f"viewpoint={change}": _viewpoint(change) for change in range(5)},
+    **{
+        f"{column}={word}": _difficulty(column, present)
+        for column in ("truncation", "occlusion")
+        for word, present in (("none", False), ("some", True))
+    },
 }
 SPLITS = tuple(_SPLITS)
 
 
 def select(records: pd.DataFrame, split: str) -> Bool[np.ndarray, "n"]:
-    """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4.
+    """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4,
+    truncation=none, =some, occlusion=none, =some.
 
     Raises:
         KapbenchError: no such split.

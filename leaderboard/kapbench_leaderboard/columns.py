@@ -1,7 +1,7 @@
 """What a table asks of each run: the columns of every view, as data."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kapbench.running.results import RuleCard, RunCard, ScoreRow
@@ -40,6 +40,7 @@ class Column:
     heading: tuple[str, ...]
     cell: Callable[[RunCard], Cell]
     ranks: bool = True  # whether a reader may order models by it
+    lead: bool = True  # whether its interval is worth room on a narrow screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,13 @@ def _summary(members: Group, alpha: float) -> Iterator[Column]:
         prevalence = _Asked("preva-\nlence", metric="prevalence", average="category", over="mean")
         yield _column(kap, "kap", alpha, prevalence, ranks=False)
         random = members.control("random")
-        yield Column(f"random.kap{at}", ("random", "KAP"), _random(kap, alpha, random), ranks=False)
+        cell = _random(kap, alpha, random)
+        yield Column(f"random.kap{at}", ("random", "KAP"), cell, ranks=False, lead=False)
     if pck is not None:
         yield _column(pck, "pck", alpha, _Asked(at), named=True)
     if kap is not None:
         for ask in _SPLITS["symmetry"]["kap"][1:]:
-            yield _column(kap, "kap", alpha, ask, named=True)
+            yield replace(_column(kap, "kap", alpha, ask, named=True), lead=False)
 
 
 def _categories(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RunCard
-from kapbench_leaderboard.board import Group
+from kapbench_leaderboard.board import CONTROLS, Group
 from kapbench_leaderboard.columns import Cell, Column
 from kapbench_leaderboard.compare import Row, Table, labels
 from kapbench_leaderboard.paired import Difference, against, differences
@@ -14,8 +14,10 @@ HEADINGS = {"kap": ("KAP",), TWIN: ("KAP", "twin"), "pck": ("PCK",)}
 
 
 def paired_tables(members: Group, resamples: Mapping[str, Resamples]) -> list[Table]:
-    """One table of a group of at least two runs; none of a single one."""
+    """One table of a group of at least two runs; controls stand in it where there is but one model."""
     known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
+    models = [c for c in known if c.model.name not in CONTROLS]
+    known = models if len(models) > 1 else known
     if len(known) < 2:
         return []
     names = dict(zip((id(c) for c in known), labels(known), strict=True))

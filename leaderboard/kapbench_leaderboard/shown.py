@@ -46,9 +46,9 @@ def marked(cell: Cell, footnotes: dict[str, int]) -> str:
     return number(cell) + mark
 
 
-def notes(table: Table, footnotes: dict[str, int]) -> list[str]:
-    """All that stands below a table."""
-    has_interval = any(interval(c) for row in table.rows for c in row.cells)
+def notes(table: Table, footnotes: dict[str, int], *, intervals: bool = True) -> list[str]:
+    """All that stands below a table; `intervals`: whether it shows those it has."""
+    has_interval = intervals and any(interval(c) for row in table.rows for c in row.cells)
     about = ["Scores ×100.", *table.notes]
     if any(row.rank is not None for row in table.rows):
         about.append(

@@ -249,3 +249,12 @@ def test_absent_with_twin_ignores_keypoints_without_one_and_negatives_of_visible
     found = estimate(rows, rule, 0.10, "category", split="absent_with_twin")
     # Keypoint 0's positive, keypoint 1's negative; 2 is absent but alone, 3 is its own twin.
     assert (found.n[0], found.n_negative[0]) == (2, 1)
+
+
+def test_truncated_and_occluded_pairs_are_known_or_in_neither_split():
+    rows = records(drawn(0, 8), [])
+    rows["truncation"] = np.resize([-1, 0, 1, 2, 3], len(rows)).astype(np.int8)
+    none, some = (select(rows, f"truncation={word}") for word in ("none", "some"))
+    np.testing.assert_array_equal(none, rows["truncation"] == 0)
+    np.testing.assert_array_equal(some, rows["truncation"] >= 1)
+    assert not (none | some)[rows["truncation"] == -1].any()
