@@ -40,6 +40,11 @@ class Card:
     settings: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)  # on the val split
 
+    @property
+    def supervision(self) -> str:
+        """What the mapper was shown beside the pixels."""
+        return "viewpoint and masks" if self.masks.get("mask") else "viewpoint and boxes"
+
     def build(self) -> SphereMapper:
         """A mapper of this shape, without its weights."""
         return SphereMapper(self.channels, self.width, self.heads, self.depth)
