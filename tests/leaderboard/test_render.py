@@ -120,3 +120,45 @@ def test_two_rules_of_a_kind_are_columns(card):
 def test_the_order_of_the_runs_does_not_matter(card):
     cards = [card("lite0", 0.3), card("sphere", 0.4), card("random", 0.1)]
     assert show(cards) == show(cards[::-1])
+
+
+HOSTILE = "<script>alert(1)</script>|`x`\\_&%"
+
+
+def test_html_escapes_names(card):
+    shown = render(tables(group([card(HOSTILE)])), "html")
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert shown.count("<tr>") == shown.count("</tr>") == 2
+
+
+def test_latex_escapes_names_and_marks_the_best(card):
+    cards = [card("a_b&c%", 0.3, 0.2), card("best", 0.4, 0.1), card("oracle", 1.0, 1.0)]
+    shown = render(tables(group(cards)), "latex")
+    assert r"a\_b\&c\%" in shown
+    (best,) = [line for line in shown.splitlines() if line.strip().startswith("best")]
+    assert best.count(r"\textbf{40.0}") == 1
+    assert r"\textbf{100.0}" not in shown  # a control is no competitor
+    assert shown.count("{tabular}") == 2
+    body = [line for line in shown.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") - line.count(r"\&") for line in body} == {7}
+
+
+def test_markdown_lets_no_markup_of_a_name_act(card):
+    shown = render(tables(group([card(HOSTILE)])), "markdown")
+    (line,) = [line for line in shown.splitlines() if "script" in line]
+    assert "<script>" not in line
+    assert line.count("|") - line.count(r"\|") == 9
+
+
+@pytest.mark.parametrize("view", ["symmetry", "twin", "viewpoint", "occlusion", "average"])
+@pytest.mark.parametrize("how", ["text", "markdown", "latex", "csv", "json", "html"])
+def test_every_view_in_every_format(card, view, how):
+    shown = render(tables(group([card("lite0"), card("sphere")]), view), how)
+    assert "lite0" in shown
+    assert "sphere" in shown
+
+
+def test_ranges_are_explained_only_where_they_are_shown(card):
+    cards = [card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01)]
+    assert "Ranges" not in render(tables(group(cards), "category"), "text", width=80)
