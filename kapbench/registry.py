@@ -54,6 +54,9 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
     Args:
         context: Offered; a factory that does not name the parameter does not get it.
         options: Asked for by the user; one that the factory does not accept is an error.
+
+    Raises:
+        KapbenchError: as `resolve`; an option that is not accepted, or one that is lacking.
     """
     factory = resolve(kind, spec)
     parameters = inspect.signature(factory).parameters
@@ -63,7 +66,21 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
             error = unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
             raise error
     offered = {k: v for k, v in context.items() if k in parameters and k not in options}
-    return factory(**offered, **options)
+    given = {**offered, **options}
+    lacking = [k for k, p in parameters.items() if _must_be_given(p) and k not in given]
+    if lacking:
+        option = "-o" if kind == "models" else "--dataset-option"
+        raise KapbenchError(
+            f"{kind[:-1]} '{spec}' needs {' and '.join(lacking)}",
+            place=spec,
+            fix=f"add {option} {lacking[0]}=VALUE, or give it a default",
+        )
+    return factory(**given)
+
+
+def _must_be_given(parameter: inspect.Parameter) -> bool:
+    anything = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in anything
 
 
 def _entries(kind: Kind) -> tuple[EntryPoint, ...]:
@@ -108,4 +125,10 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     if not hasattr(module, attribute):
         raise unknown("class", attribute, [n for n in vars(module) if not n.startswith("_")], path)
     factory: Callable[..., Any] = getattr(module, attribute)
+    if not callable(factory):
+        raise KapbenchError(
+            f"'{attribute}' is a {type(factory).__name__}, no class or function",
+            place=path,
+            fix="name the class, or a function that makes one",
+        )
     return factory

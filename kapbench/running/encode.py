@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.protocols import Dataset, Encoder
+from kapbench.running.answers import feature_maps
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.progress import Progress
 from kapbench.types import FeatureMap, Picture, View
@@ -66,13 +67,7 @@ def _flush(
     cache: FeatureCache,
     channels: dict[int, str],
 ) -> int:
-    maps = model.encode([shown for _, shown in waiting])
-    if len(maps) != len(waiting):
-        raise KapbenchError(
-            f"encode() returned {len(maps)} feature maps for {len(waiting)} pictures",
-            place=f"model {model.name}",
-            fix="return one FeatureMap per picture, in order",
-        )
+    maps = feature_maps(model, [shown for _, shown in waiting])
     for (key, shown), feature_map in zip(waiting, maps, strict=True):
         _check_channels(model, shown, feature_map, channels)
         try:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float16, Int
 
-from kapbench.errors import KapbenchError
 from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
+from kapbench.running.answers import similarity_map
 from kapbench.running.pictures import picture
 from kapbench.running.plan import Shard
 from kapbench.scoring.cells import source_cells
@@ -100,7 +100,7 @@ class PairModelScorer:
         for pair in pairs:
             source = picture(self.dataset, pair.source, self.model.conditions_on)
             queries = shown_keypoints(pair.source)
-            given = checked(self.model.match(source, target, queries), len(queries), pair)
+            given = similarity_map(self.model, pair, source, target, queries)
             yield pair_columns(pair, given, self.needs)
 
 
@@ -121,25 +121,3 @@ class OracleScorer:
                 return self.model.match_pair(pair, anchor)
 
             yield pair_columns(pair, maps, self.needs)
-
-
-def checked(given: SimilarityMap, n_queries: int, pair: Pair) -> SimilarityMap:
-    """
-    Raises:
-        KapbenchError: a map of the wrong shape or with values that are not finite.
-    """
-    values = np.asarray(given.values, np.float32)
-    expected = (n_queries, given.grid.height, given.grid.width)
-    if values.shape != expected:
-        raise KapbenchError(
-            f"similarity of shape {list(values.shape)}, expected {list(expected)}",
-            place=f"pair {pair.pair_id}",
-            fix="return one map per query, in the order of the queries",
-        )
-    if not np.isfinite(values).all():
-        raise KapbenchError(
-            "similarity with values that are not finite",
-            place=f"pair {pair.pair_id}",
-            fix="look for NaN in the model's output",
-        )
-    return SimilarityMap(values, given.grid, given.queries)

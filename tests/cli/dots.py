@@ -107,3 +107,14 @@ class BreaksNaN(Colours):
         return [
             FeatureMap(np.full_like(m.values, np.nan), m.grid) for m in super().encode(pictures)
         ]
+
+
+class NeedsLayers(Colours):
+    """Has no default for what it must be given."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.name = f"layers-{layers}"
+
+
+A_MODEL = Colours()  # where a class belongs

@@ -65,6 +65,11 @@ def test_options_reach_the_model_and_the_data_set_as_what_they_are(score):
     assert load_card(folder()).dataset.n_pairs == 12
 
 
+def test_an_option_that_a_model_must_be_given(score):
+    assert score("NeedsLayers", "-o", "layers=3").exit_code == 0
+    assert load_card(folder()).model.name == "layers-3"
+
+
 def test_the_control_is_scored_beside_the_model_and_once(kapbench, score):
     score()
     first = kapbench(*_with_control())
@@ -186,6 +191,9 @@ def test_bad_options_are_named(score, words, said):
         ("dots.py:Colour", "{dots}:Dots", "not found"),
         ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
         ("{dots}:NotAModel", "{dots}:Dots", "no model"),
+        ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
+        ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
+        ("{dots}:A_MODEL", "{dots}:Dots", "no class or function"),
         ("{dots}:BreaksNaN", "{dots}:Dots", "NaN"),
         ("{dots}:Colours", "sapir", "did you mean spair"),
         ("{dots}:Colours", "spair", "none"),

@@ -1,18 +1,19 @@
 """What a model or a data set can do wrong: one clear message that names it, and nothing stored."""
 
-import inspect
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
+from kapbench.running.answers import feature_maps, similarity_map
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.results import load_records
-from kapbench.running.shard import checked
 from kapbench.scoring.rules import load_rule
-from kapbench.types import Grid
+from kapbench.types import Grid, Picture
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
@@ -127,22 +128,127 @@ def test_pixel_decoding_needs_an_encoder(tmp_path):
     assert done.records["error_px@dift"].notna().any()
 
 
+GRID = Grid.letterbox((24, 20), 4, 840)
+ABROAD = SimpleNamespace(height=4, width=4, box=(0, 0, 1, 1))
+
+
+@dataclass
+class Answering(TinyEncoder):
+    """Gives the same answer whatever it is asked, past the type hooks that only tests have."""
+
+    answer: object = None
+
+    def encode(self, pictures):
+        return self.answer
+
+    def match(self, source, target, queries):
+        return self.answer
+
+
+def answer(values, grid=GRID):
+    return SimpleNamespace(values=values, grid=grid)
+
+
+BAD_VALUES = [
+    (torch.zeros(2, 4, 4, requires_grad=True), "cannot be read as an array.*requires grad"),
+    (torch.zeros(2, 4, 4, dtype=torch.bfloat16), "cannot be read as an array"),
+    (np.zeros((2, 4, 4), complex), "of type complex128"),
+    (np.full((2, 4, 4), "1"), "of type <U1"),
+    (None, "of type object"),
+]
+BAD_GRIDS = [
+    (ABROAD, "SimpleNamespace where a Grid belongs"),
+    (Grid(4, 4, (0.0, 0.0, 0.0, 20.0)), "a grid of 4×4 cells over the box"),
+    (Grid(4, 4, (0.0, 20.0, 24.0, 0.0)), "a grid of 4×4 cells over the box"),
+    (Grid(4, 4, (0.0, 0.0, float("nan"), 20.0)), "a grid of 4×4 cells over the box"),
+    (Grid(0, 4, (0.0, 0.0, 24.0, 20.0)), "a grid of 0×4 cells"),
+]
+
+
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("given", "said"),
     [
-        (np.zeros((3, 4, 4)), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
-        (np.zeros((2, 4)), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
-        (np.full((2, 4, 4), np.nan), "values that are not finite"),
+        (answer(np.zeros((3, 4, 4))), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
+        (answer(np.zeros((2, 4))), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
+        (answer(np.full((2, 4, 4), np.nan)), "values that are not finite"),
+        (answer(np.full((2, 4, 4), 1e300)), "values that are not finite in float32"),
+        (None, r"match\(\) returned a NoneType without values and grid"),
+        (np.zeros((2, 4, 4)), r"match\(\) returned a ndarray"),
+        *[(answer(values), said) for values, said in BAD_VALUES],
+        *[(answer(np.zeros((2, 4, 4)), grid), said) for grid, said in BAD_GRIDS],
+    ],
+    ids=str,
+)
+def test_a_wrong_similarity_map_names_its_pair_and_model(given, said):
+    pair, shown = TinyDataset().pairs()[0], Picture(np.zeros((20, 24, 3), np.uint8), "x")
+    with pytest.raises(KapbenchError, match=said) as caught:
+        similarity_map(Answering(answer=given), pair, shown, shown, np.zeros((2, 2)))
+    assert caught.value.place == f"pair {pair.pair_id}, model tiny-encoder"
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, r"encode\(\) returned a NoneType, no list"),
+        (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, no list"),
+        ([np.zeros((2, 4, 4))], r"encode\(\) returned a ndarray without values and grid"),
+        ([answer(np.zeros((4, 4)))], r"feature map of shape \[4, 4\]"),
+        *[([answer(values)], said) for values, said in BAD_VALUES],
+        *[([answer(np.zeros((2, 4, 4)), grid)], said) for grid, said in BAD_GRIDS],
+    ],
+    ids=str,
+)
+def test_a_wrong_feature_map_names_its_image_and_model(given, said):
+    shown = Picture(np.zeros((20, 24, 3), np.uint8), "cat/2")
+    with pytest.raises(KapbenchError, match=said) as caught:
+        feature_maps(Answering(answer=given), [shown])
+    assert "model tiny-encoder" in caught.value.place
+    assert caught.value.fix
+
+
+def test_whole_numbers_are_features_too():
+    shown = Picture(np.zeros((20, 24, 3), np.uint8), "cat/2")
+    (found,) = feature_maps(Answering(answer=(answer(np.ones((2, 4, 4), np.int64)),)), [shown])
+    assert found.values.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("by zero"), "the model failed: ZeroDivisionError: by zero"),
+        (KapbenchError("no such layer", fix="choose another"), "^no such layer"),
     ],
 )
-def test_a_wrong_similarity_map_names_its_pair(values, said):
-    pair = TinyDataset().pairs()[0]
-    given = SimpleNamespace(values=values, grid=Grid.letterbox((24, 20), 4, 840), queries=None)
-    # Past the type hooks that only tests have: what a user's run would meet.
-    plain = inspect.unwrap(checked)
+@pytest.mark.parametrize(
+    ("model", "asked", "place"),
+    [
+        (TinyEncoder, "encode", "images cat/0, cat/1, cat/2, cat/3, model tiny-encoder"),
+        (TinyPairModel, "match", "pair cat/1-cat/0, model tiny-pairs"),
+    ],
+)
+def test_a_model_that_fails_is_named_with_what_it_was_asked(
+    tmp_path, monkeypatch, model, asked, place, error, said
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(model, asked, fail)
     with pytest.raises(KapbenchError, match=said) as caught:
-        plain(given, 2, pair)
-    assert pair.pair_id in str(caught.value)
+        evaluate(tmp_path, model())
+    assert caught.value.place == place
+    assert caught.value.__cause__ is error
+    assert caught.value.fix
+
+
+def test_a_models_own_place_is_kept(tmp_path, monkeypatch):
+    def fail(*_):
+        raise KapbenchError("missing", place="features/cat/1.safetensors")
+
+    monkeypatch.setattr(TinyEncoder, "encode", fail)
+    with pytest.raises(KapbenchError, match="missing") as caught:
+        evaluate(tmp_path)
+    assert caught.value.place == "features/cat/1.safetensors"
 
 
 @pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
