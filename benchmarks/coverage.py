@@ -185,12 +185,13 @@ def cell(
     for metric, (value, error, *rest) in zip(METRICS, found.transpose(1, 2, 0), strict=True):
         low, high, low_pairs, high_pairs, p, p_pairs = rest
         truth = value.mean()
-        held = np.abs(value - truth) <= stdtrit(N_IMAGES - 1, 0.975) * error
+        freedom = (N_IMAGES - 1) / 2
+        held = np.abs(value - truth) <= stdtrit(freedom, 0.975) * error
         product = (low <= truth) & (truth <= high)
         pairs = (low_pairs <= truth) & (truth <= high_pairs)
         of_five = value[: n_sets // 5 * 5].reshape(-1, 5).mean(axis=1)
         error_of_five = np.sqrt((error[: n_sets // 5 * 5].reshape(-1, 5) ** 2).sum(axis=1)) / 5
-        held_of_five = np.abs(of_five - truth) <= stdtrit(5 * (N_IMAGES - 1), 0.975) * error_of_five
+        held_of_five = np.abs(of_five - truth) <= stdtrit(5 * freedom, 0.975) * error_of_five
         shown = [held, held_of_five, product, pairs, p < 0.05, p_pairs < 0.05]
         figures = [f"{100 * s.mean():.1f}" for s in shown]
         extra = [f"{100 * value.std():.2f}", f"{100 * np.sqrt((error**2).mean()):.2f}"]

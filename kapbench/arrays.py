@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Real
+from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
+from kapbench.scoring.given import finite_float32, numbers, sound_grid
 from kapbench.scoring.records import Needs, pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.table import estimator
@@ -42,14 +43,13 @@ def kap(
         A share in 0 … 1; NaN where no keypoint is visible.
 
     Raises:
-        KapbenchError: arrays that do not fit each other, or a rule of another metric.
+        KapbenchError: arrays that do not fit each other or hold what cannot be; a rule of another
+            metric.
     """
     chosen = load_rule(rule)
     if not isinstance(chosen, KapRule):
         raise KapbenchError(f"{rule} is no KAP rule", fix="choose one of `kapbench list rules`")
-    chosen = chosen.model_copy(update={"alphas": (alpha,)})
-    records = _records(similarity, target_xy, size_px, image_size, chosen, grids)
-    return _single(records, chosen, alpha)
+    return _single(similarity, target_xy, size_px, image_size, chosen, grids, alpha)
 
 
 def pck(
@@ -62,7 +62,7 @@ def pck(
     rule: str = "pck-sd-dino",
     grids: Sequence[Grid] | None = None,
 ) -> float:
-    """Percentage (0 … 1) of correct keypoints among those that the target shows.
+    """Share (0 … 1) of correct keypoints among those that the target shows.
 
     Arguments, return value and errors are those of `kap`; per point or per image as the rule says.
     """
@@ -72,11 +72,21 @@ def pck(
             f"{rule} cannot be taken from similarity maps alone",
             fix="choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
         )
-    records = _records(similarity, target_xy, size_px, image_size, chosen, grids)
-    return _single(records, chosen, alpha)
+    return _single(similarity, target_xy, size_px, image_size, chosen, grids, alpha)
 
 
-def _single(records: pd.DataFrame, rule: Rule, alpha: float) -> float:
+def _single(
+    similarity: Sequence[np.ndarray],
+    target_xy: Sequence[np.ndarray],
+    size_px: Sequence[float],
+    image_size: Sequence[tuple[int, int]],
+    rule: Rule,
+    grids: Sequence[Grid] | None,
+    alpha: float,
+) -> float:
+    _above_zero(alpha, "alpha", None)
+    rule = rule.model_copy(update={"alphas": (alpha,)})
+    records = _records(similarity, target_xy, size_px, image_size, rule, grids)
     if records.empty:
         return float("nan")
     return float(estimator(records, rule, alpha, rule.headline[0]).by_category().values[0])
@@ -100,29 +110,66 @@ def _records(
         )
     parts = []
     for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
-        values, points = np.asarray(maps, np.float32), np.asarray(xy, np.float64)
+        place = f"pair {i}"
+        values, points = finite_float32(maps, "similarity", place), _points(xy, place)
         if values.ndim != 3 or points.shape != (len(values), 2):
             raise KapbenchError(
                 f"similarity {list(values.shape)} does not fit target_xy {list(points.shape)}",
-                place=f"pair {i}",
+                place=place,
                 fix="give maps [q, h, w] and points [q, 2]",
             )
-        if not np.isfinite(values).all() or not size_px[i] > 0:
-            raise KapbenchError(
-                "similarity is not finite, or size_px is not above 0", place=f"pair {i}"
-            )
-        grid = grids[i] if grids is not None else _letterbox(values, size, i)
+        _above_zero(size_px[i], "size_px", place)
+        _check_image_size(size, place)
+        grid = (
+            _letterbox(values, size, place) if grids is None else _fitting(grids[i], values, place)
+        )
         pair = _pair(i, points, size, float(size_px[i]))
         given = SimilarityMap(values, grid, pair.source.keypoints.xy)
         parts.append(pair_columns(pair, given, needs))
     return table(parts)
 
 
-def _letterbox(values: np.ndarray, size: tuple[int, int], i: int) -> Grid:
-    if values.shape[1] != values.shape[2]:
+def _above_zero(value: float, name: str, place: str | None) -> None:
+    if not (np.isfinite(value) and value > 0):
+        raise KapbenchError(f"{name} is {value}", place=place, fix="give a finite number above 0")
+
+
+def _check_image_size(size: tuple[int, int], place: str) -> None:
+    if len(size) != 2 or not all(np.isfinite(n) and n >= 1 for n in size):
+        raise KapbenchError(
+            f"image_size is {tuple(size)}", place=place, fix="give width and height in pixels"
+        )
+
+
+def _points(xy: object, place: str) -> Float64[np.ndarray, "..."]:
+    points = numbers(xy, "target_xy", place).astype(np.float64)
+    absent = np.isnan(points).all(axis=-1, keepdims=True)
+    if not (np.isfinite(points) | absent).all():
+        raise KapbenchError(
+            "target_xy with a coordinate that is infinite, or NaN beside a number",
+            place=place,
+            fix="give finite points, and NaN, NaN where the target does not show one",
+        )
+    return points
+
+
+def _fitting(grid: Grid, values: np.ndarray, place: str) -> Grid:
+    sound_grid(grid, place)
+    if (grid.height, grid.width) != values.shape[1:]:
+        raise KapbenchError(
+            f"a grid of {grid.height}×{grid.width} cells for maps of "
+            f"{values.shape[1]}×{values.shape[2]}",
+            place=place,
+            fix="give the grid that the maps were made on",
+        )
+    return grid
+
+
+def _letterbox(values: np.ndarray, size: tuple[int, int], place: str) -> Grid:
+    if values.shape[1] != values.shape[2] or not values.shape[1]:
         raise KapbenchError(
             f"maps of {values.shape[1]}×{values.shape[2]} cells are no square letterbox",
-            place=f"pair {i}",
+            place=place,
             fix="say where the cells lie: grids=[Grid.stretched(...), ...]",
         )
     return Grid.letterbox(size, values.shape[1], FRAME_PX)

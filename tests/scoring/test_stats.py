@@ -165,7 +165,7 @@ def test_categories_are_independent_so_the_mean_is_known_better():
     cat, dog, mean = (interval(again, w) for w in (*np.eye(2), np.full(2, 0.5)))
     assert mean.value == pytest.approx((cat.value + dog.value) / 2)
     assert mean.error == pytest.approx(np.hypot(cat.error, dog.error) / 2)
-    assert max(cat.freedom, dog.freedom) == 11 < mean.freedom <= 22
+    assert max(cat.freedom, dog.freedom) == 5.5 < mean.freedom <= 11
 
 
 def test_a_rare_resample_without_a_score_is_left_out_and_a_common_one_leaves_no_interval():
