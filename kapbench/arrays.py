@@ -1,6 +1,7 @@
 """KAP and PCK of plain arrays: dense similarity maps in, one number out; no data set, no model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,12 +77,12 @@ def pck(
 
 
 def _single(
-    similarity: Sequence[np.ndarray],
-    target_xy: Sequence[np.ndarray],
+    similarity: Sequence[Any],
+    target_xy: Sequence[Any],
     size_px: Sequence[float],
-    image_size: Sequence[tuple[int, int]],
+    image_size: Sequence[Any],
     rule: Rule,
-    grids: Sequence[Grid] | None,
+    grids: Sequence[Any] | None,
     alpha: float,
 ) -> float:
     _above_zero(alpha, "alpha", None)
@@ -93,12 +94,12 @@ def _single(
 
 
 def _records(
-    similarity: Sequence[np.ndarray],
-    target_xy: Sequence[np.ndarray],
+    similarity: Sequence[Any],
+    target_xy: Sequence[Any],
     size_px: Sequence[float],
-    image_size: Sequence[tuple[int, int]],
+    image_size: Sequence[Any],
     rule: Rule,
-    grids: Sequence[Grid] | None,
+    grids: Sequence[Any] | None,
 ) -> pd.DataFrame:
     needs = Needs.of([rule])
     lengths = {len(similarity), len(target_xy), len(size_px), len(image_size)}
@@ -111,13 +112,15 @@ def _records(
     parts = []
     for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
         place = f"pair {i}"
-        values, points = finite_float32(maps, "similarity", place), _points(xy, place)
+        values = finite_float32(maps, "similarity", place)
+        points = numbers(xy, "target_xy", place).astype(np.float64)
         if values.ndim != 3 or points.shape != (len(values), 2):
             raise KapbenchError(
                 f"similarity {list(values.shape)} does not fit target_xy {list(points.shape)}",
                 place=place,
                 fix="give maps [q, h, w] and points [q, 2]",
             )
+        _check_points(points, place)
         _above_zero(size_px[i], "size_px", place)
         _check_image_size(size, place)
         grid = (
@@ -134,27 +137,25 @@ def _above_zero(value: float, name: str, place: str | None) -> None:
         raise KapbenchError(f"{name} is {value}", place=place, fix="give a finite number above 0")
 
 
-def _check_image_size(size: tuple[int, int], place: str) -> None:
+def _check_image_size(size: Sequence[float], place: str) -> None:
     if len(size) != 2 or not all(np.isfinite(n) and n >= 1 for n in size):
         raise KapbenchError(
             f"image_size is {tuple(size)}", place=place, fix="give width and height in pixels"
         )
 
 
-def _points(xy: object, place: str) -> Float64[np.ndarray, "..."]:
-    points = numbers(xy, "target_xy", place).astype(np.float64)
-    absent = np.isnan(points).all(axis=-1, keepdims=True)
+def _check_points(points: Float64[np.ndarray, "q 2"], place: str) -> None:
+    absent = np.isnan(points).all(axis=1, keepdims=True)
     if not (np.isfinite(points) | absent).all():
         raise KapbenchError(
             "target_xy with a coordinate that is infinite, or NaN beside a number",
             place=place,
             fix="give finite points, and NaN, NaN where the target does not show one",
         )
-    return points
 
 
-def _fitting(grid: Grid, values: np.ndarray, place: str) -> Grid:
-    sound_grid(grid, place)
+def _fitting(given: Any, values: np.ndarray, place: str) -> Grid:
+    grid = sound_grid(given, place)
     if (grid.height, grid.width) != values.shape[1:]:
         raise KapbenchError(
             f"a grid of {grid.height}×{grid.width} cells for maps of "
