@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -15,7 +15,7 @@ from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.roots import data_root
 from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.spair_annotation import parse_view
-from kapbench.datasets.symmetry import categories as known_categories
+from kapbench.datasets.spair_layout import Line, place_of, read_layout
 from kapbench.datasets.symmetry import symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
@@ -57,15 +57,6 @@ def small(split: str = "test", root: str | Path | None = None) -> "SPair":
     return spair(split, root, layout="small")
 
 
-class Line(NamedTuple):
-    """A line `number-source-target:category` of a layout file."""
-
-    pair_id: str
-    source: str
-    target: str
-    category: str
-
-
 @dataclass(frozen=True, eq=False)
 class SPair:
     """One split of one layout; the categories are those whose files are all there."""
@@ -84,6 +75,7 @@ class SPair:
         """Raises KapbenchError where nothing can be evaluated."""
         if not self._lines:
             raise KapbenchError("a layout without pairs", place=self._layout_file, fix=_FETCH)
+        self._check_known()
         if not self.categories:
             category, missing = next(iter(self._missing.items()))
             raise KapbenchError(
@@ -92,6 +84,20 @@ class SPair:
                 place=self.folder,
                 fix=_FETCH,
             )
+
+    def _check_known(self) -> None:
+        """A category that lacks images whole, and nothing else, is there: its pairs are wrong."""
+        for category, missing in self._missing.items():
+            stems = [Path(path).stem for path in missing]
+            absent = {stem for stem in stems if stems.count(stem) == 2}  # annotation and photograph
+            if absent and absent == set(stems) != set(self._stems[category]):
+                line = next(x for x in self._lines if x.category == category and absent & set(x))
+                (name, *_) = [x for x in (line.source, line.target) if x in absent]
+                raise KapbenchError(
+                    f"a pair of an image that is not there: {category}/{name}",
+                    place=place_of(line, self._layout_file),
+                    fix="mend the line, or fetch the data set again",
+                )
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -133,19 +139,7 @@ class SPair:
 
     @functools.cached_property
     def _lines(self) -> Sequence[Line]:
-        path = self._layout_file
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise KapbenchError("SPair-71k not found", place=path, fix=_FETCH) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise KapbenchError(
-                f"SPair-71k cannot be read: {error}",
-                place=path,
-                fix="make the file readable, or fetch the data set again",
-            ) from error
-        numbered = enumerate(text.splitlines(), 1)
-        return [_parse_line(line, path, number) for number, line in numbered if line.strip()]
+        return read_layout(self._layout_file, _FETCH)
 
     @functools.cached_property
     def _stems(self) -> Mapping[str, Sequence[str]]:
@@ -225,20 +219,6 @@ def _picture(image_id: str) -> str:
 def _of(image_id: str) -> str:
     """Category of an image."""
     return image_id.partition("/")[0]
-
-
-def _parse_line(line: str, path: Path, number: int) -> Line:
-    names, _, category = line.strip().partition(":")
-    parts = names.split("-")
-    if len(parts) != 3 or not all(parts):
-        raise KapbenchError(
-            f"not a pair: '{line}'",
-            place=f"{path}, line {number}",
-            fix="expected number-source-target:category",
-        )
-    if category not in known_categories():
-        raise unknown("category", category, known_categories(), place=f"{path}, line {number}")
-    return Line(line.strip(), parts[1], parts[2], category)
 
 
 def _absent(folder: Path, paths: Sequence[str]) -> Sequence[str]:

@@ -96,13 +96,20 @@ def test_a_category_that_is_not_whole_is_named(tiny):
     assert "kapbench fetch spair" in caught.value.fix
 
 
-def test_a_pair_of_an_unknown_image_makes_its_category_incomplete(tiny):
+@pytest.mark.parametrize(
+    "line", ["000013-2012_000000-2099_000001:cat", "000013-2099_000001-2012_000000:cat"]
+)
+def test_a_pair_of_an_unknown_image_is_named_by_its_line(tiny, line):
     layout = tiny / "Layout/large/test.txt"
-    layout.write_text(layout.read_text() + "000013-2012_000000-2099_000001:cat\n")
+    layout.write_text("\n" + layout.read_text() + line + "\n")
+    with pytest.raises(KapbenchError, match="not there: cat/2099_000001") as caught:
+        spair(root=tiny)
+    assert caught.value.place == f"{layout}, line 14"
+    # Where the category itself is not there, nothing is said of its pairs.
+    shutil.rmtree(tiny / "ImageAnnotation/cat")
     assert spair(root=tiny).categories == ("dog",)
-    with pytest.raises(KapbenchError) as caught:
-        spair(root=tiny).views(["cat"])
-    assert caught.value.place == tiny / "ImageAnnotation/cat/2099_000001.json"
+    shutil.rmtree(tiny / "JPEGImages/cat")
+    assert spair(root=tiny).categories == ("dog",)
 
 
 @pytest.mark.parametrize("gone", ["JPEGImages", "ImageAnnotation"])
@@ -168,6 +175,9 @@ def test_unknown_names_suggest_known_ones(tiny):
         ("000001-2012_000000-2012_000001", "not a pair|category"),
         ("000001-2012_000000-2012_000001:cta", "did you mean cat"),
         ("000001--2012_000001:cat", "not a pair"),
+        ("000002-2012_000001-2012_000001:cat", "paired with itself"),
+        ("000001-2012_000000-2012_000001:cat", "the pair of line 1 again"),
+        ("000002-2012_000000-2012_000001:cat", "the pair of line 1 again"),
     ],
 )
 def test_a_layout_line_that_is_no_pair(tiny, line, said):
