@@ -11,12 +11,18 @@ import click
 from kapbench.errors import KapbenchError
 
 STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
+_FILE_IN_THE_WAY = "a file stands where a folder belongs: choose another folder"
 _FILE_ERRORS = {
     errno.ENOSPC: "free some space and run the same command again; what is finished is kept",
     errno.EDQUOT: "free some of your quota and run the same command again",
     errno.EACCES: "choose a folder that you may read and write",
     errno.EPERM: "choose a folder that you may read and write",
     errno.EROFS: "choose a folder on a disk that can be written",
+    errno.ENOTDIR: _FILE_IN_THE_WAY,
+    errno.EEXIST: _FILE_IN_THE_WAY,
+    errno.EISDIR: "name a file: this is a folder",
+    errno.ENOENT: "name what exists",
+    errno.ENAMETOOLONG: "choose a shorter path",
 }
 
 

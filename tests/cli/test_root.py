@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -111,11 +112,25 @@ def test_ctrl_c(raising):
     assert "stopped; the same command resumes" in done.stderr
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+NUMBERS = ("ENOSPC", "EDQUOT", "EACCES", "EROFS", "ENOTDIR", "EEXIST", "ENOENT", "EISDIR")
+
+
+@pytest.mark.parametrize("number", [getattr(errno, name) for name in NUMBERS])
 def test_files_that_cannot_be_written(raising, number):
     done = raising(OSError(number, "No room", "/data/part"))
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: no room\n  at:  /data/part\n  fix: ")
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "file"])
+def test_a_cache_where_none_can_be(kapbench, monkeypatch, place):
+    Path("file").touch()
+    monkeypatch.setenv("KAPBENCH_CACHE", place)
+    done = kapbench("list", "datasets")
+    assert done.exit_code == 1
+    assert place in done.stderr
+    assert "fix: a file stands where a folder belongs" in done.stderr
+    assert "Traceback" not in done.output
 
 
 def test_a_full_disk_that_is_only_told_in_words():
