@@ -2,58 +2,77 @@
 
     python benchmarks/knob.py --model lite0 -o docs/images/knob.png
 
-Prints a Markdown table and draws it.
+Prints a Markdown table of scores and of changes since the mirror-identical object, with paired 95 %
+intervals (the pictures differ, the pairs and images do not), and draws the changes.
 """
 
 import argparse
 import io
 from pathlib import Path
 
+import pandas as pd
+
 import kapbench
 from kapbench.evaluation import default_cache
 from kapbench.files import write_atomically
+from kapbench.scoring.rules import load_rule
+from kapbench.scoring.stats import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.table import estimator
 
 MARKINGS = (0.0, 0.25, 0.5, 0.75, 1.0)
 RULES = ("kap-cvpr24", "pck-sd-dino")
 LINES = {
-    "KAP@0.10": ("kap-cvpr24", "kap", "category", "all", "#d55e00", "o-"),
-    "KAP@0.10, absent with twin": (
-        "kap-cvpr24", "kap", "category", "absent_with_twin", "#cc79a7", "s--",
-    ),
-    "PCK@0.10": ("pck-sd-dino", "pck", "point", "all", "#0072b2", "^-"),
-}  # fmt: skip
+    "KAP@0.10": ("kap-cvpr24", "all", "#d55e00", "o-"),
+    "KAP@0.10, absent with twin": ("kap-cvpr24", "absent_with_twin", "#cc79a7", "s--"),
+    "PCK@0.10": ("pck-sd-dino", "all", "#0072b2", "^-"),
+}
+Found = dict[str, list[Interval]]
 
 
-def measure(model: str, runs: Path) -> dict[str, list[float]]:
-    """Each line's values ×100 over the knob."""
-    found: dict[str, list[float]] = {name: [] for name in LINES}
+def measure(model: str, runs: Path) -> tuple[Found, Found]:
+    """Each line's scores and their changes since the first marking."""
+    scores: Found = {name: [] for name in LINES}
+    changes: Found = {name: [] for name in LINES}
+    first: dict[str, Replicates] = {}
     for marking in MARKINGS:
         data = kapbench.load_dataset("synthetic", marking=marking)
-        result = kapbench.evaluate(model, data, rule=RULES, runs=runs)
-        for name, (rule, metric, average, split, *_) in LINES.items():
-            row = result.card.score(rule, metric, 0.10, "mean", average=average, split=split)
-            assert row is not None
-            assert row.value is not None
-            found[name].append(100 * row.value)
-    return found
+        records = kapbench.evaluate(model, data, rule=RULES, runs=runs).records
+        resampling = Resampling.of(records)
+        for name, (rule, split, *_) in LINES.items():
+            again, weights = _again(records, rule, split, resampling)
+            scores[name].append(interval(again, weights))
+            changes[name].append(interval(again - first.setdefault(name, again), weights))
+    return scores, changes
 
 
-def draw(found: dict[str, list[float]], model: str, out: Path) -> None:
-    """Change since the mirror-identical object, one line a score."""
-    import matplotlib as mpl
+def _again(
+    records: pd.DataFrame, name: str, split: str, resampling: Resampling
+) -> tuple[Replicates, "pd.Series[float]"]:
+    rule = load_rule(name)
+    average, over = rule.headline
+    made = estimator(records, rule, 0.10, average, split=split)
+    return replicates(made, resampling), made.by_category().weights(over)
 
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(4.2, 2.8), layout="constrained")
-    for name, values in found.items():
+def draw(scores: Found, changes: Found, model: str, out: Path) -> None:
+    """Change since the mirror-identical object, one line a score, bars of 95 %."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    for i, (name, found) in enumerate(changes.items()):
         *_, colour, style = LINES[name]
-        change = [v - values[0] for v in values]
-        axes.plot(MARKINGS, change, style, color=colour, label=f"{name} (from {values[0]:.1f})")
+        at = [m + 0.012 * (i - 1) for m in MARKINGS]
+        axes.errorbar(
+            at, [100 * f.value for f in found], [100 * f.half_width for f in found], fmt=style,
+            color=colour, capsize=2, elinewidth=0.8,
+            label=f"{name} (from {100 * scores[name][0].value:.1f})",
+        )  # fmt: skip
+    axes.axhline(0, color="0.6", linewidth=0.6)
     axes.set(xlabel="marking: how far the two sides differ", ylabel="change in points")
     axes.set_title(f"{model} on synthetic", fontsize="medium")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="x-small")
+    axes.legend(fontsize="x-small", loc="upper left")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=200)
     write_atomically(out, content.getvalue())
@@ -65,13 +84,15 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=default_cache() / "knob")
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()
-    found = measure(arguments.model, arguments.runs)
-    print(f"| marking | {' | '.join(f'{m:.2f}' for m in MARKINGS)} |")
-    print("|---" * (len(MARKINGS) + 1) + "|")
-    for name, values in found.items():
-        print(f"| {name} | {' | '.join(f'{v:.1f}' for v in values)} |")
+    scores, changes = measure(arguments.model, arguments.runs)
+    print(f"| marking | {' | '.join(f'{m:.2f}' for m in MARKINGS)} | change, 95 % |")
+    print("|---" * (len(MARKINGS) + 2) + "|")
+    for name, found in scores.items():
+        last = changes[name][-1]
+        change = f"{100 * last.value:+.1f} ({100 * last.low:+.1f} … {100 * last.high:+.1f})"
+        print(f"| {name} | {' | '.join(f'{100 * f.value:.1f}' for f in found)} | {change} |")
     if arguments.out:
-        draw(found, arguments.model, arguments.out)
+        draw(scores, changes, arguments.model, arguments.out)
 
 
 if __name__ == "__main__":

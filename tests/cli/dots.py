@@ -80,6 +80,20 @@ class Colours:
         ]
 
 
+class Greys(Colours):
+    """Brightness alone: hardly tells the dots apart."""
+
+    name = "greys"
+
+    def encode(self, pictures):
+        return [
+            FeatureMap(
+                np.stack([m.values.mean(axis=0), np.ones(m.values.shape[1:], np.float32)]), m.grid
+            )
+            for m in super().encode(pictures)
+        ]
+
+
 class StopsOnce(Colours):
     """As if the user pressed Ctrl-C at the second batch, the first time in a folder."""
 

@@ -90,3 +90,36 @@ def test_what_is_not_there_is_named(kapbench, runs, words, said):
     assert done.exit_code in (1, 2)
     assert said in done.stderr
     assert done.stdout == ""
+
+
+def test_paired_adds_ranks_and_differences_of_models(kapbench, score):
+    """Six images a category: enough for intervals."""
+    for model in ("Colours", "Greys"):
+        score(model, "--dataset-option", "n_images=6")
+    shown = kapbench("compare", "--paired").stdout
+    assert "1. colours" in shown
+    assert "paired differences, colours" in shown
+    assert "diff." in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    lines = kapbench("compare", "--paired", "--format", "csv").stdout.splitlines()
+    found = [dict(zip(lines[0].split(","), line.split(","), strict=False)) for line in lines[1:]]
+    assert {line["rank"] for line in found[:2]} <= {"1", "2"}
+    (mean,) = [line for line in found if line["label"] == "mean"]
+    assert 0 <= float(mean["p.kap"]) <= 1
+    assert float(mean["difference.kap.low"]) < float(mean["difference.kap"])
+
+
+def test_a_damaged_card_is_named_and_hides_no_other(kapbench, runs):
+    stray = Path("runs/stray/run.json")
+    stray.parent.mkdir()
+    stray.write_text("{}")
+    done = kapbench("compare")
+    assert done.exit_code == 0
+    assert "stray" in done.stderr
+    assert done.stdout.count("\ncolours") == 2
+
+
+@pytest.mark.parametrize("how", ["markdown", "latex", "html", "json"])
+def test_every_format_goes_to_a_file(kapbench, runs, how):
+    assert kapbench("compare", "--by", "symmetry", "--format", how, "-o", "out").exit_code == 0
+    assert "colours" in Path("out").read_text()
