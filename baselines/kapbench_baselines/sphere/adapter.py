@@ -17,6 +17,7 @@ from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
+from kapbench.registry import names
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
@@ -101,8 +102,8 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    name = backbone or card.backbone
-    encoder = as_backbone(load_model(name, device=device, dataset=dataset))
+    spec = backbone or _own_backbone(card, place)
+    encoder = as_backbone(load_model(spec, device=device, dataset=dataset))
     checkpoint.check_backbone(card, encoder.name, encoder.revision, place)
     share = card.sphere_weight if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
@@ -112,6 +113,18 @@ def sphere(
     return SphereEncoder(
         encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt
     )
+
+
+def _own_backbone(card: checkpoint.Card, place: object) -> str:
+    """The registered name of the backbone. Weights may name a file, but never have it run."""
+    for name in (card.backbone_spec, card.backbone):
+        if name in names("models"):
+            return name
+    spec = card.backbone_spec or "FILE.py:CLASS"
+    raise KapbenchError(
+        f"weights of backbone '{card.backbone}', which is not installed", place=place,
+        fix=f"add --backbone {spec}, with the folder where that file is",
+    )  # fmt: skip
 
 
 def shipped(dataset: str | None) -> Traversable:

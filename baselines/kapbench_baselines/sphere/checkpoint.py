@@ -39,6 +39,10 @@ class Card:
     masks: Mapping[str, int] = field(default_factory=dict)  # images by "mask" or "box"
     settings: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)  # on the val split
+    backbone_spec: str | None = None  # what --backbone was, a file without its folder
+    precision: str | None = None  # of matrix products in training: fp32 or bf16
+    device: str | None = None  # that trained, last
+    torch: str | None = None  # version that trained, last
 
     @property
     def supervision(self) -> str:

@@ -22,7 +22,13 @@ PRECISIONS = ("auto", "fp32", "bf16")
 @click.option("--batch", type=click.IntRange(2), help="Images a step.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate.")
 @click.option("--crops", type=click.IntRange(0), help="Crops of an image, beside it whole.")
-@click.option("--sphere-weight", default=0.2, show_default=True, help="Sphere's share when fused.")
+@click.option(
+    "--sphere-weight",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Sphere's share when fused.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
@@ -130,9 +136,15 @@ def _prepare(
         depth=settings.depth, token_grid=settings.token_grid, sphere_weight=asked.sphere_weight,
         categories=names, dataset=dataset.name, dataset_revision=dataset.revision,
         split=dataset.split, seed=asked.seed, steps=settings.steps, masks=prepared.masks,
-        settings=settings.as_dict(),
+        settings=settings.as_dict(), backbone_spec=_shown_spec(asked.backbone),
     )  # fmt: skip
     return prepared, card
+
+
+def _shown_spec(spec: str) -> str:
+    """What to write after --backbone; of a file, its name: folders are this machine's own."""
+    path, colon, attribute = spec.rpartition(":")
+    return f"{Path(path).name}:{attribute}" if colon and path.endswith(".py") else spec
 
 
 def _validator(encoder: Any, held_out: Any, card: Any, device: str) -> Any:

@@ -27,6 +27,7 @@ class State:
     averaged: SphereMapper  # moving average of the mapper's weights: what is evaluated and saved
     optimiser: torch.optim.AdamW
     generator: torch.Generator
+    precision: str = "fp32"  # of matrix products; bf16 would go on to other weights
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     losses: Tensor = field(default_factory=lambda: torch.zeros(len(NAMES) + 1))  # sums and steps
@@ -69,13 +70,13 @@ class State:
         """`identity` names what is being trained: a state of anything else is refused."""
         tensors = dict(self._tensors())
         metadata = {"format": FORMAT, "identity": identity, "step": str(self.step)}
-        metadata["history"] = json.dumps(self.history)
+        metadata |= {"history": json.dumps(self.history), "precision": self.precision}
         write_tensors(path, tensors, metadata)
 
     def load(self, path: Path, identity: str) -> None:
         """
         Raises:
-            KapbenchError: not a training state, or that of another training.
+            KapbenchError: not a training state, that of another training, or in another precision.
         """
         tensors, metadata = read_tensors(path)
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
@@ -83,6 +84,13 @@ class State:
                 "the training found here is of other settings, data or seed",
                 place=path,
                 fix="repeat its options to resume it, or choose another --out",
+            )
+        before = metadata.get("precision", self.precision)
+        if before != self.precision:
+            raise KapbenchError(
+                f"the training found here is in {before}, this one would go on in {self.precision}",
+                place=path,
+                fix=f"add --precision {before}, or choose another --out",
             )
         self.step, self.history = int(metadata["step"]), json.loads(metadata["history"])
         for name, module in self._modules():

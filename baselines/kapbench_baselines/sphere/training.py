@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -57,6 +57,7 @@ def train(
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
     state = State.fresh(card.channels, len(card.categories), settings, card.seed, device)
+    state.precision = "bf16" if bf16 else "fp32"
     identity = _identity(card, settings)
     _open(state, views, settings, out, identity, resume)
     step_once = _stepper(state, views, settings, torch.device(device), bf16)
@@ -73,7 +74,7 @@ def train(
                 state.save(out / STATE, identity)
             if state.step == schedule.stop_at:
                 return state
-    _finish(state, card, out)
+    _finish(state, replace(card, device=device), out)
     return state
 
 
@@ -142,10 +143,9 @@ def _note(state: State, found: dict[str, float], out: Path, progress: Progress) 
 
 
 def _finish(state: State, card: checkpoint.Card, out: Path) -> None:
-    from dataclasses import replace
-
     from kapbench_baselines.sphere.curve import draw_curve
 
     scores = {k: v for k, v in state.history[-1].items() if k not in ("step", *NAMES)}
-    checkpoint.save(out / WEIGHTS, state.averaged.state_dict(), replace(card, scores=scores))
+    said = replace(card, scores=scores, precision=state.precision, torch=str(torch.__version__))
+    checkpoint.save(out / WEIGHTS, state.averaged.state_dict(), said)
     draw_curve(state.history, out / CURVE)

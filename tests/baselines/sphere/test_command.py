@@ -42,6 +42,24 @@ def test_trained_weights_can_be_run(tmp_path: Path) -> None:
     assert found.headline("kap-cvpr24") == pytest.approx(card.scores["kap"], abs=5e-3)
 
 
+def test_weights_over_an_adapters_file_say_which_backbone_to_give(tmp_path: Path) -> None:
+    assert train(tmp_path, "--steps", "2", "--validate-every", "0").exit_code == 0
+    weights = str(tmp_path / "out" / "weights.safetensors")
+    _, card, _ = checkpoint.load(Path(weights))
+    assert card.backbone_spec == "conftest.py:ToyEncoder"  # and no folder of this machine
+    with pytest.raises(KapbenchError, match="backbone 'toy', which is not installed") as caught:
+        load_model("sphere", weights=weights)
+    assert "--backbone conftest.py:ToyEncoder" in str(caught.value)
+    assert load_model("sphere", weights=weights, backbone=f"{TOY}:ToyEncoder").name == "sphere.toy"
+
+
+@pytest.mark.parametrize("share", ["-0.1", "1.1"])
+def test_a_share_beyond_its_range(tmp_path: Path, share: str) -> None:
+    found = train(tmp_path, "--sphere-weight", share)
+    assert found.exit_code == 2
+    assert "--sphere-weight" in found.output
+
+
 def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     assert train(tmp_path).exit_code == 0
     before = (tmp_path / "out" / "weights.safetensors").read_bytes()

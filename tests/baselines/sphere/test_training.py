@@ -137,6 +137,17 @@ def test_bfloat16_trains_too(tmp_path: Path, views: TokenViews) -> None:
     assert {t.dtype for t in weights(tmp_path).values()} == {torch.float32}
 
 
+def test_another_precision_is_not_resumed(tmp_path: Path, views: TokenViews) -> None:
+    halted = Schedule(save_every=4, stop_at=4)
+    train(views, card(), TINY, tmp_path, bf16=True, schedule=halted)
+    with pytest.raises(KapbenchError, match=r"is in bf16, this one would go on in fp32") as caught:
+        train(views, card(), TINY, tmp_path, resume=True)
+    assert "--precision bf16" in str(caught.value)
+    train(views, card(), TINY, tmp_path, bf16=True, resume=True)
+    _, kept, _ = checkpoint.load(tmp_path / "weights.safetensors")
+    assert (kept.precision, kept.device, kept.torch) == ("bf16", "cpu", str(torch.__version__))
+
+
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path: Path, views: TokenViews) -> None:
     broken = replace(views, tokens=torch.full_like(views.tokens, torch.nan))
     with pytest.raises(KapbenchError, match="the loss is nan at step 1"):
