@@ -1,5 +1,8 @@
 """Similarity of source cells to every cell of a target; fp16 features, fp32 arithmetic."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from jaxtyping import Float16, Float32, Float64, Int, Real
@@ -9,6 +12,18 @@ from kapbench.features.cache import CachedMap
 _ROWS_AT_A_TIME = 32
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums cut up among threads differ in their last bits: equal scores must stay equal anywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def similarity(
     queries: Float16[np.ndarray, "q c"],
     target: CachedMap,
@@ -30,6 +45,7 @@ def similarity(
     return np.asarray(-torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
 
 
+@_one_thread()
 def pixel_argmax(
     queries: Float32[np.ndarray, "q c"],
     target: CachedMap,

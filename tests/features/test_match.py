@@ -24,6 +24,35 @@ def test_dot_is_the_cosine():
     np.testing.assert_allclose(similarity(source, target, "dot"), expected, atol=1e-6)
 
 
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", ["dot", "neg_l2"])
+def test_the_number_of_threads_changes_no_bit_and_is_left_as_it_was(threads, kind):
+    target, source = a_map(0, 60, 60, 304), a_map(1, 6, 6, 304).cells
+    for n_queries in (1, 7, 36):  # 7: where two threads cut the sums differently
+        found = []
+        for n_threads in (1, 2):
+            threads(n_threads)
+            found.append(similarity(source[:n_queries], target, kind))
+            assert torch.get_num_threads() == n_threads
+        np.testing.assert_array_equal(*found)
+
+
+def test_the_number_of_threads_moves_no_pixel(threads):
+    target, source = a_map(0, 20, 20, 304), a_map(1, 4, 4, 304)
+    queries = features_at(source, np.array([[3.0, 4.0], [20.0, 11.0]]), (28, 20))
+    found = []
+    for n_threads in (1, 2):
+        threads(n_threads)
+        found.append(pixel_argmax(queries, target, (140, 100)))
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 @pytest.mark.parametrize("n_queries", [2, 40])
 def test_neg_l2_is_the_distance(scale, n_queries):
