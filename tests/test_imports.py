@@ -31,8 +31,15 @@ RULE = {
     "kapbench.arrays": (*_SPOKEN, "kapbench.scoring"),
     "kapbench.cli": ("kapbench",),
     "kapbench.__main__": ("kapbench.cli",),
+    "kapbench.contract": _SPOKEN,
     "kapbench": ("kapbench",),  # the door: evaluation and the public names
     "kapbench_baselines": ("kapbench",),
+    # Runs a submitted model again, as any user of the core would.
+    "kapbench_leaderboard.submit.reproduce": (
+        *_SPOKEN,
+        "kapbench.evaluation",
+        "kapbench_leaderboard",
+    ),
     "kapbench_leaderboard": (*_SPOKEN, "kapbench.scoring", "kapbench.running.results"),
 }
 # The core asks torch for a device and for a number of threads, inside the function that needs it.

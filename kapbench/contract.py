@@ -1,0 +1,119 @@
+"""What every model owes to whoever runs it, tried on small pictures drawn from a seed."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args
+
+import numpy as np
+
+from kapbench.protocols import AnnotatedModel, Condition, Encoder, PairModel
+from kapbench.types import FeatureMap, Picture, SimilarityMap
+
+SIZES = ((64, 48), (48, 64), (50, 50), (97, 31))
+QUERIES = np.array([[1.0, 2.0], [30.5, 20.25], [30.6, 20.25], [47.9, 0.0], [8.0, 9.5]])
+CLOSE = 2e-5  # float32, added up in another order
+
+
+def broken(model: object) -> list[str]:
+    """What a model does against the contract of docs/adapters.md, in words; empty: nothing.
+
+    A model that raises breaks it too: the error is among the words.
+    """
+    found = list(_tried("attributes", lambda: _says_what_it_is(model)))
+    if found:
+        return found
+    if isinstance(model, Encoder):
+        return [*_tried("encode", lambda: _encodes(model))]
+    if isinstance(model, PairModel):
+        return [*_tried("match", lambda: _matches(model))]
+    return []
+
+
+def pictures(conditions: Sequence[str]) -> list[Picture]:
+    """Pictures of several shapes with just the declared conditions filled in."""
+    rng = np.random.default_rng(0)
+    out = []
+    for i, (width, height) in enumerate(SIZES):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        mask = np.zeros((height, width), bool)
+        mask[height // 4 : -height // 4, width // 4 : -width // 4] = True
+        shown: dict[str, Any] = {"category": "thing", "mask": mask, "azimuth": i}
+        named = {"category": "category", "mask": "mask", "azimuth": "azimuth_bin"}
+        given = {named[c]: shown[c] for c in conditions}
+        out.append(Picture(pixels, f"thing/{i}", **given))
+    return out
+
+
+def _tried(what: str, rule: Callable[[], Iterator[str]]) -> Iterator[str]:
+    try:
+        yield from rule()
+    except Exception as error:  # noqa: BLE001 - whatever an adapter raises is the finding
+        yield f"{what} raised {type(error).__name__}: {error}"
+
+
+def _says_what_it_is(model: object) -> Iterator[str]:
+    if not isinstance(model, Encoder | PairModel | AnnotatedModel):
+        yield "it has name, revision and conditions_on and either encode(), or match(): see protocols"
+        return
+    for field in ("name", "revision", "supervision"):
+        word = getattr(model, field, "none")
+        if not isinstance(word, str) or not word:
+            yield f"{field} is {word!r}, not a text"
+    said = model.conditions_on
+    if not isinstance(said, tuple) or not set(said) <= set(get_args(Condition)):
+        yield f"conditions_on is {said!r}, not a tuple of {', '.join(get_args(Condition))}"
+    if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
+        yield f"similarity is {model.similarity!r}, not 'dot' or 'neg_l2'"
+    json.dumps([getattr(model, "options", {}), getattr(model, "trained_on", None)])
+
+
+def _encodes(model: Encoder) -> Iterator[str]:
+    shown = pictures(model.conditions_on)
+    together = model.encode(shown)
+    if len(together) != len(shown):
+        yield f"{len(together)} feature maps for {len(shown)} pictures"
+        return
+    if len({np.shape(m.values)[0] for m in together}) > 1:
+        yield "pictures have different numbers of channels"
+    for picture, found in zip(shown, together, strict=True):
+        yield from _map(picture, found)
+        (alone,) = model.encode([picture])
+        if alone.grid != found.grid or not np.allclose(alone.values, found.values, atol=CLOSE):
+            yield f"{picture.image_id}: alone it is not what it is in a batch"
+    turned = np.ascontiguousarray(shown[0].pixels[::-1])
+    other = Picture(turned, "thing/turned", shown[0].category, shown[0].mask, shown[0].azimuth_bin)
+    reads_pixels = not getattr(model, "reads_image_id", False)
+    if reads_pixels and np.allclose(together[0].values, model.encode([other])[0].values):
+        yield "two pictures of one size have the same features"
+
+
+def _map(picture: Picture, found: FeatureMap) -> Iterator[str]:
+    grid, (width, height) = found.grid, picture.size
+    if np.shape(found.values)[1:] != (grid.height, grid.width):
+        yield f"{picture.image_id}: values {np.shape(found.values)} do not fit its grid"
+    if not np.isfinite(found.values).all():
+        yield f"{picture.image_id}: values that are not finite"
+    x0, y0, x1, y1 = grid.box
+    if x0 > 0.5 or y0 > 0.5 or x1 < width - 0.5 or y1 < height - 0.5:
+        yield f"{picture.image_id}: its grid leaves part of the image out"
+
+
+def _matches(model: PairModel) -> Iterator[str]:
+    source, *targets = pictures(model.conditions_on)
+    for target in targets:
+        whole = model.match(source, target, QUERIES)
+        cells = whole.grid.height, whole.grid.width
+        if np.shape(whole.values) != (len(QUERIES), *cells):
+            yield f"{target.image_id}: values {np.shape(whole.values)} for {len(QUERIES)} queries"
+            return
+        if not np.isfinite(whole.values).all():
+            yield f"{target.image_id}: values that are not finite"
+        yield from _orders(model.match(source, target, QUERIES[::-1].copy()), whole)
+        none = model.match(source, target, QUERIES[:0])
+        if np.shape(none.values) != (0, *cells):
+            yield f"{target.image_id}: no queries give {np.shape(none.values)}"
+
+
+def _orders(back: SimilarityMap, whole: SimilarityMap) -> Iterator[str]:
+    if not np.allclose(back.values[::-1], whole.values, atol=CLOSE):
+        yield "queries in another order have other maps"

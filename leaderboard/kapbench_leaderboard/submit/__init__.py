@@ -1,0 +1,1 @@
+"""Submissions to the leaderboard: prepared, checked against their own records, run again."""

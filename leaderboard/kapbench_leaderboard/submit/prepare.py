@@ -1,0 +1,110 @@
+"""A finished run and what its authors say of it, to the three files of a submission."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash, write_atomically
+from kapbench.running.results import RECORDS, RunCard, load_card, load_records
+from kapbench_leaderboard import resamples
+from kapbench_leaderboard.entries import (
+    SCHEMA_VERSION,
+    Entry,
+    StoredFile,
+    SubmissionCard,
+    entry_path,
+    records_path,
+    resamples_path,
+)
+from kapbench_leaderboard.submit.reading import MEBI
+
+BESIDE = 10 * MEBI  # larger records are an attachment
+TEMPLATE = '''# What a run cannot know of its model.
+# kapbench submit RUN --to leaderboard/results --card card.toml
+title = "My model"
+authors = ["Ada Lovelace"]
+# paper = "https://arxiv.org/abs/..."
+# code = "https://github.com/..."
+licence = "Apache-2.0"            # of the weights
+backbone = "DINOv2 ViT-B/14"
+# weights_sha256 = "..."
+supervision = ["none"]            # any of "none", "viewpoint", "masks", "keypoints"
+training_data = "none beyond the backbone's"
+input_px = 840                    # longer side of what the network sees
+n_parameters = 86000000
+# seconds_per_image = 0.05
+command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
+# notes = "what a reader must know"
+'''  # fmt: skip
+
+
+def read_card(path: Path) -> SubmissionCard:
+    """
+    Raises:
+        KapbenchError: unreadable, or a field that is missing or wrong, by its name: all at once.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise KapbenchError(
+            f"card cannot be read: {error}", place=path, fix="`kapbench submit --card-template`"
+        ) from error
+    try:
+        return SubmissionCard.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise KapbenchError(
+            f"card is not complete: {wrong}",
+            place=path,
+            fix="`kapbench submit --card-template` shows every field",
+        ) from error
+
+
+def prepare(folder: Path, to: Path, card: Path, records_url: str | None = None) -> Path:
+    """Writes a run's entry, records and resamples below `to`; returns the entry's path.
+
+    Raises:
+        KapbenchError: a run that cannot be taken, a card that is not complete, an entry that is
+            there with other content, or records that are too large to lie beside it.
+    """
+    run, records = load_card(folder), load_records(folder)
+    about = read_card(card)
+    _refuse(run, folder)
+    path = to / entry_path(run)
+    source = folder / RECORDS
+    if source.stat().st_size > BESIDE and records_url is None:
+        raise KapbenchError(
+            f"records of {source.stat().st_size / MEBI:.0f} MiB are too large to lie in a repository",
+            place=source,
+            fix="upload the file and give its address: --records-url https://...",
+        )
+    resamples.save(resamples_path(path), resamples.make(records, run))
+    if records_url is None:
+        write_atomically(records_path(path), source.read_bytes())
+    entry = Entry.model_validate({
+        "schema_version": SCHEMA_VERSION,
+        "card": about,
+        "run": run,
+        "records": _stored(source, records_url),
+        "resamples": _stored(resamples_path(path), None),
+    })  # fmt: skip
+    write_atomically(path, entry.model_dump_json(indent=1).encode())
+    return path
+
+
+def _refuse(run: RunCard, folder: Path) -> None:
+    if run.provenance.git_dirty:
+        raise KapbenchError(
+            "the run was made with uncommitted changes to kapbench: nobody could repeat it",
+            place=folder,
+            fix="commit or undo the changes, then `kapbench run ... --force`",
+        )
+    if not run.scores or run.dataset.n_pairs == 0:
+        raise KapbenchError("a run without scores", place=folder, fix="run on pairs that exist")
+
+
+def _stored(path: Path, url: str | None) -> StoredFile:
+    found = {"sha256": file_hash(path), "n_bytes": path.stat().st_size, "url": url}
+    return StoredFile.model_validate(found)
