@@ -151,6 +151,8 @@ def evaluate(
         runs: Folder of run folders; a finished run of the same plan is read back, an interrupted
             one resumed. None: nothing is kept.
         cache: Folder of the feature cache; None: the user cache folder.
+        workers: Processes that score an encoder's pairs. With more than one, a script must call
+            this below `if __name__ == "__main__":`, for each process imports the script.
 
     Raises:
         KapbenchError: bad input, named with its place and a fix.

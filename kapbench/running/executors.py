@@ -20,7 +20,11 @@ class InProcess:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """`workers` spawned processes with one arithmetic thread each."""
+    """`workers` spawned processes with one arithmetic thread each.
+
+    Each imports the script that was started: what starts workers stands in there below
+    `if __name__ == "__main__":`.
+    """
 
     workers: int
 
@@ -34,8 +38,10 @@ class Processes:
                     yield future.result()
             except BrokenProcessPool as error:
                 raise KapbenchError(
-                    "a worker process died, perhaps for want of memory",
-                    fix="run again with fewer --workers: finished shards are kept",
+                    "a worker process died: for want of memory, or because the script that asked "
+                    "for workers does so again whenever it is imported",
+                    fix="run again with fewer --workers (finished shards are kept); in a script, "
+                    'call evaluate() below `if __name__ == "__main__":`',
                 ) from error
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
