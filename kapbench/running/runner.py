@@ -3,7 +3,6 @@
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ from kapbench.running.executors import InProcess, Processes
 from kapbench.running.parts import Parts
 from kapbench.running.plan import Plan, Shard, make_plan, supervised
 from kapbench.running.progress import Progress
-from kapbench.running.provenance import now
 from kapbench.running.results import CARD, RECORDS, RunCard, load_card, load_records, save_run
+from kapbench.running.sessions import SESSIONS, Clock, session
 from kapbench.running.shard import (
     EncoderScorer,
     OracleScorer,
@@ -80,25 +79,25 @@ def run(
     parts = Parts(folder / "parts")
     with _only_writer(folder):
         if force:
-            for name in (CARD, RECORDS):
+            for name in (CARD, RECORDS, SESSIONS):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(parts.folder, ignore_errors=True)
         if (folder / CARD).exists():
             return Finished(folder, load_card(folder), load_records(folder), True)
-        started, clock = now(), time.monotonic()
         resumed = any(parts.has(shard) for shard in plan.shards)
-        with _cache(model, cache_root) as cache:
-            scorer, executor = _scorer(
-                model, dataset, plan, cache, workers, batch_size, device, progress
-            )
-            _score(plan, scorer, executor, parts, progress)
-        records = _join(plan, parts, folder)
-        card = make_card(
-            model, dataset, plan, records, device=device, started=started,
-            seconds=time.monotonic() - clock, records_sha256=file_hash(folder / RECORDS),
-            intervals=intervals, progress=progress,
-        )  # fmt: skip
-        save_run(folder, card)
+        with session(folder) as clock:
+            with _cache(model, cache_root) as cache:
+                scorer, executor = _scorer(
+                    model, dataset, plan, cache, workers, batch_size, device, progress
+                )
+                _score(plan, scorer, executor, parts, progress, clock)
+            records = _join(plan, parts, folder)
+            card = make_card(
+                model, dataset, plan, records, device=device, started=clock.started,
+                seconds=clock.seconds, records_sha256=file_hash(folder / RECORDS),
+                intervals=intervals, progress=progress,
+            )  # fmt: skip
+            save_run(folder, card)
         shutil.rmtree(parts.folder, ignore_errors=True)
         return Finished(folder, card, records, resumed)
 
@@ -165,6 +164,8 @@ def _scorer(
     progress: Progress,
 ) -> tuple[PairScorer, InProcess | Processes]:
     needs = Needs.of(plan.rules, supervised(model))
+    if workers > 1 and not isinstance(model, Encoder):
+        progress.say(f"--workers is not used: {model.name} is asked in one process")
     if isinstance(model, AnnotatedModel):
         return OracleScorer(model, needs), InProcess()
     if not isinstance(model, Encoder):
@@ -182,6 +183,7 @@ def _score(
     executor: InProcess | Processes,
     parts: Parts,
     progress: Progress,
+    clock: Clock,
 ) -> None:
     """Writes the parts that are missing; a finished part is never redone, a damaged one is."""
     for path in (p for shard in plan.shards for p in parts.damaged(shard)):
@@ -192,6 +194,7 @@ def _score(
         advance(len(plan.pairs) - sum(len(s.pairs) for s in missing))
         for n_pairs in executor.run(partial(_write_part, scorer, parts), missing):
             advance(n_pairs)
+            clock.save()
 
 
 def _write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:

@@ -1,6 +1,7 @@
 """A run that is stopped anywhere goes on to the same bytes."""
 
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tiny_world import TinyDataset, TinyEncoder, TinyPairModel, evaluate
 from kapbench.errors import KapbenchError
 from kapbench.running.executors import Processes
 from kapbench.running.progress import Progress
+from kapbench.running.sessions import SESSIONS
 
 
 @pytest.fixture(autouse=True)
@@ -58,13 +60,14 @@ class Stop(BaseException):
 
 
 def stop_at(monkeypatch, n: int, error: BaseException) -> None:
-    """The n-th file to be moved into place is not."""
+    """The n-th file to be moved into place is not; the clock's, beside the run, do not count."""
     replace, left = Path.replace, [n]
 
     def replace_or_stop(self, target):
-        if not left[0]:
-            raise error
-        left[0] -= 1
+        if Path(target).name != SESSIONS:
+            if not left[0]:
+                raise error
+            left[0] -= 1
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", replace_or_stop)
@@ -227,6 +230,65 @@ def test_a_pair_model_resumes_too(tmp_path):
 def test_a_dead_worker_is_a_users_error():
     with pytest.raises(KapbenchError, match="worker process died"):
         list(Processes(1).run(os._exit, [3]))
+
+
+def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from kapbench.running.executors import Processes\nlist(Processes(1).run(abs, [1]))\n"
+    )
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def time_flies(monkeypatch):
+    """Every look at the clock takes ten seconds; the hours of `now` are counted."""
+    seconds, hours = itertools.count(0, 10), itertools.count()
+    monkeypatch.setattr("kapbench.running.sessions.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr("kapbench.running.sessions.now", lambda: f"hour {next(hours)}")
+
+
+def test_a_resumed_run_tells_the_time_of_all_its_sessions(tmp_path, time_flies):
+    whole = evaluate(tmp_path / "whole").card.provenance
+    assert whole.started == "hour 0"
+    for _ in range(2):
+        with pytest.MonkeyPatch.context() as patched:
+            stop_at(patched, 1, Stop())
+            with pytest.raises(Stop):
+                evaluate(tmp_path / "cut")
+    done = evaluate(tmp_path / "cut")
+    assert done.card.provenance.started == "hour 1"
+    assert done.card.provenance.seconds > whole.seconds
+    assert not list(tmp_path.rglob(SESSIONS))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"started": 1, "seconds": "x"}'])
+def test_a_damaged_clock_only_forgets_time(tmp_path, expected, content):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 1, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path)
+    (kept,) = tmp_path.rglob(SESSIONS)
+    kept.write_text(content)
+    assert records_of(evaluate(tmp_path)) == expected
+
+
+def test_force_begins_a_new_time(tmp_path, time_flies):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 1, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path)
+    assert evaluate(tmp_path, force=True).card.provenance.started == "hour 1"
+
+
+@pytest.mark.parametrize(("model", "said"), [(TinyEncoder, 0), (TinyPairModel, 1)])
+def test_workers_that_have_nothing_to_do_are_told(tmp_path, model, said):
+    heard: list[str] = []
+    evaluate(tmp_path, model(), workers=2, progress=Progress(log=heard.append))
+    assert len([line for line in heard if "--workers is not used" in line]) == said
 
 
 def test_a_users_error_comes_back_from_a_worker(tmp_path, expected):
