@@ -42,6 +42,12 @@ _SPLITS: dict[str, _Selector] = {
 SPLITS = tuple(_SPLITS)
 
 
+def known(records: pd.DataFrame) -> tuple[str, ...]:
+    """Splits that the data can tell: truncation and occlusion only where any pair's is known."""
+    unknown_columns = [c for c in ("truncation", "occlusion") if not (records[c] >= 0).any()]
+    return tuple(s for s in SPLITS if s.partition("=")[0] not in unknown_columns)
+
+
 def select(records: pd.DataFrame, split: str) -> Bool[np.ndarray, "n"]:
     """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4,
     truncation=none, =some, occlusion=none, =some.

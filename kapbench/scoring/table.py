@@ -18,7 +18,7 @@ from kapbench.scoring.metrics import (
 )
 from kapbench.scoring.precision import average_precision, roc_auc
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
-from kapbench.scoring.splits import SPLITS, select
+from kapbench.scoring.splits import SPLITS, known, select
 from kapbench.scoring.stats import Resampling, interval, replicates
 
 ROUNDING_DRAWS = 5
@@ -129,15 +129,18 @@ def score_table(
         advance: Told of every score that was taken, of `len(asked(rules))`.
     """
     out: list[Score] = []
+    telling = known(records)
     for ask in asked(rules, has_absent=has_absent):
+        if advance is not None:
+            advance(1)
+        if ask.split not in telling:
+            continue
         estimate = estimator(
             records, ask.rule, ask.alpha, ask.average, metric=ask.metric, split=ask.split,
             supervised=supervised,
         )  # fmt: skip
         with_interval = ask.split == "all" or ask.alpha == ask.rule.alphas[0]
         out += _rows(records, ask, estimate, resampling if with_interval else None)
-        if advance is not None:
-            advance(1)
     for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
             out += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]

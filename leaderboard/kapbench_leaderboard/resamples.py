@@ -88,10 +88,12 @@ def save(path: Path, resamples: Resamples) -> None:
     about = {
         "format": FORMAT,
         "key": resamples.key,
-        "categories": json.dumps(list(resamples.categories)),
-        "columns": json.dumps(list(resamples.columns)),
+        "categories": list(resamples.categories),
+        "columns": list(resamples.columns),
     }
-    write_atomically(path, to_bytes({k: np.ascontiguousarray(v) for k, v in arrays.items()}, about))
+    plain = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+    # One key alone: safetensors writes several in random order, and equal files would differ.
+    write_atomically(path, to_bytes(plain, {"about": json.dumps(about)}))
 
 
 def load(path: Path) -> Resamples:
@@ -103,10 +105,10 @@ def load(path: Path) -> Resamples:
 
     try:
         with safe_open(path, "np") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
             if about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
-            names = json.loads(about["columns"])
+            names = about["columns"]
             get = file.get_tensor
             columns = {
                 n: Replicates(
@@ -115,7 +117,7 @@ def load(path: Path) -> Resamples:
                 for n in names
             }
             weights = {n: get(f"{n}/weights") for n in names}
-            return Resamples(about["key"], tuple(json.loads(about["categories"])), columns, weights)
+            return Resamples(about["key"], tuple(about["categories"]), columns, weights)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise KapbenchError(
             f"resamples cannot be read: {error}", place=path, fix="`kapbench submit` makes them"

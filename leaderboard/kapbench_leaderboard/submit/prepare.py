@@ -90,7 +90,14 @@ def prepare(folder: Path, to: Path, card: Path, records_url: str | None = None) 
         "records": _stored(source, records_url),
         "resamples": _stored(resamples_path(path), None),
     })  # fmt: skip
-    write_atomically(path, entry.model_dump_json(indent=1).encode())
+    content = entry.model_dump_json(indent=1).encode()
+    if path.exists() and path.read_bytes() != content:
+        raise KapbenchError(
+            "another submission of this run is there",
+            place=path,
+            fix="accepted results are never changed; remove it only if it was never accepted",
+        )
+    write_atomically(path, content)
     return path
 
 

@@ -1,0 +1,72 @@
+"""A submission's model, run again on some pairs."""
+
+import json
+
+import numpy as np
+import pytest
+from submissions import DOTS, dots, edit_records
+
+from kapbench import evaluation
+from kapbench.errors import KapbenchError
+from kapbench.running.results import load_records
+from kapbench_leaderboard.submit import reproduce as reproducing
+from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch, tmp_path):
+    """The data set of the submissions under its name."""
+    load = evaluation.load_dataset
+    spec = f"{DOTS}:Dots"
+    monkeypatch.setattr(
+        reproducing, "load_dataset", lambda name, **given: load(spec, n_images=6, **given)
+    )
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def again(entry, **options):
+    return reproduce(entry, 12, model=f"{DOTS}:{options.pop('model', 'Colours')}", **options)
+
+
+def test_an_honest_run_is_repeated_to_the_bit(entry):
+    found = again(entry)
+    assert found.agrees
+    assert found.worst == {}
+    assert found.within == 0.0
+    assert 12 <= found.n_pairs < 60
+    assert found.n_rows > found.n_pairs
+
+
+def test_records_that_the_model_does_not_make(entry, tmp_path):
+    edit_records(entry, lambda rows: rows.assign(**{"best@cvpr24": rows["best@cvpr24"] + 0.01}))
+    found = again(entry)
+    assert not found.agrees
+    assert found.worst["best@cvpr24"] == pytest.approx(0.01, rel=1e-3)
+    assert again(entry, tolerance=0.02).agrees
+
+
+def test_a_model_of_another_revision_is_refused(entry):
+    content = json.loads(entry.read_text())
+    content["run"]["model"]["revision"] = "2"
+    entry.write_text(json.dumps(content))
+    with pytest.raises(KapbenchError, match="of revision 1 here, the run's was 2"):
+        again(entry)
+
+
+def test_pairs_are_chosen_by_hash_and_by_whole_targets():
+    pairs = dots().Dots(n_images=6).pairs()
+    chosen = choose(pairs, 12, "seed")
+    assert [p.pair_id for p in choose(pairs[::-1], 12, "seed")] == [p.pair_id for p in chosen][::-1]
+    assert {p.pair_id for p in choose(pairs, 12, "another")} != {p.pair_id for p in chosen}
+    targets = {p.target.image_id for p in chosen}
+    assert len(chosen) == sum(p.target.image_id in targets for p in pairs) >= 12
+    assert len(choose(pairs, 10**6, "seed")) == len(pairs)
+
+
+def test_missing_rows_and_columns_are_differences(run):
+    rows = load_records(run)
+    assert differences(rows, rows.iloc[:7]) == {}
+    assert differences(rows.iloc[7:], rows) == {"rows": np.inf}
+    assert differences(rows.drop(columns="size_px"), rows) == {"size_px": np.inf}
+    blank = rows.assign(**{"best@cvpr24": np.nan})
+    assert differences(blank, rows) == {"best@cvpr24": np.inf}

@@ -1,0 +1,162 @@
+"""Submissions from a finished run to a checked entry, by the command line and without."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from kapbench.cli import main
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard import entries, resamples
+from kapbench_leaderboard.submit.command import check_all
+from kapbench_leaderboard.submit.prepare import prepare, read_card
+
+ROOT = Path(__file__).parents[3]
+
+
+def kapbench(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def edit(path, **change):
+    content = json.loads(path.read_text())
+    content["provenance"] |= change
+    path.write_text(json.dumps(content))
+
+
+def test_three_files_in_their_place(entry, tmp_path):
+    assert entry.relative_to(tmp_path / "results").parts[:2] == ("dots", "colours")
+    assert {p.suffix for p in entry.parent.iterdir()} == {".json", ".parquet", ".safetensors"}
+    made = entries.load_entry(entry)
+    assert made.card.title == "My model"
+    assert made.run.model.name == "colours"
+    assert resamples.load(entries.resamples_path(entry)).key == resamples.key(made.run)
+
+
+def test_the_same_run_again_is_the_same_bytes(run, card, entry, tmp_path):
+    before = {p: p.read_bytes() for p in entry.parent.iterdir()}
+    prepare(run, tmp_path / "results", card)
+    assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
+
+
+def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
+    card.write_text(card.read_text().replace("My model", "Mine"))
+    with pytest.raises(KapbenchError, match="another submission of this run is there"):
+        prepare(run, tmp_path / "results", card)
+
+
+def test_a_run_with_uncommitted_changes_is_refused(copied_run, card, tmp_path):
+    edit(copied_run / "run.json", git_dirty=True)
+    with pytest.raises(KapbenchError, match="uncommitted changes"):
+        prepare(copied_run, tmp_path / "results", card)
+    assert not (tmp_path / "results").exists()
+
+
+def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
+    monkeypatch.setattr("kapbench_leaderboard.submit.prepare.BESIDE", 100)
+    with pytest.raises(KapbenchError, match="too large") as caught:
+        prepare(run, tmp_path / "results", card)
+    assert "--records-url" in caught.value.fix
+    path = prepare(run, tmp_path / "results", card, "https://example.org/records.parquet")
+    assert not entries.records_path(path).exists()
+    assert str(entries.load_entry(path).records.url) == "https://example.org/records.parquet"
+    report, good = check_all([path])
+    assert not good
+    assert "download them and give --records FILE" in report
+    report, good = check_all([path], records=run / "records.parquet")
+    assert good, report
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("title", ""), "title: Field required"),
+        (('"none"', '"telepathy"'), "supervision.0: Input should be 'none'"),
+        (("input_px = 840", "input_px = 0"), "input_px: Input should be greater than 0"),
+        (("[", "[["), "card cannot be read"),
+        (('"My model"', '"<b>"'), "title: String should match"),
+    ],
+)
+def test_a_card_that_is_wrong_says_every_field(card, change, said):
+    lines = card.read_text()
+    if change[0] == "title":
+        lines = "\n".join(line for line in lines.splitlines() if not line.startswith("title"))
+    card.write_text(lines.replace(*change) if change[0] != "title" else lines)
+    with pytest.raises(KapbenchError, match=said):
+        read_card(card)
+
+
+def test_the_command_from_run_to_check(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("card.toml").write_text(kapbench("submit", "--card-template").output)
+    done = kapbench("submit", run, "--to", "results", "--card", "card.toml")
+    assert done.exit_code == 0
+    assert "next: kapbench submit --check results" in done.output
+    done = kapbench("submit", "--check", "results")
+    assert done.exit_code == 0, done.output
+    assert "in order" in done.output
+    assert "| model | KAP@0.10 |" in done.output
+
+
+def test_the_command_refuses_and_says_why(entry, tmp_path):
+    entry.write_text("{}")
+    done = kapbench("submit", "--check", tmp_path / "results")
+    assert done.exit_code == 1
+    assert "REFUSED" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "give a run folder"),
+        (("nowhere",), "--to FOLDER"),
+        (("nowhere", "--to", "x"), "--card FILE"),
+        (("nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
+        (("--check", "nowhere"), "no entries"),
+        (("--check", "nowhere.json"), "file missing"),
+        (("--reproduce", "0", "x"), "--reproduce"),
+        (("--reproduce", "3", "x.json"), "not a leaderboard entry"),
+    ],
+)
+def test_what_is_not_there_is_named(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = kapbench("submit", *words)
+    assert done.exit_code in (1, 2)
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert not Path("x").exists()
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
+
+
+def test_an_accepted_result_is_never_changed(entry, tmp_path):
+    results = tmp_path / "results"
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "results")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "accepted")
+    assert check_all([results], "HEAD")[1]
+    entry.write_text(entry.read_text() + " ")
+    report, good = check_all([results], "HEAD")
+    assert not good
+    assert "accepted results are never changed" in report
+    with pytest.raises(KapbenchError, match="cannot compare with git revision 'nowhere'"):
+        check_all([results], "nowhere")
+
+
+def test_no_torch_comes_along():
+    code = (
+        "import sys; from kapbench_leaderboard.submit.command import check_all; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("name", "model"), [("entry", entries.Entry), ("run", entries.RunCard)])
+def test_the_published_schema_is_the_models(name, model):
+    stored = json.loads((ROOT / "leaderboard" / f"{name}.schema.json").read_text())
+    assert stored == model.model_json_schema()

@@ -1,0 +1,248 @@
+"""A submission that says something else than its records do is refused, each kind in its own words."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from submissions import edit, edit_records, replace_records
+
+from kapbench.files import file_hash
+from kapbench.running.results import RECORDS
+from kapbench_leaderboard import resamples
+from kapbench_leaderboard.entries import records_path, resamples_path
+from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.reading import MEBI
+
+
+def headline(content):
+    (row,) = [
+        r for r in content["run"]["scores"]
+        if (r["metric"], r["alpha"], r["split"], r["category"]) == ("kap", 0.1, "all", "mean")
+    ]  # fmt: skip
+    return row
+
+
+def only(found: list[str], said: str) -> None:
+    assert found
+    assert any(said in line for line in found), found
+
+
+def test_an_honest_one_is_taken(entry):
+    assert check(entry) == []
+
+
+def test_a_score_changed(entry):
+    edit(entry, lambda c: headline(c).update(value=headline(c)["value"] + 0.001))
+    only(check(entry), "kap-cvpr24 kap@0.1 per category, all, mean: score is")
+
+
+def test_an_interval_narrowed(entry):
+    edit(entry, lambda c: headline(c).update(low=headline(c)["value"] - 1e-4))
+    only(check(entry), "all, mean: low end is")
+
+
+def test_an_interval_that_does_not_hold_its_score(entry):
+    edit(entry, lambda c: headline(c).update(low=headline(c)["value"] + 0.01))
+    only(check(entry), "does not hold the score")
+
+
+def test_a_wrong_n(entry):
+    edit(entry, lambda c: headline(c).update(n=headline(c)["n"] + 1))
+    only(check(entry), "n is")
+
+
+def test_a_score_left_out_and_one_made_up(entry):
+    edit(entry, lambda c: headline(c).update(split="symmetric-ish"))
+    found = check(entry)
+    only(found, "all, mean is missing")
+    only(found, "symmetric-ish, mean cannot be taken")
+
+
+def test_a_score_given_twice(entry):
+    edit(entry, lambda c: c["run"]["scores"].append(headline(c) | {"value": 1.0, "high": 1.0}))
+    only(check(entry), "1 scores are given twice")
+
+
+def test_a_row_dropped(entry):
+    edit_records(entry, lambda rows: rows.drop(index=3))
+    found = check(entry)
+    only(found, "the data set has")
+    assert "rows of" in found[0]
+
+
+def test_a_row_duplicated(entry):
+    edit_records(entry, lambda rows: pd.concat([rows, rows.iloc[[5]]]))
+    only(check(entry), "the data set has")
+
+
+def test_a_row_exchanged_for_an_easier_one(entry):
+    def exchange(rows):
+        rows = rows.copy()
+        rows.loc[3, :] = rows.loc[4, :]
+        return rows
+
+    edit_records(entry, exchange)
+    only(check(entry), "other pairs, keypoints or annotations")
+
+
+@pytest.mark.parametrize(("column", "factor"), [("size_px", 2.0), ("target_visible", 0)])
+def test_the_ground_truth_changed(entry, column, factor):
+    edit_records(entry, lambda rows: rows.assign(**{column: rows[column] * factor}))
+    only(check(entry), "other pairs, keypoints or annotations")
+
+
+def test_predictions_changed_after_scoring(entry):
+    edit_records(entry, lambda rows: rows.assign(**{"error_px@sd-dino": 0.0}))
+    only(check(entry), "score is")
+
+
+def test_records_of_another_run(entry, other_run):
+    records_path(entry).write_bytes((other_run / RECORDS).read_bytes())
+    only(check(entry), "not the file that the entry names by its sha256")
+    replace_records(entry, (other_run / RECORDS).read_bytes())
+    only(check(entry), "score is")
+
+
+def test_records_that_the_run_was_not_scored_from(entry):
+    edit(entry, lambda c: c["run"]["provenance"].update(records_sha256="0" * 64))
+    only(check(entry), "scored from other records")
+
+
+def test_resamples_of_another_model(entry, other_run):
+    made = resamples.load(resamples_path(entry))
+    column = made.columns["kap"]
+    made.columns["kap"] = type(column)(
+        column.value, column.products + np.float32(0.01), column.sums, column.n_images
+    )
+    resamples.save(resamples_path(entry), made)
+    digest = file_hash(resamples_path(entry))
+    only(check(entry), "not the file that the entry names")
+    edit(entry, lambda c: c["resamples"].update(sha256=digest))
+    only(check(entry), "kap/products is not what the records give")
+
+
+def test_a_rules_hash_changed(entry):
+    edit(entry, lambda c: c["run"]["rules"][0].update(hash="0" * 12))
+    only(check(entry), "rule kap-cvpr24 has hash 000000000000, the shipped one")
+
+
+def test_a_rule_of_ones_own(entry):
+    edit(entry, lambda c: c["run"]["rules"][0].update(name="kap-mine"))
+    only(check(entry), "rule kap-mine is not shipped")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none(entry, value):
+    edit(entry, lambda c: headline(c).update(value=value))
+    only(check(entry), "not a leaderboard entry: Input should be a finite number at run.scores")
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a\nb", "`rm`", "{{ config }}", ""])
+def test_markup_in_a_name(entry, name):
+    edit(entry, lambda c: c["run"]["model"].update(name=name))
+    only(check(entry), "model.name")
+
+
+@pytest.mark.parametrize("title", ["<b>best</b>", "", "x" * 300, "a\0b"])
+def test_markup_in_a_card(entry, title):
+    edit(entry, lambda c: c["card"].update(title=title))
+    only(check(entry), "not a leaderboard entry:")
+
+
+@pytest.mark.parametrize(
+    ("part", "field"), [("model", "name"), ("dataset", "name"), ("dataset", "split")]
+)
+def test_a_path_in_a_field(entry, part, field):
+    edit(entry, lambda c: c["run"][part].update({field: "../../../etc/passwd"}))
+    only(check(entry), f"{part}.{field}: '../../../etc/passwd' leads to another folder")
+
+
+def test_a_path_in_the_runs_id(entry):
+    edit(entry, lambda c: c["run"].update(plan_hash="../x"))
+    only(check(entry), "plan_hash: '../x' leads to another folder")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".parquet", ".safetensors"])
+def test_a_file_of_two_gigabytes_is_not_even_opened(entry, suffix, monkeypatch):
+    path = entry.with_suffix(suffix)
+    os.truncate(path, 2**31)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    found = check(entry)
+    only(found, f"file of {2**31 // MEBI:,} MiB, at most")
+    assert str(path) in "".join(found)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
+def test_a_file_that_is_missing(entry, suffix):
+    entry.with_suffix(suffix).unlink()
+    only(check(entry), "file missing")
+
+
+def test_records_that_are_no_parquet(entry):
+    replace_records(entry, b"PAR1 not at all")
+    only(check(entry), "records cannot be read")
+
+
+def test_records_without_the_columns(entry):
+    edit_records(entry, lambda rows: rows[["pair_id", "category", "keypoint"]])
+    only(check(entry), "records have not the columns of a run")
+
+
+def test_a_wrong_number_of_pairs(entry):
+    edit(entry, lambda c: c["run"]["dataset"].update(n_pairs=61))
+    only(check(entry), "n_pairs is 61, the data set has 60")
+
+
+def test_another_data_set(entry):
+    edit(entry, lambda c: c["run"]["dataset"].update(revision="another"))
+    only(check(entry), "no manifest of dots@another, test")
+
+
+def test_a_file_moved_to_another_model(entry):
+    place = entry.parents[1] / "better" / entry.name
+    place.parent.mkdir()
+    entry.rename(place)
+    only(check(place), "but it lies at")
+
+
+def test_uncommitted_changes(entry):
+    edit(entry, lambda c: c["run"]["provenance"].update(git_dirty=True))
+    only(check(entry), "uncommitted changes")
+
+
+def test_a_field_that_nobody_knows(entry):
+    edit(entry, lambda c: c.update(bonus=1))
+    only(check(entry), "Extra inputs are not permitted at bonus")
+
+
+def test_a_card_that_lacks_a_field(entry):
+    edit(entry, lambda c: c["card"].pop("licence"))
+    only(check(entry), "Field required at card.licence")
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/passwd", "not a url"])
+def test_an_address_that_is_none(entry, url):
+    edit(entry, lambda c: c["card"].update(paper=url))
+    only(check(entry), "at card.paper")
+
+
+def test_a_newer_schema(entry):
+    edit(entry, lambda c: c.update(schema_version=99))
+    only(check(entry), "entry of schema 99, this kapbench reads up to 1")
+
+
+def test_no_json(entry):
+    entry.write_text("{")
+    only(check(entry), "not a leaderboard entry")
+
+
+def test_everything_that_is_wrong_is_said_at_once(entry):
+    def spoil(content):
+        content["run"]["model"]["name"] = "a<b"
+        content["run"]["rules"][0]["hash"] = "x"
+        content["run"]["provenance"]["git_dirty"] = True
+
+    edit(entry, spoil)
+    assert len(check(entry)) == 4  # and the path is another's
