@@ -49,7 +49,9 @@ ALPHA = 0.10  # of the table
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
-@click.option("--force", is_flag=True, help="Compute again what is finished.")
+@click.option(
+    "--force", is_flag=True, help="Score again what is finished; with --no-cache, encode again too."
+)
 @click.option(
     "--control/--no-control", default=True, show_default=True, help="Score the random control too."
 )

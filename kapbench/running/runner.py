@@ -68,7 +68,8 @@ def run(
     Args:
         cache_root: Folder of the feature cache; None keeps features only while the run lasts.
         workers: Processes that score. Pair models run in this one.
-        force: Compute again what is there.
+        force: Score again what is finished. Features that are in the cache are kept: their encoder
+            and image are in their name.
 
     Raises:
         KapbenchError: bad input, or another process is writing the same run.

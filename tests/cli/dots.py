@@ -32,13 +32,15 @@ class Dots:
         return [
             Pair(f"{c}:{i}-{j}", self._view(c, i), self._view(c, j), 56.0,
                  np.full(4, -1), np.array([1, 0, 2, 3]))
-            for c in categories or self.categories
+            for c in (self.categories if categories is None else categories)
             for i in range(self.n_images) for j in range(self.n_images) if i != j
         ]  # fmt: skip
 
     def views(self, categories=None):
         return [
-            self._view(c, i) for c in categories or self.categories for i in range(self.n_images)
+            self._view(c, i)
+            for c in (self.categories if categories is None else categories)
+            for i in range(self.n_images)
         ]
 
     def _view(self, category, number):
@@ -105,6 +107,17 @@ class StopsOnce(Colours):
         if self.n_batches == 2 and not Path("stopped").exists():
             Path("stopped").touch()
             raise KeyboardInterrupt
+        return super().encode(pictures)
+
+
+class Counts(Colours):
+    """Writes down how many images it was shown."""
+
+    name = "counts"
+
+    def encode(self, pictures):
+        with Path("shown").open("a") as file:
+            file.write("." * len(pictures))
         return super().encode(pictures)
 
 

@@ -9,7 +9,6 @@ from filelock import FileLock
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import ResultSet
-from kapbench.running import runner
 from kapbench.running.results import find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
 
@@ -88,12 +87,18 @@ def _with_control():
 
 
 def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
-    score()
-    first = load_card(folder()).provenance
-    score()
-    assert load_card(folder()).provenance == first
-    score("Colours", "--force")
-    assert load_card(folder()).provenance.seconds != first.seconds
+    def shown_and_written(*words):
+        done = score("Counts", *words)
+        assert done.exit_code == 0, done.output
+        return Path("shown").stat().st_size, (folder() / "records.parquet").stat().st_mtime_ns
+
+    first = shown_and_written()
+    assert first[0] == 8
+    assert shown_and_written() == first
+    forced = shown_and_written("--force")  # features are kept, records are not
+    assert forced[0] == 8
+    assert forced[1] > first[1]
+    assert shown_and_written("--force", "--no-cache")[0] == 16
 
 
 def test_quiet_prints_the_table_and_nothing_else(score):
@@ -115,17 +120,23 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
     assert stopped_and_whole[0] == stopped_and_whole[1]
 
 
-def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch):
-    def full(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+@pytest.mark.parametrize("file", ["part-*.parquet", "records.parquet", "run.json"])
+def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
+    replace = Path.replace
+
+    def full(self, target):
+        if Path(target).match(file):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return replace(self, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "write_atomically", full)
+        patched.setattr(Path, "replace", full)
         done = score()
     assert done.exit_code == 1
-    assert "no space left on device" in done.stderr
-    assert "same command" in done.stderr
+    assert "cannot write: No space left on device" in done.stderr
+    assert "run again: what is finished is kept" in done.stderr
     assert find_runs(Path("runs")) == []
+    assert not list(Path("runs").rglob(".tmp-*"))
     assert score().exit_code == 0
 
 
