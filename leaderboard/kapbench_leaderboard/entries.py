@@ -106,4 +106,4 @@ def load_entry(path: Path) -> Entry:
 
 def find_entries(root: Path) -> list[Path]:
     """Every entry below a folder of results, sorted."""
-    return sorted(root.glob("*/*/*.json"))
+    return sorted(root.rglob("*.json"))

@@ -124,8 +124,7 @@ def reproduce(
 
 
 def _dataset(name: str, split: str, root: Path | None) -> Dataset:
-    options = {} if root is None else {"root": root}
-    return load_dataset(name, split=split, **options)
+    return load_dataset(name, split=split, data_root=root)
 
 
 def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
