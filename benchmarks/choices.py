@@ -9,7 +9,8 @@ import argparse
 from collections.abc import Iterator
 
 import kapbench
-from kapbench.evaluation import default_cache, load_dataset, load_model
+from kapbench.datasets.roots import cache_root
+from kapbench.evaluation import load_dataset, load_model
 from kapbench.running.progress import Progress
 from kapbench.running.runner import run
 from kapbench.scoring.rules import KapRule
@@ -52,8 +53,8 @@ def main() -> None:
             model,
             dataset,
             [rule for _, rule in named],
-            runs_root=default_cache() / "choices",
-            cache_root=default_cache(),
+            runs_root=cache_root() / "choices",
+            cache_root=cache_root(),
             intervals=False,
             progress=Progress(show=True),
         )

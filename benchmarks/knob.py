@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import kapbench
-from kapbench.evaluation import default_cache
+from kapbench.datasets.roots import cache_root
 from kapbench.files import write_atomically
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.stats import Interval, Replicates, Resampling, interval, replicates
@@ -81,7 +81,7 @@ def draw(scores: Found, changes: Found, model: str, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="lite0")
-    parser.add_argument("--runs", type=Path, default=default_cache() / "knob")
+    parser.add_argument("--runs", type=Path, default=cache_root() / "knob")
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()
     scores, changes = measure(arguments.model, arguments.runs)

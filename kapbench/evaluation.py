@@ -1,6 +1,5 @@
 """The main job in Python: `evaluate(model, dataset) -> ResultSet`."""
 
-import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from typing import Any, cast
 import pandas as pd
 
 from kapbench import registry
+from kapbench.datasets.roots import cache_root
 from kapbench.errors import KapbenchError
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, PairModel
 from kapbench.running.plan import rules_named
@@ -65,16 +65,28 @@ class ResultSet:
         return float("nan") if row.value is None else row.value
 
 
-def load_dataset(name: str, *, split: str = "test", **options: Any) -> Dataset:
-    """A registered data set's split.
+def load_dataset(
+    name: str,
+    *,
+    split: str = "test",
+    data_root: str | Path | None = None,
+    build: bool = True,
+    **options: Any,
+) -> Dataset:
+    """A registered data set's split, or that of `path/to/file.py:Class`.
 
     Args:
-        options: What the data set accepts, e.g. root (its data root) or marking (synthetic).
+        data_root: Folder that holds the data sets; offered to those that are kept under one. None:
+            KAPBENCH_DATA, else the user data folder.
+        build: Whether a data set that makes its images may make them now; offered to those.
+        options: What the data set accepts, e.g. root or marking (synthetic).
 
     Raises:
         KapbenchError: unknown name or option; data that is missing or damaged.
     """
-    return cast("Dataset", registry.create("datasets", name, {}, {"split": split, **options}))
+    context = {"build": build} | ({} if data_root is None else {"root": data_root})
+    found = registry.create("datasets", name, context, {"split": split, **options})
+    return cast("Dataset", found)
 
 
 def load_model(
@@ -115,14 +127,6 @@ def pick_device(device: str) -> str:
             "no CUDA device found", fix="use --device cpu, or install a CUDA build of torch"
         )
     return "cpu"
-
-
-def default_cache() -> Path:
-    """KAPBENCH_CACHE, else the platform's user cache folder."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get("KAPBENCH_CACHE")
-    return Path(given) if given else user_cache_path("kapbench")
 
 
 def evaluate(
@@ -172,7 +176,7 @@ def evaluate(
             dataset,
             rules,
             runs_root=Path(str(root)),
-            cache_root=default_cache() if cache is None else Path(cache),
+            cache_root=cache_root() if cache is None else Path(cache),
             categories=categories,
             workers=workers,
             batch_size=batch_size,

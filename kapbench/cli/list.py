@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kapbench import registry
-from kapbench.cli.options import data_root, open_dataset, output_format, runs_root
+from kapbench.cli.options import data_root, output_format, runs_root
 from kapbench.errors import KapbenchError
 
 Line = dict[str, Any]
@@ -58,10 +58,13 @@ def models() -> Iterator[Line]:
 
 def datasets(split: str, root: Path | None) -> Iterator[Line]:
     """Registered data sets with what of the split is there."""
+    from kapbench.evaluation import load_dataset
+
     for entry in _entries("datasets"):
         line: Line = {"name": entry.name, "summary": summary(entry), "where": entry.value}
         try:
-            coverage = open_dataset(entry.name, split, root, {}, build=False).coverage
+            found = load_dataset(entry.name, split=split, data_root=root, build=False)
+            coverage = found.coverage
         except KapbenchError as error:
             yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
             continue

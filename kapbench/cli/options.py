@@ -42,21 +42,6 @@ def output_format(*names: str) -> Callable[[_Command], _Command]:
     )
 
 
-def open_dataset(
-    name: str, split: str, root: Path | None, options: dict[str, Any], *, build: bool = True
-) -> Any:
-    """A data set's split; `root` is offered only to data sets that are kept under one.
-
-    Args:
-        build: Whether a data set that makes its images may make them now.
-
-    Raises:
-        KapbenchError: unknown name or option; data that is missing or damaged.
-    """
-    context: dict[str, Any] = {"build": build} | ({} if root is None else {"root": root})
-    return registry.create("datasets", name, context, {"split": split, **options})
-
-
 def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any]:
     """`key=value` texts as arguments of the factory behind `spec`, by its type hints.
 

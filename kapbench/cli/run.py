@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.board import board
-from kapbench.cli.options import data_root, open_dataset, runs_root, shown_path, typed
+from kapbench.cli.options import data_root, runs_root, shown_path, typed
 
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset, Model
@@ -84,9 +84,13 @@ def run(
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
     """
+    from kapbench.evaluation import load_dataset
+
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
-    dataset = open_dataset(
-        dataset_name, split, data_root, typed("datasets", dataset_name, dataset_options)
+    dataset = load_dataset(
+        dataset_name,
+        **{"split": split, "data_root": data_root}
+        | typed("datasets", dataset_name, dataset_options),
     )
     job = _Job(dataset, rules, categories, quiet=quiet, **running)
     named = {key: value for key, value in given.items() if value is not None}
@@ -160,7 +164,8 @@ class _Job:
         return self._run(model, rules, force=False) if rules else None
 
     def _run(self, model: "Model", rules: "Sequence[Rule]", *, force: bool) -> "Finished":
-        from kapbench.evaluation import default_cache, pick_device
+        from kapbench.datasets.roots import cache_root
+        from kapbench.evaluation import pick_device
         from kapbench.running.progress import Progress
         from kapbench.running.runner import run as run_model
 
@@ -170,7 +175,7 @@ class _Job:
             self.dataset,
             rules,
             runs_root=self.runs_root,
-            cache_root=None if self.no_cache else self.cache or default_cache(),
+            cache_root=None if self.no_cache else self.cache or cache_root(),
             categories=self.categories or None,
             workers=self.workers,
             batch_size=self.batch_size,

@@ -1,4 +1,4 @@
-"""Where data sets are kept."""
+"""Where data sets are kept, and what is made from them."""
 
 import os
 from pathlib import Path
@@ -9,3 +9,10 @@ def data_root(root: str | Path | None = None) -> Path:
     from platformdirs import user_data_path
 
     return Path(root or os.environ.get("KAPBENCH_DATA") or user_data_path("kapbench")).expanduser()
+
+
+def cache_root() -> Path:
+    """Folder of features and renderings: KAPBENCH_CACHE, else the user cache folder."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("KAPBENCH_CACHE") or user_cache_path("kapbench")).expanduser()

@@ -76,7 +76,8 @@ class Asked:
 
 def run(asked: Asked, progress: Any) -> Path:
     """Trains as asked; returns the folder."""
-    from kapbench.evaluation import default_cache, load_model, pick_device
+    from kapbench.datasets.roots import cache_root
+    from kapbench.evaluation import load_dataset, load_model, pick_device
     from kapbench_baselines.sphere.adapter import as_backbone
     from kapbench_baselines.sphere.settings import named
     from kapbench_baselines.sphere.training import Schedule, train
@@ -85,13 +86,13 @@ def run(asked: Asked, progress: Any) -> Path:
     changed = {"steps": asked.steps, "batch": asked.batch, "rate": asked.rate}
     settings = named(asked.preset or "lite0").with_options(changed).with_crops(asked.crops)
     device = pick_device(asked.device)
-    cache = asked.cache or default_cache()
-    dataset = _open(asked.dataset_name, asked.split, asked.data_root)
+    cache = asked.cache or cache_root()
+    dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
     encoder = as_backbone(load_model(asked.backbone, device=device, dataset=asked.dataset_name))
     views, card = _prepare(dataset, encoder, asked, settings, cache, progress)
     validate = None
     if asked.validate_every:
-        held_out = _open(asked.dataset_name, "val", asked.data_root)
+        held_out = load_dataset(asked.dataset_name, split="val", data_root=asked.data_root)
         validate = _validator(CachedEncoder.below(cache, encoder), held_out, card, device)
     out = asked.out or Path("trained") / f"sphere-{encoder.name}-{dataset.name}-seed{asked.seed}"
     train(
@@ -101,14 +102,6 @@ def run(asked: Asked, progress: Any) -> Path:
         progress=progress,
     )  # fmt: skip
     return out
-
-
-def _open(name: str, split: str, root: Path | None) -> Any:
-    """A split; the root is offered to data sets that are kept under one."""
-    from kapbench import registry
-
-    context = {} if root is None else {"root": root}
-    return registry.create("datasets", name, context, {"split": split})
 
 
 def _prepare(
@@ -152,6 +145,12 @@ def _validator(encoder: Any, held_out: Any, card: Any, device: str) -> Any:
     from kapbench_baselines.sphere.validation import scores
 
     present = [c for c in card.categories if c in held_out.categories]
+    if not present:
+        raise KapbenchError(
+            f"no val pairs of {', '.join(card.categories)} to validate on",
+            place=held_out.name,
+            fix="add --validate-every 0",
+        )
 
     def validate(mapper: Any, step: int) -> dict[str, float]:
         weights = f"in training, step {step}"

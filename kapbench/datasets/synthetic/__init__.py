@@ -199,4 +199,4 @@ class Synthetic:
         for category in categories or ():
             if category not in self.categories:
                 raise unknown("category", category, self.categories, place=self.name)
-        return set(categories or self.categories)
+        return set(self.categories if categories is None else categories)

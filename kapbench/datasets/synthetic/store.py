@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image as Pillow
 
+from kapbench.datasets.roots import cache_root
 from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.plan import Image, Settings, images
 from kapbench.datasets.synthetic.render import render
@@ -46,14 +47,6 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
                 shutil.rmtree(folder)
             _build(settings, folder)
     return folder
-
-
-def cache_root() -> Path:
-    """KAPBENCH_CACHE, else the platform's user cache folder."""
-    from platformdirs import user_cache_path
-
-    given = os.environ.get("KAPBENCH_CACHE")
-    return Path(given) if given else user_cache_path("kapbench")
 
 
 def _damage(folder: Path) -> str | None:

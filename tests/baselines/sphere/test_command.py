@@ -53,6 +53,24 @@ def test_weights_over_an_adapters_file_say_which_backbone_to_give(tmp_path: Path
     assert load_model("sphere", weights=weights, backbone=f"{TOY}:ToyEncoder").name == "sphere.toy"
 
 
+def test_nothing_to_validate_on_is_said_before_training(tmp_path: Path) -> None:
+    own = tmp_path / "mine.py"
+    text = TOY.read_text()
+    own.write_text(
+        text
+        + """
+
+class Split(ToyData):
+    def __init__(self, split="trn"):
+        super().__init__(split, categories=("cat", "dog") if split == "trn" else ("cow", "hen"))
+"""
+    )
+    found = train(tmp_path, "--dataset", f"{own}:Split")
+    assert isinstance(found.exception, KapbenchError)
+    assert "no val pairs of cat, dog" in str(found.exception)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("share", ["-0.1", "1.1"])
 def test_a_share_beyond_its_range(tmp_path: Path, share: str) -> None:
     found = train(tmp_path, "--sphere-weight", share)
