@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
@@ -97,14 +96,7 @@ class AnnotatedModel(Protocol):
 Model = Encoder | PairModel | AnnotatedModel
 
 
-class Metric(Protocol):
-    """A number from a records table; rows weigh 1 unless told."""
-
-    def __call__(
-        self, records: pd.DataFrame, weights: Float[np.ndarray, "n"] | None = None
-    ) -> float: ...
-
-
+@runtime_checkable
 class Executor(Protocol):
     """Runs independent shards anywhere, in any order, and yields results as they finish."""
 

@@ -12,6 +12,8 @@ from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
+from kapbench.hashing import fingerprint
+from kapbench.protocols import Model
 from kapbench.types import FeatureMap, Grid
 
 SCHEMA = "2"
@@ -34,6 +36,12 @@ class FeatureCache:
 
     root: Path
     encoder: str
+
+    @classmethod
+    def of(cls, model: Model, root: Path) -> "FeatureCache":
+        """The cache of a model's maps below a cache folder."""
+        shown = sorted(model.conditions_on)
+        return cls(root / "features", fingerprint(model.name, model.revision, shown))
 
     def path(self, image_hash: str) -> Path:
         return self.root / self.encoder / image_hash[:2] / f"{image_hash}.safetensors"

@@ -16,7 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.files import UNFINISHED, file_hash, write_atomically
 from kapbench.hashing import fingerprint
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model
 from kapbench.running.card import make_card
 from kapbench.running.encode import encode_images
 from kapbench.running.executors import InProcess, Processes
@@ -146,12 +146,11 @@ def _only_writer(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _cache(model: Model, cache_root: Path | None) -> Iterator[FeatureCache]:
-    encoder = fingerprint(model.name, model.revision, sorted(model.conditions_on))
     if cache_root is not None:
-        yield FeatureCache(cache_root / "features", encoder)
+        yield FeatureCache.of(model, cache_root)
         return
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
-        yield FeatureCache(Path(folder), encoder)
+        yield FeatureCache.of(model, Path(folder))
 
 
 def _scorer(
@@ -163,7 +162,7 @@ def _scorer(
     batch_size: int,
     device: str,
     progress: Progress,
-) -> tuple[PairScorer, InProcess | Processes]:
+) -> tuple[PairScorer, Executor]:
     needs = Needs.of(plan.rules, supervised(model))
     if workers > 1 and not isinstance(model, Encoder):
         progress.say(f"--workers is not used: {model.name} is asked in one process")
@@ -181,7 +180,7 @@ def _scorer(
 def _score(
     plan: Plan,
     scorer: PairScorer,
-    executor: InProcess | Processes,
+    executor: Executor,
     parts: Parts,
     progress: Progress,
     clock: Clock,

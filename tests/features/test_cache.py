@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,3 +158,15 @@ def test_a_write_that_is_interrupted_changes_nothing(cache, monkeypatch, error, 
     if before:
         assert cache.verify("abc")
         np.testing.assert_array_equal(cache.read("abc").cells, old)
+
+
+def test_a_models_cache_is_its_own(tmp_path):
+    def root(**changes):
+        said = {"name": "m", "revision": "1", "conditions_on": ("mask", "category")} | changes
+        model = SimpleNamespace(**said, similarity="dot", encode=lambda pictures: [])
+        return FeatureCache.of(model, tmp_path).path("ab").parents[1]
+
+    assert root() == root(conditions_on=("category", "mask"))
+    changed = [{"name": "n"}, {"revision": "2"}, {"conditions_on": ()}]
+    assert len({root(), *(root(**change) for change in changed)}) == 4
+    assert root().parent == tmp_path / "features"

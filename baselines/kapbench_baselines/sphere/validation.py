@@ -10,7 +10,6 @@ import numpy as np
 
 from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
-from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Dataset, Encoder
 from kapbench.running.pictures import picture_hash
 from kapbench.types import FeatureMap, Picture
@@ -27,8 +26,7 @@ class CachedEncoder:
 
     @classmethod
     def below(cls, root: Path, encoder: Encoder) -> "CachedEncoder":
-        key = fingerprint(encoder.name, encoder.revision, sorted(encoder.conditions_on))
-        return cls(encoder, FeatureCache(root / "features", key))
+        return cls(encoder, FeatureCache.of(encoder, root))
 
     def __post_init__(self) -> None:
         self.name, self.revision = self.encoder.name, self.encoder.revision
