@@ -8,6 +8,7 @@ _COMMANDS = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
     "compare": Deferred("kapbench.cli.compare:compare", "Table of any finished runs."),
     "train": Deferred("kapbench.cli.train:train", "Train the spherical mapper."),
+    "site": Deferred("kapbench.cli.site:site", "Write the leaderboard as static pages."),
     "submit": Deferred("kapbench.cli.submit:submit", "Prepare, check or repeat a submission."),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),

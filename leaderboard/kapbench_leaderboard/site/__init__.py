@@ -1,0 +1,1 @@
+"""The leaderboard as static pages: entries in, a folder of HTML out."""

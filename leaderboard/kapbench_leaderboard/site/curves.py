@@ -1,0 +1,101 @@
+"""Points of a model's curves and its worst pairs, from its records."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from kapbench.running.results import RunCard
+from kapbench.scoring.metrics import kap_samples
+from kapbench.scoring.rules import KapRule, PckRule, load_rule
+from kapbench_leaderboard.board import shown_rules
+
+ALPHAS = np.linspace(0.01, 0.2, 39)
+N_POINTS = 101
+N_WORST = 10
+FEWEST_POINTS = 3  # of a pair that can be called bad
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`points` [n 2], x and y in 0 … 1 of `x_max` and 1."""
+
+    title: str
+    x: str
+    y: str
+    x_max: float
+    points: Float[np.ndarray, "n 2"]
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorstPair:
+    pair_id: str
+    n: int
+    correct: float
+    error: float  # mean distance as a share of T
+
+
+def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
+    """PCK over alpha and precision over recall, by the run's best-known rules."""
+    rules = {card.metric: load_rule(card.name) for card in shown_rules(run)}
+    out = []
+    if isinstance(pck := rules.get("pck"), PckRule):
+        out.append(_pck(records, pck, run))
+    if isinstance(kap := rules.get("kap"), KapRule):
+        out.append(_precision(records, kap))
+    return out
+
+
+def _pck(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
+    shares = _relative_error(records, rule, run)
+    by = [
+        group.to_numpy()[:, None] < ALPHAS
+        for _, group in shares.groupby(records.loc[shares.index, "category"], observed=True)
+    ]
+    values = np.mean([right.mean(axis=0) for right in by], axis=0)
+    points = np.stack([ALPHAS, values], axis=1)
+    about = f"{rule.name}, per point, mean over categories"
+    return Curve("PCK over α", "α", "PCK", 0.2, points, about)
+
+
+def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
+    key = rule.decode_for(run.model.supervision == "keypoints").key
+    shown = records[records["target_visible"].to_numpy(bool)]
+    relative: pd.Series[float] = shown[f"error_px@{key}"] / shown["size_px"]
+    return relative
+
+
+def _precision(records: pd.DataFrame, rule: KapRule) -> Curve:
+    alpha = rule.alphas[0]
+    samples = kap_samples(records, rule, alpha)
+    order = np.argsort(-samples.score, kind="stable")
+    true = np.cumsum(samples.label[order])
+    precision = true / np.arange(1, len(true) + 1)
+    recall = true / max(int(true[-1]), 1) if len(true) else true
+    at = np.linspace(0, 1, N_POINTS)[1:]
+    index = np.minimum(np.searchsorted(recall, at), len(recall) - 1)
+    points = np.stack([at, precision[index]], axis=1)
+    about = f"{rule.name} at α = {alpha:g}, all categories pooled"
+    return Curve("Precision over recall", "recall", "precision", 1.0, points, about)
+
+
+def worst_pairs(records: pd.DataFrame, run: RunCard) -> list[WorstPair]:
+    """Pairs of at least three mutually visible keypoints with fewest right, then largest error."""
+    rule = next((load_rule(c.name) for c in shown_rules(run) if c.metric == "pck"), None)
+    if not isinstance(rule, PckRule):
+        return []
+    relative = _relative_error(records, rule, run)
+    pairs = records.loc[relative.index, "pair_id"].astype(str)
+    table = pd.DataFrame({"pair": pairs, "error": relative, "right": relative < rule.alphas[0]})
+    by = table.groupby("pair").agg(
+        n=("error", "size"), right=("right", "mean"), error=("error", "mean")
+    )
+    by = by[by["n"] >= FEWEST_POINTS].sort_values(["right", "error"], ascending=[True, False])
+    head = by.head(N_WORST)
+    columns = (head.index, head["n"].tolist(), head["right"].tolist(), head["error"].tolist())
+    return [
+        WorstPair(str(pair), n, right, error)
+        for pair, n, right, error in zip(*columns, strict=True)
+    ]
