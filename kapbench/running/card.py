@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from kapbench.protocols import Dataset, Model
-from kapbench.running.plan import SCORING_VERSION, Plan, model_kind, supervised
+from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined, model_kind, supervised
 from kapbench.running.progress import Progress
 from kapbench.running.provenance import provenance
 from kapbench.running.results import (
@@ -37,13 +37,13 @@ def make_card(
     intervals: bool,
     progress: Progress,
 ) -> RunCard:
-    asks = asked(plan.rules, has_absent=dataset.has_absent)
+    asks = asked(plan.rules, has_absent=kap_is_defined(dataset))
     with progress.stage("scores and intervals" if intervals else "scores", len(asks)) as advance:
         scores = score_table(
             records,
             plan.rules,
             supervised=supervised(model),
-            has_absent=dataset.has_absent,
+            has_absent=kap_is_defined(dataset),
             resampling=Resampling.of(records, seed=SEED) if intervals else None,
             advance=advance,
         )

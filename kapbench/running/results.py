@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash, write_atomically
-from kapbench.scoring.records import typed
+from kapbench.scoring.records import TEXT, typed
 
 SCHEMA_VERSION = 1
 CARD, RECORDS = "run.json", "records.parquet"
@@ -163,6 +163,18 @@ def load_records(folder: Path) -> pd.DataFrame:
             fix="run again with --force",
         )
     return typed(pd.read_parquet(path), card.dataset.categories)
+
+
+def to_parquet(records: pd.DataFrame) -> bytes:
+    """A quarter smaller than pandas' default: the bytes of floats are told apart by place."""
+    floats = [c for c in records if records[c].dtype.kind == "f"]
+    content: bytes = records.to_parquet(
+        index=False,
+        compression="zstd",
+        use_dictionary=[c for c in TEXT if c in records],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    )
+    return content
 
 
 def save_run(folder: Path, card: RunCard) -> None:

@@ -23,7 +23,15 @@ from kapbench.running.executors import InProcess, Processes
 from kapbench.running.parts import Parts
 from kapbench.running.plan import Plan, Shard, make_plan, supervised
 from kapbench.running.progress import Progress
-from kapbench.running.results import CARD, RECORDS, RunCard, load_card, load_records, save_run
+from kapbench.running.results import (
+    CARD,
+    RECORDS,
+    RunCard,
+    load_card,
+    load_records,
+    save_run,
+    to_parquet,
+)
 from kapbench.running.sessions import SESSIONS, Clock, session
 from kapbench.running.shard import (
     EncoderScorer,
@@ -209,5 +217,5 @@ def _join(plan: Plan, parts: Parts, folder: Path) -> pd.DataFrame:
     joined = pd.concat([t.astype(text) for t in tables], ignore_index=True)
     joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
     joined = typed(joined.drop(columns="place"), plan.categories)
-    write_atomically(folder / RECORDS, joined.to_parquet(index=False))
+    write_atomically(folder / RECORDS, to_parquet(joined))
     return typed(pd.read_parquet(folder / RECORDS), plan.categories)

@@ -27,20 +27,25 @@ class ByCategory:
         A category in which nothing was asked (n = 0) is left out; one that was asked but has no
         score makes the average NaN.
         """
-        weight = self.weights(how)
+        weight = self._weights(how)
         if not weight.any():
             return np.full(self.values.shape[:-1], np.nan)
-        return np.asarray((self.values[..., weight > 0] * weight[weight > 0]).sum(axis=-1))
+        total = (self.values[..., weight > 0] * weight[weight > 0]).sum(axis=-1)
+        return np.asarray(total / weight.sum())  # divided last: an average of ones is 1
 
     def weights(self, how: OverCategories) -> Float64[np.ndarray, "c"]:
         """What each category weighs in an average; the sum is 1, or 0 where nothing was asked."""
+        by = self._weights(how)
+        return by / by.sum() if by.any() else by
+
+    def _weights(self, how: OverCategories) -> Float64[np.ndarray, "c"]:
         by = {
             "mean": (self.n > 0).astype(np.float64),
             "pair_weighted": self.n_pairs,
             "pooled": self.n,
             "negative_weighted": self.n_negative,
         }[how] * (self.n > 0)
-        return np.asarray(by / by.sum() if by.any() else by, np.float64)
+        return np.asarray(by, np.float64)
 
 
 @runtime_checkable

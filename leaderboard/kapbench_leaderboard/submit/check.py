@@ -13,7 +13,7 @@ from kapbench_leaderboard import entries
 from kapbench_leaderboard.entries import Entry, load_entry
 from kapbench_leaderboard.submit.manifest import digests, shipped
 from kapbench_leaderboard.submit.reading import read_records, refuse_changed, refuse_large
-from kapbench_leaderboard.submit.scores import wrong_resamples, wrong_scores
+from kapbench_leaderboard.submit.scores import EXACT, wrong_resamples, wrong_scores
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@-]{0,99}")
 
@@ -96,13 +96,11 @@ def _origin(run: RunCard) -> Iterator[str]:
     if unknown:
         yield f"categories that the data set has not: {', '.join(sorted(unknown))}"
     for row in run.scores:
-        if None not in (row.low, row.value, row.high) and not _holds(row.low, row.value, row.high):
+        if row.low is None or row.value is None or row.high is None:
+            continue
+        if not row.low - EXACT <= row.value <= row.high + EXACT:
             where = f"{row.rule} {row.metric}@{row.alpha:g} {row.split} {row.category}"
             yield f"{where}: the interval {row.low} … {row.high} does not hold the score {row.value}"
-
-
-def _holds(low: float | None, value: float | None, high: float | None) -> bool:
-    return low is not None and value is not None and high is not None and low <= value <= high
 
 
 def _rules(run: RunCard) -> Iterator[str]:
