@@ -7,7 +7,7 @@ from kapbench.running.results import RunCard
 from kapbench_leaderboard.board import CONTROLS, Group, Kind, why_apart
 from kapbench_leaderboard.columns import NAME, Cell, Column, View, columns
 from kapbench_leaderboard.orders import disagreements
-from kapbench_leaderboard.paired import ranks
+from kapbench_leaderboard.paired import share_ranks
 from kapbench_leaderboard.resamples import Resamples
 
 _AVERAGES = {
@@ -41,6 +41,7 @@ _EXPLAINED: dict[View, tuple[str, ...]] = {
     "viewpoint": ("view 0-4: steps of 45° between the two azimuths, where both are known.",),
     "occlusion": ("trunc., occl.: of either image, where known.",),
 }
+Ranks = dict[tuple[str, str], int]  # by plan and metric
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
 
 
@@ -74,17 +75,17 @@ def tables(
     groups: Sequence[Group],
     view: View = "summary",
     alpha: float = 0.10,
-    resamples: Mapping[str, Resamples] | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Table]:
     """One table a group, or one a metric of it; best run first, controls last.
 
     Args:
-        resamples: By the hash of a run's records; with those of all models, rows get ranks.
+        ranks: Of `ranked`; without them rows have none.
     """
     out: list[Table] = []
     for i, members in enumerate(groups):
         kinds: Sequence[Kind | None] = ("kap", "pck") if view in _ONE_METRIC_A_TABLE else (None,)
-        drawn = (_table(members, view, alpha, kind, resamples or {}) for kind in kinds)
+        drawn = (_table(members, view, alpha, kind, ranks or {}) for kind in kinds)
         made = [table for table in drawn if table.columns]
         if i and made:
             apart = f"not comparable with table 1: {why_apart(groups[0], members)}"
@@ -98,14 +99,14 @@ def _table(
     view: View,
     alpha: float,
     kind: Kind | None,
-    resamples: Mapping[str, Resamples],
+    ranks: Ranks,
 ) -> Table:
     shown = columns(members, view, alpha, kind)
     names = labels(members.cards)
-    ranked = _ranks(members, kind, resamples)
+    metric = kind or ("kap" if members.rule_of("kap") else "pck")
     rows = [
-        Row(c, names[i], tuple(column.cell(c) for column in shown), ranked.get(i))
-        for i, c in enumerate(members.cards)
+        Row(c, name, tuple(column.cell(c) for column in shown), ranks.get((c.plan_hash, metric)))
+        for c, name in zip(members.cards, names, strict=True)
     ]
     lead = len(shown) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
@@ -121,15 +122,22 @@ def _table(
     return Table(members, view, tuple(shown), tuple(rows), (title,), notes)
 
 
-def _ranks(members: Group, kind: Kind | None, resamples: Mapping[str, Resamples]) -> dict[int, int]:
-    """Rank of each model of a group by its first metric; none unless every model was resampled."""
-    rule = members.rule_of(kind or "kap") or members.rule_of("pck")
-    models = [i for i, card in enumerate(members.cards) if card.model.name not in CONTROLS]
-    found = [resamples.get(members.cards[i].provenance.records_sha256) for i in models]
-    known = [r for r in found if r is not None]
-    if rule is None or len(known) < len(models) or not all(rule.metric in r.columns for r in known):
-        return {}
-    return dict(zip(models, ranks(known, rule.metric), strict=True))
+def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:
+    """Ranks by plan and metric, of groups whose models' resamples are all there.
+
+    Args:
+        resamples: By the hash of a run's records.
+    """
+    out: Ranks = {}
+    for members in groups:
+        models = [card for card in members.cards if card.model.name not in CONTROLS]
+        found = [resamples.get(card.provenance.records_sha256) for card in models]
+        known = [r for r in found if r is not None]
+        for rule in members.rules:
+            if len(known) == len(models) and all(rule.metric in r.columns for r in known):
+                for card, rank in zip(models, share_ranks(known, rule.metric), strict=True):
+                    out[card.plan_hash, rule.metric] = rank
+    return out
 
 
 def _about(members: Group, kind: Kind | None) -> list[str]:

@@ -51,7 +51,7 @@ def against(reference: Resamples, others: Sequence[Resamples], column: str) -> l
     return [Difference("mean", column, f, float(p)) for f, p in zip(found, corrected, strict=True)]
 
 
-def ranks(runs: Sequence[Resamples], column: str) -> list[int]:
+def share_ranks(runs: Sequence[Resamples], column: str) -> list[int]:
     """1 + how many runs are better beyond chance: those that cannot be told apart share a rank.
 
     Holm's correction is over all pairs of runs in the column.

@@ -32,7 +32,7 @@ def tables(
     view = cast("View", by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary"))
     groups = group(cards, rules)
     resamples = _resamples(runs, advance) if paired else {}
-    drawn = compare.tables(groups, view, alpha, resamples)
+    drawn = compare.tables(groups, view, alpha, compare.ranked(groups, resamples))
     if paired:
         drawn += [table for members in groups for table in paired_tables(members, resamples)]
     out = render(drawn, cast("Format", how), width=width, colour=colour)

@@ -7,7 +7,7 @@ import pytest
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.stats import Replicates
-from kapbench_leaderboard.paired import against, differences, ranks
+from kapbench_leaderboard.paired import against, differences, share_ranks
 from kapbench_leaderboard.resamples import Resamples, load, save
 
 CATEGORIES = ("cat", "cow")
@@ -47,7 +47,7 @@ def test_what_two_runs_share_does_not_blur_their_difference():
 
 def test_models_that_cannot_be_told_apart_share_a_rank():
     runs = [drawn(v, i) for i, v in enumerate((0.50, 0.505, 0.70, 0.30))]
-    assert ranks(runs, "kap") == [2, 2, 1, 4]
+    assert share_ranks(runs, "kap") == [2, 2, 1, 4]
 
 
 def test_more_models_need_more_evidence():
@@ -55,9 +55,9 @@ def test_more_models_need_more_evidence():
     pair = [drawn(0.5, 1), drawn(0.55, 2)]
     gap = differences(*pair)[-1]
     assert 0.01 < gap.p < 0.05
-    assert sorted(ranks(pair, "kap")) == [1, 2]
+    assert sorted(share_ranks(pair, "kap")) == [1, 2]
     many = [*pair, *(drawn(0.525, i) for i in range(3, 9))]
-    assert ranks(many, "kap")[:2] == [1, 1]
+    assert share_ranks(many, "kap")[:2] == [1, 1]
     alone, among = against(pair[0], pair[1:], "kap"), against(pair[0], many[1:], "kap")
     assert alone[0].p < 0.05 < among[0].p
 

@@ -9,7 +9,7 @@ from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
 from kapbench_leaderboard.board import CONTROLS, Group, group, why_apart
 from kapbench_leaderboard.columns import View
-from kapbench_leaderboard.compare import Table, tables
+from kapbench_leaderboard.compare import Table, ranked, tables
 from kapbench_leaderboard.entries import Entry, find_entries, load_entry, resamples_path
 from kapbench_leaderboard.resamples import Resamples, load
 
@@ -88,12 +88,13 @@ def _board(
     groups: Sequence[Group], resamples: Mapping[str, Resamples], by_run: Mapping[str, Accepted]
 ) -> Board:
     first, *others = sorted(groups, key=lambda g: -sum(_competes(c) for c in g.cards))
+    ranks = ranked([first], resamples)
     views: dict[View, Sequence[Table]] = {}
     for view in VIEWS:
-        made = tables([first], view, resamples=resamples)
+        made = tables([first], view, ranks=ranks)
         views[view] = [t for t in made if any(c.value is not None for r in t.rows for c in r.cells)]
-    (summary,) = tables([first], resamples=resamples)
-    apart = [(tables([other], resamples=resamples)[0], why_apart(first, other)) for other in others]
+    (summary,) = tables([first], ranks=ranks)
+    apart = [(tables([other])[0], why_apart(first, other)) for other in others]
     return Board(first, summary, views, apart, by_run)
 
 

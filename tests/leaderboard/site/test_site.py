@@ -1,0 +1,177 @@
+"""The site as files: what is on its pages, how it is written, what it refuses."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from boards import HOSTILE, drawn
+from click.testing import CliRunner
+
+from kapbench.cli import main
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard.site.build import build, slug
+from kapbench_leaderboard.site.published import published
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    drawn(folder, {"good": 0.6, "better": 0.62, "poor": 0.3, "random": 0.1})
+    drawn(folder, {"masked": 0.5}, supervision="masks", conditions_on=("mask",))
+    drawn(folder, {"elsewhere": 0.9}, revision="data2")
+    drawn(folder, {"good": 0.7, HOSTILE: 0.4}, dataset="synthetic")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(results, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "site"
+    build(results, out)
+    return out
+
+
+class Page(HTMLParser):
+    """Links, tags, and text of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.links, self.ids, self.texts = path, [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.ids.add(given.get("id"))
+        for name in ("href", "src"):
+            if name in given:
+                self.links.append((tag, given[name]))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+def test_every_link_leads_somewhere(site):
+    pages = {path: Page(path) for path in site.rglob("*.html")}
+    assert len(pages) > 10
+    for page in pages.values():
+        for tag, link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                assert (tag, parts.scheme) == ("a", "https")
+                continue
+            target = (page.path.parent / unquote(parts.path)) if parts.path else page.path
+            assert target.resolve().exists(), (page.path, link)
+            if parts.fragment:
+                assert parts.fragment in pages[target.resolve()].ids, (page.path, link)
+
+
+def test_no_page_asks_another_host_for_anything(site):
+    for path in site.rglob("*.html"):
+        for tag, link in Page(path).links:
+            assert tag == "a" or not urlsplit(link).netloc
+    for path in (site / "static").iterdir():
+        assert "http" not in path.read_text().replace("http://www.w3.org", "")
+
+
+def test_a_board_ranks_one_group_and_says_why_others_stand_apart(site):
+    page = Page(site / "data" / "spair.html")
+    assert "other annotations or pair list: revision data2, not data1" in page.text.lower()
+    index = Page(site / "index.html").text
+    assert "better" in index
+    assert "elsewhere" not in index
+
+
+def test_models_that_cannot_be_told_apart_share_a_rank(site):
+    rows = re.findall(
+        r'data-value="(\d+)">\d*–?</td>\s*<th scope="row"><a [^>]*>(\w+)</a>',
+        (site / "index.html").read_text().replace("9999", "9999"),
+    )
+    ranks = {name: int(rank) for rank, name in rows if int(rank) < 9999}
+    assert ranks["good"] == ranks["better"] == 1
+    assert ranks["masked"] > 1
+    assert ranks["poor"] > ranks["masked"]
+
+
+def test_names_are_escaped_everywhere(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "<b>&" not in text
+        assert "a&lt;b&gt;" in text or "a<b" not in text
+        assert "a49" not in text  # no template of theirs is run
+    assert (site / "models" / f"{slug(HOSTILE)}.html").exists()
+
+
+def test_rules_hashes_and_random_stand_with_every_board(site):
+    text = Page(site / "data" / "spair.html").text
+    assert "kap-cvpr24" in text
+    assert "pair-min-max" in text  # the rule's own words
+    assert "random KAP" in text
+    assert "prevalence" in text
+
+
+def test_downloads_hold_the_same_numbers(site):
+    lines = (site / "downloads" / "spair.csv").read_text().splitlines()
+    assert any(",good," in line for line in lines)
+    assert (site / "downloads" / "spair.json").exists()
+    assert r"\begin{tabular}" in (site / "downloads" / "spair.tex").read_text()
+
+
+def test_published_numbers_are_quoted_with_their_source_and_never_ranked(site):
+    quoted = published()
+    assert len(quoted.numbers) > 100
+    assert {q.grade for q in quoted.numbers} == {"P", "2"}
+    assert all(q.source and q.table for q in quoted.numbers)
+    page = Page(site / "published.html").text
+    assert "never ranked" in page
+    assert "SD+DINOv2-B/14" not in Page(site / "index.html").text
+    assert "per image" in page
+    assert "per point" in page
+
+
+def test_a_site_is_replaced_whole_and_nothing_else_is(results, tmp_path):
+    out = tmp_path / "site"
+    build(results, out)
+    (out / "old.html").write_text("old")
+    build(results, out)
+    assert not (out / "old.html").exists()
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.tex").write_text("years of work")
+    with pytest.raises(KapbenchError, match="something else than a site"):
+        build(results, other)
+    assert (other / "chapter.tex").read_text() == "years of work"
+    assert {p.name for p in tmp_path.iterdir()} == {"site", "thesis"}
+
+
+def test_damaged_results_leave_the_old_site(results, tmp_path):
+    out, broken = tmp_path / "site", tmp_path / "results"
+    build(results, out)
+    before = (out / "index.html").read_bytes()
+    drawn(broken, {"good": 0.5})
+    (entry,) = broken.rglob("*.json")
+    entry.write_text("{}")
+    with pytest.raises(KapbenchError, match="not a leaderboard entry") as caught:
+        build(broken, out)
+    assert str(entry) in str(caught.value)
+    assert (out / "index.html").read_bytes() == before
+
+
+def test_the_command(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["site", "--results", str(results), "--out", "site"])
+    assert done.exit_code == 0
+    assert "open site/index.html" in done.output
+    done = CliRunner().invoke(main, ["site", "--results", "nowhere", "--out", "other"])
+    assert done.exit_code == 1
+    assert "no accepted results" in done.output
+    assert not Path("other").exists()
+
+
+@pytest.mark.parametrize("names", [("a/b", "a_b"), ("a.b", "a_2e_b"), ("A", "a_41_")])
+def test_two_names_never_meet_in_one_file(names):
+    assert slug(names[0]) != slug(names[1])
