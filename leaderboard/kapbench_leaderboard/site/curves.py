@@ -42,13 +42,14 @@ def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
     rules = {card.metric: load_rule(card.name) for card in shown_rules(run)}
     out = []
     if isinstance(pck := rules.get("pck"), PckRule):
-        out.append(_pck(records, pck, run))
+        out.append(pck_curve(records, pck, run))
     if isinstance(kap := rules.get("kap"), KapRule):
-        out.append(_precision(records, kap))
+        out.append(precision_curve(records, kap, kap.alphas[0]))
     return out
 
 
-def _pck(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
+def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
+    """Share of mutually visible keypoints within α·T: per point, mean over categories."""
     shares = _relative_error(records, rule, run)
     by = [
         group.to_numpy()[:, None] < ALPHAS
@@ -67,24 +68,32 @@ def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.S
     return relative
 
 
-def _precision(records: pd.DataFrame, rule: KapRule) -> Curve:
-    alpha = rule.alphas[0]
+def precision_curve(records: pd.DataFrame, rule: KapRule, alpha: float) -> Curve:
+    """Precision at the first threshold that reaches each recall; equal scores move together."""
     samples = kap_samples(records, rule, alpha)
     order = np.argsort(-samples.score, kind="stable")
-    true = np.cumsum(samples.label[order])
-    precision = true / np.arange(1, len(true) + 1)
+    score, label = samples.score[order], samples.label[order]
+    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if len(score) else order
+    true = np.cumsum(label)[ends]
+    precision = true / (ends + 1)
     recall = true / max(int(true[-1]), 1) if len(true) else true
-    at = np.linspace(0, 1, N_POINTS)[1:]
-    index = np.minimum(np.searchsorted(recall, at), len(recall) - 1)
-    points = np.stack([at, precision[index]], axis=1)
+    at = np.linspace(0, 1, N_POINTS)[1:] if true.any() else np.empty(0)
+    points = np.stack([at, precision[np.searchsorted(recall, at)]], axis=1)
     about = f"{rule.name} at α = {alpha:g}, all categories pooled"
     return Curve("Precision over recall", "recall", "precision", 1.0, points, about)
 
 
-def worst_pairs(records: pd.DataFrame, run: RunCard) -> list[WorstPair]:
-    """Pairs of at least three mutually visible keypoints with fewest right, then largest error."""
-    rule = next((load_rule(c.name) for c in shown_rules(run) if c.metric == "pck"), None)
-    if not isinstance(rule, PckRule):
+def worst_pairs(
+    records: pd.DataFrame, run: RunCard, n_worst: int = N_WORST, rule: PckRule | None = None
+) -> list[WorstPair]:
+    """Pairs of at least three mutually visible keypoints with fewest right, then largest error.
+
+    Args:
+        rule: Says what is right, at its first alpha; None: the run's best-known rule of PCK.
+    """
+    known = (load_rule(c.name) for c in shown_rules(run) if c.metric == "pck")
+    rule = rule or next((r for r in known if isinstance(r, PckRule)), None)
+    if rule is None:
         return []
     relative = _relative_error(records, rule, run)
     pairs = records.loc[relative.index, "pair_id"].astype(str)
@@ -93,7 +102,7 @@ def worst_pairs(records: pd.DataFrame, run: RunCard) -> list[WorstPair]:
         n=("error", "size"), right=("right", "mean"), error=("error", "mean")
     )
     by = by[by["n"] >= FEWEST_POINTS].sort_values(["right", "error"], ascending=[True, False])
-    head = by.head(N_WORST)
+    head = by.head(n_worst)
     columns = (head.index, head["n"].tolist(), head["right"].tolist(), head["error"].tolist())
     return [
         WorstPair(str(pair), n, right, error)
