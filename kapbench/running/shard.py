@@ -48,10 +48,14 @@ class EncoderScorer:
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, pairs: list[Pair]) -> Iterator[Columns]:
+        target = self.cache.read(self.hashes[pairs[0].target.image_id])
+        for pair, given in zip(pairs, self.maps(pairs, target), strict=True):
+            yield pair_columns(pair, given, self.needs, self._pixels(pair, target))
+
+    def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:
+        """Of each pair, the maps of its source-visible keypoints; all pairs are of one target."""
         from kapbench.features import match
 
-        target_view = pairs[0].target
-        target = self.cache.read(self.hashes[target_view.image_id])
         cells, queries = zip(*(self._source(p.source) for p in pairs), strict=True)
         image = np.repeat(np.arange(len(pairs)), [len(c) for c in cells])
         first, inverse = match.distinct(np.concatenate(cells), image)
@@ -63,8 +67,7 @@ class EncoderScorer:
             chosen = maps[inverse[start : start + len(mine)]]
             start += len(mine)
             values = chosen.reshape(-1, target.grid.height, target.grid.width)
-            given = SimilarityMap(values, target.grid, shown_keypoints(pair.source))
-            yield pair_columns(pair, given, self.needs, self._pixels(pair, target))
+            yield SimilarityMap(values, target.grid, shown_keypoints(pair.source))
 
     def _source(self, view: View) -> tuple[Int[np.ndarray, "q"], Float16[np.ndarray, "q c"]]:
         """Cells of an image's keypoints and the features there, read once."""
