@@ -40,6 +40,16 @@ RULE = {
         "kapbench.evaluation",
         "kapbench_leaderboard",
     ),
+    # Asks a run's model again for what records do not hold: where similarity lies, and features.
+    "kapbench_leaderboard.pictures": (
+        *_SPOKEN,
+        "kapbench.datasets.roots",
+        "kapbench.evaluation",
+        "kapbench.features.cache",
+        "kapbench.running",
+        "kapbench.scoring",
+        "kapbench_leaderboard",
+    ),
     "kapbench_leaderboard": (*_SPOKEN, "kapbench.scoring", "kapbench.running.results"),
 }
 # The core asks torch for a device and for a number of threads, inside the function that needs it.

@@ -55,7 +55,7 @@ def compare(
       kapbench compare --by symmetry --format latex -o table.tex
       kapbench compare --format csv -o scores.csv
     """
-    found = _runs(runs, runs_root)
+    found = named_runs(runs, runs_root)
     cards = list(found.values())
     chosen = _rule_names(rules, cards)
     _check_alpha(alpha, cards)
@@ -94,7 +94,8 @@ def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
         yield lambda n: bar.advance(task, n)
 
 
-def _runs(names: Sequence[str], root: Path) -> "dict[Path, RunCard]":
+def named_runs(names: Sequence[str], root: Path) -> "dict[Path, RunCard]":
+    """Finished runs by folder: run folders, folders of runs, or names of models; none: all."""
     from kapbench.running.results import find_runs, load_card
 
     below: dict[Path, RunCard] = {}

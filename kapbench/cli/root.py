@@ -7,6 +7,7 @@ from kapbench.cli.lazy import Deferred, LazyGroup
 _COMMANDS = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
     "compare": Deferred("kapbench.cli.compare:compare", "Table of any finished runs."),
+    "show": Deferred("kapbench.cli.show:show", "Pictures of runs, pairs and feature maps."),
     "train": Deferred("kapbench.cli.train:train", "Train the spherical mapper."),
     "site": Deferred("kapbench.cli.site:site", "Write the leaderboard as static pages."),
     "submit": Deferred("kapbench.cli.submit:submit", "Prepare, check or repeat a submission."),

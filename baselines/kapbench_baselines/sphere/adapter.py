@@ -55,6 +55,11 @@ class SphereEncoder:
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         return [self._stack(feature_map) for feature_map in self.backbone.encode(pictures)]
 
+    def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
+        """What the model has to show beyond its features: sphere points, x y z in −1 … 1."""
+        found = self.backbone.encode(pictures)
+        return {"sphere": [FeatureMap(self.sphere(m), m.grid) for m in found]}
+
     def sphere(self, feature_map: FeatureMap) -> Float32[np.ndarray, "3 h w"]:
         """Unit sphere point of every cell of the backbone's own grid."""
         points = self._points(feature_map)

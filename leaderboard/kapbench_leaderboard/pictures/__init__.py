@@ -1,0 +1,1 @@
+"""Pictures of runs: transfers, similarity, features in colour, curves, bars, and a run's report."""

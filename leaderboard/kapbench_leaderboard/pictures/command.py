@@ -1,0 +1,185 @@
+"""The plug-in behind `kapbench show`: pictures into a folder; each function returns their paths."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kapbench.errors import KapbenchError
+from kapbench.files import write_atomically
+from kapbench.types import Pair
+from kapbench_leaderboard.board import group, why_apart
+from kapbench_leaderboard.pictures import choice, features, look
+from kapbench_leaderboard.pictures.again import (
+    Sources,
+    dataset_of,
+    find_pair,
+    model_of,
+    similarity_of,
+)
+from kapbench_leaderboard.pictures.bars import bars_picture
+from kapbench_leaderboard.pictures.circle import check, cut
+from kapbench_leaderboard.pictures.curves import pck_picture, precision_picture
+from kapbench_leaderboard.pictures.heat import Scene, kap_picture
+from kapbench_leaderboard.pictures.maps import Row, maps_picture
+from kapbench_leaderboard.pictures.pair import transfers
+from kapbench_leaderboard.pictures.report import report
+from kapbench_leaderboard.pictures.scatter import scatter_picture
+from kapbench_leaderboard.pictures.subject import Subject
+
+__all__ = ["Sources", "Subject", "category", "keypoint", "maps", "pair", "run", "several", "worst"]
+
+REPORT = "report.html"
+
+
+def run(
+    subject: Subject, sources: Sources, out: Path, how: look.Format, n_worst: int
+) -> list[Path]:
+    """A run's report, and its bars and curves as files of their own."""
+    page = out / REPORT
+    write_atomically(page, report(subject, sources, n_worst))
+    with look.styled():
+        bars = look.save(bars_picture([subject]), out / f"bars.{how}")
+    return [page, bars, *_curves([subject], out, how)]
+
+
+def several(subjects: Sequence[Subject], out: Path, how: look.Format) -> list[Path]:
+    """Bars, curves and the scatter of KAP over PCK of runs that may be compared.
+
+    Raises:
+        KapbenchError: they saw other pairs, or were scored by other rules.
+    """
+    names = [r.name for r in (subjects[0].kap, subjects[0].pck) if r is not None]
+    groups = group([s.card for s in subjects], names)
+    if len(groups) > 1 or len(groups[0].cards) < len(subjects):
+        why = why_apart(groups[0], groups[1]) if len(groups) > 1 else "not all have these rules"
+        raise KapbenchError(
+            f"these runs cannot stand in one picture: {why}",
+            place=", ".join(s.card.model.name for s in subjects),
+            fix="name runs of one data set and one set of pairs, by their folders",
+        )
+    with look.styled():
+        made = [look.save(bars_picture(subjects), out / f"bars.{how}")]
+        if subjects[0].kap is not None and subjects[0].pck is not None:
+            made.append(look.save(scatter_picture(subjects), out / f"scatter.{how}"))
+    return [*made, *_curves(subjects, out, how)]
+
+
+def category(
+    subject: Subject, name: str, sources: Sources, out: Path, how: look.Format, n_worst: int
+) -> list[Path]:
+    """Curves of one category, and its worst pairs."""
+    chosen = subject.of_category(name)
+    return [
+        *_curves([chosen], out, how, f"{name}-"),
+        *worst(chosen, sources, out, how, n_worst),
+    ]
+
+
+def _curves(
+    subjects: Sequence[Subject], out: Path, how: look.Format, prefix: str = ""
+) -> list[Path]:
+    made = []
+    with look.styled():
+        if subjects[0].kap is not None:
+            path = out / f"{look.file_name(prefix + 'precision')}.{how}"
+            made.append(look.save(precision_picture(subjects), path))
+        if subjects[0].pck is not None:
+            path = out / f"{look.file_name(prefix + 'pck')}.{how}"
+            made.append(look.save(pck_picture(subjects), path))
+    return made
+
+
+def worst(
+    subject: Subject, sources: Sources, out: Path, how: look.Format, n_worst: int
+) -> list[Path]:
+    """The worst pairs, numbered from the worst: see `choice.worst` for the order."""
+    names = choice.worst(subject.records, subject.card, n_worst, subject.pck_rule)
+    dataset = dataset_of(subject.card, sources)
+    pairs = {p.pair_id: p for p in dataset.pairs(subject.card.dataset.categories)}
+    made = []
+    for i, name in enumerate(names, 1):
+        rows = choice.of_pair(subject.records, name)
+        found = pairs[name]
+        with look.styled():
+            figure = transfers(
+                subject, rows, dataset.pixels(found.source), dataset.pixels(found.target)
+            )
+        made.append(look.save(figure, out / f"{look.file_name(f'worst-{i:02d}', name)}.{how}"))
+    return made
+
+
+def pair(
+    subject: Subject, pair_id: str, sources: Sources, out: Path, how: look.Format
+) -> list[Path]:
+    rows = choice.of_pair(subject.records, pair_id)
+    dataset = dataset_of(subject.card, sources)
+    found, _ = find_pair(dataset, subject.card, pair_id)
+    with look.styled():
+        figure = transfers(
+            subject, rows, dataset.pixels(found.source), dataset.pixels(found.target)
+        )
+    return [look.save(figure, out / f"{look.file_name('pair', pair_id)}.{how}")]
+
+
+def keypoint(
+    subject: Subject, pair_id: str, number: int, sources: Sources, out: Path, how: look.Format
+) -> list[Path]:
+    """The KAP picture of one keypoint, from the run's model asked again."""
+    scene = scene_of(subject, pair_id, number, sources)
+    with look.styled():
+        figure = kap_picture(scene)
+    name = look.file_name("kap", pair_id, str(number))
+    return [look.save(figure, out / f"{name}.{how}")]
+
+
+def scene_of(subject: Subject, pair_id: str, number: int, sources: Sources) -> Scene:
+    """
+    Raises:
+        KapbenchError: no such pair or keypoint; data or model that are missing or others than the
+            run's.
+    """
+    row = choice.of_keypoint(choice.of_pair(subject.records, pair_id), number)
+    rule = subject.kap_rule
+    alpha = subject.at(rule)
+    dataset = dataset_of(subject.card, sources)
+    found, of_target = find_pair(dataset, subject.card, pair_id)
+    model = model_of(subject.card, sources)
+    similar = similarity_of(model, dataset, found, of_target, rule.geometry, sources)
+    values = similar.values[_place(found, number)]
+    circle = cut(values, similar.grid, found, number, rule.geometry, alpha)
+    check(circle, row, rule, alpha)
+    return Scene(
+        subject.card.model.name, found, row, rule, alpha, values, similar.grid, circle,
+        dataset.pixels(found.source), dataset.pixels(found.target),
+    )  # fmt: skip
+
+
+def _place(found: Pair, number: int) -> int:
+    """Which of the pair's maps is that of a keypoint."""
+    shown = np.flatnonzero(found.source.keypoints.visible).tolist()
+    return int(shown.index(number))
+
+
+def maps(
+    models: Sequence[str],
+    dataset_name: str,
+    split: str,
+    of_category: str | None,
+    n_images: int,
+    sources: Sources,
+    out: Path,
+    how: look.Format,
+) -> list[Path]:
+    """Feature maps of models in rows, over images of one category."""
+    dataset = features.open_dataset(dataset_name, split, sources)
+    shots = features.shots_of(dataset, of_category, n_images)
+    views = [shot.view for shot in shots]
+    rows: list[Row] = []
+    for spec in models:
+        model = features.open_model(spec, dataset.name, sources)
+        rows += features.rows_of(model, dataset, views, sources)
+    with look.styled():
+        figure = maps_picture(shots, rows)
+    name = look.file_name("maps", dataset.name, views[0].category)
+    return [look.save(figure, out / f"{name}.{how}")]
