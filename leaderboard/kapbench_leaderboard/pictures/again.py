@@ -85,7 +85,8 @@ def model_of(run: RunCard, sources: Sources) -> Model:
         fix = f"{error.fix or ''}; --model and --model-option say how it was made".lstrip("; ")
         raise KapbenchError(thing, place=error.place, fix=fix) from error
     if found.revision != run.model.revision:
-        raise _another("model", found.name, found.revision, run.model.revision, "--model-option")
+        option = "--model-option" if found.name == name else "--model"
+        raise _another("model", found.name, found.revision, run.model.revision, option)
     return found
 
 

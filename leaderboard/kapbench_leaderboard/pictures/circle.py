@@ -43,16 +43,17 @@ def cut(
     grid: Grid,
     pair: Pair,
     keypoint: int,
-    geometry: Geometry,
+    rule: KapRule,
     alpha: float,
 ) -> Circle:
     """Finds the maxima anew, cell by cell: records hold their values, and not where they are."""
+    geometry = rule.geometry
     visible = bool(pair.target.keypoints.visible[keypoint])
     frame = Frame(pair.target.size, geometry.frame_px)
     radius = alpha * pair.size * frame.scale
-    if not visible and not geometry.absent_at_corner:
-        nothing = np.zeros(values.shape, bool)
-        return Circle(None, alpha * pair.size, None, _peak(values, grid, ~nothing))
+    if not visible and _is_one_negative(rule):
+        every = np.ones(values.shape, bool)
+        return Circle(None, alpha * pair.size, None, _peak(values, grid, every))
     xy = pair.target.keypoints.xy[keypoint]
     centre = frame.points(xy) if visible else np.zeros(2)
     x, y = anchors(geometry, grid, pair.target.size)
@@ -64,6 +65,11 @@ def cut(
         _peak(values, grid, inside),
         _peak(values, grid, ~inside),
     )
+
+
+def _is_one_negative(rule: KapRule) -> bool:
+    """Whether an absent keypoint counts by its map's maximum alone."""
+    return rule.absent == "negative" or not rule.geometry.absent_at_corner
 
 
 def inside_cells(
@@ -95,9 +101,13 @@ def largest_gap(found: Circle, row: "pd.Series[Any]", rule: KapRule, alpha: floa
     """Largest difference between maxima found and those the record holds; infinite where only one
     of the two has a side.
     """
+    key = rule.geometry.key
+    sides = {side: float(row[f"{side}@{key}@{alpha_key(alpha)}"]) for side in ("inside", "outside")}
+    if not row["target_visible"] and _is_one_negative(rule):
+        sides = {"inside": np.nan, "outside": float(row[f"best@{key}"])}
     gaps = []
-    for side, peak in (("inside", found.inside), ("outside", found.outside)):
-        stored = float(row[f"{side}@{rule.geometry.key}@{alpha_key(alpha)}"])
+    for side, stored in sides.items():
+        peak = found.inside if side == "inside" else found.outside
         if np.isnan(stored) or peak is None:
             gaps.append(0.0 if np.isnan(stored) and peak is None else np.inf)
         else:

@@ -147,7 +147,7 @@ def scene_of(subject: Subject, pair_id: str, number: int, sources: Sources) -> S
     model = model_of(subject.card, sources)
     similar = similarity_of(model, dataset, found, of_target, rule.geometry, sources)
     values = similar.values[_place(found, number)]
-    circle = cut(values, similar.grid, found, number, rule.geometry, alpha)
+    circle = cut(values, similar.grid, found, number, rule, alpha)
     check(circle, row, rule, alpha)
     return Scene(
         subject.card.model.name, found, row, rule, alpha, values, similar.grid, circle,
