@@ -67,8 +67,8 @@ class Scene:
     values: Float32[np.ndarray, "h w"]
     grid: Grid
     found: Circle
-    source: UInt8[np.ndarray, "h w 3"]
-    target: UInt8[np.ndarray, "h w 3"]
+    source: UInt8[np.ndarray, "hs ws 3"]
+    target: UInt8[np.ndarray, "ht wt 3"]
 
     @property
     def keypoint(self) -> int:

@@ -49,8 +49,8 @@ ABSENT: Style = {
 def transfers(
     subject: Subject,
     rows: pd.DataFrame,
-    source: UInt8[np.ndarray, "h w 3"],
-    target: UInt8[np.ndarray, "h w 3"],
+    source: UInt8[np.ndarray, "hs ws 3"],
+    target: UInt8[np.ndarray, "ht wt 3"],
     width_in: float = COLUMN_IN,
 ) -> Figure:
     """Source left, target right; a line from each keypoint to where the model says it is.
