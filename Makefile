@@ -1,6 +1,9 @@
 # make demo   a table in a few minutes, from nothing
 # make test   all tests
 # make lint   ruff and mypy
+#
+# On Linux the package index's torch brings CUDA. Without a GPU, the smaller build:
+#   make demo TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
