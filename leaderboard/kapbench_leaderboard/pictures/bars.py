@@ -10,8 +10,8 @@ from kapbench.running.results import ScoreRow
 from kapbench.scoring.rules import KapRule, PckRule
 from kapbench_leaderboard.columns import NAME
 from kapbench_leaderboard.compare import labels
-from kapbench_leaderboard.pictures.look import COLUMN_IN, FONT_PT, HATCHES, SERIES, blank
-from kapbench_leaderboard.pictures.subject import Subject
+from kapbench_leaderboard.pictures.look import COLUMN_IN, FONT_PT, HATCHES, blank
+from kapbench_leaderboard.pictures.subject import Subject, colour_of
 
 _LEFT_IN, _BAR_IN, _BETWEEN_IN, _HEAD_IN, _FOOT_IN, _LINE_IN = 0.62, 0.11, 0.09, 0.2, 0.36, 0.14
 _GAP_IN = 0.22
@@ -58,7 +58,7 @@ def _panel(
         spans = [_span(r) for r in rows]
         at = place + (i - (len(subjects) - 1) / 2) * thick
         axes.barh(
-            at, np.nan_to_num(value), thick * 0.92, color=SERIES[i % len(SERIES)], label=name,
+            at, np.nan_to_num(value), thick * 0.92, color=colour_of(subject, i), label=name,
             hatch=HATCHES[i % len(HATCHES)], edgecolor="white", linewidth=0,
         )  # fmt: skip
         known = [j for j, span in enumerate(spans) if span is not None]

@@ -25,7 +25,7 @@ from kapbench_leaderboard.pictures.maps import Row, maps_picture
 from kapbench_leaderboard.pictures.pair import transfers
 from kapbench_leaderboard.pictures.report import report
 from kapbench_leaderboard.pictures.scatter import scatter_picture
-from kapbench_leaderboard.pictures.subject import Subject
+from kapbench_leaderboard.pictures.subject import Subject, ordered
 
 __all__ = ["Sources", "Subject", "category", "keypoint", "maps", "pair", "run", "several", "worst"]
 
@@ -58,6 +58,7 @@ def several(subjects: Sequence[Subject], out: Path, how: look.Format) -> list[Pa
             place=", ".join(s.card.model.name for s in subjects),
             fix="name runs of one data set and one set of pairs, by their folders",
         )
+    subjects = ordered(subjects)
     with look.styled():
         made = [look.save(bars_picture(subjects), out / f"bars.{how}")]
         if subjects[0].kap is not None and subjects[0].pck is not None:

@@ -8,17 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kapbench.scoring.metrics import kap_samples
-from kapbench_leaderboard.board import CONTROLS
 from kapbench_leaderboard.compare import labels
 from kapbench_leaderboard.pictures.look import (
     COLUMN_IN,
     DASHES,
-    GREY,
     MARKERS,
-    SERIES,
     blank,
 )
-from kapbench_leaderboard.pictures.subject import Subject
+from kapbench_leaderboard.pictures.subject import Subject, colour_of
 from kapbench_leaderboard.site.curves import pck_curve, precision_curve
 
 _PLOT_IN, _LINE_IN, _LEFT_IN, _HEAD_IN, _FOOT_IN = 1.75, 0.14, 0.46, 0.22, 0.42
@@ -75,10 +72,9 @@ def _lines(axes: Axes, subjects: Sequence[Subject], points: Points) -> None:
     names = labels([s.card for s in subjects])
     for i, (name, subject) in enumerate(zip(names, subjects, strict=True)):
         found = points(subject)
-        control = subject.card.model.name in CONTROLS
         axes.plot(
             found[:, 0], found[:, 1], label=name, clip_on=False,
-            color=GREY if control else SERIES[i % len(SERIES)],
+            color=colour_of(subject, i),
             linestyle=DASHES[i % len(DASHES)], marker=MARKERS[i % len(MARKERS)], markersize=3.5,
             markevery=(0.02 * i, _MARK_EVERY) if len(found) else None,
         )  # fmt: skip

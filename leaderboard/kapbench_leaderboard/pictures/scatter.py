@@ -7,17 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kapbench.running.results import ScoreRow
-from kapbench_leaderboard.board import CONTROLS
 from kapbench_leaderboard.compare import labels
-from kapbench_leaderboard.pictures.look import COLUMN_IN, GREY, MARKERS, SERIES, blank
-from kapbench_leaderboard.pictures.subject import Subject
+from kapbench_leaderboard.pictures.look import COLUMN_IN, MARKERS, blank
+from kapbench_leaderboard.pictures.subject import Subject, colour_of
 
 _PLOT_IN, _LINE_IN, _LEFT_IN = 2.2, 0.14, 0.5
 
 
 def scatter_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Figure:
-    """One mark a run with both 95 % intervals; controls are hollow, the oracle left out."""
-    subjects = [s for s in subjects if s.card.model.kind != "oracle"] or subjects  # at 100, 100
+    """One mark a run with both 95 % intervals; controls are hollow."""
     names = labels([s.card for s in subjects])
     n_lines = (len(names) + 1) // 2
     height_in = _PLOT_IN + n_lines * _LINE_IN + 0.6
@@ -53,8 +51,7 @@ def _mark(axes: Axes, number: int, name: str, subject: Subject) -> Line2D | None
     x, y = _headline(subject, "pck"), _headline(subject, "kap")
     if x is None or y is None or x.value is None or y.value is None:
         return None
-    control = subject.card.model.name in CONTROLS
-    colour = GREY if control else SERIES[number % len(SERIES)]
+    colour = colour_of(subject, number)
     at = 100 * x.value, 100 * y.value
     if x.low is not None and x.high is not None:
         axes.plot([100 * x.low, 100 * x.high], [at[1]] * 2, color=colour, linewidth=0.9)
@@ -62,7 +59,7 @@ def _mark(axes: Axes, number: int, name: str, subject: Subject) -> Line2D | None
         axes.plot([at[0]] * 2, [100 * y.low, 100 * y.high], color=colour, linewidth=0.9)
     (mark,) = axes.plot(
         *at, linestyle="", marker=MARKERS[number % len(MARKERS)], markersize=5, label=name,
-        markerfacecolor="white" if control else colour, markeredgecolor=colour,
+        markerfacecolor="white" if subject.is_control else colour, markeredgecolor=colour,
     )  # fmt: skip
     return mark
 

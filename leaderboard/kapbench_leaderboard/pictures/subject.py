@@ -1,5 +1,6 @@
 """A run as pictures see it: its card and records, by which rules, at which alpha."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.scoring.metrics import pck_correct
 from kapbench.scoring.rules import KapRule, PckRule
+from kapbench_leaderboard.board import CONTROLS
 from kapbench_leaderboard.pictures.choice import alpha_of, of_category, rules_of
+from kapbench_leaderboard.pictures.look import GREY, SERIES
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Subject:
             raise _lacks(self.card, "PCK")
         return self.pck
 
+    @property
+    def is_control(self) -> bool:
+        return self.card.model.name in CONTROLS
+
     def at(self, rule: KapRule | PckRule) -> float:
         return alpha_of(rule, self.alpha)
 
@@ -69,6 +76,27 @@ class Subject:
         """Whether each row's prediction is right by the rule for PCK."""
         rule = self.pck_rule
         return pck_correct(rows, rule, self.decode_key, self.at(rule))
+
+
+def ordered(subjects: Sequence[Subject]) -> list[Subject]:
+    """Models by KAP, else PCK, the best first, then controls; the oracle, always at 100, left out
+    where others are.
+    """
+
+    def place(subject: Subject) -> tuple[bool, float]:
+        rule = subject.kap or subject.pck_rule
+        average, over = rule.headline
+        row = subject.card.score(rule.name, rule.metric, subject.at(rule), over, average=average)
+        value = row.value if row is not None else None
+        return subject.is_control, -1.0 if value is None else -value
+
+    kept = [s for s in subjects if s.card.model.kind != "oracle"]
+    return sorted(kept or subjects, key=place)
+
+
+def colour_of(subject: Subject, number: int) -> str:
+    """Grey for controls, which are no entrants."""
+    return GREY if subject.is_control else SERIES[number % len(SERIES)]
 
 
 def _lacks(card: RunCard, metric: str) -> KapbenchError:
