@@ -17,11 +17,11 @@ from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
-from kapbench.registry import names
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import pooled
+from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
 
 SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"
@@ -107,9 +107,9 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    spec = backbone or _own_backbone(card, place)
+    spec = backbone or own_backbone(card, place)
     encoder = as_backbone(load_model(spec, device=device, dataset=dataset))
-    checkpoint.check_backbone(card, encoder.name, encoder.revision, place)
+    check_backbone(card, encoder.name, encoder.revision, place, "sphere")
     share = card.sphere_weight if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
         raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
@@ -118,18 +118,6 @@ def sphere(
     return SphereEncoder(
         encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt
     )
-
-
-def _own_backbone(card: checkpoint.Card, place: object) -> str:
-    """The registered name of the backbone. Weights may name a file, but never have it run."""
-    for name in (card.backbone_spec, card.backbone):
-        if name in names("models"):
-            return name
-    spec = card.backbone_spec or "FILE.py:CLASS"
-    raise KapbenchError(
-        f"weights of backbone '{card.backbone}', which is not installed", place=place,
-        fix=f"add --backbone {spec}, with the folder where that file is",
-    )  # fmt: skip
 
 
 def shipped(dataset: str | None) -> Traversable:
@@ -144,18 +132,3 @@ def shipped(dataset: str | None) -> Traversable:
             f"{dataset or 'NAME'}` (shipped: {', '.join(sorted(found)) or 'none'})",
         )
     return found[family]
-
-
-def as_backbone(model: object) -> Encoder:
-    """The model itself; KapbenchError where it is no encoder, or one compared by distance."""
-    if not isinstance(model, Encoder):
-        raise KapbenchError(
-            f"'{getattr(model, 'name', model)}' cannot be a backbone: it has no encode()",
-            fix="choose an encoder, e.g. --backbone lite0",
-        )
-    if model.similarity != "dot":
-        raise KapbenchError(
-            f"backbone '{model.name}' is compared by {model.similarity}; the fusion needs cosines",
-            fix="choose a backbone whose similarity is dot",
-        )
-    return model

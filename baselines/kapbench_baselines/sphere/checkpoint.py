@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash, write_atomically
+from kapbench.files import file_hash
 from kapbench_baselines.sphere.mapper import SphereMapper
+from kapbench_baselines.training.files import read_tensors, write_tensors
 
 FORMAT = "kapbench-sphere-1"
 MAKE_ONE = "make one with `kapbench train sphere`"
@@ -61,12 +60,6 @@ def save(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
     write_tensors(path, tensors, {"card": card_json})
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """A safetensors file under a temporary name, moved into place."""
-    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    write_atomically(path, to_bytes(plain, metadata))
-
-
 def load(path: Path) -> tuple[SphereMapper, Card, str]:
     """The mapper in evaluation mode, its card, and the file's SHA-256.
 
@@ -74,7 +67,7 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
         KapbenchError: no such file; not a safetensors file (a pickle, say); one without a card of
             ours; tensors that are not those of the card.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = read_tensors(path, MAKE_ONE)
     card = _card(path, metadata)
     mapper = card.build()
     try:
@@ -84,39 +77,6 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
             f"weights do not fit their own card: {error}", place=path, fix=MAKE_ONE
         ) from error
     return mapper.eval(), card, file_hash(path)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
-
-    Raises:
-        KapbenchError: no such file, or not a safetensors file.
-    """
-    if not path.is_file():
-        raise KapbenchError("weights file not found", place=path, fix=MAKE_ONE)
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata() or {}
-    except SafetensorError as error:
-        raise KapbenchError(
-            f"{_kind(path)} where a safetensors file belongs", place=path, fix=MAKE_ONE
-        ) from error
-
-
-def check_backbone(card: Card, name: str, revision: str, place: object) -> None:
-    """Raises KapbenchError for weights of another backbone, or of another revision of it."""
-    if card.backbone != name:
-        raise KapbenchError(
-            f"weights of backbone '{card.backbone}', not of '{name}'",
-            place=place,
-            fix=f"use backbone {card.backbone}, or `kapbench train sphere --backbone {name}`",
-        )
-    if card.backbone_revision != revision:
-        raise KapbenchError(
-            f"weights of {name}@{card.backbone_revision}, but this {name} is @{revision}",
-            place=place,
-            fix=f"train again: kapbench train sphere --backbone {name}",
-        )
 
 
 def _card(path: Path, metadata: Mapping[str, str]) -> Card:
@@ -135,10 +95,3 @@ def _card(path: Path, metadata: Mapping[str, str]) -> Card:
         raise KapbenchError(
             f"the weights' card cannot be read: {error}", place=path, fix=MAKE_ONE
         ) from error
-
-
-def _kind(path: Path) -> str:
-    head = path.read_bytes()[:4]
-    if head[:2] == b"PK" or head[:1] == b"\x80":
-        return "a pickle"
-    return "an empty or damaged file" if len(head) < 4 else "something else"

@@ -20,8 +20,8 @@ from kapbench.hashing import bytes_hash, fingerprint
 from kapbench.protocols import Dataset, Encoder
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.types import AZIMUTH_BINS, Picture, View
-from kapbench_baselines.sphere.checkpoint import read_tensors, write_tensors
 from kapbench_baselines.sphere.settings import Augmentation
+from kapbench_baselines.training.files import read_tensors, write_tensors
 
 Square = tuple[float, float, float]  # centre x, centre y, side; original pixels
 
@@ -114,7 +114,7 @@ def prepare(
         if not path.is_file():
             tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
-        kept.append(read_tensors(path)[0])
+        kept.append(read_tensors(path, "delete the file: it is made again")[0])
         advance(1)
     n_squares = augmentation.crops + 1
     bins = [

@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere import checkpoint
+from kapbench_baselines.training.backbones import check_backbone
+from kapbench_baselines.training.files import read_tensors
 
 
 def card(**changes: object) -> checkpoint.Card:
@@ -91,14 +93,14 @@ def test_tensors_must_be_those_of_the_card(tmp_path: Path) -> None:
 
 
 def test_another_backbone_or_revision_is_refused() -> None:
-    checkpoint.check_backbone(card(), "toy", "1", "w")
+    check_backbone(card(), "toy", "1", "w", "sphere")
     with pytest.raises(KapbenchError, match="backbone 'toy', not of 'other'"):
-        checkpoint.check_backbone(card(), "other", "1", "w")
+        check_backbone(card(), "other", "1", "w", "sphere")
     with pytest.raises(KapbenchError, match="this toy is @2"):
-        checkpoint.check_backbone(card(), "toy", "2", "w")
+        check_backbone(card(), "toy", "2", "w", "sphere")
 
 
 def test_the_card_is_json_that_anyone_can_read(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "w.safetensors", card().build().state_dict(), card())
-    _, metadata = checkpoint.read_tensors(tmp_path / "w.safetensors")
+    _, metadata = read_tensors(tmp_path / "w.safetensors", "")
     assert json.loads(metadata["card"])["backbone"] == "toy"

@@ -13,9 +13,11 @@ from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.objective import draw_batch
 from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Settings, named
-from kapbench_baselines.sphere.state import rate
-from kapbench_baselines.sphere.training import Schedule, train
+from kapbench_baselines.sphere.training import train
 from kapbench_baselines.sphere.views import TokenViews, prepare
+from kapbench_baselines.training.files import read_tensors
+from kapbench_baselines.training.loop import Schedule
+from kapbench_baselines.training.state import rate
 
 TINY = Settings(
     width=16, heads=2, dropout=0.1, standardise=True, steps=12, batch=4, tokens=20,
@@ -42,7 +44,7 @@ def card(seed: int = 0, settings: Settings = TINY) -> checkpoint.Card:
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.read_tensors(out / "weights.safetensors")[0]
+    return read_tensors(out / "weights.safetensors", "")[0]
 
 
 def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kapbench.files import write_atomically
-from kapbench_baselines.sphere.objective import NAMES
 
 
-def draw_curve(history: Sequence[dict[str, float]], path: Path) -> None:
+def draw_curve(history: Sequence[dict[str, float]], names: Sequence[str], path: Path) -> None:
     """A PNG: losses over steps, and beside them what was found on the val split."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     steps = [line["step"] for line in history]
-    for name in NAMES:
+    for name in names:
         left.plot(steps, [line[name] for line in history], label=name.replace("_", " "))
     left.set(xlabel="step", ylabel="loss, mean since the last point", ylim=(0, None))
     left.legend(frameon=False)

@@ -12,57 +12,57 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.sphere.checkpoint import read_tensors, write_tensors
-from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
-from kapbench_baselines.sphere.objective import NAMES
-from kapbench_baselines.sphere.settings import Settings
+from kapbench_baselines.training.files import read_tensors, write_tensors
+from kapbench_baselines.training.task import Course, Task
 
-FORMAT = "kapbench-sphere-training-1"
+FORMAT = "kapbench-training-1"
+AVERAGED = "averaged"
 
 
 @dataclass
 class State:
-    mapper: SphereMapper
-    decoder: PrototypeDecoder
-    averaged: SphereMapper  # moving average of the mapper's weights: what is evaluated and saved
+    task: Task
+    averaged: nn.Module  # moving average of the main module's weights: what is evaluated and saved
     optimiser: torch.optim.AdamW
     generator: torch.Generator
+    sums: Tensor  # of losses since they were last asked for, and of steps
     precision: str = "fp32"  # of matrix products; bf16 would go on to other weights
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    losses: Tensor = field(default_factory=lambda: torch.zeros(len(NAMES) + 1))  # sums and steps
 
     @classmethod
-    def fresh(
-        cls, channels: int, n_categories: int, settings: Settings, seed: int, device: str
-    ) -> "State":
-        torch.manual_seed(seed)  # initial weights and dropout
-        mapper = SphereMapper(
-            channels, settings.width, settings.heads, settings.depth, settings.dropout
-        ).to(device)
-        decoder = PrototypeDecoder(channels, n_categories).to(device)
+    def fresh(cls, task: Task, course: Course, seed: int, precision: str = "fp32") -> "State":
+        parameters = [p for module in task.modules.values() for p in module.parameters()]
         optimiser = torch.optim.AdamW(
-            [*mapper.parameters(), *decoder.parameters()],
-            lr=settings.rate, betas=(0.9, 0.999), weight_decay=settings.weight_decay,
-        )  # fmt: skip
+            parameters, lr=course.rate, betas=(0.9, 0.999), weight_decay=course.weight_decay
+        )
+        averaged = copy.deepcopy(task.modules[task.main]).eval()
+        sums = torch.zeros(len(task.names) + 1)
         generator = torch.Generator().manual_seed(seed)
-        return cls(mapper, decoder, copy.deepcopy(mapper).eval(), optimiser, generator)
+        return cls(task, averaged, optimiser, generator, sums, precision)
+
+    @property
+    def main(self) -> nn.Module:
+        return self.task.modules[self.task.main]
 
     def average(self, decay: float) -> None:
         """Moves the average towards the weights; faster at first, when they still travel."""
         decay = min(decay, (self.step + 1) / (self.step + 10)) if decay else 0.0
         with torch.no_grad():
-            pairs = zip(self.averaged.parameters(), self.mapper.parameters(), strict=True)
+            pairs = zip(self.averaged.parameters(), self.main.parameters(), strict=True)
             for mean, now in pairs:
                 mean.lerp_(now, 1 - decay)
+            buffers = zip(self.averaged.buffers(), self.main.buffers(), strict=True)
+            for kept, buffer in buffers:
+                kept.copy_(buffer)
 
-    def note(self, losses: Float[Tensor, "4"]) -> None:
-        self.losses += torch.cat([losses.cpu(), torch.ones(1)])
+    def note(self, losses: Float[Tensor, "n"]) -> None:
+        self.sums += torch.cat([losses.cpu(), torch.ones(1)])
 
-    def mean_losses(self) -> Float[Tensor, "4"]:
+    def mean_losses(self) -> Float[Tensor, "n"]:
         """Mean losses since this was last asked."""
-        *sums, n_steps = self.losses
-        self.losses = torch.zeros_like(self.losses)
+        *sums, n_steps = self.sums
+        self.sums = torch.zeros_like(self.sums)
         means: Tensor = torch.stack(sums) / n_steps
         return means
 
@@ -78,7 +78,7 @@ class State:
         Raises:
             KapbenchError: not a training state, that of another training, or in another precision.
         """
-        tensors, metadata = read_tensors(path)
+        tensors, metadata = read_tensors(path, "leave --resume out and choose another --out")
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
             raise KapbenchError(
                 "the training found here is of other settings, data or seed",
@@ -98,19 +98,20 @@ class State:
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
             module.load_state_dict(own)
         self._load_optimiser(tensors)
-        self.losses = tensors["losses"]
+        self.sums = tensors["losses"]
         self.generator.set_state(tensors["random.draws"])
         torch.set_rng_state(tensors["random.global"])
 
     def _modules(self) -> Iterator[tuple[str, nn.Module]]:
-        yield from (("mapper", self.mapper), ("decoder", self.decoder), ("averaged", self.averaged))
+        yield from self.task.modules.items()
+        yield AVERAGED, self.averaged
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         for name, module in self._modules():
             yield from ((f"{name}.{key}", value) for key, value in module.state_dict().items())
         for number, moments in self.optimiser.state_dict()["state"].items():
             yield from ((f"optimiser.{number}.{key}", value) for key, value in moments.items())
-        yield "losses", self.losses
+        yield "losses", self.sums
         yield "random.draws", self.generator.get_state()
         yield "random.global", torch.get_rng_state()
 
@@ -124,12 +125,12 @@ class State:
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def rate(settings: Settings, step: int) -> float:
+def rate(course: Course, step: int) -> float:
     """Learning rate of a step (from 1): linear warm-up, then constant or half a cosine."""
-    done = step / settings.steps
-    if done < settings.warm_up:
-        return settings.rate * done / settings.warm_up
-    if settings.schedule == "constant":
-        return settings.rate
-    left = (done - settings.warm_up) / (1 - settings.warm_up)
-    return settings.rate * (1 + math.cos(math.pi * left)) / 2
+    done = step / course.steps
+    if done < course.warm_up:
+        return course.rate * done / course.warm_up
+    if course.schedule == "constant":
+        return course.rate
+    left = (done - course.warm_up) / (1 - course.warm_up)
+    return course.rate * (1 + math.cos(math.pi * left)) / 2

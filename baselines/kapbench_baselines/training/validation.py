@@ -1,4 +1,4 @@
-"""Scores of a mapper in training on the val split, by the core's own evaluation."""
+"""Scores of a model in training on the val split, by the core's own evaluation."""
 
 import tempfile
 from collections.abc import Sequence

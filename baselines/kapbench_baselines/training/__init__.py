@@ -1,0 +1,1 @@
+"""What every trained baseline shares: the loop, its state, files, options and validation."""

@@ -1,0 +1,64 @@
+"""The frozen encoder beneath a trained model: who may be one, and whether it is the one meant."""
+
+from typing import Protocol, runtime_checkable
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Encoder
+from kapbench.registry import names
+
+
+@runtime_checkable
+class NamesBackbone(Protocol):
+    """A weights file's card."""
+
+    @property
+    def backbone(self) -> str: ...
+    @property
+    def backbone_revision(self) -> str: ...
+    @property
+    def backbone_spec(self) -> str | None: ...
+
+
+def as_backbone(model: object) -> Encoder:
+    """The model itself; KapbenchError where it is no encoder, or one compared by distance."""
+    if not isinstance(model, Encoder):
+        raise KapbenchError(
+            f"'{getattr(model, 'name', model)}' cannot be a backbone: it has no encode()",
+            fix="choose an encoder, e.g. --backbone lite0",
+        )
+    if model.similarity != "dot":
+        raise KapbenchError(
+            f"backbone '{model.name}' is compared by {model.similarity}; the fusion needs cosines",
+            fix="choose a backbone whose similarity is dot",
+        )
+    return model
+
+
+def own_backbone(card: NamesBackbone, place: object) -> str:
+    """The registered name of the backbone. Weights may name a file, but never have it run."""
+    for name in (card.backbone_spec, card.backbone):
+        if name in names("models"):
+            return str(name)
+    spec = card.backbone_spec or "FILE.py:CLASS"
+    raise KapbenchError(
+        f"weights of backbone '{card.backbone}', which is not installed", place=place,
+        fix=f"add --backbone {spec}, with the folder where that file is",
+    )  # fmt: skip
+
+
+def check_backbone(
+    card: NamesBackbone, name: str, revision: str, place: object, method: str
+) -> None:
+    """Raises KapbenchError for weights of another backbone, or of another revision of it."""
+    if card.backbone != name:
+        raise KapbenchError(
+            f"weights of backbone '{card.backbone}', not of '{name}'",
+            place=place,
+            fix=f"use backbone {card.backbone}, or `kapbench train {method} --backbone {name}`",
+        )
+    if card.backbone_revision != revision:
+        raise KapbenchError(
+            f"weights of {name}@{card.backbone_revision}, but this {name} is @{revision}",
+            place=place,
+            fix=f"train again: kapbench train {method} --backbone {name}",
+        )

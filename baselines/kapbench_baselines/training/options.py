@@ -1,0 +1,177 @@
+"""Options that every `kapbench train NAME` has, and what they ask for, opened."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kapbench.errors import KapbenchError
+
+PRECISIONS = ("auto", "fp32", "bf16")
+Command = Callable[..., Any]
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+_OPTIONS = (
+    click.option("--backbone", default="lite0", show_default=True, help="Any encoder's name."),
+    click.option("--dataset", "dataset_name", default="synthetic", show_default=True),
+    click.option("--split", default="trn", show_default=True, help="Split to train on."),
+    click.option(
+        "--category", "categories", multiple=True, help="Only these; default: all present."
+    ),
+    click.option("--steps", type=click.IntRange(1), help="Training steps."),
+    click.option("--batch", type=click.IntRange(2), help="Images or pairs a step."),
+    click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate."),
+    click.option("--seed", default=0, show_default=True),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
+    click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True),
+    click.option("--out", type=_FOLDER, help="Folder to write."),
+    click.option("--resume", is_flag=True, help="Go on from what is in the folder."),
+    click.option("--data-root", type=click.Path(path_type=Path)),
+    click.option("--cache", type=_FOLDER),
+    click.option(
+        "--validate-every",
+        type=click.IntRange(0),
+        default=500,
+        show_default=True,
+        help="Steps; 0: never.",
+    ),
+)
+
+
+def common(command: Command) -> Command:
+    """Adds the shared options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The shared options."""
+
+    backbone: str
+    dataset_name: str
+    split: str
+    categories: tuple[str, ...]
+    steps: int | None
+    batch: int | None
+    rate: float | None
+    seed: int
+    device: str
+    precision: str
+    out: Path | None
+    resume: bool
+    data_root: Path | None
+    cache: Path | None
+    validate_every: int
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> "Asked":
+        """Takes its own out of a command's options, and leaves the method's."""
+        return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Fields of a method's settings that the user set."""
+        return {"steps": self.steps, "batch": self.batch, "rate": self.rate}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Data and backbone of one training, opened and checked."""
+
+    asked: Asked
+    dataset: Any
+    views: Sequence[Any]
+    categories: tuple[str, ...]
+    encoder: Any
+    cache: Path
+    device: str
+    progress: Any
+
+    @classmethod
+    def of(cls, asked: Asked) -> "Ground":
+        """
+        Raises:
+            KapbenchError: data or backbone are not here, or fewer than two images.
+        """
+        from kapbench.datasets.roots import cache_root
+        from kapbench.evaluation import load_dataset, load_model, pick_device
+        from kapbench.running.progress import Progress
+        from kapbench_baselines.training import ranks
+        from kapbench_baselines.training.backbones import as_backbone
+
+        device = ranks.start(pick_device(asked.device))
+        talks = ranks.is_first()
+        progress = Progress(
+            show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
+        )
+        dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
+        encoder = as_backbone(load_model(asked.backbone, device=device, dataset=asked.dataset_name))
+        views = dataset.views(asked.categories or None)
+        if len(views) < 2:
+            raise KapbenchError(
+                f"{len(views)} images to train on",
+                place=f"{dataset.name}, split {dataset.split}",
+                fix="choose another split or more categories",
+            )
+        names = tuple(sorted({v.category for v in views}))
+        cache = asked.cache or cache_root()
+        return cls(asked, dataset, views, names, encoder, cache, device, progress)
+
+    def out(self, method: str) -> Path:
+        name = f"{method}-{self.encoder.name}-{self.dataset.name}-seed{self.asked.seed}"
+        return self.asked.out or Path("trained") / name
+
+    @property
+    def bf16(self) -> bool:
+        """Whether to multiply in bfloat16; auto: where the hardware does so natively."""
+        import torch
+
+        if self.asked.precision != "auto":
+            return self.asked.precision == "bf16"
+        if self.device.startswith("cuda"):
+            return bool(torch.cuda.is_bf16_supported())
+        native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+        return native is not None and bool(native())
+
+    def validator(self, build: Callable[[Any, Any, str], Any]) -> Any:
+        """Scores on val of a module in training; None where none are asked for.
+
+        Args:
+            build: A model of the backbone (its maps cached), the module and a revision.
+
+        Raises:
+            KapbenchError: val has none of the categories.
+        """
+        if not self.asked.validate_every:
+            return None
+        from kapbench.evaluation import load_dataset
+        from kapbench_baselines.training.validation import CachedEncoder, scores
+
+        held_out = load_dataset(
+            self.asked.dataset_name, split="val", data_root=self.asked.data_root
+        )
+        present = [c for c in self.categories if c in held_out.categories]
+        if not present:
+            raise KapbenchError(
+                f"no val pairs of {', '.join(self.categories)} to validate on",
+                place=held_out.name,
+                fix="add --validate-every 0",
+            )
+        encoder = CachedEncoder.below(self.cache, self.encoder)
+
+        def validate(module: Any, step: int) -> dict[str, float]:
+            return scores(build(encoder, module, f"in training, step {step}"), held_out, present)
+
+        return validate
+
+    @property
+    def backbone_spec(self) -> str:
+        """What to write after --backbone; of a file, its name: folders are this machine's own."""
+        spec = self.asked.backbone
+        path, colon, attribute = spec.rpartition(":")
+        return f"{Path(path).name}:{attribute}" if colon and path.endswith(".py") else spec

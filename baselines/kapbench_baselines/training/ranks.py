@@ -1,0 +1,50 @@
+"""Several processes under torchrun: each draws batches of its own, all take the same step."""
+
+import os
+
+import torch
+from torch import distributed, nn
+
+_STRIDE = 1_000_003  # apart, so that no two ranks' seeds meet
+
+
+def start(device: str) -> str:
+    """Joins the processes of torchrun where there are any; returns this process's device."""
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) < 2:
+        return device
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
+
+
+def count() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes, validates and talks."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+def draw_apart(generator: torch.Generator, seed: int, step: int) -> None:
+    """Seeds a step's draws by rank; alone, the generator goes on as it is."""
+    if count() > 1:
+        generator.manual_seed((seed * _STRIDE + step) * _STRIDE + distributed.get_rank())
+
+
+def average_gradients(modules: list[nn.Module]) -> None:
+    """Mean over processes; a parameter without a gradient counts as zero."""
+    if count() < 2:
+        return
+    for module in modules:
+        for parameter in module.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            distributed.all_reduce(parameter.grad)
+            parameter.grad /= count()
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if count() > 1:
+        distributed.barrier()

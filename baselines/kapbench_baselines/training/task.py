@@ -1,0 +1,63 @@
+"""What a method brings to the shared loop, and how its weights travel."""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Course(Protocol):
+    """Numbers of the optimisation; any settings with these fields will do."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def rate(self) -> float: ...
+    @property
+    def schedule(self) -> str:
+        """constant, or cosine: down to nothing."""
+
+    @property
+    def warm_up(self) -> float:
+        """Share of the steps over which the rate rises."""
+
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def average(self) -> float:
+        """Decay of the weights' moving average; 0: none."""
+
+    @property
+    def clip(self) -> float:
+        """Largest norm of the main module's gradient; 0: none."""
+
+
+@runtime_checkable
+class Task(Protocol):
+    """One method's networks and losses, on one device.
+
+    The module called `main` is averaged, validated and saved; the others help it to learn.
+    """
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]: ...
+    @property
+    def main(self) -> str: ...
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the losses."""
+
+    def prepare(self) -> None:
+        """Once before the first step of a fresh training: statistics of the data, say."""
+
+    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+        """Unweighted losses of one step, in the order of `names`; all chance is the generator's.
+
+        Args:
+            bf16: Whether networks multiply in bfloat16; losses stay in float32.
+        """
+
+    def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]: ...
