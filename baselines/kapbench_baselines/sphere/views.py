@@ -100,7 +100,7 @@ def prepare(
         KapbenchError: a backbone that knows images by name; a condition of the backbone's that the
             data set has not of an image.
     """
-    _check_sees_pixels(backbone)
+    check_sees_pixels(backbone)
     kept, masks = [], {"mask": 0, "box": 0}
     for view in views:
         shown = picture(dataset, view, backbone.conditions_on)
@@ -139,7 +139,7 @@ def pooled(
     return torch.nn.functional.adaptive_avg_pool2d(map_, cells).flatten(1).T
 
 
-def _check_sees_pixels(backbone: Encoder) -> None:
+def check_sees_pixels(backbone: Encoder) -> None:
     if getattr(backbone, "reads_image_id", False):
         raise KapbenchError(
             f"backbone '{backbone.name}' knows images by name: it would give every crop the "

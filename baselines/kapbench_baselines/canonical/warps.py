@@ -1,0 +1,155 @@
+"""Warped views of images with, for every token, where in the image it looks."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float16, Float32, Int, UInt8
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from kapbench.hashing import bytes_hash, fingerprint
+from kapbench.protocols import Dataset, Encoder
+from kapbench.running.pictures import picture, picture_hash
+from kapbench.types import View
+from kapbench_baselines.sphere.views import check_sees_pixels, object_map, pooled
+from kapbench_baselines.training.files import read_tensors, write_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Warping:
+    """Warps of an image. Sides and shifts are in units of the box's longer side."""
+
+    n_warps: int = 6  # an image, beside its box as it is
+    side: tuple[float, float] = (1.0, 2.0)
+    shift: float = 0.15
+    turn: float = 25.0  # degrees, to either side
+    bend: float = 0.08  # of the view's side: largest push of a 4 × 4 mesh
+    grid: int = 20  # tokens a side
+    side_px: int = 384
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class WarpedTokens:
+    """Tokens of n images in w views each; view 0 is the box as it is."""
+
+    tokens: Float16[Tensor, "n w t c"]  # t = grid * grid, row by row
+    xy: Float32[Tensor, "n w t 2"]  # where in the image, from the box's centre, box side = 1
+    on_object: Bool[Tensor, "n w t"]
+    category: Int[Tensor, "n"]
+    grid: int
+    masks: dict[str, int]  # images by where their object came from: "mask" or "box"
+
+
+def places(
+    view: View, warping: Warping, rng: np.random.Generator | None, side_px: int
+) -> Float32[Tensor, "s s 2"]:
+    """Original pixel (x, y) at every pixel's centre of a warped view; without rng the box as it is."""
+    x0, y0, x1, y1 = view.bbox
+    unit = max(x1 - x0, y1 - y0, 1.0)
+    centre = torch.tensor([(x0 + x1) / 2, (y0 + y1) / 2], dtype=torch.float32)
+    line = (torch.arange(side_px) + 0.5) / side_px - 0.5
+    square = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
+    if rng is None:
+        return square * unit * 1.1 + centre
+    mesh = torch.from_numpy(rng.uniform(-warping.bend, warping.bend, (1, 2, 4, 4))).float()
+    pushed = functional.interpolate(mesh, (side_px, side_px), mode="bicubic", align_corners=True)
+    square = square + pushed[0].permute(1, 2, 0)
+    angle = math.radians(rng.uniform(-warping.turn, warping.turn))
+    turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    low, high = (math.log(s) for s in warping.side)
+    side = unit * math.exp(rng.uniform(low, high))
+    shift = torch.from_numpy(rng.uniform(-warping.shift, warping.shift, 2)).float() * unit
+    return square @ turn * side + centre + shift
+
+
+def sampled(
+    image: UInt8[np.ndarray, "h w c"], at: Float32[Tensor, "s s 2"], padding: int
+) -> UInt8[np.ndarray, "s s c"]:
+    """The image at these places, bilinearly; grey of level `padding` beyond it.
+
+    Where a view is smaller than what it shows, the image is first resized, so that nothing aliases.
+    """
+    height, width = image.shape[:2]
+    step = float((at[0, -1] - at[0, 0]).norm()) / len(at)
+    scale = min(1.0, 1.0 / max(step, 1e-6))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = np.asarray(Image.fromarray(image).resize(small, Image.Resampling.LANCZOS))
+    pixels = torch.from_numpy(resized.copy()).float().permute(2, 0, 1)[None] - padding
+    where = at / torch.tensor([width, height]) * 2 - 1
+    found = functional.grid_sample(pixels, where[None], align_corners=False)[0] + padding
+    return np.asarray(found.permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
+
+
+def prepare(
+    dataset: Dataset,
+    views: Sequence[View],
+    categories: Sequence[str],
+    backbone: Encoder,
+    warping: Warping,
+    cache: Path,
+    advance: Callable[[int], None] = lambda _: None,
+) -> WarpedTokens:
+    """Tokens of all views of the images, encoded where the cache has none.
+
+    Raises:
+        KapbenchError: a backbone that knows images by name, or one that looks at masks or azimuths.
+    """
+    check_sees_pixels(backbone)
+    kept: list[dict[str, Tensor]] = []
+    masks = {"mask": 0, "box": 0}
+    for view in views:
+        shown = picture(dataset, view, backbone.conditions_on)
+        on_object, source = object_map(dataset, view)
+        masks[source] += 1
+        asked = fingerprint(
+            backbone.name, backbone.revision, warping.as_dict(), view.bbox, picture_hash(shown),
+            bytes_hash([on_object.tobytes()]),
+        )  # fmt: skip
+        path = cache / f"{asked}.safetensors"
+        if not path.is_file():
+            write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})
+        kept.append(read_tensors(path, "delete the file: it is made again")[0])
+        advance(1)
+    return WarpedTokens(
+        tokens=torch.stack([k["tokens"] for k in kept]),
+        xy=torch.stack([k["xy"] for k in kept]),
+        on_object=torch.stack([k["on_object"] for k in kept]).bool(),
+        category=torch.tensor([list(categories).index(v.category) for v in views]),
+        grid=warping.grid,
+        masks=masks,
+    )
+
+
+def _encode(
+    backbone: Encoder, view: View, shown: Any, on_object: UInt8[np.ndarray, "h w"], warping: Warping
+) -> dict[str, Tensor]:
+    # The image's own name seeds its warps: any order, any subset and any machine gives the same.
+    rng = np.random.default_rng(int(fingerprint(view.image_id, warping.seed), 16))
+    x0, y0, x1, y1 = view.bbox
+    centre, unit = torch.tensor([(x0 + x1) / 2, (y0 + y1) / 2]), max(x1 - x0, y1 - y0, 1.0)
+    parts: dict[str, list[Tensor]] = {"tokens": [], "xy": [], "on_object": []}
+    for i in range(warping.n_warps + 1):
+        at = places(view, warping, rng if i else None, warping.side_px)
+        padding = getattr(backbone, "padding", 0)
+        pixels = sampled(shown.pixels, at, padding)
+        found = backbone.encode([replace(shown, pixels=pixels)])[0]
+        covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]
+        parts["tokens"].append(pooled(found.values, warping.grid).half())
+        parts["on_object"].append(_cells(covered, warping.grid)[:, 0] > 127)
+        middle = pooled(at.permute(2, 0, 1).numpy(), warping.grid)
+        parts["xy"].append(((middle - centre) / unit).float())
+    return {key: torch.stack(values) for key, values in parts.items()}
+
+
+def _cells(image: UInt8[np.ndarray, "s s 1"], grid: int) -> Float[Tensor, "t 1"]:
+    return pooled(image.transpose(2, 0, 1).astype(np.float32), grid)
