@@ -100,16 +100,26 @@ def _map(picture: Picture, found: FeatureMap) -> Iterator[str]:
 
 def _matches(model: PairModel) -> Iterator[str]:
     source, *targets = pictures(model.conditions_on)
+
+    def match(target: Picture, queries: np.ndarray) -> SimilarityMap:
+        """Of queries that are each other's twins in turn, the last one's not shown."""
+        twins = np.concatenate([queries[1:], np.full((min(1, len(queries)), 2), np.nan)])
+        more = (twins,) if "twins" in model.conditions_on else ()
+        given: Any = model.match
+        found: SimilarityMap = given(source, target, queries, *more)
+        return found
+
     for target in targets:
-        whole = model.match(source, target, QUERIES)
+        whole = match(target, QUERIES)
         cells = whole.grid.height, whole.grid.width
         if np.shape(whole.values) != (len(QUERIES), *cells):
             yield f"{target.image_id}: values {np.shape(whole.values)} for {len(QUERIES)} queries"
             return
         if not np.isfinite(whole.values).all():
             yield f"{target.image_id}: values that are not finite"
-        yield from _orders(model.match(source, target, QUERIES[::-1].copy()), whole)
-        none = model.match(source, target, QUERIES[:0])
+        if "twins" not in model.conditions_on:
+            yield from _orders(match(target, QUERIES[::-1].copy()), whole)
+        none = match(target, QUERIES[:0])
         if np.shape(none.values) != (0, *cells):
             yield f"{target.image_id}: no queries give {np.shape(none.values)}"
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
 
-Condition = Literal["category", "mask", "azimuth"]
+Condition = Literal["category", "mask", "azimuth", "twins"]
 
 
 @runtime_checkable
@@ -72,6 +72,10 @@ class PairModel(Protocol):
         """Similarity of each query (original source pixels) to the target's cells; more is better.
 
         One map per query, in their order; queries in one source cell should get equal maps.
+
+        A model that conditions on "twins" is called with a fourth argument, [q 2]: where the source
+        shows the mirror twin of each query's keypoint (the query itself where it has none), NaN
+        where it does not show it.
         """
 
 

@@ -100,7 +100,7 @@ def _from_folder(kind: Any, folder: Path) -> Any:
 
 
 def _from_file(kind: Any, path: Path) -> Any:
-    state = renamed(_read(path))
+    state = renamed(read_state(path))
     embeddings = {k.removeprefix("embeddings."): v for k, v in state.items()}
     needed = ("cls_token", "position_embeddings", "patch_embeddings.projection.weight")
     if missing := [name for name in needed if name not in embeddings]:
@@ -146,7 +146,7 @@ def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if not path.is_file():

@@ -50,7 +50,7 @@ def similarity_map(
     """
     place = f"pair {pair.pair_id}, model {model.name}"
     with _told(model, f"pair {pair.pair_id}"):
-        given: Any = model.match(source, target, queries)
+        given: Any = model.match(source, target, queries, *_twins(model, pair))
     _has(given, "match()", "return SimilarityMap(values [q, h, w], grid, queries)", place)
     grid = sound_grid(given.grid, place)
     values = numbers(given.values, "similarity", place)
@@ -62,6 +62,14 @@ def similarity_map(
             fix="return one map per query, in the order of the queries",
         )
     return SimilarityMap(finite_float32(values, "similarity", place), grid, queries)
+
+
+def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
+    """Mirror twins of the shown keypoints in the source, for a model that looks at them."""
+    if "twins" not in model.conditions_on:
+        return ()
+    shown = pair.source.keypoints
+    return (np.asarray(shown.xy[pair.twins[np.flatnonzero(shown.visible)]]),)
 
 
 def _feature_map(given: Any, place: str) -> FeatureMap:

@@ -148,6 +148,12 @@ def _check_model(model: Model) -> None:
             place=f"model {model.name}",
             fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
         )
+    if isinstance(model, Encoder) and "twins" in said:
+        raise KapbenchError(
+            "an encoder sees one image and no query, so no twins",
+            place=f"model {model.name}",
+            fix="leave 'twins' out of conditions_on, or give match() in place of encode()",
+        )
     if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
         raise KapbenchError(
             f"similarity is {model.similarity!r}",

@@ -1,0 +1,69 @@
+"""`kapbench train geoaware.supervised`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.training.options import Asked, Ground, common
+
+
+@click.command("geoaware.supervised")
+@common
+@click.option("--without", multiple=True, metavar="LOSS", help="Leave sparse or dense out.")
+@click.option("--mirror", type=click.FloatRange(0, 1), help="Share of pairs mirrored.")
+def supervised(without: tuple[str, ...], mirror: float | None, **options: Any) -> None:
+    """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints."""
+    click.echo(f"weights: {run(Asked.of(options), without, mirror)}")
+
+
+def run(asked: Asked, without: tuple[str, ...], mirror: float | None) -> Path:
+    """Trains as asked; returns the weights' path."""
+    from kapbench_baselines.aggregated import AggregatedEncoder
+    from kapbench_baselines.geoaware.pairs import prepare
+    from kapbench_baselines.geoaware.settings import Settings
+    from kapbench_baselines.geoaware.supervised import METHOD
+    from kapbench_baselines.geoaware.task import GeoawareTask
+    from kapbench_baselines.training import ranks
+    from kapbench_baselines.training.loop import Plan, Schedule, train
+    from kapbench_baselines.training.validation import CachedEncoder
+    from kapbench_baselines.training.weights import Card, finish
+
+    settings = Settings().with_options({**asked.changed, "mirror": mirror})
+    missing = [name for name in without if name not in settings.weights]
+    if missing:
+        raise KapbenchError(
+            f"no loss '{missing[0]}'", place=f"kapbench train {METHOD}", fix="sparse, or dense"
+        )
+    settings = settings.without(without)
+    ground = Ground.of(asked)
+    pairs = ground.dataset.pairs(ground.categories)
+    if not pairs:
+        raise KapbenchError(
+            "no pairs to train on", place=f"{ground.dataset.name}, split {ground.dataset.split}"
+        )
+    encoder = CachedEncoder.below(ground.cache, ground.encoder)
+    n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
+    with ground.progress.stage("images", n_images) as advance:
+        data = prepare(ground.dataset, pairs, encoder, settings.cells, advance)
+    task = GeoawareTask(data, settings, asked.seed, ground.device)
+    shape = {**task.shape(), "cells": settings.cells}
+    card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())
+
+    def model(backbone: Any, network: Any, revision: str) -> Any:
+        return AggregatedEncoder(
+            f"{METHOD}.{backbone.name}", backbone, network, revision, cells=settings.cells,
+            unit=True, device=ground.device, supervision="keypoints",
+        )  # fmt: skip
+
+    out = ground.out(METHOD)
+    plan = Plan(out, card.identity, asked.seed, bf16=ground.bf16, resume=asked.resume)
+    state = train(
+        task, settings, plan,
+        validate=ground.validator(model), progress=ground.progress,
+        schedule=Schedule(asked.validate_every or settings.steps),
+    )  # fmt: skip
+    if ranks.is_first():
+        finish(state, card, out, ground.device)
+    return out / "weights.safetensors"

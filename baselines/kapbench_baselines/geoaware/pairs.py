@@ -1,0 +1,96 @@
+"""Training pairs: features of images and their mirror images, and keypoints in cells of both."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float16, Float32, Int
+from torch import Tensor
+from torch.nn import functional
+
+from kapbench.protocols import Dataset, Encoder
+from kapbench.running.pictures import picture
+from kapbench.types import Grid, Pair, Picture
+from kapbench_baselines.sphere.views import check_sees_pixels, mirrored
+
+
+@dataclass(frozen=True)
+class Side:
+    """Keypoints of an image by id, in cells of its map (x, y; cell centres at .5)."""
+
+    xy: Float32[Tensor, "k 2"]
+    visible: Bool[Tensor, "k"]
+
+
+@dataclass(frozen=True)
+class TrainingPairs:
+    """Each image has two maps: as it is, and mirrored."""
+
+    features: Float16[Tensor, "n 2 c s s"]  # unit
+    sides: tuple[tuple[Side, Side], ...]  # as it is, mirrored; ids are those of the image as it is
+    pairs: Int[Tensor, "p 2"]  # image numbers
+    twins: tuple[Int[Tensor, "k"], ...]  # by pair
+
+    def side(self, image: int, pair: int, *, mirror: bool) -> Side:
+        """Keypoints of an image; of its mirror image with left and right relabelled."""
+        found = self.sides[image][int(mirror)]
+        if not mirror:
+            return found
+        twins = self.twins[pair]
+        return Side(found.xy[twins], found.visible[twins])
+
+
+def prepare(
+    dataset: Dataset,
+    pairs: Sequence[Pair],
+    encoder: Encoder,
+    cells: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> TrainingPairs:
+    """Encodes every image of the pairs and its mirror image.
+
+    Args:
+        encoder: Should keep what it encodes: every image is asked for at every start.
+
+    Raises:
+        KapbenchError: a backbone that knows images by name.
+    """
+    check_sees_pixels(encoder)
+    views = {v.image_id: v for p in pairs for v in (p.source, p.target)}
+    number = {name: i for i, name in enumerate(views)}
+    features, sides = [], []
+    for view in views.values():
+        shown = picture(dataset, view, encoder.conditions_on)
+        other = mirrored(shown)
+        maps, found = [], []
+        for side, flip in ((shown, False), (other, True)):
+            values, grid = _encode(encoder, side, cells)
+            maps.append(values)
+            xy = view.keypoints.xy.copy()
+            if flip:
+                xy[:, 0] = view.size[0] - xy[:, 0]
+            visible = torch.from_numpy(view.keypoints.visible.copy())
+            found.append(Side(in_cells(xy, grid, cells), visible))
+        features.append(torch.stack(maps))
+        sides.append((found[0], found[1]))
+        advance(1)
+    return TrainingPairs(
+        torch.stack(features),
+        tuple(sides),
+        torch.tensor([[number[p.source.image_id], number[p.target.image_id]] for p in pairs]),
+        tuple(torch.from_numpy(np.asarray(p.twins, np.int64)) for p in pairs),
+    )
+
+
+def in_cells(xy: Float[np.ndarray, "k 2"], grid: Grid, cells: int) -> Float32[Tensor, "k 2"]:
+    """Original pixels to cells of a map averaged to `cells` a side."""
+    x0, y0, x1, y1 = grid.box
+    at = (xy - [x0, y0]) / [x1 - x0, y1 - y0] * cells
+    return torch.from_numpy(np.nan_to_num(at)).float()
+
+
+def _encode(encoder: Encoder, shown: Picture, cells: int) -> tuple[Float16[Tensor, "c s s"], Grid]:
+    found = encoder.encode([shown])[0]
+    values = functional.normalize(torch.from_numpy(np.asarray(found.values, np.float32)), dim=0)
+    return functional.adaptive_avg_pool2d(values, cells).half(), found.grid

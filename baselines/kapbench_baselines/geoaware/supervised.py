@@ -1,0 +1,70 @@
+"""geoaware.supervised: the head trained on keypoints, ours or a released one, over any encoder."""
+
+from pathlib import Path
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench.files import file_hash
+from kapbench_baselines.aggregated import AggregatedEncoder
+from kapbench_baselines.aggregation import AggregationNetwork, released
+from kapbench_baselines.dinov2_weights import read_state
+from kapbench_baselines.training import weights as files
+from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
+
+METHOD = "geoaware.supervised"
+
+
+def supervised(
+    weights: str | None = None,
+    backbone: str | None = None,
+    device: str = "cpu",
+    dataset: str | None = None,
+) -> AggregatedEncoder:
+    """
+    Args:
+        weights: A file of `kapbench train geoaware.supervised`, or a released checkpoint (.pth), for
+            which the backbone must be named.
+        backbone: Of our own files, theirs is the default and no other is taken.
+
+    Raises:
+        KapbenchError: no weights; a damaged file; another backbone's.
+    """
+    if weights is None:
+        raise KapbenchError(
+            f"model {METHOD} needs weights, and none are shipped",
+            place=f"model {METHOD}",
+            fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
+            "or take a checkpoint of github.com/Junyi42/GeoAware-SC; then --weights FILE",
+        )
+    path = Path(weights)
+    if path.suffix.lower() == ".pth":
+        return _of_release(path, backbone, device, dataset)
+    tensors, card, digest = files.load(path, METHOD)
+    shape = dict(card.shape)
+    network = AggregationNetwork(shape["widths"], shape["width_out"])
+    files.fill(network, tensors, path, METHOD)
+    spec = backbone or own_backbone(card, path)
+    encoder = as_backbone(load_model(spec, device=device, dataset=dataset))
+    check_backbone(card, encoder.name, encoder.revision, path, METHOD)
+    beneath = getattr(encoder, "trained_on", None)
+    return AggregatedEncoder(
+        f"{METHOD}.{encoder.name}", encoder, network.to(device), digest, cells=shape["cells"],
+        unit=True, device=device, supervision=card.supervision,
+        trained_on=card.learnt_from + (f", over {beneath}" if beneath else ""),
+    )  # fmt: skip
+
+
+def _of_release(
+    path: Path, backbone: str | None, device: str, dataset: str | None
+) -> AggregatedEncoder:
+    if backbone is None:
+        raise KapbenchError(
+            "a released head does not say what it was trained on", place=path,
+            fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
+        )  # fmt: skip
+    network = released(read_state(path), path)
+    encoder = as_backbone(load_model(backbone, device=device, dataset=dataset))
+    return AggregatedEncoder(
+        f"{METHOD}.{encoder.name}", encoder, network.to(device), file_hash(path), device=device,
+        supervision="keypoints", trained_on="as released",
+    )  # fmt: skip

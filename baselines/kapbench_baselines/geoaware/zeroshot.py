@@ -1,0 +1,139 @@
+"""Adaptive pose alignment at test time: the source is mirrored where that fits the target better.
+
+Zhang et al. 2024, Sec. 4.1. The mirrored source shows, say, a left side where a right one was; so a
+query is looked up at its keypoint's mirror twin, which is what the mirror table is for.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32
+from torch import Tensor
+from torch.nn import functional
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench.hashing import fingerprint
+from kapbench.protocols import Condition, Encoder
+from kapbench.running.pictures import picture_hash
+from kapbench.scoring.cells import source_cells
+from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench_baselines.sphere.views import mirrored
+from kapbench_baselines.training.backbones import as_backbone
+
+CHOICES = ("mutual", "mask")
+_CELLS = 30  # a side, of the maps that the choice is made on
+_KEPT_BYTES = 2 << 30
+
+
+class Zeroshot:
+    """Any encoder whose source image may be mirrored.
+
+    Args:
+        backbone: An encoder compared by cosine.
+        choice: What the two poses are compared by: "mutual", the mean cosine of mutual nearest
+            neighbours over all cells; "mask", over those on the objects.
+
+    Raises:
+        KapbenchError: no such backbone or choice.
+    """
+
+    def __init__(
+        self, backbone: str = "lite0", choice: str = "mutual", device: str = "cpu"
+    ) -> None:
+        if choice not in CHOICES:
+            raise KapbenchError(
+                f"no choice '{choice}'", place="geoaware.zeroshot", fix="mutual, or mask"
+            )
+        self._encoder: Encoder = as_backbone(load_model(backbone, device=device))
+        self._choice, self._device = choice, device
+        self._kept: OrderedDict[str, _Seen] = OrderedDict()
+        self.name = f"geoaware.zeroshot.{self._encoder.name}"
+        self.revision = fingerprint("apa-1", self._encoder.revision, choice)
+        seen: tuple[Condition, ...] = ("mask", "twins") if choice == "mask" else ("twins",)
+        self.conditions_on = tuple(dict.fromkeys((*self._encoder.conditions_on, *seen)))
+        self.supervision = str(getattr(self._encoder, "supervision", "none"))
+        self.trained_on = getattr(self._encoder, "trained_on", None)
+        self.options = {"backbone": backbone, "choice": choice}
+
+    def match(
+        self,
+        source: Picture,
+        target: Picture,
+        queries: Float[np.ndarray, "q 2"],
+        twins: Float[np.ndarray, "q 2"],
+    ) -> SimilarityMap:
+        """Cosines on the backbone's grid.
+
+        A query whose twin the source does not show is answered by the image as it is.
+        """
+        plain, flipped, aim = self._see(source), self._see(mirrored(source)), self._see(target)
+        grid = aim.grid
+        found = _cosines(plain, aim, queries, source.size)
+        if _fit(flipped, aim) > _fit(plain, aim):
+            there = np.column_stack([source.size[0] - twins[:, 0], twins[:, 1]])
+            known = ~np.isnan(twins[:, 0])
+            found[known] = _cosines(flipped, aim, there[known], source.size)
+        return SimilarityMap(found.reshape(-1, grid.height, grid.width), grid, queries)
+
+    def _see(self, shown: Picture) -> "_Seen":
+        """Features of an image, kept while there is room."""
+        key = picture_hash(shown, by_name=True)
+        if key not in self._kept:
+            found = self._encoder.encode([shown])[0]
+            mask = shown.mask if self._choice == "mask" else None
+            self._kept[key] = _Seen.of(found, mask)
+            while len(self._kept) > 3 and sum(s.n_bytes for s in self._kept.values()) > _KEPT_BYTES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+class _Seen:
+    """Unit features of one image: fp16 as a cache would hold them, and coarse for the choice."""
+
+    def __init__(self, found: FeatureMap, coarse: Tensor) -> None:
+        values = torch.from_numpy(np.asarray(found.values, np.float32))
+        self.grid = found.grid
+        self.unit = functional.normalize(values, dim=0).half().flatten(1)  # c, cells
+        self.coarse = coarse
+        self.n_bytes = self.unit.nbytes + coarse.nbytes
+
+    @classmethod
+    def of(cls, found: FeatureMap, mask: Bool[np.ndarray, "h w"] | None) -> "_Seen":
+        values = torch.from_numpy(np.asarray(found.values, np.float32))
+        cells = min(_CELLS, values.shape[1]), min(_CELLS, values.shape[2])
+        pooled = functional.adaptive_avg_pool2d(functional.normalize(values, dim=0), cells)
+        flat = functional.normalize(pooled.flatten(1), dim=0).T
+        if mask is not None:
+            on = _on_object(found.grid, mask, cells)
+            flat = flat[on] if on.any() else flat
+        return cls(found, flat)
+
+
+def _on_object(grid: Grid, mask: Bool[np.ndarray, "h w"], cells: tuple[int, int]) -> Tensor:
+    """Coarse cells whose centre lies on the object."""
+    x, y = Grid(cells[0], cells[1], grid.box).centres()
+    height, width = mask.shape
+    inside = ((x >= 0) & (x < width))[None, :] & ((y >= 0) & (y < height))[:, None]
+    rows, columns = y.astype(int).clip(0, height - 1), x.astype(int).clip(0, width - 1)
+    return torch.from_numpy((inside & mask[np.ix_(rows, columns)]).ravel())
+
+
+def _fit(source: _Seen, target: _Seen) -> float:
+    """Summed cosine of mutual nearest neighbours, over the number of source cells."""
+    similar = source.coarse @ target.coarse.T
+    best, there = similar.max(1)
+    mutual = similar.argmax(0)[there] == torch.arange(len(there))
+    return float((best * mutual).sum() / max(len(best), 1))
+
+
+def _cosines(
+    source: _Seen, target: _Seen, queries: Float[np.ndarray, "q 2"], size: tuple[int, int]
+) -> Float32[np.ndarray, "q n"]:
+    """Cosine of the cell under each query with every cell of the target."""
+    if not len(queries):
+        return np.zeros((0, target.grid.n_cells), np.float32)
+    cells = torch.from_numpy(np.asarray(source_cells(source.grid, size, queries), np.int64))
+    return np.asarray((source.unit[:, cells].float().T @ target.unit.float()).numpy())
