@@ -79,7 +79,7 @@ def prepare(
         torch.stack(features),
         tuple(sides),
         torch.tensor([[number[p.source.image_id], number[p.target.image_id]] for p in pairs]),
-        tuple(torch.from_numpy(np.asarray(p.twins, np.int64)) for p in pairs),
+        tuple(torch.from_numpy(np.array(p.twins, np.int64)) for p in pairs),
     )
 
 
