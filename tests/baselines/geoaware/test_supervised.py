@@ -1,0 +1,113 @@
+"""geoaware.supervised: its pairs, its losses, and a training end to end on the toys."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from toys import TOY, ToyData, ToyEncoder, words
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import evaluate, load_dataset, load_model
+from kapbench.types import Grid
+from kapbench_baselines.geoaware.command import supervised
+from kapbench_baselines.geoaware.pairs import in_cells, prepare
+from kapbench_baselines.geoaware.task import contrast, sampled, soft_places
+from kapbench_baselines.training import weights as files
+
+
+def train(tmp_path, *more):
+    return CliRunner().invoke(supervised, words(tmp_path, *more))
+
+
+def load(tmp_path, **more):
+    return load_model(
+        "geoaware.supervised", weights=str(tmp_path / "out" / "weights.safetensors"),
+        backbone=f"{TOY}:ToyEncoder", **more,
+    )  # fmt: skip
+
+
+class TestPairs:
+    data = ToyData()
+
+    def prepared(self):
+        return prepare(self.data, self.data.pairs(), ToyEncoder(), 6)
+
+    def test_a_mirrored_keypoint_keeps_its_height_and_takes_its_twins_place(self):
+        found = self.prepared()
+        twins = torch.tensor([1, 0, 2])
+        found = type(found)(found.features, found.sides, found.pairs, (twins,) * len(found.pairs))
+        plain, mirror = found.side(0, 0, mirror=False), found.side(0, 0, mirror=True)
+        assert torch.allclose(
+            mirror.xy[0], torch.tensor([6.0, 0]) + plain.xy[1] * torch.tensor([-1, 1])
+        )
+        assert mirror.visible.tolist() == plain.visible[twins].tolist()
+
+    def test_features_are_of_the_image_and_its_mirror_image(self):
+        features = self.prepared().features.float()
+        assert torch.allclose(features[:, 0].flip(-1), features[:, 1], atol=2e-2)
+
+    def test_cells_of_a_letterbox(self):
+        grid = Grid.letterbox((80, 40), 60, 840)
+        at = in_cells(np.array([[40.0, 20.0], [0.0, 0.0]]), grid, 30)
+        assert at[0].tolist() == pytest.approx([15, 15])
+        assert at[1].tolist() == pytest.approx([0, 7.5], abs=0.05)
+
+
+class TestLosses:
+    def test_features_are_read_at_cell_centres(self):
+        maps = torch.nn.functional.normalize(torch.randn(4, 5, 5), dim=0)
+        found = sampled(maps, torch.tensor([[2.5, 0.5], [4.5, 3.5]]))
+        assert torch.allclose(found, torch.stack([maps[:, 0, 2], maps[:, 3, 4]]), atol=1e-5)
+
+    def test_contrast_is_small_where_each_knows_its_own(self):
+        own = torch.eye(4)
+        assert contrast(own, own, torch.tensor(50.0)) < 1e-6
+        assert contrast(own, own.roll(1, 0), torch.tensor(50.0)) == pytest.approx(50, rel=1e-3)
+
+    def test_a_sharp_map_is_placed_at_its_best_cell(self):
+        maps = torch.nn.functional.normalize(torch.randn(8, 6, 6), dim=0)
+        found = soft_places(maps[:, 4, 1][None], maps, 1e4)
+        assert torch.allclose(found, torch.tensor([[1.5, 4.5]]), atol=1e-3)
+
+
+def test_trained_weights_can_be_run(tmp_path):
+    done = train(tmp_path)
+    assert done.exit_code == 0, done.output
+    _, card, _ = files.load(tmp_path / "out" / "weights.safetensors", "geoaware.supervised")
+    model = load(tmp_path)
+    assert (model.supervision, model.conditions_on) == ("keypoints", ())
+    found = evaluate(
+        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    assert found.headline("kap-cvpr24") == pytest.approx(
+        card.scores["kap"], abs=3e-2
+    )  # the backbone in fp16 there
+
+
+def test_training_lowers_the_losses(tmp_path):
+    assert (
+        train(tmp_path, "--steps", "200", "--validate-every", "100", "--mirror", "0").exit_code == 0
+    )
+
+    first, last = json.loads((tmp_path / "out" / "history.json").read_text())
+    assert last["sparse"] < first["sparse"]
+    assert last["dense"] < first["dense"]
+
+
+def test_a_loss_that_it_has_not(tmp_path):
+    assert "no loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
+
+
+def test_a_released_head_needs_its_backbone_named(tmp_path):
+    (tmp_path / "best.pth").write_bytes(b"x")
+    with pytest.raises(KapbenchError, match="does not say what it was trained on"):
+        load_model("geoaware.supervised", weights=str(tmp_path / "best.pth"))
+
+
+def test_without_weights_it_says_how_to_make_some():
+    with pytest.raises(KapbenchError, match="needs weights") as caught:
+        load_model("geoaware.supervised", dataset="spair")
+    assert "kapbench train geoaware.supervised" in str(caught.value)
