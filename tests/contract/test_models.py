@@ -10,7 +10,7 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import AnnotatedModel, Encoder, PairModel
 from kapbench.types import Keypoints, Pair, View
 
-CONDITIONS = {"category", "mask", "azimuth"}
+CONDITIONS = {"category", "mask", "azimuth", "twins"}
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,10 @@ def encoder(model):
 def matcher(model):
     if isinstance(model, Encoder) or not isinstance(model, PairModel):
         pytest.skip("no pair model")
-    return lambda s, t, queries: model.match(as_declared(model, s), as_declared(model, t), queries)
+    more = (lambda q: (q,)) if "twins" in model.conditions_on else (lambda _: ())
+    return lambda s, t, queries: model.match(
+        as_declared(model, s), as_declared(model, t), queries, *more(queries)
+    )
 
 
 def test_says_what_it_is(model):
