@@ -5,7 +5,7 @@ scikit-image's implementation.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -50,7 +50,9 @@ class Sift:
         ]
 
     def _daisy(self, shown: Picture) -> Float32[np.ndarray, "200 60 60"]:
-        from skimage.feature import daisy
+        import skimage.feature
+
+        daisy: Any = skimage.feature.daisy
 
         square = letterboxed(shown, CELLS * STEP, padding=self.padding)
         grey: Float64[np.ndarray, "h w"] = square @ _LUMINANCE
