@@ -12,8 +12,8 @@ from upstream_dinov2 import positions, prenorm_tokens, weights
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
 from kapbench.types import Picture
-from kapbench_baselines.vit import weights as loading
 from kapbench_baselines.letterboxed import letterboxed
+from kapbench_baselines.vit import weights as loading
 
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 WIDTH = 384  # of vits14; the depth is what is tiny

@@ -48,8 +48,8 @@ class Checkpoint:
     settings: Callable[[dict[str, Tensor]], dict[str, Any]]
     model_type: Callable[[dict[str, Tensor]], str]
     gated: bool = False
-    forced: Mapping[str, object] = field(default_factory=dict)
-    arguments: Mapping[str, object] = field(default_factory=dict)
+    forced: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def family(self) -> str:

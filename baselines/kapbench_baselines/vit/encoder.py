@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from kapbench.protocols import Condition
-from kapbench.types import FeatureMap, Picture
-from kapbench_baselines.letterboxed import letterboxed
-from kapbench_baselines.vit import strided
+from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.vit import square, strided
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -69,17 +66,17 @@ class FrozenViT:
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n = (image_px - patch) / stride + 1."""
-        batch = np.stack([letterboxed(p, self.image_px) for p in pictures])
-        with torch.inference_mode():
-            tokens = self.tokens(torch.from_numpy(batch).permute(0, 3, 1, 2))
         n = strided.n_cells(self.image_px, self._patch, self._stride)
-        values = tokens.transpose(1, 2).reshape(len(tokens), -1, n, n).float().cpu().numpy()
-        placed = self.image_px, self._patch, self._stride
-        grids = [strided.grid_of(p.size, *placed) for p in pictures]
-        return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
+
+        def maps(images: Tensor) -> Tensor:
+            return self.tokens(images).transpose(1, 2).reshape(len(images), -1, n, n)
+
+        def grid(size: tuple[int, int], _: int) -> Grid:
+            return strided.grid_of(size, self.image_px, self._patch, self._stride)
+
+        return square.encode(pictures, self.image_px, maps, grid)
 
     def tokens(self, images: Tensor) -> Tensor:
         """The facet [b n c] of the patches of uint8 images [b 3 h w], row by row."""
-        mean, std = (torch.tensor(v).view(3, 1, 1).to(self.device) for v in (MEAN, STD))
-        pixels = (images.to(self.device).float() / 255 - mean) / std
+        pixels = square.normalised(images.to(self.device), MEAN, STD)
         return read(self._net, pixels, self.layer, self.facet)[:, self._skip :]

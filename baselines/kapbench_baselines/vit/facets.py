@@ -49,7 +49,7 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
             f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
         )
     if facet == "token":
-        n = len(getattr(net.config, "depths", ())) or net.config.num_hidden_layers
+        n = _n_states(net, name)
         what, first, n_layers = "embeddings", "or -1 for the last", n + 1
     else:
         stack = blocks(net)
@@ -69,7 +69,10 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
 
 def blocks(net: nn.Module) -> nn.ModuleList:
     """The stack of blocks; empty where the network has none, or stages of several."""
-    n = getattr(getattr(net, "config", None), "num_hidden_layers", None)
+    config = getattr(net, "config", None)
+    if hasattr(config, "depths"):
+        return nn.ModuleList()
+    n = getattr(config, "num_hidden_layers", None)
     lists = (m for m in net.modules() if isinstance(m, nn.ModuleList))
     return next((m for m in lists if len(m) == n), nn.ModuleList())
 
@@ -80,6 +83,17 @@ def projection(block: nn.Module, facet: str) -> nn.Module | None:
         if name.rpartition(".")[2] in (facet, f"{facet[0]}_proj") and isinstance(module, nn.Linear):
             return module
     return None
+
+
+def _n_states(net: Any, name: str) -> int:
+    """Stages, or blocks, whose outputs are hidden states."""
+    stages = getattr(net.config, "depths", None)
+    if n := len(stages) if stages else getattr(net.config, "num_hidden_layers", 0):
+        return int(n)
+    raise KapbenchError(
+        f"a {type(net).__name__} does not say how many layers it has", place=name,
+        fix="write an adapter for it (docs/adapters.md)",
+    )  # fmt: skip
 
 
 def _interpolates(net: Any) -> bool:

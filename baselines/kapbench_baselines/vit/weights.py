@@ -124,9 +124,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _no_configuration(path: Path) -> KapbenchError:
-    return KapbenchError(
-        "no configuration of a model", place=path, fix="download the folder again"
-    )
+    return KapbenchError("no configuration of a model", place=path, fix="download the folder again")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -176,7 +174,8 @@ def pretrained(
     place = place or source
     given: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
     try:
-        net, report = kind.from_pretrained(source, output_loading_info=True, **given)
+        with _silent():  # what it would warn of is raised here, or does not matter
+            net, report = kind.from_pretrained(source, output_loading_info=True, **given)
     except FAILURES as error:
         said = f"weights cannot be loaded: {str(error).strip().splitlines()[0]}"
         raise KapbenchError(said, place=place, fix=fix) from error
@@ -204,6 +203,19 @@ def quiet() -> Iterator[None]:
     finally:
         if shown:
             bars.enable_progress_bar()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    import transformers
+
+    log: Any = transformers.utils.logging
+    level = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
 
 
 def hash_of(path: Path) -> str:
