@@ -64,8 +64,8 @@ class Checkpoint:
         )
         return (
             f"{gate}check the connection to the hub (HF_HUB_OFFLINE unset); without one, download "
-            f"the repository elsewhere, or {self.file} from {self.page} ({self.licence}), and give "
-            "the folder or file by --weights"
+            "config.json and model.safetensors of the repository elsewhere, or "
+            f"{self.file} from {self.page} ({self.licence}), and give the folder or file by --weights"
         )
 
     def check(self, config: Any, place: object) -> None:
