@@ -94,7 +94,9 @@ def _map(picture: Picture, found: FeatureMap) -> Iterator[str]:
     if not np.isfinite(found.values).all():
         yield f"{picture.image_id}: values that are not finite"
     x0, y0, x1, y1 = grid.box
-    if x0 > 0.5 or y0 > 0.5 or x1 < width - 0.5 or y1 < height - 0.5:
+    # Half a cell: centres of overlapping patches begin half a patch from the border.
+    dx, dy = (max(0.5, side / 2 + 1e-6) for side in grid.cell_size)
+    if x0 > dx or y0 > dy or x1 < width - dx or y1 < height - dy:
         yield f"{picture.image_id}: its grid leaves part of the image out"
 
 

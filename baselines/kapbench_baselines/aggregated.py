@@ -17,7 +17,7 @@ from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.aggregation import AggregationNetwork, released
-from kapbench_baselines.dinov2_weights import read_state
+from kapbench_baselines.vit.weights import read_tensors
 
 CHECKPOINTS = {  # folder in the release, first digits of the file's SHA-256
     768: ("0300_dino_spair", "42e9c8a4"),
@@ -107,7 +107,7 @@ def diy_sc(
             "github.com/odunkel/DIY-SC-torchhub; then --weights best.pth",
         )
     path = Path(weights)
-    network = released(read_state(path), path)
+    network = released(read_tensors(path), path)
     found = network.width_out
     if found != width:
         raise KapbenchError(

@@ -12,8 +12,8 @@ from upstream_dinov2 import positions, prenorm_tokens, weights
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
 from kapbench.types import Picture
-from kapbench_baselines import dinov2_weights
 from kapbench_baselines.letterboxed import letterboxed
+from kapbench_baselines.vit import weights as loading
 
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 WIDTH = 384  # of vits14; the depth is what is tiny
@@ -222,7 +222,7 @@ def test_hub_names_and_a_revision_without_commit(monkeypatch, plain):
     monkeypatch.setattr(transformers.Dinov2Model, "from_pretrained", from_hub)
     one = load_model("dinov2.vits14", device="cpu", image_px=56)
     assert asked == ["facebook/dinov2-small"]
-    digest = dinov2_weights._state_hash(one._net)[:12]
+    digest = loading.state_hash(one._net)[:12]
     assert one.revision == f"{digest}-56px-layer-1"
 
 

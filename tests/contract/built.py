@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import picture
+from tiny_vits import tiny_dino, tiny_dinov3, tiny_hf, tiny_timm
 
 from kapbench import registry
 from kapbench.errors import KapbenchError
@@ -20,7 +21,11 @@ PICTURES = [
 QUERIES = np.array([[1.0, 2.0], [30.5, 20.25], [30.6, 20.25], [47.9, 0.0], [8.0, 9.5]])
 DINOV2_CHANNELS = {"s": 384, "b": 768, "l": 1024, "g": 1536}
 # One other value of an option that shapes the output, of models that have one.
-OTHER_SETTINGS = {"dinov2": {"layer": 0}, "random": {"seed": 1}, "sphere": {"sphere_weight": 0.4}}
+OTHER_SETTINGS = {
+    "dino": {"facet": "value"}, "dinov2": {"layer": 0}, "dinov3": {"stride": 8},
+    "hf:": {"facet": "key"}, "timm:": {"layer": 1}, "random": {"seed": 1},
+    "sphere": {"sphere_weight": 0.4},
+}  # fmt: skip
 
 
 def names():
@@ -61,6 +66,17 @@ def build(name, folder, **options):
         pytest.importorskip("transformers", reason="needs the extra hf")
         weights = str(tiny_dinov2(folder, name))
         return load_model(name, weights=weights, image_px=56, device="cpu", **options)
+    if family in ("dino", "dinov3"):
+        pytest.importorskip("transformers", reason="needs the extra hf")
+        weights = str((tiny_dino if family == "dino" else tiny_dinov3)(folder, name))
+        return load_model(
+            name, weights=weights, image_px=64, device="cpu", **({"layer": 0} | options)
+        )
+    if name == "hf:":
+        return load_model(f"hf:{tiny_hf(folder)}", device="cpu", **({"layer": 1} | options))
+    if name == "timm:":
+        source, weights = tiny_timm(folder)
+        return load_model(f"timm:{source}", weights=str(weights), device="cpu", **options)
     if family == "sphere":
         return shipped(name, **options)
     if family == "diy_sc":

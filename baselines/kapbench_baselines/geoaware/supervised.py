@@ -7,9 +7,9 @@ from kapbench.evaluation import load_model
 from kapbench.files import file_hash
 from kapbench_baselines.aggregated import AggregatedEncoder
 from kapbench_baselines.aggregation import AggregationNetwork, released
-from kapbench_baselines.dinov2_weights import read_state
 from kapbench_baselines.training import weights as files
 from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
+from kapbench_baselines.vit.weights import read_tensors
 
 METHOD = "geoaware.supervised"
 
@@ -62,7 +62,7 @@ def _of_release(
             "a released head does not say what it was trained on", place=path,
             fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
         )  # fmt: skip
-    network = released(read_state(path), path)
+    network = released(read_tensors(path), path)
     encoder = as_backbone(load_model(backbone, device=device, dataset=dataset))
     return AggregatedEncoder(
         f"{METHOD}.{encoder.name}", encoder, network.to(device), file_hash(path), device=device,

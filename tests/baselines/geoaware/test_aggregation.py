@@ -14,7 +14,7 @@ from kapbench.evaluation import load_model
 from kapbench.types import Picture
 from kapbench_baselines.aggregated import AggregatedEncoder
 from kapbench_baselines.aggregation import AggregationNetwork, released
-from kapbench_baselines.dinov2_weights import read_state
+from kapbench_baselines.vit.weights import read_tensors
 
 
 def layout(widths, width_out):
@@ -48,7 +48,7 @@ def test_released_layouts_load_strictly(widths, width_out, tmp_path):
     state = random_state(widths, width_out)
     path = tmp_path / "best.pth"
     torch.save(state, path)
-    net = released(read_state(path), path)
+    net = released(read_tensors(path), path)
     assert (net.widths, net.width_out) == (widths, width_out)
     assert {k: tuple(v.shape) for k, v in net.state_dict().items()} == layout(widths, width_out)
     assert all(torch.equal(net.state_dict()[k], v) for k, v in state.items())
@@ -84,10 +84,10 @@ def test_a_file_that_is_something_else(tmp_path):
     path = tmp_path / "w.safetensors"
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(KapbenchError, match="no aggregation network"):
-        released(read_state(path), path)
+        released(read_tensors(path), path)
     (tmp_path / "w.pth").write_bytes(pickle.dumps(KapbenchError("x")))
     with pytest.raises(KapbenchError, match="damaged"):
-        read_state(tmp_path / "w.pth")
+        read_tensors(tmp_path / "w.pth")
 
 
 def test_diy_sc_without_its_head_says_where_it_is():

@@ -1,0 +1,1 @@
+"""Vision transformers as frozen encoders: weights, facets, overlapping patches."""

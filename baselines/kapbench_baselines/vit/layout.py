@@ -1,0 +1,53 @@
+"""Where the patches are in what an unknown network returns."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from kapbench.errors import KapbenchError
+
+# Tokens of their own that networks put before the patches, by the parameter that holds them.
+LEADING = ("cls_token", "class_embedding", "distillation_token")
+VISION = ("vision_model", "vision_tower", "vision_encoder")
+
+
+def vision_part(net: nn.Module, name: str) -> Any:
+    """The half that sees images, of a model of images and texts; else the model.
+
+    Raises:
+        KapbenchError: the model sees no images.
+    """
+    for part in VISION:
+        if isinstance(found := getattr(net, part, None), nn.Module):
+            return found
+    if getattr(net, "main_input_name", "") != "pixel_values":
+        raise KapbenchError(
+            f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}",
+            place=name, fix="choose a vision model",
+        )  # fmt: skip
+    return net
+
+
+def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
+    """Tokens [b m c] without those that stand for no patch, as a map [b c n n].
+
+    Raises:
+        KapbenchError: their number is not that of the patches and the known leading tokens.
+    """
+    given = net.config.patch_size
+    patch = given if isinstance(given, int) else given[0]
+    if side % patch:
+        raise KapbenchError(
+            f"{side} px is no multiple of the patch of {patch}", place=name,
+            fix=f"choose another image_px, e.g. {max(1, round(side / patch)) * patch}",
+        )  # fmt: skip
+    n = side // patch
+    own = {key.rpartition(".")[2] for key, _ in net.named_parameters()}
+    leading = sum(key in own for key in LEADING) + getattr(net.config, "num_register_tokens", 0)
+    if tokens.shape[1] != leading + n * n:
+        raise KapbenchError(
+            f"{tokens.shape[1]} tokens, not {leading} and {n}×{n} patches", place=name,
+            fix="this network lays its tokens out in another way: write an adapter for it "
+            "(docs/adapters.md)",
+        )  # fmt: skip
+    return tokens[:, leading:].transpose(1, 2).reshape(len(tokens), -1, n, n)

@@ -1,0 +1,84 @@
+"""How a model of the hub wants its pixels, from its preprocessor_config.json; no torchvision."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.vit.weights import FAILURES, read_json
+
+FILE = "preprocessor_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """(levels · factor - mean) / std, per channel."""
+
+    factor: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    side: int | None  # what the model's own images are resized or cropped to, px
+
+    @property
+    def digest(self) -> str:
+        said = json.dumps([self.factor, self.mean, self.std])
+        return hashlib.sha256(said.encode()).hexdigest()[:6]
+
+
+def normalisation(source: str | Path, fix: str) -> Normalisation:
+    """
+    Args:
+        source: Folder, or name of a repository on the hub.
+        fix: What to do where the hub is out of reach.
+
+    Raises:
+        KapbenchError: there is no such file, or it says neither mean nor deviation.
+    """
+    path = source / FILE if isinstance(source, Path) else _from_hub(source, fix)
+    if not path.is_file():
+        raise KapbenchError(
+            f"no {FILE}, which says how pixels are normalised", place=path.parent,
+            fix="download it beside config.json",
+        )  # fmt: skip
+    found = read_json(path)
+    found = found.get("image_processor", found)  # where it is that of a processor of two kinds
+    return Normalisation(
+        factor=float(found.get("rescale_factor", 1 / 255))
+        if found.get("do_rescale", True)
+        else 1.0,
+        mean=_levels(found, "image_mean", 0.0, path),
+        std=_levels(found, "image_std", 1.0, path),
+        side=_side(found.get("crop_size")) or _side(found.get("size")),
+    )
+
+
+def _levels(found: dict[str, Any], key: str, neutral: float, path: Path) -> tuple[float, ...]:
+    if found.get("do_normalize", True) is False:
+        return (neutral,) * 3
+    given = found.get(key)
+    levels = [given] * 3 if isinstance(given, int | float) else given
+    if not isinstance(levels, list) or len(levels) != 3:
+        raise KapbenchError(
+            f"no {key} of three channels", place=path, fix="add what the model was trained with"
+        )
+    return tuple(float(v) for v in levels)
+
+
+def _side(size: Any) -> int | None:
+    """Of {"height": 224, "width": 224}, {"shortest_edge": 224} or 224."""
+    if isinstance(size, dict):
+        size = size.get("height", size.get("shortest_edge"))
+    return size if isinstance(size, int) else None
+
+
+def _from_hub(name: str, fix: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(name, FILE))
+    except FAILURES as error:
+        raise KapbenchError(
+            f"{FILE} cannot be read: {str(error).strip().splitlines()[0]}", place=name, fix=fix
+        ) from error

@@ -1,0 +1,237 @@
+"""Weights of a published model: from the hub, a folder in transformers' format, or one file.
+
+A file has either transformers' names or upstream's.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
+from kapbench_baselines.vit.checkpoint import Checkpoint
+
+UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them
+FAILURES = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
+
+
+def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
+    """The network in float32, and a short name for exactly these weights.
+
+    Raises:
+        KapbenchError: transformers or the weights are not there, or are those of another model.
+    """
+    kind = getattr(imported(checkpoint.name), checkpoint.kind)
+    if weights is None:
+        net = _from_hub(kind, checkpoint)
+        origin = getattr(net.config, "_commit_hash", None) or state_hash(net)
+    else:
+        path = Path(weights).expanduser()
+        with quiet():
+            make = _from_folder if path.is_dir() else _from_file
+            net = make(kind, checkpoint, path)
+        origin = hash_of(path)
+    checkpoint.check(net.config, weights or origin)
+    return net, origin[:12]
+
+
+def imported(place: str) -> Any:
+    """
+    Raises:
+        KapbenchError: transformers is not there.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise KapbenchError(
+            "transformers is not installed", place=place, fix="pip install 'kapbench[hf]'"
+        ) from error
+    return transformers
+
+
+def _from_hub(kind: Any, checkpoint: Checkpoint) -> Any:
+    given = {**checkpoint.forced, **checkpoint.arguments}
+    fix = checkpoint.whereabouts()
+    try:
+        return pretrained(kind, checkpoint.hub, fix=fix, **given)
+    except KapbenchError as error:
+        if "model.safetensors" not in error.thing:
+            raise
+    # Older repositories hold a .bin only; nothing but tensors is read from it.
+    return pretrained(
+        kind, checkpoint.hub, fix=fix, use_safetensors=False, weights_only=True, **given
+    )
+
+
+def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
+    check_folder(folder, binary=checkpoint.family == "DINO")
+    checkpoint.check_type(read_json(folder / "config.json").get("model_type", "nameless"), folder)
+    safe = any(folder.glob("*.safetensors"))
+    return pretrained(
+        kind, str(folder), fix="download the folder again", local_files_only=True,
+        use_safetensors=safe, weights_only=True, **checkpoint.forced, **checkpoint.arguments,
+    )  # fmt: skip
+
+
+def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
+    state = checkpoint.rename(read_tensors(path))
+    checkpoint.check_file(state, path)
+    checkpoint.check_type(checkpoint.model_type(state), path)
+    config = kind.config_class(**{**checkpoint.settings(state), **checkpoint.forced})
+    return pretrained(
+        kind, None, fix="give the file of a whole backbone", config=config, state_dict=state,
+        place=path, **checkpoint.arguments,
+    )  # fmt: skip
+
+
+def check_folder(folder: Path, *, binary: bool) -> None:
+    """
+    Args:
+        binary: Whether pytorch_model.bin will do, which is read by weights_only.
+
+    Raises:
+        KapbenchError: there is no model in transformers' format.
+    """
+    config, wanted = folder / "config.json", "*.safetensors"
+    found = any(folder.glob(wanted)) or (binary and (folder / "pytorch_model.bin").is_file())
+    if not config.is_file() or not found:
+        wanted += " (or pytorch_model.bin)" if binary else ""
+        raise KapbenchError(
+            "no model in transformers' format", place=folder,
+            fix=f"give a folder with config.json and {wanted}",
+        )  # fmt: skip
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        KapbenchError: it holds no dictionary.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _no_configuration(path) from error
+    if not isinstance(found, dict):
+        raise _no_configuration(path)
+    return found
+
+
+def _no_configuration(path: Path) -> KapbenchError:
+    return KapbenchError("no configuration of a model", place=path, fix="download the folder again")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """
+    Raises:
+        KapbenchError: no such file, or one that holds anything but tensors.
+    """
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise KapbenchError(
+            "no such weights", place=path, fix="give a folder in transformers' format, or a file"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
+        raise _unreadable(path) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _unreadable(path)
+    return state
+
+
+def _unreadable(path: Path) -> KapbenchError:
+    """In our own words: torch's advise the user to open the file unsafely."""
+    return KapbenchError(
+        "damaged, or not a plain dictionary of tensors", place=path,
+        fix="give safetensors, or a .pth file that holds tensors and nothing else",
+    )  # fmt: skip
+
+
+def pretrained(
+    kind: Any,
+    source: str | None,
+    *,
+    fix: str,
+    place: object = None,
+    unused: tuple[str, ...] = UNUSED,
+    **options: Any,
+) -> Any:
+    """transformers' loader, with what it would replace by random numbers as an error.
+
+    Args:
+        unused: Parts of names of tensors that may be missing.
+    """
+    place = place or source
+    given: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
+    try:
+        with _silent():  # what it would warn of is raised here, or does not matter
+            net, report = kind.from_pretrained(source, output_loading_info=True, **given)
+    except FAILURES as error:
+        said = f"weights cannot be loaded: {str(error).strip().splitlines()[0]}"
+        raise KapbenchError(said, place=place, fix=fix) from error
+    except Exception as error:  # torch.load of a damaged .bin raises whatever it meets
+        said = f"weights cannot be loaded: {type(error).__name__}, the file is damaged"
+        raise KapbenchError(said, place=place, fix=fix) from error
+    lost = sorted(k for k in report["missing_keys"] if not any(part in k for part in unused))
+    if lost:
+        raise KapbenchError(
+            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=place, fix=fix
+        )
+    return net
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bar while a local file is read."""
+    import transformers
+
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    import transformers
+
+    log: Any = transformers.utils.logging
+    level = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
+
+
+def hash_of(path: Path) -> str:
+    """Of a file, or of a folder's configuration and weights."""
+    if path.is_file():
+        return file_hash(path)
+    found = sorted(path.glob("*.safetensors")) or [path / "pytorch_model.bin"]
+    digest = hashlib.sha256()
+    for part in [path / "config.json", *found]:
+        digest.update(file_hash(part).encode())
+    return digest.hexdigest()
+
+
+def state_hash(net: Any) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.contiguous().numpy().data)
+    return digest.hexdigest()
