@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
+from kapbench.hashing import bytes_hash
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.vit import square
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.layout import patch_tokens, vision_part
-from kapbench_baselines.vit.processor import Normalisation, normalisation
+from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
 from kapbench_baselines.vit.weights import (
     UNUSED,
     check_folder,
@@ -110,7 +112,8 @@ def _load(folder: Path | None, source: str) -> tuple[Any, str]:
     kind = imported(f"hf:{source}").AutoModel
     if folder is None:
         net = pretrained(kind, source, fix=FIX, unused=HEADS)
-        return net, getattr(net.config, "_commit_hash", None) or state_hash(net)
+        config = from_hub(source, "config.json", FIX)
+        return net, bytes_hash([file_hash(config).encode(), state_hash(net).encode()])
     check_folder(folder, binary=False)
     read_json(folder / "config.json")
     with quiet():

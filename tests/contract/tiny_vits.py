@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from importing import imported_timm
 
 DINO_CHANNELS = {"s": 384, "b": 768}
 DINOV3 = {  # channels, heads, gated
@@ -47,7 +48,7 @@ def tiny_hf(folder):
 
 def tiny_timm(folder):
     """Under timm's own names. Skips where timm, or the torchvision it needs, cannot be imported."""
-    timm = pytest.importorskip("timm", reason="needs the extra timm", exc_type=ImportError)
+    timm = imported_timm()
     import torch
     from safetensors.torch import save_file
 

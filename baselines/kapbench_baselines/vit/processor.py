@@ -36,7 +36,7 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
     Raises:
         KapbenchError: there is no such file, or it says neither mean nor deviation.
     """
-    path = source / FILE if isinstance(source, Path) else _from_hub(source, fix)
+    path = source / FILE if isinstance(source, Path) else from_hub(source, FILE, fix)
     if not path.is_file():
         raise KapbenchError(
             f"no {FILE}, which says how pixels are normalised", place=path.parent,
@@ -73,12 +73,17 @@ def _side(size: Any) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _from_hub(name: str, fix: str) -> Path:
+def from_hub(name: str, file: str, fix: str) -> Path:
+    """One file of a repository, downloaded unless it is in the cache.
+
+    Raises:
+        KapbenchError: it cannot be had.
+    """
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(name, FILE))
+        return Path(hf_hub_download(name, file))
     except FAILURES as error:
         raise KapbenchError(
-            f"{FILE} cannot be read: {str(error).strip().splitlines()[0]}", place=name, fix=fix
+            f"{file} cannot be read: {str(error).strip().splitlines()[0]}", place=name, fix=fix
         ) from error
