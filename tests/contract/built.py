@@ -52,44 +52,43 @@ def build(name, folder, **options):
     Args:
         folder: Shared by all models of a session; what they need is written there once.
     """
-    family = name.split(".")[0]
-    if name == "features:":
-        return load_model(f"features:{saved_features(folder)}", device="cpu", **options)
-    if name == "similarity:":
-        return load_model(f"similarity:{saved_similarity(folder)}", device="cpu", **options)
     if name.startswith("my_adapter.py:"):
         cls = name.partition(":")[2]
         path = folder / f"adapter_{cls}.py"
         path.write_text(guide_blocks()[guide_classes().index(cls)], encoding="utf-8")
         return load_model(f"{path}:{cls}", device="cpu", **options)
-    if family == "dinov2":
-        pytest.importorskip("transformers", reason="needs the extra hf")
-        weights = str(tiny_dinov2(folder, name))
-        return load_model(name, weights=weights, image_px=56, device="cpu", **options)
-    if family in ("dino", "dinov3"):
-        pytest.importorskip("transformers", reason="needs the extra hf")
-        weights = str((tiny_dino if family == "dino" else tiny_dinov3)(folder, name))
-        return load_model(
-            name, weights=weights, image_px=64, device="cpu", **({"layer": 0} | options)
-        )
-    if name == "hf:":
-        return load_model(f"hf:{tiny_hf(folder)}", device="cpu", **({"layer": 1} | options))
-    if name == "timm:":
-        source, weights = tiny_timm(folder)
-        return load_model(f"timm:{source}", weights=str(weights), device="cpu", **options)
-    if family == "sphere":
+    if name.startswith("sphere"):
         return shipped(name, **options)
-    if family == "diy_sc":
+    spec, own = needed(name, folder)
+    return load_model(spec, device="cpu", **(own | options))
+
+
+def needed(name, folder):
+    """The spec of a model whose files are written here, and the options that point at them."""
+    family = name.split(".")[0]
+    spec, own = name, {}
+    if name == "features:":
+        spec = f"features:{saved_features(folder)}"
+    elif name == "similarity:":
+        spec = f"similarity:{saved_similarity(folder)}"
+    elif name == "hf:":
+        spec, own = f"hf:{tiny_hf(folder)}", {"layer": 1}
+    elif name == "timm:":
+        source, weights = tiny_timm(folder)
+        spec, own = f"timm:{source}", {"weights": str(weights)}
+    elif family in TINY:
         pytest.importorskip("transformers", reason="needs the extra hf")
-        beneath = str(tiny_dinov2(folder, "dinov2.vitb14"))
-        head = str(head_file(folder, [768], int(name.split(".")[1])))
-        return load_model(
-            name, weights=head, backbone_weights=beneath, image_px=56, device="cpu", **options
-        )
-    if name in ("dve", "asic", "geoaware.supervised"):
-        weights = str(trained_file(folder, name))
-        return load_model(name, weights=weights, backbone="lite0", device="cpu", **options)
-    return load_model(name, device="cpu", **options)
+        own = TINY[family](folder, name)
+    elif name in ("dve", "asic", "geoaware.supervised"):
+        own = {"weights": str(trained_file(folder, name)), "backbone": "lite0"}
+    return spec, own
+
+
+def of_diy_sc(folder, name):
+    return {
+        "weights": str(head_file(folder, [768], int(name.split(".")[1]))),
+        "backbone_weights": str(tiny_dinov2(folder, "dinov2.vitb14")), "image_px": 56,
+    }  # fmt: skip
 
 
 def head_file(folder, widths, width_out):
@@ -191,3 +190,11 @@ def as_declared(model, shown):
     given = {"azimuth": "azimuth_bin"}
     declared = [given.get(c, c) for c in model.conditions_on if c != "twins"]
     return replace(shown, pixels=pixels, **{c: known[c] for c in declared})
+
+
+TINY = {
+    "dinov2": lambda f, n: {"weights": str(tiny_dinov2(f, n)), "image_px": 56},
+    "dino": lambda f, n: {"weights": str(tiny_dino(f, n)), "image_px": 64, "layer": 0},
+    "dinov3": lambda f, n: {"weights": str(tiny_dinov3(f, n)), "image_px": 64, "layer": 0},
+    "diy_sc": of_diy_sc,
+}
