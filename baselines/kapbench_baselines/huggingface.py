@@ -41,7 +41,7 @@ FIX = (
 
 
 class HuggingFace:
-    """A frozen vision model.
+    """Any vision model of transformers that has patch tokens or a feature map; hub name or folder.
 
     Args:
         source: Repository, e.g. facebook/dino-vits16, or folder with config.json,

@@ -23,7 +23,7 @@ THIRDS = {"query": 0, "key": 1, "value": 2}
 
 
 class Timm:
-    """A frozen model of timm.
+    """Any model of timm that has patch tokens or a feature map, by its name there.
 
     Args:
         source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m.

@@ -51,7 +51,8 @@ def list_(what: str, data_root: Path | None, runs_root: Path, split: str, how: s
 def models() -> Iterator[Line]:
     """Registered models; no module of theirs is imported."""
     for entry in _entries("models"):
-        argument = "DIR" if entry.name.endswith(":") else ""
+        of_folder = entry.name in ("features:", "similarity:")
+        argument = ("DIR" if of_folder else "NAME") * entry.name.endswith(":")
         yield {"name": entry.name + argument, "summary": summary(entry), "where": entry.value}
     yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
 

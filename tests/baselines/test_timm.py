@@ -37,7 +37,7 @@ def prepared(net, shown, side):
     return (pixels - mean) / std
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto", "resnet10t"])
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto", "resnet18"])
 def test_features_are_timms_own(timm, tmp_path, name):
     net = saved(timm, tmp_path, name)
     shown = picture(60, 40)

@@ -54,7 +54,7 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
     if height != width or side % width or not fits:
         raise KapbenchError(
             f"{side} px give {height}×{width} cells, which do not tile them", place=name,
-            fix="choose an image_px that is a multiple of the patch or stride",
+            fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )  # fmt: skip
     return found
 
