@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import Asked, Ground, common
+from kapbench_baselines.training.options import Asked, Ground, common, leave_out
 
 _WARPS = click.option("--warps", type=click.IntRange(1), help="Warped views of an image.")
 _WITHOUT = click.option(
@@ -46,20 +45,12 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
     from kapbench_baselines.canonical.settings import ASIC, DVE
     from kapbench_baselines.canonical.task import AsicTask, DveTask
     from kapbench_baselines.canonical.warps import prepare
-    from kapbench_baselines.training import ranks
-    from kapbench_baselines.training.loop import Plan, Schedule, train
-    from kapbench_baselines.training.weights import Card, finish
+    from kapbench_baselines.training.weights import Card, train_and_save
 
     settings = (DVE if method == "dve" else ASIC).with_options(asked.changed)
     if warps is not None:
         settings = replace(settings, warping=replace(settings.warping, n_warps=warps))
-    unknown = [name for name in without if name not in settings.weights]
-    if unknown:
-        raise KapbenchError(
-            f"no loss '{unknown[0]}'", place=f"kapbench train {method}",
-            fix=f"choose of {', '.join(settings.weights)}",
-        )  # fmt: skip
-    settings = settings.without(without)
+    settings = leave_out(settings, without, method)
     ground = Ground.of(asked)
     with ground.progress.stage("views", len(ground.views)) as advance:
         data = prepare(
@@ -78,13 +69,4 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
             method, encoder, heads, ground.categories, token_grid, revision, ground.device
         )
 
-    out = ground.out(method)
-    plan = Plan(out, card.identity, asked.seed, bf16=ground.bf16, resume=asked.resume)
-    state = train(
-        task, settings, plan,
-        validate=ground.validator(model), progress=ground.progress,
-        schedule=Schedule(asked.validate_every or settings.steps),
-    )  # fmt: skip
-    if ranks.is_first():
-        finish(state, card, out, ground.device)
-    return out / "weights.safetensors"
+    return train_and_save(ground, task, settings, card, model)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import Asked, Ground, common
+from kapbench_baselines.training.options import Asked, Ground, common, leave_out
 
 
 @click.command("geoaware.supervised")
@@ -25,18 +25,11 @@ def run(asked: Asked, without: tuple[str, ...], mirror: float | None) -> Path:
     from kapbench_baselines.geoaware.settings import Settings
     from kapbench_baselines.geoaware.supervised import METHOD
     from kapbench_baselines.geoaware.task import GeoawareTask
-    from kapbench_baselines.training import ranks
-    from kapbench_baselines.training.loop import Plan, Schedule, train
     from kapbench_baselines.training.validation import CachedEncoder
-    from kapbench_baselines.training.weights import Card, finish
+    from kapbench_baselines.training.weights import Card, train_and_save
 
     settings = Settings().with_options({**asked.changed, "mirror": mirror})
-    missing = [name for name in without if name not in settings.weights]
-    if missing:
-        raise KapbenchError(
-            f"no loss '{missing[0]}'", place=f"kapbench train {METHOD}", fix="sparse, or dense"
-        )
-    settings = settings.without(without)
+    settings = leave_out(settings, without, METHOD)
     ground = Ground.of(asked)
     pairs = ground.dataset.pairs(ground.categories)
     if not pairs:
@@ -57,13 +50,4 @@ def run(asked: Asked, without: tuple[str, ...], mirror: float | None) -> Path:
             unit=True, device=ground.device, supervision="keypoints",
         )  # fmt: skip
 
-    out = ground.out(METHOD)
-    plan = Plan(out, card.identity, asked.seed, bf16=ground.bf16, resume=asked.resume)
-    state = train(
-        task, settings, plan,
-        validate=ground.validator(model), progress=ground.progress,
-        schedule=Schedule(asked.validate_every or settings.steps),
-    )  # fmt: skip
-    if ranks.is_first():
-        finish(state, card, out, ground.device)
-    return out / "weights.safetensors"
+    return train_and_save(ground, task, settings, card, model)

@@ -79,6 +79,17 @@ class Asked:
         return {"steps": self.steps, "batch": self.batch, "rate": self.rate}
 
 
+def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
+    """Settings without some of their losses. KapbenchError where one is not among them."""
+    for name in losses:
+        if name not in settings.weights:
+            raise KapbenchError(
+                f"no loss '{name}'", place=f"kapbench train {method} --without",
+                fix=f"choose of {', '.join(settings.weights)}",
+            )  # fmt: skip
+    return settings.without(tuple(losses))
+
+
 @dataclass(frozen=True)
 class Ground:
     """Data and backbone of one training, opened and checked."""

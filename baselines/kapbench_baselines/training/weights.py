@@ -1,7 +1,7 @@
 """Weights of a trained method as one safetensors file that says what they are of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash, write_atomically
 from kapbench.hashing import fingerprint
-from kapbench_baselines.training import loop
+from kapbench_baselines.training import loop, ranks
 from kapbench_baselines.training.files import read_tensors, write_tensors
 from kapbench_baselines.training.options import Ground
 from kapbench_baselines.training.state import State
+from kapbench_baselines.training.task import Task
 
 FORMAT = "kapbench-trained-1"
 CARD = "card.md"
@@ -67,6 +68,26 @@ class Card:
     @property
     def learnt_from(self) -> str:
         return f"{self.dataset} {self.split}"
+
+
+def train_and_save(
+    ground: Ground, task: Task, settings: Any, card: Card, build: Callable[[Any, Any, str], Any]
+) -> Path:
+    """Trains on the ground as asked and writes weights and card; returns the weights' path.
+
+    Args:
+        build: See `Ground.validator`.
+    """
+    asked, out = ground.asked, ground.out(card.method)
+    plan = loop.Plan(out, card.identity, asked.seed, bf16=ground.bf16, resume=asked.resume)
+    state = loop.train(
+        task, settings, plan,
+        validate=ground.validator(build), progress=ground.progress,
+        schedule=loop.Schedule(asked.validate_every or settings.steps),
+    )  # fmt: skip
+    if ranks.is_first():
+        finish(state, card, out, ground.device)
+    return out / loop.WEIGHTS
 
 
 def finish(state: State, card: Card, out: Path, device: str) -> Path:
