@@ -1,0 +1,44 @@
+"""Pairs by a written, seeded rule, for data sets without a published list.
+
+The rule: images of a category in the order of their ids; every ordered pair of two different ones
+that share at least `min_shared` visible keypoints may be drawn; `n` of them are, without
+replacement, by a generator seeded with `seed` and the category's name. What other categories hold
+does not change them.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kapbench.types import View
+
+
+@dataclass(frozen=True, slots=True)
+class PairRule:
+    """
+    Args:
+        n: Pairs of a category; None: all that may be drawn.
+        min_shared: Keypoints that both images must show.
+    """
+
+    n: int | None = None
+    seed: int = 0
+    min_shared: int = 1
+
+    def draw(self, views: Sequence[View]) -> Iterator[tuple[View, View]]:
+        """Pairs of one category's images, source then target, in the order of their ids."""
+        ordered = sorted(views, key=lambda view: view.image_id)
+        if not ordered:
+            return
+        visible = np.stack([view.keypoints.visible for view in ordered]).astype(np.int64)
+        shared = visible @ visible.T
+        np.fill_diagonal(shared, -1)
+        allowed = np.argwhere(shared >= self.min_shared)
+        if self.n is not None and self.n < len(allowed):
+            word = zlib.crc32(ordered[0].category.encode())
+            generator = np.random.default_rng([self.seed, word])
+            allowed = allowed[np.sort(generator.choice(len(allowed), self.n, replace=False))]
+        for source, target in allowed:
+            yield ordered[source], ordered[target]
