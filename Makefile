@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	$(BIN)/kapbench run --model sphere --dataset synthetic
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
-	$(PIP) -e '.[dev,hf]'
+	$(PIP) -e '.[dev,sd]'
 	@touch $@
 
 clean:

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
@@ -33,6 +34,20 @@ def runs_root(command: _Command) -> _Command:
         show_default="./runs, or $KAPBENCH_RUNS",
         help="Folder of run folders.",
     )(command)
+
+
+def offline(command: _Command) -> _Command:
+    return click.option(
+        "--offline", is_flag=True, expose_value=False, callback=_go_offline,
+        help="Never touch the network: weights are on disk, or an error says which and where.",
+    )(command)  # fmt: skip
+
+
+def _go_offline(_ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if asked:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        if "huggingface_hub" in sys.modules:  # it has read the environment already
+            sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
 
 
 def output_format(*names: str) -> Callable[[_Command], _Command]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.board import board
-from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.cli.options import data_root, offline, runs_root, shown_path, typed
 
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset, Model
@@ -55,6 +55,7 @@ ALPHA = 0.10  # of the table
 @click.option(
     "--control/--no-control", default=True, show_default=True, help="Score the random control too."
 )
+@offline
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no coverage line.")
 def run(
     model: str,

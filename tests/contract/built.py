@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import picture
-from tiny_vits import tiny_dino, tiny_dinov3, tiny_hf, tiny_timm
+from tiny_diffusion import tiny_pipeline
+from tiny_vits import tiny_dino, tiny_dinov2, tiny_dinov3, tiny_hf, tiny_timm
 
 from kapbench import registry
 from kapbench.errors import KapbenchError
@@ -19,12 +20,11 @@ PICTURES = [
     picture(w, h, i) for i, (w, h) in enumerate([(64, 48), (48, 64), (50, 50), (10, 10), (97, 31)])
 ]
 QUERIES = np.array([[1.0, 2.0], [30.5, 20.25], [30.6, 20.25], [47.9, 0.0], [8.0, 9.5]])
-DINOV2_CHANNELS = {"s": 384, "b": 768, "l": 1024, "g": 1536}
 # One other value of an option that shapes the output, of models that have one.
 OTHER_SETTINGS = {
     "dino": {"facet": "value"}, "dinov2": {"layer": 0}, "dinov3": {"stride": 8},
     "hf:": {"facet": "key"}, "timm:": {"layer": 1}, "random": {"seed": 1},
-    "sphere": {"sphere_weight": 0.4},
+    "sphere": {"sphere_weight": 0.4}, "sd": {"blocks": "up3"},
 }  # fmt: skip
 
 
@@ -89,6 +89,14 @@ def of_diy_sc(folder, name):
         "weights": str(head_file(folder, [768], int(name.split(".")[1]))),
         "backbone_weights": str(tiny_dinov2(folder, "dinov2.vitb14")), "image_px": 56,
     }  # fmt: skip
+
+
+def of_sd_dino(folder, name):
+    own = {
+        "weights": str(tiny_pipeline(folder)), "image_px": 64, "dino_px": 56,
+        "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14")),
+    }  # fmt: skip
+    return own | ({"dims": 8} if name == "sd_dino" else {})
 
 
 def head_file(folder, widths, width_out):
@@ -164,24 +172,6 @@ def saved_similarity(folder):
     return folder / "similarity"
 
 
-def tiny_dinov2(folder, name):
-    """True width, one thin block."""
-    import torch
-    import transformers
-
-    kind = "Dinov2WithRegisters" if name.endswith("reg") else "Dinov2"
-    width = DINOV2_CHANNELS[name.split("vit")[1][0]]
-    path = folder / f"{kind}{width}"
-    if not path.exists():
-        torch.manual_seed(0)
-        config = getattr(transformers, f"{kind}Config")(
-            hidden_size=width, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1,
-            image_size=56, patch_size=14,
-        )  # fmt: skip
-        getattr(transformers, f"{kind}Model")(config).save_pretrained(path)
-    return path
-
-
 def as_declared(model, shown):
     """The picture with what the model says it looks at, its pixels write-protected."""
     pixels = shown.pixels.copy()
@@ -197,4 +187,7 @@ TINY = {
     "dino": lambda f, n: {"weights": str(tiny_dino(f, n)), "image_px": 64, "layer": 0},
     "dinov3": lambda f, n: {"weights": str(tiny_dinov3(f, n)), "image_px": 64, "layer": 0},
     "diy_sc": of_diy_sc,
+    "sd": lambda f, n: {"weights": str(tiny_pipeline(f, n[3:])), "image_px": 64},
+    "dift": lambda f, n: {"weights": str(tiny_pipeline(f, "v21")), "image_px": 64, "ensemble": 2},
+    "sd_dino": of_sd_dino,
 }

@@ -11,7 +11,6 @@ import torch
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
 from kapbench.registry import unknown
@@ -19,7 +18,7 @@ from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training import weights as files
-from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
+from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
 
 
 @dataclass
@@ -80,11 +79,13 @@ def load(
     backbone: str | None = None,
     device: str = "cpu",
     dataset: str | None = None,
+    backbone_weights: str | None = None,
 ) -> CanonicalEncoder:
     """
     Args:
         weights: A file of `kapbench train dve` or `kapbench train asic`.
         backbone: Must be the weights' own, which is the default.
+        backbone_weights: Of the backbone itself; none: as it finds them.
 
     Raises:
         KapbenchError: no weights; a file that is not this method's; another backbone's.
@@ -102,9 +103,8 @@ def load(
     token_grid = int(shape.pop("token_grid"))
     heads = CategoryHeads(**shape)
     files.fill(heads, tensors, path, method)
-    encoder = as_backbone(
-        load_model(backbone or own_backbone(card, path), device=device, dataset=dataset)
-    )
+    spec = backbone or own_backbone(card, path)
+    encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, path, method)
     beneath = getattr(encoder, "trained_on", None)
     learnt = card.learnt_from + (f", over {beneath}" if beneath else "")

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
 from kapbench.files import file_hash
 from kapbench_baselines.aggregated import AggregatedEncoder
 from kapbench_baselines.aggregation import AggregationNetwork, released
 from kapbench_baselines.training import weights as files
-from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
+from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
 from kapbench_baselines.vit.weights import read_tensors
 
 METHOD = "geoaware.supervised"
@@ -19,12 +18,14 @@ def supervised(
     backbone: str | None = None,
     device: str = "cpu",
     dataset: str | None = None,
+    backbone_weights: str | None = None,
 ) -> AggregatedEncoder:
     """
     Args:
         weights: A file of `kapbench train geoaware.supervised`, or a released checkpoint (.pth), for
             which the backbone must be named.
         backbone: Of our own files, theirs is the default and no other is taken.
+        backbone_weights: Of the backbone itself; none: as it finds them.
 
     Raises:
         KapbenchError: no weights; a damaged file; another backbone's.
@@ -38,13 +39,13 @@ def supervised(
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":
-        return _of_release(path, backbone, device, dataset)
+        return _of_release(path, backbone, backbone_weights, device, dataset)
     tensors, card, digest = files.load(path, METHOD)
     shape = dict(card.shape)
     network = AggregationNetwork(shape["widths"], shape["width_out"])
     files.fill(network, tensors, path, METHOD)
     spec = backbone or own_backbone(card, path)
-    encoder = as_backbone(load_model(spec, device=device, dataset=dataset))
+    encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, path, METHOD)
     beneath = getattr(encoder, "trained_on", None)
     return AggregatedEncoder(
@@ -55,7 +56,11 @@ def supervised(
 
 
 def _of_release(
-    path: Path, backbone: str | None, device: str, dataset: str | None
+    path: Path,
+    backbone: str | None,
+    backbone_weights: str | None,
+    device: str,
+    dataset: str | None,
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
@@ -63,7 +68,7 @@ def _of_release(
             fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
         )  # fmt: skip
     network = released(read_tensors(path), path)
-    encoder = as_backbone(load_model(backbone, device=device, dataset=dataset))
+    encoder = open_backbone(backbone, backbone_weights, device, dataset)
     return AggregatedEncoder(
         f"{METHOD}.{encoder.name}", encoder, network.to(device), file_hash(path), device=device,
         supervision="keypoints", trained_on="as released",

@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
 from kapbench.running.pictures import picture_hash
 from kapbench.scoring.cells import source_cells
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 from kapbench_baselines.sphere.views import mirrored
-from kapbench_baselines.training.backbones import as_backbone
+from kapbench_baselines.training.backbones import open_backbone
 
 CHOICES = ("mutual", "mask")
 _CELLS = 30  # a side, of the maps that the choice is made on
@@ -34,19 +33,24 @@ class Zeroshot:
         backbone: An encoder compared by cosine.
         choice: What the two poses are compared by: "mutual", the mean cosine of mutual nearest
             neighbours over all cells; "mask", over those on the objects.
+        backbone_weights: Of the backbone itself; none: as it finds them.
 
     Raises:
         KapbenchError: no such backbone or choice.
     """
 
     def __init__(
-        self, backbone: str = "lite0", choice: str = "mutual", device: str = "cpu"
+        self,
+        backbone: str = "lite0",
+        choice: str = "mutual",
+        device: str = "cpu",
+        backbone_weights: str | None = None,
     ) -> None:
         if choice not in CHOICES:
             raise KapbenchError(
                 f"no choice '{choice}'", place="geoaware.zeroshot", fix="mutual, or mask"
             )
-        self._encoder: Encoder = as_backbone(load_model(backbone, device=device))
+        self._encoder: Encoder = open_backbone(backbone, backbone_weights, device)
         self._choice, self._device = choice, device
         self._kept: OrderedDict[str, _Seen] = OrderedDict()
         self.name = f"geoaware.zeroshot.{self._encoder.name}"

@@ -14,14 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import pooled
-from kapbench_baselines.training.backbones import as_backbone, check_backbone, own_backbone
+from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
 
 SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"
@@ -89,13 +88,16 @@ def sphere(
     sphere_weight: float | None = None,
     device: str = "cpu",
     dataset: str | None = None,
+    backbone_weights: str | None = None,
 ) -> SphereEncoder:
     """
     Args:
-        weights: A file of `kapbench train sphere`; none: those shipped for this data set.
+        weights: A file of `kapbench train sphere`, or the released checkpoint; none: those shipped
+            for this data set.
         backbone: Must be the weights' own, which is the default.
         sphere_weight: Share of the sphere's cosine in the similarity; none: as validated.
         dataset: Name of the data set to be met; chooses among the shipped weights.
+        backbone_weights: Of the backbone itself; none: as it finds them.
 
     Raises:
         KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
@@ -108,7 +110,7 @@ def sphere(
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
     spec = backbone or own_backbone(card, place)
-    encoder = as_backbone(load_model(spec, device=device, dataset=dataset))
+    encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, place, "sphere")
     share = card.sphere_weight if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:

@@ -8,10 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
+from kapbench.datasets.symmetry import categories as spair_categories
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
+from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
+from kapbench_baselines.training.backbones import ANY_REVISION
 from kapbench_baselines.training.files import read_tensors, write_tensors
+from kapbench_baselines.vit.weights import read_tensors as read_any
 
 FORMAT = "kapbench-sphere-1"
 MAKE_ONE = "make one with `kapbench train sphere`"
@@ -63,11 +67,20 @@ def save(path: Path, tensors: Mapping[str, Tensor], card: Card) -> None:
 def load(path: Path) -> tuple[SphereMapper, Card, str]:
     """The mapper in evaluation mode, its card, and the file's SHA-256.
 
+    Args:
+        path: A safetensors file of ours; or the released checkpoint, safetensors or .pth.
+
     Raises:
-        KapbenchError: no such file; not a safetensors file (a pickle, say); one without a card of
-            ours; tensors that are not those of the card.
+        KapbenchError: no such file; one that holds more than tensors; one without a card of ours
+            that is not the released one; tensors that are not those of the card.
     """
-    tensors, metadata = read_tensors(path, MAKE_ONE)
+    if path.suffix in (".pth", ".pt"):
+        tensors, metadata = read_any(path), dict[str, str]()
+    else:
+        tensors, metadata = read_tensors(path, MAKE_ONE)
+    if "card" not in metadata and released.is_released(tensors):
+        mapper = released.mapper(tensors, path)
+        return mapper, _released_card(mapper), file_hash(path)
     card = _card(path, metadata)
     mapper = card.build()
     try:
@@ -77,6 +90,17 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
             f"weights do not fit their own card: {error}", place=path, fix=MAKE_ONE
         ) from error
     return mapper.eval(), card, file_hash(path)
+
+
+def _released_card(mapper: SphereMapper) -> Card:
+    """What is known of the released checkpoint (paper, Sec. 4, and its repository)."""
+    width, channels = mapper.state_dict()["sphere_mapper.0.weight"].shape
+    return Card(
+        backbone=released.BACKBONE, backbone_revision=ANY_REVISION, channels=int(channels),
+        width=int(width), heads=0, depth=1, token_grid=released.TOKEN_GRID, sphere_weight=0.2,
+        categories=spair_categories(), dataset="spair", dataset_revision="unknown", split="trn",
+        seed=0, steps=0, masks={"mask": 1},
+    )  # fmt: skip
 
 
 def _card(path: Path, metadata: Mapping[str, str]) -> Card:

@@ -3,8 +3,11 @@
 from typing import Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
 from kapbench.protocols import Encoder
 from kapbench.registry import names
+
+ANY_REVISION = "any"  # of weights that do not say which
 
 
 @runtime_checkable
@@ -34,6 +37,21 @@ def as_backbone(model: object) -> Encoder:
     return model
 
 
+def open_backbone(
+    spec: str, weights: str | None, device: str, dataset: str | None = None
+) -> Encoder:
+    """The encoder of a name.
+
+    Args:
+        weights: Of the backbone itself; None: as it finds them.
+
+    Raises:
+        KapbenchError: no such encoder, or weights that it does not take.
+    """
+    options = {} if weights is None else {"weights": weights}
+    return as_backbone(load_model(spec, device=device, dataset=dataset, **options))
+
+
 def own_backbone(card: NamesBackbone, place: object) -> str:
     """The registered name of the backbone. Weights may name a file, but never have it run."""
     for name in (card.backbone_spec, card.backbone):
@@ -56,7 +74,7 @@ def check_backbone(
             place=place,
             fix=f"use backbone {card.backbone}, or `kapbench train {method} --backbone {name}`",
         )
-    if card.backbone_revision != revision:
+    if card.backbone_revision not in (revision, ANY_REVISION):
         raise KapbenchError(
             f"weights of {name}@{card.backbone_revision}, but this {name} is @{revision}",
             place=place,

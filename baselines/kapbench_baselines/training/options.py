@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from kapbench.cli.options import offline
 from kapbench.errors import KapbenchError
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -16,6 +17,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 _OPTIONS = (
     click.option("--backbone", default="lite0", show_default=True, help="Any encoder's name."),
+    click.option("--backbone-weights", help="Of the backbone itself; default: as it finds them."),
     click.option("--dataset", "dataset_name", default="synthetic", show_default=True),
     click.option("--split", default="trn", show_default=True, help="Split to train on."),
     click.option(
@@ -31,6 +33,7 @@ _OPTIONS = (
     click.option("--resume", is_flag=True, help="Go on from what is in the folder."),
     click.option("--data-root", type=click.Path(path_type=Path)),
     click.option("--cache", type=_FOLDER),
+    offline,
     click.option(
         "--validate-every",
         type=click.IntRange(0),
@@ -53,6 +56,7 @@ class Asked:
     """The shared options."""
 
     backbone: str
+    backbone_weights: str | None
     dataset_name: str
     split: str
     categories: tuple[str, ...]
@@ -110,10 +114,10 @@ class Ground:
             KapbenchError: data or backbone are not here, or fewer than two images.
         """
         from kapbench.datasets.roots import cache_root
-        from kapbench.evaluation import load_dataset, load_model, pick_device
+        from kapbench.evaluation import load_dataset, pick_device
         from kapbench.running.progress import Progress
         from kapbench_baselines.training import ranks
-        from kapbench_baselines.training.backbones import as_backbone
+        from kapbench_baselines.training.backbones import open_backbone
 
         device = ranks.start(pick_device(asked.device))
         talks = ranks.is_first()
@@ -121,7 +125,7 @@ class Ground:
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
         dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
-        encoder = as_backbone(load_model(asked.backbone, device=device, dataset=asked.dataset_name))
+        encoder = open_backbone(asked.backbone, asked.backbone_weights, device, asked.dataset_name)
         views = dataset.views(asked.categories or None)
         if len(views) < 2:
             raise KapbenchError(

@@ -6,6 +6,7 @@ import pytest
 from importing import imported_timm
 
 DINO_CHANNELS = {"s": 384, "b": 768}
+DINOV2_CHANNELS = {"s": 384, "b": 768, "l": 1024, "g": 1536}
 DINOV3 = {  # channels, heads, gated
     "vits16": (384, 6, False), "vits16plus": (384, 6, True), "vitb16": (768, 12, False),
     "vitl16": (1024, 16, False), "vith16plus": (1280, 20, True), "vit7b16": (4096, 32, True),
@@ -32,6 +33,24 @@ def tiny_dinov3(folder, name):
         image_size=64, patch_size=16, num_register_tokens=4, use_gated_mlp=gated,
     )  # fmt: skip
     return saved(folder / name, transformers.DINOv3ViTModel, config)
+
+
+def tiny_dinov2(folder, name):
+    """True width, one thin block."""
+    import torch
+    import transformers
+
+    kind = "Dinov2WithRegisters" if name.endswith("reg") else "Dinov2"
+    width = DINOV2_CHANNELS[name.split("vit")[1][0]]
+    path = folder / f"{kind}{width}"
+    if not path.exists():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{kind}Config")(
+            hidden_size=width, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1,
+            image_size=56, patch_size=14,
+        )  # fmt: skip
+        getattr(transformers, f"{kind}Model")(config).save_pretrained(path)
+    return path
 
 
 def tiny_hf(folder):

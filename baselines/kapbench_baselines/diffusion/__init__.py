@@ -1,0 +1,1 @@
+"""Features of Stable Diffusion's UNet, by diffusers."""

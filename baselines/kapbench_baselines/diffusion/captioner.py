@@ -1,0 +1,120 @@
+"""ODISE's implicit captioner (Xu et al. 2023), which the published SD+DINO runs put for a prompt.
+
+CLIP's embedding of what is seen is turned into an addition to the states of the empty prompt, and
+into one to the embedding of the timestep. Tensors are those of ODISE's checkpoints; the rest of
+such a file is not read.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
+from kapbench_baselines.vit.weights import FAILURES, quiet, read_json
+
+CLIP = "openai/clip-vit-large-patch14-336"
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+KEYS = (
+    "clip_project.linear.weight", "clip_project.linear.bias", "clip_project.positional_embedding",
+    "alpha_cond", "time_embed_project.linear.weight", "time_embed_project.linear.bias",
+    "time_embed_project.positional_embedding", "alpha_cond_time_embed",
+)  # fmt: skip
+
+
+class Captioner:
+    """
+    Args:
+        weights: An ODISE checkpoint, e.g. odise_label_coco_50e-b67d2efc.pth, or its tensors alone.
+        clip: A folder with CLIP ViT-L/14 at 336 px in transformers' format; None: the hub's.
+
+    Raises:
+        KapbenchError: a file that is not there, holds more than tensors, or lacks one.
+    """
+
+    def __init__(self, weights: str, clip: str | None, device: str, dtype: torch.dtype) -> None:
+        path = Path(weights).expanduser()
+        found = read(path)
+        self._t = {key: value.to(device, dtype) for key, value in found.items()}
+        self._clip = _vision(clip).to(device, dtype)
+        self._side = int(self._clip.config.image_size)
+        self.revision = file_hash(path)[:12]
+
+    def __call__(self, seen: Tensor, empty: Tensor) -> tuple[Tensor, Tensor]:
+        """States [1 77 c] and addition [1 e] for a uint8 image [3 s s].
+
+        Args:
+            empty: States of the empty prompt.
+        """
+        t, device, dtype = self._t, empty.device, empty.dtype
+        pixels = seen[None].to(device).float() / 255
+        pixels = functional.interpolate(
+            pixels, size=(self._side, self._side), mode="bicubic", align_corners=False,
+            antialias=True,
+        )  # fmt: skip
+        mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (MEAN, STD))
+        with torch.inference_mode():
+            embedding = self._clip(((pixels - mean) / std).to(dtype)).image_embeds
+            return (
+                empty + torch.tanh(t["alpha_cond"]) * self._project("clip_project", embedding),
+                torch.tanh(t["alpha_cond_time_embed"])
+                * self._project("time_embed_project", embedding)[:, 0],
+            )
+
+    def _project(self, name: str, embedding: Tensor) -> Tensor:
+        """[1 n c]: one linear layer, then a learned offset for each of n positions."""
+        linear = functional.linear(
+            embedding, self._t[f"{name}.linear.weight"], self._t[f"{name}.linear.bias"]
+        )
+        return linear[:, None] + self._t[f"{name}.positional_embedding"]
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The captioner's tensors of a checkpoint, by their last names."""
+    if not path.is_file():
+        raise KapbenchError("no such weights", place=path, fix="give ODISE's checkpoint, a .pth")
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
+        raise KapbenchError(
+            "damaged, or more than tensors", place=path, fix="download ODISE's checkpoint again"
+        ) from error
+    state = state.get("model", state) if isinstance(state, dict) else {}
+    found = {}
+    for key in KEYS:
+        names = [n for n in state if n == key or n.endswith(f"feature_extractor.{key}")]
+        if len(names) != 1 or not isinstance(state[names[0]], Tensor):
+            raise KapbenchError(
+                f"no captioner: {key} is missing", place=path, fix="give ODISE's checkpoint, a .pth"
+            )
+        found[key] = state[names[0]]
+    return found
+
+
+def _vision(folder: str | None) -> Any:
+    import transformers
+
+    kind: Any = transformers.CLIPVisionModelWithProjection
+    if folder is not None:
+        read_json(Path(folder).expanduser() / "config.json")
+    source = CLIP if folder is None else str(Path(folder).expanduser())
+    try:
+        with quiet():
+            net, report = kind.from_pretrained(
+                source, use_safetensors=True, output_loading_info=True,
+                local_files_only=folder is not None,
+            )  # fmt: skip
+    except FAILURES as error:
+        raise KapbenchError(
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=source,
+            fix=f"give a folder with {CLIP} in transformers' format (MIT): -o clip=FOLDER",
+        ) from error  # fmt: skip
+    if report["missing_keys"]:
+        raise KapbenchError(
+            f"tensors are missing, the first: {sorted(report['missing_keys'])[0]}", place=source,
+            fix=f"give a folder with {CLIP}",
+        )  # fmt: skip
+    return net.eval()

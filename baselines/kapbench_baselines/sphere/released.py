@@ -1,0 +1,76 @@
+"""The checkpoint that was released with the paper (DINOv2-B/14, SPair-71k), in its own layout.
+
+Names and shapes are those of VICO-UoE/SphericalMaps @620fe28. Prototypes are a decoder of training
+alone: they are checked, and turned into ours where asked for.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
+
+BACKBONE, TOKEN_GRID = "dinov2.vitb14", 60
+CHANNELS_PER_HEAD = 64
+UNUSED = ("sphere.weight",)  # a grid of points that the released code draws with
+WHERE = (
+    "give the file of `kapbench train sphere`, or the released checkpoint (Google Drive "
+    "1OmjT7lubOBPtIllWVTFCfEszDlfCJ_j_, linked from JamaisVu's README)"
+)
+# Ours to the released names. Its block is applied twice and saved twice; with one category token
+# its query, key and first norm have no effect.
+DECODER = {
+    "proj": "proj", "block.value": "blocks.0.attn.v", "block.proj": "blocks.0.attn.proj",
+    "block.norm2": "blocks.0.norm2", "block.mlp.fc1": "blocks.0.mlp.fc1",
+    "block.mlp.fc2": "blocks.0.mlp.fc2",
+}  # fmt: skip
+
+
+def is_released(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether these have the released names rather than ours, which know how to standardise."""
+    return "sphere_mapper.0.weight" in tensors and "input_mean" not in tensors
+
+
+def mapper(tensors: Mapping[str, Tensor], place: Path) -> SphereMapper:
+    """The mapper in evaluation mode.
+
+    Raises:
+        KapbenchError: a tensor is missing, of another shape, or not of this layout.
+    """
+    given = {k: v.float() for k, v in tensors.items() if k.startswith("sphere_mapper.")}
+    width, channels = given["sphere_mapper.0.weight"].shape
+    depth = len({k.split(".")[1] for k in given if k.count(".") > 2})
+    found = SphereMapper(channels, width, max(1, width // CHANNELS_PER_HEAD), depth)
+    own = {k: v for k, v in found.state_dict().items() if k.startswith("input_")}
+    strange = [k for k in tensors if k not in given and not k.startswith(("prototypes.", *UNUSED))]
+    try:
+        if strange:
+            raise KapbenchError(f"tensor '{strange[0]}'", place=place, fix=WHERE)
+        found.load_state_dict(own | given)
+    except RuntimeError as error:
+        raise KapbenchError(
+            f"not the released mapper: {str(error).splitlines()[-1].strip()}",
+            place=place,
+            fix=WHERE,
+        ) from error
+    return found.eval()
+
+
+def decoder(tensors: Mapping[str, Tensor], place: Path) -> PrototypeDecoder:
+    """The prototypes as our decoder. KapbenchError where they are not there whole."""
+    try:
+        n_categories = tensors["prototypes.blocks.0.attn.v.weight"].shape[1]
+        found = PrototypeDecoder(tensors["prototypes.proj.weight"].shape[0], n_categories)
+        state = {
+            key: tensors[f"prototypes.{DECODER[stem]}.{kind}"].float()
+            for key in found.state_dict()
+            for stem, _, kind in [key.rpartition(".")]
+        }
+        found.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise KapbenchError(
+            f"not the released prototypes: {error}", place=place, fix=WHERE
+        ) from error
+    return found.eval()

@@ -1,0 +1,172 @@
+"""Joint PCA against scikit-learn's, and what the fusion is at its ends."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pictures import picture
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+from tiny_diffusion import tiny_captioner, tiny_clip
+from tiny_vits import tiny_dinov2
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench_baselines.diffusion.captioner import Captioner
+from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
+
+SOURCE, TARGET = (replace(picture(64, 48, i), category="cat") for i in (0, 1))
+QUERIES = np.array([[5.0, 6.0], [40.0, 30.0], [63.0, 47.0]])
+
+
+@pytest.fixture(scope="module")
+def dino(tmp_path_factory):
+    return tiny_dinov2(tmp_path_factory.mktemp("dino"), "dinov2.vitb14")
+
+
+@pytest.fixture
+def model(v15, dino):
+    def build(**options):
+        given = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
+        return load_model("sd_dino", device="cpu", **given | {"dims": 8} | options)
+
+    return build
+
+
+@pytest.mark.parametrize("channels", [12, 90])
+def test_joint_pca_is_that_of_both_images_cells(channels):
+    generator = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(channels, 5, 4, generator=generator) for _ in range(2))
+    found = [x.flatten(1).T.numpy() for x in joint_pca(first, second, 6)]
+    cells = torch.cat([first.flatten(1), second.flatten(1)], 1).T.double().numpy()
+    expected = PCA(6, svd_solver="full").fit_transform(cells)
+    # Components are known up to their signs; distances and norms are not touched by those.
+    both = np.concatenate(found)
+    np.testing.assert_allclose(np.abs(both), np.abs(expected), atol=5e-4)
+    np.testing.assert_allclose(cdist(*found), cdist(expected[:20], expected[20:]), rtol=1e-4)
+
+
+def test_no_more_components_than_cells():
+    first, second = joint_pca(torch.randn(50, 2, 2), torch.randn(50, 2, 2), 256)
+    assert first.shape == second.shape == (8, 2, 2)
+
+
+def test_layers_are_fused_coarse_to_fine():
+    coarse, middle, fine = torch.ones(2, 1, 1), 2 * torch.ones(3, 2, 2), 3 * torch.ones(1, 4, 4)
+    found = fused([coarse, middle, fine])
+    assert found.shape == (6, 4, 4)
+    assert found[:, 1, 2].tolist() == [3, 2, 2, 2, 1, 1]
+
+
+def test_without_diffusion_it_is_dino_alone(model, dino):
+    found = model(alpha=0.0).match(SOURCE, TARGET, QUERIES)
+    alone = load_model("dinov2.vitb14", device="cpu", weights=str(dino), image_px=56)
+    source, target = alone.encode([SOURCE, TARGET])
+    unit = [m.values.reshape(768, -1) / np.linalg.norm(m.values.reshape(768, -1), axis=0)
+            for m in (source, target)]  # fmt: skip
+    cells = source.grid.cell_of(QUERIES)
+    expected = -cdist(unit[0][:, cells].T, unit[1].T)
+    np.testing.assert_allclose(found.values.reshape(3, -1), expected, atol=2e-3)
+    assert found.grid == target.grid
+
+
+def test_without_dino_its_pixels_do_not_count(model, v15, tmp_path):
+    other = tiny_dinov2(tmp_path, "dinov2.vitb14")
+    from safetensors.torch import load_file, save_file
+
+    path = other / "model.safetensors"
+    save_file({k: torch.randn_like(v) for k, v in load_file(path).items()}, path, {"format": "pt"})
+    one, two = model(alpha=1.0), model(alpha=1.0, dino_weights=str(other))
+    assert one.revision != two.revision
+    maps = [m.match(SOURCE, TARGET, QUERIES).values for m in (one, two)]
+    np.testing.assert_array_equal(*maps)
+
+
+def test_distance_and_cosine_order_the_cells_alike(model):
+    """Both halves have the same length everywhere: |f - g|² = 2 |f|² - 2 f·g."""
+    distance, cosine = (
+        model(similarity=s, alpha=0.3).match(SOURCE, TARGET, QUERIES).values
+        for s in ("neg_l2", "dot")
+    )
+    length = 0.3**2 + 0.7**2
+    np.testing.assert_allclose(-(distance**2) / 2 / length + 1, cosine, atol=2e-3)
+
+
+def test_equal_queries_get_equal_maps_and_runs_repeat(model):
+    queries = np.array([[5.0, 6.0], [5.1, 6.1]])
+    sd_dino = model()
+    found = sd_dino.match(SOURCE, TARGET, queries).values
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found, model().match(SOURCE, TARGET, queries).values)
+    assert sd_dino.match(SOURCE, TARGET, np.zeros((0, 2))).values.shape[0] == 0
+
+
+@pytest.mark.parametrize("option", [{"alpha": 1.5}, {"dims": 0}])
+def test_values_that_cannot_be(model, option):
+    with pytest.raises(KapbenchError, match="alpha"):
+        model(**option)
+
+
+class TestCaptioner:
+    def test_is_the_published_formula(self, tmp_path):
+        """uncond + tanh(α)·(W e + b + position), and tanh(α_t)·(W_t e + b_t + position_t)."""
+        from kapbench_baselines.diffusion.captioner import MEAN, STD, read
+
+        path, clip = tiny_captioner(tmp_path), tiny_clip(tmp_path)
+        captioner = Captioner(str(path), str(clip), "cpu", torch.float32)
+        image, empty = torch.full((3, 28, 28), 51, dtype=torch.uint8), torch.randn(1, 77, 768)
+        states, time = captioner(image, empty)
+        import transformers
+
+        net = transformers.CLIPVisionModelWithProjection.from_pretrained(clip)
+        pixels = (
+            torch.full((1, 3, 28, 28), 0.2) - torch.tensor(MEAN).view(3, 1, 1)
+        ) / torch.tensor(STD).view(3, 1, 1)
+        with torch.no_grad():
+            e = net(pixels).image_embeds
+        t = read(path)
+        word = t["clip_project.linear.weight"] @ e[0] + t["clip_project.linear.bias"]
+        expected = empty + t["alpha_cond"].tanh() * (word + t["clip_project.positional_embedding"])
+        torch.testing.assert_close(states, expected, atol=1e-4, rtol=1e-4)
+        late = t["time_embed_project.linear.weight"] @ e[0] + t["time_embed_project.linear.bias"]
+        late = late + t["time_embed_project.positional_embedding"][0, 0]
+        torch.testing.assert_close(
+            time[0], t["alpha_cond_time_embed"].tanh() * late, atol=1e-4, rtol=1e-4
+        )
+
+    def test_changes_what_is_seen_and_is_named(self, model, tmp_path):
+        options = {"captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path))}
+        plain, captioned = model(alpha=1.0), model(alpha=1.0, **options)
+        assert plain.options["captioner"] is None
+        assert captioned.options["captioner"]
+        maps = [m.match(SOURCE, TARGET, QUERIES).values for m in (plain, captioned)]
+        assert not np.allclose(*maps)
+
+    def test_a_file_without_one(self, tmp_path):
+        from kapbench_baselines.diffusion.captioner import read
+
+        path = tmp_path / "x.pth"
+        with pytest.raises(KapbenchError, match="no such weights"):
+            read(path)
+        torch.save({"model": {"a": torch.zeros(1)}}, path)
+        with pytest.raises(KapbenchError, match=r"clip_project\.linear\.weight is missing"):
+            read(path)
+        path.write_bytes(b"damaged")
+        with pytest.raises(KapbenchError, match="damaged"):
+            read(path)
+
+
+def test_the_stack_is_what_the_released_heads_read(v15, dino, tmp_path):
+    """Fine to coarse, then DINOv2, raw: each part is that of the encoder that gives it alone."""
+    own = {"weights": str(v15), "image_px": 64}
+    stack = load_model(
+        "sd_dino.stack", device="cpu", dino_weights=str(dino), dino_px=56, **own
+    ).encode([SOURCE])[0]
+    assert stack.values.shape == (64 + 64 + 64 + 768, 4, 4)
+    [fine] = load_model("sd.v15", device="cpu", blocks="up2.1", timestep=50, **own).encode([SOURCE])
+    np.testing.assert_allclose(stack.values[:64], fine.values, atol=1e-5)
+    [tokens] = load_model("dinov2.vitb14", device="cpu", weights=str(dino), image_px=56).encode(
+        [SOURCE]
+    )
+    np.testing.assert_array_equal(stack.values[-768:], tokens.values)

@@ -1,0 +1,41 @@
+"""`--offline`: no connection is tried, and what is missing is named."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import socket, sys
+def refuse(*_, **__):
+    print("connected", flush=True)
+    raise SystemExit(99)
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from kapbench.cli import main
+sys.argv = ["kapbench", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "--weights"]),
+        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "--weights"]),
+        ("run --model hf:facebook/dino-vits16", ["facebook/dino-vits16", "hf:FOLDER"]),
+        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "--weights"]),
+    ],
+)
+def test_no_connection_is_tried(words, said, tmp_path):
+    pytest.importorskip("diffusers", reason="needs the extra sd")
+    command = [*words.split(), "--dataset", "synthetic.small", "--offline"]
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *command], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "HF_HOME": str(tmp_path)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "connected" not in done.stdout
+    assert "Traceback" not in done.stderr
+    for word in said:
+        assert word in " ".join(done.stderr.split())
