@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from kapbench_baselines.training.options import Asked, Ground, common
+from kapbench_baselines.training.options import Asked, Ground, common, leave_out
 
 
 @click.command("sphere")
 @common
 @click.option("--preset", help="Settings to start from: paper or lite0.  [default: lite0]")
 @click.option("--crops", type=click.IntRange(0), help="Crops of an image, beside it whole.")
+@click.option("--without", multiple=True, metavar="LOSS", help="Leave a loss out; may be repeated.")
 @click.option(
     "--sphere-weight",
     type=click.FloatRange(0, 1),
@@ -19,16 +20,24 @@ from kapbench_baselines.training.options import Asked, Ground, common
     show_default=True,
     help="Sphere's share when fused.",
 )
-def sphere(preset: str | None, crops: int | None, sphere_weight: float, **options: Any) -> None:
+def sphere(
+    preset: str | None,
+    crops: int | None,
+    without: tuple[str, ...],
+    sphere_weight: float,
+    **options: Any,
+) -> None:
     """Train the spherical mapper over a backbone; writes weights, history and curve.
 
-    The backbone runs once over every view of the training images and its tokens are kept in the
-    cache; then training itself takes minutes on a CPU.
+    Losses: reconstruction, relative_distance, orientation, viewpoint. The backbone runs once over
+    every view of the training images and its tokens are kept in the cache; then training itself
+    takes minutes on a CPU.
     """
     from kapbench_baselines.sphere.settings import named
 
     asked = Asked.of(options)
     settings = named(preset or "lite0").with_options(asked.changed).with_crops(crops)
+    settings = leave_out(settings, without, "sphere")
     out = run(Ground.of(asked), settings, sphere_weight)
     click.echo(f"weights: {out / 'weights.safetensors'}")
 

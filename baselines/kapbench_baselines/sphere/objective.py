@@ -8,10 +8,8 @@ from torch import Tensor
 
 from kapbench_baselines.sphere import losses
 from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
-from kapbench_baselines.sphere.settings import Losses, Settings
+from kapbench_baselines.sphere.settings import NAMES, Losses, Settings
 from kapbench_baselines.sphere.views import TokenViews
-
-NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")
 
 
 @dataclass(frozen=True)

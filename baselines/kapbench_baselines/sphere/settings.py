@@ -6,6 +6,8 @@ from typing import Any
 
 from kapbench.registry import unknown
 
+NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # of the losses
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -68,6 +70,16 @@ class Settings:
         if crops is None:
             return self
         return replace(self, augmentation=replace(self.augmentation, crops=crops))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of each loss by name."""
+        return {name: getattr(self.losses, name) for name in NAMES}
+
+    def without(self, losses: tuple[str, ...]) -> "Settings":
+        """A copy that leaves some losses out."""
+        zeroed: dict[str, Any] = dict.fromkeys(losses, 0.0)
+        return replace(self, losses=replace(self.losses, **zeroed))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

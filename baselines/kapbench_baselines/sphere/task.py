@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
-from kapbench_baselines.sphere.objective import NAMES, draw_batch, terms, weighted
-from kapbench_baselines.sphere.settings import Settings
+from kapbench_baselines.sphere.objective import draw_batch, terms, weighted
+from kapbench_baselines.sphere.settings import NAMES, Settings
 from kapbench_baselines.sphere.views import TokenViews
 
 

@@ -98,3 +98,12 @@ def test_an_unknown_preset_is_answered_with_the_nearest(tmp_path: Path) -> None:
     found = train(tmp_path, "--preset", "papr")
     assert isinstance(found.exception, KapbenchError)
     assert "did you mean paper" in str(found.exception)
+
+
+def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
+    done = train(tmp_path, "--without", "orientation", "--validate-every", "0")
+    assert done.exit_code == 0, done.output
+    _, card, _ = checkpoint.load(tmp_path / "out" / "weights.safetensors")
+    assert card.settings["losses"]["orientation"] == 0
+    assert card.settings["losses"]["viewpoint"] == 0.1
+    assert "no loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
