@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.given import finite_float32, numbers, sound_grid
-from kapbench.scoring.records import Needs, pair_columns, table
+from kapbench.scoring.records import Columns, Needs, pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
@@ -47,10 +46,7 @@ def kap(
         KapbenchError: arrays that do not fit each other or hold what cannot be; a rule of another
             metric.
     """
-    chosen = load_rule(rule)
-    if not isinstance(chosen, KapRule):
-        raise KapbenchError(f"{rule} is no KAP rule", fix="choose one of `kapbench list rules`")
-    return _single(similarity, target_xy, size_px, image_size, chosen, grids, alpha)
+    return _single(similarity, target_xy, size_px, image_size, rule, "kap", grids, alpha)
 
 
 def pck(
@@ -67,13 +63,27 @@ def pck(
 
     Arguments, return value and errors are those of `kap`; per point or per image as the rule says.
     """
-    chosen = load_rule(rule)
-    if not isinstance(chosen, PckRule) or chosen.subset != "all" or chosen.decode.offset == "pixel":
+    return _single(similarity, target_xy, size_px, image_size, rule, "pck", grids, alpha)
+
+
+def single_rule(name: str, metric: str, alpha: float) -> Rule:
+    """A rule at one alpha, of a metric (kap or pck) that maps alone can be scored by.
+
+    Raises:
+        KapbenchError: it is another metric's, or needs more than maps; an alpha of 0 or less.
+    """
+    chosen = load_rule(name)
+    if metric == "kap" and not isinstance(chosen, KapRule):
+        raise KapbenchError(f"{name} is no KAP rule", fix="choose one of `kapbench list rules`")
+    if metric == "pck" and (
+        not isinstance(chosen, PckRule) or chosen.subset != "all" or chosen.decode.offset == "pixel"
+    ):
         raise KapbenchError(
-            f"{rule} cannot be taken from similarity maps alone",
+            f"{name} cannot be taken from similarity maps alone",
             fix="choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
         )
-    return _single(similarity, target_xy, size_px, image_size, chosen, grids, alpha)
+    _above_zero(alpha, "alpha", None)
+    return chosen.model_copy(update={"alphas": (alpha,)})
 
 
 def _single(
@@ -81,26 +91,34 @@ def _single(
     target_xy: Sequence[Any],
     size_px: Sequence[float],
     image_size: Sequence[Any],
-    rule: Rule,
+    name: str,
+    metric: str,
     grids: Sequence[Any] | None,
     alpha: float,
 ) -> float:
-    _above_zero(alpha, "alpha", None)
-    rule = rule.model_copy(update={"alphas": (alpha,)})
-    records = _records(similarity, target_xy, size_px, image_size, rule, grids)
+    rule = single_rule(name, metric, alpha)
+    records = table(rows(similarity, target_xy, size_px, image_size, rule, grids))
     if records.empty:
         return float("nan")
     return float(estimator(records, rule, alpha, rule.headline[0]).by_category().values[0])
 
 
-def _records(
+def rows(
     similarity: Sequence[Any],
     target_xy: Sequence[Any],
     size_px: Sequence[float],
     image_size: Sequence[Any],
     rule: Rule,
     grids: Sequence[Any] | None,
-) -> pd.DataFrame:
+) -> list[Columns]:
+    """The rows of each pair, by column.
+
+    Args:
+        rule: Of one alpha; the others are those of `kap`.
+
+    Raises:
+        KapbenchError: see `kap`.
+    """
     needs = Needs.of([rule])
     lengths = {len(similarity), len(target_xy), len(size_px), len(image_size)}
     if grids is not None:
@@ -129,7 +147,7 @@ def _records(
         pair = _pair(i, points, size, float(size_px[i]))
         given = SimilarityMap(values, grid, pair.source.keypoints.xy)
         parts.append(pair_columns(pair, given, needs))
-    return table(parts)
+    return parts
 
 
 def _above_zero(value: float, name: str, place: str | None) -> None:

@@ -1,9 +1,11 @@
 """`kapbench train sphere`, end to end on the toy data: it trains, resumes, and can then be run."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tiny_vits import tiny_dinov2
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate, load_dataset, load_model
@@ -107,3 +109,28 @@ def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
     assert card.settings["losses"]["orientation"] == 0
     assert card.settings["losses"]["viewpoint"] == 0.1
     assert "no loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
+
+
+def test_the_papers_configuration_runs_end_to_end(tmp_path: Path) -> None:
+    """DINOv2-B's width at 840 px, one random block; its own weights named on the command line."""
+    pytest.importorskip("transformers", reason="needs the extra hf")
+    dino = str(tiny_dinov2(tmp_path, "dinov2.vitb14"))
+    done = train(
+        tmp_path, "--preset", "paper", "--backbone", "dinov2.vitb14", "--backbone-weights", dino,
+        "--steps", "2", "--crops", "0", "--validate-every", "0",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    weights = tmp_path / "out" / "weights.safetensors"
+    mapper, card, _ = checkpoint.load(weights)
+    assert (card.backbone, card.channels, card.width, card.heads) == ("dinov2.vitb14", 768, 384, 6)
+    released = json.loads(Path(__file__).with_name("released_layout.json").read_text())["tensors"]
+    shapes = {k: list(v.shape) for k, v in mapper.state_dict().items()}
+    assert {k: v for k, v in shapes.items() if not k.startswith("input_")} == {
+        k: v for k, v in released.items() if k.startswith("sphere_mapper.")
+    }
+    model = load_model("sphere", device="cpu", weights=str(weights), backbone_weights=dino)
+    found = evaluate(
+        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
+        cache=tmp_path / "cache",
+    )  # fmt: skip
+    assert 0 <= found.headline("kap-cvpr24") <= 1

@@ -1,0 +1,126 @@
+"""The metrics for training loops are the functions, batch by batch and rank by rank."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import kapbench
+from kapbench.errors import KapbenchError
+
+pytest.importorskip("torchmetrics", reason="needs the extra torchmetrics")
+from kapbench.torchmetrics import (
+    KeypointAveragePrecision,
+    PercentageOfCorrectKeypoints,
+)
+
+KAP_RULES = ("kap-cvpr24", "kap-neurips25", "kap-neurips25-fixed", "kap-v1")
+PCK_RULES = ("pck-sd-dino", "pck-geoaware", "pck-geoaware-soft", "pck-v1")
+
+
+def pairs(n=9, seed=0):
+    """Maps with ties, points of which some are absent; sizes that differ."""
+    rng = np.random.default_rng(seed)
+    maps, points = [], []
+    for _ in range(n):
+        q = int(rng.integers(1, 6))
+        maps.append(rng.integers(0, 9, (q, 6, 6)).astype(np.float32) / 8)
+        xy = rng.uniform(0, 60, (q, 2))
+        xy[rng.random(q) < 0.3] = np.nan
+        points.append(xy)
+    sizes = rng.uniform(20, 60, n)
+    return maps, points, sizes.tolist(), [(60, 40 + 5 * (i % 3)) for i in range(n)]
+
+
+def batches(columns, edges=(0, 4, 5, 9)):
+    for start, end in pairwise(edges):
+        yield [column[start:end] for column in columns]
+
+
+@pytest.mark.parametrize("rule", KAP_RULES + PCK_RULES)
+@pytest.mark.parametrize("alpha", [0.1, 0.3])
+def test_equal_to_the_function_in_every_rule(rule, alpha):
+    kind, function = (
+        (KeypointAveragePrecision, kapbench.kap)
+        if rule in KAP_RULES
+        else (PercentageOfCorrectKeypoints, kapbench.pck)
+    )
+    columns = pairs()
+    metric = kind(rule=rule, alpha=alpha)
+    for batch in batches(columns):
+        metric.update(*batch)
+    assert float(metric.compute()) == function(*columns, rule=rule, alpha=alpha)
+
+
+def test_tensors_are_taken():
+    maps, points, sizes, images = pairs()
+    one, two = KeypointAveragePrecision(), KeypointAveragePrecision()
+    one.update(maps, points, sizes, images)
+    as_tensors = [torch.tensor(m, requires_grad=True).bfloat16() for m in maps]
+    two.update(as_tensors, [torch.tensor(p) for p in points], torch.tensor(sizes), images)
+    assert float(one.compute()) == float(two.compute())  # eighths are exact in bfloat16
+
+
+def test_categories_are_averaged():
+    columns = pairs(8)
+    metric = KeypointAveragePrecision()
+    metric.update(*columns, category=[0, 1] * 4)
+    single = [kapbench.kap(*[column[c::2] for column in columns]) for c in (0, 1)]
+    assert float(metric.compute()) == pytest.approx(np.mean(single), abs=1e-12)
+
+
+def test_a_pair_that_a_sampler_repeats_counts_once():
+    columns = pairs()
+    metric = KeypointAveragePrecision()
+    metric.update(*columns, pair_id=range(9))
+    metric.update(*[column[:2] for column in columns], pair_id=[0, 1])
+    assert float(metric.compute()) == kapbench.kap(*columns)
+    metric.reset()
+    with pytest.warns(UserWarning, match="before the ``update``"):
+        assert torch.isnan(metric.compute())
+
+
+def test_wrong_rules_and_arrays_are_named():
+    with pytest.raises(KapbenchError, match="no KAP rule"):
+        KeypointAveragePrecision(rule="pck-v1")
+    with pytest.raises(KapbenchError, match="from similarity maps alone"):
+        PercentageOfCorrectKeypoints(rule="pck-dift")
+    maps, points, sizes, images = pairs()
+    with pytest.raises(KapbenchError, match="pair 0"):
+        KeypointAveragePrecision().update([maps[0] * np.nan], points[:1], sizes[:1], images[:1])
+
+
+SCRIPT = """
+import sys
+import torch
+sys.path.insert(0, {here!r})
+from test_torchmetrics import KeypointAveragePrecision, pairs
+torch.distributed.init_process_group("gloo")
+rank = torch.distributed.get_rank()
+metric = KeypointAveragePrecision()
+import warnings
+warnings.simplefilter('ignore')  # a rank without pairs is what is tested
+for i in range(9):
+    if i % 2 == rank and i < {last}:
+        metric.update(*[column[i : i + 1] for column in pairs()])
+print("kap", repr(float(metric.compute())), flush=True)
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize("last", [9, 1])  # with 1, the second rank has seen nothing
+def test_two_ranks_agree_with_one(tmp_path, last):
+    script = tmp_path / "ranks.py"
+    script.write_text(SCRIPT.format(here=str(Path(__file__).parent), last=last))
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         str(script)], capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stdout.splitlines() if line.startswith("kap")]
+    expected = kapbench.kap(*[column[:last] for column in pairs()])
+    assert said == [f"kap {expected!r}"] * 2
