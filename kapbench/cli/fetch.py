@@ -31,13 +31,14 @@ def fetch(name: str, data_root: Path | None, url: str | None, archive: Path | No
       kapbench fetch spair
       kapbench fetch spair --data-root /data
       kapbench fetch spair --archive SPair-71k.tar.gz
+      kapbench fetch ap-10k                      # says what a browser must fetch, and from where
     """
     from kapbench.datasets import fetch as fetching
     from kapbench.datasets import roots, sources
 
     source, root = sources.source(name), roots.data_root(data_root)
     click.echo(f"{source.title}\n  licence: {source.licence}\n  cite:    {source.citation}")
-    place = archive or url or source.url
+    place = archive or url or source.url or str(source.page)
     with _progress(place, root) as report:
         found = fetching.fetch(source, root, report, url=url, archive=archive)
     click.echo(_result(found))

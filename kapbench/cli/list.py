@@ -22,16 +22,33 @@ Line = dict[str, Any]
 @data_root
 @runs_root
 @click.option("--split", default="test", show_default=True, help="Of the data sets.")
+@click.option(
+    "--check",
+    "checked",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A manifest of your own: say every problem, with its line or key.",
+)
 @output_format("text", "json")
-def list_(what: str, data_root: Path | None, runs_root: Path, split: str, how: str) -> None:
+def list_(
+    what: str,
+    data_root: Path | None,
+    runs_root: Path,
+    split: str,
+    checked: Path | None,
+    how: str,
+) -> None:
     """List what `run` and `compare` can be given.
 
     \b
     Examples:
       kapbench list models
       kapbench list datasets --data-root /data
+      kapbench list datasets --check mine.json
       kapbench list runs --format json
     """
+    if checked is not None:
+        check_manifest(what, checked)
+        return
     makers: dict[str, Callable[[], Iterator[Line]]] = {
         "models": models,
         "datasets": lambda: datasets(split, data_root),
@@ -48,6 +65,23 @@ def list_(what: str, data_root: Path | None, runs_root: Path, split: str, how: s
         click.echo(_text(what, line))
 
 
+def check_manifest(what: str, path: Path) -> None:
+    """Says every problem of a manifest. KapbenchError where there is one."""
+    from kapbench.datasets.manifest import manifest
+    from kapbench.datasets.manifest_check import problems
+
+    if what != "datasets":
+        raise KapbenchError("--check is of data sets", fix=f"kapbench list datasets --check {path}")
+    found = problems(path)
+    for key, said in found:
+        click.echo(f"{path}, {key}: {said}")
+    if found:
+        raise KapbenchError(
+            f"{len(found)} problems", place=path, fix="mend them; see docs/datasets/manifest.md"
+        )
+    click.echo(f"{path} is in order: {manifest(str(path)).coverage}; run it as manifest:{path}")
+
+
 def models() -> Iterator[Line]:
     """Registered models; no module of theirs is imported."""
     for entry in _entries("models"):
@@ -62,7 +96,11 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
     from kapbench.evaluation import load_dataset
 
     for entry in _entries("datasets"):
-        line: Line = {"name": entry.name, "summary": summary(entry), "where": entry.value}
+        of_file = "FILE" * entry.name.endswith(":")
+        line: Line = {"name": entry.name + of_file, "summary": summary(entry), "where": entry.value}
+        if of_file:
+            yield line | {"state": "yours", "coverage": line["summary"]}
+            continue
         try:
             found = load_dataset(entry.name, split=split, data_root=root, build=False)
             coverage = found.coverage
@@ -70,7 +108,10 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
             yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
             continue
         state = "present" if coverage.complete else "partial"
-        yield line | {"state": state, "coverage": str(coverage)}
+        n_images, licence = len(found.views()), found.licence
+        yield line | {
+            "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence
+        }  # fmt: skip
 
 
 def rules() -> Iterator[Line]:
@@ -129,7 +170,9 @@ def _text(what: str, line: Line) -> str:
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
         absent = "absent: " if line["state"] == "absent" else ""  # a coverage says its own state
-        return f"{name} {absent}{line['coverage']}"
+        images = f", {line['n_images']:,} images" if "n_images" in line else ""
+        licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
+        return f"{name} {absent}{line['coverage']}{images}{licence}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

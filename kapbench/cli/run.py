@@ -96,6 +96,8 @@ def run(
     job = _Job(dataset, rules, categories, quiet=quiet, **running)
     named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
+    for remark in getattr(dataset, "remarks", ()):
+        job.say(f"note: {remark}")
     done = job.score(model, named | typed("models", model, options))
     shown = {done.folder: done.card}
     if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -15,7 +15,7 @@ from kapbench.datasets.download import PAUSES_S, TIMEOUT_S, download
 from kapbench.datasets.sources import Source
 from kapbench.datasets.unpack import unpack
 from kapbench.errors import KapbenchError
-from kapbench.files import write_atomically
+from kapbench.files import file_hash, write_atomically
 from kapbench.protocols import Dataset
 from kapbench.types import Coverage
 
@@ -45,6 +45,7 @@ class Record:
     sha256: str
     size: int
     date: str
+    more: dict[str, str] = field(default_factory=dict)  # SHA-256 of the further files
 
     @classmethod
     def path(cls, source: Source, root: Path) -> Path:
@@ -103,22 +104,42 @@ def fetch(
         archive = archive or _download(source, root, report, timeout_s, pauses_s)
         try:
             sha256, hash_from = _check(archive, source, root, report)
-            unpack(
-                archive,
-                folder,
-                lambda done, total: report("unpacking", done, total),
-                check=lambda inside: _check_content(archive, source, inside),
-            )
+            more = _unpack(archive, source, root, report, timeout_s, pauses_s)
         except KapbenchError as error:
             if own and error.place == archive:  # what is wrong is the file: fetch it anew next time
                 archive.unlink(missing_ok=True)
             raise
         if hash_from == "first":
             today = dt.datetime.now(dt.UTC).date().isoformat()
-            Record(source.url, sha256, archive.stat().st_size, today).write(source, root)
+            said = source.url or source.page or ""
+            Record(said, sha256, archive.stat().st_size, today, more).write(source, root)
         if own:
             archive.unlink()
         return Fetched(folder, str(_coverage(source, root)), sha256, hash_from)
+
+
+def _unpack(
+    archive: Path,
+    source: Source,
+    root: Path,
+    report: Report,
+    timeout_s: float,
+    pauses_s: tuple[float, ...],
+) -> dict[str, str]:
+    """Puts the archive's files in place, and the further ones beside them: their SHA-256."""
+    more: dict[str, str] = {}
+
+    def complete(inside: Path) -> None:
+        for address, name in source.more:
+            place = inside / source.folder / name
+            download(address, place, lambda *_: None, timeout_s=timeout_s, pauses_s=pauses_s)
+            more[name] = file_hash(place)
+        _check_more(more, source, root)
+        _check_content(archive, source, inside)
+
+    folder = root / source.folder
+    unpack(archive, folder, lambda done, total: report("unpacking", done, total), check=complete)
+    return more
 
 
 def _download(
@@ -127,6 +148,12 @@ def _download(
     """The archive below the root; one that an interrupted run has left there is used."""
     to = root / source.file_name
     if not to.exists():
+        if source.url is None:
+            raise KapbenchError(
+                f"{source.title} cannot be fetched without a browser", place=source.page,
+                fix=f"download {source.file_name} there, then `kapbench fetch {source.name} "
+                f"--archive {source.file_name}`; or put its folder {source.folder} below {root}",
+            )  # fmt: skip
         download(
             source.url,
             to,
@@ -159,6 +186,18 @@ def _check(archive: Path, source: Source, root: Path, report: Report) -> tuple[s
             fix=fix,
         )
     return found, hash_from
+
+
+def _check_more(found: dict[str, str], source: Source, root: Path) -> None:
+    """Raises KapbenchError where a further file is not what it was at the first download."""
+    record = Record.read(source, root)
+    for name, sha256 in found.items():
+        if record is not None and record.more.get(name, sha256) != sha256:
+            raise KapbenchError(
+                f"{name} is not what it was on {record.date}: sha256 {sha256}, recorded "
+                f"{record.more[name]}", place=Record.path(source, root),
+                fix="remove that file to accept what is fetched next as the first",
+            )  # fmt: skip
 
 
 def _sha256(path: Path, report: Report) -> str:

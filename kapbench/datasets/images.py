@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 
 from kapbench.errors import KapbenchError
 
@@ -22,9 +22,44 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarra
     Raises:
         KapbenchError: missing, truncated, no image, or of another size.
     """
-    image = _open(path).convert("RGB")
+    image = _as_rgb(_open(path))
     _check_size(image, size, path, "image", "fetch the data set again")
     return np.asarray(image)
+
+
+def read_upright(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """As `read_rgb`, turned as EXIF says: for annotations made on what a viewer shows."""
+    image = _as_rgb(ImageOps.exif_transpose(_open(path)))
+    _check_size(image, size, path, "image", "say exif=false if the points are those of the file")
+    return np.asarray(image)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Eight bits a channel. Sixteen are scaled down, transparent pixels lie on white."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        levels = np.asarray(image, np.float64)
+        scale = 257 if levels.max(initial=0) > 255 else 1
+        return Image.fromarray((levels / scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if "A" in image.getbands() or "transparency" in image.info:
+        seen = image.convert("RGBA")
+        ground = Image.new("RGBA", seen.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, seen).convert("RGB")
+    return image.convert("RGB")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height as stored, from the header alone. KapbenchError as `read_rgb`."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except FileNotFoundError as error:
+        raise KapbenchError(
+            "image not found", place=path, fix="fetch the data set again"
+        ) from error
+    except _BROKEN as error:
+        raise KapbenchError(
+            f"image cannot be read: {error}", place=path, fix="fetch the data set again"
+        ) from error
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:

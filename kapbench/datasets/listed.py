@@ -29,6 +29,8 @@ class Listed:
         n_expected: Pairs of the whole data set; None: as many as there are.
         more_views: Images that no pair names, e.g. of a training set.
         read: Pixels at a path, of the size that a view states.
+        mirrored: Ids of images that are shown left for right.
+        remarks: What looks wrong but may be meant, in words.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Listed:
     n_expected: int | None = None
     more_views: Sequence[View] = ()
     read: Reader = read_rgb
+    remarks: tuple[str, ...] = ()
+    mirrored: frozenset[str] = frozenset()
 
     @functools.cached_property
     def coverage(self) -> Coverage:
@@ -70,7 +74,8 @@ class Listed:
                 f"no photograph of '{view.image_id}' is here", place=self.name,
                 fix=f"`kapbench fetch {self.name}` says where the photographs come from",
             )  # fmt: skip
-        return self.read(self.paths[view.image_id], view.size)
+        found = self.read(self.paths[view.image_id], view.size)
+        return np.ascontiguousarray(found[:, ::-1]) if view.image_id in self.mirrored else found
 
     def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
         return None if view.mask is None else read_mask(view.mask, view.size)

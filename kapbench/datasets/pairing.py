@@ -7,7 +7,7 @@ does not change them.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,14 +27,23 @@ class PairRule:
     seed: int = 0
     min_shared: int = 1
 
-    def draw(self, views: Sequence[View]) -> Iterator[tuple[View, View]]:
-        """Pairs of one category's images, source then target, in the order of their ids."""
+    def draw(
+        self, views: Sequence[View], kinds: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[View, View]]:
+        """Pairs of one category's images, source then target, in the order of their ids.
+
+        Args:
+            kinds: Of each image by its id; only pairs of two different kinds are drawn then.
+        """
         ordered = sorted(views, key=lambda view: view.image_id)
         if not ordered:
             return
         visible = np.stack([view.keypoints.visible for view in ordered]).astype(np.int64)
         shared = visible @ visible.T
         np.fill_diagonal(shared, -1)
+        if kinds is not None:
+            codes = np.unique([kinds[view.image_id] for view in ordered], return_inverse=True)[1]
+            shared[codes[:, None] == codes[None]] = -1
         allowed = np.argwhere(shared >= self.min_shared)
         if self.n is not None and self.n < len(allowed):
             word = zlib.crc32(ordered[0].category.encode())

@@ -10,36 +10,138 @@ class Source:
     """An archive on its maker's server.
 
     `sha256` and `size` (bytes) are None where the maker states none: the hash of the first
-    download is recorded then, and checked from then on.
+    download is recorded then, and checked from then on. `url` is None where a browser is needed:
+    `page` says where it is then. `more` are further files: address, path below the folder.
     """
 
     name: str
     title: str
-    url: str
+    url: str | None
     file_name: str
     folder: str  # what it unpacks to, below the data root
     licence: str
     citation: str
     sha256: str | None = None
     size: int | None = None
+    page: str | None = None
+    more: tuple[tuple[str, str], ...] = ()
 
 
-SOURCES = {
-    source.name: source
-    for source in (
-        Source(
-            name="spair",
-            title="SPair-71k",
-            url="https://cvlab.postech.ac.kr/research/SPair-71k/data/SPair-71k.tar.gz",
-            file_name="SPair-71k.tar.gz",
-            folder="SPair-71k",
-            licence="none stated; its makers ask to be cited "
-            "(photographs: Flickr users', by way of PASCAL VOC)",
-            citation="Min, Lee, Ponce, Cho: SPair-71k: A Large-scale Benchmark for Semantic "
-            "Correspondence. arXiv:1908.10543, 2019",
+_CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
+_ALL = (
+    Source(
+        name="spair",
+        title="SPair-71k",
+        url="https://cvlab.postech.ac.kr/research/SPair-71k/data/SPair-71k.tar.gz",
+        file_name="SPair-71k.tar.gz",
+        folder="SPair-71k",
+        licence="none stated; its makers ask to be cited "
+        "(photographs: Flickr users', by way of PASCAL VOC)",
+        citation="Min, Lee, Ponce, Cho: SPair-71k: A Large-scale Benchmark for Semantic "
+        "Correspondence. arXiv:1908.10543, 2019",
+    ),
+    Source(
+        name="spair-u",
+        title="SPair-U",
+        url="https://groups.inf.ed.ac.uk/hbilen-data/data/JamaisVuData/SPair-U.zip",
+        file_name="SPair-U.zip",
+        folder="SPair-U",
+        licence="none stated; needs SPair-71k's photographs",
+        citation="Mariotti, Du, Bhalgat, Mac Aodha, Bilen: Jamais Vu: Exposing the Generalization "
+        "Gap in Supervised Semantic Correspondence. NeurIPS 2025",
+    ),
+    Source(
+        name="pf-pascal",
+        title="PF-PASCAL",
+        url="http://www.di.ens.fr/willow/research/proposalflow/dataset/PF-dataset-PASCAL.zip",
+        file_name="PF-dataset-PASCAL.zip",
+        folder="PF-dataset-PASCAL",
+        licence="none stated; lists MIT (photographs: Flickr users', by way of PASCAL VOC)",
+        citation="Ham, Cho, Schmid, Ponce: Proposal Flow: Semantic Correspondences from Object "
+        "Proposals. TPAMI 40(7), 2018",
+        more=(
+            (
+                f"{_CNNGEOMETRIC}/test_pairs_pf_pascal.csv",
+                "test_pairs_pf_pascal.csv",
+            ),
         ),
-    )
-}
+    ),
+    Source(
+        name="pf-willow",
+        title="PF-WILLOW",
+        url="http://www.di.ens.fr/willow/research/proposalflow/dataset/PF-dataset.zip",
+        file_name="PF-dataset.zip",
+        folder="PF-dataset",
+        licence="none stated",
+        citation="Ham, Cho, Schmid, Ponce: Proposal Flow: Semantic Correspondences from Object "
+        "Proposals. TPAMI 40(7), 2018",
+        more=(("https://www.robots.ox.ac.uk/~xinghui/sd4match/test_pairs.csv", "test_pairs.csv"),),
+    ),
+    Source(
+        name="willow",
+        title="WILLOW-ObjectClass",
+        url="http://www.di.ens.fr/willow/research/graphlearning/WILLOW-ObjectClass_dataset.zip",
+        file_name="WILLOW-ObjectClass_dataset.zip",
+        folder="WILLOW-ObjectClass",
+        licence="none stated; its makers ask to be cited",
+        citation="Cho, Alahari, Ponce: Learning Graphs to Match. ICCV 2013",
+    ),
+    Source(
+        name="cub",
+        title="CUB-200-2011",
+        url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
+        file_name="CUB_200_2011.tgz",
+        folder="CUB_200_2011",
+        licence="none stated (photographs: Flickr users')",
+        citation="Wah, Branson, Welinder, Perona, Belongie: The Caltech-UCSD Birds-200-2011 "
+        "Dataset. CNS-TR-2011-001, 2011",
+    ),
+    Source(
+        name="ap-10k",
+        title="AP-10K",
+        url=None,
+        file_name="ap-10k.zip",
+        folder="ap-10k",
+        licence="CC-BY-4.0",
+        citation="Yu, Xu, Zhang, Zhao, Guan, Tao: AP-10K: A Benchmark for Animal Pose Estimation "
+        "in the Wild. NeurIPS Datasets and Benchmarks 2021",
+        page="https://drive.google.com/file/d/1-FNNGcdtAQRehYYkGY1y4wzFNg4iWNad (Google Drive)",
+    ),
+    Source(
+        name="awa-pose",
+        title="AwA-Pose",
+        url=None,
+        file_name="AwA-Pose.zip",
+        folder="AwA-Pose",
+        licence="MIT (annotations); photographs of AwA2 have licences of their own",
+        citation="Banik, Li, Dong: A Novel Dataset for Keypoint Detection of Quadruped Animals "
+        "from Images. arXiv:2108.13958, 2021",
+        page="https://github.com/prinik/AwA-Pose, and AwA2's JPEGImages beside Annotations_json",
+    ),
+    Source(
+        name="tss",
+        title="TSS",
+        url=None,
+        file_name="TSS_CVPR2016.zip",
+        folder="TSS_CVPR2016",
+        licence="none stated",
+        citation="Taniai, Sinha, Sato: Joint Recovery of Dense Correspondence and Cosegmentation "
+        "in Two Images. CVPR 2016",
+        page="https://drive.google.com/file/d/0B-VxeI7PlJE1U3FyTGVpbUFtcjg (Google Drive)",
+    ),
+    Source(
+        name="freiburg-cars",
+        title="Freiburg static cars",
+        url=None,
+        file_name="freiburg_static_cars_52_v1.1.tar.gz",
+        folder="freiburg_static_cars_52_v1.1",
+        licence="research only",
+        citation="Sedaghat, Brox: Unsupervised Generation of a Viewpoint Annotated Car Dataset "
+        "from Videos. ICCV 2015",
+        page="https://lmb.informatik.uni-freiburg.de/resources/datasets (Freiburg static cars 52)",
+    ),
+)
+SOURCES = {source.name: source for source in _ALL}
 
 
 def source(name: str) -> Source:

@@ -2,13 +2,19 @@
 
 import functools
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
+from kapbench.errors import KapbenchError
+
+_SIDE = re.compile(r"(?<![a-z])(left|right|l|r)(?![a-z])")
+_OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 Symmetry = tuple[Int[np.ndarray, "K"], Int[np.ndarray, "K"]]
 
 
@@ -28,6 +34,17 @@ def of_table(
     return group_of, twins
 
 
+def mirror_by_name(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Twins of keypoints that bear their side's name: left and right, or L and R, as a word."""
+    known = {name.strip().lower(): k for k, name in enumerate(names)}
+    found = []
+    for k, name in enumerate(names):
+        other = _SIDE.sub(lambda m: _OTHER[m[0]], name.strip().lower())
+        if k < known.get(other, -1):
+            found.append((k, known[other]))
+    return found
+
+
 def categories(dataset: str = "spair") -> tuple[str, ...]:
     """All categories of a table, by alphabet."""
     return tuple(sorted(_facts(dataset)))
@@ -44,6 +61,48 @@ def symmetry(category: str, dataset: str = "spair") -> Symmetry:
     """Groups and twins of a category, see `of_table`."""
     facts = _facts(dataset)[category]
     return of_table(facts["n_keypoints"], facts["groups"], facts["mirror"])
+
+
+def read_override(path: str | Path, category: str, n_keypoints: int) -> Symmetry:
+    """A user's own table: {"categories": {NAME: {"groups": [[…]], "mirror": [[left, right]]}}}.
+
+    Raises:
+        KapbenchError: no such file or category; ids beyond the category's own; twins that are not
+            each other's, or of two groups.
+    """
+    place = Path(path).expanduser()
+    try:
+        facts = json.loads(place.read_text("utf-8"))["categories"][category]
+        groups, mirror = facts.get("groups", []), facts["mirror"]
+        ids = [int(k) for members in (*groups, *mirror) for k in members]
+        pairs_of_two = all(len(pair) == 2 for pair in mirror)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KapbenchError(
+            f"no symmetry table of '{category}': {type(error).__name__} {error}", place=place,
+            fix='give {"categories": {"' + category + '": {"groups": [], "mirror": []}}}',
+        ) from error  # fmt: skip
+    found = of_table(n_keypoints, groups, mirror) if _within(ids, n_keypoints) else None
+    if found is None or not pairs_of_two or not _consistent(*found, len(mirror)):
+        raise KapbenchError(
+            f"symmetry of '{category}' is not sound", place=place,
+            fix=f"ids run from 0 to {n_keypoints - 1}; a keypoint has one twin and one group, and "
+            "twins share theirs",
+        )  # fmt: skip
+    return found
+
+
+def _within(ids: Sequence[int], n_keypoints: int) -> bool:
+    return all(0 <= k < n_keypoints for k in ids)
+
+
+def _consistent(groups: Int[np.ndarray, "K"], twins: Int[np.ndarray, "K"], n_mirrored: int) -> bool:
+    """Whether twins are each other's, of one group, and as many as were given."""
+    own = np.arange(len(twins))
+    return bool(
+        (twins[twins] == own).all()
+        and (groups[twins] == groups).all()
+        and (twins != own).sum() == 2 * n_mirrored
+    )
 
 
 @functools.cache

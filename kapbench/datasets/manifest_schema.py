@@ -1,0 +1,65 @@
+"""What a manifest may hold: the user's own images, keypoints and pairs in one JSON file."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt
+
+_Name = Annotated[str, Field(min_length=1)]
+Point = tuple[FiniteFloat, FiniteFloat]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Category(_Frozen):
+    """Keypoints of a category by name, in the order of their ids."""
+
+    keypoints: Annotated[list[_Name], Field(min_length=1)]
+    groups: list[list[_Name]] = []  # repeated parts
+    mirror: list[tuple[_Name, _Name]] | None = None  # twins; null: by left and right in the names
+
+
+class Image(_Frozen):
+    """One object in one photograph; pixels are continuous, x right, y down."""
+
+    path: _Name  # relative to the manifest
+    category: _Name
+    keypoints: dict[_Name, Point | None]  # null, or left out: not shown
+    id: _Name | None = None  # default: the path without its ending
+    width: PositiveInt | None = None  # default: the photograph's own
+    height: PositiveInt | None = None
+    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None  # x1 y1 x2 y2
+    azimuth_bin: Annotated[int, Field(ge=0, lt=8)] | None = None
+    mask: _Name | None = None
+    truncated: bool | None = None
+    occluded: bool | None = None
+
+
+class Rule(_Frozen):
+    """How pairs are drawn where none are listed: see kapbench.datasets.pairing."""
+
+    n: PositiveInt | None = None  # of a category; null: all
+    seed: NonNegativeInt = 0
+    min_shared: NonNegativeInt = 1
+
+
+class Manifest(_Frozen):
+    """A data set of your own."""
+
+    name: _Name
+    categories: Annotated[dict[_Name, Category], Field(min_length=1)]
+    images: Annotated[list[Image], Field(min_length=2)]
+    pairs: list[tuple[_Name, _Name]] | None = None  # source and target, by id
+    rule: Rule = Rule()
+    size_from: Literal["box", "image"] = "box"  # what T is the longer side of
+    has_absent: bool = True  # whether a source keypoint can be absent from the target
+    exif: bool = False  # whether photographs are turned as EXIF says
+    split: _Name = "test"
+    licence: str = "not stated"
+    citation: str = "not stated"
+
+
+def image_id(image: Image) -> str:
+    return image.id or str(PurePosixPath(image.path).with_suffix(""))

@@ -1,0 +1,88 @@
+"""PF-WILLOW (Ham et al. 2018): 900 pairs of ten points each."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from kapbench.datasets import annotations as read
+from kapbench.datasets.images import image_size
+from kapbench.datasets.listed import Listed
+from kapbench.datasets.sources import SOURCES
+from kapbench.errors import KapbenchError
+from kapbench.types import Pair, View
+
+NAME, N_POINTS = "pf-willow", 10
+SOURCE = SOURCES[NAME]
+LISTS = ("test_pairs.csv", "test_pairs_pf.csv", "test_pairs_pf_willow.csv")
+FIX = read.get_it(NAME, SOURCE.folder)
+
+
+def pf_willow(
+    split: str = "test", root: str | Path | None = None, photographs: bool = True
+) -> Listed:
+    """PF-WILLOW; T is the longer side of the box around the target's own points.
+
+    A point at (-1, -1) is padding of some copies of the list and is no point.
+
+    Args:
+        split: test, which is all there is.
+        root: The data root that holds the folder PF-dataset, or that folder.
+        photographs: Whether pairs without photographs are left out; without, all are there, and an
+            image is the smallest that holds its points.
+
+    Raises:
+        KapbenchError: another split, no list, or a line that cannot be understood.
+    """
+    read.choose("split", split, ("test",), NAME)
+    folder = read.folder_of(root, SOURCE.folder)
+    path = next((p for p in (folder / name for name in LISTS) if p.is_file()), folder / LISTS[0])
+    content = read.read_bytes(path, FIX)
+    lines = list(csv.reader(read.read_text(path, FIX).splitlines()))[1:]
+    pairs, paths, categories = [], dict[str, Path](), set()
+    for number, line in enumerate(lines, start=2):
+        place = f"{path}, line {number}"
+        if len(line) != 2 + 4 * N_POINTS:
+            raise KapbenchError(
+                f"{len(line)} columns, not {2 + 4 * N_POINTS}", place=place,
+                fix="two images, then 10 x and 10 y of the first, 10 x and 10 y of the second",
+            )  # fmt: skip
+        categories.add(Path(line[0]).parent.name)
+        files = [_photograph(folder, name) for name in line[:2]]
+        if photographs and None in files:
+            continue
+        views = [
+            _view(name, file, line[2 + 20 * i : 22 + 20 * i], place)
+            for i, (name, file) in enumerate(zip(line[:2], files, strict=True))
+        ]
+        paths |= {v.image_id: f for v, f in zip(views, files, strict=True) if f is not None}
+        pairs.append(_pair(f"{number - 2:03d}", views[0], views[1]))
+    if not pairs:
+        raise KapbenchError("no photograph of the list is here", place=folder, fix=FIX)
+    return Listed(
+        NAME, split, read.revision([content, str(photographs)]), SOURCE.licence, SOURCE.citation,
+        pairs, paths, has_absent=False, expected=tuple(sorted(categories)), n_expected=len(lines),
+    )  # fmt: skip
+
+
+def _photograph(folder: Path, name: str) -> Path | None:
+    """Lists name it from the folder above, or from the data set's own."""
+    tried = (folder / name, folder / Path(*Path(name).parts[1:]), folder.parent / name)
+    return next((path for path in tried if path.is_file()), None)
+
+
+def _view(name: str, file: Path | None, line: list[str], place: str) -> View:
+    values = read.numbers(line, place, "coordinate")
+    xy = np.stack([values[:N_POINTS], values[N_POINTS:]], axis=1)
+    points = read.keypoints(xy, ~(xy == -1).all(axis=1))
+    if not points.visible.any() or np.nanmin(points.xy) < 0:
+        raise KapbenchError("a point outside its image", place=place, fix="mend the line")
+    box = read.box_around(points)
+    size = read.holding(box, points) if file is None else image_size(file)
+    path = Path(name)
+    return View(f"{path.parent.name}/{path.stem}", path.parent.name, size, box, points)
+
+
+def _pair(pair_id: str, source: View, target: View) -> Pair:
+    size = read.longer_side(target.bbox)
+    return Pair(pair_id, source, target, size, np.full(N_POINTS, -1), np.arange(N_POINTS))
