@@ -62,10 +62,11 @@ def ap_10k(
         else read_override(symmetry_file, "animal", N_KEYPOINTS)
     )  # fmt: skip
     views, paths, remarks = _views(file, path, folder)
-    found = []
+    found, everyone = [], list[View]()
     for category, members in sorted(_cast(views, file, kind).items()):
         kinds = {view.image_id: label for view, label in members}
         cast = [_of(view, category) for view, _ in members]
+        everyone += cast
         for s, t in rule.draw(cast, None if kind == "intra" else kinds):
             pair_id = f"{category}:{s.image_id}>{t.image_id}"
             found.append(Pair(pair_id, s, t, read.longer_side(t.bbox), groups, twins))
@@ -75,7 +76,7 @@ def ap_10k(
     said = (kind, repr(rule), *sorted(crowds()))
     return Listed(
         name, split, read.revision([file.content, *tables, *said]), SOURCE.licence,
-        SOURCE.citation, found, paths, remarks=remarks,
+        SOURCE.citation, found, paths, remarks=remarks, more_views=everyone,
     )  # fmt: skip
 
 

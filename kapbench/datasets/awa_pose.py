@@ -60,7 +60,7 @@ def awa_pose(
         else read_override(symmetry_file, "quadruped", len(names))
     )  # fmt: skip
     contents: list[bytes | str] = [repr(rule), str(photographs), groups.tobytes(), twins.tobytes()]
-    found, paths, animals = [], dict[str, Path](), []
+    found, paths, animals, everyone = [], dict[str, Path](), [], list[View]()
     for path in _files(folder):
         animals.append(path.stem)
         contents.append(read.read_bytes(path, FIX))
@@ -69,6 +69,7 @@ def awa_pose(
             views.append(view)
             if photographs:
                 paths[view.image_id] = photograph
+        everyone += views
         found += [
             Pair(_pair_id(s, t), s, t, read.longer_side(t.bbox), groups, twins)
             for s, t in rule.draw(views)
@@ -76,11 +77,11 @@ def awa_pose(
     if not found:
         raise KapbenchError(
             "no photograph of AwA2 is here", place=folder / "JPEGImages",
-            fix=FIX + "; or -o photographs=false for the annotations alone",
+            fix=FIX + "; or --dataset-option photographs=false for the annotations alone",
         )  # fmt: skip
     return Listed(
         NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, found, paths,
-        expected=tuple(animals),
+        expected=tuple(animals), more_views=everyone,
     )  # fmt: skip
 
 

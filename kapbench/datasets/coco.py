@@ -68,6 +68,7 @@ def coco(
         f"coco.{file_path.stem}", split, read.revision(contents), "that of the file's photographs",
         "that of the file's makers", found, views.paths,
         read=read_upright if exif else read_rgb, remarks=views.remarks(file),
+        more_views=[view for of in views.by_category.values() for view in of],
     )  # fmt: skip
 
 

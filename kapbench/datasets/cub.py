@@ -1,5 +1,6 @@
 """CUB-200-2011 (Wah et al. 2011): 200 species of birds, 15 parts."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,7 @@ def cub(
     return Listed(
         NAME, split, read.revision([*tables.read.values(), *said]), SOURCE.licence,
         SOURCE.citation, found, paths, expected=tuple(sorted(tables.species.values())),
+        more_views=[view for of in views.values() for view in of],
         n_expected=None if not photographs or len(paths) == len(wanted) else pairs * 200,
     )  # fmt: skip
 
@@ -153,9 +155,12 @@ class _Tables:
 
 def _number(words: list[str], place: str) -> list[float]:
     try:
-        return [float(w) for w in words]  # 177,000 lines: numbers() would take seconds
+        found = [float(w) for w in words]  # 177,000 lines: numbers() would take seconds
     except ValueError:
+        found = []
+    if not found or not all(map(math.isfinite, found)):
         return list(read.numbers(words, place))
+    return found
 
 
 def _pair_id(source: View, target: View) -> str:

@@ -1,5 +1,6 @@
 """Every problem of a manifest, all at once: what its schema cannot see."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +40,28 @@ def problems(path: Path) -> list[Problem]:
     try:
         manifest = _validated(path, content)
     except ValidationError as error:
-        return [(_key(e["loc"]), e["msg"].lower()) for e in error.errors()]
-    return [*_of_categories(manifest), *_of_images(manifest, path.parent), *_of_pairs(manifest)]
+        found = [(_key(e["loc"]), e["msg"].lower()) for e in error.errors()]
+    else:
+        found = [
+            *_of_categories(manifest), *_of_images(manifest, path.parent), *_of_pairs(manifest)
+        ]  # fmt: skip
+    return [(_line(key), said) for key, said in found] if _is_table(path) else found
 
 
 def _validated(path: Path, content: bytes) -> Manifest:
-    if path.suffix.lower() == ".csv":  # all of a table is text
+    if _is_table(path):  # all of it is text
         return Manifest.model_validate(from_csv(read.read_text(path, FIX), path))
     read.read_json(content, path)
     return Manifest.model_validate_json(content, strict=True)
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _line(key: str) -> str:
+    """An image's number as its line in a table, the first below the head being 2."""
+    return re.sub(r"^images\[(\d+)\]\.?", lambda m: f"line {int(m[1]) + 2}, ", key)
 
 
 def _key(place: tuple[int | str, ...]) -> str:

@@ -87,7 +87,8 @@ def _named(path: Path) -> tuple[str, tuple[str, str]]:
 
 def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, View]:
     own = spair / "ImageAnnotation" / category / f"{stem}.json"
-    base = parse_view(read.read_bytes(own, read.get_it("spair", SPAIR.folder)), own, category, None)
+    whole = read.read_bytes(own, read.get_it("spair", SPAIR.folder))
+    base = parse_view(whole, own, category, None)
     path = folder / "ExtraImageAnnotation" / category / f"{stem}.json"
     content = read.read_bytes(path, FIX)
     given: Any = read.read_json(content, path)
@@ -108,7 +109,7 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
             xy[int(k)] = point
     points = read.keypoints(xy, ~np.isnan(xy).any(axis=1))
     mask = spair / "Segmentation" / category / f"{stem}.png"
-    return content, View(
+    return whole + content, View(
         f"{category}/{stem}", category, base.size, base.bbox, points, base.azimuth_bin,
         mask if mask.is_file() else None, base.truncated, base.occluded,
     )  # fmt: skip

@@ -1,0 +1,182 @@
+"""What every data set owes: on a small copy in its layout, and on the real one where it is."""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from tiny_datasets import BUILDERS, REAL
+
+from kapbench import registry
+from kapbench.datasets.manifest import manifest, write_manifest
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_dataset
+
+NOT_HERE = ("synthetic", "synthetic.large")  # as synthetic.small, larger
+REAL_ROOT = os.environ.get("KAPBENCH_DATA")
+
+
+@pytest.fixture(scope="module", params=[*BUILDERS, *(f"real {name}" for name in REAL)])
+def built(request, tmp_path_factory):
+    """A function that opens it again, and the folder of a small copy (None: real data)."""
+    kind, _, name = request.param.rpartition(" ")
+    if kind:
+        if REAL_ROOT is None:
+            pytest.skip("KAPBENCH_DATA is not set: no real data")
+        options = {"root": REAL_ROOT, **REAL[name]}
+        try:
+            load_dataset(name, **options)
+        except KapbenchError as error:
+            pytest.skip(f"not below KAPBENCH_DATA: {error.thing}")
+        return (lambda: load_dataset(name, **options)), None
+    root = tmp_path_factory.mktemp("tiny")
+    spec, options = BUILDERS[request.param](root)
+    return (lambda: load_dataset(spec, **options)), root
+
+
+@pytest.fixture(scope="module")
+def dataset(built):
+    return built[0]()
+
+
+def test_every_registered_data_set_is_here():
+    assert {*BUILDERS, *NOT_HERE} == set(registry.names("datasets"))
+
+
+def test_says_what_it_is(dataset):
+    for word in (dataset.name, dataset.split, dataset.revision, dataset.licence, dataset.citation):
+        assert isinstance(word, str)
+        assert word.strip()
+    assert dataset.size_from in ("box", "image")
+    coverage = dataset.coverage
+    assert set(dataset.categories) <= set(coverage.categories_expected)
+    assert coverage.n_pairs == len(dataset.pairs())
+
+
+def test_is_ordered_and_the_same_every_time(built, dataset):
+    again = built[0]()
+    assert again.revision == dataset.revision
+    for a, b in zip(dataset.pairs(), again.pairs(), strict=True):
+        assert (a.pair_id, a.source.image_id, a.target.image_id, a.size) == (
+            b.pair_id, b.source.image_id, b.target.image_id, b.size,
+        )  # fmt: skip
+        np.testing.assert_array_equal(a.target.keypoints.xy, b.target.keypoints.xy)
+    ids = [pair.pair_id for pair in dataset.pairs()]
+    assert len(set(ids)) == len(ids)
+    names = [view.image_id for view in dataset.views()]
+    assert names == sorted(set(names))
+
+
+def test_categories_part_the_pairs(dataset):
+    parts = [dataset.pairs([category]) for category in dataset.categories]
+    assert sum(map(len, parts)) == len(dataset.pairs())
+    for category, pairs in zip(dataset.categories, parts, strict=True):
+        assert {p.source.category for p in pairs} | {p.target.category for p in pairs} <= {category}
+    with pytest.raises(KapbenchError, match="category"):
+        dataset.pairs(["no such category"])
+
+
+def test_keypoints_are_inside_or_flagged(dataset):
+    for view in dataset.views():
+        xy, visible = view.keypoints.xy, view.keypoints.visible
+        assert np.isnan(xy[~visible]).all()
+        shown = xy[visible]
+        assert np.isfinite(shown).all()
+        assert ((shown >= 0) & (shown <= np.array(view.size))).all(), view.image_id
+        x1, y1, x2, y2 = view.bbox
+        assert x2 > x1
+        assert y2 > y1
+        assert view.azimuth_bin in (None, *range(8))
+
+
+def test_pairs_can_be_scored(dataset):
+    for pair in dataset.pairs():
+        assert pair.size > 0
+        assert np.isfinite(pair.size)
+        n = len(pair.groups)
+        assert len(pair.twins) == n
+        assert len(pair.source.keypoints.visible) == len(pair.target.keypoints.visible) == n
+        assert pair.source.image_id != pair.target.image_id
+        assert pair.source.keypoints.visible.any()
+        if not dataset.has_absent:
+            assert pair.target.keypoints.visible[pair.source.keypoints.visible].all()
+
+
+def test_groups_and_twins_are_consistent(dataset):
+    for pair in dataset.pairs()[:: max(1, len(dataset.pairs()) // 50)]:
+        own = np.arange(len(pair.twins))
+        np.testing.assert_array_equal(pair.twins[pair.twins], own)
+        twinned = pair.twins != own
+        np.testing.assert_array_equal(
+            pair.groups[twinned], pair.groups[pair.twins[twinned]], "twins of two groups"
+        )
+
+
+def test_photographs_are_readable(dataset):
+    views = dataset.views()
+    for view in views[:: max(1, len(views) // 10)]:
+        try:
+            pixels = dataset.pixels(view)
+        except KapbenchError as error:
+            assert "no photograph" in error.thing  # noqa: PT017
+            pytest.skip("annotations without photographs")
+        assert pixels.shape == (view.size[1], view.size[0], 3)
+        assert pixels.dtype == np.uint8
+        mask = dataset.mask(view)
+        assert mask is None or mask.shape == pixels.shape[:2]
+
+
+def test_the_revision_follows_the_files(built, dataset):
+    """Annotations and lists; whatever is no photograph and no mask."""
+    root = built[1]
+    if root is None or not any(root.rglob("*")):
+        pytest.skip("real or rendered data are left alone")
+    files = [
+        p for p in sorted(root.rglob("*"))
+        if p.suffix in (".json", ".csv", ".txt", ".mat", ".flo") and "trn" not in p.stem
+        and "val" not in p.stem and not p.stem.startswith(("2010", "2011"))
+    ]  # fmt: skip
+    assert files
+    changed = 0
+    for path in files:
+        before = path.read_bytes()
+        path.write_bytes(_touched(path, before))
+        try:
+            changed += built[0]().revision != dataset.revision
+        except KapbenchError:
+            changed += 1  # what cannot be read is no silent change either
+        finally:
+            path.write_bytes(before)
+    assert changed >= 0.4 * len(files)  # others are of pairs or splits that are not asked for
+    assert built[0]().revision == dataset.revision
+
+
+def _touched(path, content):
+    if path.suffix in (".mat", ".flo"):
+        return content[:-8] + bytes(8)
+    for digit, other in ((b"5", b"6"), (b"3", b"4"), (b"1", b"2")):
+        if digit in content:
+            return content[::-1].replace(digit, other, 1)[::-1]
+    return content + b"\n"
+
+
+def test_survives_as_a_manifest(dataset, tmp_path):
+    if not dataset.pairs():
+        pytest.skip("no pairs to write")
+    if len(dataset.views()) > 30:
+        pytest.skip("large")
+    if dataset.name == "tss":
+        pytest.skip("every pair of TSS has keypoints of its own")
+    again = manifest(str(write_manifest(dataset, tmp_path)), split=dataset.split)
+    assert len(again.pairs()) == len(dataset.pairs())
+    for a, b in zip(dataset.pairs(), again.pairs(), strict=True):
+        assert (a.source.image_id, a.target.image_id) == (b.source.image_id, b.target.image_id)
+        assert a.size == pytest.approx(b.size)
+        np.testing.assert_array_equal(a.twins, b.twins)
+        np.testing.assert_array_equal(a.groups >= 0, b.groups >= 0)
+        for i, j in itertools.combinations(np.flatnonzero(a.groups >= 0), 2):
+            assert (a.groups[i] == a.groups[j]) == (b.groups[i] == b.groups[j])
+        for one, two in ((a.source, b.source), (a.target, b.target)):
+            np.testing.assert_allclose(one.keypoints.xy, two.keypoints.xy)
+            assert (one.size, one.azimuth_bin) == (two.size, two.azimuth_bin)
+            np.testing.assert_array_equal(dataset.pixels(one), again.pixels(two))
