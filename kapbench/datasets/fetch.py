@@ -135,6 +135,9 @@ def _unpack(
             download(address, place, lambda *_: None, timeout_s=timeout_s, pauses_s=pauses_s)
             more[name] = file_hash(place)
         _check_more(more, source, root)
+        for other in source.beside:  # what it is opened with lies beside it
+            if (root / other).is_dir():
+                (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)
 
     folder = root / source.folder
@@ -215,7 +218,8 @@ def _occupied(folder: Path) -> bool:
 
 
 def _coverage(source: Source, root: Path) -> Coverage:
-    dataset: Dataset = registry.create("datasets", source.name, {"root": root}, {})
+    name, options = source.opens or source.name, dict(source.options)
+    dataset: Dataset = registry.create("datasets", name, {"root": root}, options)
     return dataset.coverage
 
 

@@ -25,6 +25,9 @@ class Source:
     size: int | None = None
     page: str | None = None
     more: tuple[tuple[str, str], ...] = ()
+    opens: str | None = None  # data set that checks what was unpacked; None: of the same name
+    options: tuple[tuple[str, object], ...] = ()  # that it is opened with
+    beside: tuple[str, ...] = ()  # folders of other data sets that it needs
 
 
 _CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
@@ -49,6 +52,7 @@ _ALL = (
         licence="none stated; needs SPair-71k's photographs",
         citation="Mariotti, Du, Bhalgat, Mac Aodha, Bilen: Jamais Vu: Exposing the Generalization "
         "Gap in Supervised Semantic Correspondence. NeurIPS 2025",
+        beside=("SPair-71k",),
     ),
     Source(
         name="pf-pascal",
@@ -106,6 +110,7 @@ _ALL = (
         citation="Yu, Xu, Zhang, Zhao, Guan, Tao: AP-10K: A Benchmark for Animal Pose Estimation "
         "in the Wild. NeurIPS Datasets and Benchmarks 2021",
         page="https://drive.google.com/file/d/1-FNNGcdtAQRehYYkGY1y4wzFNg4iWNad (Google Drive)",
+        opens="ap-10k.intra",
     ),
     Source(
         name="awa-pose",
@@ -117,6 +122,7 @@ _ALL = (
         citation="Banik, Li, Dong: A Novel Dataset for Keypoint Detection of Quadruped Animals "
         "from Images. arXiv:2108.13958, 2021",
         page="https://github.com/prinik/AwA-Pose, and AwA2's JPEGImages beside Annotations_json",
+        options=(("photographs", False),),
     ),
     Source(
         name="tss",

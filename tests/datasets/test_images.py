@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kapbench.datasets.images import read_mask, read_rgb
+from kapbench.datasets.images import image_size, read_mask, read_rgb, read_upright
 from kapbench.errors import KapbenchError
 
 ORIENTATION = 0x0112
@@ -79,3 +79,49 @@ def test_empty_mask(tmp_path):
 def test_mask_of_another_size(tmp_path):
     with pytest.raises(KapbenchError, match="mask of 2×1 px"):
         read_mask(saved(tmp_path, [[0, 255]], "L"), (1, 2))
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.array([[0, 257, 65535]], np.uint16)).save(path)
+    assert read_rgb(path).tolist() == [[[0] * 3, [1] * 3, [255] * 3]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_lies_on_white(tmp_path, mode):
+    path = tmp_path / "clear.png"
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    image.putpixel((1, 0), (10, 20, 30, 0))
+    if mode == "LA":
+        image = image.convert("LA")
+    if mode == "P":
+        image = Image.new("P", (2, 1))
+        image.putpalette([10, 20, 30, 9, 9, 9])
+        image.putpixel((1, 0), 1)
+        image.info["transparency"] = 1
+    image.save(path)
+    pixels = read_rgb(path)
+    assert pixels[0, 1].tolist() == [255] * 3
+    assert pixels[0, 0].max() < 40
+
+
+def test_ink_becomes_light(tmp_path):
+    Image.new("CMYK", (2, 2), (0, 255, 255, 0)).save(tmp_path / "ink.jpg")
+    red, green, blue = read_rgb(tmp_path / "ink.jpg")[0, 0].tolist()
+    assert red > 200
+    assert max(green, blue) < 60
+
+
+def test_a_photograph_is_turned_only_where_asked_for(tmp_path):
+    path = tmp_path / "turned.jpg"
+    image = Image.new("RGB", (8, 4), (0, 0, 0))
+    image.paste((255, 255, 255), (0, 0, 4, 4))  # white on the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90° clockwise
+    image.save(path, exif=exif, quality=100)
+    assert read_rgb(path).shape == (4, 8, 3)
+    upright = read_upright(path)
+    assert upright.shape == (8, 4, 3)
+    assert upright[:3].min() > 200  # left has become top
+    assert upright[5:].max() < 50
+    assert image_size(path) == (8, 4)
