@@ -96,7 +96,7 @@ def run(
     job = _Job(dataset, rules, categories, quiet=quiet, **running)
     named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
-    for remark in getattr(dataset, "remarks", ()):
+    for remark in (*_without_kap(dataset), *getattr(dataset, "remarks", ())):
         job.say(f"note: {remark}")
     done = job.score(model, named | typed("models", model, options))
     shown = {done.folder: done.card}
@@ -186,6 +186,13 @@ class _Job:
             force=force,
             progress=Progress(show=not self.quiet, log=lambda line: click.echo(line, err=True)),
         )
+
+
+def _without_kap(dataset: "Dataset") -> tuple[str, ...]:
+    from kapbench.running.plan import kap_is_defined
+
+    said = "KAP is not defined here: no keypoint is ever absent, or T is the image's; PCK alone"
+    return () if kap_is_defined(dataset) else (said,)
 
 
 def _needs_features(rule: "Rule") -> bool:

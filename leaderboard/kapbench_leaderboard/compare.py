@@ -26,6 +26,9 @@ _SPLITS = (
     "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
     "keypoint whose mirror twin shows from one that shows itself? A constant score gets 50."
 )
+_NO_KAP = (
+    "KAP: not scored; where no keypoint can be absent, or T is the image's, it is not defined."
+)
 _CONFUSION = "confusion: share of keypoints with a visible twin that are matched to the twin."
 _EXPLAINED: dict[View, tuple[str, ...]] = {
     "summary": (_SPLITS,),
@@ -115,7 +118,7 @@ def _table(
     models = [row.card for row in rows if not row.is_control]
     notes = (
         *_about(members, kind),
-        *_EXPLAINED.get(view, ()),
+        *(_EXPLAINED.get(view, ()) if view != "summary" or members.rule_of("kap") else (_NO_KAP,)),
         *disagreements(members, models, labels(models), alpha),
         *_models(rows),
     )
