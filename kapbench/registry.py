@@ -5,9 +5,9 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
 
@@ -83,11 +83,21 @@ def _must_be_given(parameter: inspect.Parameter) -> bool:
     return parameter.default is parameter.empty and parameter.kind not in anything
 
 
-def _entries(kind: Kind) -> tuple[EntryPoint, ...]:
+@runtime_checkable
+class _Entry(Protocol):
+    """An entry point: Python's own, or importlib_metadata's, which takes its place once imported."""
+
+    name: str
+    value: str
+
+    def load(self) -> Any: ...
+
+
+def _entries(kind: Kind) -> tuple[_Entry, ...]:
     return tuple(entry_points(group=f"kapbench.{kind}"))
 
 
-def _load(entry: EntryPoint) -> Callable[..., Any]:
+def _load(entry: _Entry) -> Callable[..., Any]:
     try:
         loaded: Callable[..., Any] = entry.load()
     except (ImportError, AttributeError) as error:

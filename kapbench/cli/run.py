@@ -10,9 +10,11 @@ import click
 
 from kapbench.cli.board import board
 from kapbench.cli.options import data_root, offline, runs_root, shown_path, typed
+from kapbench.cli.spread import Names, Spread, spread_options
 
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset, Model
+    from kapbench.running.progress import Progress
     from kapbench.running.runner import Finished
     from kapbench.scoring.rules import Rule
     from kapbench.types import Coverage
@@ -55,6 +57,7 @@ ALPHA = 0.10  # of the table
 @click.option(
     "--control/--no-control", default=True, show_default=True, help="Score the random control too."
 )
+@spread_options
 @offline
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no coverage line.")
 def run(
@@ -71,6 +74,11 @@ def run(
     data_root: Path | None,
     quiet: bool,
     control: bool,
+    shard: str | None,
+    executor: str,
+    shards: int | None,
+    scheduler: str | None,
+    slurm: tuple[str, ...],
     **running: Any,
 ) -> None:
     """Score a model on a data set under every rule that one pass serves.
@@ -84,21 +92,29 @@ def run(
       kapbench run --model lite0 --dataset spair --category cat --category dog
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
+      kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
+      kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
     from kapbench.evaluation import load_dataset
 
+    spread = Spread(shard, executor, shards, scheduler, slurm)
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
     dataset = load_dataset(
         dataset_name,
         **{"split": split, "data_root": data_root}
         | typed("datasets", dataset_name, dataset_options),
     )
-    job = _Job(dataset, rules, categories, quiet=quiet, **running)
+    job = RunJob(dataset, rules, categories, quiet=quiet, **running)
     named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
     for remark in (*_without_kap(dataset), *getattr(dataset, "remarks", ())):
         job.say(f"note: {remark}")
-    done = job.score(model, named | typed("models", model, options))
+    options_of_model = named | typed("models", model, options)
+    if spread.wanted:
+        names = Names(model, dataset_name, options_of_model, split, data_root, dataset_options)
+        if not spread.over(job, names):
+            return
+    done = job.score(model, options_of_model)
     shown = {done.folder: done.card}
     if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
         shown[beside.folder] = beside.card
@@ -107,7 +123,7 @@ def run(
 
 
 @dataclass
-class _Job:
+class RunJob:
     """What a model and its control have in common."""
 
     dataset: "Dataset"
@@ -123,7 +139,7 @@ class _Job:
     quiet: bool
 
     @functools.cached_property
-    def _rules(self) -> "list[Rule]":
+    def rules_asked(self) -> "list[Rule]":
         from kapbench.running.plan import rules_named
 
         return rules_named(self.rules, self.dataset)
@@ -131,17 +147,22 @@ class _Job:
     @property
     def rule_names(self) -> list[str]:
         """Names of the rules asked for; a rule file's name is inside it."""
-        return [rule.name for rule in self._rules] if self.rules else []
+        return [rule.name for rule in self.rules_asked] if self.rules else []
 
     @property
     def alpha(self) -> float:
         """What the table shows: the usual alpha, or the rules' first where none has that."""
-        alphas = [alpha for rule in self._rules for alpha in rule.alphas]
+        alphas = [alpha for rule in self.rules_asked for alpha in rule.alphas]
         return ALPHA if ALPHA in alphas else alphas[0]
 
     def say(self, message: str) -> None:
         if not self.quiet:
             click.echo(message, err=True)
+
+    def progress(self) -> "Progress":
+        from kapbench.running.progress import Progress
+
+        return Progress(show=not self.quiet, log=lambda line: click.echo(line, err=True))
 
     def coverage(self) -> "Coverage":
         """What will be evaluated, of what the split is meant to have."""
@@ -156,20 +177,19 @@ class _Job:
         from kapbench.evaluation import load_model
 
         model = load_model(name, device=self.device, dataset=self.dataset.name, **options)
-        return self._run(model, self._rules, force=self.force)
+        return self._run(model, self.rules_asked, force=self.force)
 
     def control(self) -> "Finished | None":
         """The random control on the same pairs; None where no rule asked for can score it."""
         from kapbench.evaluation import load_model
 
         model = load_model(CONTROL)
-        rules = [rule for rule in self._rules if not _needs_features(rule)]
+        rules = [rule for rule in self.rules_asked if not _needs_features(rule)]
         return self._run(model, rules, force=False) if rules else None
 
     def _run(self, model: "Model", rules: "Sequence[Rule]", *, force: bool) -> "Finished":
         from kapbench.datasets.roots import cache_root
         from kapbench.evaluation import pick_device
-        from kapbench.running.progress import Progress
         from kapbench.running.runner import run as run_model
 
         self.say(f"scoring {model.name}")
@@ -184,7 +204,7 @@ class _Job:
             batch_size=self.batch_size,
             device=pick_device(self.device),
             force=force,
-            progress=Progress(show=not self.quiet, log=lambda line: click.echo(line, err=True)),
+            progress=self.progress(),
         )
 
 

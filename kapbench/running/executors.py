@@ -47,10 +47,22 @@ class Processes:
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
+def set_threads(n: int) -> None:
+    """Of torch's arithmetic in this process."""
+    import torch
+
+    torch.set_num_threads(n)
+
+
+def threads() -> int:
+    """Of torch's arithmetic in this process."""
+    import torch
+
+    return int(torch.get_num_threads())
+
+
 def _one_thread() -> None:
     import signal
 
-    import torch
-
-    torch.set_num_threads(1)
+    set_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop

@@ -42,6 +42,7 @@ from kapbench.running.shard import (
 )
 from kapbench.scoring.records import TEXT, Needs, typed
 from kapbench.scoring.rules import Rule
+from kapbench.types import View
 
 _LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
 
@@ -96,7 +97,7 @@ def run(
         resumed = any(parts.has(shard) for shard in plan.shards)
         with session(folder) as clock:
             with _cache(model, cache_root) as cache:
-                scorer, executor = _scorer(
+                scorer, executor = scorer_of(
                     model, dataset, plan, cache, workers, batch_size, device, progress
                 )
                 _score(plan, scorer, executor, parts, progress, clock)
@@ -161,7 +162,7 @@ def _cache(model: Model, cache_root: Path | None) -> Iterator[FeatureCache]:
         yield FeatureCache.of(model, Path(folder))
 
 
-def _scorer(
+def scorer_of(
     model: Model,
     dataset: Dataset,
     plan: Plan,
@@ -170,7 +171,13 @@ def _scorer(
     batch_size: int,
     device: str,
     progress: Progress,
+    views: Sequence[View] | None = None,
 ) -> tuple[PairScorer, Executor]:
+    """What scores pairs, its features made; and where it runs.
+
+    Args:
+        views: Images to encode; None: all of the plan's.
+    """
     needs = Needs.of(plan.rules, supervised(model))
     if workers > 1 and not isinstance(model, Encoder):
         progress.say(f"--workers is not used: {model.name} is asked in one process")
@@ -179,7 +186,12 @@ def _scorer(
     if not isinstance(model, Encoder):
         return PairModelScorer(model, dataset, needs), InProcess()
     encoded = encode_images(
-        model, dataset, plan.views, cache, batch_size=batch_size, progress=progress
+        model,
+        dataset,
+        plan.views if views is None else views,
+        cache,
+        batch_size=batch_size,
+        progress=progress,
     )
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, device)
     return scorer, Processes(workers) if workers > 1 else InProcess()
@@ -200,12 +212,13 @@ def _score(
     missing = [shard for shard in plan.shards if not parts.has(shard)]
     with progress.stage("pairs", len(plan.pairs)) as advance:
         advance(len(plan.pairs) - sum(len(s.pairs) for s in missing))
-        for n_pairs in executor.run(partial(_write_part, scorer, parts), missing):
+        for n_pairs in executor.run(partial(write_part, scorer, parts), missing):
             advance(n_pairs)
             clock.save()
 
 
-def _write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
+def write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
+    """Scores a shard and writes its part; returns its number of pairs."""
     parts.write(shard, score_shard(shard, scorer))
     return len(shard.pairs)
 

@@ -1,0 +1,191 @@
+"""A run in turns: any number of processes on any machines, each doing its share of one run folder.
+
+Turn i of n scores every n-th shard of whole target images, and encodes every n-th image first. What
+is done is files, written whole: two machines that take one turn write the same bytes, and a turn that
+is taken again does only what is missing. The run is joined by whoever runs it without a turn.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kapbench.errors import KapbenchError
+from kapbench.features.cache import FeatureCache
+from kapbench.protocols import Dataset, Encoder, Executor, Model
+from kapbench.running.encode import encode_images
+from kapbench.running.executors import InProcess, set_threads
+from kapbench.running.parts import Parts
+from kapbench.running.plan import Plan, Shard, make_plan
+from kapbench.running.progress import Progress
+from kapbench.running.results import CARD
+from kapbench.running.runner import run_folder, scorer_of, write_part
+from kapbench.scoring.rules import Rule, load_rule
+from kapbench.types import View
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`number` from 1 to `of`."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Turn":
+        """From "3/8". KapbenchError where it is no such thing."""
+        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise KapbenchError(f"'{text}' is no turn", place="--shard", fix="write 1/8 to 8/8")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def shards(self, plan: Plan) -> tuple[Shard, ...]:
+        return plan.shards[self.number - 1 :: self.of]
+
+    def views(self, plan: Plan) -> list[View]:
+        """Images to encode first; other turns do the others."""
+        return plan.views[self.number - 1 :: self.of]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a turn did, and how far the run is."""
+
+    folder: Path
+    n_pairs: int  # of this turn
+    n_parts: int  # of the run, that are there
+    n_shards: int
+
+    @property
+    def complete(self) -> bool:
+        return self.n_parts == self.n_shards
+
+
+def take(
+    turn: Turn,
+    model: Model,
+    dataset: Dataset,
+    rules: Sequence[Rule],
+    *,
+    runs_root: Path,
+    cache_root: Path,
+    categories: Sequence[str] | None = None,
+    batch_size: int = 4,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Taken:
+    """Takes one turn of a run; see `runner.run` for the arguments.
+
+    Raises:
+        KapbenchError: bad input.
+    """
+    progress = progress or Progress()
+    plan = make_plan(model, dataset, rules, categories)
+    folder = run_folder(runs_root, model, dataset, plan)
+    if (folder / CARD).exists():
+        return Taken(folder, 0, len(plan.shards), len(plan.shards))
+    parts = Parts(folder / "parts")
+    for path in (p for shard in turn.shards(plan) for p in parts.damaged(shard)):
+        progress.say(f"part damaged, scoring again: {path}")
+        path.unlink(missing_ok=True)
+    missing = [shard for shard in turn.shards(plan) if not parts.has(shard)]
+    if missing:
+        cache = FeatureCache.of(model, cache_root)
+        if isinstance(model, Encoder):
+            encode_images(
+                model, dataset, turn.views(plan), cache, batch_size=batch_size, progress=progress
+            )
+        needed = {v.image_id: v for s in missing for _, p in s.pairs for v in (p.source, p.target)}
+        scorer, _ = scorer_of(
+            model, dataset, plan, cache, 1, batch_size, device, progress,
+            [needed[name] for name in sorted(needed)],
+        )  # fmt: skip
+        with progress.stage("pairs", sum(len(s.pairs) for s in missing)) as advance:
+            for shard in missing:
+                advance(write_part(scorer, parts, shard))
+    done = sum(parts.has(shard) for shard in plan.shards)
+    return Taken(folder, sum(len(s.pairs) for s in missing), done, len(plan.shards))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run by names alone, so that another machine with the same folders can take its turns."""
+
+    model: str
+    dataset: str
+    rules: tuple[str, ...]
+    runs_root: Path
+    cache_root: Path
+    of: int
+    split: str = "test"
+    data_root: Path | None = None
+    categories: tuple[str, ...] | None = None
+    batch_size: int = 4
+    device: str = "auto"
+    model_options: dict[str, Any] = field(default_factory=dict)
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+    threads: int | None = None  # of arithmetic: an encoder's last bits hang on it
+
+    def __call__(self, number: int) -> str | None:
+        """Takes a turn; returns what went wrong in words, None where nothing did."""
+        from kapbench.evaluation import load_dataset, load_model, pick_device
+
+        if self.threads is not None:
+            set_threads(self.threads)
+        try:
+            dataset = load_dataset(
+                self.dataset, split=self.split, data_root=self.data_root, **self.dataset_options
+            )
+            model = load_model(
+                self.model, device=self.device, dataset=dataset.name, **self.model_options
+            )
+            take(
+                Turn(number, self.of), model, dataset, [load_rule(name) for name in self.rules],
+                runs_root=self.runs_root, cache_root=self.cache_root, categories=self.categories,
+                batch_size=self.batch_size, device=pick_device(self.device),
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001  told by the turn's number, and tried again
+            return f"{type(error).__name__}: {error}"
+        return None
+
+
+def take_all(job: Job, executor: Executor | None = None, progress: Progress | None = None) -> None:
+    """Takes every turn, one that fails a second time too.
+
+    Raises:
+        KapbenchError: turns that failed twice, by number. What others did is kept.
+    """
+    executor, progress = executor or InProcess(), progress or Progress()
+    waiting = list(range(1, job.of + 1))
+    failed: dict[int, str] = {}
+    with progress.stage("shards", job.of) as advance:
+        for _ in range(2):
+            failed = {}
+            for number, said in executor.run(_Numbered(job), waiting):
+                if said is None:
+                    advance(1)
+                else:
+                    failed[number] = said
+                    progress.say(f"shard {number}/{job.of} failed: {said}")
+            waiting = sorted(failed)
+            if not waiting:
+                return
+    names = ", ".join(f"{n}/{job.of}" for n in waiting)
+    raise KapbenchError(
+        f"shards {names} failed twice: {failed[waiting[0]]}", place=job.runs_root,
+        fix="the run is incomplete; mend that, and the same command does what is missing",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A job that says which turn its answer is of."""
+
+    job: Job
+
+    def __call__(self, number: int) -> tuple[int, str | None]:
+        return number, self.job(number)
