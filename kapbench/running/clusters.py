@@ -55,7 +55,7 @@ class Dask:
         try:
             if self.scheduler is None:
                 local = {"n_workers": self.workers, "threads_per_worker": 1}
-                return connect(**local, dashboard_address=None), as_completed
+                return connect(**local, dashboard_address="127.0.0.1:0"), as_completed
             return connect(self.scheduler, timeout=10), as_completed
         except (OSError, TimeoutError, ValueError) as error:
             raise KapbenchError(

@@ -36,6 +36,7 @@ class TinyDataset:
     blind: tuple[str, ...] = ()  # images that show no keypoint
     categories: tuple[str, ...] = CATEGORIES
     reads: list[str] = field(default_factory=list)
+    _pairs: list[Pair] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def coverage(self) -> Coverage:
@@ -43,15 +44,22 @@ class TinyDataset:
         return Coverage(self.categories, self.categories, n, n)
 
     def pairs(self, categories=None) -> list[Pair]:
+        # asked for in every check of a type that is a protocol, as `coverage` is a property
+        if self._pairs is None:
+            self._pairs = self._make_pairs(None)
+        return self._pairs if categories is None else self._make_pairs(categories)
+
+    def _make_pairs(self, categories) -> list[Pair]:
         wanted = self.categories if categories is None else categories
         for category in wanted:
             if category not in self.categories:
                 raise KapbenchError(f"unknown category '{category}'")
         groups, twins = np.array([0, 0, -1, -1]), np.array([1, 0, 2, 3])
+        views = self.views(wanted)
         return [
             Pair(f"{s.image_id}-{t.image_id}", s, t, 20.0, groups, twins)
-            for s in self.views(wanted)
-            for t in self.views(wanted)
+            for s in views
+            for t in views
             if s.category == t.category and s.image_id != t.image_id
         ]
 

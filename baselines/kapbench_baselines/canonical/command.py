@@ -21,7 +21,9 @@ def dve(warps: int | None, **options: Any) -> None:
 
     Learns labels on a sphere, one labelling a category, from synthetic warps of single images alone.
     """
-    click.echo(f"weights: {run('dve', Asked.of(options), warps, ())}")
+    from kapbench_baselines.training import ranks
+
+    ranks.finish(f"weights: {run('dve', Asked.of(options), warps, ())}")
 
 
 @click.command("asic")
@@ -34,7 +36,9 @@ def asic(warps: int | None, without: tuple[str, ...], **options: Any) -> None:
     Losses: match (mutual nearest neighbours between images), equivariance, reconstruction,
     variation.
     """
-    click.echo(f"weights: {run('asic', Asked.of(options), warps, without)}")
+    from kapbench_baselines.training import ranks
+
+    ranks.finish(f"weights: {run('asic', Asked.of(options), warps, without)}")
 
 
 def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) -> Path:

@@ -15,7 +15,9 @@ from kapbench_baselines.training.options import Asked, Ground, common, leave_out
 @click.option("--mirror", type=click.FloatRange(0, 1), help="Share of pairs mirrored.")
 def supervised(without: tuple[str, ...], mirror: float | None, **options: Any) -> None:
     """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints."""
-    click.echo(f"weights: {run(Asked.of(options), without, mirror)}")
+    from kapbench_baselines.training import ranks
+
+    ranks.finish(f"weights: {run(Asked.of(options), without, mirror)}")
 
 
 def run(asked: Asked, without: tuple[str, ...], mirror: float | None) -> Path:

@@ -34,12 +34,13 @@ def sphere(
     takes minutes on a CPU.
     """
     from kapbench_baselines.sphere.settings import named
+    from kapbench_baselines.training import ranks
 
     asked = Asked.of(options)
     settings = named(preset or "lite0").with_options(asked.changed).with_crops(crops)
     settings = leave_out(settings, without, "sphere")
     out = run(Ground.of(asked), settings, sphere_weight)
-    click.echo(f"weights: {out / 'weights.safetensors'}")
+    ranks.finish(f"weights: {out / 'weights.safetensors'}")
 
 
 def run(ground: Ground, settings: Any, sphere_weight: float) -> Path:
