@@ -12,6 +12,7 @@ _COMMANDS = {
     "site": Deferred("kapbench.cli.site:site", "Write the leaderboard as static pages."),
     "submit": Deferred("kapbench.cli.submit:submit", "Prepare, check or repeat a submission."),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
+    "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
 }
 

@@ -1,7 +1,9 @@
 """One fp16 safetensors file per (encoder, image), verified by hash, written atomically."""
 
+import contextlib
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from kapbench.protocols import Model
 from kapbench.types import FeatureMap, Grid
 
 SCHEMA = "2"
+SUFFIX = ".safetensors"
+SIGNATURE = "encoder.json"  # beside the features: whose they are, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,16 @@ class FeatureCache:
         return cls(root / "features", fingerprint(model.name, model.revision, shown))
 
     def path(self, image_hash: str) -> Path:
-        return self.root / self.encoder / image_hash[:2] / f"{image_hash}.safetensors"
+        return self.root / self.encoder / image_hash[:2] / f"{image_hash}{SUFFIX}"
+
+    def sign(self, model: Model) -> None:
+        """Says beside the features whose they are."""
+        path = self.root / self.encoder / SIGNATURE
+        if not path.exists():
+            said = {"model": model.name, "revision": model.revision}
+            write_atomically(
+                path, json.dumps(said | {"sees": sorted(model.conditions_on)}).encode()
+            )
 
     def write(self, image_hash: str, feature_map: FeatureMap) -> None:
         """Rounds to fp16 and moves the finished file into place.
@@ -61,8 +74,12 @@ class FeatureCache:
         metadata["sha256"] = _digest(cells, metadata)
         write_atomically(self.path(image_hash), save({"features": cells}, metadata))
 
-    def verify(self, image_hash: str) -> bool | None:
-        """True: whole; False: there but damaged; None: not there."""
+    def verify(self, image_hash: str, *, touch: bool = True) -> bool | None:
+        """True: whole; False: there but damaged; None: not there.
+
+        Args:
+            touch: Mark what is whole as used now, so that it is evicted last.
+        """
         path = self.path(image_hash)
         if not path.exists():
             return None
@@ -71,9 +88,13 @@ class FeatureCache:
                 metadata = file.metadata() or {}
                 if metadata.get("schema") != SCHEMA:
                     return False
-                return bool(metadata["sha256"] == _digest(file.get_tensor("features"), metadata))
+                whole = bool(metadata["sha256"] == _digest(file.get_tensor("features"), metadata))
         except (SafetensorError, OSError, KeyError, ValueError):
             return False
+        if whole and touch:
+            with contextlib.suppress(OSError):  # somebody else's cache, only to be read
+                os.utime(path)
+        return whole
 
     def read(self, image_hash: str) -> CachedMap:
         with safe_open(self.path(image_hash), framework="numpy") as file:

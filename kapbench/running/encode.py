@@ -1,5 +1,7 @@
 """Every image through the encoder once: what is in the cache and whole is kept."""
 
+import contextlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +12,8 @@ from kapbench.running.answers import feature_maps
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.progress import Progress
 from kapbench.types import FeatureMap, Picture, View
+
+_MUCH = 10**9  # bytes, from where on a person is told
 
 
 @dataclass
@@ -35,7 +39,10 @@ def encode_images(
     Raises:
         KapbenchError: the encoder returned something that is no feature map, named by image.
     """
+    with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
+        cache.sign(model)
     done = Encoded()
+    sized = False
     waiting: list[tuple[str, Picture]] = []
     channels: dict[int, str] = {}
     with progress.stage("images", len(views)) as advance:
@@ -53,12 +60,29 @@ def encode_images(
             waiting.append((key, shown))
             if len(waiting) == batch_size:
                 done.n_encoded += _flush(model, waiting, cache, channels)
+                if not sized:
+                    _need_room(cache, waiting[0][0], len(views) - len(done.hashes), progress)
+                    sized = True
                 advance(len(waiting))
                 waiting.clear()
         if waiting:
             done.n_encoded += _flush(model, waiting, cache, channels)
             advance(len(waiting))
     return done
+
+
+def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:
+    """Says what the images left may take, where it is much. KapbenchError where no room is left."""
+    one = cache.path(key).stat().st_size
+    free = shutil.disk_usage(cache.root).free
+    said = f"up to {n_left:,} × {one / 1e6:.1f} MB = {n_left * one / 1e9:.1f} GB of features"
+    if n_left * one > free:
+        raise KapbenchError(
+            f"{said}, and {free / 1e9:.1f} GB are free", place=cache.root,
+            fix="kapbench cache evict --limit SIZE, or another folder: --cache",
+        )  # fmt: skip
+    if n_left * one > _MUCH:
+        progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
 
 
 def _flush(
