@@ -6,6 +6,7 @@ from kapbench.cli.lazy import Deferred, LazyGroup
 
 _COMMANDS = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
+    "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
     "compare": Deferred("kapbench.cli.compare:compare", "Table of any finished runs."),
     "show": Deferred("kapbench.cli.show:show", "Pictures of runs, pairs and feature maps."),
     "train": Deferred("kapbench.cli.train:train", "Train the spherical mapper."),

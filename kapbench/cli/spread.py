@@ -11,7 +11,7 @@ from kapbench.cli.options import shown_path, typed
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
-    from kapbench.cli.run import RunJob
+    from kapbench.cli.job import RunJob
     from kapbench.protocols import Executor
     from kapbench.running.turns import Job
 
