@@ -12,8 +12,8 @@ from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
     from kapbench.cli.job import RunJob
+    from kapbench.jobs import Job
     from kapbench.protocols import Executor
-    from kapbench.running.turns import Job
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = (
@@ -73,7 +73,8 @@ class Spread:
         Raises:
             KapbenchError: options that do not go together; shares that failed twice.
         """
-        from kapbench.running.turns import Turn, take_all
+        from kapbench.jobs import take_all
+        from kapbench.running.turns import Turn
 
         if job.no_cache:
             raise KapbenchError(
@@ -109,8 +110,8 @@ class Spread:
 
     def _job(self, job: "RunJob", names: Names) -> "Job":
         from kapbench.datasets.roots import cache_root
+        from kapbench.jobs import Job
         from kapbench.running.executors import threads
-        from kapbench.running.turns import Job
 
         return Job(
             names.model, names.dataset, tuple(rule.name for rule in job.rules_asked),

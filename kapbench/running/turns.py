@@ -7,21 +7,19 @@ is taken again does only what is missing. The run is joined by whoever runs it w
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
-from kapbench.protocols import Dataset, Encoder, Executor, Model
+from kapbench.protocols import Dataset, Encoder, Model
 from kapbench.running.encode import encode_images
-from kapbench.running.executors import InProcess, set_threads
 from kapbench.running.parts import Parts
 from kapbench.running.plan import Plan, Shard, make_plan
 from kapbench.running.progress import Progress
 from kapbench.running.results import CARD
 from kapbench.running.runner import run_folder, scorer_of, write_part
-from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.rules import Rule
 from kapbench.types import View
 
 
@@ -109,83 +107,3 @@ def take(
                 advance(write_part(scorer, parts, shard))
     done = sum(parts.has(shard) for shard in plan.shards)
     return Taken(folder, sum(len(s.pairs) for s in missing), done, len(plan.shards))
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run by names alone, so that another machine with the same folders can take its turns."""
-
-    model: str
-    dataset: str
-    rules: tuple[str, ...]
-    runs_root: Path
-    cache_root: Path
-    of: int
-    split: str = "test"
-    data_root: Path | None = None
-    categories: tuple[str, ...] | None = None
-    batch_size: int = 4
-    device: str = "auto"
-    model_options: dict[str, Any] = field(default_factory=dict)
-    dataset_options: dict[str, Any] = field(default_factory=dict)
-    threads: int | None = None  # of arithmetic: an encoder's last bits hang on it
-
-    def __call__(self, number: int) -> str | None:
-        """Takes a turn; returns what went wrong in words, None where nothing did."""
-        from kapbench.evaluation import load_dataset, load_model, pick_device
-
-        if self.threads is not None:
-            set_threads(self.threads)
-        try:
-            dataset = load_dataset(
-                self.dataset, split=self.split, data_root=self.data_root, **self.dataset_options
-            )
-            model = load_model(
-                self.model, device=self.device, dataset=dataset.name, **self.model_options
-            )
-            take(
-                Turn(number, self.of), model, dataset, [load_rule(name) for name in self.rules],
-                runs_root=self.runs_root, cache_root=self.cache_root, categories=self.categories,
-                batch_size=self.batch_size, device=pick_device(self.device),
-            )  # fmt: skip
-        except Exception as error:  # noqa: BLE001  told by the turn's number, and tried again
-            return f"{type(error).__name__}: {error}"
-        return None
-
-
-def take_all(job: Job, executor: Executor | None = None, progress: Progress | None = None) -> None:
-    """Takes every turn, one that fails a second time too.
-
-    Raises:
-        KapbenchError: turns that failed twice, by number. What others did is kept.
-    """
-    executor, progress = executor or InProcess(), progress or Progress()
-    waiting = list(range(1, job.of + 1))
-    failed: dict[int, str] = {}
-    with progress.stage("shards", job.of) as advance:
-        for _ in range(2):
-            failed = {}
-            for number, said in executor.run(_Numbered(job), waiting):
-                if said is None:
-                    advance(1)
-                else:
-                    failed[number] = said
-                    progress.say(f"shard {number}/{job.of} failed: {said}")
-            waiting = sorted(failed)
-            if not waiting:
-                return
-    names = ", ".join(f"{n}/{job.of}" for n in waiting)
-    raise KapbenchError(
-        f"shards {names} failed twice: {failed[waiting[0]]}", place=job.runs_root,
-        fix="the run is incomplete; mend that, and the same command does what is missing",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Numbered:
-    """A job that says which turn its answer is of."""
-
-    job: Job
-
-    def __call__(self, number: int) -> tuple[int, str | None]:
-        return number, self.job(number)

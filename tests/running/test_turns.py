@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_dataset, load_model
+from kapbench.jobs import Job, take_all
 from kapbench.running.clusters import Dask, Slurm
 from kapbench.running.executors import InProcess, Processes, threads
 from kapbench.running.runner import run
-from kapbench.running.turns import Job, Turn, take, take_all
+from kapbench.running.turns import Turn, take
 from kapbench.scoring.rules import load_rule
 
 WORLD = Path(tiny_world.__file__)
