@@ -1,4 +1,4 @@
-"""Every image through the encoder once: what is in the cache and whole is kept."""
+"""Every image through the encoder once, read ahead of it: what is in the cache and whole is kept."""
 
 import contextlib
 import shutil
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.protocols import Dataset, Encoder
+from kapbench.running.ahead import ahead
 from kapbench.running.answers import feature_maps
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.progress import Progress
@@ -45,12 +46,17 @@ def encode_images(
     sized = False
     waiting: list[tuple[str, Picture]] = []
     channels: dict[int, str] = {}
+
+    def look(view: View) -> tuple[Picture, str, bool | None]:
+        shown = picture(dataset, view, model.conditions_on)
+        key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
+        return shown, key, cache.verify(key)
+
     with progress.stage("images", len(views)) as advance:
-        for view in views:
-            shown = picture(dataset, view, model.conditions_on)
-            key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
+        for view, (shown, key, state) in zip(
+            views, ahead(look, views, 2 * batch_size), strict=True
+        ):
             done.hashes[view.image_id] = key
-            state = cache.verify(key)
             if state is False:
                 done.damaged.append(str(cache.path(key)))
                 progress.say(f"cache file damaged, encoding again: {cache.path(key)}")

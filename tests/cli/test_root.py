@@ -47,7 +47,7 @@ def test_help_imports_nothing_heavy(words, loads_pandas):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, compare")]
+    ("typed", "said"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, sweep, compare")]
 )
 def test_a_command_that_does_not_exist(kapbench, typed, said):
     done = kapbench(typed)
