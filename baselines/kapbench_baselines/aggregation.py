@@ -53,16 +53,15 @@ class AggregationNetwork(nn.Module):
     Args:
         widths: Channels of each part; their sum is c.
         width_out: d; a multiple of 128, so that a quarter of it splits into 32 groups.
-        dropout: Share of input entries dropped in training.
         sides: Of the three convolutions.
     """
 
     def __init__(
-        self, widths: Sequence[int], width_out: int, dropout: float = 0.0,
+        self, widths: Sequence[int], width_out: int,
         sides: Sequence[int] = (1, 3, 1),
     ) -> None:  # fmt: skip
         super().__init__()
-        self.widths, self.width_out, self.dropout = list(widths), width_out, dropout
+        self.widths, self.width_out = list(widths), width_out
         stages = [nn.Sequential(Bottleneck(width, width_out, sides)) for width in widths]
         self.bottleneck_layers = nn.ModuleList(stages)
         self.mixing_weights = nn.Parameter(torch.ones(len(stages)))
@@ -70,7 +69,6 @@ class AggregationNetwork(nn.Module):
         self.self_logit_scale = nn.Parameter(torch.tensor(10.0).log())
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        x = functional.dropout(x, self.dropout, self.training)
         shares = torch.softmax(self.mixing_weights, 0)
         parts = zip(shares, self.bottleneck_layers, torch.split(x, self.widths, 1), strict=True)
         return torch.stack([share * stage(part) for share, stage, part in parts]).sum(0)

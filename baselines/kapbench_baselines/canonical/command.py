@@ -56,11 +56,13 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
         settings = replace(settings, warping=replace(settings.warping, n_warps=warps))
     settings = leave_out(settings, without, method)
     ground = Ground.of(asked)
-    with ground.progress.stage("views", len(ground.views)) as advance:
-        data = prepare(
-            ground.dataset, ground.views, ground.categories, ground.encoder, settings.warping,
+    data = ground.prepared(
+        len(ground.views), ground.views,
+        lambda views, advance: prepare(
+            ground.dataset, views, ground.categories, ground.encoder, settings.warping,
             ground.cache / "warps", advance,
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
     make = DveTask if method == "dve" else AsicTask
     task = make(data, settings, len(ground.categories), asked.seed, ground.device)
     token_grid = 3 * settings.warping.grid // 2  # the box is a part of the image that is met later

@@ -12,6 +12,7 @@ from kapbench_baselines.canonical import losses
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.canonical.settings import Settings
 from kapbench_baselines.canonical.warps import WarpedTokens
+from kapbench_baselines.training.spread import spread
 
 ATLAS_CELLS = 16
 
@@ -56,6 +57,9 @@ class _Task:
         weights: Mapping[str, float] = self._settings.weights
         return (values * values.new_tensor([weights[name] for name in self.names])).sum()
 
+    def _points(self, drawn: Drawn, parts: int) -> Tensor:
+        return spread(self.heads, drawn.tokens, drawn.category, parts=parts)
+
     def _draw(self, image: Tensor, view: Tensor, generator: torch.Generator) -> Drawn:
         """Random tokens, those on the object first."""
         data, device = self._data, self._device
@@ -79,8 +83,8 @@ class _Task:
         second = (first + apart) % n_views
         return self._draw(image, first, generator), self._draw(image, second, generator)
 
-    def _logits(self, one: Drawn, two: Drawn) -> Tensor:
-        points = self.heads(one.tokens, one.category), self.heads(two.tokens, two.category)
+    def _logits(self, one: Drawn, two: Drawn, parts: int) -> Tensor:
+        points = self._points(one, parts), self._points(two, parts)
         found = losses.closeness(*points, sphere=self.sphere) / self._settings.temperature
         return found.masked_fill(~two.on[:, None], -1e4)
 
@@ -90,10 +94,10 @@ class DveTask(_Task):
 
     names = ("equivariance",)
 
-    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+    def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             one, two = self._two_views(generator)
-            logits = self._logits(one, two).float()
+            logits = self._logits(one, two, parts).float()
         return losses.expected_distance(logits, one.xy, two.xy, one.on)[None]
 
 
@@ -112,13 +116,13 @@ class AsicTask(_Task):
         self.modules["atlas"] = self.atlas
         self._mates = [torch.where(data.category == c)[0] for c in data.category]
 
-    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+    def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             one, two = self._two_views(generator)
-            warped = self._logits(one, two).float()
+            warped = self._logits(one, two, parts).float()
             source, target = self._two_images(generator)
-            matched = self._logits(source, target).float()
-            points = self.heads(source.tokens, source.category).float()
+            matched = self._logits(source, target, parts).float()
+            points = self._points(source, parts).float()
         nearest = torch.cdist(one.xy, two.xy).masked_fill(~two.on[:, None], torch.inf)
         gap, same = nearest.min(-1)
         near = one.on & (gap < 1.5 / self._data.grid)
@@ -128,7 +132,7 @@ class AsicTask(_Task):
             losses.contrast(matched, answer, mutual),
             losses.contrast(warped, same, near),
             losses.reconstruction(atlas, points, source.tokens, source.on),
-            self._variation(generator),
+            self._variation(generator, parts),
         ])  # fmt: skip
 
     def _two_images(self, generator: torch.Generator) -> tuple[Drawn, Drawn]:
@@ -142,9 +146,10 @@ class AsicTask(_Task):
         view = torch.zeros(n, dtype=torch.long)
         return self._draw(image, view, generator), self._draw(mate, view, generator)
 
-    def _variation(self, generator: torch.Generator) -> Float[Tensor, ""]:
+    def _variation(self, generator: torch.Generator, parts: int) -> Float[Tensor, ""]:
         data = self._data
         image = torch.randint(len(data.tokens), (self._settings.batch,), generator=generator)
         tokens = data.tokens[image, 0].to(self._device, torch.float32)
-        points = self.heads(tokens, data.category[image].to(self._device))
+        category = data.category[image].to(self._device)
+        points = spread(self.heads, tokens, category, parts=parts)
         return losses.variation(points, data.on_object[image, 0].to(self._device), data.grid)

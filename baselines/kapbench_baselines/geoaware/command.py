@@ -40,8 +40,10 @@ def run(asked: Asked, without: tuple[str, ...], mirror: float | None) -> Path:
         )
     encoder = CachedEncoder.below(ground.cache, ground.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
-    with ground.progress.stage("images", n_images) as advance:
-        data = prepare(ground.dataset, pairs, encoder, settings.cells, advance)
+    data = ground.prepared(
+        n_images, pairs,
+        lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
+    )  # fmt: skip
     task = GeoawareTask(data, settings, asked.seed, ground.device)
     shape = {**task.shape(), "cells": settings.cells}
     card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())

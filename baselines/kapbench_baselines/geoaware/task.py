@@ -14,6 +14,7 @@ from torch.nn import functional
 from kapbench_baselines.aggregation import AggregationNetwork
 from kapbench_baselines.geoaware.pairs import Side, TrainingPairs
 from kapbench_baselines.geoaware.settings import Settings
+from kapbench_baselines.training.spread import spread
 
 _TRIES = 20  # pairs drawn to find one with two common keypoints
 
@@ -26,7 +27,6 @@ class GeoawareTask:
         torch.manual_seed(seed)
         self._data, self._settings, self._device = data, settings, torch.device(device)
         self.network = AggregationNetwork(**self.shape()).to(device)
-        self.network.dropout = settings.dropout
         self.modules: dict[str, nn.Module] = {"network": self.network}
 
     def shape(self) -> dict[str, Any]:
@@ -37,17 +37,21 @@ class GeoawareTask:
     def prepare(self) -> None:
         """Nothing is fitted before the first step."""
 
-    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+    def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         drawn = [self._pair(generator) for _ in range(self._settings.batch)]
         maps = torch.stack([m for one, two, *_ in drawn for m in (one, two)])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
-            out = self.network(maps.to(self._device, torch.float32))
+            out = spread(self.network, self._thinned(maps.to(self._device, torch.float32)), parts=parts)
         unit = functional.normalize(out.float(), dim=1)
         found = [
             self._of_pair(unit[2 * i], unit[2 * i + 1], source, target, generator)
             for i, (_, _, source, target) in enumerate(drawn)
         ]
         return torch.stack(found).mean(0)
+
+    def _thinned(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Without some entries; drawn for the whole batch, whoever maps it."""
+        return maps * functional.dropout(torch.ones_like(maps), self._settings.dropout)
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]:
         weights = self._settings.weights

@@ -59,7 +59,7 @@ def run(ground: Ground, settings: Any, sphere_weight: float) -> Path:
     out = ground.out("sphere")
     train(
         views, card, settings, out,
-        device=ground.device, bf16=ground.bf16, resume=asked.resume,
+        device=ground.device, bf16=ground.bf16, parts=asked.parts, resume=asked.resume,
         validate=ground.validator(model), schedule=Schedule(asked.validate_every or settings.steps),
         progress=ground.progress,
     )  # fmt: skip
@@ -72,11 +72,12 @@ def _prepare(ground: Ground, settings: Any, sphere_weight: float) -> tuple[Any, 
     from kapbench_baselines.sphere.views import prepare
 
     dataset, encoder, names = ground.dataset, ground.encoder, ground.categories
-    with ground.progress.stage("views", len(ground.views)) as advance:
-        prepared = prepare(
-            dataset, ground.views, names, encoder, settings.augmentation,
-            ground.cache / "sphere", advance,
-        )  # fmt: skip
+    prepared = ground.prepared(
+        len(ground.views), ground.views,
+        lambda views, advance: prepare(
+            dataset, views, names, encoder, settings.augmentation, ground.cache / "sphere", advance
+        ),
+    )  # fmt: skip
     card = Card(
         backbone=encoder.name, backbone_revision=encoder.revision,
         channels=prepared.tokens.shape[-1], width=settings.width, heads=settings.heads,

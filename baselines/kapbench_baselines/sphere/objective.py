@@ -1,5 +1,6 @@
 """One batch to one number: draws tokens, maps them, adds up the weighted losses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from kapbench_baselines.sphere import losses
-from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
 from kapbench_baselines.sphere.settings import NAMES, Losses, Settings
 from kapbench_baselines.sphere.views import TokenViews
 
@@ -45,8 +45,8 @@ def draw_batch(
 
 def terms(
     batch: Batch,
-    mapper: SphereMapper,
-    decoder: PrototypeDecoder,
+    mapper: Callable[[Tensor], Tensor],
+    decoder: Callable[[Tensor, Tensor], Tensor],
     constants: Losses,
     generator: torch.Generator,
     *,

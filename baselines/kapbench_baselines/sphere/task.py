@@ -1,5 +1,7 @@
 """The sphere as the shared training loop sees it."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
 from kapbench_baselines.sphere.objective import draw_batch, terms, weighted
 from kapbench_baselines.sphere.settings import NAMES, Settings
 from kapbench_baselines.sphere.views import TokenViews
+from kapbench_baselines.training.spread import spread
 
 
 class SphereTask:
@@ -30,10 +33,10 @@ class SphereTask:
         if self._settings.standardise:
             self.mapper.standardise(self._views.tokens[::5, ::5].to(self._device))
 
-    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+    def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         batch = draw_batch(self._views, self._settings, generator, self._device)
-        constants = self._settings.losses
-        return terms(batch, self.mapper, self.decoder, constants, generator, bf16=bf16)
+        mapper, decoder = (partial(spread, m, parts=parts) for m in (self.mapper, self.decoder))
+        return terms(batch, mapper, decoder, self._settings.losses, generator, bf16=bf16)
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]:
         return weighted(values, self._settings.losses)

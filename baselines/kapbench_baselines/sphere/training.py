@@ -26,6 +26,7 @@ def train(
     *,
     device: str = "cpu",
     bf16: bool = False,
+    parts: int = 1,
     resume: bool = False,
     validate: Callable[[Any, int], dict[str, float]] | None = None,
     schedule: Schedule | None = None,
@@ -35,13 +36,14 @@ def train(
 
     Args:
         card: What the weights will say of themselves; scores are filled in.
+        parts: See `loop.Plan`.
         validate: Scores of the averaged weights at a step.
 
     Raises:
         KapbenchError: see `loop.train`.
     """
     task = SphereTask(views, settings, len(card.categories), card.seed, device)
-    plan = Plan(out, _identity(card, settings), card.seed, bf16=bf16, resume=resume)
+    plan = Plan(out, _identity(card, settings), card.seed, bf16=bf16, parts=parts, resume=resume)
     state = loop.train(
         task, settings, plan, validate=validate, schedule=schedule, progress=progress
     )

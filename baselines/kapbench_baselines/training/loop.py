@@ -38,12 +38,14 @@ class Plan:
         identity: Names what is trained: method, settings, data, backbone, seed. Its steps belong
             to it, as the learning rate's course hangs on them.
         bf16: Matrix products in bfloat16; weights and losses stay in float32.
+        parts: That a batch goes through the networks in, for want of memory.
     """
 
     out: Path
     identity: str
     seed: int
     bf16: bool = False
+    parts: int = 1
     resume: bool = False
 
     @property
@@ -120,8 +122,7 @@ def _step(state: State, course: Course, plan: Plan) -> None:
         group["lr"] = rate(course, state.step)
     for module in task.modules.values():
         module.train()
-    ranks.draw_apart(state.generator, plan.seed, state.step)
-    values = task.losses(state.generator, bf16=plan.bf16)
+    values = task.losses(state.generator, bf16=plan.bf16, parts=plan.parts)
     state.optimiser.zero_grad()
     loss = task.weighted(values)
     if not torch.isfinite(loss):

@@ -24,7 +24,11 @@ _OPTIONS = (
         "--category", "categories", multiple=True, help="Only these; default: all present."
     ),
     click.option("--steps", type=click.IntRange(1), help="Training steps."),
-    click.option("--batch", type=click.IntRange(2), help="Images or pairs a step."),
+    click.option("--batch", type=click.IntRange(2), help="Images or pairs a step, of all ranks."),
+    click.option(
+        "--parts", type=click.IntRange(1), default=1, show_default=True,
+        help="Parts that a batch is mapped in, for want of memory.",
+    ),
     click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate."),
     click.option("--seed", default=0, show_default=True),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
@@ -62,6 +66,7 @@ class Asked:
     categories: tuple[str, ...]
     steps: int | None
     batch: int | None
+    parts: int
     rate: float | None
     seed: int
     device: str
@@ -136,6 +141,20 @@ class Ground:
         names = tuple(sorted({v.category for v in views}))
         cache = asked.cache or cache_root()
         return cls(asked, dataset, views, names, encoder, cache, device, progress)
+
+    def prepared(
+        self, n_images: int, items: Sequence[Any],
+        prepare: Callable[[Any, Callable[[int], None]], Any],
+    ) -> Any:  # fmt: skip
+        """`prepare(items, advance)`, of which each rank first does its share for the cache."""
+        from kapbench_baselines.training import ranks
+
+        n_ranks = ranks.count()
+        with self.progress.stage("images", n_images) as advance:
+            if n_ranks > 1:
+                prepare(items[ranks.number() :: n_ranks], lambda _: None)
+                ranks.wait()
+            return prepare(items, advance)
 
     def out(self, method: str) -> Path:
         name = f"{method}-{self.encoder.name}-{self.dataset.name}-seed{self.asked.seed}"

@@ -1,4 +1,4 @@
-"""Several processes under torchrun: each draws batches of its own, all take the same step."""
+"""Several processes under torchrun: all draw the same batch, each maps its share, all take one step."""
 
 import os
 import sys
@@ -6,8 +6,6 @@ import sys
 import click
 import torch
 from torch import distributed, nn
-
-_STRIDE = 1_000_003  # apart, so that no two ranks' seeds meet
 
 
 def start(device: str) -> str:
@@ -23,15 +21,13 @@ def count() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
+def number() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
 def is_first() -> bool:
     """Whether this process is the one that writes, validates and talks."""
-    return not distributed.is_initialized() or distributed.get_rank() == 0
-
-
-def draw_apart(generator: torch.Generator, seed: int, step: int) -> None:
-    """Seeds a step's draws by rank; alone, the generator goes on as it is."""
-    if count() > 1:
-        generator.manual_seed((seed * _STRIDE + step) * _STRIDE + distributed.get_rank())
+    return number() == 0
 
 
 def average_gradients(modules: list[nn.Module]) -> None:

@@ -53,11 +53,14 @@ class Task(Protocol):
     def prepare(self) -> None:
         """Once before the first step of a fresh training: statistics of the data, say."""
 
-    def losses(self, generator: torch.Generator, *, bf16: bool) -> Float[Tensor, "n"]:
+    def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         """Unweighted losses of one step, in the order of `names`; all chance is the generator's.
+
+        Networks are to be called through `spread`: then any number of ranks and parts learns the same.
 
         Args:
             bf16: Whether networks multiply in bfloat16; losses stay in float32.
+            parts: For `spread`.
         """
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]: ...

@@ -1,4 +1,4 @@
-"""Two processes as torchrun starts them: they end in one set of weights, written once."""
+"""Processes as torchrun starts them: what is learnt does not hang on how many there are."""
 
 import os
 import subprocess
@@ -6,28 +6,23 @@ import sys
 from pathlib import Path
 
 import pytest
+import ranked
+import toys
 import torch
+from torch import nn
 
 from kapbench_baselines.training.files import read_tensors
+from kapbench_baselines.training.spread import spread
 
-TOY = Path(__file__).parents[1] / "sphere" / "conftest.py"
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+needs_distributed = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="torch has no torch.distributed"
+)
 
 
-def train(out: Path, n_processes: int) -> str:
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={n_processes}",
-        "-m",
-    ]
-    words = [
-        "--backbone", f"{TOY}:ToyEncoder", "--dataset", f"{TOY}:ToyData", "--steps", "4",
-        "--batch", "4", "--validate-every", "2", "--crops", "1", "--precision", "fp32",
-        "--cache", str(out.parent / "cache"), "--out", str(out),
-    ]  # fmt: skip
+def launch(n_processes: int, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, *launcher, "kapbench", "train", "sphere", *words],
+        [*LAUNCHER, f"--nproc-per-node={n_processes}", *words],
         capture_output=True, text=True, timeout=300, check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -35,14 +30,76 @@ def train(out: Path, n_processes: int) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch has no torch.distributed")
-def test_two_processes_train_one_mapper(tmp_path):
-    said = train(tmp_path / "two", 2)
-    assert said.count("step 2:") == said.count("weights:") == 1  # one process talks
-    alone = train(tmp_path / "one", 1)
-    assert alone.count("step 2:") == 1
-    two, one = (
-        read_tensors(tmp_path / name / "weights.safetensors", "")[0] for name in ("two", "one")
-    )
-    assert two.keys() == one.keys()
-    assert any(not torch.equal(two[key], one[key]) for key in two)  # twice the batch
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first half of every training, by two processes."""
+    out = tmp_path_factory.mktemp("ranks")
+    launch(2, ranked.__file__, str(out))
+    return out
+
+
+def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    assert sum(bool(t.any()) for t in expected.values()) > len(expected) / 2
+    for key, tensor in expected.items():
+        near = float(tensor.abs().max()) * 1e-4 + 1e-7
+        torch.testing.assert_close(
+            found[key], tensor, rtol=1e-4, atol=near, msg=lambda m, key=key: f"{key}: {m}"
+        )
+
+
+@needs_distributed
+@pytest.mark.parametrize("method", ranked.METHODS)
+def test_two_processes_have_the_losses_and_gradients_of_one(
+    method: str, halves: Path, tmp_path: Path
+) -> None:
+    found, _ = read_tensors(halves / f"{method}.safetensors", "")
+    assert_close(found, ranked.first_gradients(method, tmp_path))
+
+
+@pytest.mark.parametrize("method", ranked.METHODS)
+def test_parts_of_a_batch_have_the_losses_and_gradients_of_the_whole(
+    method: str, tmp_path: Path
+) -> None:
+    whole, cut = (ranked.first_gradients(method, tmp_path / str(n), parts=n) for n in (1, 3))
+    assert_close(cut, whole)
+
+
+@needs_distributed
+@pytest.mark.parametrize("method", ranked.METHODS)
+def test_one_process_goes_on_where_two_were_stopped(
+    method: str, halves: Path, tmp_path: Path
+) -> None:
+    mixed, alone = ranked.trained(method, halves, resume=True), ranked.trained(method, tmp_path)
+    assert mixed.step == alone.step == ranked.STEPS
+    # Adam makes steps of one size from gradients of any size: rounding grows in the first few.
+    assert mixed.history[-1] == pytest.approx(alone.history[-1], rel=0.05)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 9])
+def test_shares_are_whole_and_in_order(parts: int) -> None:
+    layer, seen = nn.Linear(3, 2), []
+    x = torch.rand(5, 3, requires_grad=True)
+
+    def network(rows: torch.Tensor) -> torch.Tensor:
+        seen.append(len(rows))
+        return layer(rows)
+
+    found = spread(network, x, parts=parts)
+    torch.testing.assert_close(found, layer(x))
+    assert sum(seen) == 5
+    assert max(seen) == -(-5 // parts)
+    found.square().sum().backward()
+    gradients = x.grad.clone(), layer.weight.grad.clone()
+    layer.zero_grad()
+    x.grad = None
+    layer(x).square().sum().backward()
+    torch.testing.assert_close(gradients, (x.grad, layer.weight.grad))
+
+
+@needs_distributed
+def test_one_process_talks_and_writes(tmp_path: Path) -> None:
+    words = toys.words(tmp_path, "--crops", "1")
+    said = launch(2, "-m", "kapbench", "train", "sphere", *words)
+    assert said.count("step 2:") == said.count("weights:") == 1
+    assert read_tensors(tmp_path / "out" / "weights.safetensors", "")[0]

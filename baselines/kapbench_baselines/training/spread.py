@@ -1,0 +1,72 @@
+"""One batch through a network in shares: of the ranks of torchrun, and of parts that fit in memory.
+
+Every rank draws the same batch, maps its share of it, and sees what all shares became: losses that
+couple the images of a batch, or divide by what the batch happens to hold, are those of the whole batch,
+whatever the number of ranks or parts.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, distributed
+from torch.utils.checkpoint import checkpoint
+
+from kapbench_baselines.training import ranks
+
+
+def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> Tensor:
+    """`network(*inputs)` by shares of the first axis; equal but for rounding, gradients too.
+
+    Args:
+        network: Treats the entries of the first axis apart from each other.
+        parts: Of a rank's share. Each is computed once more in the backward pass, where its
+            activations alone are held.
+    """
+    n, n_ranks = len(inputs[0]), ranks.count()
+    own = _share(n, n_ranks, ranks.number())
+    shares = [_share(own.stop - own.start, parts, i, own.start) for i in range(parts)]
+    entered = [_Entered.apply(x) if n_ranks > 1 and x.requires_grad else x for x in inputs]
+    pieces = [tuple(x[s] for x in entered) for s in shares if s.stop > s.start]
+    if len(pieces) > 1:
+        mapped = torch.cat([_recomputed(network, *piece) for piece in pieces])
+    else:
+        mapped = network(*(x[own] for x in entered))
+    return mapped if n_ranks == 1 else cast(Tensor, _Whole.apply(mapped, n, own))
+
+
+def _share(n: int, of: int, number: int, start: int = 0) -> slice:
+    return slice(start + n * number // of, start + n * (number + 1) // of)
+
+
+def _recomputed(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    return cast(Tensor, checkpoint(network, *inputs, use_reentrant=False))
+
+
+class _Whole(torch.autograd.Function):
+    """All ranks' shares in one. Each rank takes the loss of the whole, so a share's gradient is there
+    once; it counts as often as there are ranks, for the mean over ranks to be the sum of the shares."""
+
+    @staticmethod
+    def forward(ctx: Any, mapped: Tensor, n: int, own: slice) -> Tensor:
+        ctx.own = own
+        whole = mapped.new_zeros(n, *mapped.shape[1:])
+        whole[own] = mapped
+        distributed.all_reduce(whole)
+        return whole
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return gradients[0][ctx.own] * ranks.count(), None, None
+
+
+class _Entered(torch.autograd.Function):
+    """Takes back, for what lies before a network, what `_Whole` multiplies for its parameters."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] / ranks.count()
