@@ -40,10 +40,10 @@ def test_an_error_is_raised_in_its_turn_and_the_rest_is_left():
             raise OSError("gone")
         return i
 
-    taken = []
+    found = ahead(job, range(100), 3)
+    taken = [next(found), next(found)]
     with pytest.raises(OSError, match="gone"):
-        for i in ahead(job, range(100), 3):
-            taken.append(i)  # noqa: PERF402  an error must not lose what came before
+        next(found)
     assert taken == [0, 1]
     assert len(begun) < 10
     assert not any(t.name.startswith("kapbench-ahead") for t in threading.enumerate())

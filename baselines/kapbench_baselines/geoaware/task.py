@@ -41,7 +41,9 @@ class GeoawareTask:
         drawn = [self._pair(generator) for _ in range(self._settings.batch)]
         maps = torch.stack([m for one, two, *_ in drawn for m in (one, two)])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
-            out = spread(self.network, self._thinned(maps.to(self._device, torch.float32)), parts=parts)
+            out = spread(
+                self.network, self._thinned(maps.to(self._device, torch.float32)), parts=parts
+            )
         unit = functional.normalize(out.float(), dim=1)
         found = [
             self._of_pair(unit[2 * i], unit[2 * i + 1], source, target, generator)

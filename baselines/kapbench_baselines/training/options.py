@@ -26,7 +26,10 @@ _OPTIONS = (
     click.option("--steps", type=click.IntRange(1), help="Training steps."),
     click.option("--batch", type=click.IntRange(2), help="Images or pairs a step, of all ranks."),
     click.option(
-        "--parts", type=click.IntRange(1), default=1, show_default=True,
+        "--parts",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
         help="Parts that a batch is mapped in, for want of memory.",
     ),
     click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate."),

@@ -26,13 +26,13 @@ def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> T
     n, n_ranks = len(inputs[0]), ranks.count()
     own = _share(n, n_ranks, ranks.number())
     shares = [_share(own.stop - own.start, parts, i, own.start) for i in range(parts)]
-    entered = [_Entered.apply(x) if n_ranks > 1 and x.requires_grad else x for x in inputs]
+    entered = [_entered(x) if n_ranks > 1 and x.requires_grad else x for x in inputs]
     pieces = [tuple(x[s] for x in entered) for s in shares if s.stop > s.start]
     if len(pieces) > 1:
         mapped = torch.cat([_recomputed(network, *piece) for piece in pieces])
     else:
         mapped = network(*(x[own] for x in entered))
-    return mapped if n_ranks == 1 else cast(Tensor, _Whole.apply(mapped, n, own))
+    return mapped if n_ranks == 1 else cast("Tensor", _Whole.apply(mapped, n, own))
 
 
 def _share(n: int, of: int, number: int, start: int = 0) -> slice:
@@ -40,7 +40,15 @@ def _share(n: int, of: int, number: int, start: int = 0) -> slice:
 
 
 def _recomputed(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    return cast(Tensor, checkpoint(network, *inputs, use_reentrant=False))
+    return cast("Tensor", checkpoint(network, *inputs, use_reentrant=False))
+
+
+def _whole(mapped: Tensor, n: int, own: slice) -> Tensor:
+    return cast(Tensor, _Whole.apply(mapped, n, own))  # type: ignore[no-untyped-call]
+
+
+def _entered(x: Tensor) -> Tensor:
+    return cast(Tensor, _Entered.apply(x))  # type: ignore[no-untyped-call]
 
 
 class _Whole(torch.autograd.Function):

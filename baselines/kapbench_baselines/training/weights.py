@@ -79,7 +79,9 @@ def train_and_save(
         build: See `Ground.validator`.
     """
     asked, out = ground.asked, ground.out(card.method)
-    plan = loop.Plan(out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume)
+    plan = loop.Plan(
+        out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume
+    )
     state = loop.train(
         task, settings, plan,
         validate=ground.validator(build), progress=ground.progress,

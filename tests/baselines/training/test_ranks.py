@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import ranked
-import toys
 import torch
+import toys
 from torch import nn
 
 from kapbench_baselines.training.files import read_tensors
