@@ -32,7 +32,7 @@ def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> T
         mapped = torch.cat([_recomputed(network, *piece) for piece in pieces])
     else:
         mapped = network(*(x[own] for x in entered))
-    return mapped if n_ranks == 1 else cast("Tensor", _Whole.apply(mapped, n, own))
+    return mapped if n_ranks == 1 else _whole(mapped, n, own)
 
 
 def _share(n: int, of: int, number: int, start: int = 0) -> slice:
@@ -44,11 +44,11 @@ def _recomputed(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
 
 
 def _whole(mapped: Tensor, n: int, own: slice) -> Tensor:
-    return cast(Tensor, _Whole.apply(mapped, n, own))  # type: ignore[no-untyped-call]
+    return cast("Tensor", _Whole.apply(mapped, n, own))  # type: ignore[no-untyped-call]
 
 
 def _entered(x: Tensor) -> Tensor:
-    return cast(Tensor, _Entered.apply(x))  # type: ignore[no-untyped-call]
+    return cast("Tensor", _Entered.apply(x))  # type: ignore[no-untyped-call]
 
 
 class _Whole(torch.autograd.Function):
