@@ -90,20 +90,29 @@ def load_dataset(
 
 
 def load_model(
-    name: str, *, device: str = "auto", dataset: str | None = None, **options: Any
+    name: str,
+    *,
+    device: str = "auto",
+    dataset: str | None = None,
+    precision: str = "fp32",
+    **options: Any,
 ) -> Model:
     """A registered model, `features:DIR`, `similarity:DIR` or `path/to/file.py:Class`.
 
     Args:
         device: auto, cpu or cuda; offered to models that take one.
         dataset: Name of the data set it will meet; offered to models that ship weights for some.
+        precision: fp32, bf16 or fp16: of an encoder's matrix products.
         options: What the model accepts, e.g. weights.
 
     Raises:
         KapbenchError: unknown name or option, weights that do not fit, or an object that is no
             model.
     """
-    context = {"device": pick_device(device), "dataset": dataset}
+    from kapbench.features.precision import in_precision
+
+    where = pick_device(device)
+    context = {"device": where, "dataset": dataset}
     model = registry.create("models", name, context, options)
     if not isinstance(model, Encoder | PairModel | AnnotatedModel):
         raise KapbenchError(
@@ -111,7 +120,7 @@ def load_model(
             "similarity) or match",
             fix="see docs/adapters.md",
         )
-    return model
+    return cast("Model", in_precision(model, precision, where))
 
 
 def pick_device(device: str) -> str:
@@ -140,7 +149,7 @@ def evaluate(
     runs: str | Path | None = None,
     cache: str | Path | None = None,
     workers: int = 1,
-    batch_size: int = 4,
+    batch_size: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
     **options: Any,
@@ -155,6 +164,7 @@ def evaluate(
         runs: Folder of run folders; a finished run of the same plan is read back, an interrupted
             one resumed. None: nothing is kept.
         cache: Folder of the feature cache; None: the user cache folder.
+        batch_size: Images that the encoder gets at once; None: as the device allows.
         workers: Processes that score an encoder's pairs. With more than one, a script must call
             this below `if __name__ == "__main__":`, for each process imports the script.
 

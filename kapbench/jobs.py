@@ -26,8 +26,9 @@ class Job:
     split: str = "test"
     data_root: Path | None = None
     categories: tuple[str, ...] | None = None
-    batch_size: int = 4
+    batch_size: int | None = None
     device: str = "auto"
+    precision: str = "fp32"
     model_options: dict[str, Any] = field(default_factory=dict)
     dataset_options: dict[str, Any] = field(default_factory=dict)
     threads: int | None = None  # of arithmetic: an encoder's last bits hang on it
@@ -41,7 +42,11 @@ class Job:
                 self.dataset, split=self.split, data_root=self.data_root, **self.dataset_options
             )
             model = load_model(
-                self.model, device=self.device, dataset=dataset.name, **self.model_options
+                self.model,
+                device=self.device,
+                dataset=dataset.name,
+                precision=self.precision,
+                **self.model_options,
             )
             take(
                 Turn(number, self.of), model, dataset, [load_rule(name) for name in self.rules],

@@ -59,6 +59,14 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class Prepares(Protocol):
+    """An encoder's work on the CPU, split off: done by other threads while the device is busy."""
+
+    def prepare(self, picture: Picture) -> Any:
+        """What `encode` will find in `picture.prepared`; it must not need it there."""
+
+
+@runtime_checkable
 class PairModel(Protocol):
     """Must see both images at once. Never sees a target keypoint or a visibility."""
 

@@ -5,6 +5,7 @@ Pixels are continuous, x right, y down, in the original image: column c covers [
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real, UInt8
@@ -147,13 +148,17 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that a model is shown: pixels, and beyond them only what it declares to look at."""
+    """All that a model is shown: pixels, and beyond them only what it declares to look at.
+
+    `prepared` is what the model's own `prepare` made of it, where it has one.
+    """
 
     pixels: UInt8[np.ndarray, "h w 3"]
     image_id: str
     category: str | None = None
     mask: Bool[np.ndarray, "h w"] | None = None
     azimuth_bin: int | None = None
+    prepared: Any = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
@@ -16,6 +18,7 @@ from kapbench.files import file_hash
 from kapbench.hashing import bytes_hash
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.letterboxed import letterboxed
 from kapbench_baselines.vit import square
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.layout import patch_tokens, vision_part
@@ -85,6 +88,9 @@ class HuggingFace:
         self.trained_on = f"see the model card of {shown}"
         self.options = {"layer": self.layer, "facet": facet, "image_px": self.image_px}
 
+    def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
+        return letterboxed(picture, self.image_px)
+
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
         return square.encode(
@@ -95,7 +101,9 @@ class HuggingFace:
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
         found = self._normalisation
-        pixels = square.normalised(images.to(self.device), found.mean, found.std, found.factor)
+        pixels = square.normalised(
+            images.to(self.device, non_blocking=True), found.mean, found.std, found.factor
+        )
         try:
             states = read(self._net, pixels, self.layer, self.facet)
         except torch.OutOfMemoryError:

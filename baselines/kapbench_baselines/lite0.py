@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from kapbench.errors import KapbenchError
@@ -43,6 +44,9 @@ class Lite0:
         self.revision = f"{SHA256[:8]}-512px-bicubic-60x60-b10b14"
         self._net: EfficientNetLite0 | None = None
 
+    def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
+        return letterboxed(picture, INPUT_PX, Image.Resampling.BICUBIC, GREY)
+
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[304 60 60] float32 per picture."""
         # On a CPU one at a time is nearly twice as fast: its activations stay in the CPU's cache.
@@ -54,9 +58,7 @@ class Lite0:
         import torch
         from torch.nn.functional import interpolate, normalize
 
-        batch = np.stack(
-            [letterboxed(p, INPUT_PX, Image.Resampling.BICUBIC, GREY) for p in pictures]
-        )
+        batch = np.stack([self.prepare(p) if p.prepared is None else p.prepared for p in pictures])
         with torch.inference_mode():
             x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float()
             x = ((x - GREY) / 128).contiguous(memory_format=torch.channels_last)
@@ -66,7 +68,7 @@ class Lite0:
                 )
                 for part in self._network()(x, BLOCKS)
             ]
-            values = torch.cat(parts, dim=1).cpu().numpy()
+            values = torch.cat(parts, dim=1).float().cpu().numpy()
         grids = [Grid.letterbox(p.size, CELLS, FRAME_PX) for p in pictures]
         return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
 

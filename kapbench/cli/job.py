@@ -32,7 +32,18 @@ _OPTIONS = (
     ),
     click.option("--no-cache", is_flag=True, help="Keep features only while the run lasts."),
     click.option("--workers", type=click.IntRange(1), default=1, show_default=True),
-    click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        help="Images encoded at once; default: 4 on a CPU, on a GPU what its memory holds.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16", "fp16"]),
+        default="fp32",
+        show_default=True,
+        help="Of an encoder's matrix products; another is another model.",
+    ),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
     ),
@@ -69,7 +80,8 @@ class RunJob:
     cache: Path | None
     no_cache: bool
     workers: int
-    batch_size: int
+    batch_size: int | None
+    precision: str
     device: str
     force: bool
     quiet: bool
@@ -117,7 +129,9 @@ class RunJob:
     def score(self, name: str, options: dict[str, Any]) -> "Finished":
         from kapbench.evaluation import load_model
 
-        model = load_model(name, device=self.device, dataset=self.dataset.name, **options)
+        model = load_model(
+            name, device=self.device, dataset=self.dataset.name, precision=self.precision, **options
+        )
         return self._run(model, self.rules_asked, force=self.force)
 
     def control(self) -> "Finished | None":

@@ -94,8 +94,9 @@ class Spread:
         from kapbench.running.turns import take
 
         model = load_model(
-            names.model, device=job.device, dataset=job.dataset.name, **names.model_options
-        )
+            names.model, device=job.device, dataset=job.dataset.name, precision=job.precision,
+            **names.model_options,
+        )  # fmt: skip
         done = take(
             turn, model, job.dataset, job.rules_asked, runs_root=job.runs_root,
             cache_root=job.cache or cache_root(), categories=job.categories or None,
@@ -117,6 +118,7 @@ class Spread:
             names.model, names.dataset, tuple(rule.name for rule in job.rules_asked),
             job.runs_root.resolve(), (job.cache or cache_root()).resolve(), self._n(job),
             names.split, names.data_root, job.categories or None, job.batch_size, job.device,
+            job.precision,
             names.model_options, typed("datasets", names.dataset, names.dataset_texts), threads(),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Reading ahead of who needs it: in order, by one thread, and never far."""
+"""Work ahead of who needs it: in order, and never far."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -6,14 +6,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-def ahead(job: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
+def ahead(
+    job: Callable[[Any], Any], items: Iterable[Any], depth: int, threads: int = 1
+) -> Iterator[Any]:
     """`map(job, items)`, of which up to `depth` results are made before they are asked for.
 
-    One thread, so that a disk is read in order and a data set is never asked twice at once; decoding
+    With one thread a disk is read in order, and a data set is never asked twice at once; decoding
     images leaves the interpreter free for the model meanwhile. What a job raises is raised in its turn.
     """
     waiting: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="kapbench-ahead") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="kapbench-ahead") as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(job, item))

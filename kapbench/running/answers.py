@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Encoder, PairModel
+from kapbench.protocols import Encoder, PairModel, Prepares
 from kapbench.scoring.given import finite_float32, numbers, sound_grid
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 
@@ -38,6 +39,12 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
         )
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(given, where) for given, where in zip(maps, places, strict=True)]
+
+
+def prepared(model: Prepares, shown: Picture) -> Picture:
+    """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
+    with _told(model, f"image {shown.image_id}"):
+        return replace(shown, prepared=model.prepare(shown))
 
 
 def similarity_map(
@@ -92,7 +99,7 @@ def _has(given: Any, method: str, fix: str, place: str) -> None:
 
 
 @contextmanager
-def _told(model: Encoder | PairModel, where: str) -> Iterator[None]:
+def _told(model: Any, where: str) -> Iterator[None]:
     """Names model and place in whatever the adapter raises."""
     place = f"{where}, model {model.name}"
     try:

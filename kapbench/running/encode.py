@@ -1,20 +1,23 @@
 """Every image through the encoder once, read ahead of it: what is in the cache and whole is kept."""
 
 import contextlib
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
-from kapbench.protocols import Dataset, Encoder
+from kapbench.protocols import Dataset, Encoder, Prepares
 from kapbench.running.ahead import ahead
-from kapbench.running.answers import feature_maps
+from kapbench.running.answers import prepared
+from kapbench.running.batches import Batches
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.progress import Progress
 from kapbench.types import FeatureMap, Picture, View
 
 _MUCH = 10**9  # bytes, from where on a person is told
+_MOST_THREADS = 8
 
 
 @dataclass
@@ -32,29 +35,27 @@ def encode_images(
     views: Sequence[View],
     cache: FeatureCache,
     *,
-    batch_size: int,
+    batch_size: int | None,
     progress: Progress,
+    device: str = "cpu",
 ) -> Encoded:
     """Fills the cache with the views' features.
+
+    Args:
+        batch_size: None: as the device allows.
 
     Raises:
         KapbenchError: the encoder returned something that is no feature map, named by image.
     """
     with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
         cache.sign(model)
-    done = Encoded()
+    done, batches = Encoded(), Batches.of(batch_size, device, progress)
     sized = False
     waiting: list[tuple[str, Picture]] = []
     channels: dict[int, str] = {}
-
-    def look(view: View) -> tuple[Picture, str, bool | None]:
-        shown = picture(dataset, view, model.conditions_on)
-        key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
-        return shown, key, cache.verify(key)
-
     with progress.stage("images", len(views)) as advance:
         for view, (shown, key, state) in zip(
-            views, ahead(look, views, 2 * batch_size), strict=True
+            views, _looks(model, dataset, views, cache, 2 * batches.size), strict=True
         ):
             done.hashes[view.image_id] = key
             if state is False:
@@ -64,17 +65,42 @@ def encode_images(
                 advance(1)
                 continue
             waiting.append((key, shown))
-            if len(waiting) == batch_size:
-                done.n_encoded += _flush(model, waiting, cache, channels)
+            if len(waiting) >= batches.size:
+                done.n_encoded += _flush(model, waiting, cache, channels, batches)
                 if not sized:
                     _need_room(cache, waiting[0][0], len(views) - len(done.hashes), progress)
                     sized = True
                 advance(len(waiting))
                 waiting.clear()
         if waiting:
-            done.n_encoded += _flush(model, waiting, cache, channels)
+            done.n_encoded += _flush(model, waiting, cache, channels, batches)
             advance(len(waiting))
     return done
+
+
+_Looked = tuple[Picture, str, bool | None]
+
+
+def _looks(
+    model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, depth: int
+) -> Iterator[_Looked]:
+    """Of each view, ahead: what the model is shown, its hash, and whether the cache has it."""
+
+    def look(view: View) -> _Looked:
+        shown = picture(dataset, view, model.conditions_on)
+        key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
+        return shown, key, cache.verify(key)
+
+    looked = ahead(look, views, depth)
+    if not isinstance(model, Prepares):
+        return looked
+    preparing = model
+
+    def prepare(looked: _Looked) -> _Looked:
+        shown, key, state = looked
+        return (shown if state else prepared(preparing, shown)), key, state
+
+    return ahead(prepare, looked, depth, threads=min(_MOST_THREADS, os.cpu_count() or 1))
 
 
 def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:
@@ -96,13 +122,16 @@ def _flush(
     waiting: Sequence[tuple[str, Picture]],
     cache: FeatureCache,
     channels: dict[int, str],
+    batches: Batches,
 ) -> int:
-    maps = feature_maps(model, [shown for _, shown in waiting])
+    maps = batches.encode(model, [shown for _, shown in waiting])
     for (key, shown), feature_map in zip(waiting, maps, strict=True):
         _check_channels(model, shown, feature_map, channels)
         try:
             cache.write(key, feature_map)
         except KapbenchError as error:
+            if isinstance(error.__cause__, OSError):  # it has named the file
+                raise
             place = f"image {shown.image_id}, model {model.name}"
             raise KapbenchError(error.thing, place=place, fix=error.fix) from error
     return len(waiting)

@@ -66,7 +66,7 @@ def run(
     cache_root: Path | None = None,
     categories: Sequence[str] | None = None,
     workers: int = 1,
-    batch_size: int = 4,
+    batch_size: int | None = None,
     device: str = "cpu",
     force: bool = False,
     intervals: bool = True,
@@ -77,6 +77,7 @@ def run(
     Args:
         cache_root: Folder of the feature cache; None keeps features only while the run lasts.
         workers: Processes that score. Pair models run in this one.
+        batch_size: Images that the encoder gets at once; None: as the device allows.
         force: Score again what is finished. Features that are in the cache are kept: their encoder
             and image are in their name.
 
@@ -168,7 +169,7 @@ def scorer_of(
     plan: Plan,
     cache: FeatureCache,
     workers: int,
-    batch_size: int,
+    batch_size: int | None,
     device: str,
     progress: Progress,
     views: Sequence[View] | None = None,
@@ -192,6 +193,7 @@ def scorer_of(
         cache,
         batch_size=batch_size,
         progress=progress,
+        device=device,
     )
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, device)
     return scorer, Processes(workers) if workers > 1 else InProcess()

@@ -72,7 +72,7 @@ def take(
     runs_root: Path,
     cache_root: Path,
     categories: Sequence[str] | None = None,
-    batch_size: int = 4,
+    batch_size: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Taken:
@@ -95,8 +95,9 @@ def take(
         cache = FeatureCache.of(model, cache_root)
         if isinstance(model, Encoder):
             encode_images(
-                model, dataset, turn.views(plan), cache, batch_size=batch_size, progress=progress
-            )
+                model, dataset, turn.views(plan), cache, batch_size=batch_size, progress=progress,
+                device=device,
+            )  # fmt: skip
         needed = {v.image_id: v for s in missing for _, p in s.pairs for v in (p.source, p.target)}
         scorer, _ = scorer_of(
             model, dataset, plan, cache, 1, batch_size, device, progress,

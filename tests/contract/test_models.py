@@ -1,13 +1,14 @@
 """What every model owes to whoever runs it: registered, asked for by a prefix, or from a file."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from built import OTHER_SETTINGS, PICTURES, QUERIES, as_declared, build, names
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import AnnotatedModel, Encoder, PairModel
+from kapbench.protocols import AnnotatedModel, Encoder, PairModel, Prepares
 from kapbench.types import Keypoints, Pair, View
 
 CONDITIONS = {"category", "mask", "azimuth", "twins"}
@@ -66,6 +67,16 @@ def test_encodes_any_size_alone_as_in_a_batch(model):
         [alone] = encode(shown)
         assert alone.grid == found.grid
         np.testing.assert_allclose(alone.values, found.values, atol=2e-5)
+
+
+def test_what_it_prepares_ahead_changes_nothing(model):
+    if not isinstance(model, Prepares):
+        pytest.skip("prepares nothing")
+    encode = encoder(model)
+    ready = [replace(p, prepared=model.prepare(as_declared(model, p))) for p in PICTURES]
+    for plain, found in zip(encode(*PICTURES), encode(*ready), strict=True):
+        np.testing.assert_array_equal(plain.values, found.values)
+        assert plain.grid == found.grid
 
 
 def test_its_grid_covers_the_image(model):

@@ -133,7 +133,7 @@ class StableDiffusion:
         """[channels n n] per picture, n being the cells of the finest block."""
         found = []
         for shown in pictures:
-            values = stacked(self._reader.layers(shown)).cpu().numpy()
+            values = stacked(self._reader.layers(shown)).float().cpu().numpy()
             found.append(FeatureMap(values, grid(shown.size, values.shape[-1], self.reading)))
         return found
 

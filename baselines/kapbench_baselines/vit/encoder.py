@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import UInt8
 from torch import Tensor
 
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.letterboxed import letterboxed
 from kapbench_baselines.vit import square, strided
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 
@@ -64,6 +67,9 @@ class FrozenViT:
             "layer": self.layer, "facet": facet, "stride": self._stride, "image_px": self.image_px
         }  # fmt: skip
 
+    def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
+        return letterboxed(picture, self.image_px)
+
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n = (image_px - patch) / stride + 1."""
         n = strided.n_cells(self.image_px, self._patch, self._stride)
@@ -78,5 +84,5 @@ class FrozenViT:
 
     def tokens(self, images: Tensor) -> Tensor:
         """The facet [b n c] of the patches of uint8 images [b 3 h w], row by row."""
-        pixels = square.normalised(images.to(self.device), MEAN, STD)
+        pixels = square.normalised(images.to(self.device, non_blocking=True), MEAN, STD)
         return read(self._net, pixels, self.layer, self.facet)[:, self._skip :]

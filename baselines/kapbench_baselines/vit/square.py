@@ -20,12 +20,16 @@ def encode(
     """
     Args:
         side: Of the letterbox, px.
+        pictures: Letterboxed by `letterboxed(picture, side)` where they are prepared.
         maps: [b c n n] of uint8 images [b 3 side side].
         grid: Where the n × n cells lie on an image of a size (w, h).
     """
-    batch = np.stack([letterboxed(p, side) for p in pictures])
+    shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
+    batch = torch.from_numpy(np.stack(shown))
+    if torch.cuda.is_available():
+        batch = batch.pin_memory()
     with torch.inference_mode():
-        found = maps(torch.from_numpy(batch).permute(0, 3, 1, 2))
+        found = maps(batch.permute(0, 3, 1, 2))
     values = found.float().cpu().numpy()
     grids = [grid(p.size, found.shape[-1]) for p in pictures]
     return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
