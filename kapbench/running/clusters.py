@@ -1,6 +1,9 @@
 """Executors of many machines: dask.distributed, and Slurm by submitit."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,23 +29,27 @@ class Dask:
         self, job: Callable[[Any], Any], shards: Iterable[Any]
     ) -> Iterator[tuple[Any, str | None]]:
         """Answers as they come. A task whose worker died goes to another; one that kills several
-        workers is answered (shard, why).
+        workers is answered (shard, why), as all are that a scheduler which died left undone.
 
         Raises:
             KapbenchError: dask is not there, or no scheduler at the address.
         """
         client, as_completed = self._client()
         with client:
-            futures = {
+            waiting = {
                 client.submit(job, shard, pure=False, resources=self.resources or None): shard
                 for shard in shards
             }
-            for future in as_completed(list(futures)):
-                error = future.exception()
-                yield (
-                    (futures[future], f"{type(error).__name__}: {error}") if error is not None
-                    else future.result()
-                )  # fmt: skip
+            try:
+                for future in as_completed(list(waiting)):
+                    error = future.exception()
+                    shard = waiting.pop(future)
+                    yield (
+                        (shard, f"{type(error).__name__}: {error}") if error is not None
+                        else future.result()
+                    )  # fmt: skip
+            except (asyncio.CancelledError, CancelledError):  # by whom, if not by its death
+                yield from ((shard, "the scheduler is gone") for shard in waiting.values())
 
     def _client(self) -> tuple[Any, Any]:
         try:
@@ -51,6 +58,9 @@ class Dask:
             raise KapbenchError(
                 "dask is not installed", place="--executor dask", fix="pip install 'kapbench[dask]'"
             ) from error
+        # Of a scheduler that is gone it tells with tracebacks; here that is an error of one line.
+        for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         connect: Any = Client  # its signature has no types
         try:
             if self.scheduler is None:

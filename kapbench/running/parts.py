@@ -11,6 +11,7 @@ from kapbench.hashing import fingerprint
 from kapbench.running.plan import Shard
 
 _HASH_DIGITS = 16
+_ROOM = 64  # parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Parts:
     def write(self, shard: Shard, rows: pd.DataFrame) -> None:
         content = rows.to_parquet(index=False)
         digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
-        write_atomically(self.folder / f"{_stem(shard)}-{digest}.parquet", content)
+        write_atomically(self._room(shard) / f"{_stem(shard)}-{digest}.parquet", content)
 
     def read(self, shard: Shard) -> pd.DataFrame:
         return pd.read_parquet(next(p for p in self._named(shard) if _whole(p)))
@@ -34,7 +35,11 @@ class Parts:
         return [path for path in self._named(shard) if not _whole(path)]
 
     def _named(self, shard: Shard) -> list[Path]:
-        return sorted(self.folder.glob(f"{_stem(shard)}-*.parquet"))
+        return sorted(self._room(shard).glob(f"{_stem(shard)}-*.parquet"))
+
+    def _room(self, shard: Shard) -> Path:
+        """A folder of a few: to look for one part among all of a large run's takes as long as all."""
+        return self.folder / f"{shard.number // _ROOM:04d}"
 
 
 def _stem(shard: Shard) -> str:

@@ -1,10 +1,12 @@
 """The run folder: run.json, a card that a person and a leaderboard read, and records.parquet."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
@@ -162,19 +164,18 @@ def load_records(folder: Path) -> pd.DataFrame:
             place=path,
             fix="run again with --force",
         )
-    return typed(pd.read_parquet(path), card.dataset.categories)
+    return read_records(path, card.dataset.categories)
 
 
-def to_parquet(records: pd.DataFrame) -> bytes:
-    """A quarter smaller than pandas' default: the bytes of floats are told apart by place."""
-    floats = [c for c in records if records[c].dtype.kind == "f"]
-    content: bytes = records.to_parquet(
-        index=False,
-        compression="zstd",
-        use_dictionary=[c for c in TEXT if c in records],
-        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-    )
-    return content
+def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:
+    """A table of records, its text as categories from the start: as text it takes gigabytes.
+
+    Raises:
+        KapbenchError: no parquet file.
+    """
+    names = pq.read_schema(path).names
+    found = pq.read_table(path, read_dictionary=[c for c in TEXT if c in names])
+    return typed(found.to_pandas(), categories)
 
 
 def save_run(folder: Path, card: RunCard) -> None:

@@ -14,12 +14,13 @@ from filelock import FileLock, Timeout
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
-from kapbench.files import UNFINISHED, file_hash, write_atomically
+from kapbench.files import UNFINISHED, file_hash
 from kapbench.hashing import fingerprint
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model
 from kapbench.running.card import make_card
 from kapbench.running.encode import encode_images
 from kapbench.running.executors import InProcess, Processes
+from kapbench.running.join import join
 from kapbench.running.parts import Parts
 from kapbench.running.plan import Plan, Shard, make_plan, supervised
 from kapbench.running.progress import Progress
@@ -29,8 +30,8 @@ from kapbench.running.results import (
     RunCard,
     load_card,
     load_records,
+    read_records,
     save_run,
-    to_parquet,
 )
 from kapbench.running.sessions import SESSIONS, Clock, session
 from kapbench.running.shard import (
@@ -40,7 +41,7 @@ from kapbench.running.shard import (
     PairScorer,
     score_shard,
 )
-from kapbench.scoring.records import TEXT, Needs, typed
+from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import Rule
 from kapbench.types import View
 
@@ -102,7 +103,8 @@ def run(
                     model, dataset, plan, cache, workers, batch_size, device, progress
                 )
                 _score(plan, scorer, executor, parts, progress, clock)
-            records = _join(plan, parts, folder)
+            join(plan, parts, folder / RECORDS)
+            records = read_records(folder / RECORDS, plan.categories)
             card = make_card(
                 model, dataset, plan, records, device=device, started=clock.started,
                 seconds=clock.seconds, records_sha256=file_hash(folder / RECORDS),
@@ -147,8 +149,11 @@ def _only_writer(folder: Path) -> Iterator[None]:
             fix="make room, or give another --runs folder",
         ) from error
     try:
-        for left in folder.rglob(f"{UNFINISHED}*"):  # a killed process's half-written files
-            left.unlink(missing_ok=True)
+        for left in list(folder.rglob(f"{UNFINISHED}*")):  # a killed process's half-written files
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -223,14 +228,3 @@ def write_part(scorer: PairScorer, parts: Parts, shard: Shard) -> int:
     """Scores a shard and writes its part; returns its number of pairs."""
     parts.write(shard, score_shard(shard, scorer))
     return len(shard.pairs)
-
-
-def _join(plan: Plan, parts: Parts, folder: Path) -> pd.DataFrame:
-    """All rows in the data set's order of pairs, then by keypoint."""
-    tables = [parts.read(shard) for shard in plan.shards]
-    text = dict.fromkeys((c for c in TEXT if c in tables[0]), "str")
-    joined = pd.concat([t.astype(text) for t in tables], ignore_index=True)
-    joined = joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
-    joined = typed(joined.drop(columns="place"), plan.categories)
-    write_atomically(folder / RECORDS, to_parquet(joined))
-    return typed(pd.read_parquet(folder / RECORDS), plan.categories)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,9 +126,17 @@ def table(parts: Sequence[Columns]) -> pd.DataFrame:
 
 def typed(records: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
     """Text columns as pandas categories, after a file forgot which categories had no row."""
-    known = pd.CategoricalDtype(sorted(categories))
-    text = {c: known if c == "category" else "category" for c in TEXT if c in records}
-    return records.astype(dict.fromkeys(text, "str")).astype(text)
+    text = [c for c in TEXT if c in records]
+    known = {"category": sorted(categories)}
+    return records.assign(**{c: _category(records[c], known.get(c)) for c in text})
+
+
+def _category(column: "pd.Series[Any]", known: Sequence[str] | None) -> "pd.Series[Any]":
+    found = column.astype("category").cat.remove_unused_categories()
+    names = pd.Index(found.cat.categories.astype("str"))
+    found = found.cat.rename_categories(names)
+    wanted = names.sort_values() if known is None else pd.Index(list(known), dtype="str")
+    return found.cat.set_categories(wanted)
 
 
 def _annotation_columns(pair: Pair, shown: Int[np.ndarray, "q"]) -> Columns:
