@@ -69,11 +69,8 @@ def pf_willow(
         Pair(pair_id, s, t, read.longer_side(t.bbox), *symmetry[s.category])
         for pair_id, s, t in drawn
     ]
-    said = (
-        content,
-        str(photographs),
-        *(table.tobytes() for of in symmetry.values() for table in of),
-    )
+    said: list[bytes | str] = [content, str(photographs)]
+    said += [table.tobytes() for tables in symmetry.values() for table in tables]
     seen = read.seen(view for _, *views in drawn for view in views)
     return Listed(
         NAME, split, read.revision([*said, *seen]), SOURCE.licence, SOURCE.citation, pairs, paths,
