@@ -156,7 +156,7 @@ class SPair:
             category: [
                 path
                 for kind in (_annotation, _picture)
-                for path in _absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
+                for path in absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
             ]
             for category, stems in self._stems.items()
         }
@@ -221,7 +221,7 @@ def _of(image_id: str) -> str:
     return image_id.partition("/")[0]
 
 
-def _absent(folder: Path, paths: Sequence[str]) -> Sequence[str]:
+def absent(folder: Path, paths: Sequence[str]) -> Sequence[str]:
     """Those of the paths, all in one folder, that are not there."""
     present = _names((folder / paths[0]).parent)
     return [path for path in paths if path.rpartition("/")[2] not in present]
