@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 from kapbench.datasets import annotations as read
 from kapbench.datasets.listed import Listed
 from kapbench.datasets.sources import SOURCES
-from kapbench.datasets.spair import absent
 from kapbench.datasets.spair_annotation import parse_view
+from kapbench.datasets.spair_files import absent
 from kapbench.datasets.symmetry import of_table, read_override
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, Pair, View
