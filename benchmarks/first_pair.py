@@ -71,18 +71,21 @@ def annotation(category: str, stem: str, rng: np.random.Generator) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         write(Path(root))
         runs = []
-        for _ in range(repeats + 1):  # the first warms the disk
+        for _ in range(asked.repeats + 1):  # the first warms the disk
             done = subprocess.run(
                 [sys.executable, "-c", TIMED, root], check=True, capture_output=True, text=True
             )
             runs.append([float(word) for word in done.stdout.split()])
     n_pairs, *seconds = [statistics.median(column) for column in zip(*runs[1:], strict=True)]
-    said = zip(("opened", "first pair", "revision"), seconds, strict=True)
-    print(f"{n_pairs:,.0f} pairs; " + ", ".join(f"{word} {s:.2f} s" for word, s in said))
+    found = dict(zip(("opened", "first_pair", "revision"), seconds, strict=True))
+    print(f"{n_pairs:,.0f} pairs; " + ", ".join(f"{word} {s:.2f} s" for word, s in found.items()))
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(found | {"n_pairs": n_pairs, "repeats": asked.repeats}))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def awa_pose(
         min_shared: Keypoints that both images of a pair must show.
         photographs: Whether pairs without photographs are left out; without, all are there, and
             an image is the smallest that holds its box and keypoints.
-        symmetry_file: Another table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: another split, no photograph, or an annotation that cannot be understood.

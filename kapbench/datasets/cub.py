@@ -41,7 +41,7 @@ def cub(
         pairs: Of each species; by default 20, and all where a list of images is given.
         photographs: Whether pairs without photographs are left out; without, all are there, and
             an image is the smallest that holds its box and parts. Ids are numbers then.
-        symmetry_file: Another table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
         image_list: A file of the split's images, in the split's place: ASIC's .mat, or text with
             one number or path a line.
 

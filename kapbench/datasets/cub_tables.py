@@ -135,7 +135,7 @@ def _at_once(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n col
     if not all(row[0].isdigit() for row in rows):
         return None
     try:
-        table = np.array(rows).astype(np.float64)
+        table = np.array([float(word) for row in rows for word in row]).reshape(len(rows), -1)
     except ValueError:
         return None
     return table if np.isfinite(table).all() else None

@@ -34,7 +34,7 @@ def pf_willow(
         photographs: Whether pairs without photographs are left out; without, all are there, and an
             image is the smallest that holds its points.
         symmetry_file: A table of groups and mirror twins of each category, e.g. `car(S)`, see
-            docs/datasets/manifest.md.
+            docs/datasets/README.md.
 
     Raises:
         KapbenchError: another split, no list, or a line that cannot be understood.

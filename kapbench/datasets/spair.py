@@ -46,7 +46,7 @@ def spair(
             KAPBENCH_DATA, else the user data folder.
         layout: large or small.
         symmetry_file: Another table of groups and mirror twins, of every category that is here; see
-            docs/datasets/manifest.md. The revision is another then.
+            docs/datasets/README.md. The revision is another then.
 
     Raises:
         KapbenchError: unknown split or layout, no data there, or no category whole.

@@ -42,7 +42,7 @@ def spair_u(
     Args:
         split: test.
         root: The data root that holds the folders SPair-U and SPair-71k.
-        symmetry_file: A table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: A table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: another split, no category whole, data that cannot be understood.
