@@ -1,6 +1,7 @@
 """AwA-Pose (Banik et al. 2021): 36 quadrupeds of AwA2 with 39 keypoints; no pairs were published."""
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -121,17 +122,17 @@ def _animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal]:
     images = read.read_json(content, path)
     if not isinstance(images, dict):
         raise KapbenchError("no images by name", place=path, fix="mend the file")
+    category, photographs = path.stem, folder / "JPEGImages" / path.stem
     for name, animals in images.items():
         if not isinstance(animals, dict):
             raise KapbenchError("no animals by name", place=f"{path}, {name}", fix="mend the file")
-        photograph = folder / "JPEGImages" / path.stem / f"{name}.jpg"
+        photograph = photographs / f"{name}.jpg"
         for number, animal in sorted(animals.items()):
-            image_id = f"{path.stem}/{name}" + ("" if number == "a1" else f"#{number}")
+            image_id = f"{category}/{name}" + ("" if number == "a1" else f"#{number}")
             points, n_outside = _points(animal, f"{path}, {name}, {number}")
             if points.visible.any():
                 box = _box(animal, points, f"{path}, {name}, {number}")
-                size = read.holding(box, points)
-                view = View(image_id, path.stem, size, box, points)
+                view = View(image_id, category, read.holding(box, points), box, points)
                 yield _Animal(view, photograph, "bbox" in animal, n_outside)
 
 
@@ -170,7 +171,8 @@ def _points(animal: Any, place: str) -> tuple[Keypoints, int]:
             for name, value in zip(keypoint_names(), values, strict=True)
         ]
     xy = np.array(values, np.float64)
-    return read.inside(read.keypoints(xy, ~(xy == -1).all(axis=1)))
+    shown, right_below = (xy != -1).any(axis=1), (xy >= 0).all(axis=1)
+    return read.keypoints(xy, np.asarray(right_below)), int((shown & ~right_below).sum())
 
 
 def _box(animal: Mapping[str, Any], points: Keypoints, place: str) -> read.Box:
@@ -187,8 +189,8 @@ def _renamed(animal: Mapping[str, Any], place: str) -> dict[str, Any]:
     """By the 39 names. Where a keypoint is given by its name and misspelt, the name counts."""
     known = _known()
     found = {name: animal[name] for name in known["keypoints"] if name in animal}
-    for key, value in animal.items():
-        if key in found or key == "bbox" or key in known["unknown"]:
+    for key in animal.keys() - found.keys() - {"bbox"}:
+        if key in known["unknown"]:
             continue
         if key not in known["misspelt"]:
             raise KapbenchError(
@@ -196,16 +198,16 @@ def _renamed(animal: Mapping[str, Any], place: str) -> dict[str, Any]:
                 fix="keys are mapped in awa-pose_keypoints.json, never guessed",
             )  # fmt: skip
         if found.get(known["misspelt"][key], _ABSENT) == _ABSENT:
-            found[known["misspelt"][key]] = value
+            found[known["misspelt"][key]] = animal[key]
     return found
 
 
 def _all_points(values: Sequence[Any]) -> bool:
     """Whether each is a list of two finite numbers; told at once: there are 450,000."""
-    if not all(type(value) is list and len(value) == 2 for value in values):
+    if set(map(type, values)) != {list} or set(map(len, values)) != {2}:
         return False
-    numbers = [number for value in values for number in value]
-    return set(map(type, numbers)) <= {int, float} and max(map(abs, numbers)) < _FAR
+    numbers = list(itertools.chain.from_iterable(values))
+    return set(map(type, numbers)) <= {int, float} and max(numbers) < _FAR and min(numbers) > -_FAR
 
 
 def _point(value: Any, place: str, n: int = 2) -> list[float]:

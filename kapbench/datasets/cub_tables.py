@@ -1,5 +1,6 @@
 """The text files of CUB-200-2011: each line begins with an image's number."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,25 +56,29 @@ class Tables:
 
         The image is the smallest that holds box and parts. Ids are numbers where there are no names.
         """
+        labelled, boxed, photographed = (
+            self.folder / name
+            for name in ("image_class_labels.txt", "bounding_boxes.txt", "images.txt")
+        )
         boxes = {int(n): box for n, *box in self._numbers("bounding_boxes.txt", 4).tolist()}
         parts, species = self._parts(), self.species()
         for n in sorted(wanted):
-            label = _of(labels, n, self.folder / "image_class_labels.txt")
+            label = _of(labels, n, labelled)
             if label not in species:
                 raise KapbenchError(
                     f"image {n} is of species {label}, which is not in classes.txt",
-                    place=self.folder / "image_class_labels.txt", fix=MEND,
+                    place=labelled, fix=MEND,
                 )  # fmt: skip
-            x, y, width, height = _of(boxes, n, self.folder / "bounding_boxes.txt")
+            x, y, width, height = _of(boxes, n, boxed)
             if not (width > 0 and height > 0):
                 raise KapbenchError(
                     f"box of {width:g}×{height:g} px of image {n} has no area",
-                    place=self.folder / "bounding_boxes.txt", fix=MEND,
+                    place=boxed, fix=MEND,
                 )  # fmt: skip
             points, n_outside = parts.get(n, (_NOTHING, 0))
             box = (x, y, x + width, y + height)
-            name = _of(names, n, self.folder / "images.txt") if names else f"{n:05d}"
-            image_id = str(Path(name).with_suffix(""))
+            name = _of(names, n, photographed) if names else f"{n:05d}"
+            image_id = name.removesuffix(".jpg")
             size = read.holding(box, points)
             yield n, View(image_id, species[label], size, box, points), n_outside
 
@@ -132,13 +137,13 @@ def _at_once(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n col
     """All lines as numbers; None where one is not of `n_values` behind an image's number."""
     if not rows or {len(row) for row in rows} != {1 + n_values}:
         return None
-    if not all(row[0].isdigit() for row in rows):
-        return None
+    words = itertools.chain.from_iterable(rows)
     try:
-        table = np.array([float(word) for row in rows for word in row]).reshape(len(rows), -1)
+        table = np.fromiter(map(float, words), np.float64).reshape(len(rows), -1)
     except ValueError:
         return None
-    return table if np.isfinite(table).all() else None
+    numbered = np.isfinite(table).all() and (table[:, 0] == table[:, 0].round()).all()
+    return table if numbered else None
 
 
 def _name_the_wrong(rows: list[list[bytes]], n_values: int, path: Path) -> NoReturn:

@@ -204,6 +204,17 @@ def test_the_command_shows_further_files(tmp_path, taniai, server, monkeypatch):
     assert "0.0 MB, from 127.0.0.1" in shown.stdout
 
 
+def test_the_command_takes_further_files(tmp_path, taniai):
+    archive, text = taniai
+    path = tmp_path / "lists/test_pairs_tss.csv"
+    path.parent.mkdir()
+    path.write_text(text)
+    words = ["fetch", "tss", "--archive", str(archive), "--file", str(path)]
+    shown = CliRunner().invoke(main, [*words, "--data-root", str(tmp_path / "data")])
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / "data/TSS_CVPR2016/test_pairs_tss.csv").read_text() == text
+
+
 def test_a_list_that_only_a_browser_gets_is_named(tmp_path, server):
     tiny.pf_pascal(tmp_path / "made")
     folder = tmp_path / "made/PF-dataset-PASCAL"
