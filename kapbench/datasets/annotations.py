@@ -16,6 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 from kapbench.types import Keypoints, View
 
+MEND = "mend the file, or fetch the data set again"  # where what is wrong is in it
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
 

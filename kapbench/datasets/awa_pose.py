@@ -13,12 +13,12 @@ import numpy as np
 
 from kapbench.datasets import annotations as read
 from kapbench.datasets.images import image_size
-from kapbench.datasets.listed import Listed
+from kapbench.datasets.listed import Listed, pairs_here
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.symmetry import read_override, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.types import Keypoints, Pair, View
+from kapbench.types import Keypoints, View
 
 NAME = "awa-pose"
 SOURCE = SOURCES[NAME]
@@ -57,12 +57,11 @@ def awa_pose(
     read.choose("split", split, ("test",), NAME)
     folder = read.folder_of(root, SOURCE.folder)
     rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
-    names = keypoint_names()
-    groups, twins = (
+    tables = (
         symmetry("quadruped", NAME) if symmetry_file is None
-        else read_override(symmetry_file, "quadruped", len(names))
+        else read_override(symmetry_file, "quadruped", len(keypoint_names()))
     )  # fmt: skip
-    contents: list[bytes | str] = [repr(rule), str(photographs), groups.tobytes(), twins.tobytes()]
+    contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, tables)]
     drawn, n_outside = list[tuple[View, View]](), 0
     paths, here = dict[str, Path](), dict[str, View]()
     animals = _files(folder)
@@ -76,20 +75,20 @@ def awa_pose(
         n_outside += sum(animal.n_outside for animal in kept)
         if photographs:
             paths |= {animal.view.image_id: animal.photograph for animal in kept}
-    found = [
-        Pair(_pair_id(s, t), here[s.image_id], here[t.image_id],
-             read.longer_side(here[t.image_id].bbox), groups, twins)
-        for s, t in drawn if s.image_id in here and t.image_id in here
-    ]  # fmt: skip
+    found = pairs_here(drawn, here, tables)
     if not found:
-        raise KapbenchError(
-            "no photograph of AwA2 is here", place=folder / "JPEGImages",
-            fix=FIX + "; or --dataset-option photographs=false for the annotations alone",
-        )  # fmt: skip
+        raise _no_photograph(folder)
     return Listed(
         NAME, split, read.revision([*contents, *read.seen(here.values())]), SOURCE.licence,
         SOURCE.citation, found, paths, expected=tuple(path.stem for path in animals),
         n_expected=len(drawn), more_views=list(here.values()), remarks=read.outside(n_outside),
+    )  # fmt: skip
+
+
+def _no_photograph(folder: Path) -> KapbenchError:
+    return KapbenchError(
+        "no photograph of AwA2 is here", place=folder / "JPEGImages",
+        fix=FIX + "; or --dataset-option photographs=false for the annotations alone",
     )  # fmt: skip
 
 
@@ -219,10 +218,6 @@ def _point(value: Any, place: str, n: int = 2) -> list[float]:
             f"'{value}' is no list of {n} numbers", place=place, fix="mend the file"
         )
     return [float(v) for v in value]
-
-
-def _pair_id(source: View, target: View) -> str:
-    return f"{source.image_id}>{target.image_id.rpartition('/')[2]}"
 
 
 @functools.cache

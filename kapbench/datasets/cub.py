@@ -8,12 +8,12 @@ from kapbench.datasets import annotations as read
 from kapbench.datasets.cub_list import numbers_of
 from kapbench.datasets.cub_tables import N_PARTS, Tables
 from kapbench.datasets.images import image_size
-from kapbench.datasets.listed import Listed
+from kapbench.datasets.listed import Listed, pairs_here
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.symmetry import read_override, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.types import Pair, View
+from kapbench.types import View
 
 NAME = "cub"
 SOURCE = SOURCES[NAME]
@@ -63,11 +63,7 @@ def cub(
     drawn = list(_drawn(rule, [view for view, _ in annotated.values()]))
     paths = {annotated[n][0].image_id: folder / "images" / names[n] for n in annotated if names}
     here, n_outside = _photographed(annotated.values(), paths)
-    found = [
-        Pair(_pair_id(s, t), here[s.image_id], here[t.image_id], read.longer_side(t.bbox), groups,
-             twins)
-        for s, t in drawn if s.image_id in here and t.image_id in here
-    ]  # fmt: skip
+    found = pairs_here(drawn, here, (groups, twins))
     if not found:
         raise _no_photograph(folder)
     said = (repr(rule), split, str(photographs), groups.tobytes(), twins.tobytes())
@@ -127,7 +123,3 @@ def _photographed(
 
 def _no_photograph(folder: Path) -> KapbenchError:
     return KapbenchError("no photograph of CUB-200-2011 is here", place=folder, fix=FIX)
-
-
-def _pair_id(source: View, target: View) -> str:
-    return f"{source.image_id}>{Path(target.image_id).name}"

@@ -14,7 +14,6 @@ from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 
 N_PARTS = 15
-MEND = "mend the file, or fetch the data set again"
 _Value = TypeVar("_Value")
 
 
@@ -67,13 +66,13 @@ class Tables:
             if label not in species:
                 raise KapbenchError(
                     f"image {n} is of species {label}, which is not in classes.txt",
-                    place=labelled, fix=MEND,
+                    place=labelled, fix=read.MEND,
                 )  # fmt: skip
             x, y, width, height = _of(boxes, n, boxed)
             if not (width > 0 and height > 0):
                 raise KapbenchError(
                     f"box of {width:g}×{height:g} px of image {n} has no area",
-                    place=boxed, fix=MEND,
+                    place=boxed, fix=read.MEND,
                 )  # fmt: skip
             points, n_outside = parts.get(n, (_NOTHING, 0))
             box = (x, y, x + width, y + height)
@@ -107,7 +106,9 @@ class Tables:
             number, *words = line.split() or [""]
             if len(words) != 1 or not number.isdecimal():
                 raise KapbenchError(
-                    f"'{line[:40]}' is no number and a name", place=f"{path}, line {i}", fix=MEND
+                    f"'{line[:40]}' is no number and a name",
+                    place=f"{path}, line {i}",
+                    fix=read.MEND,
                 )
             found.append((int(number), words))
         return found
@@ -152,13 +153,13 @@ def _name_the_wrong(rows: list[list[bytes]], n_values: int, path: Path) -> NoRet
         if len(words) != 1 + n_values or not words[0].isdecimal():
             raise KapbenchError(
                 f"'{' '.join(words)[:40]}' is no number and {n_values} values", place=place,
-                fix=MEND,
+                fix=read.MEND,
             )  # fmt: skip
         read.numbers(words[1:], place)
-    raise KapbenchError("a table without lines", place=path, fix=MEND)
+    raise KapbenchError("a table without lines", place=path, fix=read.MEND)
 
 
 def _of(table: Mapping[int, _Value], n: int, path: Path) -> _Value:
     if n not in table:
-        raise KapbenchError(f"no line of image {n}", place=path, fix=MEND)
+        raise KapbenchError(f"no line of image {n}", place=path, fix=read.MEND)
     return table[n]

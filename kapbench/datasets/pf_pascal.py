@@ -91,7 +91,7 @@ def _lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
     wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
     missing = [name for name in wanted if name not in columns]
     if missing:
-        raise KapbenchError(f"no column '{missing[0]}'", place=path, fix=FIX)
+        raise KapbenchError(f"no column '{missing[0]}'", place=path, fix=read.MEND)
     for number, words in lines:
         if len(words) != len(columns):
             raise KapbenchError(

@@ -1,5 +1,6 @@
 """PF-WILLOW (Ham et al. 2018): 900 pairs of ten points each."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def pf_willow(
     path = next((p for p in (folder / name for name in LISTS) if p.is_file()), folder / LISTS[0])
     content = read.read_bytes(path, FIX)
     lines = list(read.read_table(content, path, FIX))[1:]
-    drawn, paths, categories = [], dict[str, Path](), set()
+    pairs, paths, categories = [], dict[str, Path](), set()
     for number, line in lines:
         place = f"{path}, line {number}"
         if len(line) != 2 + 4 * N_POINTS:
@@ -56,24 +57,18 @@ def pf_willow(
         files = [_photograph(folder, name) for name in line[:2]]
         if photographs and None in files:
             continue
-        views = [
+        source, target = (
             _view(name, file, line[2 + 20 * i : 22 + 20 * i], place)
             for i, (name, file) in enumerate(zip(line[:2], files, strict=True))
-        ]
-        paths |= {v.image_id: f for v, f in zip(views, files, strict=True) if f is not None}
-        drawn.append((f"{number - 2:03d}", views[0], views[1]))
-    if not drawn:
+        )
+        found = zip((source, target), files, strict=True)
+        paths |= {view.image_id: file for view, file in found if file is not None}
+        pairs.append(_pair(f"{number - 2:03d}", source, target, symmetry_file))
+    if not pairs:
         raise KapbenchError("no photograph of the list is here", place=folder, fix=FIX)
-    symmetry = {c: _symmetry(c, symmetry_file) for c in sorted({s.category for _, s, _ in drawn})}
-    pairs = [
-        Pair(pair_id, s, t, read.longer_side(t.bbox), *symmetry[s.category])
-        for pair_id, s, t in drawn
-    ]
-    said: list[bytes | str] = [content, str(photographs)]
-    said += [table.tobytes() for tables in symmetry.values() for table in tables]
-    seen = read.seen(view for _, *views in drawn for view in views)
+    said = (content, str(photographs), *_said(pairs))
     return Listed(
-        NAME, split, read.revision([*said, *seen]), SOURCE.licence, SOURCE.citation, pairs, paths,
+        NAME, split, read.revision(said), SOURCE.licence, SOURCE.citation, pairs, paths,
         has_absent=False, expected=tuple(sorted(categories)), n_expected=len(lines),
     )  # fmt: skip
 
@@ -99,6 +94,19 @@ def _view(name: str, file: Path | None, line: list[str], place: str) -> View:
         )  # fmt: skip
     path = Path(name)
     return View(f"{path.parent.name}/{path.stem}", path.parent.name, size, box, points)
+
+
+def _pair(pair_id: str, source: View, target: View, symmetry_file: str | None) -> Pair:
+    tables = _symmetry(source.category, symmetry_file)
+    return Pair(pair_id, source, target, read.longer_side(target.bbox), *tables)
+
+
+def _said(pairs: Sequence[Pair]) -> Iterator[bytes | str]:
+    """For the revision: tables of the categories, and the photographs."""
+    tables = {pair.source.category: (pair.groups, pair.twins) for pair in pairs}
+    for category in sorted(tables):
+        yield from (table.tobytes() for table in tables[category])
+    yield from read.seen(view for pair in pairs for view in (pair.source, pair.target))
 
 
 def _symmetry(category: str, symmetry_file: str | None) -> Symmetry:

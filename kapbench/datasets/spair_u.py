@@ -126,7 +126,7 @@ def _named(path: Path) -> _Line:
     words = images.split("-")
     if len(words) != 3 or not category:
         raise KapbenchError(
-            f"'{path.stem}' is no NUMBER-SOURCE-TARGET:CATEGORY", place=path, fix=FIX
+            f"'{path.stem}' is no NUMBER-SOURCE-TARGET:CATEGORY", place=path, fix=read.MEND
         )
     return _Line(path.stem, words[1], words[2], category)
 
@@ -141,7 +141,7 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
     extra = read.parsed(_Extra, given, path).kps
     ids = sorted(extra, key=lambda k: int(k) if k.isdecimal() else -1)
     if not ids or not all(k.isdecimal() for k in ids):
-        raise KapbenchError("kps is not by number", place=f"{path}, key kps", fix=FIX)
+        raise KapbenchError("kps is not by number", place=f"{path}, key kps", fix=read.MEND)
     xy = np.full((int(ids[-1]) + 1, 2), np.nan)
     for k in ids:
         point = extra[k]
@@ -150,7 +150,7 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
                 0 <= point[0] <= base.size[0] and 0 <= point[1] <= base.size[1]
             ):
                 raise KapbenchError(
-                    f"{point} is no point of its image", place=f"{path}, key kps.{k}", fix=FIX
+                    f"{point} is no point of its image", place=f"{path}, key kps.{k}", fix=read.MEND
                 )
             xy[int(k)] = point
     points = read.keypoints(xy, ~np.isnan(xy).any(axis=1))

@@ -116,12 +116,12 @@ def _pair(line: _Line, step: int) -> tuple[Pair, str]:
     if flow.shape[:2] != (source_size[1], source_size[0]):
         raise KapbenchError(
             f"flow of {flow.shape[1]}×{flow.shape[0]} px for an image of {source_size[0]}×"
-            f"{source_size[1]} px", place=line.flow, fix=FIX,
+            f"{source_size[1]} px", place=line.flow, fix=read.MEND,
         )  # fmt: skip
     mask = read_mask(line.mask, source_size)
     source_xy, target_xy = _points(flow, mask, target_size, step)
     if not len(source_xy):
-        raise KapbenchError("no flow within the mask", place=line.flow, fix=FIX)
+        raise KapbenchError("no flow within the mask", place=line.flow, fix=read.MEND)
     name = f"{line.category}/{line.source.parent.name}"
     views = [
         View(f"{name}/{path.stem}#{line.number - 2}", line.category, size, read.box_around(points),
@@ -160,10 +160,10 @@ def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
     """x and y of a Middlebury .flo file. KapbenchError where it is none."""
     content = read.read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
-        raise KapbenchError("no Middlebury flow", place=path, fix=FIX)
+        raise KapbenchError("no Middlebury flow", place=path, fix=read.MEND)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()
     if width < 1 or height < 1 or len(content) != 12 + 8 * width * height:
         raise KapbenchError(
-            f"flow of {width}×{height} px in {len(content):,} bytes", place=path, fix=FIX
+            f"flow of {width}×{height} px in {len(content):,} bytes", place=path, fix=read.MEND
         )
     return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float64)
