@@ -80,6 +80,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         ("kapbench --help", f"{start['help_seconds']:.2f} s",
          f"import torch {start['torch_seconds']:.2f} s",
          f"×{start['torch_seconds'] / start['help_seconds']:.0f}"),
+        ("first pair of 12,234", f"{found['first_pair']['first_pair']:.2f} s", "", ""),
     ]  # fmt: skip
 
 
@@ -96,6 +97,7 @@ def main() -> None:
         "encoding": asked_of("encoding", *on),
         "training": asked_of("training", *on),
         "start_up": start_up(),
+        "first_pair": asked_of("first_pair"),
     }
     about = found["machine"]
     print(f"{about['gpu'] or about['cpu']}, {about['cores']} cores, torch {about['torch']}")

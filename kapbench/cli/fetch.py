@@ -1,6 +1,6 @@
 """`kapbench fetch`: a data set from its makers' server to the data root."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,20 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file that you have got by hand, instead of a download.",
 )
-def fetch(name: str, data_root: Path | None, url: str | None, archive: Path | None) -> None:
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A further file that you have got by hand, e.g. a list of pairs; several times.",
+)
+def fetch(
+    name: str,
+    data_root: Path | None,
+    url: str | None,
+    archive: Path | None,
+    files: tuple[Path, ...],
+) -> None:
     """Download a data set: checked by hash, resumed after a stop, unpacked safely.
 
     \b
@@ -31,6 +44,7 @@ def fetch(name: str, data_root: Path | None, url: str | None, archive: Path | No
       kapbench fetch spair
       kapbench fetch spair --data-root /data
       kapbench fetch spair --archive SPair-71k.tar.gz
+      kapbench fetch tss --archive TSS_CVPR2016.zip --file test_pairs_tss.csv
       kapbench fetch ap-10k                      # says what a browser must fetch, and from where
     """
     from kapbench.datasets import fetch as fetching
@@ -38,15 +52,23 @@ def fetch(name: str, data_root: Path | None, url: str | None, archive: Path | No
 
     source, root = sources.source(name), roots.data_root(data_root)
     click.echo(f"{source.title}\n  licence: {source.licence}\n  cite:    {source.citation}")
-    place = archive or url or source.url or str(source.page)
-    with _progress(place, root) as report:
-        found = fetching.fetch(source, root, report, url=url, archive=archive)
+    places = {"downloading": url or source.url or str(source.page)}
+    places |= {f"downloading {Path(file).name}": address for address, file in source.more}
+    with _progress(places, root) as report:
+        found = fetching.fetch(source, root, report, url=url, archive=archive, files=files)
     click.echo(_result(found))
+    for address, file in source.by_hand:
+        if not (found.folder / file).exists():
+            click.echo(f"  without {file}, from {address}: put it into {found.folder}")
 
 
 @contextmanager
-def _progress(place: str | Path, root: Path) -> Iterator["Report"]:
-    """A bar for each step, with size and time left, on standard error."""
+def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
+    """A bar for each step, with size and time left, on standard error.
+
+    Args:
+        places: Where each step of downloading gets its file from.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -71,9 +93,9 @@ def _progress(place: str | Path, root: Path) -> Iterator["Report"]:
         if step not in shown:
             for earlier in shown.values():
                 earlier.stop()
-            if step == "downloading":
-                click.echo(_announcement(place, root, done, total))
-            shown[step] = Progress(*start, *bars[step], *end, console=console)
+            if step in places:
+                click.echo(_announcement(places[step], root, done, total))
+            shown[step] = Progress(*start, *bars[step.partition(" ")[0]], *end, console=console)
             shown[step].add_task(step, total=total)
             shown[step].start()
         (task,) = shown[step].task_ids
@@ -86,10 +108,10 @@ def _progress(place: str | Path, root: Path) -> Iterator["Report"]:
             progress.stop()
 
 
-def _announcement(place: str | Path, root: Path, done: int, total: int | None) -> str:
+def _announcement(place: str, root: Path, done: int, total: int | None) -> str:
     size = "size unknown" if total is None else f"{total / 1e6:,.1f} MB"
     resumed = f", {done / 1e6:,.1f} MB of them here already" if done else ""
-    return f"{size}{resumed}, from {urlsplit(str(place)).hostname} to {root}"
+    return f"{size}{resumed}, from {urlsplit(place).hostname} to {root}"
 
 
 def _result(found: "Fetched") -> str:

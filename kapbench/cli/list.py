@@ -110,7 +110,8 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
         state = "present" if coverage.complete else "partial"
         n_images, licence = len(found.views()), found.licence
         yield line | {
-            "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence
+            "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
+            "notes": list(getattr(found, "notes", ())),
         }  # fmt: skip
 
 
@@ -172,7 +173,8 @@ def _text(what: str, line: Line) -> str:
         absent = "absent: " if line["state"] == "absent" else ""  # a coverage says its own state
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
-        return f"{name} {absent}{line['coverage']}{images}{licence}"
+        notes = "".join(f"\n{'':21}{note}" for note in line.get("notes", ()))
+        return f"{name} {absent}{line['coverage']}{images}{licence}{notes}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

@@ -1,8 +1,9 @@
 """Reading annotation files at the door: what is wrong is named with file, line and key."""
 
+import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from kapbench.datasets.roots import data_root
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
-from kapbench.types import Keypoints
+from kapbench.types import Keypoints, View
 
+MEND = "mend the file, or fetch the data set again"  # where what is wrong is in it
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -49,10 +51,28 @@ def read_bytes(path: Path, fix: str) -> bytes:
 
 def read_text(path: Path, fix: str) -> str:
     """UTF-8, with or without a mark at its start. KapbenchError as `read_bytes`."""
+    return decoded(read_bytes(path, fix), path, fix)
+
+
+def decoded(content: bytes, path: Path, fix: str) -> str:
+    """As `read_text`, of what the file at `path` holds."""
     try:
-        return read_bytes(path, fix).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise KapbenchError("no text in UTF-8", place=path, fix=fix) from error
+
+
+def read_table(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line of a CSV file. KapbenchError where there are none."""
+    lines = csv.reader(decoded(content, path, fix).splitlines())
+    try:
+        for words in lines:
+            yield lines.line_num, words
+    except csv.Error as error:
+        raise KapbenchError(
+            f"no line of a table: {error}", place=f"{path}, line {lines.line_num}",
+            fix="mend the line",
+        ) from error  # fmt: skip
 
 
 def read_json(content: bytes, path: Path) -> Any:
@@ -76,7 +96,7 @@ def parsed(kind: type[_Model], content: Any, place: object) -> _Model:
         key = ".".join(str(part) for part in first["loc"])
         raise KapbenchError(
             first["msg"].lower(), place=f"{place}, key {key}" if key else place,
-            fix="mend the file, or fetch the data set again",
+            fix="mend the file",
         ) from error  # fmt: skip
 
 
@@ -108,6 +128,24 @@ def keypoints(xy: Float[np.ndarray, "K 2"], visible: Bool[np.ndarray, "K"]) -> K
     return Keypoints(placed, seen)
 
 
+def inside(points: Keypoints, size: tuple[int, int] | None = None) -> tuple[Keypoints, int]:
+    """Those within an image of `size` (None: right of and below its corner), and how many are not.
+
+    A keypoint outside its image is taken as not shown.
+    """
+    far = np.full(2, np.inf) if size is None else np.array(size, np.float64)
+    with np.errstate(invalid="ignore"):
+        within = np.asarray(((points.xy >= 0) & (points.xy <= far)).all(axis=1))
+    n_outside = int((points.visible & ~within).sum())
+    return (keypoints(points.xy, within), n_outside) if n_outside else (points, 0)
+
+
+def outside(n: int) -> tuple[str, ...]:
+    """The remark on keypoints that `inside` has taken out."""
+    said = f"{n:,} keypoints lie outside their image: taken as not shown"
+    return (said,) if n else ()
+
+
 def box_around(points: Keypoints) -> Box:
     """x1, y1, x2, y2 of the visible keypoints."""
     xy = points.xy[points.visible]
@@ -124,6 +162,12 @@ def holding(box: Box, points: Keypoints) -> tuple[int, int]:
     xy = points.xy[points.visible]
     far = np.concatenate([np.array([[box[2], box[3]]]), xy]).max(axis=0)
     return max(1, int(np.ceil(far[0]))), max(1, int(np.ceil(far[1])))
+
+
+def seen(views: Iterable[View]) -> Iterator[str]:
+    """For a revision: which views there are, and of which size their photographs."""
+    sizes = {view.image_id: view.size for view in views}
+    yield from (f"{name} {w}x{h}" for name, (w, h) in sorted(sizes.items()))
 
 
 def revision(parts: Iterable[bytes | str]) -> str:

@@ -45,7 +45,7 @@ def ap_10k(
         root: The data root that holds the folder ap-10k, or that folder: annotations and data.
         pairs: Of each category; by default 50, across families 2,000.
         min_shared: Keypoints that both images of a pair must show.
-        symmetry_file: Another table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: another kind or split, data that are not here or cannot be understood.
@@ -73,7 +73,7 @@ def ap_10k(
     if not found:
         raise KapbenchError(f"no pairs of {min_shared} shared keypoints", place=path, fix=FIX)
     tables = (groups.tobytes(), twins.tobytes())
-    said = (kind, repr(rule), *sorted(crowds()))
+    said = (kind, repr(rule), *sorted(crowds()), *read.seen(everyone))
     return Listed(
         name, split, read.revision([file.content, *tables, *said]), SOURCE.licence,
         SOURCE.citation, found, paths, remarks=remarks, more_views=everyone,

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,10 +12,11 @@ from filelock import FileLock, Timeout
 
 from kapbench import registry
 from kapbench.datasets.download import PAUSES_S, TIMEOUT_S, download
-from kapbench.datasets.sources import Source
+from kapbench.datasets.further import Further
+from kapbench.datasets.sources import SOURCES, Source
 from kapbench.datasets.unpack import unpack
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash, write_atomically
+from kapbench.files import write_atomically
 from kapbench.protocols import Dataset
 from kapbench.types import Coverage
 
@@ -79,6 +80,7 @@ def fetch(
     *,
     url: str | None = None,
     archive: Path | None = None,
+    files: Sequence[Path] = (),
     timeout_s: float = TIMEOUT_S,
     pauses_s: tuple[float, ...] = PAUSES_S,
 ) -> Fetched:
@@ -87,24 +89,31 @@ def fetch(
     Args:
         url: Another address than the source's own.
         archive: A local file instead of a download; it is left where it is.
+        files: Local further files (a list of pairs), by their names; they are left too. Those that
+            lie in the root or beside the archive need not be given.
 
     Raises:
         KapbenchError: data that are there but incomplete; no room; a server that fails; an
-            archive that is damaged, unsafe or not what its hash says. Nothing is left half-written.
+            archive that is damaged, unsafe or not what its hash says; another data set that must
+            lie beside it and does not. Nothing is left half-written.
     """
     if url is not None:
         source = replace(source, url=url)
     folder = root / source.folder
     if _occupied(folder):
         return Fetched(folder, _complete(source, root))
+    _check_beside(source, root)
     with _alone(source, root):
         if _occupied(folder):  # since a moment ago
             return Fetched(folder, _complete(source, root))
         own = archive is None
+        further = Further(source, root, files, archive, report, timeout_s, pauses_s)
         archive = archive or _download(source, root, report, timeout_s, pauses_s)
         try:
             sha256, hash_from = _check(archive, source, root, report)
-            more = _unpack(archive, source, root, report, timeout_s, pauses_s)
+            more = _unpack(archive, source, root, report, further)
+        except _ContentError:  # a whole download, which a newer kapbench may read
+            raise
         except KapbenchError as error:
             if own and error.place == archive:  # what is wrong is the file: fetch it anew next time
                 archive.unlink(missing_ok=True)
@@ -118,26 +127,30 @@ def fetch(
         return Fetched(folder, str(_coverage(source, root)), sha256, hash_from)
 
 
+class _ContentError(KapbenchError):
+    """What a whole archive holds cannot be read as the data set."""
+
+
+def _check_beside(source: Source, root: Path) -> None:
+    for other in (SOURCES[name] for name in source.beside):
+        if not _occupied(root / other.folder):
+            raise KapbenchError(
+                f"{source.title} needs {other.title} beside it", place=root / other.folder,
+                fix=f"`kapbench fetch {other.name}` first; nothing has been downloaded",
+            )  # fmt: skip
+
+
 def _unpack(
-    archive: Path,
-    source: Source,
-    root: Path,
-    report: Report,
-    timeout_s: float,
-    pauses_s: tuple[float, ...],
+    archive: Path, source: Source, root: Path, report: Report, further: Further
 ) -> dict[str, str]:
     """Puts the archive's files in place, and the further ones beside them: their SHA-256."""
     more: dict[str, str] = {}
 
     def complete(inside: Path) -> None:
-        for address, name in source.more:
-            place = inside / source.folder / name
-            download(address, place, lambda *_: None, timeout_s=timeout_s, pauses_s=pauses_s)
-            more[name] = file_hash(place)
+        more.update(further.put(inside / source.folder))
         _check_more(more, source, root)
-        for other in source.beside:  # what it is opened with lies beside it
-            if (root / other).is_dir():
-                (inside / other).symlink_to(root / other, target_is_directory=True)
+        for other in (SOURCES[name].folder for name in source.beside):
+            (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)
 
     folder = root / source.folder
@@ -228,10 +241,10 @@ def _check_content(archive: Path, source: Source, root: Path) -> None:
     try:
         _coverage(source, root)
     except KapbenchError as error:
-        raise KapbenchError(
+        raise _ContentError(
             f"the archive does not hold {source.title}: {error.thing}",
             place=archive,
-            fix="is it the archive of another data set?",
+            fix="is it the archive of another data set? It is kept: remove it to fetch it again",
         ) from error
 
 

@@ -1,7 +1,7 @@
 """A data set that is read whole when it is opened: what most of them are."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from kapbench.datasets.annotations import longer_side
 from kapbench.datasets.images import read_mask, read_rgb
+from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 from kapbench.types import Coverage, Pair, View
@@ -17,12 +19,26 @@ from kapbench.types import Coverage, Pair, View
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]
 
 
+def pairs_here(
+    drawn: Iterable[tuple[View, View]], here: Mapping[str, View], symmetry: Symmetry
+) -> list[Pair]:
+    """Drawn pairs both of whose views are here, by id; T is the longer side of the target's box."""
+    found = []
+    for drawn_source, drawn_target in drawn:
+        source, target = here.get(drawn_source.image_id), here.get(drawn_target.image_id)
+        if source is not None and target is not None:
+            pair_id = f"{source.image_id}>{target.image_id.rpartition('/')[2]}"
+            found.append(Pair(pair_id, source, target, longer_side(target.bbox), *symmetry))
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Listed:
     """One split of a data set as a list of pairs and the place of every photograph.
 
     Args:
-        revision: Hash of all that was read: annotations, pair list, symmetry table, rule.
+        revision: Hash of all that was read: annotations, pair list, symmetry table, rule, and of which
+            photographs are here.
         all_pairs: Those that can be run, in the data set's own order.
         paths: Photograph of each image id; one that lacks here has none.
         expected: Categories of the whole data set; None: those of the pairs.

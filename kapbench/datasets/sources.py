@@ -11,7 +11,9 @@ class Source:
 
     `sha256` and `size` (bytes) are None where the maker states none: the hash of the first
     download is recorded then, and checked from then on. `url` is None where a browser is needed:
-    `page` says where it is then. `more` are further files: address, path below the folder.
+    `page` says where it is then. `more` are further files: address, path below the folder; one
+    that is in the archive or at hand is not fetched. `by_hand` are such that only a browser gets,
+    and the data set can do without: taken where they are at hand.
     """
 
     name: str
@@ -25,9 +27,10 @@ class Source:
     size: int | None = None
     page: str | None = None
     more: tuple[tuple[str, str], ...] = ()
+    by_hand: tuple[tuple[str, str], ...] = ()
     opens: str | None = None  # data set that checks what was unpacked; None: of the same name
     options: tuple[tuple[str, object], ...] = ()  # that it is opened with
-    beside: tuple[str, ...] = ()  # folders of other data sets that it needs
+    beside: tuple[str, ...] = ()  # other sources whose folders it needs
 
 
 _CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
@@ -52,7 +55,7 @@ _ALL = (
         licence="none stated; needs SPair-71k's photographs",
         citation="Mariotti, Du, Bhalgat, Mac Aodha, Bilen: Jamais Vu: Exposing the Generalization "
         "Gap in Supervised Semantic Correspondence. NeurIPS 2025",
-        beside=("SPair-71k",),
+        beside=("spair",),
     ),
     Source(
         name="pf-pascal",
@@ -64,9 +67,13 @@ _ALL = (
         citation="Ham, Cho, Schmid, Ponce: Proposal Flow: Semantic Correspondences from Object "
         "Proposals. TPAMI 40(7), 2018",
         more=(
+            (f"{_CNNGEOMETRIC}/test_pairs_pf_pascal.csv", "test_pairs_pf_pascal.csv"),
+            (f"{_CNNGEOMETRIC}/val_pairs_pf_pascal.csv", "val_pairs_pf_pascal.csv"),
+        ),
+        by_hand=(
             (
-                f"{_CNNGEOMETRIC}/test_pairs_pf_pascal.csv",
-                "test_pairs_pf_pascal.csv",
+                "https://drive.google.com/uc?id=111tpXshLiJ4qudBHoGK3HbMSNr9vVRq9 (Google Drive)",
+                "train_pairs_pf_pascal.csv",
             ),
         ),
     ),
@@ -121,19 +128,20 @@ _ALL = (
         licence="MIT (annotations); photographs of AwA2 have licences of their own",
         citation="Banik, Li, Dong: A Novel Dataset for Keypoint Detection of Quadruped Animals "
         "from Images. arXiv:2108.13958, 2021",
-        page="https://github.com/prinik/AwA-Pose, and AwA2's JPEGImages beside Annotations_json",
+        page="https://github.com/prinik/AwA-Pose (annotations; docs/datasets/awa-pose.md), and "
+        "AwA2's JPEGImages beside Annotations_json, from https://cvml.ist.ac.at/AwA2",
         options=(("photographs", False),),
     ),
     Source(
         name="tss",
         title="TSS",
-        url=None,
+        url="http://www.hci.iis.u-tokyo.ac.jp/datasets/data/JointCorrCoseg/TSS_CVPR2016.zip",
         file_name="TSS_CVPR2016.zip",
         folder="TSS_CVPR2016",
         licence="none stated",
         citation="Taniai, Sinha, Sato: Joint Recovery of Dense Correspondence and Cosegmentation "
         "in Two Images. CVPR 2016",
-        page="https://drive.google.com/file/d/0B-VxeI7PlJE1U3FyTGVpbUFtcjg (Google Drive)",
+        more=((f"{_CNNGEOMETRIC}/test_pairs_tss.csv", "test_pairs_tss.csv"),),
     ),
     Source(
         name="freiburg-cars",

@@ -15,8 +15,10 @@ from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.roots import data_root
 from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.spair_annotation import parse_view
+from kapbench.datasets.spair_difficulty import Difficulty, difficulty, known
+from kapbench.datasets.spair_files import absent, annotation, category_of, names_in, picture, read
 from kapbench.datasets.spair_layout import Line, place_of, read_layout
-from kapbench.datasets.symmetry import symmetry
+from kapbench.datasets.symmetry import Symmetry, n_keypoints, read_override, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 from kapbench.types import Coverage, Pair, View
@@ -30,7 +32,12 @@ _FETCH = (
 )
 
 
-def spair(split: str = "test", root: str | Path | None = None, layout: str = "large") -> "SPair":
+def spair(
+    split: str = "test",
+    root: str | Path | None = None,
+    layout: str = "large",
+    symmetry_file: str | None = None,
+) -> "SPair":
     """SPair-71k, large layout (12,234 test pairs).
 
     Args:
@@ -38,23 +45,28 @@ def spair(split: str = "test", root: str | Path | None = None, layout: str = "la
         root: The data root that holds the folder SPair-71k, or that folder. By default
             KAPBENCH_DATA, else the user data folder.
         layout: large or small.
+        symmetry_file: Another table of groups and mirror twins, of every category that is here; see
+            docs/datasets/README.md. The revision is another then.
 
     Raises:
         KapbenchError: unknown split or layout, no data there, or no category whole.
     """
-    for thing, value, known in (("split", split, SPLITS), ("layout", layout, LAYOUTS)):
-        if value not in known:
-            raise unknown(thing, value, known, place="data set spair")
+    for thing, value, allowed in (("split", split, SPLITS), ("layout", layout, LAYOUTS)):
+        if value not in allowed:
+            raise unknown(thing, value, allowed, place="data set spair")
     base = data_root(root)
     folder = base if base.name == SOURCE.folder else base / SOURCE.folder
-    found = SPair("spair" if layout == "large" else f"spair.{layout}", split, layout, folder)
+    name = "spair" if layout == "large" else f"spair.{layout}"
+    found = SPair(name, split, layout, folder, symmetry_file)
     found.check()
     return found
 
 
-def small(split: str = "test", root: str | Path | None = None) -> "SPair":
+def small(
+    split: str = "test", root: str | Path | None = None, symmetry_file: str | None = None
+) -> "SPair":
     """SPair-71k, small layout (2,438 test pairs)."""
-    return spair(split, root, layout="small")
+    return spair(split, root, "small", symmetry_file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +77,7 @@ class SPair:
     split: str
     layout: str
     folder: Path
+    symmetry_file: str | None = None
     licence: str = SOURCE.licence
     citation: str = SOURCE.citation
     size_from: Literal["box", "image"] = "box"
@@ -84,6 +97,7 @@ class SPair:
                 place=self.folder,
                 fix=_FETCH,
             )
+        _ = self._symmetry
 
     def _check_known(self) -> None:
         """A category that lacks images whole, and nothing else, is there: its pairs are wrong."""
@@ -112,11 +126,44 @@ class SPair:
 
     @functools.cached_property
     def revision(self) -> str:
-        """Hash of the layout file and of every annotation behind the pairs present."""
+        """Hash of the layout file and of every annotation behind the pairs present.
+
+        A symmetry table counts where one is given; the shipped one is pinned by a test.
+        """
         digest = hashlib.sha256(self._layout_file.read_bytes())
         for content in self._annotations.values():
             digest.update(content)
+        if self.symmetry_file is not None:
+            for tables in self._symmetry.values():
+                for table in tables:
+                    digest.update(table.tobytes())
         return digest.hexdigest()[:16]
+
+    @functools.cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What looks wrong but may be meant, in words."""
+        views = self.views()
+        beyond = [v for v in views if v.bbox[2] > v.size[0] + 1 or v.bbox[3] > v.size[1] + 1]
+        if len(beyond) < len(views):
+            return ()
+        return (
+            "every box reaches beyond its image: are these x1, y1, x2, y2, and of these images?",
+        )
+
+    @functools.cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What of the devkit's difficulties is known here; told by the first pair of each category."""
+        first = {line.category: line for line in reversed(self._present)}
+        found = [self._difficulty(line) for _, line in sorted(first.items())]
+        return known(found)
+
+    def difficulty(self, categories: Sequence[str] | None = None) -> Mapping[str, Difficulty]:
+        """The devkit's viewpoint and scale variation of each pair by its id, from the pair files."""
+        wanted = self._wanted(categories)
+        return {x.pair_id: self._difficulty(x) for x in self._lines if x.category in wanted}
+
+    def _difficulty(self, line: Line) -> Difficulty:
+        return difficulty(self.folder / "PairAnnotation" / self.split / f"{line.pair_id}.json")
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
         """Pairs in the order of the layout file, which is that of the pair files' names."""
@@ -125,10 +172,14 @@ class SPair:
 
     def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
         wanted = self._wanted(categories)
-        return [self._view(image_id) for image_id in self._annotations if _of(image_id) in wanted]
+        return [
+            self._view(image_id)
+            for image_id in self._annotations
+            if category_of(image_id) in wanted
+        ]
 
     def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
-        return read_rgb(self.folder / _picture(view.image_id), view.size)
+        return read_rgb(self.folder / picture(view.image_id), view.size)
 
     def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
         return None if view.mask is None else read_mask(view.mask, view.size)
@@ -155,8 +206,8 @@ class SPair:
         return {
             category: [
                 path
-                for kind in (_annotation, _picture)
-                for path in _absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
+                for kind in (annotation, picture)
+                for path in absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
             ]
             for category, stems in self._stems.items()
         }
@@ -167,12 +218,25 @@ class SPair:
         ids = [
             f"{category}/{stem}" for category in self.categories for stem in self._stems[category]
         ]
-        return {image_id: _read(self.folder / _annotation(image_id)) for image_id in ids}
+        return {image_id: read(self.folder / annotation(image_id)) for image_id in ids}
 
     @functools.cached_property
     def _masks(self) -> frozenset[str]:
         folder = self.folder / "Segmentation"
-        return frozenset(f"{c}/{name}" for c in self.categories for name in _names(folder / c))
+        return frozenset(f"{c}/{name}" for c in self.categories for name in names_in(folder / c))
+
+    @functools.cached_property
+    def _present(self) -> Sequence[Line]:
+        return [line for line in self._lines if line.category in self.categories]
+
+    @functools.cached_property
+    def _symmetry(self) -> Mapping[str, Symmetry]:
+        if self.symmetry_file is None:
+            return {category: symmetry(category) for category in self.categories}
+        return {
+            category: read_override(self.symmetry_file, category, n_keypoints(category))
+            for category in self.categories
+        }
 
     def _wanted(self, categories: Sequence[str] | None) -> frozenset[str]:
         for category in categories or ():
@@ -194,8 +258,8 @@ class SPair:
             mask = f"{image_id}.png"
             self._read_views[image_id] = parse_view(
                 self._annotations[image_id],
-                self.folder / _annotation(image_id),
-                _of(image_id),
+                self.folder / annotation(image_id),
+                category_of(image_id),
                 self.folder / "Segmentation" / mask if mask in self._masks else None,
             )
         return self._read_views[image_id]
@@ -204,46 +268,5 @@ class SPair:
         category = line.category
         source, target = (self._view(f"{category}/{s}") for s in (line.source, line.target))
         x1, y1, x2, y2 = target.bbox
-        groups, twins = symmetry(category)
-        return Pair(line.pair_id, source, target, float(max(x2 - x1, y2 - y1)), groups, twins)
-
-
-def _annotation(image_id: str) -> str:
-    return f"ImageAnnotation/{image_id}.json"
-
-
-def _picture(image_id: str) -> str:
-    return f"JPEGImages/{image_id}.jpg"
-
-
-def _of(image_id: str) -> str:
-    """Category of an image."""
-    return image_id.partition("/")[0]
-
-
-def _absent(folder: Path, paths: Sequence[str]) -> Sequence[str]:
-    """Those of the paths, all in one folder, that are not there."""
-    present = _names((folder / paths[0]).parent)
-    return [path for path in paths if path.rpartition("/")[2] not in present]
-
-
-def _names(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(entry.name for entry in folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
-    except OSError as error:
-        raise KapbenchError(
-            f"folder cannot be read: {error.strerror}", place=folder, fix="make it readable"
-        ) from error
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise KapbenchError(
-            f"annotation cannot be read: {error.strerror}",
-            place=path,
-            fix="make it readable, or fetch the data set again",
-        ) from error
+        size = float(max(x2 - x1, y2 - y1))
+        return Pair(line.pair_id, source, target, size, *self._symmetry[category])

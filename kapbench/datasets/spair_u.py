@@ -1,8 +1,9 @@
 """SPair-U (Mariotti et al. 2025): further keypoints on SPair-71k's test images."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FiniteFloat
@@ -11,6 +12,7 @@ from kapbench.datasets import annotations as read
 from kapbench.datasets.listed import Listed
 from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.spair_annotation import parse_view
+from kapbench.datasets.spair_files import absent
 from kapbench.datasets.symmetry import of_table, read_override
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, Pair, View
@@ -33,16 +35,17 @@ def spair_u(
 ) -> Listed:
     """SPair-U: pairs of ExtraPairAnnotation, keypoints of ExtraImageAnnotation.
 
-    Photographs, sizes, boxes, viewpoints and masks are SPair-71k's, which must be there too. No
-    table of its symmetries is known here: every keypoint stands alone.
+    Photographs, sizes, boxes, viewpoints and masks are SPair-71k's, which must be there too: a
+    category is there when all of its files are. No table of its symmetries is known here: every
+    keypoint stands alone.
 
     Args:
         split: test.
         root: The data root that holds the folders SPair-U and SPair-71k.
-        symmetry_file: A table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: A table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
-        KapbenchError: another split, data that are not here or cannot be understood.
+        KapbenchError: another split, no category whole, data that cannot be understood.
     """
     read.choose("split", split, SPLITS, NAME)
     folder = read.folder_of(root, SOURCE.folder)
@@ -50,39 +53,82 @@ def spair_u(
     files = sorted((folder / "ExtraPairAnnotation" / split).glob("*.json"))
     if not files:
         raise KapbenchError("no pairs", place=folder / "ExtraPairAnnotation" / split, fix=FIX)
+    lines = [_named(path) for path in files]
+    stems = _stems(lines)
+    whole = _whole(stems, folder, spair)
     contents: list[bytes | str] = (
-        [] if symmetry_file is None else [Path(symmetry_file).read_bytes()]
-    )
+        [] if symmetry_file is None
+        else [read.read_bytes(Path(symmetry_file).expanduser(), "give a file that is there")]
+    )  # fmt: skip
     views: dict[str, View] = {}
-    named = []
-    for path in files:
-        category, stems = _named(path)
-        for stem in stems:
-            if f"{category}/{stem}" not in views:
-                content, view = _view(folder, spair, category, stem)
-                contents.append(content)
-                views[view.image_id] = view
-        contents.append(path.name)
-        named.append((path.stem, f"{category}/{stems[0]}", f"{category}/{stems[1]}"))
-    n_of = {v.category: 0 for v in views.values()}
+    for category in whole:
+        for stem in stems[category]:
+            content, view = _view(folder, spair, category, stem)
+            contents.append(content)
+            views[view.image_id] = view
+    n_of = dict.fromkeys(whole, 0)
     for view in views.values():
         n_of[view.category] = max(n_of[view.category], len(view.keypoints.visible))
-    pairs = [_pair(name, views[s], views[t], n_of, symmetry_file) for name, s, t in named]
+    kept = [line for line in lines if line.category in whole]
+    contents += [line.name for line in kept]
+    pairs = [_pair(line, views, n_of[line.category], symmetry_file) for line in kept]
     paths = {v: spair / "JPEGImages" / f"{v}.jpg" for v in views}
     return Listed(
-        NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, pairs, paths
-    )
+        NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, pairs, paths,
+        expected=tuple(stems), n_expected=len(lines),
+    )  # fmt: skip
 
 
-def _named(path: Path) -> tuple[str, tuple[str, str]]:
-    """Category and the two images' names, from NUMBER-SOURCE-TARGET:CATEGORY."""
+class _Line(NamedTuple):
+    """A pair, by the name of its file."""
+
+    name: str
+    source: str
+    target: str
+    category: str
+
+
+def _stems(lines: list[_Line]) -> dict[str, list[str]]:
+    """Names of the images that each category's pairs name; both by alphabet."""
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        found.setdefault(line.category, set()).update((line.source, line.target))
+    return {category: sorted(found[category]) for category in sorted(found)}
+
+
+def _whole(stems: Mapping[str, list[str]], folder: Path, spair: Path) -> list[str]:
+    """Categories whose files are all here. KapbenchError where none is."""
+    missing = {
+        category: [
+            base / path
+            for base, kind, ending in (
+                (folder, "ExtraImageAnnotation", "json"), (spair, "ImageAnnotation", "json"),
+                (spair, "JPEGImages", "jpg"),
+            )
+            for path in absent(base, [f"{kind}/{category}/{stem}.{ending}" for stem in names])
+        ]
+        for category, names in stems.items()
+    }  # fmt: skip
+    whole = [category for category, paths in missing.items() if not paths]
+    if not whole:
+        category, paths = next(iter(missing.items()))
+        own = paths[0].is_relative_to(folder)
+        raise KapbenchError(
+            f"no category of SPair-U is complete: {category} lacks {len(paths)} files",
+            place=paths[0], fix=FIX if own else read.get_it("spair", SPAIR.folder),
+        )  # fmt: skip
+    return whole
+
+
+def _named(path: Path) -> _Line:
+    """From NUMBER-SOURCE-TARGET:CATEGORY."""
     images, _, category = path.stem.partition(":")
     words = images.split("-")
     if len(words) != 3 or not category:
         raise KapbenchError(
-            f"'{path.stem}' is no NUMBER-SOURCE-TARGET:CATEGORY", place=path, fix=FIX
+            f"'{path.stem}' is no NUMBER-SOURCE-TARGET:CATEGORY", place=path, fix=read.MEND
         )
-    return category, (words[1], words[2])
+    return _Line(path.stem, words[1], words[2], category)
 
 
 def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, View]:
@@ -95,7 +141,7 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
     extra = read.parsed(_Extra, given, path).kps
     ids = sorted(extra, key=lambda k: int(k) if k.isdecimal() else -1)
     if not ids or not all(k.isdecimal() for k in ids):
-        raise KapbenchError("kps is not by number", place=f"{path}, key kps", fix=FIX)
+        raise KapbenchError("kps is not by number", place=f"{path}, key kps", fix=read.MEND)
     xy = np.full((int(ids[-1]) + 1, 2), np.nan)
     for k in ids:
         point = extra[k]
@@ -104,7 +150,7 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
                 0 <= point[0] <= base.size[0] and 0 <= point[1] <= base.size[1]
             ):
                 raise KapbenchError(
-                    f"{point} is no point of its image", place=f"{path}, key kps.{k}", fix=FIX
+                    f"{point} is no point of its image", place=f"{path}, key kps.{k}", fix=read.MEND
                 )
             xy[int(k)] = point
     points = read.keypoints(xy, ~np.isnan(xy).any(axis=1))
@@ -115,17 +161,15 @@ def _view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, V
     )  # fmt: skip
 
 
-def _pair(
-    name: str, source: View, target: View, n_of: dict[str, int], symmetry_file: str | None
-) -> Pair:
+def _pair(line: _Line, views: Mapping[str, View], n: int, symmetry_file: str | None) -> Pair:
     """Both images with as many ids as any of the category has."""
-    n = n_of[source.category]
+    source, target = (views[f"{line.category}/{stem}"] for stem in (line.source, line.target))
     groups, twins = (
         of_table(n, [], []) if symmetry_file is None
         else read_override(symmetry_file, source.category, n)
     )  # fmt: skip
     size = read.longer_side(target.bbox)
-    return Pair(name, _with(source, n), _with(target, n), size, groups, twins)
+    return Pair(line.name, _with(source, n), _with(target, n), size, groups, twins)
 
 
 def _with(view: View, n: int) -> View:

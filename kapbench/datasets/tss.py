@@ -1,6 +1,5 @@
 """TSS (Taniai et al. 2016): 400 pairs with dense flow on the object; FG3DCar, JODS, PASCAL."""
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,19 +42,21 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> L
         raise KapbenchError(f"step={step}", place="data set tss", fix="give 1 or more pixels")
     folder = read.folder_of(root, SOURCE.folder)
     path = folder / LIST
-    contents: list[bytes | str] = [read.read_bytes(path, FIX), str(step)]
+    content = read.read_bytes(path, FIX)
+    contents: list[bytes | str] = [content, str(step)]
     pairs, paths, mirrored = [], dict[str, Path](), set()
-    for line in _lines(path):
-        contents.append(read.read_bytes(line.flow, FIX))
-        pair = _pair(line, step)
+    for line in _lines(content, path):
+        pair, files = _pair(line, step)
         pairs.append(pair)
+        contents.append(files)
         paths |= {pair.source.image_id: line.source, pair.target.image_id: line.target}
         if line.flip:
             mirrored.add(pair.source.image_id)
     if not pairs:
         raise KapbenchError("a list without pairs", place=path, fix=FIX)
+    seen = read.seen(view for pair in pairs for view in (pair.source, pair.target))
     return Listed(
-        NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, pairs, paths,
+        NAME, split, read.revision([*contents, *seen]), SOURCE.licence, SOURCE.citation, pairs, paths,
         size_from="image", has_absent=False, expected=SETS, mirrored=frozenset(mirrored),
     )  # fmt: skip
 
@@ -80,9 +81,8 @@ class _Line:
         return self.source.with_name(f"mask{self.direction}.png")
 
 
-def _lines(path: Path) -> Iterator[_Line]:
-    table = csv.reader(read.read_text(path, FIX).splitlines())
-    for number, words in enumerate(table, start=1):
+def _lines(content: bytes, path: Path) -> Iterator[_Line]:
+    for number, words in read.read_table(content, path, FIX):
         if number == 1:
             continue
         place = f"{path}, line {number}"
@@ -109,17 +109,19 @@ def _place(folder: Path, name: str, place: str) -> Path:
     raise KapbenchError(f"no photograph {name}", place=place, fix=FIX)
 
 
-def _pair(line: _Line, step: int) -> Pair:
+def _pair(line: _Line, step: int) -> tuple[Pair, str]:
+    """A line's pair, and the hash of its flow and mask, which are large."""
     flow = read_flow(line.flow)
     source_size, target_size = image_size(line.source), image_size(line.target)
     if flow.shape[:2] != (source_size[1], source_size[0]):
         raise KapbenchError(
             f"flow of {flow.shape[1]}×{flow.shape[0]} px for an image of {source_size[0]}×"
-            f"{source_size[1]} px", place=line.flow, fix=FIX,
+            f"{source_size[1]} px", place=line.flow, fix=read.MEND,
         )  # fmt: skip
-    source_xy, target_xy = _points(flow, read_mask(line.mask, source_size), target_size, step)
+    mask = read_mask(line.mask, source_size)
+    source_xy, target_xy = _points(flow, mask, target_size, step)
     if not len(source_xy):
-        raise KapbenchError("no flow within the mask", place=line.flow, fix=FIX)
+        raise KapbenchError("no flow within the mask", place=line.flow, fix=read.MEND)
     name = f"{line.category}/{line.source.parent.name}"
     views = [
         View(f"{name}/{path.stem}#{line.number - 2}", line.category, size, read.box_around(points),
@@ -131,7 +133,8 @@ def _pair(line: _Line, step: int) -> Pair:
     ]  # fmt: skip
     n = len(source_xy)
     size = float(max(target_size))
-    return Pair(f"{line.number - 2:03d}", views[0], views[1], size, np.full(n, -1), np.arange(n))
+    pair_id, files = f"{line.number - 2:03d}", read.revision([flow.tobytes(), mask.tobytes()])
+    return Pair(pair_id, views[0], views[1], size, np.full(n, -1), np.arange(n)), files
 
 
 def _points(
@@ -157,10 +160,10 @@ def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
     """x and y of a Middlebury .flo file. KapbenchError where it is none."""
     content = read.read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
-        raise KapbenchError("no Middlebury flow", place=path, fix=FIX)
+        raise KapbenchError("no Middlebury flow", place=path, fix=read.MEND)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()
     if width < 1 or height < 1 or len(content) != 12 + 8 * width * height:
         raise KapbenchError(
-            f"flow of {width}×{height} px in {len(content):,} bytes", place=path, fix=FIX
+            f"flow of {width}×{height} px in {len(content):,} bytes", place=path, fix=read.MEND
         )
-    return np.frombuffer(content[12:], "<f4").reshape(height, width, 2).astype(np.float64)
+    return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float64)

@@ -17,6 +17,7 @@ from kapbench.errors import KapbenchError
 Report = Callable[[int, int | None], None]  # files that are out, files in all
 MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
+BRANCHES = ("main", "master")  # a repository's archive bears them behind its name
 _FREE_EXPANSION = 1 << 30  # small archives of text may expand more
 _DAMAGED = (
     tarfile.TarError,
@@ -40,6 +41,8 @@ def unpack(
 ) -> None:
     """Puts what a tar or zip archive holds below its top folder `folder.name` at `folder`.
 
+    The top folder may bear a branch's name, as in a repository's archive: `folder.name`-main.
+
     The archive is read once before the first byte is written: names that lead out, links,
     devices and sizes beyond reason end it there.
 
@@ -60,6 +63,7 @@ def unpack(
         extract = _extract_zip if is_zip else _extract_tar
         for n_done, _ in enumerate(extract(archive, inside), 1):
             report(n_done, n_members)
+        _without_branch(inside, folder.name)
         if not (inside / folder.name).is_dir():
             raise KapbenchError(
                 f"{folder.name} is no folder in the archive",
@@ -80,6 +84,16 @@ def unpack(
         ) from error
     finally:
         shutil.rmtree(inside, ignore_errors=True)
+
+
+def _names(name: str) -> tuple[str, ...]:
+    return (name, *(f"{name}-{branch}" for branch in BRANCHES))
+
+
+def _without_branch(inside: Path, name: str) -> None:
+    found = next((inside / top for top in _names(name) if (inside / top).is_dir()), None)
+    if found is not None and found.name != name:
+        found.rename(inside / name)
 
 
 def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
@@ -103,7 +117,7 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
                 fix="nothing was unpacked; do not trust this file",
             )
         tops.add(PurePosixPath(member.name).parts[:1])
-    if (folder.name,) not in tops:
+    if not any((name,) in tops for name in _names(folder.name)):
         found = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
         raise KapbenchError(
             f"the archive holds {found[:200]}, not {folder.name}", place=archive,

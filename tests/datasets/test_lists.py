@@ -12,10 +12,6 @@ import tiny_datasets as tiny
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub import cub
 from kapbench.datasets.freiburg_cars import azimuth_bin, freiburg_cars
-from kapbench.datasets.pf_pascal import pf_pascal
-from kapbench.datasets.pf_willow import pf_willow
-from kapbench.datasets.spair_u import spair_u
-from kapbench.datasets.tss import read_flow, tss
 from kapbench.datasets.willow import willow
 from kapbench.errors import KapbenchError
 
@@ -25,101 +21,6 @@ real = pytest.mark.skipif(REAL is None, reason="KAPBENCH_DATA is not set: no rea
 
 def edit(path, old, new, count=1):
     path.write_text(path.read_text().replace(old, new, count))
-
-
-class TestPfPascal:
-    def test_points_are_brought_to_the_photographs_size(self, tmp_path):
-        tiny.pf_pascal(tmp_path)
-        pair = pf_pascal(root=tmp_path).pairs()[0]
-        assert pair.target.size == (600, 400)
-        assert pair.size == 600
-        np.testing.assert_allclose(pair.source.keypoints.xy, 2 * tiny.points(4, (300, 200), 0))
-
-    def test_an_image_with_other_points_in_another_pair_is_told_apart(self, tmp_path):
-        tiny.pf_pascal(tmp_path)
-        path = tmp_path / "PF-dataset-PASCAL/test_pairs_pf_pascal.csv"
-        lines = path.read_text().splitlines()
-        words = lines[1].split(",")
-        words[3] = words[3].replace(words[3].split(";")[0], "17.5", 1)
-        path.write_text("\n".join([*lines, ",".join(words)]) + "\n")
-        names = [p.source.image_id for p in pf_pascal(root=tmp_path).pairs()]
-        assert names[-1] == f"{names[0]}#2"
-
-    @real
-    def test_equal_to_a_reader_of_pandas_alone(self):
-        folder = Path(REAL) / "PF-PASCAL/image_pairs"
-        whole = pd.read_csv(folder / "test_pairs.csv")
-        ours = pf_pascal(root=REAL, photographs=False).pairs()
-        assert len(ours) == len(whole) == 299
-        for pair, line in zip(ours, whole.itertuples(), strict=True):
-            for view, name, xs, ys in (
-                (pair.source, line.source_image, line.XA, line.YA),
-                (pair.target, line.target_image, line.XB, line.YB),
-            ):
-                assert view.image_id.partition("#")[0] == name.rsplit("/", 1)[1][:-4]
-                expected = np.array([xs.split(";"), ys.split(";")], float).T
-                np.testing.assert_allclose(view.keypoints.xy, expected)
-            assert pair.size == 300  # the longer side of every image of the lists' frame
-        here = pd.read_csv(folder / "test_pairs_with_images.csv")
-        present = pf_pascal(root=REAL)
-        assert len(present.pairs()) == len(here) == 65
-        assert {p.size for p in present.pairs()} == {300.0}
-        assert present.coverage.n_pairs_expected == 299
-
-    @pytest.mark.parametrize(
-        ("old", "new", "said"),
-        [
-            (",8,", ",21,", "class '21'"), (",8,", ",cat,", "class 'cat'"),
-            (",XA,", ",AX,", "no column 'XA'"), (";", ";nan;", "'nan' is no number"),
-            (";", ";a;", "'a' is no number"), (";", ";7;", "x and 4 y"),
-            (";", ";-7", "outside"), (",8,", ",8,1,", "another length"),
-        ],
-    )  # fmt: skip
-    def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
-        tiny.pf_pascal(tmp_path)
-        path = tmp_path / "PF-dataset-PASCAL/test_pairs_pf_pascal.csv"
-        edit(path, old, new)
-        with pytest.raises(KapbenchError) as error:
-            pf_pascal(root=tmp_path)
-        assert said in error.value.thing
-        assert "test_pairs_pf_pascal.csv" in str(error.value.place)
-
-    def test_without_photographs_or_another_split(self, tmp_path):
-        tiny.pf_pascal(tmp_path)
-        with pytest.raises(KapbenchError, match="unknown split 'trn'"):
-            pf_pascal("trn", root=tmp_path)
-        for path in tmp_path.rglob("*.jpg"):
-            path.unlink()
-        with pytest.raises(KapbenchError, match="no photograph"):
-            pf_pascal(root=tmp_path)
-        assert len(pf_pascal(root=tmp_path, photographs=False).pairs()) == 3
-
-
-class TestPfWillow:
-    def test_padding_is_no_point(self, tmp_path):
-        tiny.pf_willow(tmp_path)
-        pair = pf_willow(root=tmp_path).pairs()[0]
-        xy = tiny.points(10, seed=1)[:8]
-        assert pair.target.keypoints.visible.tolist() == [True] * 8 + [False] * 2
-        assert pair.size == pytest.approx(np.ptp(xy, axis=0).max())
-
-    @pytest.mark.parametrize(
-        ("old", "new", "said"),
-        [(".png,", ".png,1,", "43 columns"), (".png,", ".png,x", "no coordinate"),
-         (".png,", ".png,-", "outside its image")],
-    )  # fmt: skip
-    def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
-        tiny.pf_willow(tmp_path)
-        path = tmp_path / "PF-dataset/test_pairs.csv"
-        lines = path.read_text().splitlines()
-        first, second = lines[1].split(".png,", 2)[:2]
-        lines[1] = lines[1].replace(f"{second}.png,", f"{second}{new}", 1)
-        path.write_text("\n".join(lines))
-        with pytest.raises(KapbenchError) as error:
-            pf_willow(root=tmp_path)
-        assert said in error.value.thing
-        assert first
-        assert "line 2" in str(error.value.place)
 
 
 class TestWillow:
@@ -252,52 +153,6 @@ class TestAwaPose:
             awa_pose(root=tmp_path)
 
 
-class TestTss:
-    def test_flow_within_the_mask_is_points(self, tmp_path):
-        tiny.tss(tmp_path)
-        found = tss(root=tmp_path)
-        pair = found.pairs()[0]
-        assert pair.size == 60
-        assert found.size_from == "image"
-        # Mask 8..31 × 10..49, flow unknown above 12, every eighth pixel: rows 16, 24.
-        expected = [(x + 0.5, y + 0.5) for y in (16, 24) for x in (16, 24, 32, 40, 48)]
-        np.testing.assert_allclose(pair.source.keypoints.xy, expected)
-        moved = pair.target.keypoints.xy - pair.source.keypoints.xy
-        np.testing.assert_allclose(moved, np.tile([3, -2], (len(expected), 1)))
-
-    def test_a_flipped_source_is_shown_left_for_right(self, tmp_path):
-        tiny.tss(tmp_path)
-        found = tss(root=tmp_path)
-        plain, flipped = found.pairs()[0].source, found.pairs()[2].source
-        assert (plain.image_id in found.mirrored, flipped.image_id in found.mirrored) == (
-            False,
-            True,
-        )
-        from kapbench.datasets.images import read_rgb
-
-        stored = read_rgb(found.paths[flipped.image_id])
-        np.testing.assert_array_equal(found.pixels(flipped), stored[:, ::-1])
-
-    def test_files_that_are_no_flow(self, tmp_path):
-        path = tmp_path / "x.flo"
-        for content in (b"", b"PIEH", np.array([202021.25], "<f4").tobytes() + bytes(8)):
-            path.write_bytes(content)
-            with pytest.raises(KapbenchError, match="flow"):
-                read_flow(path)
-
-    @pytest.mark.parametrize(
-        ("old", "new", "said"),
-        [(",1,0,0", ",3,0,0", "direction 3"), (",1,0,0", ",1,0", "4 columns"),
-         ("image1.png,", "image9.png,", "no photograph")],
-    )  # fmt: skip
-    def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
-        tiny.tss(tmp_path)
-        edit(tmp_path / "TSS_CVPR2016/test_pairs_tss.csv", old, new)
-        with pytest.raises(KapbenchError, match=said) as error:
-            tss(root=tmp_path)
-        assert "line 2" in str(error.value.place)
-
-
 class TestFreiburgCars:
     def test_bins(self):
         assert [azimuth_bin(a, 0, clockwise=False) for a in (0, 22, 23, 90, 180, 359)] == [
@@ -319,24 +174,3 @@ class TestFreiburgCars:
         with pytest.raises(KapbenchError) as error:
             freiburg_cars(root=tmp_path)
         assert "001_annot.txt, line 1" in str(error.value.place)
-
-
-class TestSpairU:
-    def test_keypoints_are_the_extra_ones(self, tmp_path):
-        tiny.spair_u(tmp_path)
-        pair = spair_u(root=tmp_path).pairs()[0]
-        assert pair.source.keypoints.visible.tolist() == [True, False, True]
-        assert pair.source.keypoints.xy[0].tolist() == [5, 6]
-        x1, y1, x2, y2 = pair.target.bbox
-        assert pair.size == max(x2 - x1, y2 - y1)
-
-    @pytest.mark.parametrize(("old", "new", "said"), [
-        ("[5, 6]", "[5000, 6]", "no point"), ("[5, 6]", '["5", 6]', "number"),
-        ('"0"', '"a"', "by number"), ('"kps"', '"keypoints"', "required"),
-    ])  # fmt: skip
-    def test_a_wrong_annotation_is_named(self, tmp_path, old, new, said):
-        tiny.spair_u(tmp_path)
-        path = sorted((tmp_path / "SPair-U/ExtraImageAnnotation").rglob("*.json"))[0]
-        edit(path, old, new)
-        with pytest.raises(KapbenchError, match=said):
-            spair_u(root=tmp_path)

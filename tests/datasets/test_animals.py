@@ -1,0 +1,196 @@
+"""AwA-Pose and CUB-200-2011: what lacks, what is wrong, what is read."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny_datasets as tiny
+from scipy.io import savemat
+
+from kapbench.datasets import annotations
+from kapbench.datasets.awa_pose import awa_pose
+from kapbench.datasets.cub import cub
+from kapbench.errors import KapbenchError
+
+MOOSE = "AwA-Pose/Annotations_json/moose.json"
+OPENED = {"awa-pose": (tiny.awa_pose, awa_pose, "AwA-Pose/JPEGImages/moose/moose_10001.jpg"),
+          "cub": (tiny.cub, cub, "CUB_200_2011/images/002.Laysan_Albatross/bird_3.jpg")}  # fmt: skip
+
+
+def edit(path, old, new, count=1):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, count))
+
+
+def ids(dataset):
+    return [pair.pair_id for pair in dataset.pairs()]
+
+
+@pytest.fixture(params=OPENED)
+def opened(request, tmp_path):
+    """A function that opens it, and a photograph of it."""
+    build, open_, photograph = OPENED[request.param]
+    build(tmp_path)
+    return (lambda **options: open_(root=tmp_path, **options)), tmp_path / photograph
+
+
+@pytest.mark.parametrize("n", [4, 200])
+def test_pairs_without_a_photograph_are_counted(opened, n):
+    """They are drawn of the annotations: what is left are pairs of the whole."""
+    open_, photograph = opened
+    whole = open_(pairs=n)
+    photograph.unlink()
+    part = open_(pairs=n)
+    lost = photograph.stem
+    assert ids(part) == [name for name in ids(whole) if lost not in name] != ids(whole)
+    assert part.coverage.n_pairs_expected == whole.coverage.n_pairs == len(whole.pairs())
+    assert whole.coverage.complete
+    assert not part.coverage.complete
+    assert part.revision != whole.revision
+
+
+def test_a_photograph_of_another_size_is_another_revision(opened):
+    open_, photograph = opened
+    before = open_().revision
+    tiny.photograph(photograph, (120, 80))
+    assert open_().revision != before
+
+
+def test_each_annotation_file_is_read_once(opened, monkeypatch):
+    read = []
+    plain = annotations.read_bytes
+    monkeypatch.setattr(annotations, "read_bytes", lambda p, fix: read.append(p) or plain(p, fix))
+    opened[0]()
+    assert read
+    assert len(set(read)) == len(read)
+
+
+class TestAwaPose:
+    def change(self, root, keypoint, to, image="moose_10001"):
+        content = json.loads((root / MOOSE).read_text())
+        content[image]["a1"][keypoint] = to
+        (root / MOOSE).write_text(json.dumps(content))
+
+    @pytest.mark.parametrize("point", [[900, 900], [-7, 3], [3, 40.5]])
+    def test_a_keypoint_outside_its_photograph_is_not_shown(self, tmp_path, point):
+        tiny.awa_pose(tmp_path)
+        before = awa_pose(root=tmp_path)
+        assert before.remarks == ()
+        self.change(tmp_path, "nose", point)
+        found = awa_pose(root=tmp_path)
+        (view,) = [v for v in found.views() if v.image_id == "moose/moose_10001"]
+        (old,) = [v for v in before.views() if v.image_id == "moose/moose_10001"]
+        assert old.keypoints.visible.sum() - view.keypoints.visible.sum() == 1
+        assert found.remarks == ("1 keypoints lie outside their image: taken as not shown",)
+
+    def test_one_that_shows_nothing_within_its_photograph_is_left_out(self, tmp_path):
+        tiny.awa_pose(tmp_path)
+        content = json.loads((tmp_path / MOOSE).read_text())
+        content["moose_10001"]["a1"] = {"nose": [900, 900], "neck_base": [900, 901]}
+        (tmp_path / MOOSE).write_text(json.dumps(content))
+        found = awa_pose(root=tmp_path, min_shared=1)
+        assert all("10001" not in v.image_id for v in found.views())
+        assert not found.coverage.complete
+
+    @pytest.mark.parametrize(("value", "said"), [
+        ([], "no animals by name"), (5, "no animals by name"), ({"a1": []}, "no keypoints by name"),
+        ({"a1": {"nose": [True, 1]}}, "no list of 2 numbers"),
+        ({"a1": {"nose": [1e300, 1]}}, "no list of 2 numbers"),
+        ({"a1": {"nose": [3, 3], "bbox": [50, 1, 10, 20]}}, "no area"),
+    ])  # fmt: skip
+    def test_a_wrong_image_is_named(self, tmp_path, value, said):
+        tiny.awa_pose(tmp_path)
+        content = json.loads((tmp_path / MOOSE).read_text()) | {"moose_10002": value}
+        (tmp_path / MOOSE).write_text(json.dumps(content))
+        with pytest.raises(KapbenchError, match=said) as error:
+            awa_pose(root=tmp_path)
+        assert "moose.json, moose_10002" in str(error.value.place)
+        assert "mend" in error.value.fix
+
+    def test_pickles_are_not_opened(self, tmp_path):
+        path = tmp_path / "AwA-Pose/Annotations/moose/moose_10001.pickle"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        with pytest.raises(KapbenchError, match="pickles, which kapbench does not open"):
+            awa_pose(root=tmp_path)
+
+
+class TestCub:
+    @pytest.mark.parametrize(("name", "old", "new", "said"), [
+        ("image_class_labels.txt", "1 2\n", "1 999\n", "image 1 is of species 999"),
+        ("bounding_boxes.txt", "1 1.0 2.0 50.0", "1 1.0 2.0 -50.0", "box of -50×31 px of image 1"),
+        ("bounding_boxes.txt", "1 1.0 2.0 50.0 31.0", "1 1.0 2.0 50.0 0.0", "has no area"),
+        ("bounding_boxes.txt", "2 1.0", "1 1.0", "1 stands twice"),
+        ("parts/part_locs.txt", "1 2 ", "1 1 ", "1 1 stands twice"),
+        ("images.txt", "2 001", "22 001", "no line of image 2"),
+    ])  # fmt: skip
+    def test_a_wrong_line_is_named(self, tmp_path, name, old, new, said):
+        tiny.cub(tmp_path)
+        path = tmp_path / "CUB_200_2011" / name
+        edit(path, old, new)
+        with pytest.raises(KapbenchError, match=said) as error:
+            cub(root=tmp_path)
+        assert str(path) in str(error.value.place)
+        assert error.value.fix
+
+    def test_a_part_outside_its_photograph_is_not_shown(self, tmp_path):
+        tiny.cub(tmp_path)
+        before = {v.image_id: v.keypoints.visible.sum() for v in cub(root=tmp_path).views()}
+        path = tmp_path / "CUB_200_2011/parts/part_locs.txt"
+        lines = path.read_text().splitlines()
+        i = next(i for i, x in enumerate(lines) if x.startswith("1 ") and x.endswith("1"))
+        lines[i] = " ".join([*lines[i].split()[:2], "500", "500", "1"])
+        path.write_text("\n".join(lines))
+        found = cub(root=tmp_path)
+        assert found.remarks == ("1 keypoints lie outside their image: taken as not shown",)
+        after = {v.image_id: v.keypoints.visible.sum() for v in found.views()}
+        assert {k: before[k] - after[k] for k in before if before[k] != after[k]} == {
+            "002.Laysan_Albatross/bird_1": 1
+        }
+
+
+class TestListOfImages:
+    def test_asics(self, tmp_path):
+        """Every ordered pair of a species' images in the list."""
+        tiny.cub(tmp_path)
+        path = tmp_path / "test_cub_cleaned.mat"
+        images = np.zeros((1, 4), [("id", object), ("rel_path", object)])
+        for i, n in enumerate((1, 3, 5, 8)):
+            images[0, i] = (np.array([[n]]), f"00{n % 2 + 1}/bird_{n}.jpg")
+        savemat(path, {"images": images})
+        found = cub(root=tmp_path, image_list=str(path))
+        assert [view.image_id.rpartition("_")[2] for view in found.views()] == ["8", "1", "3", "5"]
+        odd = [
+            f"002.Laysan_Albatross/bird_{n}>bird_{m}"
+            for n in (1, 3, 5)
+            for m in (1, 3, 5)
+            if n != m
+        ]
+        assert ids(found) == odd
+        assert found.revision != cub(root=tmp_path).revision
+        assert len(cub(root=tmp_path, image_list=str(path), pairs=2).pairs()) == 2
+
+    def test_text(self, tmp_path):
+        tiny.cub(tmp_path)
+        path = tmp_path / "list.txt"
+        path.write_text("1\n002.Laysan_Albatross/bird_3.jpg\n\n")
+        assert len(cub(root=tmp_path, image_list=str(path)).pairs()) == 2
+        without = cub(root=tmp_path, image_list=str(path), photographs=False)
+        assert [view.image_id for view in without.views()] == ["00001", "00003"]
+
+    @pytest.mark.parametrize(("name", "content", "said"), [
+        ("a.mat", b"no matlab", "no struct images"), ("a.txt", b"", "without images"),
+        ("a.txt", b"1\nbird.jpg\n", "'bird.jpg' is no image"), ("a.txt", b"99\n", "no line of image"),
+    ])  # fmt: skip
+    def test_what_is_no_list(self, tmp_path, name, content, said):
+        tiny.cub(tmp_path)
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(KapbenchError, match=said):
+            cub(root=tmp_path, image_list=str(path))
+
+    def test_no_file(self, tmp_path):
+        tiny.cub(tmp_path)
+        with pytest.raises(KapbenchError, match="file not found"):
+            cub(root=tmp_path, image_list=str(tmp_path / "none.mat"))
