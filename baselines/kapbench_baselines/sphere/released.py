@@ -11,8 +11,9 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
+from kapbench_baselines.sphere.settings import PAPER
 
-BACKBONE, TOKEN_GRID = "dinov2.vitb14", 60
+BACKBONE, TOKEN_GRID = "dinov2.vitb14", PAPER.token_grid
 CHANNELS_PER_HEAD = 64
 UNUSED = ("sphere.weight",)  # a grid of points that the released code draws with
 WHERE = (
