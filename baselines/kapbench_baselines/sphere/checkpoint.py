@@ -46,6 +46,7 @@ class Card:
     precision: str | None = None  # of matrix products in training: fp32 or bf16
     device: str | None = None  # that trained, last
     torch: str | None = None  # version that trained, last
+    kept_step: int | None = None  # of training, whose weights these are
 
     @property
     def supervision(self) -> str:
