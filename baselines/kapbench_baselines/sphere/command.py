@@ -83,14 +83,17 @@ def seen_by(encoder: Any, settings: Any, ground: Ground) -> Any:
     """
     if settings.backbone_px is None:
         return encoder
-    from kapbench_baselines.training.backbones import open_backbone
+    from kapbench.evaluation import load_model
+    from kapbench_baselines.training.backbones import as_backbone
 
     asked = ground.asked
+    own = {} if asked.backbone_weights is None else {"weights": asked.backbone_weights}
     try:
-        return open_backbone(
-            asked.backbone, asked.backbone_weights, ground.device, asked.dataset_name,
-            image_px=settings.backbone_px,
+        found = load_model(
+            asked.backbone, device=ground.device, dataset=asked.dataset_name,
+            image_px=settings.backbone_px, **own,
         )  # fmt: skip
+        return as_backbone(found)
     except KapbenchError as error:
         if "option 'image_px'" not in error.thing:
             raise

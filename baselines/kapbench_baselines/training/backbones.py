@@ -1,6 +1,6 @@
 """The frozen encoder beneath a trained model: who may be one, and whether it is the one meant."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
@@ -38,19 +38,17 @@ def as_backbone(model: object) -> Encoder:
 
 
 def open_backbone(
-    spec: str, weights: str | None, device: str, dataset: str | None = None, **options: Any
+    spec: str, weights: str | None, device: str, dataset: str | None = None
 ) -> Encoder:
     """The encoder of a name.
 
     Args:
         weights: Of the backbone itself; None: as it finds them.
-        options: Of the backbone.
 
     Raises:
-        KapbenchError: no such encoder, or weights or options that it does not take.
+        KapbenchError: no such encoder, or weights that it does not take.
     """
-    if weights is not None:
-        options["weights"] = weights
+    options = {} if weights is None else {"weights": weights}
     return as_backbone(load_model(spec, device=device, dataset=dataset, **options))
 
 
