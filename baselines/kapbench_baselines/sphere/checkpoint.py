@@ -15,7 +15,6 @@ from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.training.backbones import ANY_REVISION
 from kapbench_baselines.training.files import read_tensors, write_tensors
-from kapbench_baselines.vit.weights import read_tensors as read_any
 
 FORMAT = "kapbench-sphere-1"
 MAKE_ONE = "make one with `kapbench train sphere`"
@@ -75,8 +74,8 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
         KapbenchError: no such file; one that holds more than tensors; one without a card of ours
             that is not the released one; tensors that are not those of the card.
     """
-    if path.suffix in (".pth", ".pt"):
-        tensors, metadata = read_any(path), dict[str, str]()
+    if path.suffix.lower() in (".pth", ".pt"):
+        tensors, metadata = released.read(path), dict[str, str]()
     else:
         tensors, metadata = read_tensors(path, MAKE_ONE)
     if "card" not in metadata and released.is_released(tensors):
