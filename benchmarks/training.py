@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def options(words: list[str] | None) -> argparse.Namespace:
         "--encoded-at-once", type=int, help="by the naive loop; default: 4, on a GPU the batch"
     )
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of our loop")
-    parser.add_argument("--parts", type=int, default=1, help="that our batches are mapped in")
+    parser.add_argument("--parts", type=int, default=1, help="that a batch is mapped in")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path)
     return parser.parse_args(words)
@@ -110,19 +111,17 @@ def measure(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     pictures = [picture(data, view, encoder.conditions_on) for view in views]
     at_once = asked.encoded_at_once or (4 if asked.device == "cpu" else len(pictures))
 
-    def step(*, bf16: bool = False, parts: int = 1) -> None:
+    def step(*, bf16: bool = False) -> None:
         optimiser.zero_grad()
-        task.weighted(task.losses(generator, bf16=bf16, parts=parts)).backward()
+        task.weighted(task.losses(generator, bf16=bf16, parts=asked.parts)).backward()
         optimiser.step()
-
-    def ours() -> None:
-        step(bf16=asked.precision == "bf16", parts=asked.parts)
 
     def naive() -> None:
         for i in range(0, len(pictures), at_once):
             encoder.encode(pictures[i : i + at_once])
-        step(parts=asked.parts)
+        step()
 
+    ours = partial(step, bf16=asked.precision == "bf16")
     ours()  # what is slow once alone
     mine = seconds(asked.steps, asked.device, ours)
     theirs = seconds(asked.naive_steps, asked.device, naive)

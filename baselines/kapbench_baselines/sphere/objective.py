@@ -69,8 +69,8 @@ def terms(
     single, triple = (drawn[:, : constants.decoded_tokens], drawn[:, constants.decoded_tokens :])
     seen = (n_object > 0).float()[:, None].expand(single.shape)
     if not constants.decoded_tokens:
-        everyone = torch.arange(points.shape[1], device=points.device)
-        single, seen = everyone.expand(len(points), -1), batch.on_object.float()
+        single = torch.arange(points.shape[1], device=points.device).expand(len(points), -1)
+        seen = batch.on_object.float()
     with faster:
         decoded = decoder(_pick(points, single), batch.category)
     shape = (len(points), constants.triplets, 3, -1)

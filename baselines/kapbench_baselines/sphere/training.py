@@ -53,14 +53,18 @@ def train(
         validate=validate, frozen=frozen, schedule=schedule, progress=progress,
     )  # fmt: skip
     if state.step == settings.steps and ranks.is_first():
-        kept = loop.kept(state, keep)
-        said = replace(
-            card, device=device, scores=kept.scores, kept_step=kept.step,
-            precision=state.precision, torch=str(torch.__version__),
-        )  # fmt: skip
-        checkpoint.save(out / WEIGHTS, kept.module.state_dict(), said)
-        weights.write_card(_readable(said), out / WEIGHTS, state.history)
+        _finish(state, card, plan, device)
     return state
+
+
+def _finish(state: State, card: checkpoint.Card, plan: Plan, device: str) -> None:
+    kept, path = loop.kept(state, plan.keep), plan.out / WEIGHTS
+    said = replace(
+        card, device=device, scores=kept.scores, kept_step=kept.step,
+        precision=state.precision, torch=str(torch.__version__),
+    )  # fmt: skip
+    checkpoint.save(path, kept.module.state_dict(), said)
+    weights.write_card(_readable(said), path, state.history)
 
 
 def _readable(card: checkpoint.Card) -> weights.Card:

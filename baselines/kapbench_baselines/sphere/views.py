@@ -138,11 +138,7 @@ def prepare(
         shown = picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
-        asked = fingerprint(
-            backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
-            picture_hash(shown), bytes_hash([on_object.tobytes()]),
-        )  # fmt: skip
-        path = cache / f"{asked}.safetensors"
+        path = cache / f"{_key(backbone, view, shown, on_object, augmentation)}.safetensors"
         if not path.is_file():
             tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
@@ -158,6 +154,15 @@ def prepare(
         masks=masks,
         mirrors=augmentation.encodes_mirrors,
     )
+
+
+def _key(
+    backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
+) -> str:
+    return fingerprint(
+        backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
+        picture_hash(shown), bytes_hash([on_object.tobytes()]),
+    )  # fmt: skip
 
 
 def _bins(view: View, n_views: int, augmentation: Augmentation) -> list[int]:

@@ -76,15 +76,13 @@ def train(
         frozen: Scores of the backbone alone: step 0 of the history.
 
     Raises:
-        KapbenchError: the folder holds a training and `resume` was not asked for, or another
-            training's, or one that has not kept its best weights; a loss that is not finite.
+        KapbenchError: the folder holds a training and `resume` was not asked for, another training,
+            or one that has not kept its best weights; no scores to keep the best by; a loss that
+            is not finite.
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
     if plan.keep == BEST and validate is None:
-        raise KapbenchError(
-            "nothing to choose the best weights by", place="--keep best",
-            fix="leave --validate-every 0 out, or add --keep last",
-        )  # fmt: skip
+        raise _no_choice()
     state = State.fresh(task, course, plan.seed, plan.precision)
     _open(state, plan)
     if frozen is not None and ranks.is_first():
@@ -97,8 +95,7 @@ def train(
             last = state.step == course.steps
             if ranks.is_first():
                 if last or state.step % schedule.validate_every == 0:
-                    found = validate(state.averaged, state.step) if validate else {}
-                    _note(state, found, plan, progress)
+                    _note(state, validate, plan, progress)
                 if last or state.step % schedule.save_every == 0:
                     state.save(plan.out / STATE, plan.identity)
             if state.step == schedule.stop_at:
@@ -208,8 +205,16 @@ def _note_frozen(
         state.save(plan.out / STATE, plan.identity)
 
 
-def _note(state: State, found: Scores, plan: Plan, progress: Progress) -> None:
-    """One line of history: mean losses since the last one, and the scores found."""
+def _no_choice() -> KapbenchError:
+    return KapbenchError(
+        "nothing to choose the best weights by", place="--keep best",
+        fix="leave --validate-every 0 out, or add --keep last",
+    )  # fmt: skip
+
+
+def _note(state: State, validate: Validate | None, plan: Plan, progress: Progress) -> None:
+    """One line of history: mean losses since the last one, and the scores now."""
+    found = validate(state.averaged, state.step) if validate else {}
     means = state.mean_losses().tolist()
     line = {"step": state.step, **dict(zip(state.task.names, means, strict=True)), **found}
     state.history.append(line)
