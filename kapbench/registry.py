@@ -30,14 +30,14 @@ def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -
 def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
     """The factory behind a name, a prefixed name (`features:DIR`) or `path/to/file.py:Class`.
 
-    A name with a prefix that is registered with a trailing colon gets the rest of the spec as its
-    first argument.
+    A name with a prefix that is registered with a trailing colon or dot (`sphere.NAME`) gets the
+    rest of the spec as its first argument; of two such prefixes that end in a dot the longer counts.
 
     Raises:
         KapbenchError: nothing has this name; the file or the attribute is missing.
     """
     by_name = {entry.name: entry for entry in _entries(kind)}
-    if spec in by_name and not spec.endswith(":"):
+    if spec in by_name and not spec.endswith((":", ".")):
         return _load(by_name[spec])
     head, colon, tail = spec.partition(":")
     if colon and head + colon in by_name:
@@ -45,6 +45,10 @@ def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
     path, _, attribute = spec.rpartition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), attribute)
+    dotted = [n for n in by_name if n.endswith(".") and spec.startswith(n) and spec != n]
+    if dotted:
+        longest = max(dotted, key=len)
+        return _bind(_load(by_name[longest]), spec.removeprefix(longest))
     raise unknown(kind[:-1].replace("dataset", "data set"), spec, by_name)
 
 

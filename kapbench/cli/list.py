@@ -86,7 +86,7 @@ def models() -> Iterator[Line]:
     """Registered models; no module of theirs is imported."""
     for entry in _entries("models"):
         of_folder = entry.name in ("features:", "similarity:")
-        argument = ("DIR" if of_folder else "NAME") * entry.name.endswith(":")
+        argument = ("DIR" if of_folder else "NAME") * entry.name.endswith((":", "."))
         yield {"name": entry.name + argument, "summary": summary(entry), "where": entry.value}
     yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
 

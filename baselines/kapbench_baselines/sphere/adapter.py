@@ -16,6 +16,7 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder
+from kapbench.registry import resolve
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
@@ -103,14 +104,14 @@ def sphere(
         KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
     """
     if weights is None:
-        with as_file(shipped(dataset)) as path:
+        with as_file(shipped(dataset, backbone)) as path:
             mapper, card, digest = checkpoint.load(path)
             place: object = path.name
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
     spec = backbone or own_backbone(card, place)
-    encoder = open_backbone(spec, backbone_weights, device, dataset)
+    encoder = _opened(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, place, "sphere")
     share = card.sphere_weight if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
@@ -122,15 +123,53 @@ def sphere(
     )
 
 
-def shipped(dataset: str | None) -> Traversable:
-    """The packaged weights for a data set or a variant of it (`spair.small`)."""
-    found = {p.name.split("-")[0]: p for p in SHIPPED.iterdir() if p.name.endswith(".safetensors")}
+def _opened(spec: str, weights: str | None, device: str, dataset: str | None) -> Encoder:
+    """The backbone; what it lacks goes by another name here, where `--weights` is the mapper's."""
+    try:
+        return open_backbone(spec, weights, device, dataset)
+    except KapbenchError as error:
+        fix = error.fix and error.fix.replace("--weights", "-o backbone_weights=PATH")
+        raise KapbenchError(error.thing, place=error.place, fix=fix) from error
+
+
+def over(
+    backbone: str,
+    weights: str | None = None,
+    sphere_weight: float | None = None,
+    device: str = "cpu",
+    dataset: str | None = None,
+    backbone_weights: str | None = None,
+) -> SphereEncoder:
+    """The sphere over a named encoder.
+
+    Args:
+        weights: As of `sphere`, as are the others; none: those shipped for this encoder.
+
+    Raises:
+        KapbenchError: as `sphere`; no such encoder.
+    """
+    resolve("models", backbone)  # a misspelt name is that, before it has no weights
+    return sphere(weights, backbone, sphere_weight, device, dataset, backbone_weights)
+
+
+def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
+    """The packaged weights for a data set or a variant of it (`spair.small`).
+
+    Args:
+        backbone: That they must be over; None: any.
+    """
+    files_ = [p for p in SHIPPED.iterdir() if p.name.endswith(".safetensors")]
+    found = {p.name.removesuffix(".safetensors").partition("-")[::2]: p for p in files_}
     family = (dataset or "").split(".")[0]
-    if family not in found:
-        raise KapbenchError(
-            "no trained weights are shipped" + (f" for data set '{dataset}'" if dataset else ""),
-            place="model sphere",
-            fix="give --weights FILE, made by `kapbench train sphere --backbone lite0 --dataset "
-            f"{dataset or 'NAME'}` (shipped: {', '.join(sorted(found)) or 'none'})",
-        )
-    return found[family]
+    for (of, beneath), path in sorted(found.items()):
+        if of == family and backbone in (None, beneath):
+            return path
+    raise KapbenchError(
+        "no trained weights are shipped"
+        + (f" for data set '{dataset}'" if dataset else "")
+        + (f" over {backbone}" if backbone else ""),
+        place="model sphere",
+        fix=f"give --weights FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
+        f"--dataset {dataset or 'NAME'}` (shipped: "
+        f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(found)) or 'none'})",
+    )

@@ -15,7 +15,6 @@ from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.training.backbones import ANY_REVISION
 from kapbench_baselines.training.files import read_tensors, write_tensors
-from kapbench_baselines.vit.weights import read_tensors as read_any
 
 FORMAT = "kapbench-sphere-1"
 MAKE_ONE = "make one with `kapbench train sphere`"
@@ -46,6 +45,7 @@ class Card:
     precision: str | None = None  # of matrix products in training: fp32 or bf16
     device: str | None = None  # that trained, last
     torch: str | None = None  # version that trained, last
+    kept_step: int | None = None  # of training, whose weights these are
 
     @property
     def supervision(self) -> str:
@@ -74,8 +74,8 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
         KapbenchError: no such file; one that holds more than tensors; one without a card of ours
             that is not the released one; tensors that are not those of the card.
     """
-    if path.suffix in (".pth", ".pt"):
-        tensors, metadata = read_any(path), dict[str, str]()
+    if path.suffix.lower() in (".pth", ".pt"):
+        tensors, metadata = released.read(path), dict[str, str]()
     else:
         tensors, metadata = read_tensors(path, MAKE_ONE)
     if "card" not in metadata and released.is_released(tensors):

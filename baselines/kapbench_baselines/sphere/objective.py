@@ -28,9 +28,10 @@ def draw_batch(
     n_images, n_views, n_tokens, _ = views.tokens.shape
     image = torch.randperm(n_images, generator=generator)[: settings.batch]
     shape = (len(image),)
-    view = torch.randint(n_views // 2, shape, generator=generator) * 2
+    apart = 2 if views.mirrors else 1
+    view = torch.randint(n_views // apart, shape, generator=generator) * apart
     mirrored = torch.randint(2, shape, generator=generator)
-    view += mirrored * settings.augmentation.mirror
+    view += mirrored * (settings.augmentation.mirror and views.mirrors)
     order = torch.rand(len(image), n_tokens, generator=generator).argsort(1)
     kept = order[:, : settings.tokens]
     row, column = kept // views.grid, kept % views.grid
@@ -66,9 +67,12 @@ def terms(
         batch.on_object.cpu(), constants.decoded_tokens + 3 * constants.triplets, generator
     ).to(points.device)
     single, triple = (drawn[:, : constants.decoded_tokens], drawn[:, constants.decoded_tokens :])
+    seen = (n_object > 0).float()[:, None].expand(single.shape)
+    if not constants.decoded_tokens:
+        single = torch.arange(points.shape[1], device=points.device).expand(len(points), -1)
+        seen = batch.on_object.float()
     with faster:
         decoded = decoder(_pick(points, single), batch.category)
-    seen = (n_object > 0).float()[:, None].expand(single.shape)
     shape = (len(points), constants.triplets, 3, -1)
     corners = _pick(points, triple).reshape(shape)
     corners_xy = _pick(batch.xy, triple).reshape(shape)

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
+from kapbench_baselines.sphere.settings import PAPER
+from kapbench_baselines.vit.weights import read_tensors
 
-BACKBONE, TOKEN_GRID = "dinov2.vitb14", 60
+BACKBONE, TOKEN_GRID = "dinov2.vitb14", PAPER.token_grid
 CHANNELS_PER_HEAD = 64
 UNUSED = ("sphere.weight",)  # a grid of points that the released code draws with
 WHERE = (
@@ -26,6 +28,15 @@ DECODER = {
     "block.norm2": "blocks.0.norm2", "block.mlp.fc1": "blocks.0.mlp.fc1",
     "block.mlp.fc2": "blocks.0.mlp.fc2",
 }  # fmt: skip
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Tensors of a .pth file, also where they lie under `state_dict`.
+
+    Raises:
+        KapbenchError: as `read_tensors`.
+    """
+    return read_tensors(path, inside="state_dict")
 
 
 def is_released(tensors: Mapping[str, Tensor]) -> bool:

@@ -1,9 +1,11 @@
 """Every number of training, by name; the paper's, and those tuned for lite0."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
 NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # of the losses
@@ -11,7 +13,10 @@ NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # o
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Views of an image. Sides and shifts are in units of the box's longer side."""
+    """Views of an image: it whole, and squares around the object; or random resized crops of it.
+
+    Sides and shifts of squares are in units of the box's longer side.
+    """
 
     crops: int = 6
     side: tuple[float, float] = (0.9, 2.2)
@@ -20,9 +25,17 @@ class Augmentation:
     grid: int = 20  # tokens a side
     side_px: int = 512
     seed: int = 0
+    area: tuple[float, float] | None = None  # of resized crops, in images; None: squares
+
+    @property
+    def encodes_mirrors(self) -> bool:
+        """Squares keep theirs undrawn too: a training with and one without share what is encoded."""
+        return self.mirror or self.area is None
 
     def as_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in asdict(self).items() if key != "mirror"}
+        """What the encoded views hang on."""
+        left_out = {"mirror", "area"} if self.area is None else set()
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,7 @@ class Losses:
     min_determinant: float = 0.7
     viewpoint: float = 0.1
     triplets: int = 32  # an image
-    decoded_tokens: int = 64  # an image
+    decoded_tokens: int = 64  # an image, drawn; 0: every one of the object
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class Settings:
     average: float = 0.0  # decay of the weights' moving average; 0: none
     clip: float = 0.0  # largest norm of the mapper's gradient; 0: none
     token_grid: int = 32  # cells a side at inference
+    backbone_px: int | None = None  # that the backbone is asked for in training; None: its own
     losses: Losses = field(default_factory=Losses)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -66,9 +80,18 @@ class Settings:
         return replace(self, **{key: value for key, value in options.items() if value is not None})
 
     def with_crops(self, crops: int | None) -> "Settings":
-        """A copy with so many crops an image; None leaves them as they are."""
+        """A copy with so many crops an image; None leaves them as they are.
+
+        Raises:
+            KapbenchError: none, where crops are all that is seen.
+        """
         if crops is None:
             return self
+        if crops == 0 and self.augmentation.area is not None:
+            raise KapbenchError(
+                "no crops, and this preset sees no whole images", place="--crops 0",
+                fix="give at least 1",
+            )  # fmt: skip
         return replace(self, augmentation=replace(self.augmentation, crops=crops))
 
     @property
@@ -85,7 +108,13 @@ class Settings:
         return asdict(self)
 
 
-PAPER = Settings()
+# The released configuration (configs/SPair.yaml, VICO-UoE/SphericalMaps @620fe28) where it can be
+# said; docs/sphere.md lists what cannot. An epoch is SPair's 997 training images, each ten times.
+PAPER = Settings(
+    steps=200 * math.ceil(10 * 997 / 64), tokens=32 * 32, token_grid=60, backbone_px=448,
+    losses=Losses(decoded_tokens=0),
+    augmentation=Augmentation(crops=10, area=(0.5, 1.5), mirror=False, grid=32, side_px=448),
+)  # fmt: skip
 LITE0 = Settings(
     width=160, heads=4, standardise=True, steps=2500, batch=32, tokens=160,
     schedule="cosine", warm_up=0.1, average=0.998, clip=1.0, token_grid=20,

@@ -1,4 +1,4 @@
-"""What training sees: each image whole and in crops, each with its mirror image, as pooled tokens.
+"""What training sees: views of each image, and their mirror images, as pooled tokens.
 
 The backbone runs once over every view; tokens are kept on disk, so that epochs cost no encoding
 and an interrupted preparation goes on where it stopped.
@@ -24,11 +24,14 @@ from kapbench_baselines.sphere.settings import Augmentation
 from kapbench_baselines.training.files import read_tensors, write_tensors
 
 Square = tuple[float, float, float]  # centre x, centre y, side; original pixels
+Box = tuple[float, float, float, float]  # centre x, centre y, width, height
+RATIO = (3 / 4, 4 / 3)  # width to height of resized crops
+_TRIES = 10
 
 
 @dataclass(frozen=True)
 class TokenViews:
-    """Tokens of n images in v views each; view 2i + 1 is the mirror image of view 2i."""
+    """Tokens of n images in v views each; with `mirrors` view 2i + 1 is the mirror image of 2i."""
 
     tokens: Float16[Tensor, "n v t c"]  # t = grid * grid, row by row
     coverage: Float16[Tensor, "n v t"]  # share of each cell on the object
@@ -36,6 +39,7 @@ class TokenViews:
     category: Int[Tensor, "n"]
     grid: int
     masks: dict[str, int]  # images by where their object came from: "mask" or "box"
+    mirrors: bool = True
 
 
 def mirrored_bin(azimuth_bin: int | None) -> int:
@@ -57,20 +61,48 @@ def squares(view: View, augmentation: Augmentation, rng: np.random.Generator) ->
     return found
 
 
+def resized_crops(
+    size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> list[Box]:
+    """Parts of an image as torchvision's RandomResizedCrop draws them: by area, then by ratio.
+
+    Each has ten tries to lie within the image; then it is the largest in the middle whose ratio is
+    allowed. So an `area` above 1 says how often the whole is seen, never more than the whole.
+    """
+    return [_resized_crop(size, augmentation, rng) for _ in range(augmentation.crops)]
+
+
+def _resized_crop(
+    size: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> Box:
+    assert augmentation.area is not None
+    w, h = size
+    for _ in range(_TRIES):
+        area = w * h * rng.uniform(*augmentation.area)
+        ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
+        width, height = math.sqrt(area * ratio), math.sqrt(area / ratio)
+        if width <= w and height <= h:
+            x, y = rng.uniform(0, w - width), rng.uniform(0, h - height)
+            return x + width / 2, y + height / 2, width, height
+    low, high = RATIO
+    return w / 2, h / 2, min(w, h * high), min(h, w / low)
+
+
 def cut(
-    image: UInt8[np.ndarray, "h w *c"], square: Square, side_px: int, padding: int = 0
+    image: UInt8[np.ndarray, "h w *c"], region: Square | Box, side_px: int, padding: int = 0
 ) -> UInt8[np.ndarray, "s s *c"]:
-    """A square of the image, resized; grey of level `padding` where it reaches beyond."""
-    x, y, side = square
+    """A part of the image as a square; grey of level `padding` where it reaches beyond."""
+    x, y, width = region[:3]
+    height = region[-1]
     size = (side_px, side_px)
-    pad = math.ceil(side) + 1  # more than enough for a centre near the image
+    pad = math.ceil(max(width, height)) + 1  # more than enough for a centre near the image
     picture = Image.fromarray(image)
     level = (padding,) * len(picture.getbands()) if image.ndim > 2 else padding
     wide = Image.new(picture.mode, (picture.width + 2 * pad, picture.height + 2 * pad), level)
     wide.paste(picture, (pad, pad))
-    left, top = x - side / 2 + pad, y - side / 2 + pad
+    left, top = x - width / 2 + pad, y - height / 2 + pad
     filter_ = Image.Resampling.BOX if image.ndim == 2 else Image.Resampling.BICUBIC
-    return np.asarray(wide.resize(size, filter_, box=(left, top, left + side, top + side)))
+    return np.asarray(wide.resize(size, filter_, box=(left, top, left + width, top + height)))
 
 
 def object_map(dataset: Dataset, view: View) -> tuple[UInt8[np.ndarray, "h w"], str]:
@@ -106,29 +138,38 @@ def prepare(
         shown = picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
-        asked = fingerprint(
-            backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
-            picture_hash(shown), bytes_hash([on_object.tobytes()]),
-        )  # fmt: skip
-        path = cache / f"{asked}.safetensors"
+        path = cache / f"{_key(backbone, view, shown, on_object, augmentation)}.safetensors"
         if not path.is_file():
             tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
         kept.append(read_tensors(path, "delete the file: it is made again")[0])
         advance(1)
-    n_squares = augmentation.crops + 1
-    bins = [
-        [-1 if v.azimuth_bin is None else v.azimuth_bin, mirrored_bin(v.azimuth_bin)] * n_squares
-        for v in views
-    ]
+    tokens = torch.stack([k["tokens"] for k in kept])
     return TokenViews(
-        tokens=torch.stack([k["tokens"] for k in kept]),
+        tokens=tokens,
         coverage=torch.stack([k["coverage"] for k in kept]),
-        azimuth_bin=torch.tensor(bins),
+        azimuth_bin=torch.tensor([_bins(v, tokens.shape[1], augmentation) for v in views]),
         category=torch.tensor([list(categories).index(v.category) for v in views]),
         grid=augmentation.grid,
         masks=masks,
+        mirrors=augmentation.encodes_mirrors,
     )
+
+
+def _key(
+    backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
+) -> str:
+    return fingerprint(
+        backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
+        picture_hash(shown), bytes_hash([on_object.tobytes()]),
+    )  # fmt: skip
+
+
+def _bins(view: View, n_views: int, augmentation: Augmentation) -> list[int]:
+    own = -1 if view.azimuth_bin is None else view.azimuth_bin
+    if not augmentation.encodes_mirrors:
+        return [own] * n_views
+    return [own, mirrored_bin(view.azimuth_bin)] * (n_views // 2)
 
 
 def pooled(
@@ -157,24 +198,31 @@ def _encode(
 ) -> tuple[Float16[Tensor, "v t c"], Float16[Tensor, "v t"]]:
     # The image's own name seeds its crops: any order, any subset and any machine gives the same.
     seed = int(fingerprint(view.image_id, augmentation.seed), 16)
+    rng = np.random.default_rng(seed)
+    regions: Sequence[Square | Box] = (
+        squares(view, augmentation, rng)
+        if augmentation.area is None
+        else resized_crops(view.size, augmentation, rng)
+    )
     tokens, coverage = [], []
-    for square in squares(view, augmentation, np.random.default_rng(seed)):
-        crop = _crop(shown, square, augmentation.side_px, getattr(backbone, "padding", 0))
-        cover = cut(on_object, square, 4 * augmentation.grid)
-        maps = backbone.encode([crop, mirrored(crop)])
+    for region in regions:
+        crop = _crop(shown, region, augmentation.side_px, getattr(backbone, "padding", 0))
+        cover = cut(on_object, region, 4 * augmentation.grid)
+        n = 2 if augmentation.encodes_mirrors else 1
+        maps = backbone.encode([crop, mirrored(crop)][:n])
         tokens += [pooled(m.values, augmentation.grid) for m in maps]
-        shares = [pooled(c[None] / 255, augmentation.grid)[:, 0] for c in (cover, cover[:, ::-1])]
-        coverage += shares
+        covers = (cover, cover[:, ::-1])[:n]
+        coverage += [pooled(c[None] / 255, augmentation.grid)[:, 0] for c in covers]
     return torch.stack(tokens).half(), torch.stack(coverage).half()
 
 
-def _crop(shown: Picture, square: Square, side_px: int, padding: int) -> Picture:
-    """The same square of all that is shown."""
+def _crop(shown: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:
+    """The same part of all that is shown."""
     mask = None if shown.mask is None else shown.mask.astype(np.uint8) * 255
     return replace(
         shown,
-        pixels=cut(shown.pixels, square, side_px, padding),
-        mask=None if mask is None else cut(mask, square, side_px) > 127,
+        pixels=cut(shown.pixels, region, side_px, padding),
+        mask=None if mask is None else cut(mask, region, side_px) > 127,
     )
 
 

@@ -1,7 +1,9 @@
 """The training loop: draws, steps, validates, keeps its state; what is saved is the method's."""
 
+import copy
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from kapbench_baselines.training.curve import draw_curve
 from kapbench_baselines.training.state import State, rate
 from kapbench_baselines.training.task import Course, Task
 
-Validate = Callable[[nn.Module, int], dict[str, float]]
+Scores = dict[str, float]
+Validate = Callable[[nn.Module, int], Scores]
+LAST, BEST = "last", "best"
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
 HISTORY, CURVE = "history.json", "curve.png"
 
@@ -39,6 +43,7 @@ class Plan:
             to it, as the learning rate's course hangs on them.
         bf16: Matrix products in bfloat16; weights and losses stay in float32.
         parts: That a batch goes through the networks in, for want of memory.
+        keep: LAST, or BEST: the weights with `best_line`'s scores.
     """
 
     out: Path
@@ -47,6 +52,7 @@ class Plan:
     bf16: bool = False
     parts: int = 1
     resume: bool = False
+    keep: str = LAST
 
     @property
     def precision(self) -> str:
@@ -59,6 +65,7 @@ def train(
     plan: Plan,
     *,
     validate: Validate | None = None,
+    frozen: Callable[[], Scores] | None = None,
     schedule: Schedule | None = None,
     progress: Progress | None = None,
 ) -> State:
@@ -66,14 +73,20 @@ def train(
 
     Args:
         validate: Scores of the averaged main module at a step.
+        frozen: Scores of the backbone alone: step 0 of the history.
 
     Raises:
-        KapbenchError: the folder holds a training and `resume` was not asked for, or another
-            training's; a loss that is not finite.
+        KapbenchError: the folder holds a training and `resume` was not asked for, another training,
+            or one that has not kept its best weights; no scores to keep the best by; a loss that
+            is not finite.
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
+    if plan.keep == BEST and validate is None:
+        raise _no_choice()
     state = State.fresh(task, course, plan.seed, plan.precision)
     _open(state, plan)
+    if frozen is not None and ranks.is_first():
+        _note_frozen(state, frozen, plan, progress)
     with progress.stage("steps", course.steps) as advance:
         advance(state.step)
         while state.step < course.steps:
@@ -82,8 +95,7 @@ def train(
             last = state.step == course.steps
             if ranks.is_first():
                 if last or state.step % schedule.validate_every == 0:
-                    found = validate(state.averaged, state.step) if validate else {}
-                    _note(state, found, plan.out, progress)
+                    _note(state, validate, plan, progress)
                 if last or state.step % schedule.save_every == 0:
                     state.save(plan.out / STATE, plan.identity)
             if state.step == schedule.stop_at:
@@ -94,9 +106,38 @@ def train(
     return state
 
 
-def scores(state: State) -> dict[str, float]:
-    """What the last validation found."""
-    return {k: v for k, v in state.history[-1].items() if k not in ("step", *state.task.names)}
+@dataclass(frozen=True)
+class Kept:
+    """The weights of a finished training that are to be written."""
+
+    module: nn.Module
+    step: int
+    scores: Scores
+
+
+def kept(state: State, keep: str) -> Kept:
+    """The last weights, or the best, with what val said of them."""
+    line, module = state.history[-1], state.averaged
+    if keep == BEST:
+        line, module = best_line(state.history) or line, copy.deepcopy(module)
+        module.load_state_dict(state.best)
+    scores = {k: v for k, v in line.items() if k not in ("step", *state.task.names)}
+    return Kept(module, int(line["step"]), scores)
+
+
+def best_line(history: Sequence[dict[str, float]]) -> dict[str, float] | None:
+    """The first with the highest KAP, or PCK where there is no KAP; None where nothing was scored.
+
+    The frozen backbone is no candidate, and NaN is below every number.
+    """
+
+    def score(line: dict[str, float]) -> float:
+        value = line.get("kap", line["pck"])
+        return -math.inf if math.isnan(value) else value
+
+    return max(
+        (line for line in history if line["step"] and "pck" in line), key=score, default=None
+    )
 
 
 def _open(state: State, plan: Plan) -> None:
@@ -106,6 +147,7 @@ def _open(state: State, plan: Plan) -> None:
         state.averaged.load_state_dict(state.main.state_dict())
     elif plan.resume:
         state.load(path, plan.identity)
+        _check_best(state, plan)
     else:
         raise KapbenchError(
             "a training is here already",
@@ -113,6 +155,16 @@ def _open(state: State, plan: Plan) -> None:
             fix="add --resume, or choose another --out",
         )
     ranks.wait()
+
+
+def _check_best(state: State, plan: Plan) -> None:
+    if plan.keep != BEST:
+        state.best = {}
+    elif best_line(state.history) and not state.best:
+        raise KapbenchError(
+            "the training found here has not kept its best weights", place=plan.out,
+            fix="add --keep last, or choose another --out",
+        )  # fmt: skip
 
 
 def _step(state: State, course: Course, plan: Plan) -> None:
@@ -139,12 +191,43 @@ def _step(state: State, course: Course, plan: Plan) -> None:
     state.note(values.detach())
 
 
-def _note(state: State, found: dict[str, float], out: Path, progress: Progress) -> None:
-    """One line of history: mean losses since the last one, and the scores found."""
+def _note_frozen(
+    state: State, frozen: Callable[[], Scores], plan: Plan, progress: Progress
+) -> None:
+    """Step 0 of the history, where it has none yet."""
+    if state.history and state.history[0]["step"] == 0:
+        return
+    found = frozen()
+    state.history.insert(0, {"step": 0, **found})
+    _write(state.history, plan.out)
+    progress.say(f"step 0: the frozen backbone  {_said(found)}")
+    if state.step:  # a training from before this line was written
+        state.save(plan.out / STATE, plan.identity)
+
+
+def _no_choice() -> KapbenchError:
+    return KapbenchError(
+        "nothing to choose the best weights by", place="--keep best",
+        fix="leave --validate-every 0 out, or add --keep last",
+    )  # fmt: skip
+
+
+def _note(state: State, validate: Validate | None, plan: Plan, progress: Progress) -> None:
+    """One line of history: mean losses since the last one, and the scores now."""
+    found = validate(state.averaged, state.step) if validate else {}
     means = state.mean_losses().tolist()
     line = {"step": state.step, **dict(zip(state.task.names, means, strict=True)), **found}
     state.history.append(line)
-    write_atomically(out / HISTORY, json.dumps(state.history, indent=1).encode())
+    if plan.keep == BEST and best_line(state.history) is line:
+        state.best = {k: t.detach().clone() for k, t in state.averaged.state_dict().items()}
+    _write(state.history, plan.out)
     words = "  ".join(f"{k} {v:.3f}" for k, v in line.items() if k not in ("step", *found))
-    scored = "  ".join(f"val {k.upper()} {100 * v:.2f}" for k, v in found.items())
-    progress.say(f"step {state.step}: {words}  {scored}".rstrip())
+    progress.say(f"step {state.step}: {words}  {_said(found)}".rstrip())
+
+
+def _said(found: Scores) -> str:
+    return "  ".join(f"val {k.upper()} {100 * v:.2f}" for k, v in found.items())
+
+
+def _write(history: list[dict[str, float]], out: Path) -> None:
+    write_atomically(out / HISTORY, json.dumps(history, indent=1).encode())

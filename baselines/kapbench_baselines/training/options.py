@@ -37,6 +37,13 @@ _OPTIONS = (
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
     click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True),
     click.option("--out", type=_FOLDER, help="Folder to write."),
+    click.option(
+        "--keep",
+        type=click.Choice(["last", "best"]),
+        default="last",
+        show_default=True,
+        help="Weights to write: the last, or those of the highest val KAP (PCK where it has none).",
+    ),
     click.option("--resume", is_flag=True, help="Go on from what is in the folder."),
     click.option("--data-root", type=click.Path(path_type=Path)),
     click.option("--cache", type=_FOLDER),
@@ -75,6 +82,7 @@ class Asked:
     device: str
     precision: str
     out: Path | None
+    keep: str
     resume: bool
     data_root: Path | None
     cache: Path | None
@@ -176,7 +184,7 @@ class Ground:
         return native is not None and bool(native())
 
     def validator(self, build: Callable[[Any, Any, str], Any]) -> Any:
-        """Scores on val of a module in training; None where none are asked for.
+        """A `Validator` on val; None where no scores are asked for.
 
         Args:
             build: A model of the backbone (its maps cached), the module and a revision.
@@ -187,7 +195,7 @@ class Ground:
         if not self.asked.validate_every:
             return None
         from kapbench.evaluation import load_dataset
-        from kapbench_baselines.training.validation import CachedEncoder, scores
+        from kapbench_baselines.training.validation import CachedEncoder, Validator
 
         held_out = load_dataset(
             self.asked.dataset_name, split="val", data_root=self.asked.data_root
@@ -200,11 +208,7 @@ class Ground:
                 fix="add --validate-every 0",
             )
         encoder = CachedEncoder.below(self.cache, self.encoder)
-
-        def validate(module: Any, step: int) -> dict[str, float]:
-            return scores(build(encoder, module, f"in training, step {step}"), held_out, present)
-
-        return validate
+        return Validator(encoder, held_out, present, build)
 
     @property
     def backbone_spec(self) -> str:

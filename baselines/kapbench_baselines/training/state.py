@@ -16,7 +16,7 @@ from kapbench_baselines.training.files import read_tensors, write_tensors
 from kapbench_baselines.training.task import Course, Task
 
 FORMAT = "kapbench-training-1"
-AVERAGED = "averaged"
+AVERAGED, BEST = "averaged", "best."
 
 
 @dataclass
@@ -29,6 +29,7 @@ class State:
     precision: str = "fp32"  # of matrix products; bf16 would go on to other weights
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)  # averaged weights, where they are kept
 
     @classmethod
     def fresh(cls, task: Task, course: Course, seed: int, precision: str = "fp32") -> "State":
@@ -98,6 +99,7 @@ class State:
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
             module.load_state_dict(own)
         self._load_optimiser(tensors)
+        self.best = {k[len(BEST) :]: t for k, t in tensors.items() if k.startswith(BEST)}
         self.sums = tensors["losses"]
         self.generator.set_state(tensors["random.draws"])
         torch.set_rng_state(tensors["random.global"])
@@ -111,6 +113,7 @@ class State:
             yield from ((f"{name}.{key}", value) for key, value in module.state_dict().items())
         for number, moments in self.optimiser.state_dict()["state"].items():
             yield from ((f"optimiser.{number}.{key}", value) for key, value in moments.items())
+        yield from ((BEST + key, value) for key, value in self.best.items())
         yield "losses", self.sums
         yield "random.draws", self.generator.get_state()
         yield "random.global", torch.get_rng_state()

@@ -1,10 +1,10 @@
 """Scores of a model in training on the val split, by the core's own evaluation."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,6 +45,28 @@ class CachedEncoder:
         grid = found.grid
         values = found.cells.T.reshape(-1, grid.height, grid.width)
         return FeatureMap(np.asarray(values, np.float32), grid)
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Scores on some categories of a data set.
+
+    Args:
+        build: A model of the encoder, a module in training and a revision.
+    """
+
+    encoder: CachedEncoder
+    dataset: Dataset
+    categories: Sequence[str]
+    build: Callable[[Any, Any, str], Encoder]
+
+    def __call__(self, module: Any, step: int) -> dict[str, float]:
+        model = self.build(self.encoder, module, f"in training, step {step}")
+        return scores(model, self.dataset, self.categories)
+
+    def frozen(self) -> dict[str, float]:
+        """Of the encoder alone."""
+        return scores(self.encoder, self.dataset, self.categories)
 
 
 def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -> dict[str, float]:

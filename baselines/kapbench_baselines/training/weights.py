@@ -41,6 +41,7 @@ class Card:
     shape: Mapping[str, Any]
     settings: Mapping[str, Any]
     scores: Mapping[str, float] = field(default_factory=dict)  # on the val split
+    kept_step: int | None = None  # whose weights these are
     precision: str | None = None
     device: str | None = None
     torch: str | None = None
@@ -63,7 +64,7 @@ class Card:
     @property
     def identity(self) -> str:
         """What a training is of: method, settings, data, backbone, seed."""
-        return fingerprint(asdict(self))
+        return fingerprint({k: v for k, v in asdict(self).items() if k != "kept_step"})
 
     @property
     def learnt_from(self) -> str:
@@ -80,28 +81,37 @@ def train_and_save(
     """
     asked, out = ground.asked, ground.out(card.method)
     plan = loop.Plan(
-        out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume
-    )
+        out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume,
+        keep=asked.keep,
+    )  # fmt: skip
+    validate = ground.validator(build)
     state = loop.train(
         task, settings, plan,
-        validate=ground.validator(build), progress=ground.progress,
+        validate=validate, frozen=validate and validate.frozen, progress=ground.progress,
         schedule=loop.Schedule(asked.validate_every or settings.steps),
     )  # fmt: skip
     if ranks.is_first():
-        finish(state, card, out, ground.device)
+        finish(state, card, plan, ground.device)
     return out / loop.WEIGHTS
 
 
-def finish(state: State, card: Card, out: Path, device: str) -> Path:
+def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
     """Writes weights and the card that people read; returns the weights' path."""
+    kept = loop.kept(state, plan.keep)
     said = replace(
-        card, scores=loop.scores(state), precision=state.precision, device=device,
+        card, scores=kept.scores, kept_step=kept.step, precision=state.precision, device=device,
         torch=str(torch.__version__),
     )  # fmt: skip
-    path = out / loop.WEIGHTS
-    save(path, state.averaged, said)
-    write_atomically(out / CARD, readable(said, file_hash(path), state.history).encode())
+    path = plan.out / loop.WEIGHTS
+    save(path, kept.module, said)
+    write_card(said, path, state.history)
     return path
+
+
+def write_card(card: Card, path: Path, history: list[dict[str, float]]) -> None:
+    """The card that people read, beside the weights that lie at a path."""
+    text = readable(card, file_hash(path), history)
+    write_atomically(path.with_name(CARD), text.encode())
 
 
 def save(path: Path, module: nn.Module, card: Card) -> None:
@@ -148,8 +158,6 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: s
 
 def readable(card: Card, sha256: str, history: list[dict[str, float]]) -> str:
     """The card in Markdown."""
-    scores = ", ".join(f"{k.upper()}@0.10 {100 * v:.1f}" for k, v in card.scores.items())
-    best = max((line.get("pck", 0.0), int(line["step"])) for line in history)[1]
     settings = "\n".join(f"| {key} | {value} |" for key, value in card.settings.items())
     return f"""# {card.method} over {card.backbone}
 
@@ -158,10 +166,29 @@ def readable(card: Card, sha256: str, history: list[dict[str, float]]) -> str:
   {", ".join(card.categories)}; supervision: {card.supervision}.
 * **Backbone**: {card.backbone}, revision {card.backbone_revision}; another is refused.
 * **Seed** {card.seed}, {card.steps} steps, {card.precision} on {card.device}, torch {card.torch}.
-* **Val**, ×100: {scores or "not measured"}; highest PCK at step {best}
-  of {card.steps} (`{loop.CURVE}`, `{loop.HISTORY}`).
+* **Val**, ×100: {_validated(card, history)} (`{loop.CURVE}`, `{loop.HISTORY}`).
 
 | setting | value |
 |---|---|
 {settings}
 """
+
+
+def _validated(card: Card, history: list[dict[str, float]]) -> str:
+    best = loop.best_line(history)
+    if best is None:
+        return "not measured"
+    name = "KAP" if "kap" in best else "PCK"
+    step = card.steps if card.kept_step is None else card.kept_step
+    found = [
+        f"{_shown(card.scores)} at step {step}, whose weights these are",
+        f"highest {name} at step {int(best['step'])} of {card.steps}",
+    ]
+    if not history[0]["step"]:
+        frozen = {k: v for k, v in history[0].items() if k != "step"}
+        found.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
+    return ";\n  ".join(found)
+
+
+def _shown(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{k.upper()}@0.10 {100 * v:.1f}" for k, v in scores.items())

@@ -127,8 +127,11 @@ def _no_configuration(path: Path) -> KapbenchError:
     return KapbenchError("no configuration of a model", place=path, fix="download the folder again")
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
     """
+    Args:
+        inside: A key of a .pth file whose value is read instead of the whole, where it is there.
+
     Raises:
         KapbenchError: no such file, or one that holds anything but tensors.
     """
@@ -144,6 +147,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
         raise _unreadable(path) from error
+    if inside is not None and isinstance(state, dict):
+        state = state.get(inside, state)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise _unreadable(path)
     return state

@@ -92,7 +92,7 @@ def test_training_lowers_the_losses(tmp_path):
         train(tmp_path, "--steps", "200", "--validate-every", "100", "--mirror", "0").exit_code == 0
     )
 
-    first, last = json.loads((tmp_path / "out" / "history.json").read_text())
+    _, first, last = json.loads((tmp_path / "out" / "history.json").read_text())
     assert last["sparse"] < first["sparse"]
     assert last["dense"] < first["dense"]
 

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
 from kapbench.protocols import Encoder
 from kapbench.types import Picture
 from kapbench_baselines.sphere import adapter, checkpoint
@@ -120,6 +121,25 @@ def test_no_shipped_weights_for_an_unknown_data_set() -> None:
         sphere(dataset="mine")
     with pytest.raises(KapbenchError, match="give --weights"):
         sphere()
+
+
+def test_a_backbone_behind_the_dot_takes_the_weights_shipped_for_it() -> None:
+    named = load_model("sphere.lite0", device="cpu", dataset="spair.small")
+    assert named.name == "sphere.lite0"
+    assert named.revision == load_model("sphere", device="cpu", dataset="spair").revision
+    other = load_model("sphere.lite0", device="cpu", dataset="synthetic")
+    assert other.revision != named.revision
+
+
+def test_a_backbone_behind_the_dot_that_none_are_shipped_for(weights: str) -> None:
+    with pytest.raises(KapbenchError, match="shipped for data set 'spair' over pixels") as caught:
+        load_model("sphere.pixels", device="cpu", dataset="spair")
+    assert "kapbench train sphere --backbone pixels --dataset spair" in str(caught.value)
+    with pytest.raises(KapbenchError, match="weights of backbone 'colours', not of 'lite0'"):
+        load_model("sphere.lite0", device="cpu", weights=weights)
+    with pytest.raises(KapbenchError, match="unknown model 'litte0'") as caught:
+        load_model("sphere.litte0", device="cpu", dataset="spair")
+    assert "did you mean lite0" in str(caught.value)
 
 
 @pytest.mark.parametrize("file", sorted(p.name for p in adapter.SHIPPED.iterdir()))

@@ -10,7 +10,10 @@ from tiny_vits import tiny_dinov2
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate, load_dataset, load_model
 from kapbench_baselines.sphere import checkpoint
-from kapbench_baselines.sphere.command import sphere
+from kapbench_baselines.sphere.command import seen_by, sphere
+from kapbench_baselines.sphere.settings import named
+from kapbench_baselines.training.files import read_tensors
+from kapbench_baselines.training.options import Asked, Ground
 
 TOY = Path(__file__).with_name("conftest.py")
 
@@ -30,11 +33,16 @@ def test_trained_weights_can_be_run(tmp_path: Path) -> None:
     weights = tmp_path / "out" / "weights.safetensors"
     assert f"weights: {weights}" in done.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "weights.safetensors", "state.safetensors", "history.json", "curve.png",
+        "weights.safetensors", "state.safetensors", "history.json", "curve.png", "card.md",
     }  # fmt: skip
     _, card, _ = checkpoint.load(weights)
     assert (card.masks, card.categories) == ({"mask": 4, "box": 4}, ("cat", "dog"))
     assert 0 <= card.scores["kap"] <= 1
+    text = (tmp_path / "out" / "card.md").read_text()
+    for said in ("# sphere over toy", "8 images", "viewpoint and masks", "frozen toy KAP@0.10"):
+        assert said in text
+    assert f"KAP@0.10 {100 * card.scores['kap']:.1f}" in text
+    assert "| sphere_weight | 0.2 |" in text
     model = load_model("sphere", weights=str(weights), backbone=f"{TOY}:ToyEncoder")
     found = evaluate(
         model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
@@ -112,25 +120,68 @@ def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_the_papers_configuration_runs_end_to_end(tmp_path: Path) -> None:
-    """DINOv2-B's width at 840 px, one random block; its own weights named on the command line."""
+    """DINOv2-B's width, one random block; its own weights named on the command line.
+
+    Trained on its 32×32 tokens of 448 px, run on its 60×60 of 840 px.
+    """
     pytest.importorskip("transformers", reason="needs the extra hf")
     dino = str(tiny_dinov2(tmp_path, "dinov2.vitb14"))
     done = train(
         tmp_path, "--preset", "paper", "--backbone", "dinov2.vitb14", "--backbone-weights", dino,
-        "--steps", "2", "--crops", "0", "--validate-every", "0",
+        "--steps", "2", "--batch", "2", "--crops", "1", "--validate-every", "0",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
+    kept = [read_tensors(p, "")[0] for p in (tmp_path / "cache" / "sphere").iterdir()]
+    assert {tuple(k["tokens"].shape) for k in kept} == {(1, 32 * 32, 768)}
     weights = tmp_path / "out" / "weights.safetensors"
     mapper, card, _ = checkpoint.load(weights)
     assert (card.backbone, card.channels, card.width, card.heads) == ("dinov2.vitb14", 768, 384, 6)
+    assert card.token_grid == 60
     released = json.loads(Path(__file__).with_name("released_layout.json").read_text())["tensors"]
     shapes = {k: list(v.shape) for k, v in mapper.state_dict().items()}
     assert {k: v for k, v in shapes.items() if not k.startswith("input_")} == {
         k: v for k, v in released.items() if k.startswith("sphere_mapper.")
     }
-    model = load_model("sphere", device="cpu", weights=str(weights), backbone_weights=dino)
+    own = {"weights": str(weights), "backbone_weights": dino}
+    model = load_model("sphere.dinov2.vitb14", device="cpu", **own)
+    assert card.backbone_revision == model.backbone.revision  # that of 840 px
+    assert model.revision == load_model("sphere", device="cpu", **own).revision
     found = evaluate(
         model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
         cache=tmp_path / "cache",
     )  # fmt: skip
     assert 0 <= found.headline("kap-cvpr24") <= 1
+
+
+SIZED = """
+class Sized(ToyEncoder):
+    def __init__(self, image_px=840):
+        super().__init__()
+        self.revision = f"{image_px}px"
+"""
+
+
+def ground(backbone: str) -> Ground:
+    asked = Asked(
+        backbone=backbone, backbone_weights=None, dataset_name="toy", split="trn", categories=(),
+        steps=None, batch=None, parts=1, rate=None, seed=0, device="cpu", precision="fp32",
+        out=None, keep="last", resume=False, data_root=None, cache=None, validate_every=0,
+    )  # fmt: skip
+    return Ground(asked, None, (), (), load_model(backbone, device="cpu"), Path(), "cpu", None)
+
+
+def test_the_paper_shows_the_backbone_448_px_in_training_alone(tmp_path: Path) -> None:
+    (tmp_path / "sized.py").write_text(TOY.read_text() + SIZED)
+    asked = ground(f"{tmp_path / 'sized.py'}:Sized")
+    assert seen_by(asked.encoder, named("paper"), asked).revision == "448px"
+    assert seen_by(asked.encoder, named("lite0"), asked) is asked.encoder
+    assert asked.encoder.revision == "840px"
+
+
+def test_a_backbone_of_one_size_has_no_paper_preset(tmp_path: Path) -> None:
+    asked = ground(f"{TOY}:ToyEncoder")
+    with pytest.raises(KapbenchError, match="448 px, and toy has one size alone") as caught:
+        seen_by(asked.encoder, named("paper"), asked)
+    assert "--preset lite0" in str(caught.value)
+    none = train(tmp_path, "--preset", "paper", "--crops", "0")
+    assert "no crops, and this preset sees no whole images" in str(none.exception)

@@ -1,6 +1,7 @@
 """The released checkpoint's layout, by the names and shapes of its tensors."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from tiny_vits import tiny_dinov2
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
-from kapbench_baselines.sphere import released
+from kapbench_baselines import dinov2
+from kapbench_baselines.sphere import checkpoint, released
 
 LAYOUT = json.loads(Path(__file__).with_name("released_layout.json").read_text())["tensors"]
 HERE = Path("released.pth")
@@ -41,6 +43,37 @@ def test_the_papers_settings_make_the_released_mapper():
     ours = SphereMapper(768, paper.width, paper.heads, paper.depth).state_dict()
     mapper = {k: v for k, v in LAYOUT.items() if k.startswith("sphere_mapper.")}
     assert {k: list(v.shape) for k, v in ours.items() if not k.startswith("input_")} == mapper
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [("sphere.PTH", dict), ("sphere.Pt", dict), ("s.pth", lambda t: {"state_dict": t, "epoch": 3})],
+)
+def test_a_suffix_in_capitals_and_a_wrapped_state(tensors, tmp_path, name, wrap):
+    torch.save(wrap(tensors), tmp_path / name)
+    mapper, card, _ = checkpoint.load(tmp_path / name)
+    assert (card.backbone, card.token_grid) == ("dinov2.vitb14", 60)
+    assert torch.equal(mapper.sphere_mapper[0].weight, tensors["sphere_mapper.0.weight"])
+
+
+def test_without_dinov2_the_advice_is_an_option_that_is_free(file, monkeypatch):
+    """`--weights` is the mapper's own."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    lost = KapbenchError("no such repository", fix="give the folder or file by --weights")
+
+    def refuse(*_, **__):
+        raise lost
+
+    monkeypatch.setattr(dinov2, "load", refuse)
+    with pytest.raises(KapbenchError, match="no such repository") as caught:
+        load_model("sphere", device="cpu", weights=str(file))
+    assert caught.value.fix == "give the folder or file by -o backbone_weights=PATH"
+
+
+def test_the_docs_list_every_tensor_of_the_layout():
+    docs = (Path(__file__).parents[3] / "docs" / "sphere.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| ([\d, ]+) \|", docs, re.MULTILINE)
+    assert {k: [int(n) for n in v.split(",")] for k, v in rows} == LAYOUT
 
 
 def test_it_runs_over_dinov2_b(file, tensors, tmp_path):

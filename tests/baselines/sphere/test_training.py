@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.sphere import checkpoint
-from kapbench_baselines.sphere.mapper import SphereMapper
-from kapbench_baselines.sphere.objective import draw_batch
+from kapbench_baselines.sphere import checkpoint, losses, released
+from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
+from kapbench_baselines.sphere.objective import draw_batch, terms
 from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Settings, named
 from kapbench_baselines.sphere.training import train
 from kapbench_baselines.sphere.views import TokenViews, prepare
@@ -67,6 +67,18 @@ def test_without_mirror_no_mirror_image_is_drawn(views: TokenViews) -> None:
     known = {b for b in range(8) if b != 3}
     seen = [draw_batch(views, plain, generator, CPU).azimuth_bin.tolist() for _ in range(5)]
     assert all(set(bins) - {-1} == known for bins in seen)
+
+
+def test_every_object_token_is_decoded_where_none_are_drawn(views: TokenViews) -> None:
+    batch = draw_batch(views, TINY, torch.Generator().manual_seed(0), CPU)
+    torch.manual_seed(0)
+    mapper, decoder = SphereMapper(7, 16, 2).eval(), PrototypeDecoder(7, 2)
+    constants = replace(TINY.losses, decoded_tokens=0)
+    found = terms(batch, mapper, decoder, constants, torch.Generator().manual_seed(0))
+    on, decoded = batch.on_object, decoder(mapper(batch.tokens), batch.category)
+    assert 0 < on.sum() < on.numel()
+    alone = losses.reconstruction(decoded[on], batch.tokens[on], torch.ones(int(on.sum())))
+    torch.testing.assert_close(found[0], alone)
 
 
 def test_training_lowers_the_losses(tmp_path: Path, views: TokenViews) -> None:
@@ -171,5 +183,18 @@ def test_the_paper_preset_has_the_papers_numbers() -> None:
     assert (paper.losses.orientation, paper.losses.viewpoint) == (0.3, 0.1)
     assert (paper.losses.margin, paper.losses.min_determinant) == (0.5, 0.7)
     assert (paper.losses.triplets, paper.batch, paper.rate) == (32, 64, 1e-3)
+    assert (paper.width, paper.heads, paper.depth) == (384, 6, 1)
+    # Adam at one rate, the last weights: nothing of ours.
+    assert (paper.schedule, paper.warm_up, paper.weight_decay) == ("constant", 0, 0)
+    assert (paper.average, paper.clip, paper.dropout, paper.standardise) == (0, 0, 0, False)
+    # 448 px, 32×32 tokens of 14 px, all of them; random resized crops of half to 1.5 images.
+    crops = paper.augmentation
+    assert paper.backbone_px == crops.side_px == 448 == 32 * 14
+    assert (crops.grid, paper.tokens, paper.losses.decoded_tokens) == (32, 1024, 0)
+    assert (crops.area, crops.mirror) == ((0.5, 1.5), False)
+    # 200 epochs of 997 images, ten times each, in batches of 64.
+    assert paper.steps * 64 / (997 * 10) == pytest.approx(200, rel=2e-3)
+    # One grid at inference, whoever trained the mapper.
+    assert paper.token_grid == released.TOKEN_GRID == 840 // 14
     with pytest.raises(KapbenchError, match="did you mean paper"):
         named("papper")

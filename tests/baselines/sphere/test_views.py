@@ -9,8 +9,17 @@ import pytest
 import torch
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.sphere.settings import Augmentation
-from kapbench_baselines.sphere.views import cut, mirrored_bin, object_map, pooled, prepare, squares
+from kapbench_baselines.sphere.objective import draw_batch
+from kapbench_baselines.sphere.settings import Augmentation, Settings
+from kapbench_baselines.sphere.views import (
+    cut,
+    mirrored_bin,
+    object_map,
+    pooled,
+    prepare,
+    resized_crops,
+    squares,
+)
 
 SMALL = Augmentation(crops=2, grid=6, side_px=24)
 
@@ -44,6 +53,54 @@ def test_the_first_square_is_the_letterbox_and_the_others_hold_to_their_range(
     assert 0.7 <= sides.min() < 0.75
     assert 1.6 < sides.max() <= 1.7
     assert max(abs(x - 24) for x, _, _ in others) <= 0.15 * 28
+
+
+def test_resized_crops_lie_in_the_image_by_area_and_ratio() -> None:
+    half = Augmentation(crops=200, area=(0.5, 0.9))
+    boxes = np.array(resized_crops((60, 48), half, np.random.default_rng(0)))
+    x, y, width, height = boxes.T
+    assert min((x - width / 2).min(), (y - height / 2).min()) >= -1e-9
+    assert (x + width / 2).max() <= 60 + 1e-9
+    assert (y + height / 2).max() <= 48 + 1e-9
+    shares, ratios = width * height / (60 * 48), width / height
+    assert 0.5 <= shares.min() < 0.55
+    assert 0.8 < shares.max() <= 0.9
+    assert ratios.min() >= 3 / 4
+    assert ratios.max() <= 4 / 3
+
+
+def test_a_crop_larger_than_the_image_is_all_of_it_that_the_ratio_allows() -> None:
+    larger = Augmentation(crops=1, area=(1.2, 1.5))
+    rng = np.random.default_rng(0)
+    assert resized_crops((60, 48), larger, rng) == [(30.0, 24.0, 60.0, 48.0)]
+    [(x, y, width, height)] = resized_crops((100, 30), larger, rng)
+    assert (x, y, width, height) == pytest.approx((50, 15, 40, 30))
+
+
+def test_cutting_a_box_stretches_it() -> None:
+    image = np.arange(8, dtype=np.uint8).reshape(2, 4).repeat(2, 0) * 10
+    found = cut(image[:, :2], (1.0, 2.0, 2.0, 4.0), 4)
+    assert np.array_equal(found, image[:, :2].repeat(2, 1))
+
+
+def test_resized_crops_are_encoded_without_mirror_images(
+    tmp_path: Path, toy_data: Any, new_encoder: Any
+) -> None:
+    encoder, views = new_encoder(), toy_data.views()[1:4]
+    crops = replace(SMALL, crops=3, area=(0.5, 1.5), mirror=False)
+    found = prepare(toy_data, views, ("cat", "dog"), encoder, crops, tmp_path)
+    assert (found.tokens.shape, encoder.n_encoded) == ((3, 3, 36, 7), 9)
+    assert found.azimuth_bin.tolist() == [[1] * 3, [2] * 3, [-1] * 3]
+    settings = Settings(batch=3, tokens=36, augmentation=crops)
+    generator, drawn = torch.Generator().manual_seed(0), set()
+    for _ in range(20):  # every view is drawn
+        batch = draw_batch(found, settings, generator, torch.device("cpu"))
+        drawn |= {round(float(t), 3) for t in batch.tokens.sum((1, 2))}
+    assert drawn == {round(float(t), 3) for t in found.tokens.float().sum((2, 3)).flatten()}
+    mirrored = prepare(
+        toy_data, views, ("cat", "dog"), encoder, replace(crops, mirror=True), tmp_path
+    )
+    assert mirrored.tokens.shape == (3, 6, 36, 7)
 
 
 def test_the_box_stands_in_for_a_missing_mask(toy_data: Any) -> None:

@@ -1,0 +1,51 @@
+"""Names that end in a colon or a dot: what follows is the first argument."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kapbench import registry
+from kapbench.errors import KapbenchError
+
+
+@dataclass
+class Entry:
+    name: str
+    value: str = "tests"
+
+    def load(self):
+        return lambda rest="": (self.name, rest)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    found = tuple(Entry(n) for n in ("ball", "ball.", "ball.flat.", "ball.flat.own", "hub:"))
+    monkeypatch.setattr(registry, "_entries", lambda kind: found)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("ball", ("ball", "")),
+        ("ball.vit.b14", ("ball.", "vit.b14")),
+        ("ball.flat.vit", ("ball.flat.", "vit")),
+        ("ball.flat.own", ("ball.flat.own", "")),
+        ("ball.hub:some/model.v2", ("ball.", "hub:some/model.v2")),
+        ("hub:ball.vit", ("hub:", "ball.vit")),
+    ],
+)
+def test_the_whole_name_then_the_longest_prefix(spec, expected):
+    assert registry.resolve("models", spec)() == expected
+
+
+@pytest.mark.parametrize("spec", ["ball.", "balls.vit", "vit"])
+def test_a_prefix_alone_is_no_name(spec):
+    with pytest.raises(KapbenchError, match="unknown model"):
+        registry.resolve("models", spec)
+
+
+def test_a_file_that_is_called_like_a_prefix_is_a_file(tmp_path: Path, monkeypatch):
+    (tmp_path / "ball.py").write_text("class Mine: ...")
+    monkeypatch.chdir(tmp_path)
+    assert registry.resolve("models", "ball.py:Mine").__name__ == "Mine"
