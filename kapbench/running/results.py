@@ -175,7 +175,7 @@ def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:
     """
     names = pq.read_schema(path).names
     found = pq.read_table(path, read_dictionary=[c for c in TEXT if c in names])
-    return typed(found.to_pandas(), categories)
+    return typed(found.to_pandas(split_blocks=True, self_destruct=True), categories)
 
 
 def save_run(folder: Path, card: RunCard) -> None:
