@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from kapbench.datasets.roots import data_root
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
-from kapbench.types import Keypoints, View
+from kapbench.types import Keypoints
 
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -55,20 +55,14 @@ def read_text(path: Path, fix: str) -> str:
         raise KapbenchError("no text in UTF-8", place=path, fix=fix) from error
 
 
-def read_json(
-    content: bytes, path: Path, as_object: Callable[[list[tuple[str, Any]]], Any] | None = None
-) -> Any:
-    """KapbenchError where it is not JSON; NaN and Infinity are not.
-
-    Args:
-        as_object: What an object's keys and values become; a dict by default.
-    """
+def read_json(content: bytes, path: Path) -> Any:
+    """KapbenchError where it is not JSON; NaN and Infinity are not."""
 
     def refuse(word: str) -> None:
         raise ValueError(f"{word} is no number")
 
     try:
-        return json.loads(content, parse_constant=refuse, object_pairs_hook=as_object)
+        return json.loads(content, parse_constant=refuse)
     except ValueError as error:
         raise KapbenchError(f"not JSON: {error}", place=path, fix="mend the file") from error
 
@@ -130,24 +124,6 @@ def holding(box: Box, points: Keypoints) -> tuple[int, int]:
     xy = points.xy[points.visible]
     far = np.concatenate([np.array([[box[2], box[3]]]), xy]).max(axis=0)
     return max(1, int(np.ceil(far[0]))), max(1, int(np.ceil(far[1])))
-
-
-def counting_from_one(views: Iterable[View]) -> list[str]:
-    """The remark that keypoints seem to count from 1, where they do."""
-    shown = [(v.keypoints.xy[v.keypoints.visible], v.size) for v in views]
-    whole = all(((xy >= 1) & (xy == xy.round())).all() for xy, _ in shown)
-    if not whole or not any((xy == np.array(size)).any() for xy, size in shown):
-        return []
-    said = "keypoints are whole numbers from 1 to the image's size: do they count from 1?"
-    return [f"{said} Here they count from 0"]
-
-
-def boxes_beyond(views: Iterable[View]) -> list[str]:
-    """The remark that every box reaches beyond its image by more than a pixel, where each does."""
-    far = [v.bbox[2] > v.size[0] + 1 or v.bbox[3] > v.size[1] + 1 for v in views]
-    if not far or not all(far):
-        return []
-    return ["every box reaches beyond its image: x1, y1, x2, y2 are read; are these x, y, w, h?"]
 
 
 def revision(parts: Iterable[bytes | str]) -> str:

@@ -9,6 +9,7 @@ from kapbench.datasets.coco_file import CocoAnnotation, CocoCategory, CocoFile, 
 from kapbench.datasets.images import image_size, read_rgb, read_upright, upright_size
 from kapbench.datasets.listed import Listed
 from kapbench.datasets.pairing import PairRule, no_pairs
+from kapbench.datasets.remarks import counting_from_one
 from kapbench.datasets.symmetry import (
     Symmetry,
     is_sound,
@@ -162,7 +163,7 @@ class Views:
                 "every box reaches beyond its image: COCO's are x, y, width, height; are these "
                 "x1, y1, x2, y2?"
             )
-        found += read.counting_from_one([v for of in self.by_category.values() for v in of])
+        found += counting_from_one([v for of in self.by_category.values() for v in of])
         if file.n_left_out:
             found.append(f"{file.n_left_out:,} annotations are crowds or have no keypoints")
         return tuple(found)

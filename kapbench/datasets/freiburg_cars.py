@@ -8,6 +8,7 @@ import numpy as np
 from kapbench.datasets import annotations as read
 from kapbench.datasets.images import image_size
 from kapbench.datasets.listed import Listed
+from kapbench.datasets.remarks import boxes_beyond
 from kapbench.datasets.sources import SOURCES
 from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
@@ -53,7 +54,7 @@ def freiburg_cars(
             paths[view.image_id] = photograph
     return Listed(
         NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, [], paths,
-        has_absent=False, more_views=views, remarks=tuple(read.boxes_beyond(views)),
+        has_absent=False, more_views=views, remarks=tuple(boxes_beyond(views)),
     )  # fmt: skip
 
 

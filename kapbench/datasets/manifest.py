@@ -21,6 +21,7 @@ from kapbench.datasets.manifest_schema import (
 )
 from kapbench.datasets.manifest_written import write_manifest
 from kapbench.datasets.pairing import PairRule, no_pairs
+from kapbench.datasets.remarks import counting_from_one
 from kapbench.datasets.symmetry import Symmetry, of_table, read_override
 from kapbench.types import Pair, View
 
@@ -56,7 +57,7 @@ def manifest(path: str, split: str | None = None, symmetry_file: str | None = No
         found.citation, pairs, {image_id(image): file.parent / image.path for image in found.images},
         size_from=found.size_from, has_absent=found.has_absent, more_views=tuple(views.values()),
         read=read_upright if found.exif else read_rgb,
-        remarks=tuple(read.counting_from_one(views.values())),
+        remarks=tuple(counting_from_one(views.values())),
     )  # fmt: skip
 
 

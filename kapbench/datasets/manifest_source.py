@@ -69,7 +69,9 @@ def open_source(path: Path) -> Source:
                 twice.append(("the file", f"key '{key}' stands {n} times in one object"))
         return dict(pairs)
 
-    return Source(read.read_json(content, path, as_object), [content], twice)
+    given = read.read_json(content, path)
+    json.loads(content, object_pairs_hook=as_object)
+    return Source(given, [content], twice)
 
 
 def _of_table(path: Path) -> Source:
