@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
@@ -21,7 +22,7 @@ Line = dict[str, Any]
 @click.argument("what", type=click.Choice(["models", "datasets", "rules", "runs"]))
 @data_root
 @runs_root
-@click.option("--split", default="test", show_default=True, help="Of the data sets.")
+@click.option("--split", help="Of the data sets.  [default: test, or what there is]")
 @click.option(
     "--check",
     "checked",
@@ -33,7 +34,7 @@ def list_(
     what: str,
     data_root: Path | None,
     runs_root: Path,
-    split: str,
+    split: str | None,
     checked: Path | None,
     how: str,
 ) -> None:
@@ -79,7 +80,10 @@ def check_manifest(what: str, path: Path) -> None:
         raise KapbenchError(
             f"{len(found)} problems", place=path, fix="mend them; see docs/datasets/manifest.md"
         )
-    click.echo(f"{path} is in order: {manifest(str(path)).coverage}; run it as manifest:{path}")
+    opened = manifest(str(path))
+    for remark in opened.remarks:
+        click.echo(f"note: {remark}")
+    click.echo(f"{path} is in order: {opened.coverage}; run it as manifest:{path}")
 
 
 def models() -> Iterator[Line]:
@@ -91,7 +95,7 @@ def models() -> Iterator[Line]:
     yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
 
 
-def datasets(split: str, root: Path | None) -> Iterator[Line]:
+def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
     """Registered data sets with what of the split is there."""
     from kapbench.evaluation import load_dataset
 
@@ -102,7 +106,8 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
             yield line | {"state": "yours", "coverage": line["summary"]}
             continue
         try:
-            found = load_dataset(entry.name, split=split, data_root=root, build=False)
+            asked = split or _own_split(entry.name)
+            found = load_dataset(entry.name, split=asked, data_root=root, build=False)
             coverage = found.coverage
         except KapbenchError as error:
             yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
@@ -113,6 +118,12 @@ def datasets(split: str, root: Path | None) -> Iterator[Line]:
             "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
             "notes": list(getattr(found, "notes", ())),
         }  # fmt: skip
+
+
+def _own_split(name: str) -> str:
+    """What a data set opens where no split is asked for."""
+    own = inspect.signature(registry.resolve("datasets", name)).parameters.get("split")
+    return own.default if own is not None and isinstance(own.default, str) else "test"
 
 
 def rules() -> Iterator[Line]:

@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from kapbench.datasets import annotations as read
 from kapbench.datasets.coco_file import CocoAnnotation, CocoCategory, CocoFile, open_coco, points_of
-from kapbench.datasets.images import image_size, read_rgb, read_upright
+from kapbench.datasets.images import image_size, read_rgb, read_upright, upright_size
 from kapbench.datasets.listed import Listed
-from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import Symmetry, mirror_by_name, of_table, read_override
+from kapbench.datasets.pairing import PairRule, no_pairs
+from kapbench.datasets.remarks import counting_from_one
+from kapbench.datasets.symmetry import (
+    Symmetry,
+    is_sound,
+    mirror_by_name,
+    of_table,
+    read_override,
+)
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 
@@ -41,16 +46,16 @@ def coco(
         pairs: Of each category, drawn with `seed`; none: all that share `min_shared` keypoints.
         occluded: Whether keypoints that are labelled but hidden count as shown.
         exif: Whether photographs are turned as EXIF says before points are looked up.
-        symmetry_file: Another table of groups and mirror twins, see docs/datasets/manifest.md.
+        symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: a file that cannot be understood, or whose photographs are not there.
     """
     file_path = Path(path).expanduser()
     read.choose("split", split, ("test",), f"coco:{file_path.name}")
-    file = open_coco(file_path, "give a COCO-keypoints json file: coco:FILE")
-    views = Views.of(file, file_path, images, occluded)
     rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
+    file = open_coco(file_path, "give a COCO-keypoints json file: coco:FILE")
+    views = Views.of(file, file_path, images, occluded, exif=exif)
     found = []
     contents: list[bytes | str] = [file.content, repr(rule), str((occluded, exif))]
     for number, category in sorted(file.categories.items()):
@@ -61,9 +66,7 @@ def coco(
             for s, t in rule.draw(views.by_category.get(number, []))
         ]
     if not found:
-        raise KapbenchError(
-            f"no two images share {min_shared} keypoints", place=file_path, fix="lower min_shared"
-        )
+        raise no_pairs(views.by_category.values(), min_shared, file_path, "min_shared")
     return Listed(
         f"coco.{file_path.stem}", split, read.revision(contents), "that of the file's photographs",
         "that of the file's makers", found, views.paths,
@@ -79,10 +82,10 @@ def symmetry_of(category: CocoCategory, symmetry_file: str | None) -> Symmetry:
         return read_override(symmetry_file, category.name, n)
     mirror = [tuple(pair) for pair in category.flip_pairs or ()]
     mirror = mirror or list(mirror_by_name(category.keypoints))
-    if any(len(pair) != 2 or not all(0 <= k < n for k in pair) for pair in mirror):
+    if not is_sound(n, mirror, mirror):
         raise KapbenchError(
-            "flip_pairs beyond the keypoints", place=f"category {category.name}",
-            fix="give pairs of ids that count from 0",
+            "flip_pairs that are not sound", place=f"category {category.name}",
+            fix=f"give pairs of ids from 0 to {n - 1}, each in one pair",
         )  # fmt: skip
     return of_table(n, mirror, mirror)
 
@@ -95,37 +98,43 @@ class Views:
     paths: dict[str, Path] = field(default_factory=dict)
     n_outside: int = 0
     n_beyond: int = 0  # boxes that reach beyond their image
-    touches_far_edge: bool = False
-    touches_zero: bool = False
 
     @classmethod
     def of(
         cls, file: CocoFile, path: Path, images: str | None, occluded: bool,
-        wanted: Sequence[CocoAnnotation] | None = None,
+        wanted: Sequence[CocoAnnotation] | None = None, exif: bool = False,
     ) -> "Views":  # fmt: skip
         """
+        Args:
+            exif: Whether photographs, where the file does not say their size, are turned first.
+
         Raises:
             KapbenchError: a photograph that is not there; a box without area.
         """
         found = cls()
         kept = file.annotations if wanted is None else wanted
         folder = _folder(file, kept, path, images)
+        size_of = upright_size if exif else image_size
         seen: dict[int, int] = {}
         for annotation in kept:
             seen[annotation.image_id] = seen.get(annotation.image_id, 0) + 1
         for annotation in kept:
-            found._add(file, annotation, folder, seen[annotation.image_id] > 1, occluded, path)
+            image = file.images[annotation.image_id]
+            known = image.width is not None and image.height is not None
+            size = (
+                (image.width or 0, image.height or 0) if known
+                else size_of(folder / image.file_name)
+            )  # fmt: skip
+            several = seen[annotation.image_id] > 1
+            found._add(file, annotation, folder, size, several, occluded, path)
         return found
 
     def _add(
-        self, file: CocoFile, annotation: CocoAnnotation, folder: Path, several: bool,
-        occluded: bool, path: Path,
+        self, file: CocoFile, annotation: CocoAnnotation, folder: Path, size: tuple[int, int],
+        several: bool, occluded: bool, path: Path,
     ) -> None:  # fmt: skip
         place = f"{path}, annotation {annotation.id}"
         image = file.images[annotation.image_id]
-        photograph = folder / image.file_name
-        known = image.width is not None and image.height is not None
-        size = (image.width or 0, image.height or 0) if known else image_size(photograph)
         points, outside = points_of(annotation, size, occluded=occluded, place=place)
         x, y, width, height = annotation.bbox
         if not (width > 0 and height > 0):
@@ -136,15 +145,12 @@ class Views:
         self.n_beyond += x + width > size[0] + 1 or y + height > size[1] + 1
         if not points.visible.any():
             return
-        xy = points.xy[points.visible]
-        self.touches_zero |= bool((xy < 1).any() or (xy != xy.round()).any())
-        self.touches_far_edge |= bool((xy == np.array(size)).any())
         name = str(Path(image.file_name).with_suffix(""))
         image_id = f"{name}#{annotation.id}" if several else name
         category = file.categories[annotation.category_id]
         view = View(image_id, category.name, size, (x, y, x + width, y + height), points)
         self.by_category.setdefault(category.id, []).append(view)
-        self.paths[image_id] = photograph
+        self.paths[image_id] = folder / image.file_name
 
     def remarks(self, file: CocoFile) -> tuple[str, ...]:
         found = []
@@ -157,11 +163,7 @@ class Views:
                 "every box reaches beyond its image: COCO's are x, y, width, height; are these "
                 "x1, y1, x2, y2?"
             )
-        if self.touches_far_edge and not self.touches_zero:
-            found.append(
-                "keypoints are whole numbers from 1 to the image's size: do they count from 1? "
-                "COCO's count from 0"
-            )
+        found += counting_from_one([v for of in self.by_category.values() for v in of])
         if file.n_left_out:
             found.append(f"{file.n_left_out:,} annotations are crowds or have no keypoints")
         return tuple(found)

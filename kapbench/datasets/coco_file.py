@@ -68,7 +68,7 @@ def open_coco(path: Path, fix: str) -> CocoFile:
     """
     content = read.read_bytes(path, fix)
     given: Any = read.read_json(content, path)
-    if isinstance(given, dict):  # annotations of other kinds have no keypoints to check
+    if isinstance(given, dict) and isinstance(given.get("categories", []), list):
         given = given | {"categories": [_complete(c) for c in given.get("categories", [])]}
     file = read.parsed(_File, given, path)
     images = _by_id(file.images, "images", path)
@@ -115,7 +115,7 @@ def points_of(
 
 
 def _complete(category: Any) -> Any:
-    """Categories without keypoints stand in files of several kinds: they have none."""
+    """Categories without keypoints stand in files of several kinds: they have none to check."""
     return {"keypoints": []} | category if isinstance(category, dict) else category
 
 

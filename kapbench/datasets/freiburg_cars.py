@@ -8,6 +8,7 @@ import numpy as np
 from kapbench.datasets import annotations as read
 from kapbench.datasets.images import image_size
 from kapbench.datasets.listed import Listed
+from kapbench.datasets.remarks import boxes_beyond
 from kapbench.datasets.sources import SOURCES
 from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
@@ -15,6 +16,7 @@ from kapbench.types import AZIMUTH_BINS, Keypoints, View
 NAME = "freiburg-cars"
 SOURCE = SOURCES[NAME]
 FIX = read.get_it(NAME, SOURCE.folder)
+TRAIN = f"`kapbench train sphere --dataset {NAME} --validate-every 0` learns from them"
 
 
 def freiburg_cars(
@@ -34,6 +36,10 @@ def freiburg_cars(
     Raises:
         KapbenchError: another split, no annotations, or a line that cannot be understood.
     """
+    if split == "test":
+        raise KapbenchError(
+            "no pairs to evaluate: views for training alone", place=f"data set {NAME}", fix=TRAIN
+        )
     read.choose("split", split, ("trn",), NAME)
     folder = read.folder_of(root, SOURCE.folder)
     files = sorted((folder / "annotations").glob("*_annot.txt"))
@@ -48,7 +54,7 @@ def freiburg_cars(
             paths[view.image_id] = photograph
     return Listed(
         NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, [], paths,
-        has_absent=False, more_views=views,
+        has_absent=False, more_views=views, remarks=tuple(boxes_beyond(views)),
     )  # fmt: skip
 
 

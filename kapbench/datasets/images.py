@@ -1,15 +1,17 @@
 """Reading photographs and masks whole, or saying which one is broken."""
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from kapbench.errors import KapbenchError
 
 VOID = 255  # a PASCAL VOC mask's boundary: neither object nor background
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations of a quarter turn
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -22,24 +24,33 @@ def read_rgb(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarra
     Raises:
         KapbenchError: missing, truncated, no image, or of another size.
     """
-    image = _as_rgb(_open(path))
+    image = _as_rgb(_open(path), path)
     _check_size(image, size, path, "image", "fetch the data set again")
     return np.asarray(image)
 
 
 def read_upright(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """As `read_rgb`, turned as EXIF says: for annotations made on what a viewer shows."""
-    image = _as_rgb(ImageOps.exif_transpose(_open(path)))
+    image = _as_rgb(ImageOps.exif_transpose(_open(path)), path)
     _check_size(image, size, path, "image", "say exif=false if the points are those of the file")
     return np.asarray(image)
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """Eight bits a channel. Sixteen are scaled down, transparent pixels lie on white."""
+def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Eight bits a channel; transparent pixels lie on white.
+
+    Deeper levels are those of 16 bits where any is above 255, fractions of white where all are
+    decimals up to 1, and else those of 8 bits.
+    """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         levels = np.asarray(image, np.float64)
-        scale = 257 if levels.max(initial=0) > 255 else 1
-        return Image.fromarray((levels / scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+        if not np.isfinite(levels).all():
+            raise KapbenchError("pixels that are no numbers", place=path, fix="mend the image")
+        if levels.max(initial=0) > 255:
+            levels = levels / 257
+        elif image.mode == "F" and levels.max(initial=0) <= 1:
+            levels = (levels * 255).round()
+        return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         seen = image.convert("RGBA")
         ground = Image.new("RGBA", seen.size, (255, 255, 255, 255))
@@ -49,9 +60,25 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height as stored, from the header alone. KapbenchError as `read_rgb`."""
+    return _of_header(path, lambda image: image.size)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of `read_upright`. KapbenchError as `read_rgb`."""
+
+    def shown(image: Image.Image) -> tuple[int, int]:
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
+        width, height = image.size
+        # Pillow turns TIFF files itself, and says their size as turned.
+        return (height, width) if turned and image.format != "TIFF" else (width, height)
+
+    return _of_header(path, shown)
+
+
+def _of_header(path: Path, look: Callable[[Image.Image], tuple[int, int]]) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
-            return image.size
+            return look(image)
     except FileNotFoundError as error:
         raise KapbenchError(
             "image not found", place=path, fix="fetch the data set again"

@@ -1,99 +1,74 @@
-"""The user's own data as a data set: `manifest:FILE`, and any data set written as one."""
+"""The user's own data as a data set: `manifest:FILE`."""
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kapbench.datasets import annotations as read
-from kapbench.datasets.images import image_size, read_rgb, read_upright
+from kapbench.datasets.images import read_rgb, read_upright
 from kapbench.datasets.listed import Listed
-from kapbench.datasets.manifest_check import open_manifest
-from kapbench.datasets.manifest_schema import Category, Image, Manifest, image_id
-from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import Symmetry, mirror_by_name, of_table
-from kapbench.errors import KapbenchError
-from kapbench.files import write_atomically
-from kapbench.protocols import Dataset
+from kapbench.datasets.manifest_check import open_manifest, size_as_read
+from kapbench.datasets.manifest_schema import (
+    Image,
+    Manifest,
+    groups_of,
+    image_id,
+    mirror_of,
+    names_of,
+)
+from kapbench.datasets.manifest_written import write_manifest
+from kapbench.datasets.pairing import PairRule, no_pairs
+from kapbench.datasets.remarks import counting_from_one
+from kapbench.datasets.symmetry import Symmetry, of_table, read_override
 from kapbench.types import Pair, View
 
-FILE = "manifest.json"
+__all__ = ["manifest", "schema", "schema_text", "write_manifest"]
 
 
-def manifest(path: str, split: str | None = None) -> Listed:
+def manifest(path: str, split: str | None = None, symmetry_file: str | None = None) -> Listed:
     """Images and keypoints of your own: one JSON or CSV file, see docs/datasets/manifest.md.
 
     Args:
         path: The file; photographs are named from its folder.
         split: What the file says it is, test by default.
+        symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: a file that is not there or has a problem.
     """
     file = Path(path).expanduser()
-    found, content = open_manifest(file)
+    found, contents = open_manifest(file)
     read.choose("split", split or found.split, (found.split,), f"manifest:{file.name}")
     views = {image_id(image): _view(image, found, file.parent) for image in found.images}
-    symmetry = {name: _symmetry(category) for name, category in found.categories.items()}
+    tables = {image_id(image): _symmetry(image, found, symmetry_file) for image in found.images}
     pairs = [
-        Pair(f"{s.image_id}>{t.image_id}", s, t, _size(t, found), *symmetry[s.category])
+        Pair(f"{s.image_id}>{t.image_id}", s, t, _size(t, found), *tables[s.image_id])
         for s, t in _pairs(found, views)
     ]
     if not pairs:
-        raise KapbenchError(
-            f"no two images share {found.rule.min_shared} keypoints", place=file,
-            fix="lower rule.min_shared, or list pairs",
-        )  # fmt: skip
+        by_category = _by_category(views.values()).values()
+        raise no_pairs(by_category, found.rule.min_shared, file, "rule.min_shared, or list pairs")
+    symmetry = [part.tobytes() for name in sorted(tables) for part in tables[name]]
     return Listed(
-        found.name, found.split, read.revision([content]), found.licence, found.citation, pairs,
-        {image_id(image): file.parent / image.path for image in found.images},
+        found.name, found.split, read.revision([*contents, *symmetry]), found.licence,
+        found.citation, pairs, {image_id(image): file.parent / image.path for image in found.images},
         size_from=found.size_from, has_absent=found.has_absent, more_views=tuple(views.values()),
         read=read_upright if found.exif else read_rgb,
+        remarks=tuple(counting_from_one(views.values())),
     )  # fmt: skip
-
-
-def write_manifest(dataset: Dataset, folder: Path) -> Path:
-    """A data set's pairs and photographs (as PNG) below a folder; returns the manifest's path.
-
-    Keypoints are named by their ids. A photograph with several objects is written for each.
-
-    Raises:
-        KapbenchError: a photograph that cannot be read.
-    """
-    from PIL import Image as Picture
-
-    pairs = dataset.pairs()
-    views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
-    tables = {pair.source.category: (pair.groups, pair.twins) for pair in pairs}
-    images = []
-    for name, view in sorted(views.items()):
-        place = f"images/{name.replace('#', '_')}.png"
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        Picture.fromarray(dataset.pixels(view)).save(folder / place)
-        images.append(_described(view, place, folder))
-    # Categories whose pairs have keypoints of their own (PF-PASCAL) get as many as any image has.
-    found = Manifest(
-        name=dataset.name, split=dataset.split, size_from=dataset.size_from,
-        has_absent=dataset.has_absent, licence=dataset.licence, citation=dataset.citation,
-        categories={c: _category(c, tables[c], views) for c in sorted(tables)}, images=images,
-        pairs=[(p.source.image_id, p.target.image_id) for p in pairs],
-    )  # fmt: skip
-    path = folder / FILE
-    write_atomically(path, found.model_dump_json(indent=1, exclude_none=True).encode())
-    return path
 
 
 def _view(image: Image, found: Manifest, folder: Path) -> View:
-    names = found.categories[image.category].keypoints
+    names = names_of(image, found)
     xy = np.array([image.keypoints.get(name) or (np.nan, np.nan) for name in names], np.float64)
     points = read.keypoints(xy, np.isfinite(xy[:, 0]))
     size = (
         (image.width, image.height)
         if image.width is not None and image.height is not None
-        else image_size(folder / image.path)
+        else size_as_read(folder / image.path, found)
     )
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
     around = read.box_around(points) if points.visible.sum() > 1 else whole
@@ -103,13 +78,14 @@ def _view(image: Image, found: Manifest, folder: Path) -> View:
     )  # fmt: skip
 
 
-def _symmetry(category: Category) -> Symmetry:
-    ids = {name: k for k, name in enumerate(category.keypoints)}
-    mirror = (
-        [(ids[a], ids[b]) for a, b in category.mirror] if category.mirror is not None
-        else mirror_by_name(category.keypoints)
-    )  # fmt: skip
-    groups = [[ids[name] for name in members] for members in category.groups]
+def _symmetry(image: Image, found: Manifest, symmetry_file: str | None) -> Symmetry:
+    """Of an image's keypoints: what its category says of those that it has."""
+    names, category = names_of(image, found), found.categories[image.category]
+    if symmetry_file is not None:
+        return read_override(symmetry_file, image.category, len(names))
+    ids = {name: k for k, name in enumerate(names)}
+    mirror = [(ids[a], ids[b]) for a, b in mirror_of(category) if a in ids and b in ids]
+    groups = [[ids[n] for n in members if n in ids] for members in groups_of(category)]
     return of_table(len(ids), groups, mirror)
 
 
@@ -117,40 +93,20 @@ def _pairs(found: Manifest, views: Mapping[str, View]) -> list[tuple[View, View]
     if found.pairs is not None:
         return [(views[source], views[target]) for source, target in found.pairs]
     rule = PairRule(found.rule.n, found.rule.seed, found.rule.min_shared)
-    by_category: dict[str, list[View]] = {}
-    for view in views.values():
-        by_category.setdefault(view.category, []).append(view)
-    return [pair for name in sorted(by_category) for pair in rule.draw(by_category[name])]
+    return [
+        pair for _, of in sorted(_by_category(views.values()).items()) for pair in rule.draw(of)
+    ]
+
+
+def _by_category(views: Iterable[View]) -> dict[str, list[View]]:
+    found: dict[str, list[View]] = {}
+    for view in views:
+        found.setdefault(view.category, []).append(view)
+    return found
 
 
 def _size(target: View, found: Manifest) -> float:
     return read.longer_side(target.bbox) if found.size_from == "box" else float(max(target.size))
-
-
-def _described(view: View, place: str, folder: Path) -> Image:
-    points = {
-        str(k): (float(x), float(y)) if shown else None
-        for k, ((x, y), shown) in enumerate(
-            zip(view.keypoints.xy, view.keypoints.visible, strict=True)
-        )
-    }
-    mask = None if view.mask is None else Path(os.path.relpath(view.mask, folder)).as_posix()
-    return Image(
-        path=place, category=view.category, keypoints=points, id=view.image_id, width=view.size[0],
-        height=view.size[1], box=view.bbox, azimuth_bin=view.azimuth_bin, mask=mask,
-        truncated=view.truncated, occluded=view.occluded,
-    )  # fmt: skip
-
-
-def _category(name: str, table: Symmetry, views: Mapping[str, View]) -> Category:
-    n = max(len(v.keypoints.visible) for v in views.values() if v.category == name)
-    groups, twins = table
-    numbers = sorted(set(groups[groups >= 0].tolist()))
-    return Category(
-        keypoints=[str(k) for k in range(n)],
-        groups=[[str(k) for k in np.flatnonzero(groups == g)] for g in numbers],
-        mirror=[(str(k), str(t)) for k, t in enumerate(twins.tolist()) if k < t],
-    )
 
 
 def schema() -> dict[str, Any]:

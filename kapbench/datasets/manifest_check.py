@@ -1,72 +1,60 @@
 """Every problem of a manifest, all at once: what its schema cannot see."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from kapbench.datasets import annotations as read
-from kapbench.datasets.images import image_size
-from kapbench.datasets.manifest_csv import from_csv
-from kapbench.datasets.manifest_schema import Category, Image, Manifest, image_id
+from kapbench.datasets.images import image_size, upright_size
+from kapbench.datasets.manifest_readable import UNREAD, Problem, follows, readable
+from kapbench.datasets.manifest_schema import (
+    Category,
+    Image,
+    Manifest,
+    groups_of,
+    image_id,
+    mirror_of,
+    names_of,
+)
+from kapbench.datasets.manifest_source import FIX, Source, open_source
 from kapbench.errors import KapbenchError
 
-Problem = tuple[str, str]  # key or line, what is wrong
-FIX = "see docs/datasets/manifest.md"
 
+def open_manifest(path: Path) -> tuple[Manifest, list[bytes]]:
+    """A manifest and the contents of its files.
 
-def open_manifest(path: Path) -> tuple[Manifest, bytes]:
-    """
     Raises:
         KapbenchError: no such file, or anything is wrong with it; its first problems are named.
     """
-    found = problems(path)
-    if found:
+    source = open_source(path)
+    manifest, found = _checked(source, path)
+    if found or manifest is None:
         key, said = found[0]
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise KapbenchError(
             f"{said}{more}", place=f"{path}, {key}",
             fix=f"`kapbench list datasets --check {path}` says all that is wrong; {FIX}",
         )  # fmt: skip
-    content = read.read_bytes(path, FIX)
-    return _validated(path, content), content
+    return manifest, source.contents
 
 
 def problems(path: Path) -> list[Problem]:
     """All that is wrong with a manifest. KapbenchError where it is neither JSON nor CSV."""
-    content = read.read_bytes(path, FIX)
-    try:
-        manifest = _validated(path, content)
-    except ValidationError as error:
-        found = [(_key(e["loc"]), e["msg"].lower()) for e in error.errors()]
-    else:
+    return _checked(open_source(path), path)[1]
+
+
+def _checked(source: Source, path: Path) -> tuple[Manifest | None, list[Problem]]:
+    manifest, refused = readable(source.given, source.validated)
+    refused = [(key, said) for key, said in refused if not source.explains(key)]
+    found = []
+    if manifest is not None:
         found = [
-            *_of_categories(manifest), *_of_images(manifest, path.parent), *_of_pairs(manifest)
+            (key, said) for key, said in (
+                *_of_categories(manifest), *_of_images(manifest, path.parent), *_of_pairs(manifest)
+            ) if not source.explains(key) and not any(follows(key, told) for told, _ in refused)
         ]  # fmt: skip
-    return [(_line(key), said) for key, said in found] if _is_table(path) else found
-
-
-def _validated(path: Path, content: bytes) -> Manifest:
-    if _is_table(path):  # all of it is text
-        return Manifest.model_validate(from_csv(read.read_text(path, FIX), path))
-    read.read_json(content, path)
-    return Manifest.model_validate_json(content, strict=True)
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
-
-
-def _line(key: str) -> str:
-    """An image's number as its line in a table, the first below the head being 2."""
-    return re.sub(r"^images\[(\d+)\]\.?", lambda m: f"line {int(m[1]) + 2}, ", key)
-
-
-def _key(place: tuple[int | str, ...]) -> str:
-    words = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in place)
-    return words.lstrip(".") or "the file"
+    return manifest, [
+        *source.problems, *((source.place(key), said) for key, said in (*refused, *found))
+    ]  # fmt: skip
 
 
 def _of_categories(manifest: Manifest) -> Iterator[Problem]:
@@ -78,7 +66,7 @@ def _of_categories(manifest: Manifest) -> Iterator[Problem]:
         known = set(category.keypoints)
         mirrored = [k for pair in category.mirror or () for k in pair]
         for kind, names in (
-            ("groups", [k for group in category.groups for k in group]), ("mirror", mirrored),
+            ("groups", [k for group in category.groups or () for k in group]), ("mirror", mirrored),
         ):  # fmt: skip
             for keypoint, n in Counter(names).items():
                 if keypoint not in known:
@@ -89,8 +77,8 @@ def _of_categories(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _split_twins(category: Category, place: str) -> Iterator[Problem]:
-    group = {k: i for i, members in enumerate(category.groups) for k in members}
-    for left, right in category.mirror or ():
+    group = {k: i for i, members in enumerate(groups_of(category)) for k in members}
+    for left, right in mirror_of(category):
         if group.get(left) != group.get(right):
             yield f"{place}.mirror", f"'{left}' and '{right}' are twins of two groups"
 
@@ -111,10 +99,12 @@ def _of_images(manifest: Manifest, folder: Path) -> Iterator[Problem]:
 def _of_image(image: Image, manifest: Manifest, folder: Path) -> Iterator[Problem]:
     said, stored = (image.width, image.height), None
     try:
-        stored = image_size(folder / image.path)
+        stored = size_as_read(folder / image.path, manifest)
     except KapbenchError as error:
         yield "path", f"{error.thing}: {error.place}"
-    if stored is not None and said not in ((None, None), stored) and not manifest.exif:
+    if None in said and said != (None, None):
+        yield "width", "width and height stand together, or neither"
+    elif stored is not None and said not in ((None, None), stored):
         yield "width", f"{said[0]}×{said[1]} px, the photograph has {stored[0]}×{stored[1]}"
     if image.mask is not None and not (folder / image.mask).is_file():
         yield "mask", f"no file {folder / image.mask}"
@@ -126,12 +116,23 @@ def _of_image(image: Image, manifest: Manifest, folder: Path) -> Iterator[Proble
     yield from _of_places(image, size)
 
 
+def size_as_read(path: Path, manifest: Manifest) -> tuple[int, int]:
+    """Width and height of a photograph's pixels. KapbenchError as `image_size`."""
+    return upright_size(path) if manifest.exif else image_size(path)
+
+
 def _of_keypoints(image: Image, manifest: Manifest) -> Iterator[Problem]:
-    for name in sorted(set(image.keypoints) - set(manifest.categories[image.category].keypoints)):
+    names = names_of(image, manifest)
+    for name in sorted(set(image.keypoints) - set(names)):
         yield f"keypoints.{name}", f"'{name}' is no keypoint of {image.category}"
+    for name, n in Counter(names if image.names is not None else ()).items():
+        if n > 1:
+            yield "names", f"'{name}' stands there {n} times"
+    if image.names is not None and manifest.pairs is None:
+        yield "names", "keypoints of its own, and no list of pairs"
     n_shown = sum(point is not None for point in image.keypoints.values())
     if manifest.size_from == "box" and image.box is None and n_shown < 2:
-        yield "box", "no box, and fewer than two keypoints to take one from"
+        yield "keypoints", "no box, and fewer than two keypoints to take one from"
 
 
 def _of_places(image: Image, size: tuple[int, int] | None) -> Iterator[Problem]:
@@ -149,18 +150,28 @@ def _of_places(image: Image, size: tuple[int, int] | None) -> Iterator[Problem]:
 
 
 def _of_pairs(manifest: Manifest) -> Iterator[Problem]:
-    category = {image_id(image): image.category for image in manifest.images}
-    for i, (source, target) in enumerate(manifest.pairs or ()):
-        for name in (source, target):
-            if name not in category:
+    images = {image_id(image): image for image in manifest.images}
+    for i, pair in enumerate(manifest.pairs or ()):
+        for name in pair:
+            if name not in images:
                 yield f"pairs[{i}]", f"no image '{name}'"
-        if source in category and target in category and category[source] != category[target]:
-            yield (
-                f"pairs[{i}]",
-                f"{category[source]} to {category[target]}: pairs are of one category",
-            )
-        if source == target:
-            yield f"pairs[{i}]", f"'{source}' with itself"
+        if pair[0] == pair[1]:
+            yield f"pairs[{i}]", f"'{pair[0]}' with itself"
+        elif set(pair) <= set(images):
+            for said in _of_two(images[pair[0]], images[pair[1]], manifest):
+                yield f"pairs[{i}]", said
     for pair, n in Counter(manifest.pairs or ()).items():
         if n > 1:
             yield "pairs", f"{pair[0]}, {pair[1]} stands there {n} times"
+
+
+def _of_two(source: Image, target: Image, manifest: Manifest) -> Iterator[str]:
+    """What keeps two images from being a pair."""
+    if UNREAD in (source.category, target.category):
+        return
+    if source.category != target.category:
+        yield f"{source.category} to {target.category}: pairs are of one category"
+    elif source.category not in manifest.categories:
+        return
+    elif names_of(source, manifest) != names_of(target, manifest):
+        yield "images whose keypoints are named differently"

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt
 
+from kapbench.datasets.symmetry import mirror_by_name
+
 _Name = Annotated[str, Field(min_length=1)]
 Point = tuple[FiniteFloat, FiniteFloat]
 
@@ -17,7 +19,7 @@ class Category(_Frozen):
     """Keypoints of a category by name, in the order of their ids."""
 
     keypoints: Annotated[list[_Name], Field(min_length=1)]
-    groups: list[list[_Name]] = []  # repeated parts
+    groups: list[list[_Name]] | None = None  # repeated parts; null: twins are one group each
     mirror: list[tuple[_Name, _Name]] | None = None  # twins; null: by left and right in the names
 
 
@@ -27,6 +29,7 @@ class Image(_Frozen):
     path: _Name  # relative to the manifest
     category: _Name
     keypoints: dict[_Name, Point | None]  # null, or left out: not shown
+    names: list[_Name] | None = None  # its own keypoints, by id; default: those of its category
     id: _Name | None = None  # default: the path without its ending
     width: PositiveInt | None = None  # default: the photograph's own
     height: PositiveInt | None = None
@@ -63,3 +66,23 @@ class Manifest(_Frozen):
 
 def image_id(image: Image) -> str:
     return image.id or str(PurePosixPath(image.path).with_suffix(""))
+
+
+def names_of(image: Image, manifest: Manifest) -> list[str]:
+    """Names of an image's keypoints, in the order of their ids."""
+    return manifest.categories[image.category].keypoints if image.names is None else image.names
+
+
+def mirror_of(category: Category) -> list[tuple[str, str]]:
+    """Mirror twins as the category says, else by left and right in its keypoints' names."""
+    if category.mirror is not None:
+        return category.mirror
+    names = category.keypoints
+    return [(names[left], names[right]) for left, right in mirror_by_name(names)]
+
+
+def groups_of(category: Category) -> list[list[str]]:
+    """Groups as the category says, else its twins."""
+    if category.groups is not None:
+        return category.groups
+    return [[left, right] for left, right in mirror_of(category)]

@@ -36,10 +36,11 @@ def of_table(
 
 def mirror_by_name(names: Sequence[str]) -> list[tuple[int, int]]:
     """Twins of keypoints that bear their side's name: left and right, or L and R, as a word."""
-    known = {name.strip().lower(): k for k, name in enumerate(names)}
+    plain = [name.strip().lower() for name in names]
+    known = {name: k for k, name in enumerate(plain) if plain.count(name) == 1}
     found = []
-    for k, name in enumerate(names):
-        other = _SIDE.sub(lambda m: _OTHER[m[0]], name.strip().lower())
+    for name, k in known.items():
+        other = _SIDE.sub(lambda m: _OTHER[m[0]], name)
         if k < known.get(other, -1):
             found.append((k, known[other]))
     return found
@@ -67,42 +68,48 @@ def read_override(path: str | Path, category: str, n_keypoints: int) -> Symmetry
     """A user's own table: {"categories": {NAME: {"groups": [[…]], "mirror": [[left, right]]}}}.
 
     Raises:
-        KapbenchError: no such file or category; ids beyond the category's own; twins that are not
-            each other's, or of two groups.
+        KapbenchError: no such file or category; ids beyond the category's own; a keypoint in two
+            groups; twins that are not each other's, or of two groups.
     """
     place = Path(path).expanduser()
     try:
-        facts = json.loads(place.read_text("utf-8"))["categories"][category]
+        facts = json.loads(place.read_text("utf-8-sig"))["categories"][category]
         groups, mirror = facts.get("groups", []), facts["mirror"]
-        ids = [int(k) for members in (*groups, *mirror) for k in members]
-        pairs_of_two = all(len(pair) == 2 for pair in mirror)
+        sound = is_sound(n_keypoints, groups, mirror)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KapbenchError(
             f"no symmetry table of '{category}': {type(error).__name__} {error}", place=place,
             fix='give {"categories": {"' + category + '": {"groups": [], "mirror": []}}}',
         ) from error  # fmt: skip
-    found = of_table(n_keypoints, groups, mirror) if _within(ids, n_keypoints) else None
-    if found is None or not pairs_of_two or not _consistent(*found, len(mirror)):
+    if not sound:
         raise KapbenchError(
             f"symmetry of '{category}' is not sound", place=place,
             fix=f"ids run from 0 to {n_keypoints - 1}; a keypoint has one twin and one group, and "
             "twins share theirs",
         )  # fmt: skip
-    return found
+    return of_table(n_keypoints, groups, mirror)
 
 
-def _within(ids: Sequence[int], n_keypoints: int) -> bool:
-    return all(0 <= k < n_keypoints for k in ids)
+def is_sound(n_keypoints: int, groups: Any, mirror: Any) -> bool:
+    """Whether ids are those of keypoints, none stands in two groups or has two twins, and twins
+    share their group.
+
+    Args:
+        groups, mirror: As a file has them; TypeError where they are no lists of lists.
+    """
+    ids = [k for members in (*groups, *mirror) for k in members]
+    if not all(type(k) is int and 0 <= k < n_keypoints for k in ids):
+        return False
+    grouped = [k for members in groups for k in members]
+    mirrored = [k for pair in mirror for k in pair]
+    if not all(len(pair) == 2 for pair in mirror) or not _once(grouped) or not _once(mirrored):
+        return False
+    group_of, twins = of_table(n_keypoints, groups, mirror)
+    return bool((group_of[twins] == group_of).all())
 
 
-def _consistent(groups: Int[np.ndarray, "K"], twins: Int[np.ndarray, "K"], n_mirrored: int) -> bool:
-    """Whether twins are each other's, of one group, and as many as were given."""
-    own = np.arange(len(twins))
-    return bool(
-        (twins[twins] == own).all()
-        and (groups[twins] == groups).all()
-        and (twins != own).sum() == 2 * n_mirrored
-    )
+def _once(ids: list[Any]) -> bool:
+    return len(set(ids)) == len(ids)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from kapbench.datasets.images import image_size
 from kapbench.datasets.listed import Listed
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.sources import SOURCES
+from kapbench.datasets.symmetry import Symmetry, of_table, read_override
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 
@@ -21,7 +22,11 @@ FIX = read.get_it(NAME, SOURCE.folder)
 
 
 def willow(
-    split: str = "test", root: str | Path | None = None, pairs: int = PAIRS, seed: int = 0
+    split: str = "test",
+    root: str | Path | None = None,
+    pairs: int = PAIRS,
+    seed: int = 0,
+    symmetry_file: str | None = None,
 ) -> Listed:
     """WILLOW-ObjectClass by our own pairs: `pairs` a class, drawn with `seed`.
 
@@ -31,6 +36,8 @@ def willow(
     Args:
         split: test, which is all there is.
         root: The data root that holds the folder WILLOW-ObjectClass, or that folder.
+        symmetry_file: A table of groups and mirror twins, see docs/datasets/README.md; without, each
+            point stands alone.
 
     Raises:
         KapbenchError: another split, no class whole, or a file that cannot be understood.
@@ -51,7 +58,11 @@ def willow(
             )
             views.append(_view(category, path, _points(points)))
             paths[views[-1].image_id] = path
-        found += [_pair(s, t) for s, t in rule.draw(views)]
+        table = of_table(N_POINTS, [], [])
+        if symmetry_file is not None:
+            table = read_override(symmetry_file, category, N_POINTS)
+            contents.append(f"{category} {read.revision(part.tobytes() for part in table)}")
+        found += [_pair(s, t, table) for s, t in rule.draw(views)]
     if not found:
         raise KapbenchError("no class of WILLOW-ObjectClass is whole", place=folder, fix=FIX)
     return Listed(
@@ -85,7 +96,6 @@ def _view(category: str, path: Path, xy: Float[np.ndarray, "10 2"]) -> View:
     return View(f"{category}/{path.stem}", category, size, read.box_around(points), points)
 
 
-def _pair(source: View, target: View) -> Pair:
+def _pair(source: View, target: View, table: Symmetry) -> Pair:
     pair_id = f"{source.image_id}>{Path(target.image_id).name}"
-    size = read.longer_side(target.bbox)
-    return Pair(pair_id, source, target, size, np.full(N_POINTS, -1), np.arange(N_POINTS))
+    return Pair(pair_id, source, target, read.longer_side(target.bbox), *table)

@@ -65,10 +65,14 @@ def make_plan(
     _check_words("data set", dataset, "name", "split", "revision")
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
+        for_training = not dataset.pairs() and bool(dataset.views())
+        train = f"kapbench train sphere --dataset {dataset.name} --split {dataset.split}"
         raise KapbenchError(
             "no pairs to evaluate",
             place=f"{dataset.name}, split {dataset.split}",
-            fix="choose another split or category",
+            fix=f"its images are for training: `{train} --validate-every 0`"
+            if for_training
+            else "choose another split or category",
         )
     _check_model(model)
     for rule in rules:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_datasets as tiny
+from PIL import Image
 
 from kapbench.datasets.ap_10k import ap_10k, crowds
 from kapbench.datasets.coco import coco
@@ -140,6 +141,11 @@ def put(*keys):
         (put("images", []), "no image", "annotation 0"),
         (lambda c: c.pop("categories"), "no category", "annotation"),
         (put("categories", 0, "flip_pairs", [[0, 9]]), "flip_pairs", "category cat"),
+        (put("categories", 0, "flip_pairs", [[0, 1], [1, 2]]), "flip_pairs", "category cat"),
+        (put("categories", 0, "flip_pairs", [[0, 0]]), "flip_pairs", "category cat"),
+        (put("categories", None), "list", "categories"),
+        (put("categories", 5), "list", "categories"),
+        (put("categories", [None]), "dictionary", "categories.0"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, change, said, place):
@@ -165,6 +171,46 @@ def test_a_photograph_that_is_missing(tmp_path, content):
     with pytest.raises(KapbenchError, match=r"no photograph photo_1\.png") as error:
         coco(str(tmp_path / "x.json"))
     assert "images=FOLDER" in str(error.value.fix)
+
+
+@pytest.mark.parametrize(
+    "options", [{"pairs": -3}, {"pairs": 0}, {"min_shared": -1}, {"seed": -1, "pairs": 2}]
+)
+def test_a_rule_that_cannot_be_followed(tmp_path, content, options):
+    with pytest.raises(KapbenchError, match=f"{next(iter(options))}=") as error:
+        opened(tmp_path, content, **options)
+    assert "or more" in str(error.value.fix)
+
+
+def test_no_image_is_paired_with_itself(tmp_path, content):
+    found = opened(tmp_path, content, min_shared=0).pairs()
+    assert found
+    assert all(p.source.image_id != p.target.image_id for p in found)
+
+
+def test_one_image_of_each_category_is_told(tmp_path, content):
+    content["categories"] += [content["categories"][0] | {"id": n} for n in range(3)]
+    for annotation, n in zip(content["annotations"], (7, 0, 1, 2), strict=True):
+        annotation["category_id"] = n
+    with pytest.raises(KapbenchError, match="no category has two images"):
+        opened(tmp_path, content)
+
+
+def test_exif_turns_sizes_and_pixels(tmp_path, content):
+    """Photographs of 60×40 px that are to be shown as 40×60 px."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for image in content["images"]:
+        image["file_name"] = image["file_name"].replace("png", "jpg")
+        Image.new("RGB", (60, 40)).save(tmp_path / image["file_name"], exif=exif)
+    content["annotations"][0]["keypoints"][:3] = [5.0, 55.0, 2]
+    stored, upright = (opened(tmp_path, content, exif=e) for e in (False, True))
+    assert not stored.views()[0].keypoints.visible[0]
+    assert upright.views()[0].keypoints.visible[0]
+    for found, size in ((stored, (60, 40)), (upright, (40, 60))):
+        for view in found.views():
+            assert view.size == size
+            assert found.pixels(view).shape == (size[1], size[0], 3)
 
 
 class TestRemarks:

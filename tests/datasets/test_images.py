@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kapbench.datasets.images import image_size, read_mask, read_rgb, read_upright
+from kapbench.datasets.images import image_size, read_mask, read_rgb, read_upright, upright_size
 from kapbench.errors import KapbenchError
 
 ORIENTATION = 0x0112
@@ -125,3 +125,43 @@ def test_a_photograph_is_turned_only_where_asked_for(tmp_path):
     assert upright[:3].min() > 200  # left has become top
     assert upright[5:].max() < 50
     assert image_size(path) == (8, 4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+def test_the_upright_size_is_that_of_the_upright_pixels(tmp_path, ending, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / f"turned.{ending}"
+    Image.fromarray(PIXELS).save(path, exif=exif)
+    width, height = upright_size(path)
+    assert read_upright(path).shape == (height, width, 3)
+    assert (width, height) == ((40, 60) if orientation > 4 else (60, 40))
+
+
+def test_the_upright_size_of_what_is_no_photograph(photograph):
+    photograph.write_bytes(photograph.read_bytes()[:20])
+    with pytest.raises(KapbenchError, match="cannot be read"):
+        upright_size(photograph)
+    with pytest.raises(KapbenchError, match="not found"):
+        upright_size(photograph.with_name("none.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0, 0.5, 1], [0, 128, 255]), ([0, 7, 200], [0, 7, 200]), ([0, 257, 65535], [0, 1, 255]),
+        ([-0.5, 0.25, 0.5], [0, 64, 128]),
+    ],
+)  # fmt: skip
+def test_decimals_up_to_one_are_shares_of_white(tmp_path, values, shown):
+    path = tmp_path / "decimals.tif"
+    Image.fromarray(np.array([values], np.float32)).save(path)
+    assert read_rgb(path)[0, :, 0].tolist() == shown
+
+
+def test_pixels_that_are_no_numbers(tmp_path):
+    path = tmp_path / "nan.tif"
+    Image.fromarray(np.array([[0, np.nan]], np.float32)).save(path)
+    with pytest.raises(KapbenchError, match="no numbers"):
+        read_rgb(path)
