@@ -21,7 +21,7 @@ from kapbench.running.results import (
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
 DOTS_RULES = (
-    "kap-cvpr24", "kap-v1", "kap-neurips25", "pck-sd-dino", "pck-geoaware", "pck-v1", "geo",
+    "kap-cvpr24", "kap-v1", "kap-neurips25", "pck-sd-dino", "pck-geoaware", "pck-v1",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def test_of_every_split_it_is_what_the_records_give(dots_runs, rule):
         each = {c: counted(records, rule, split, c) for c in card.dataset.categories}
         for category, expected in each.items():
             found = prevalence(card, rule, 0.10, category, split)
-            assert found == "no sample to score" if expected is None else pytest.approx(expected)
+            assert found == ("no sample to score" if expected is None else pytest.approx(expected))
             values.add(found)
         some = [share for share in each.values() if share is not None]
         if some:
