@@ -194,7 +194,9 @@ def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> I
 
 
 def _geometry_aware(members: Group) -> tuple[RuleCard, ...]:
-    return tuple({r.name: r for r in _every_rule(members) if r.name == "geo"}.values())
+    """Beside another PCK, none without."""
+    found = {r.name: r for r in _every_rule(members) if r.name == "geo"}
+    return tuple(found.values()) if members.rule_of("pck") else ()
 
 
 def _column(

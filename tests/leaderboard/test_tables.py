@@ -198,6 +198,16 @@ def test_averages_are_of_the_rules_asked_for_alone(dots_runs):
     assert list(pck["rules"]) == ["pck-v1"]
 
 
+def test_the_notes_name_every_rule_that_has_a_column_and_no_other(card):
+    has = card(rules={"kap-v1": "1", "pck-v1": "2", "geo": "3"})
+    (table,) = drawn(group([has]), "twin")
+    assert [rule.name for rule in table.rules] == ["kap-v1", "pck-v1", "geo"]
+    assert any(note.startswith("PCK by geo (3)") for note in table.notes)
+    (table,) = drawn(group([has], ["kap-v1"]), "twin")
+    assert "geo" not in " ".join([*(c.key for c in table.columns), *table.notes[:2]])
+    assert [rule.name for rule in table.rules] == ["kap-v1"]
+
+
 def test_another_version_of_a_rule_has_no_number_in_its_column(card):
     def with_geo(name, value):
         return card(name, rules={"kap-cvpr24": "a", "pck-sd-dino": "b", "pck-v1": value})
