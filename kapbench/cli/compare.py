@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.board import FORMATS, VIEWS, board
+from kapbench.cli.board import FORMATS, VIEWS, board, plugin
 from kapbench.cli.options import output_format, runs_root
 from kapbench.errors import KapbenchError
 
@@ -42,9 +42,10 @@ def compare(
     how: str,
     output: Path | None,
 ) -> None:
-    """Table of any RUNS: run folders, folders of runs, or names of models. Default: all.
+    """Table of any RUNS: run folders, folders of runs, names of models, or leaderboard entries.
 
-    Runs stand in one table only if they saw the same pairs and were scored by the same rules.
+    Default: all runs. They stand in one table only if they saw the same pairs and were scored by the
+    same rules.
 
     \b
     Examples:
@@ -52,10 +53,11 @@ def compare(
       kapbench compare sphere.lite0 lite0 --by category
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
       kapbench compare sphere.lite0 lite0 --paired
+      kapbench compare my_model leaderboard/results/spair
       kapbench compare --by symmetry --format latex -o table.tex
       kapbench compare --format csv -o scores.csv
     """
-    found = named_runs(runs, runs_root)
+    found = named_runs(runs, runs_root, _entries)
     cards = list(found.values())
     chosen = _rule_names(rules, cards)
     _check_alpha(alpha, cards)
@@ -94,8 +96,21 @@ def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
         yield lambda n: bar.advance(task, n)
 
 
-def named_runs(names: Sequence[str], root: Path) -> "dict[Path, RunCard]":
-    """Finished runs by folder: run folders, folders of runs, or names of models; none: all."""
+def _entries(place: Path) -> "dict[Path, RunCard]":
+    found: dict[Path, RunCard] = plugin("submit").entry_runs(place)
+    return found
+
+
+def named_runs(
+    names: Sequence[str],
+    root: Path,
+    entries: "Callable[[Path], dict[Path, RunCard]] | None" = None,
+) -> "dict[Path, RunCard]":
+    """Finished runs by folder: run folders, folders of runs, or names of models; none: all.
+
+    Args:
+        entries: Reads a file, or a folder that holds no run: results of a leaderboard.
+    """
     from kapbench.running.results import find_runs, load_card
 
     below: dict[Path, RunCard] = {}
@@ -114,10 +129,13 @@ def named_runs(names: Sequence[str], root: Path) -> "dict[Path, RunCard]":
         return below
     found: dict[Path, RunCard] = {}
     for name in names:
-        by_name = {folder: c for folder, c in below.items() if c.model.name == name}
-        found |= by_name or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
-        if not by_name and not find_runs(Path(name)):
+        some = {folder: c for folder, c in below.items() if c.model.name == name}
+        some = some or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
+        if not some and entries is not None and Path(name).exists():
+            some = entries(Path(name))
+        if not some:
             raise _no_run(name, [c.model.name for c in below.values()], root)
+        found |= some
     return found
 
 

@@ -18,10 +18,11 @@ _PREFERRED: dict[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that saw the same pairs and are shown by the same rules."""
+    """Runs that saw the same pairs and are shown by the same rules; `asked`: by those alone."""
 
     rules: tuple[RuleCard, ...]
     cards: tuple[RunCard, ...]
+    asked: bool = False
 
     @property
     def dataset(self) -> DatasetCard:
@@ -56,7 +57,8 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
         shown = shown_rules(card, rules)
         if shown:
             found.setdefault(_key(card, shown), (shown, []))[1].append(card)
-    groups = [Group(shown, tuple(members)) for shown, members in found.values()]
+    asked = rules is not None
+    groups = [Group(shown, tuple(members), asked) for shown, members in found.values()]
     return sorted(groups, key=lambda g: (g.dataset.name, -g.dataset.n_pairs, -len(g.cards)))
 
 

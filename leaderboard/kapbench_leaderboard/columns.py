@@ -6,6 +6,7 @@ from typing import Literal
 
 from kapbench.running.results import RuleCard, RunCard, ScoreRow
 from kapbench_leaderboard.board import Group, Kind
+from kapbench_leaderboard.prevalence import TWIN_SPLIT, prevalence
 
 View = Literal[
     "summary", "category", "symmetry", "viewpoint", "twin", "occlusion", "average", "rule", "paired"
@@ -21,7 +22,7 @@ _OVER = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A share with its 95 % interval, or the reason why there is none."""
+    """A share with its 95 % interval, or the reason why there is none; neither: an empty place."""
 
     value: float | None
     low: float | None = None
@@ -34,13 +35,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`key` names the column in files, `heading` on screen (one entry a line)."""
+    """`key` names the column in files, `heading` on screen (one entry a line).
+
+    `prevalence`: of the samples behind a KAP; None where there is none or it has a column.
+    """
 
     key: str
     heading: tuple[str, ...]
     cell: Callable[[RunCard], Cell]
     ranks: bool = True  # whether a reader may order models by it
     lead: bool = True  # whether its interval is worth room on a narrow screen
+    prevalence: Callable[[RunCard], Cell] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ _SPLITS: dict[View, dict[Kind, tuple[_Asked, ...]]] = {
             _Asked("all"),
             _Asked("symm.", "symmetric"),
             _Asked("other", "other"),
-            _Asked("twin", "absent_with_twin"),
+            _Asked("twin", TWIN_SPLIT),
         ),
         "pck": (
             _Asked("all"),
@@ -89,7 +94,7 @@ _SPLITS: dict[View, dict[Kind, tuple[_Asked, ...]]] = {
     },
     "twin": {
         "kap": (
-            _Asked("twin", "absent_with_twin"),
+            _Asked("twin", TWIN_SPLIT),
             _Asked("all"),
             _Asked("AUROC", metric="auroc", average="category", over="mean"),
         ),
@@ -118,13 +123,26 @@ def columns(members: Group, view: View, alpha: float, kind: Kind | None = None) 
         if view == "category":
             out += _categories(members, rule, alpha)
         elif view == "average":
-            out += _averages(members, rule, alpha)
+            rules = _averaged(members, each)
+            out += [c for r in rules for c in _averages(members, r, alpha, named=len(rules) > 1)]
         else:
             asked = _SPLITS[view][each]
             out += [_column(rule, rule.metric, alpha, ask, named=True) for ask in asked]
             if view == "twin" and each == "pck":
-                out += _geometry_aware(members, alpha)
+                out += [
+                    _column(r, "geo", alpha, _Asked("PCK\ngeo")) for r in _geometry_aware(members)
+                ]
     return out
+
+
+def rules_of(members: Group, view: View) -> tuple[RuleCard, ...]:
+    """The group's rules, and what else the columns of a view are scored by."""
+    more: dict[View, tuple[RuleCard, ...]] = {
+        "average": _averaged(members, "pck"),
+        "twin": _geometry_aware(members),
+    }
+    found = {r.name: r for r in (*members.rules, *more.get(view, ()))}
+    return tuple(found.values())
 
 
 def _summary(members: Group, alpha: float) -> Iterator[Column]:
@@ -132,8 +150,8 @@ def _summary(members: Group, alpha: float) -> Iterator[Column]:
     at = f"@{alpha:.2f}"
     if kap is not None:
         yield _column(kap, "kap", alpha, _Asked(at), named=True)
-        prevalence = _Asked("preva-\nlence", metric="prevalence", average="category", over="mean")
-        yield _column(kap, "kap", alpha, prevalence, ranks=False)
+        beside = _Asked("preva-\nlence", metric="prevalence", average="category", over="mean")
+        yield _column(kap, "kap", alpha, beside, ranks=False)
         random = members.control("random")
         cell = _random(kap, alpha, random)
         yield Column(f"random.kap{at}", ("random", "KAP"), cell, ranks=False, lead=False)
@@ -150,21 +168,35 @@ def _categories(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column
     yield _column(rule, rule.metric, alpha, _Asked(_OVER[rule.headline[1]].replace("-", "-\n")))
 
 
-def _averages(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column]:
-    """Every average that the rule states, whoever prints it."""
-    rows = [s for s in members.cards[0].scores if (s.rule, s.metric) == (rule.name, rule.metric)]
+def _averaged(members: Group, kind: Kind) -> tuple[RuleCard, ...]:
+    """The rule of a kind; of PCK, which of two averages a paper prints differs, all of the runs'."""
+    shown = tuple(r for r in members.rules if r.metric == kind)
+    if kind == "kap" or members.asked or not shown:
+        return shown
+    found = {r.name: r for r in (*shown, *_every_rule(members)) if r.metric == kind}
+    return tuple(found.values())
+
+
+def _every_rule(members: Group) -> Iterator[RuleCard]:
+    return (rule for card in members.cards for rule in card.rules)
+
+
+def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> Iterator[Column]:
+    """Every average that the rule states, whoever prints it; `named`: with the rule's name."""
+    card = next(c for c in members.cards if rule in c.rules)
+    rows = [s for s in card.scores if (s.rule, s.metric) == (rule.name, rule.metric)]
     found = dict.fromkeys((s.average, s.category) for s in rows if s.category in _OVER)
+    own = rule not in members.rules or sum(r.metric == rule.metric for r in members.rules) > 1
+    name = f"{rule.name.removeprefix(f'{rule.metric}-')}\n" if named else ""
     for average, over in found:
-        heading = f"per {average}\n{_OVER[over]}"
-        yield _column(
-            rule, rule.metric, alpha, _Asked(heading, average=average, over=over), named=True
-        )
+        ask = _Asked(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
+        yield _column(rule, rule.name if own else rule.metric, alpha, ask, named=True)
 
 
-def _geometry_aware(members: Group, alpha: float) -> Iterator[Column]:
-    rules = {r.name: r for card in members.cards for r in card.rules}
-    if "geo" in rules:
-        yield _column(rules["geo"], "geo", alpha, _Asked("PCK\ngeo"))
+def _geometry_aware(members: Group) -> tuple[RuleCard, ...]:
+    """Beside another PCK, none without."""
+    found = {r.name: r for r in _every_rule(members) if r.name == "geo"}
+    return tuple(found.values()) if members.rule_of("pck") else ()
 
 
 def _column(
@@ -179,14 +211,18 @@ def _column(
         heading = (NAME[metric], *heading)
 
     def cell(card: RunCard) -> Cell:
-        return _cell(
-            card.score(rule.name, metric, alpha, over, average=average, split=ask.split), what
-        )
+        row = card.score(rule.name, metric, alpha, over, average=average, split=ask.split)
+        same = any((r.name, r.hash) == (rule.name, rule.hash) for r in card.rules)
+        return _cell(row if same else None, what)
+
+    def beside(card: RunCard) -> Cell:
+        found = prevalence(card, rule.name, alpha, over, ask.split)
+        return Cell(None, reason=found) if isinstance(found, str) else Cell(found)
 
     if ask.metric == "prevalence":
         return Column(f"prevalence@{alpha:.2f}", heading, cell, ranks)
     key = f"{stem}@{alpha:.2f}" + (f".{ask.key}" if ask.key else "")
-    return Column(key, heading, cell, ranks)
+    return Column(key, heading, cell, ranks, prevalence=beside if metric == "kap" else None)
 
 
 def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[RunCard], Cell]:

@@ -3,54 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kapbench.running.results import RunCard
+from kapbench.running.results import RuleCard, RunCard
+from kapbench_leaderboard import words
 from kapbench_leaderboard.board import CONTROLS, Group, Kind, why_apart
-from kapbench_leaderboard.columns import NAME, Cell, Column, View, columns
+from kapbench_leaderboard.columns import NAME, Cell, Column, View, columns, rules_of
 from kapbench_leaderboard.orders import disagreements
 from kapbench_leaderboard.paired import share_ranks
-from kapbench_leaderboard.resamples import Resamples
+from kapbench_leaderboard.prevalence import agree
+from kapbench_leaderboard.resamples import Resamples, stem
 
-_AVERAGES = {
-    "category": "pooled per category",
-    "pair": "per pair",
-    "image": "per image",
-    "point": "per point",
-}
-_OVER = {
-    "mean": "mean over categories",
-    "pair_weighted": "weighted by pairs over categories",
-    "pooled": "pooled over categories",
-    "negative_weighted": "weighted by negatives over categories",
-}
-_SPLITS = (
-    "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
-    "keypoint whose mirror twin shows from one that shows itself? A constant score gets 50."
-)
-_NO_KAP = (
-    "KAP: not scored; where no keypoint can be absent, or T is the image's, it is not defined."
-)
-_CONFUSION = "confusion: share of keypoints with a visible twin that are matched to the twin."
-_EXPLAINED: dict[View, tuple[str, ...]] = {
-    "summary": (_SPLITS,),
-    "symmetry": (_SPLITS, _CONFUSION),
-    "twin": (
-        _SPLITS,
-        _CONFUSION,
-        (
-            "dagger: PCK†, right and nearest to its own keypoint; geo: keypoints with a repeated part "
-            "in the target."
-        ),
-    ),
-    "viewpoint": ("view 0-4: steps of 45° between the two azimuths, where both are known.",),
-    "occlusion": ("trunc., occl.: of either image, where known.",),
-}
-Ranks = dict[tuple[str, str], int]  # by plan and metric
+Ranks = dict[tuple[str, str], int | None]  # by the hash of a run's records and a rule's name
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run. `rank`: 1 + how many models are better beyond chance; None for controls."""
+    """One run. `rank`: of `share_ranks`; None for controls and where nothing was tested."""
 
     card: RunCard
     label: str
@@ -63,8 +31,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What scores are read beside and no run's: a cell a column. `key` names it in files."""
+
+    key: str
+    label: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """What is printed: `head` lines stand above, `notes` below."""
+    """What is printed: `head` lines stand above, `notes` below; `ranked_by`: what rows' ranks are of.
+
+    `alpha`: None: each rule's first.
+    """
 
     group: Group
     view: View
@@ -72,6 +52,13 @@ class Table:
     rows: tuple[Row, ...]
     head: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    ranked_by: str | None = None
+    alpha: float | None = None
+
+    @property
+    def rules(self) -> tuple[RuleCard, ...]:
+        return rules_of(self.group, self.view)
 
 
 def tables(
@@ -106,27 +93,34 @@ def _table(
 ) -> Table:
     shown = columns(members, view, alpha, kind)
     names = labels(members.cards)
-    metric = kind or ("kap" if members.rule_of("kap") else "pck")
+    by = _ranking(members, view, kind)
     rows = [
-        Row(c, name, tuple(column.cell(c) for column in shown), ranks.get((c.plan_hash, metric)))
+        Row(c, name, tuple(column.cell(c) for column in shown), ranks.get(_key(c, by)))
         for c, name in zip(members.cards, names, strict=True)
     ]
     lead = len(shown) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split}: {members.coverage}"
-    models = [row.card for row in rows if not row.is_control]
+    competing = [row for row in rows if not row.is_control]
+    models = [row.card for row in competing]
     notes = (
-        *_about(members, kind),
-        *(_EXPLAINED.get(view, ()) if view != "summary" or members.rule_of("kap") else (_NO_KAP,)),
+        *words.about(members, view, kind),
+        *words.explained(members, view),
         *disagreements(members, models, labels(models), alpha),
-        *_models(rows),
+        *words.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
+        *words.controls(members, view, kind, alpha),
+        *words.models([(row.label, row.card) for row in rows]),
     )
-    return Table(members, view, tuple(shown), tuple(rows), (title,), notes)
+    return Table(
+        members, view, tuple(shown), tuple(rows), (title,), notes,
+        _beside(competing or rows, shown, members.rules, alpha) if view != "summary" else (),
+        f"{NAME[by.metric]}@{alpha:.2f} by {by.name}", alpha,
+    )  # fmt: skip
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:
-    """Ranks by plan and metric, of groups whose models' resamples are all there.
+    """Ranks of groups whose models' resamples are all there.
 
     Args:
         resamples: By the hash of a run's records.
@@ -137,38 +131,35 @@ def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks
         found = [resamples.get(card.provenance.records_sha256) for card in models]
         known = [r for r in found if r is not None]
         for rule in members.rules:
-            if len(known) == len(models) and all(rule.metric in r.columns for r in known):
-                for card, rank in zip(models, share_ranks(known, rule.metric), strict=True):
-                    out[card.plan_hash, rule.metric] = rank
+            column = stem(rule, members.rules)
+            if len(known) == len(models) and all(column in r.columns for r in known):
+                ranks = share_ranks(known, column)
+                out |= {_key(c, rule): rank for c, rank in zip(models, ranks, strict=True)}
     return out
 
 
-def _about(members: Group, kind: Kind | None) -> list[str]:
-    """What the numbers are, one line a rule."""
-    parts = []
-    for rule in members.rules:
-        if kind is None or rule.metric == kind:
-            average, over = rule.headline
-            words = f"{_AVERAGES.get(average, average)}, {_OVER.get(over, over)}"
-            parts.append(f"{NAME[rule.metric]} by {rule.name} ({rule.hash}): {words}.")
-    return parts
+def _key(card: RunCard, rule: RuleCard) -> tuple[str, str]:
+    return card.provenance.records_sha256, rule.name
 
 
-def _models(rows: Sequence[Row]) -> list[str]:
-    """What a reader must know of a model before comparing it: what it looks at, what it learnt from."""
-    told: dict[str, list[str]] = {}
-    for row in rows:
-        model = row.card.model
-        facts = []
-        if model.conditions_on:
-            facts.append(f"looks at the {' and '.join(model.conditions_on)} besides the pixels")
-        if model.kind == "oracle":
-            facts.append("reads the answer")
-        if model.trained_on:
-            facts.append(f"trained on {model.trained_on}")
-        if facts:
-            told.setdefault(", ".join(facts), []).append(row.label)
-    return [f"{', '.join(named)}: {facts}." for facts, named in told.items()]
+def _ranking(members: Group, view: View, kind: Kind | None) -> RuleCard:
+    """The rule whose headline a table's ranks are of."""
+    first = members.rules[0] if view == "rule" else members.rule_of("kap")
+    return (members.rule_of(kind) if kind else first) or members.rules[0]
+
+
+def _beside(
+    rows: Sequence[Row], shown: Sequence[Column], rules: Sequence[RuleCard], alpha: float
+) -> tuple[Beside, ...]:
+    """The prevalence under each KAP, of the first row where another's grid makes another."""
+    if not any(column.prevalence for column in shown):
+        return ()
+    first = rows[0]
+    names = [rule.name for rule in rules if rule.metric == "kap"]
+    same = agree([row.card for row in rows], names, alpha)
+    cells = (column.prevalence(first.card) if column.prevalence else Cell(None) for column in shown)
+    label = "prevalence" if same else f"prevalence of {first.label}"
+    return (Beside("prevalence", label, tuple(cells)),)
 
 
 def labels(cards: Sequence[RunCard]) -> list[str]:

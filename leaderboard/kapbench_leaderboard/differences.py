@@ -5,20 +5,26 @@ from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.board import CONTROLS, Group
-from kapbench_leaderboard.columns import Cell, Column
+from kapbench_leaderboard.columns import NAME, Cell, Column
 from kapbench_leaderboard.compare import Row, Table, labels
 from kapbench_leaderboard.paired import Difference, against, differences
-from kapbench_leaderboard.resamples import TWIN, Resamples
+from kapbench_leaderboard.resamples import WITH_TWIN, Resamples, stem
+from kapbench_leaderboard.words import rule_words
 
-HEADINGS = {"kap": ("KAP",), TWIN: ("KAP", "twin"), "pck": ("PCK",)}
 
+def paired_tables(
+    members: Group, resamples: Mapping[str, Resamples], alpha: float | None = None
+) -> list[Table]:
+    """One table of a group of at least two runs; controls stand in it where there is but one model.
 
-def paired_tables(members: Group, resamples: Mapping[str, Resamples]) -> list[Table]:
-    """One table of a group of at least two runs; controls stand in it where there is but one model."""
+    Args:
+        resamples: By the hash of a run's records: by the group's rules, at `alpha`.
+        alpha: None: each rule's first.
+    """
     known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
     models = [c for c in known if c.model.name not in CONTROLS]
     known = models if len(models) > 1 else known
-    if len(known) < 2:
+    if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
         return []
     names = dict(zip((id(c) for c in known), labels(known), strict=True))
     found = {id(c): resamples[c.provenance.records_sha256] for c in known}
@@ -27,15 +33,11 @@ def paired_tables(members: Group, resamples: Mapping[str, Resamples]) -> list[Ta
         (other,) = others
         gaps = differences(found[id(first)], found[id(other)])
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
-        return [_table(members, title, _by_category(first, gaps), gaps)]
+        return [_table(members, title, _by_category(first, gaps), alpha)]
     columns = list(found[id(first)].columns)
     each = {c: against(found[id(first)], [found[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
-    return [
-        _table(
-            members, f"each − {names[id(first)]}", rows, [g for r in rows.values() for g in r[1]]
-        )
-    ]
+    return [_table(members, f"each − {names[id(first)]}", rows, alpha)]
 
 
 def _lead(resamples: Resamples) -> float:
@@ -53,11 +55,12 @@ def _table(
     members: Group,
     title: str,
     rows: Mapping[str, tuple[RunCard, Sequence[Difference]]],
-    gaps: Sequence[Difference],
+    alpha: float | None,
 ) -> Table:
     columns = []
-    for name in dict.fromkeys(gap.column for gap in gaps):
-        heading = HEADINGS[name]
+    headings = _headings(members)
+    for name in dict.fromkeys(gap.column for _, gaps in rows.values() for gap in gaps):
+        heading = headings[name]
         columns += [
             Column(f"difference.{name}", (*heading, "diff."), _unknown),
             Column(f"p.{name}", (*heading, "p"), _unknown),
@@ -69,12 +72,23 @@ def _table(
     data = members.dataset
     head = f"{data.name}@{data.revision}, {data.split}: paired differences, {title}"
     notes = (
+        *(rule_words(rule, rule.alphas[0] if alpha is None else alpha) for rule in members.rules),
         (
             "Both models on the same resamples of images; p after Holm's correction down a column "
             "(the mean stands alone)."
         ),
     )
-    return Table(members, "paired", tuple(columns), tuple(made), (head,), notes)
+    return Table(members, "paired", tuple(columns), tuple(made), (head,), notes, alpha=alpha)
+
+
+def _headings(members: Group) -> dict[str, tuple[str, ...]]:
+    """By column of resamples."""
+    out: dict[str, tuple[str, ...]] = {}
+    for rule in members.rules:
+        name = stem(rule, members.rules)
+        words = (NAME[rule.metric],) if name == rule.metric else tuple(name.split("-"))
+        out |= {name: words, f"{name}.{WITH_TWIN}": (*words, "twin")}
+    return out
 
 
 def _cells(gap: Difference) -> tuple[Cell, Cell]:

@@ -37,7 +37,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         "split": data.split,
         "n_pairs": data.n_pairs,
         "n_pairs_expected": data.n_pairs_expected,
-        "rules": " ".join(f"{r.name}@{r.hash}" for r in table.group.rules),
+        "rules": " ".join(f"{r.name}@{r.hash}" for r in table.rules),
+        "alpha": table.alpha,
         "label": row.label,
         "rank": row.rank,
         "model": row.card.model.name,
@@ -48,24 +49,28 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         line[column.key] = cell.value
         if cell.low is not None and cell.high is not None:
             line |= {f"{column.key}.low": cell.low, f"{column.key}.high": cell.high}
+    for each in table.beside:
+        cells = zip(table.columns, each.cells, strict=True)
+        line |= {f"{each.key}.{c.key}": cell.value for c, cell in cells if cell.value is not None}
     return line
 
 
 def _table(table: Table) -> dict[str, Any]:
     return {
         "dataset": table.group.dataset.model_dump(mode="json"),
-        "rules": {r.name: r.hash for r in table.group.rules},
+        "rules": {r.name: r.hash for r in table.rules},
         "coverage": str(table.group.coverage),
         "head": list(table.head),
         "notes": list(table.notes),
         "columns": [c.key for c in table.columns],
         "rows": [_row(table.columns, row) for row in table.rows],
+        "ranked_by": table.ranked_by,
+        "beside": {each.key: _scores(table.columns, each.cells) for each in table.beside},
     }
 
 
 def _row(columns: Sequence[Column], row: Row) -> dict[str, Any]:
     model = row.card.model
-    cells = zip(columns, row.cells, strict=True)
     return {
         "label": row.label,
         "rank": row.rank,
@@ -74,8 +79,12 @@ def _row(columns: Sequence[Column], row: Row) -> dict[str, Any]:
         "conditions_on": list(model.conditions_on),
         "trained_on": model.trained_on,
         "control": row.is_control,
-        "scores": {column.key: _cell(cell) for column, cell in cells},
+        "scores": _scores(columns, row.cells),
     }
+
+
+def _scores(columns: Sequence[Column], cells: Sequence[Cell]) -> dict[str, Any]:
+    return {column.key: _cell(cell) for column, cell in zip(columns, cells, strict=True)}
 
 
 def _cell(cell: Cell) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from html import escape
 
 from kapbench_leaderboard.columns import Cell
 from kapbench_leaderboard.compare import Table
-from kapbench_leaderboard.shown import heading, interval, label, marked, notes, reasons
+from kapbench_leaderboard.shown import heading, interval, marked, notes, reasons, rows_of
 
 _TEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -43,13 +43,13 @@ def best(table: Table) -> list[float | None]:
 def _body(
     table: Table, footnotes: dict[str, int], pair: Callable[[str, str], str]
 ) -> list[list[str]]:
-    """Rows of cells as text, `pair` joining a number and its interval."""
+    """Label and cells of each line as text, `pair` joining a number and its interval."""
 
     def shown(cell: Cell) -> str:
         span = interval(cell)
         return pair(marked(cell, footnotes), span) if span else marked(cell, footnotes)
 
-    return [[shown(cell) for cell in row.cells] for row in table.rows]
+    return [[label, *map(shown, cells)] for label, cells, _ in rows_of(table)]
 
 
 def _markdown(table: Table) -> str:
@@ -57,7 +57,7 @@ def _markdown(table: Table) -> str:
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
     lines = [*table.head, "", _pipe(["model", *map(heading, table.columns)])]
     lines.append(_pipe([":--", *["--:"] * len(table.columns)]))
-    lines += [_pipe([label(row), *cells]) for row, cells in zip(table.rows, body, strict=True)]
+    lines += map(_pipe, body)
     return "\n".join([*lines, "", *(f"{note}  " for note in notes(table, footnotes)), ""])
 
 
@@ -74,17 +74,17 @@ def _latex(table: Table) -> str:
     lines += [f"    model & {' & '.join(_tex(heading(c)) for c in table.columns)} \\\\"]
     lines += [r"    \midrule"]
     controls = False
-    for row in table.rows:
-        if row.is_control and not controls:
+    for label, found, apart in rows_of(table):
+        if apart and not controls:
             lines.append(r"    \midrule")
-        controls = row.is_control
+        controls = apart
         cells = []
-        for cell, highest in zip(row.cells, top, strict=True):
+        for cell, highest in zip(found, top, strict=True):
             number, span = _tex(marked(cell, footnotes)), interval(cell)
-            if highest is not None and cell.value == highest and not row.is_control:
+            if highest is not None and cell.value == highest and not apart:
                 number = rf"\textbf{{{number}}}"
             cells.append(number + (rf" {{\scriptsize {_tex(span)}}}" if span else ""))
-        lines.append(f"    {' & '.join([_tex(label(row)), *cells])} \\\\")
+        lines.append(f"    {' & '.join([_tex(label), *cells])} \\\\")
     about = " ".join(_tex(note) for note in notes(table, footnotes))
     lines += [r"    \bottomrule", r"  \end{tabular}", f"  \\par\\footnotesize {about}"]
     return "\n".join([*lines, r"\end{table}", ""])
@@ -100,8 +100,8 @@ def _html(table: Table) -> str:
     lines = ["<table>", f"<caption>{escape(' '.join(table.head))}</caption>", "<thead><tr>"]
     lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
     lines += ["</tr></thead>", "<tbody>"]
-    for row, cells in zip(table.rows, body, strict=True):
-        found = [f'<th scope="row">{escape(label(row))}</th>']
+    for label, *cells in body:
+        found = [f'<th scope="row">{escape(label)}</th>']
         for cell in cells:
             number, _, span = cell.partition("\0")
             small = f"<br><small>{escape(span)}</small>" if span else ""

@@ -51,10 +51,11 @@ def against(reference: Resamples, others: Sequence[Resamples], column: str) -> l
     return [Difference("mean", column, f, float(p)) for f, p in zip(found, corrected, strict=True)]
 
 
-def share_ranks(runs: Sequence[Resamples], column: str) -> list[int]:
+def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
     """1 + how many runs are better beyond chance: those that cannot be told apart share a rank.
 
-    Holm's correction is over all pairs of runs in the column.
+    Holm's correction is over all pairs of runs in the column. None: there are others, and against
+    none of them could be tested.
     """
     pairs = list(combinations(range(len(runs)), 2))
     found = [mean_difference(runs[i], runs[j], column) for i, j in pairs]
@@ -63,7 +64,8 @@ def share_ranks(runs: Sequence[Resamples], column: str) -> list[int]:
     for (i, j), gap, p in zip(pairs, found, corrected, strict=True):
         if p < SIGNIFICANT:
             rank[j if gap.value > 0 else i] += 1
-    return rank
+    tested = {i for pair, p in zip(pairs, corrected, strict=True) if not np.isnan(p) for i in pair}
+    return [r if i in tested or len(runs) == 1 else None for i, r in enumerate(rank)]
 
 
 def mean_difference(first: Resamples, second: Resamples, column: str) -> Interval:

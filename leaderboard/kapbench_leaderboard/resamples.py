@@ -1,7 +1,7 @@
 """The scores of one run at every resample: what ranks and paired differences are made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,19 +11,20 @@ from jaxtyping import Float64
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
-from kapbench.running.results import RunCard
-from kapbench.scoring.rules import load_rule
+from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.rules import Rule, load_rule
 from kapbench.scoring.stats import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.table import estimator
 from kapbench_leaderboard.board import shown_rules
 
-TWIN = "kap.absent_with_twin"
+WITH_TWIN = "absent_with_twin"
+TWIN = f"kap.{WITH_TWIN}"
 FORMAT = "kapbench-resamples-1"
 
 
 @dataclass(frozen=True)
 class Resamples:
-    """`columns`: "kap", "kap.absent_with_twin", "pck", by the run's best-known rule of each kind.
+    """`columns`: "kap", "kap.absent_with_twin", "pck"; with a rule's name where it is one of several.
 
     Of the same pairs and rules only, two can be subtracted; `key` says which those are.
     """
@@ -37,42 +38,73 @@ class Resamples:
         return interval(self.columns[column], self.weights[column])
 
 
-def key(run: RunCard) -> str:
-    """Runs of one key were asked the same questions, and their images were drawn alike."""
-    data = run.dataset
-    rules = " ".join(f"{r.name}@{r.hash}" for r in shown_rules(run))
-    version = run.provenance.scoring
-    return f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {rules} scoring {version}"
+def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
+    """How a rule's columns begin: with its metric, or with its name where it is one of several."""
+    return rule.metric if sum(r.metric == rule.metric for r in rules) == 1 else rule.name
 
 
-def make(records: pd.DataFrame, run: RunCard) -> Resamples:
+def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None) -> str:
+    """Runs of one key were asked the same questions, and their images were drawn alike.
+
+    Args:
+        rules: Names; None: of the run's, the best-known one of each kind.
+        alpha: None: each rule's first.
     """
+    data, shown = run.dataset, shown_rules(run, rules)
+    named = " ".join(f"{r.name}@{r.hash}" for r in shown)
+    at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in shown) else f" alpha {alpha:g}"
+    version = run.provenance.scoring
+    return (
+        f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {named}{at} scoring {version}"
+    )
+
+
+def make(
+    records: pd.DataFrame,
+    run: RunCard,
+    rules: Sequence[str] | None = None,
+    alpha: float | None = None,
+) -> Resamples:
+    """Columns of the rules that `key` names; a rule that has no such alpha has none.
+
     Raises:
         KapbenchError: the run was scored by a rule that is not shipped under its name and hash.
     """
     resampling = Resampling.of(records)
     columns: dict[str, Replicates] = {}
     weights: dict[str, np.ndarray] = {}
-    for card in shown_rules(run):
-        rule = load_rule(card.name)
-        if rule.hash != card.hash:
-            raise KapbenchError(
-                f"rule {card.name} ({card.hash}) is not the shipped one ({rule.hash})",
-                place=f"run of {run.model.name}",
-                fix="run again with this version of kapbench",
-            )
+    shown = shown_rules(run, rules)
+    for card in shown:
+        if _alpha(card, alpha) not in card.alphas:
+            continue
+        rule, name = _shipped(card, run), stem(card, shown)
         average, over = rule.headline
-        asked: dict[str, str] = {rule.metric: "all"}
+        asked: dict[str, str] = {name: "all"}
         if rule.metric == "kap" and average == "category":
-            asked[TWIN] = "absent_with_twin"
+            asked[f"{name}.{WITH_TWIN}"] = WITH_TWIN
         for column, split in asked.items():
             made = estimator(
-                records, rule, rule.alphas[0], average, split=split,
+                records, rule, _alpha(card, alpha), average, split=split,
                 supervised=run.model.supervision == "keypoints",
             )  # fmt: skip
             columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)
-    return Resamples(key(run), run.dataset.categories, columns, weights)
+    return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
+
+
+def _alpha(rule: RuleCard, alpha: float | None) -> float:
+    return rule.alphas[0] if alpha is None else alpha
+
+
+def _shipped(card: RuleCard, run: RunCard) -> Rule:
+    rule = load_rule(card.name)
+    if rule.hash != card.hash:
+        raise KapbenchError(
+            f"rule {card.name} ({card.hash}) is not the shipped one ({rule.hash})",
+            place=f"run of {run.model.name}",
+            fix="run again with this version of kapbench",
+        )
+    return rule
 
 
 def save(path: Path, resamples: Resamples) -> None:

@@ -1,5 +1,7 @@
 """Cells as a reader sees them: one wording for every format."""
 
+from collections.abc import Sequence
+
 from kapbench_leaderboard.columns import Cell, Column
 from kapbench_leaderboard.compare import Row, Table
 
@@ -9,7 +11,7 @@ MISSING = "n/a"
 def number(cell: Cell) -> str:
     """Value ×100 with one decimal, a difference with its sign, a p-value with three digits."""
     if cell.value is None:
-        return MISSING
+        return MISSING if cell.reason else ""
     if cell.is_p:
         return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     return f"{100 * cell.value:+.1f}" if cell.signed else f"{100 * cell.value:.1f}"
@@ -33,9 +35,15 @@ def label(row: Row) -> str:
     return row.label if row.rank is None else f"{row.rank}. {row.label}"
 
 
+def rows_of(table: Table) -> list[tuple[str, Sequence[Cell], bool]]:
+    """Label, cells, and whether they are apart from the models: controls and what stands beside."""
+    rows = [(label(row), row.cells, row.is_control) for row in table.rows]
+    return [*rows, *((each.label, each.cells, True) for each in table.beside)]
+
+
 def reasons(table: Table) -> dict[str, int]:
     """Number of the footnote of each reason, in order of appearance."""
-    cells = [cell for row in table.rows for cell in row.cells]
+    cells = [cell for _, found, _ in rows_of(table) for cell in found]
     distinct = dict.fromkeys(c.reason for c in cells if c.value is None and c.reason)
     return {reason: i + 1 for i, reason in enumerate(distinct) if reason}
 
@@ -52,7 +60,8 @@ def notes(table: Table, footnotes: dict[str, int], *, intervals: bool = True) ->
     about = ["Scores ×100.", *table.notes]
     if any(row.rank is not None for row in table.rows):
         about.append(
-            "1. 2. ...: 1 + how many models are better beyond chance (p < 0.05, paired, Holm)."
+            f"1. 2. ...: 1 + how many models have a better {table.ranked_by}, beyond chance "
+            "(p < 0.05, paired, Holm)."
         )
     if has_interval:
         about.append("Ranges: 95 %, bootstrap over images.")

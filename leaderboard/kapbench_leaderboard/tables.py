@@ -6,9 +6,10 @@ from typing import cast
 
 from kapbench.running.results import RunCard, load_records
 from kapbench_leaderboard import compare
-from kapbench_leaderboard.board import group, without_rules
+from kapbench_leaderboard.board import group, shown_rules, without_rules
 from kapbench_leaderboard.columns import View
 from kapbench_leaderboard.differences import paired_tables
+from kapbench_leaderboard.entry_runs import entry_resamples
 from kapbench_leaderboard.render import Format, render
 from kapbench_leaderboard.resamples import Resamples, make
 
@@ -31,10 +32,10 @@ def tables(
         rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
     view = cast("View", by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary"))
     groups = group(cards, rules)
-    resamples = _resamples(runs, advance) if paired else {}
+    resamples = _resamples(runs, rules, alpha, advance) if paired else {}
     drawn = compare.tables(groups, view, alpha, compare.ranked(groups, resamples))
     if paired:
-        drawn += [table for members in groups for table in paired_tables(members, resamples)]
+        drawn += [table for members in groups for table in paired_tables(members, resamples, alpha)]
     out = render(drawn, cast("Format", how), width=width, colour=colour)
     left_out = without_rules(cards, rules or ())
     if rules and left_out and how == "text":
@@ -50,12 +51,22 @@ def _several_of_a_kind(rules: Sequence[str], cards: Sequence[RunCard]) -> bool:
 
 
 def _resamples(
-    runs: Mapping[Path, RunCard], advance: Callable[[int], None] | None
+    runs: Mapping[Path, RunCard],
+    rules: Sequence[str] | None,
+    alpha: float,
+    advance: Callable[[int], None] | None,
 ) -> dict[str, Resamples]:
-    """By the hash of a run's records."""
+    """By the hash of a run's records: of the questions that the tables show."""
     found = {}
-    for folder, card in runs.items():
-        found[card.provenance.records_sha256] = make(load_records(folder), card)
+    for place, card in runs.items():
+        if shown_rules(card, rules):
+            found[card.provenance.records_sha256] = _made(place, card, rules, alpha)
         if advance is not None:
             advance(1)
     return found
+
+
+def _made(place: Path, card: RunCard, rules: Sequence[str] | None, alpha: float) -> Resamples:
+    if place.suffix == ".json":
+        return entry_resamples(place, rules, alpha)
+    return make(load_records(place), card, rules, alpha)

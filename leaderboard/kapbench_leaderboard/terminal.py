@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kapbench_leaderboard.columns import Cell
 from kapbench_leaderboard.compare import Table
-from kapbench_leaderboard.shown import interval, label, marked, notes, reasons
+from kapbench_leaderboard.shown import interval, marked, notes, reasons, rows_of
 
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
 
@@ -63,9 +63,9 @@ def _rich(
     for i in indices:
         heading = Text("\n".join(table.columns[i].heading))
         made.add_column(heading, justify="right", no_wrap=True)
-    for row in table.rows:
-        cells = [_screen(row.cells[i], footnotes, with_interval=spans[i]) for i in indices]
-        made.add_row(Text(label(row)), *cells, style="dim" if row.is_control else None)
+    for name, found, apart in rows_of(table):
+        cells = [_screen(found[i], footnotes, with_interval=spans[i]) for i in indices]
+        made.add_row(Text(name), *cells, style="dim" if apart else None)
     return made
 
 

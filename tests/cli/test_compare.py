@@ -109,6 +109,42 @@ def test_paired_adds_ranks_and_differences_of_models(kapbench, score):
     assert float(mean["difference.kap.low"]) < float(mean["difference.kap"])
 
 
+def test_paired_differences_are_of_the_rule_and_alpha_asked_for(kapbench, score):
+    for model in ("Colours", "Greys"):
+        score(model, "--dataset-option", "n_images=6", "--rule", "pck-v1")
+    words = ("--paired", "--rule", "pck-v1", "--alpha", "0.05", "--format", "csv")
+    lines = list(csv.DictReader(io.StringIO(kapbench("compare", *words).stdout)))
+    above = {line["model"]: float(line["pck@0.05"]) for line in lines if line["pck@0.05"]}
+    (mean,) = [line for line in lines if line["label"] == "mean"]
+    gap = float(mean["difference.pck"])
+    assert abs(gap) == pytest.approx(abs(above["colours"] - above["greys"]), abs=1e-9)
+    assert mean["alpha"] == "0.05"
+    shown = kapbench("compare", *words[:-2]).stdout
+    assert shown.count("PCK@0.05 by pck-v1 (") == 1  # once, under the paired table
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_accepted_entries_stand_beside_runs(kapbench, score):
+    few = ("--dataset-option", "n_images=6", "--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+    score("Colours", *few)
+    (run,) = find_runs(Path("runs"))
+    card = json.loads((run / "run.json").read_text())
+    card["provenance"]["git_dirty"] = False
+    (run / "run.json").write_text(json.dumps(card))
+    Path("card.toml").write_text(kapbench("submit", "--card-template").stdout)
+    assert kapbench("submit", run, "--to", "results", "--card", "card.toml").exit_code == 0
+    score("Greys", *few)
+    (entry,) = Path("results").rglob("*.json")
+    for place in ("results", entry):
+        shown = kapbench("compare", "greys", place, "--paired").stdout
+        assert "1. colours" in shown
+        assert "colours − greys" in shown
+        assert "not comparable" not in shown
+    done = kapbench("compare", "card.toml")
+    assert done.exit_code == 1
+    assert "not a leaderboard entry" in done.stderr
+
+
 def test_a_damaged_card_is_named_and_hides_no_other(kapbench, runs):
     stray = Path("runs/stray/run.json")
     stray.parent.mkdir()

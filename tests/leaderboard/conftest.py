@@ -1,10 +1,14 @@
 """Run cards as a finished run writes them, with scores that can be read off the table."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from submissions import dots
 
+import kapbench
 from kapbench.running.results import (
     DatasetCard,
     ModelCard,
@@ -16,6 +20,9 @@ from kapbench.running.results import (
 
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
+DOTS_RULES = (
+    "kap-cvpr24", "kap-v1", "kap-neurips25", "pck-sd-dino", "pck-geoaware", "pck-v1",
+)  # fmt: skip
 
 
 def row(
@@ -30,6 +37,23 @@ def row(
 @pytest.fixture
 def card() -> CardMaker:
     return make
+
+
+@pytest.fixture(scope="session")
+def dots_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Finished runs of two models on the dots, of enough images for intervals, on a clean tree."""
+    folder, module = tmp_path_factory.mktemp("dots"), dots()
+    out = []
+    for model in (module.Colours(), module.Greys()):
+        done = kapbench.evaluate(
+            model, module.Dots(n_images=6), rule=DOTS_RULES, runs=folder, cache=folder / "cache",
+            device="cpu",
+        )  # fmt: skip
+        card = json.loads((done.folder / "run.json").read_text())
+        card["provenance"]["git_dirty"] = False
+        (done.folder / "run.json").write_text(json.dumps(card))
+        out.append(done.folder)
+    return out
 
 
 def make(

@@ -62,6 +62,20 @@ def test_more_models_need_more_evidence():
     assert alone[0].p < 0.05 < among[0].p
 
 
+def test_what_was_not_tested_has_no_rank():
+    """Three images are too few; a run alone is the first; one without a score hides no other's rank."""
+    few = [
+        dataclasses.replace(
+            run, columns={"kap": dataclasses.replace(run.columns["kap"], n_images=np.array([3, 3]))}
+        )
+        for run in (drawn(0.5, 1), drawn(0.7, 2))
+    ]
+    assert share_ranks(few, "kap") == [None, None]
+    assert share_ranks(few[:1], "kap") == [1]
+    runs = [drawn(0.5, 1), drawn(float("nan"), 2), drawn(0.7, 3)]
+    assert share_ranks(runs, "kap") == [2, None, 1]
+
+
 def test_runs_that_were_asked_other_questions_are_refused():
     other = dataclasses.replace(drawn(0.5), key="other pairs")
     with pytest.raises(KapbenchError, match="not about the same pairs and rules"):

@@ -10,12 +10,13 @@ from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.board import group
 from kapbench_leaderboard.compare import tables
 from kapbench_leaderboard.entries import find_entries, load_entry
+from kapbench_leaderboard.entry_runs import entry_runs
 from kapbench_leaderboard.render import render
 from kapbench_leaderboard.submit import manifest
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
 
-__all__ = ["TEMPLATE", "check_all", "make_manifest", "prepare", "reproduce_text"]
+__all__ = ["TEMPLATE", "check_all", "entry_runs", "make_manifest", "prepare", "reproduce_text"]
 
 
 def check_all(

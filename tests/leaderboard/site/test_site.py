@@ -114,6 +114,16 @@ def test_rules_hashes_and_random_stand_with_every_board(site):
     assert "prevalence" in text
 
 
+def test_prevalence_stands_below_the_models_and_is_never_sorted_among_them(site):
+    text = (site / "data" / "spair.html").read_text()
+    feet = re.findall(r"<tfoot>(.*?)</tfoot>", text, re.DOTALL)
+    assert len(feet) >= 3
+    assert all('<th scope="row">prevalence</th>' in foot for foot in feet)
+    assert '<td class="number">40.0</td>' in feet[0]
+    for body in re.findall(r"<tbody>(.*?)</tbody>", text, re.DOTALL):
+        assert "prevalence" not in body
+
+
 def test_downloads_hold_the_same_numbers(site):
     lines = (site / "downloads" / "spair.csv").read_text().splitlines()
     assert any(",good," in line for line in lines)
