@@ -1,13 +1,17 @@
 """Points of a model's curves and its worst pairs, from its records."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from pyarrow import ArrowException, parquet
 
+from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 from kapbench.scoring.metrics import kap_samples
+from kapbench.scoring.records import alpha_key
 from kapbench.scoring.rules import KapRule, PckRule, load_rule
 from kapbench_leaderboard.board import shown_rules
 
@@ -37,6 +41,41 @@ class WorstPair:
     error: float  # mean distance as a share of T
 
 
+def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
+    """The columns of a run's records that curves and worst pairs are made of, and no others.
+
+    Raises:
+        KapbenchError: records that lack them, or cannot be read.
+    """
+    names = ["pair_id", "category", "target_visible", "size_px"]
+    for rule in (load_rule(card.name) for card in shown_rules(run)):
+        if isinstance(rule, PckRule):
+            names.append(f"error_px@{_decode_key(rule, run)}")
+        elif isinstance(rule, KapRule):
+            key, at = rule.geometry.key, alpha_key(rule.alphas[0])
+            names += [f"{each}@{key}" for each in ("best", "map_min", "map_max")]
+            names += [f"{side}@{key}@{at}" for side in ("inside", "outside")]
+    try:
+        table = parquet.read_table(path, columns=names, read_dictionary=["pair_id", "category"])
+        records: pd.DataFrame = table.to_pandas()
+        lacking = [name for name in names if name not in records]
+    except (ArrowException, OSError, ValueError) as error:
+        raise _unreadable(str(error), path) from error
+    if lacking:
+        raise _unreadable(f"no column {lacking[0]}", path)
+    return records
+
+
+def _unreadable(why: str, path: Path) -> KapbenchError:
+    return KapbenchError(
+        f"records cannot be read: {why}", place=path, fix="submit the run again"
+    )
+
+
+def _decode_key(rule: PckRule, run: RunCard) -> str:
+    return rule.decode_for(run.model.supervision == "keypoints").key
+
+
 def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
     """PCK over alpha and precision over recall, by the run's best-known rules."""
     rules = {card.metric: load_rule(card.name) for card in shown_rules(run)}
@@ -62,7 +101,7 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
-    key = rule.decode_for(run.model.supervision == "keypoints").key
+    key = _decode_key(rule, run)
     shown = records[records["target_visible"].to_numpy(bool)]
     relative: pd.Series[float] = shown[f"error_px@{key}"] / shown["size_px"]
     return relative
