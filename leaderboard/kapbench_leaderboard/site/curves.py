@@ -135,15 +135,16 @@ def worst_pairs(
     if rule is None:
         return []
     relative = _relative_error(records, rule, run)
-    pairs = records.loc[relative.index, "pair_id"].astype(str)
-    table = pd.DataFrame({"pair": pairs, "error": relative, "right": relative < rule.alphas[0]})
-    by = table.groupby("pair").agg(
-        n=("error", "size"), right=("right", "mean"), error=("error", "mean")
+    pairs = records.loc[relative.index, "pair_id"].astype("category").cat
+    code, error = pairs.codes.to_numpy(), relative.to_numpy(np.float64)
+    n = np.bincount(code, minlength=len(pairs.categories))
+    counted = np.flatnonzero(n >= FEWEST_POINTS)
+    right, mean = (
+        np.bincount(code, weights, len(n))[counted] / n[counted]
+        for weights in (error < rule.alphas[0], error)
     )
-    by = by[by["n"] >= FEWEST_POINTS].sort_values(["right", "error"], ascending=[True, False])
-    head = by.head(n_worst)
-    columns = (head.index, head["n"].tolist(), head["right"].tolist(), head["error"].tolist())
+    names = pairs.categories.to_numpy(str)[counted]
+    worst = np.lexsort((names, -mean, right))[:n_worst]
     return [
-        WorstPair(str(pair), n, right, error)
-        for pair, n, right, error in zip(*columns, strict=True)
+        WorstPair(str(names[i]), int(n[counted[i]]), float(right[i]), float(mean[i])) for i in worst
     ]
