@@ -82,9 +82,7 @@ def main() -> int:
             job = partial(one_group, model, metrics, given.resamples)
             jobs = pool.map(job, numbers, chunksize=5)
             found = np.array(list(track(jobs, name, len(numbers), transient=True)))
-            for metric, (value, error, half) in zip(
-                metrics, found.transpose(1, 2, 0), strict=True
-            ):
+            for metric, (value, error, half) in zip(metrics, found.transpose(1, 2, 0), strict=True):
                 held = float((np.abs(value - value.mean()) <= half).mean())
                 figures = [value.mean(), value.std(ddof=1), np.sqrt((error**2).mean()), held]
                 line = " | ".join(f"{100 * f:.{d}f}" for f, d in zip(figures, (1, 2, 2, 1)))

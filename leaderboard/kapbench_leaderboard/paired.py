@@ -103,7 +103,7 @@ def _of_differences(values: Sequence[Float32[np.ndarray, "b c"]]) -> Float64[np.
     by = every.transpose(2, 0, 1)
     covariance = by @ by.transpose(0, 2, 1) / (every.shape[1] - 1)
     own = np.diagonal(covariance, axis1=1, axis2=2)
-    return np.maximum(own[:, :, None] + own[:, None, :] - 2 * covariance, 0)
+    return np.asarray(np.maximum(own[:, :, None] + own[:, None, :] - 2 * covariance, 0))
 
 
 def mean_difference(first: Resamples, second: Resamples, column: str) -> Interval:

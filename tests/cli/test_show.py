@@ -86,7 +86,9 @@ class TestOneRun:
         assert asked[1].endswith("place scores highest") or asked[1].endswith("scores as high")
         assert "Feature maps of 4 images of dot" in " ".join(alts).replace("spot", "dot")
 
-    def test_without_its_model_the_page_says_why_and_which_command_makes_them(self, kapbench, greys):
+    def test_without_its_model_the_page_says_why_and_which_command_makes_them(
+        self, kapbench, greys
+    ):
         text = made(kapbench("show", greys, "-o", "out", *DATA))[0].read_text("utf-8")
         (pair, number), _ = telling(Subject.load(greys))
         assert "It is not shown: the picture needs the run&#39;s model" in text

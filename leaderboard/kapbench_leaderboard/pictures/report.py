@@ -24,6 +24,7 @@ from kapbench_leaderboard.pictures.scatter import scatter_picture
 from kapbench_leaderboard.pictures.subject import Subject
 from kapbench_leaderboard.site.curves import WorstPair, worst_pairs
 
+
 @dataclass(frozen=True, slots=True)
 class Bad:
     """One of the worst pairs; `picture` where its images are in reach."""

@@ -49,9 +49,7 @@ class Stage:
         rule = subject.kap_rule
         alpha = subject.at(rule)
         found, of_target = find_pair(dataset, subject.card, pair_id)
-        similar = similarity_of(
-            self.model, dataset, found, of_target, rule.geometry, self.sources
-        )
+        similar = similarity_of(self.model, dataset, found, of_target, rule.geometry, self.sources)
         values = similar.values[_place(found, number)]
         circle = cut(values, similar.grid, found, number, rule, alpha)
         check(circle, row, rule, alpha)

@@ -14,6 +14,7 @@ from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.records import alpha_key
 from kapbench.scoring.rules import KapRule, PckRule, load_rule
 from kapbench_leaderboard.board import shown_rules
+from kapbench_leaderboard.submit.reading import MOST_ROWS
 
 ALPHAS = np.linspace(0.01, 0.2, 39)
 N_POINTS = 101
@@ -56,20 +57,19 @@ def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
             names += [f"{each}@{key}" for each in ("best", "map_min", "map_max")]
             names += [f"{side}@{key}@{at}" for side in ("inside", "outside")]
     try:
-        table = parquet.read_table(path, columns=names, read_dictionary=["pair_id", "category"])
-        records: pd.DataFrame = table.to_pandas()
-        lacking = [name for name in names if name not in records]
+        with parquet.ParquetFile(path, read_dictionary=["pair_id", "category"]) as file:
+            if file.metadata.num_rows > MOST_ROWS:
+                raise _unreadable(f"{file.metadata.num_rows:,} rows", path)
+            records: pd.DataFrame = file.read(names).to_pandas()
     except (ArrowException, OSError, ValueError) as error:
         raise _unreadable(str(error), path) from error
-    if lacking:
+    if lacking := [name for name in names if name not in records]:
         raise _unreadable(f"no column {lacking[0]}", path)
     return records
 
 
 def _unreadable(why: str, path: Path) -> KapbenchError:
-    return KapbenchError(
-        f"records cannot be read: {why}", place=path, fix="submit the run again"
-    )
+    return KapbenchError(f"records cannot be read: {why}", place=path, fix="submit the run again")
 
 
 def _decode_key(rule: PckRule, run: RunCard) -> str:
@@ -91,10 +91,10 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
     """Share of mutually visible keypoints within α·T: per point, mean over categories."""
     shares = _relative_error(records, rule, run)
     by = [
-        group.to_numpy()[:, None] < ALPHAS
+        np.searchsorted(np.sort(group.to_numpy()), ALPHAS) / len(group)
         for _, group in shares.groupby(records.loc[shares.index, "category"], observed=True)
     ]
-    values = np.mean([right.mean(axis=0) for right in by], axis=0)
+    values = np.mean(by, axis=0)
     points = np.stack([ALPHAS, values], axis=1)
     about = f"{rule.name}, per point, mean over categories"
     return Curve("PCK over α", "α", "PCK", 0.2, points, about)
@@ -110,14 +110,13 @@ def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.S
 def precision_curve(records: pd.DataFrame, rule: KapRule, alpha: float) -> Curve:
     """Precision at the first threshold that reaches each recall; equal scores move together."""
     samples = kap_samples(records, rule, alpha)
-    order = np.argsort(-samples.score, kind="stable")
-    score, label = samples.score[order], samples.label[order]
-    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if len(score) else order
-    true = np.cumsum(label)[ends]
-    precision = true / (ends + 1)
-    recall = true / max(int(true[-1]), 1) if len(true) else true
-    at = np.linspace(0, 1, N_POINTS)[1:] if true.any() else np.empty(0)
-    points = np.stack([at, precision[np.searchsorted(recall, at)]], axis=1)
+    positive, negative = (np.sort(samples.score[samples.label == label]) for label in (True, False))
+    n = len(positive)
+    at = np.linspace(0, 1, N_POINTS)[1:] if n else np.empty(0)
+    threshold = positive[::-1][np.searchsorted(np.arange(1, n + 1) / max(n, 1), at)]
+    true = n - np.searchsorted(positive, threshold)
+    false = len(negative) - np.searchsorted(negative, threshold)
+    points = np.stack([at, true / np.maximum(true + false, 1)], axis=1)
     about = f"{rule.name} at α = {alpha:g}, all categories pooled"
     return Curve("Precision over recall", "recall", "precision", 1.0, points, about)
 

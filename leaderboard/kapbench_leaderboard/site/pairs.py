@@ -34,9 +34,7 @@ class Compared:
     def tables(self) -> list[Table]:
         both = (self.first, self.second)
         resamples = {a.run.provenance.records_sha256: a.resamples for a in both}
-        return paired_tables(
-            replace(self.board.group, cards=tuple(a.run for a in both)), resamples
-        )
+        return paired_tables(replace(self.board.group, cards=tuple(a.run for a in both)), resamples)
 
 
 def compared(boards: Sequence[Board]) -> Iterator[Compared]:
