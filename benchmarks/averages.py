@@ -11,12 +11,23 @@ Exits with 1 where a coverage is below 93 %.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from coverage import METRICS, PAIRS, RATIOS, Model, effects, estimators, fitted, resampling
+from coverage import (
+    METRICS,
+    N_KEYPOINTS,
+    PAIRS,
+    RATIOS,
+    Model,
+    effects,
+    estimators,
+    fitted,
+    resampling,
+)
 from rich.progress import track
 
 from kapbench.running.results import load_records
@@ -42,7 +53,7 @@ def _category(
     model: Model, metrics: tuple[str, ...], n_resamples: int, seed: int
 ) -> list[Replicates]:
     rng = np.random.default_rng(seed)
-    visible = rng.random(len(PAIRS) * 8) < model.visible
+    visible = rng.random(len(PAIRS) * N_KEYPOINTS) < model.visible
     both = dict(zip(METRICS, estimators(model, effects(model, rng), visible), strict=True))
     draws = resampling(n_resamples, seed)
     return [replicates(both[metric], draws) for metric in metrics]
@@ -58,7 +69,20 @@ def _beside(each: tuple[Replicates, ...]) -> Replicates:
     )
 
 
-def main() -> int:
+def lines(metrics: tuple[str, ...], name: str, found: np.ndarray) -> Iterator[tuple[str, bool]]:
+    """A line a metric, and whether its coverage is good enough."""
+    for metric, (value, error, half) in zip(metrics, found.transpose(1, 2, 0), strict=True):
+        held = float((np.abs(value - value.mean()) <= half).mean())
+        figures = [
+            f"{100 * value.mean():.1f}",
+            f"{100 * value.std(ddof=1):.2f}",
+            f"{100 * np.sqrt((error**2).mean()):.2f}",
+            f"{100 * held:.1f}",
+        ]
+        yield f"| {' | '.join([name, metric, *figures])} |", held >= LOWEST
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--groups", type=int, default=500)
@@ -66,7 +90,11 @@ def main() -> int:
     parser.add_argument("--metric", action="append", choices=METRICS)
     parser.add_argument("--cell", action="append", help="`fitted` or `ratio 3`; default: all.")
     parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = arguments()
     fit = fitted(load_records(given.run))
     cells = {f"ratio {r:g}": fit.at(r) for r in RATIOS} | {"fitted": fit}
     metrics = tuple(given.metric or METRICS)
@@ -82,12 +110,9 @@ def main() -> int:
             job = partial(one_group, model, metrics, given.resamples)
             jobs = pool.map(job, numbers, chunksize=5)
             found = np.array(list(track(jobs, name, len(numbers), transient=True)))
-            for metric, (value, error, half) in zip(metrics, found.transpose(1, 2, 0), strict=True):
-                held = float((np.abs(value - value.mean()) <= half).mean())
-                figures = [value.mean(), value.std(ddof=1), np.sqrt((error**2).mean()), held]
-                line = " | ".join(f"{100 * f:.{d}f}" for f, d in zip(figures, (1, 2, 2, 1)))
-                print(f"| {name} | {metric} | {line} |", flush=True)
-                good &= held >= LOWEST
+            for line, enough in lines(metrics, name, found):
+                print(line, flush=True)
+                good &= enough
     print("\nevery cell holds" if good else f"\nBELOW {LOWEST:.0%} COVERAGE")
     return 0 if good else 1
 
