@@ -10,7 +10,9 @@ The truth is the mean score of all data sets of a cell. `product`: percentile in
 weights alone; `pairs`: the naive bootstrap over pairs; `ours`: kapbench.scoring.stats. `wolf` is the
 share of p < 0.05 between two models that are equally good and alike in part of their effects.
 
-Exits with 1 where a coverage of ours is below 93 % or a share of false alarms above 6 %.
+Exits with 1 where a coverage of ours, of one category or of the mean of five, is below 93 % or a
+share of false alarms above 6 %. benchmarks/averages.py asks about means of five on data sets that
+no two groups share.
 """
 
 import argparse
@@ -197,7 +199,8 @@ def cell(
         figures = [f"{100 * s.mean():.1f}" for s in shown]
         extra = [f"{100 * value.std():.2f}", f"{100 * np.sqrt((error**2).mean()):.2f}"]
         line = " | ".join([name, metric, f"{100 * truth:.1f}", *extra, *figures])
-        yield f"| {line} |", bool(held.mean() >= 0.93 and (p < 0.05).mean() <= 0.06)
+        holds = min(held.mean(), held_of_five.mean()) >= 0.93
+        yield f"| {line} |", bool(holds and (p < 0.05).mean() <= 0.06)
 
 
 def _fives(n_sets: int) -> np.ndarray:

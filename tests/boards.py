@@ -40,12 +40,15 @@ def drawn(
     revision: str = "data1",
     supervision: str = "none",
     conditions_on: tuple[str, ...] = (),
+    model_revision: str = "r1",
 ) -> None:
     """Writes an entry and resamples for each model and its mean score."""
     for name, value in models.items():
         rng = np.random.default_rng([len(name), *name.encode()])
         by = value + rng.normal(0, 0.03, len(categories))
-        run = _run(name, by, dataset, categories, revision, supervision, conditions_on)
+        run = _run(
+            name, by, dataset, categories, revision, supervision, conditions_on, model_revision
+        )
         path = folder / entry_path(run)
         made = _resamples(run, by, n_resamples, rng)
         resamples.save(resamples_path(path), made)
@@ -86,12 +89,13 @@ def _run(
     revision: str,
     supervision: str,
     conditions_on: tuple[str, ...],
+    model_revision: str,
 ) -> RunCard:
-    plan = fingerprint(name, dataset, revision)
+    plan = fingerprint(name, dataset, revision, model_revision)
     return RunCard(
         schema_version=1,
         model=ModelCard(
-            name=name, revision="r1", kind="encoder", conditions_on=conditions_on, similarity="dot",
+            name=name, revision=model_revision, kind="encoder", conditions_on=conditions_on, similarity="dot",
             supervision=supervision, trained_on=None,
         ),
         dataset=DatasetCard(
@@ -104,7 +108,7 @@ def _run(
         provenance=Provenance(
             kapbench="0.1.0", scoring=2, python="3.11", packages={"numpy": "2"}, git_commit=None,
             git_dirty=False, platform="Linux", device="cpu", started="2026-01-01T00:00:00+00:00",
-            seconds=1.0, seed=0, records_sha256=fingerprint(name, dataset, revision) * 4,
+            seconds=1.0, seed=0, records_sha256=plan * 4,
         ),
         scores=tuple(row for rule in RULES for row in _scores(rule, by, categories)),
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """`kapbench run`: score a model on a data set, beside the random control."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,7 @@ def run(
         shown[beside.folder] = beside.card
     click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     click.echo(f"run folder: {shown_path(done.folder)}")
+    click.echo(f"pictures: kapbench show {shlex.quote(shown_path(done.folder))} -o pictures")
 
 
 def _without_kap(dataset: "Dataset") -> tuple[str, ...]:

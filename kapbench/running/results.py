@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,11 +106,13 @@ class RunCard(_Card):
         split: str = "all",
     ) -> ScoreRow | None:
         """The row with exactly these keys, or None."""
-        wanted = (rule, metric, alpha, category, average, split)
-        for row in self.scores:
-            if (row.rule, row.metric, row.alpha, row.category, row.average, row.split) == wanted:
-                return row
-        return None
+        return self._by_keys.get((rule, metric, alpha, category, average, split))
+
+    @cached_property
+    def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], ScoreRow]:
+        """The first row of each; a board of many models asks for thousands."""
+        rows = reversed(self.scores)
+        return {(r.rule, r.metric, r.alpha, r.category, r.average, r.split): r for r in rows}
 
 
 def find_runs(root: Path) -> list[Path]:

@@ -94,9 +94,14 @@ class Replicates:
         NaN with fewer than four images, or where more than one resample in a hundred had no score:
         the rest would say too little.
         """
-        n = np.where(self.n_images > 3, self.n_images, np.nan)
         of_pairs = _variance(self.products - 2 * self.sums)
-        by_sums = _variance(2 * self.sums)
+        return self.parted(of_pairs, _variance(2 * self.sums))
+
+    def parted(
+        self, of_pairs: Float64[np.ndarray, "c"], by_sums: Float64[np.ndarray, "c"]
+    ) -> Float64[np.ndarray, "c"]:
+        """Variances from those of `products - 2 * sums` and of `2 * sums`."""
+        n = np.where(self.n_images > 3, self.n_images, np.nan)
         # Draws of one category hold each other down: a pair's noise is in the sums a little less
         # than twice. No image is paired with itself: n − 2 of its n − 1 partners speak for it.
         of_images = np.maximum(by_sums - 2 * (n - 2) / (n - 1) * of_pairs, 0)
@@ -148,14 +153,23 @@ def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interva
     (n − 1) / 2 degrees of freedom, since noise of pairs is told from effects of images by the same
     few images (benchmarks/coverage.py finds 14 to 17 where n is 25), an average Satterthwaite's.
     """
+    return averaged(replicates.value, replicates.variances(), replicates.n_images, weights)
+
+
+def averaged(
+    value: Float64[np.ndarray, "c"],
+    variances: Float64[np.ndarray, "c"],
+    n_images: Int[np.ndarray, "c"],
+    weights: Float[np.ndarray, "c"],
+) -> Interval:
+    """`interval` of scores whose variances are known."""
     chosen = weights > 0
     if not chosen.any():
         return Interval(math.nan, math.nan, math.nan)
-    share = (weights**2 * replicates.variances())[chosen]
-    spread = float((share**2 / ((replicates.n_images[chosen] - 1) / 2)).sum())
+    share = (weights**2 * variances)[chosen]
+    spread = float((share**2 / ((n_images[chosen] - 1) / 2)).sum())
     freedom = float(share.sum()) ** 2 / spread if spread else math.inf
-    value = float((weights * replicates.value)[chosen].sum())
-    return Interval(value, math.sqrt(share.sum()), freedom)
+    return Interval(float((weights * value)[chosen].sum()), math.sqrt(share.sum()), freedom)
 
 
 def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:

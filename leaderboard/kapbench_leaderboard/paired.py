@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.stats import Interval, holm, interval
+from kapbench.scoring.stats import Interval, averaged, holm, interval
 from kapbench_leaderboard.resamples import Resamples
 
 SIGNIFICANT = 0.05
+_MANY = 8  # runs from which covariances are quicker than the differences themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
     none of them could be tested.
     """
     pairs = list(combinations(range(len(runs)), 2))
-    found = [mean_difference(runs[i], runs[j], column) for i, j in pairs]
+    found = every_two(runs, column)
     corrected = holm(np.array([f.p for f in found]))
     rank = [1] * len(runs)
     for (i, j), gap, p in zip(pairs, found, corrected, strict=True):
@@ -66,6 +68,44 @@ def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
             rank[j if gap.value > 0 else i] += 1
     tested = {i for pair, p in zip(pairs, corrected, strict=True) if not np.isnan(p) for i in pair}
     return [r if i in tested or len(runs) == 1 else None for i, r in enumerate(rank)]
+
+
+def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
+    """`mean_difference` of all pairs of runs, in the order of combinations.
+
+    Variances of differences come from covariances: a matrix product for all pairs of many runs.
+
+    Raises:
+        KapbenchError: two runs were not asked the same questions.
+    """
+    pairs = list(combinations(range(len(runs)), 2))
+    for run in runs[1:]:
+        _same(runs[0], run)
+    found = [run.columns[column] for run in runs]
+    if len(runs) < _MANY or any(np.isnan([r.products, r.sums]).any() for r in found):
+        return [mean_difference(runs[i], runs[j], column) for i, j in pairs]
+    of_pairs = _of_differences([r.products - 2 * r.sums for r in found])
+    by_sums = _of_differences([2 * r.sums for r in found])
+    first, weights = found[0], runs[0].weights[column]
+    return [
+        averaged(
+            found[i].value - found[j].value,
+            first.parted(of_pairs[:, i, j], by_sums[:, i, j]),
+            first.n_images,
+            weights,
+        )
+        for i, j in pairs
+    ]
+
+
+def _of_differences(values: Sequence[Float32[np.ndarray, "b c"]]) -> Float64[np.ndarray, "c r r"]:
+    """Variance over resamples of the difference of every two runs."""
+    every = np.stack(values).astype(np.float64)  # r b c
+    every -= every.mean(axis=1, keepdims=True)
+    by = every.transpose(2, 0, 1)
+    covariance = by @ by.transpose(0, 2, 1) / (every.shape[1] - 1)
+    own = np.diagonal(covariance, axis1=1, axis2=2)
+    return np.asarray(np.maximum(own[:, :, None] + own[:, None, :] - 2 * covariance, 0))
 
 
 def mean_difference(first: Resamples, second: Resamples, column: str) -> Interval:

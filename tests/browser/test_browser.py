@@ -46,7 +46,7 @@ def opened(browser, site):
     """Opens a page of the site; fails on any complaint of the console or request elsewhere."""
     complaints, contexts = [], []
 
-    def open_page(path, *, script=True, **options):
+    def open_page(path, *, script=True, root=None, **options):
         context = browser.new_context(java_script_enabled=script, **options)
         contexts.append(context)
         page = context.new_page()
@@ -58,7 +58,7 @@ def opened(browser, site):
         page.on(
             "request", lambda r: None if r.url.startswith("file:") else complaints.append(r.url)
         )
-        page.goto(f"{site}/{path}")
+        page.goto(f"{root or site}/{path}")
         return page
 
     yield open_page
@@ -151,10 +151,55 @@ def test_light_and_dark_are_kept(opened):
     assert dark.evaluate(paper) == page.evaluate(paper)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_narrow_screen_does_not_scroll_sideways(opened, path):
-    page = opened(path, viewport={"width": 360, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A board of many categories and long names."""
+    folder = tmp_path_factory.mktemp("wide")
+    names = ("geoaware.supervised.lite0", "sphere.dinov2-b14.reg", "a_name_without_a_dot_" * 3)
+    drawn(
+        folder / "results",
+        dict.fromkeys(names, 0.6),
+        categories=("aeroplane", "diningtable", "pottedplant", *(f"thing{i}" for i in range(15))),
+    )
+    build(folder / "results", folder / "site")
+    return (folder / "site").as_uri()
+
+
+TOO_WIDE = """
+    [document.documentElement, ...document.querySelectorAll(".scroll, pre")]
+        .filter((box) => box.scrollWidth > box.clientWidth)
+        .map((box) => [box.getAttribute("aria-label"), box.scrollWidth, box.clientWidth])
+"""
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+@pytest.mark.parametrize("width", [320, 360, 768, 820, 1000, 1200])
+@pytest.mark.parametrize("kind", ["usual", "wide"])
+def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
+    paths = (*PAGES, "compare/spair~better~good.html")
+    if kind == "wide":
+        paths = ("index.html", "data/spair.html", "models/sphere.dinov2-b14.reg.html")
+    for path in paths:
+        page = opened(
+            path,
+            script=script,
+            root=wide if kind == "wide" else None,
+            viewport={"width": width, "height": 740},
+        )
+        page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+        assert page.evaluate(TOO_WIDE) == [], path
+
+
+def test_on_a_narrow_screen_each_number_says_what_it_is(opened):
+    page = opened("index.html", viewport={"width": 360, "height": 740})
+    said = page.evaluate(
+        """[...document.querySelectorAll("tbody tr:first-child td")]
+        .map((cell) => getComputedStyle(cell, "::before").content)"""
+    )
+    assert '"KAP@0.10"' in said
+    assert '""' not in said
+    header(page, "KAP@0.10").locator("button").click()
+    assert names(page)[0] == "oracle"
 
 
 @pytest.mark.parametrize("path", PAGES)

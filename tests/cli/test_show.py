@@ -11,7 +11,7 @@ import pytest
 from kapbench.running.results import find_runs, load_card, load_records
 from kapbench_leaderboard.pictures import choice, heat, look
 from kapbench_leaderboard.pictures.again import Sources
-from kapbench_leaderboard.pictures.command import scene_of
+from kapbench_leaderboard.pictures.scenes import Stage, telling
 from kapbench_leaderboard.pictures.subject import Subject
 
 DOTS = Path(__file__).parent / "dots.py"
@@ -77,6 +77,36 @@ class TestOneRun:
         assert "Images are not shown: the picture needs the run&#39;s data set" in text
         assert len(Page(text).alts) == 3
 
+    def test_with_its_model_the_page_shows_what_kap_asks_and_the_features(self, kapbench, greys):
+        text = made(kapbench("show", greys, "-o", "out", *DATA, *GREYS))[0].read_text("utf-8")
+        alts = Page(text).alts
+        asked = [alt for alt in alts if alt.startswith("Similarity over the target: ")]
+        assert len(asked) == 2
+        assert asked[0].removeprefix("Similarity over the target: ").startswith("absent")
+        assert asked[1].endswith("place scores highest") or asked[1].endswith("scores as high")
+        assert "Feature maps of 4 images of dot" in " ".join(alts).replace("spot", "dot")
+
+    def test_without_its_model_the_page_says_why_and_which_command_makes_them(
+        self, kapbench, greys
+    ):
+        text = made(kapbench("show", greys, "-o", "out", *DATA))[0].read_text("utf-8")
+        (pair, number), _ = telling(Subject.load(greys))
+        assert "It is not shown: the picture needs the run&#39;s model" in text
+        assert f"kapbench show greys --pair {pair} --keypoint {number} -o pictures" in text
+        assert "kapbench show --pca --model greys --dataset dots --category" in text
+
+    def test_the_keypoints_that_say_most(self, greys):
+        subject = Subject.load(greys, rules=("kap-v1",))
+        absent, found = telling(subject)
+        rows = subject.records.set_index(["pair_id", "keypoint"])
+        hidden = rows[~rows["target_visible"]]
+        assert not rows.loc[absent, "target_visible"]
+        assert rows.loc[absent, "best@v1"] == hidden["best@v1"].max()
+        assert rows.loc[found, "target_visible"]
+        margin = (rows["inside@v1@0.10"] - rows["outside@v1@0.10"])[rows["target_visible"]]
+        same = margin.loc[[absent[0]]]
+        assert margin.loc[found] == (same.max() if same.max() > 0 else margin.max())
+
     def test_pictures_are_as_wide_as_a_column(self, kapbench, greys):
         files = made(kapbench("show", greys, "-o", "out"))
         assert {size_of(f)[0] for f in files[1:]} == {int(look.COLUMN_IN * look.PNG_DPI)}
@@ -126,8 +156,9 @@ class TestPairs:
         subject = Subject.load(greys, rules=("kap-v1",))
         sources = Sources(f"{DOTS}:Dots", f"{DOTS}:Greys", cache=Path("cache"), device="cpu")
         rows = choice.of_pair(subject.records, "dot:0-1")
+        stage = Stage.of(subject, sources)
         for _, row in rows.iterrows():
-            said = heat.verdict(scene_of(subject, "dot:0-1", int(row["keypoint"]), sources))
+            said = heat.verdict(stage.scene("dot:0-1", int(row["keypoint"])))
             if not row["target_visible"]:
                 assert said.startswith("absent")
             elif row["inside@v1@0.10"] > row["outside@v1@0.10"]:
@@ -140,7 +171,13 @@ class TestSeveral:
     def test_bars_scatter_and_curves(self, kapbench, score, greys):
         score("Colours", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
         files = made(kapbench("show", "runs", "-o", "out"))
-        assert [f.name for f in files] == ["bars.png", "scatter.png", "precision.png", "pck.png"]
+        assert [f.name for f in files] == [
+            "report.html", "bars.png", "scatter.png", "precision.png", "pck.png",
+        ]  # fmt: skip
+        page = Page(files[0].read_text(encoding="utf-8"))
+        assert "KAP over PCK of colours, greys" in page.alts
+        assert len(page.alts) == 4
+        assert all(a.startswith("data:image/") for a in page.addresses)
 
     def test_runs_of_other_pairs_do_not_stand_in_one_picture(self, kapbench, score, greys):
         score("Colours", "--category", "dot")

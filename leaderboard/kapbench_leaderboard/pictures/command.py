@@ -3,28 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
-from kapbench.types import Pair
 from kapbench_leaderboard.board import group, why_apart
 from kapbench_leaderboard.pictures import choice, features, look
-from kapbench_leaderboard.pictures.again import (
-    Sources,
-    dataset_of,
-    find_pair,
-    model_of,
-    similarity_of,
-)
+from kapbench_leaderboard.pictures.again import Sources, dataset_of, find_pair
 from kapbench_leaderboard.pictures.bars import bars_picture
-from kapbench_leaderboard.pictures.circle import check, cut
 from kapbench_leaderboard.pictures.curves import pck_picture, precision_picture
-from kapbench_leaderboard.pictures.heat import Scene, kap_picture
+from kapbench_leaderboard.pictures.heat import kap_picture
 from kapbench_leaderboard.pictures.maps import Row, maps_picture
 from kapbench_leaderboard.pictures.pair import transfers
-from kapbench_leaderboard.pictures.report import report
+from kapbench_leaderboard.pictures.report import report, report_of_several
 from kapbench_leaderboard.pictures.scatter import scatter_picture
+from kapbench_leaderboard.pictures.scenes import Stage
 from kapbench_leaderboard.pictures.subject import Subject, ordered
 
 __all__ = ["Sources", "Subject", "category", "keypoint", "maps", "pair", "run", "several", "worst"]
@@ -44,7 +35,7 @@ def run(
 
 
 def several(subjects: Sequence[Subject], out: Path, how: look.Format) -> list[Path]:
-    """Bars, curves and the scatter of KAP over PCK of runs that may be compared.
+    """A page about runs that may be compared; its bars, curves and scatter as files of their own.
 
     Raises:
         KapbenchError: they saw other pairs, or were scored by other rules.
@@ -59,11 +50,13 @@ def several(subjects: Sequence[Subject], out: Path, how: look.Format) -> list[Pa
             fix="name runs of one data set and one set of pairs, by their folders",
         )
     subjects = ordered(subjects)
+    page = out / REPORT
+    write_atomically(page, report_of_several(subjects))
     with look.styled():
         made = [look.save(bars_picture(subjects), out / f"bars.{how}")]
         if subjects[0].kap is not None and subjects[0].pck is not None:
             made.append(look.save(scatter_picture(subjects), out / f"scatter.{how}"))
-    return [*made, *_curves(subjects, out, how)]
+    return [page, *made, *_curves(subjects, out, how)]
 
 
 def category(
@@ -127,39 +120,12 @@ def keypoint(
     subject: Subject, pair_id: str, number: int, sources: Sources, out: Path, how: look.Format
 ) -> list[Path]:
     """The KAP picture of one keypoint, from the run's model asked again."""
-    scene = scene_of(subject, pair_id, number, sources)
+    choice.of_keypoint(choice.of_pair(subject.records, pair_id), number)  # before a model is loaded
+    scene = Stage.of(subject, sources).scene(pair_id, number)
     with look.styled():
         figure = kap_picture(scene)
     name = look.file_name("kap", pair_id, str(number))
     return [look.save(figure, out / f"{name}.{how}")]
-
-
-def scene_of(subject: Subject, pair_id: str, number: int, sources: Sources) -> Scene:
-    """
-    Raises:
-        KapbenchError: no such pair or keypoint; data or model that are missing or others than the
-            run's.
-    """
-    row = choice.of_keypoint(choice.of_pair(subject.records, pair_id), number)
-    rule = subject.kap_rule
-    alpha = subject.at(rule)
-    dataset = dataset_of(subject.card, sources)
-    found, of_target = find_pair(dataset, subject.card, pair_id)
-    model = model_of(subject.card, sources)
-    similar = similarity_of(model, dataset, found, of_target, rule.geometry, sources)
-    values = similar.values[_place(found, number)]
-    circle = cut(values, similar.grid, found, number, rule, alpha)
-    check(circle, row, rule, alpha)
-    return Scene(
-        subject.card.model.name, found, row, rule, alpha, values, similar.grid, circle,
-        dataset.pixels(found.source), dataset.pixels(found.target),
-    )  # fmt: skip
-
-
-def _place(found: Pair, number: int) -> int:
-    """Which of the pair's maps is that of a keypoint."""
-    shown = np.flatnonzero(found.source.keypoints.visible).tolist()
-    return int(shown.index(number))
 
 
 def maps(

@@ -1,6 +1,5 @@
 """One page about one run: nothing in it is fetched from anywhere."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,22 +14,15 @@ from kapbench_leaderboard import columns, compare, markup
 from kapbench_leaderboard.board import group
 from kapbench_leaderboard.pictures import look
 from kapbench_leaderboard.pictures.again import Sources, dataset_of
+from kapbench_leaderboard.pictures.asides import asides
 from kapbench_leaderboard.pictures.bars import bars_picture
 from kapbench_leaderboard.pictures.choice import of_pair
 from kapbench_leaderboard.pictures.curves import pck_picture, precision_picture
+from kapbench_leaderboard.pictures.inline import Inline, drawing, photograph
 from kapbench_leaderboard.pictures.pair import transfers
+from kapbench_leaderboard.pictures.scatter import scatter_picture
 from kapbench_leaderboard.pictures.subject import Subject
 from kapbench_leaderboard.site.curves import WorstPair, worst_pairs
-
-THUMBNAIL_DPI = 150
-
-
-@dataclass(frozen=True, slots=True)
-class Inline:
-    """A picture inside the page; `url` holds its bytes."""
-
-    url: str
-    alt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +43,9 @@ def report(subject: Subject, sources: Sources, n_worst: int) -> bytes:
             run=subject.card,
             kap=subject.kap,
             pck=subject.pck,
-            tables=_tables(subject),
-            pictures=_pictures(subject),
+            tables=_tables([subject]),
+            pictures=_pictures([subject]),
+            scenes=asides(subject, sources),
             worst=worst,
             absent=absent,
         )
@@ -60,25 +53,43 @@ def report(subject: Subject, sources: Sources, n_worst: int) -> bytes:
     return text.encode()
 
 
-def _tables(subject: Subject) -> list[Markup]:
-    """The run's headline table and its categories, worded as `kapbench compare` words them."""
-    names = [rule.name for rule in (subject.kap, subject.pck) if rule is not None]
-    alphas = [subject.at(rule) for rule in (subject.kap, subject.pck) if rule is not None]
-    groups = group([subject.card], names)
+def report_of_several(subjects: Sequence[Subject]) -> bytes:
+    """A page as UTF-8 about runs of one data set and rules, which may stand in one table."""
+    return (
+        _environment()
+        .get_template("several.html")
+        .render(
+            names=compare.labels([s.card for s in subjects]),
+            data=subjects[0].card.dataset,
+            tables=_tables(subjects),
+            pictures=_pictures(subjects),
+        )
+        .encode()
+    )
+
+
+def _tables(subjects: Sequence[Subject]) -> list[Markup]:
+    """The headline table and the categories, worded as `kapbench compare` words them."""
+    rules = [rule for rule in (subjects[0].kap, subjects[0].pck) if rule is not None]
+    alpha = subjects[0].at(rules[0])
+    groups = group([s.card for s in subjects], [rule.name for rule in rules])
     views: Sequence[columns.View] = ("summary", "category")
-    return [Markup(markup.html(compare.tables(groups, view, alphas[0]))) for view in views]  # noqa: S704  escaped there
+    return [Markup(markup.html(compare.tables(groups, view, alpha))) for view in views]  # noqa: S704  escaped there
 
 
-def _pictures(subject: Subject) -> list[Inline]:
-    name = subject.card.model.name
+def _pictures(subjects: Sequence[Subject]) -> list[Inline]:
+    name = ", ".join(s.card.model.name for s in subjects)
     drawn: list[tuple[Figure, str]] = []
+    first = subjects[0]
     with look.styled():
-        drawn.append((bars_picture([subject]), f"Scores of {name} by category, as in the table"))
-        if subject.kap is not None:
-            drawn.append((precision_picture([subject]), f"Precision over recall of {name}"))
-        if subject.pck is not None:
-            drawn.append((pck_picture([subject]), f"PCK over alpha of {name}"))
-    return [_inline(look.content(f, "svg"), "image/svg+xml", alt) for f, alt in drawn]
+        drawn.append((bars_picture(subjects), f"Scores of {name} by category, as in the table"))
+        if len(subjects) > 1 and first.kap is not None and first.pck is not None:
+            drawn.append((scatter_picture(subjects), f"KAP over PCK of {name}"))
+        if first.kap is not None:
+            drawn.append((precision_picture(subjects), f"Precision over recall of {name}"))
+        if first.pck is not None:
+            drawn.append((pck_picture(subjects), f"PCK over alpha of {name}"))
+    return [drawing(f, alt) for f, alt in drawn]
 
 
 def _worst(subject: Subject, sources: Sources, n: int) -> tuple[list[Bad], str | None]:
@@ -106,11 +117,7 @@ def _thumbnail(
     with look.styled():
         figure = transfers(subject, rows, dataset.pixels(source), dataset.pixels(target))
     alt = f"Pair {bad.pair_id}: {100 * bad.correct:.0f} % of {bad.n} keypoints right"
-    return _inline(look.content(figure, "jpg", THUMBNAIL_DPI), "image/jpeg", alt)
-
-
-def _inline(content: bytes, kind: str, alt: str) -> Inline:
-    return Inline(f"data:{kind};base64,{base64.b64encode(content).decode()}", alt)
+    return photograph(figure, alt)
 
 
 def _environment() -> Environment:

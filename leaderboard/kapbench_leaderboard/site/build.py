@@ -3,53 +3,26 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
-from itertools import combinations
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard import shown
-from kapbench_leaderboard.differences import paired_tables
-from kapbench_leaderboard.entries import records_path
 from kapbench_leaderboard.render import Format, render
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
-from kapbench_leaderboard.site.curves import curves, worst_pairs
+from kapbench_leaderboard.site.links import Links
+from kapbench_leaderboard.site.models import shown_runs
+from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
 from kapbench_leaderboard.site.published import published
-from kapbench_leaderboard.submit.reading import read_records
 
 MARKER = ".kapbench-site"
-MOST_COMPARED = 10  # models of a board that have a page for each pair of them
+# Below these widths a row of a table is a card of its own; a test measures that none is wider.
+NARROW, NARROW_QUOTED, NARROW_DENSE = "50rem", "60rem", "74rem"
+FEW = 9  # columns that stand side by side with horizontal headings
 DOWNLOADS: dict[str, Format] = {"csv": "csv", "json": "json", "tex": "latex"}
 Page = tuple[str, str]  # path below the site, content
-
-
-@dataclass(frozen=True)
-class Links:
-    """Where a page's relative links begin, and the names of pages."""
-
-    root: str
-
-    def model(self, name: str) -> str:
-        return f"{self.root}models/{slug(name)}.html"
-
-    def data(self, name: str) -> str:
-        return f"{self.root}data/{slug(name)}.html"
-
-    def pair(self, board: str, first: str, second: str) -> str:
-        return f"{self.root}compare/{slug(board)}--{slug(first)}--{slug(second)}.html"
-
-    def download(self, board: str, ending: str) -> str:
-        return f"{self.root}downloads/{slug(board)}.{ending}"
-
-
-def slug(name: str) -> str:
-    """A name as a file: letters, digits, dots and dashes stay; two names never meet."""
-    return "".join(
-        c if c.isascii() and (c.isalnum() or c in ".-") else f"_{ord(c):x}_" for c in name
-    )
 
 
 def build(results: Path, out: Path, advance: Callable[[int], None] | None = None) -> int:
@@ -62,6 +35,12 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     found = accepted(results)
     content: dict[str, str] = {}
     for path, text in pages(found, boards(found)):
+        if path in content:
+            raise KapbenchError(
+                f"two pages of one name: {path}",
+                place=results,
+                fix="take one of the two runs out of the results, or report this",
+            )
         content[path] = text
         if advance is not None:
             advance(1)
@@ -71,65 +50,40 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
 
 def pages(found: Sequence[Accepted], made: Sequence[Board]) -> Iterator[Page]:
     environment = _environment()
-    everything = {"boards": made, "views": VIEWS}
+    pairs = list(compared(made))
+    everything = {"boards": made, "views": VIEWS, "n_compared": MOST_COMPARED}
 
     def page(template: str, path: str, **more: object) -> Page:
         links = Links("../" * path.count("/"))
-        text = environment.get_template(template).render(
-            links=links, here=path, **everything, **more
-        )
+        told = {"links": links, "here": path, "narrow": NARROW} | everything | more
+        text = environment.get_template(template).render(told)
         return path, text
 
     yield page("index.html", "index.html", title="kapbench leaderboard")
-    yield page("published.html", "published.html", title="Published numbers", quoted=published())
-    yield page("compare.html", "compare.html", title="Compare two models", pairs=_pairs(made))
+    yield page(
+        "published.html", "published.html", title="Published numbers", quoted=published(),
+        narrow=NARROW_QUOTED,
+    )  # fmt: skip
+    yield page("compare.html", "compare.html", title="Compare two models", pairs=pairs)
     for board in made:
-        yield page("data.html", Links("").data(board.name), title=board.name, board=board)
+        every = [board.summary, *(t for view in board.views.values() for t in view)]
+        yield page(
+            "data.html", Links("").data(board.name), title=board.name, board=board,
+            narrow=NARROW_DENSE if any(len(t.columns) > FEW for t in every) else NARROW,
+        )  # fmt: skip
         for ending, how in DOWNLOADS.items():
-            every = [board.summary, *(t for view in board.views.values() for t in view)]
             yield Links("").download(board.name, ending), render(every, how)
-        for first, second in _compared(board):
-            yield page(
-                "pair.html",
-                Links("").pair(board.name, first.run.model.name, second.run.model.name),
-                title=f"{first.run.model.name} and {second.run.model.name}",
-                board=board,
-                tables=_paired(board, first, second),
-            )
+    for each in pairs:
+        title = " and ".join(each.labels)
+        yield page(
+            "pair.html", each.link(Links("")), title=title, board=each.board, tables=each.tables()
+        )
     for name in sorted({a.run.model.name for a in found}):
-        runs = [_run(a) for a in found if a.run.model.name == name]
+        runs = shown_runs([a for a in found if a.run.model.name == name])
         yield page("model.html", Links("").model(name), title=name, runs=runs)
     static = files("kapbench_leaderboard.site") / "static"
-    for name in ("site.css", "site.js"):
+    for name in ("site.css", "stacked.css", "site.js"):
         yield f"static/{name}", (static / name).read_text(encoding="utf-8")
-
-
-def _run(found: Accepted) -> dict[str, object]:
-    """What a model's page shows of one run; curves only where its records lie beside it."""
-    place = records_path(found.path)
-    drawn: dict[str, object] = {"accepted": found, "curves": [], "worst": []}
-    if place.exists():
-        records = read_records(place, found.run.dataset.categories)
-        drawn |= {"curves": curves(records, found.run), "worst": worst_pairs(records, found.run)}
-    return drawn
-
-
-def _compared(board: Board) -> Iterator[tuple[Accepted, Accepted]]:
-    return combinations(board.leading(MOST_COMPARED), 2)
-
-
-def _pairs(made: Sequence[Board]) -> list[tuple[str, str, str]]:
-    """Data set and names of the two models of every pair that has a page."""
-    return [
-        (board.name, first.run.model.name, second.run.model.name)
-        for board in made
-        for first, second in _compared(board)
-    ]
-
-
-def _paired(board: Board, first: Accepted, second: Accepted) -> list[object]:
-    resamples = {a.run.provenance.records_sha256: a.resamples for a in (first, second)}
-    return list(paired_tables(board.group, resamples))
 
 
 def _environment() -> Environment:
@@ -142,7 +96,7 @@ def _environment() -> Environment:
     )
     made.globals.update(
         number=shown.number, interval=shown.interval, heading=shown.heading, reasons=shown.reasons,
-        notes=shown.notes, marked=shown.marked, rule_text=rule_text,
+        notes=shown.notes, marked=shown.marked, rule_text=rule_text, few=FEW,
     )  # fmt: skip
     return made
 

@@ -1,15 +1,20 @@
 """Points of a model's curves and its worst pairs, from its records."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from pyarrow import ArrowException, parquet
 
+from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 from kapbench.scoring.metrics import kap_samples
+from kapbench.scoring.records import alpha_key
 from kapbench.scoring.rules import KapRule, PckRule, load_rule
 from kapbench_leaderboard.board import shown_rules
+from kapbench_leaderboard.submit.reading import MOST_ROWS
 
 ALPHAS = np.linspace(0.01, 0.2, 39)
 N_POINTS = 101
@@ -37,6 +42,40 @@ class WorstPair:
     error: float  # mean distance as a share of T
 
 
+def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
+    """The columns of a run's records that curves and worst pairs are made of, and no others.
+
+    Raises:
+        KapbenchError: records that lack them, or cannot be read.
+    """
+    names = ["pair_id", "category", "target_visible", "size_px"]
+    for rule in (load_rule(card.name) for card in shown_rules(run)):
+        if isinstance(rule, PckRule):
+            names.append(f"error_px@{_decode_key(rule, run)}")
+        elif isinstance(rule, KapRule):
+            key, at = rule.geometry.key, alpha_key(rule.alphas[0])
+            names += [f"{each}@{key}" for each in ("best", "map_min", "map_max")]
+            names += [f"{side}@{key}@{at}" for side in ("inside", "outside")]
+    try:
+        with parquet.ParquetFile(path, read_dictionary=["pair_id", "category"]) as file:
+            if file.metadata.num_rows > MOST_ROWS:
+                raise _unreadable(f"{file.metadata.num_rows:,} rows", path)
+            records: pd.DataFrame = file.read(names).to_pandas()
+    except (ArrowException, OSError, ValueError) as error:
+        raise _unreadable(str(error), path) from error
+    if lacking := [name for name in names if name not in records]:
+        raise _unreadable(f"no column {lacking[0]}", path)
+    return records
+
+
+def _unreadable(why: str, path: Path) -> KapbenchError:
+    return KapbenchError(f"records cannot be read: {why}", place=path, fix="submit the run again")
+
+
+def _decode_key(rule: PckRule, run: RunCard) -> str:
+    return rule.decode_for(run.model.supervision == "keypoints").key
+
+
 def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
     """PCK over alpha and precision over recall, by the run's best-known rules."""
     rules = {card.metric: load_rule(card.name) for card in shown_rules(run)}
@@ -52,17 +91,17 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
     """Share of mutually visible keypoints within α·T: per point, mean over categories."""
     shares = _relative_error(records, rule, run)
     by = [
-        group.to_numpy()[:, None] < ALPHAS
+        np.searchsorted(np.sort(group.to_numpy()), ALPHAS) / len(group)
         for _, group in shares.groupby(records.loc[shares.index, "category"], observed=True)
     ]
-    values = np.mean([right.mean(axis=0) for right in by], axis=0)
+    values = np.mean(by, axis=0)
     points = np.stack([ALPHAS, values], axis=1)
     about = f"{rule.name}, per point, mean over categories"
     return Curve("PCK over α", "α", "PCK", 0.2, points, about)
 
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
-    key = rule.decode_for(run.model.supervision == "keypoints").key
+    key = _decode_key(rule, run)
     shown = records[records["target_visible"].to_numpy(bool)]
     relative: pd.Series[float] = shown[f"error_px@{key}"] / shown["size_px"]
     return relative
@@ -71,14 +110,13 @@ def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.S
 def precision_curve(records: pd.DataFrame, rule: KapRule, alpha: float) -> Curve:
     """Precision at the first threshold that reaches each recall; equal scores move together."""
     samples = kap_samples(records, rule, alpha)
-    order = np.argsort(-samples.score, kind="stable")
-    score, label = samples.score[order], samples.label[order]
-    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if len(score) else order
-    true = np.cumsum(label)[ends]
-    precision = true / (ends + 1)
-    recall = true / max(int(true[-1]), 1) if len(true) else true
-    at = np.linspace(0, 1, N_POINTS)[1:] if true.any() else np.empty(0)
-    points = np.stack([at, precision[np.searchsorted(recall, at)]], axis=1)
+    positive, negative = (np.sort(samples.score[samples.label == label]) for label in (True, False))
+    n = len(positive)
+    at = np.linspace(0, 1, N_POINTS)[1:] if n else np.empty(0)
+    threshold = positive[::-1][np.searchsorted(np.arange(1, n + 1) / max(n, 1), at)]
+    true = n - np.searchsorted(positive, threshold)
+    false = len(negative) - np.searchsorted(negative, threshold)
+    points = np.stack([at, true / np.maximum(true + false, 1)], axis=1)
     about = f"{rule.name} at α = {alpha:g}, all categories pooled"
     return Curve("Precision over recall", "recall", "precision", 1.0, points, about)
 
@@ -96,15 +134,16 @@ def worst_pairs(
     if rule is None:
         return []
     relative = _relative_error(records, rule, run)
-    pairs = records.loc[relative.index, "pair_id"].astype(str)
-    table = pd.DataFrame({"pair": pairs, "error": relative, "right": relative < rule.alphas[0]})
-    by = table.groupby("pair").agg(
-        n=("error", "size"), right=("right", "mean"), error=("error", "mean")
+    pairs = records.loc[relative.index, "pair_id"].astype("category").cat
+    code, error = pairs.codes.to_numpy(), relative.to_numpy(np.float64)
+    n = np.bincount(code, minlength=len(pairs.categories))
+    counted = np.flatnonzero(n >= FEWEST_POINTS)
+    right, mean = (
+        np.bincount(code, weights, len(n))[counted] / n[counted]
+        for weights in (error < rule.alphas[0], error)
     )
-    by = by[by["n"] >= FEWEST_POINTS].sort_values(["right", "error"], ascending=[True, False])
-    head = by.head(n_worst)
-    columns = (head.index, head["n"].tolist(), head["right"].tolist(), head["error"].tolist())
+    names = pairs.categories.to_numpy(str)[counted]
+    worst = np.lexsort((names, -mean, right))[:n_worst]
     return [
-        WorstPair(str(pair), n, right, error)
-        for pair, n, right, error in zip(*columns, strict=True)
+        WorstPair(str(names[i]), int(n[counted[i]]), float(right[i]), float(mean[i])) for i in worst
     ]

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.site.build import build, slug
+from kapbench_leaderboard.site.build import build
+from kapbench_leaderboard.site.links import Links, slug
 from kapbench_leaderboard.site.published import published
 
 
@@ -180,6 +181,59 @@ def test_the_command(results, tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "no accepted results" in done.output
     assert not Path("other").exists()
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    results, out = tmp_path_factory.mktemp("twice"), tmp_path_factory.mktemp("out") / "site"
+    drawn(results, {"good": 0.6, "better": 0.62})
+    drawn(results, {"good": 0.5}, model_revision="r2")
+    build(results, out)
+    return out
+
+
+class TestTwoRunsOfOneModel:
+    def test_every_two_runs_have_a_page_of_their_own(self, twice):
+        titles = [Page(p).text.partition(" · ")[0] for p in (twice / "compare").iterdir()]
+        assert sorted(t.strip() for t in titles) == [
+            "better and good@r1", "better and good@r2", "good@r1 and good@r2",
+        ]  # fmt: skip
+
+    def test_the_chooser_offers_each(self, twice):
+        chosen = re.findall(r'data-first="([^"]+)" data-second="([^"]+)"',
+                            (twice / "compare.html").read_text())  # fmt: skip
+        assert len(set(chosen)) == 3
+
+    def test_the_models_page_tells_them_apart(self, twice):
+        text = Page(twice / "models" / "good.html").text
+        assert "revision r1" in text
+        assert "revision r2" in text
+        assert "revision" not in Page(twice / "models" / "better.html").text.partition("Licence")[0]
+
+
+def test_two_pages_of_one_name_are_refused(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(Links, "pair", lambda *_: "compare/one.html")
+    with pytest.raises(KapbenchError, match=r"two pages of one name: compare/one.html"):
+        build(results, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_joined_names_can_be_told_apart():
+    links = Links("")
+    assert links.pair("d", "a", "b~c") != links.pair("d", "a~b", "c")
+    assert links.pair("d", "a", "b--c") != links.pair("d", "a--b", "c")
+
+
+def test_a_models_page_has_its_scores_with_intervals(site):
+    text = Page(site / "models" / "poor.html").text
+    assert "Scores by rule" in text
+    assert re.search(r"kap-cvpr24 KAP \d\d\.\d \d\d\.\d–\d\d\.\d", text)
+
+
+def test_who_has_no_page_to_compare_is_said(site):
+    text = Page(site / "compare.html").text
+    assert "the 10 best models" in text
+    assert "the controls have none" in text
 
 
 @pytest.mark.parametrize("names", [("a/b", "a_b"), ("a.b", "a_2e_b"), ("A", "a_41_")])

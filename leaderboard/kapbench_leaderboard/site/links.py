@@ -1,0 +1,32 @@
+"""Where pages lie: names as files, and relative links between them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where a page's relative links begin, and the names of pages.
+
+    A tilde is in no slug: names that are joined by it can be told apart.
+    """
+
+    root: str
+
+    def model(self, name: str) -> str:
+        return f"{self.root}models/{slug(name)}.html"
+
+    def data(self, name: str) -> str:
+        return f"{self.root}data/{slug(name)}.html"
+
+    def pair(self, board: str, first: str, second: str) -> str:
+        return f"{self.root}compare/{slug(board)}~{slug(first)}~{slug(second)}.html"
+
+    def download(self, board: str, ending: str) -> str:
+        return f"{self.root}downloads/{slug(board)}.{ending}"
+
+
+def slug(name: str) -> str:
+    """A name as a file: letters, digits, dots and dashes stay; two names never meet."""
+    return "".join(
+        c if c.isascii() and (c.isalnum() or c in ".-") else f"_{ord(c):x}_" for c in name
+    )

@@ -1,0 +1,62 @@
+"""What a model's page shows of one accepted run."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kapbench.running.results import RuleCard, RunCard
+from kapbench_leaderboard.columns import Cell
+from kapbench_leaderboard.entries import records_path
+from kapbench_leaderboard.site.boards import Accepted
+from kapbench_leaderboard.site.curves import Curve, WorstPair, curves, read_drawn, worst_pairs
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A rule's headline scores; `cells`: by the alphas of all the run's rules, None where the rule
+    has none.
+    """
+
+    rule: RuleCard
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """`again`: the model has another run of this data set. Curves and worst pairs are there where
+    the entry's records lie beside it.
+    """
+
+    accepted: Accepted
+    again: bool
+    alphas: tuple[float, ...]
+    scores: Sequence[Scores]
+    curves: Sequence[Curve]
+    worst: Sequence[WorstPair]
+
+
+def shown_runs(found: Sequence[Accepted]) -> list[Shown]:
+    """Of one model's runs, in their order."""
+    n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in found)
+    out = []
+    for each in found:
+        run, place = each.run, records_path(each.path)
+        drawn: tuple[list[Curve], list[WorstPair]] = [], []
+        if place.exists():
+            records = read_drawn(place, run)
+            drawn = curves(records, run), worst_pairs(records, run)
+        alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
+        again = n_of[run.dataset.name, run.dataset.split] > 1
+        out.append(Shown(each, again, alphas, _scores(run, alphas), *drawn))
+    return out
+
+
+def _scores(run: RunCard, alphas: Sequence[float]) -> list[Scores]:
+    made = [Scores(rule, tuple(_cell(run, rule, a) for a in alphas)) for rule in run.rules]
+    return [row for row in made if any(cell is not None for cell in row.cells)]
+
+
+def _cell(run: RunCard, rule: RuleCard, alpha: float) -> Cell | None:
+    average, over = rule.headline
+    row = run.score(rule.name, rule.metric, alpha, over, average=average)
+    return None if row is None else Cell(row.value, row.low, row.high, row.n, "no score")

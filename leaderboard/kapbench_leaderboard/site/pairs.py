@@ -1,0 +1,46 @@
+"""Which two models of a board have a page, and how it is named."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from kapbench_leaderboard.compare import Table
+from kapbench_leaderboard.differences import paired_tables
+from kapbench_leaderboard.site.boards import Accepted, Board
+from kapbench_leaderboard.site.links import Links
+
+MOST_COMPARED = 10  # models of a board that have a page for each pair of them
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs of a board. `labels`: as its table names them."""
+
+    board: Board
+    first: Accepted
+    second: Accepted
+    labels: tuple[str, str]
+
+    def link(self, links: Links) -> str:
+        """A run is named by its plan too where another of the board has its model's name."""
+        n_of = Counter(card.model.name for card in self.board.group.cards)
+        names = [
+            f"{run.model.name}@{run.plan_hash}" if n_of[run.model.name] > 1 else run.model.name
+            for run in (self.first.run, self.second.run)
+        ]
+        return links.pair(self.board.name, *names)
+
+    def tables(self) -> list[Table]:
+        both = (self.first, self.second)
+        resamples = {a.run.provenance.records_sha256: a.resamples for a in both}
+        return paired_tables(replace(self.board.group, cards=tuple(a.run for a in both)), resamples)
+
+
+def compared(boards: Sequence[Board]) -> Iterator[Compared]:
+    """Every two of each board's best competitors."""
+    for board in boards:
+        labels = {row.card.plan_hash: row.label for row in board.summary.rows}
+        for first, second in combinations(board.leading(MOST_COMPARED), 2):
+            named = labels[first.run.plan_hash], labels[second.run.plan_hash]
+            yield Compared(board, first, second, named)
