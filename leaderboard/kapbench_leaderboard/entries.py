@@ -14,7 +14,8 @@ ADAPTERS = "adapters"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # A file's name below the folder of adapters, with the head of its sha256; and the class in it.
-Adapter = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][\w.-]{0,99}-[0-9a-f]{8}\.py:[A-Za-z_]\w*$")]
+_FILE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}-[0-9a-f]{8}\.py"
+Adapter = Annotated[str, Field(pattern=rf"^{_FILE}:[A-Za-z_][A-Za-z0-9_]{{0,99}}$")]
 Supervision = Literal["none", "viewpoint", "masks", "keypoints", "answer"]
 
 

@@ -42,7 +42,7 @@ def check(path: Path, records: Path | None = None, progress: Progress | None = N
     except KapbenchError as error:
         return [str(error)]
     found = [*wrong_words(entry), *_place(entry, path), *_origin(entry.run), *_rules(entry.run)]
-    found += _adapter(entry, path)
+    found += wrong_adapter(entry, path)
     if found:  # what follows trusts names and rules
         return found
     return [*_recomputed(entry, path, records, progress or Progress())]
@@ -117,16 +117,18 @@ def _rules(run: RunCard) -> Iterator[str]:
                 yield f"rule {card.name} has {field} {mine}, the shipped one {theirs}"
 
 
-def _adapter(entry: Entry, path: Path) -> Iterator[str]:
+def wrong_adapter(entry: Entry, path: Path) -> list[str]:
+    """Whether the adapter that came with an entry is there, and still the same."""
     spec = entries.adapter_spec(path, entry)
     if spec is None:
-        return
+        return []
     file = Path(spec.rpartition(":")[0])
     stamp = file.stem.rpartition("-")[2]
     if not file.is_file() or file.is_symlink():
-        yield f"its adapter is not among {entries.ADAPTERS}: give {file.name} too"
-    elif file_hash(file)[:8] != stamp:
-        yield f"its adapter {file.name} is not the file that was submitted: its sha256 differs"
+        return [f"its adapter is not among {entries.ADAPTERS}: give {file.name} too"]
+    if file_hash(file)[:8] != stamp:
+        return [f"its adapter {file.name} is not the file that was submitted: its sha256 differs"]
+    return []
 
 
 def _asked(run: RunCard, records: pd.DataFrame) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """The plug-in behind `kapbench submit`: what it prints and whether it is content."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
@@ -11,11 +12,12 @@ from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry
 from kapbench_leaderboard.submit import folder, manifest
 from kapbench_leaderboard.submit.attachment import fetched
-from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.check import check, wrong_adapter
 from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
 from kapbench_leaderboard.submit.report import boards, fenced, refused
 
-__all__ = ["TEMPLATE", "adapters", "check_all", "make_manifest", "prepare", "reproduce_text"]
+__all__ = ["TEMPLATE", "adapters", "check_all", "make_manifest", "model_spec", "prepare",
+           "refused_text", "reproduce_text"]  # fmt: skip
 
 
 def check_all(
@@ -63,7 +65,7 @@ def _checked(
     good = not lines
     cards, new, n_same = [], set(), 0
     for path, entry in entries.items():
-        if entry is not None and before.holds(path, entry):
+        if entry is not None and before.holds(path, entry) and not wrong_adapter(entry, path):
             cards.append(entry.run)
             n_same += 1
             continue
@@ -125,12 +127,23 @@ def adapters(paths: Sequence[Path], base: str | None = None) -> list[tuple[str, 
     return found
 
 
+def refused_text(thing: str, findings: Sequence[str]) -> str:
+    return fenced(refused(thing, findings)) + "\n"
+
+
 def make_manifest(folder: Path, to: Path) -> Path:
     """Writes the manifest of a run's data set; returns its path."""
     made = manifest.make(load_card(folder), load_records(folder))
     path = to / made.file_name
     write_atomically(path, (made.model_dump_json(indent=1) + "\n").encode())
     return path
+
+
+def model_spec(path: Path) -> str:
+    """What to load an entry's model by. KapbenchError where nothing installed fits."""
+    from kapbench_leaderboard.submit.reproduce import spec
+
+    return spec(path, load_entry(path))
 
 
 def reproduce_text(
@@ -142,7 +155,7 @@ def reproduce_text(
     device: str = "cpu",
     tolerance: float | None = None,
     records: Path | None = None,
-    weights: Path | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> tuple[str, bool]:
     """A report of a run repeated on `n` pairs, and whether it agrees."""
@@ -150,7 +163,7 @@ def reproduce_text(
 
     found = reproduce(
         path, n, model=model, data_root=data_root, device=device, tolerance=tolerance,
-        records=records, weights=weights, progress=progress,
+        records=records, options=options, progress=progress,
     )  # fmt: skip
     lines = [
         f"{found.n_rows:,} rows of {found.n_pairs:,} pairs run again, tolerance {found.within:g}"

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -79,7 +79,7 @@ def reproduce(
     device: str = "cpu",
     tolerance: float | None = None,
     records: Path | None = None,
-    weights: Path | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Reproduced:
     """
@@ -88,7 +88,7 @@ def reproduce(
         n: Pairs to run again, at least.
         model: A model's name or FILE.py:Class; None: the adapter that came with the entry, else
             what is installed under the run's name or the longest part of it.
-        weights: Of a model that was trained, where none are shipped for the data set.
+        options: Of the model beyond those that the run tells, e.g. weights.
         tolerance: Largest difference; None: 0 where both ran on a CPU, else 1e-3.
 
     Raises:
@@ -105,13 +105,13 @@ def reproduce(
             place=path,
             fix="use the same copy of the data set",
         )
-    options = run.model.options | ({} if weights is None else {"weights": weights})
-    built = _model(model or spec(path, entry), device, data.name, options)
+    given = {**run.model.options, **(options or {})}
+    built = _model(model or spec(path, entry), device, data.name, given)
     if built.revision != run.model.revision:
         raise KapbenchError(
             f"{built.name} is of revision {built.revision} here, the run's was {run.model.revision}",
             place=path,
-            fix="install the adapter and weights of the card's command: --model SPEC, --weights FILE",
+            fix="install the adapter and weights of the card's command: --model SPEC, -o weights=FILE",
         )
     pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
     with tempfile.TemporaryDirectory() as scratch:
@@ -153,7 +153,7 @@ def _model(name: str, device: str, dataset: str, options: dict[str, Any]) -> Mod
     try:
         return load_model(name, device=device, dataset=dataset, **options)
     except KapbenchError as error:
-        fix = f"{error.fix or 'see the card'}; or give --model SPEC, --weights FILE"
+        fix = f"{error.fix or 'see the card'}; or give --model SPEC, -o weights=FILE"
         raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
 
 
