@@ -65,7 +65,7 @@ def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
     assert str(entries.load_entry(path).records.url) == "https://example.org/records.parquet"
     report, good = check_all([path])
     assert not good
-    assert "download them and give --records FILE" in report
+    assert "give --fetch, or download them and give --records FILE" in report
     report, good = check_all([path], records=run / "records.parquet")
     assert good, report
 

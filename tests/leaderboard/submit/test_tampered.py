@@ -133,6 +133,20 @@ def test_a_rule_of_ones_own(entry):
     only(check(entry), "rule kap-mine is not shipped")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("headline", ["category", "horse"]), ("alphas", [0.1]), ("metric", "pck")],
+)
+def test_a_rule_that_says_other_choices_under_its_hash(entry, field, value):
+    edit(entry, lambda c: c["run"]["rules"][0].update({field: value}))
+    only(check(entry), f"rule kap-cvpr24 has {field} ")
+
+
+def test_a_rule_given_twice(entry):
+    edit(entry, lambda c: c["run"]["rules"].append(c["run"]["rules"][0]))
+    only(check(entry), "rule kap-cvpr24 is given twice")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none(entry, value):
     edit(entry, lambda c: headline(c).update(value=value))
@@ -187,12 +201,47 @@ def test_records_that_are_no_parquet(entry):
 
 def test_records_without_the_columns(entry):
     edit_records(entry, lambda rows: rows[["pair_id", "category", "keypoint"]])
-    only(check(entry), "records have not the columns of a run")
+    only(check(entry), "records have not the columns of a run: no source_image")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("best@cvpr24", "high", "best@cvpr24 holds no numbers"),
+        ("error_px@sd-dino", pd.Timestamp(0), "error_px@sd-dino holds no numbers"),
+        ("bonus", 1.0, "bonus is none of them"),
+    ],
+)
+def test_records_with_a_column_that_no_run_has(entry, column, value, said):
+    edit_records(entry, lambda rows: rows.assign(**{column: value}))
+    only(check(entry), f"records have not the columns of a run: {said}")
 
 
 def test_a_wrong_number_of_pairs(entry):
     edit(entry, lambda c: c["run"]["dataset"].update(n_pairs=61))
     only(check(entry), "n_pairs is 61, the data set has 60")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("categories_expected", ["dot", "spot"], "is dot, spot, the data set's dot, ring, spot"),
+        ("n_pairs_expected", 60, "is 60, the data set's 40"),
+        ("licence", "CC0", "is CC0, the data set's none"),
+        ("pairs_hash", "0" * 16, "is 0000000000000000, that of the records' pairs"),
+    ],
+)
+def test_a_part_that_claims_to_be_the_whole(entry, field, value, said):
+    edit(entry, lambda c: c["run"]["dataset"].update({field: value}))
+    only(check(entry), f"{field} {said}")
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"), [([], "no category"), (["dot", "ring"], "dot, ring")]
+)
+def test_records_of_other_categories(entry, categories, said):
+    edit(entry, lambda c: c["run"]["dataset"].update(categories=categories))
+    only(check(entry), f"records are of dot, spot, the run of {said}")
 
 
 def test_another_data_set(entry):
@@ -233,9 +282,43 @@ def test_a_newer_schema(entry):
     only(check(entry), "entry of schema 99, this kapbench reads up to 1")
 
 
-def test_no_json(entry):
-    entry.write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", '{"schema_version": Infinity}', "[" * 100_000], ids=["cut", "infinite", "deep"]
+)
+def test_no_json(entry, content):
+    entry.write_text(content)
     only(check(entry), "not a leaderboard entry")
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "said"),
+    [
+        ("model", {"trained_on": "<script>"}, "trained_on: '<script>' is not a line"),
+        ("model", {"trained_on": "a\nb"}, "trained_on: 'a\\nb' is not a line"),
+        ("model", {"supervision": "<b>"}, "supervision: '<b>' is not a line"),
+        ("model", {"conditions_on": ["<b>"]}, "conditions_on.0: '<b>' is not a line"),
+        ("model", {"options": {"<b>": 1}}, "a key of model.options: '<b>' is not a line"),
+        ("model", {"options": {"a": [float("inf")]}}, "options.a.0: inf is no finite number"),
+        ("dataset", {"licence": "<b>"}, "licence: '<b>' is not a line"),
+        ("provenance", {"kapbench": "<b>"}, "kapbench: '<b>' is not a line"),
+        ("provenance", {"platform": "x" * 300}, "is not a line of at most 200 signs"),
+        ("provenance", {"packages": {"torch": "<b>"}}, "packages.torch: '<b>' is not a line"),
+        ("provenance", {"seconds": -1}, "greater than or equal to 0 at run.provenance.seconds"),
+        ("provenance", {"seed": -1}, "greater than or equal to 0 at run.provenance.seed"),
+    ],
+)
+def test_what_no_text_and_no_number_of_a_run_can_be(entry, part, change, said):
+    edit(entry, lambda c: c["run"][part].update(change))
+    only(check(entry), said)
+
+
+def test_a_card_that_hides_what_the_model_was_trained_with(entry):
+    edit(entry, lambda c: c["run"]["model"].update(supervision="viewpoint and masks"))
+    only(check(entry), "the card's supervision is none, the run's viewpoint and masks")
+    edit(entry, lambda c: c["card"].update(supervision=["masks", "viewpoint"]))
+    assert not any("supervision" in line for line in check(entry))
+    edit(entry, lambda c: c["run"]["model"].update(supervision="a little"))
+    only(check(entry), "model.supervision: 'a little' names none of viewpoint, masks")
 
 
 def test_everything_that_is_wrong_is_said_at_once(entry):
