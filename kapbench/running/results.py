@@ -66,6 +66,7 @@ class Provenance(_Card):
     seconds: float = Field(ge=0)
     seed: int = Field(ge=0)
     records_sha256: str
+    seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
 
 
 class ScoreRow(_Card):

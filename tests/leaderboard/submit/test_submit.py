@@ -1,15 +1,18 @@
 """Submissions from a finished run to a checked entry, by the command line and without."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from submissions import made_by
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
+from kapbench.running.results import load_card
 from kapbench_leaderboard import entries, resamples
 from kapbench_leaderboard.submit.command import check_all
 from kapbench_leaderboard.submit.prepare import prepare, read_card
@@ -34,6 +37,24 @@ def test_three_files_in_their_place(entry, tmp_path):
     assert made.card.title == "My model"
     assert made.run.model.name == "colours"
     assert resamples.load(entries.resamples_path(entry)).key == resamples.key(made.run)
+
+
+def test_seconds_per_image_are_the_runs_unless_the_card_gives_them(
+    run, copied_run, card, entry, tmp_path
+):
+    measured = load_card(run).provenance.seconds_per_image
+    assert measured > 0
+    assert entries.load_entry(entry).card.seconds_per_image == measured
+    card.write_text(card.read_text() + "seconds_per_image = 7\n")
+    path = prepare(copied_run, tmp_path / "others", card)
+    assert entries.load_entry(path).card.seconds_per_image == 7
+
+
+def test_images_out_of_a_cache_are_not_timed(tmp_path):
+    folder = made_by("Colours", tmp_path)
+    assert load_card(folder).provenance.seconds_per_image is not None
+    shutil.rmtree(folder)
+    assert load_card(made_by("Colours", tmp_path)).provenance.seconds_per_image is None
 
 
 def test_the_same_run_again_is_the_same_bytes(run, card, entry, tmp_path):
