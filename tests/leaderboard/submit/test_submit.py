@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from submissions import made_by
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
+from kapbench.running.progress import Progress
 from kapbench.running.results import load_card
 from kapbench_leaderboard import entries, resamples
 from kapbench_leaderboard.submit.command import check_all
@@ -61,6 +63,30 @@ def test_the_same_run_again_is_the_same_bytes(run, card, entry, tmp_path):
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
     prepare(run, tmp_path / "results", card)
     assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
+
+
+class Told(Progress):
+    """Remembers every stage: its name, what it was to do, what it did."""
+
+    def __init__(self):
+        super().__init__()
+        self.stages = []
+
+    @contextmanager
+    def stage(self, name, total):
+        done = []
+        yield done.append
+        self.stages.append((name, total, sum(done)))
+
+
+def test_what_takes_long_says_how_far_it_is(run, card, tmp_path):
+    told = Told()
+    path = prepare(run, tmp_path / "results", card, progress=told)
+    assert check_all([path], progress=told)[1]
+    (resample, check) = told.stages
+    assert resample == ("resample", 1, 1)
+    assert check[0] == "dots/colours"
+    assert check[1] == check[2] > 50
 
 
 def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
