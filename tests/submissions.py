@@ -38,6 +38,11 @@ def made_by(model: str, folder: Path) -> Path:
     return done.folder
 
 
+def only(found: list[str], said: str) -> None:
+    assert found
+    assert any(said in line for line in found), found
+
+
 def edit(entry: Path, change) -> None:
     content = json.loads(entry.read_text())
     change(content)

@@ -39,6 +39,16 @@ RULE = {
     "kapbench_leaderboard.submit.reproduce": (
         *_SPOKEN,
         "kapbench.evaluation",
+        "kapbench.running.progress",
+        "kapbench_leaderboard",
+    ),
+    # Fetches attachments, and says how far it is.
+    "kapbench_leaderboard.submit": (
+        *_SPOKEN,
+        "kapbench.datasets.download",
+        "kapbench.running.progress",
+        "kapbench.running.results",
+        "kapbench.scoring",
         "kapbench_leaderboard",
     ),
     # Asks a run's model again for what records do not hold: where similarity lies, and features.

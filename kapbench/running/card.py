@@ -36,6 +36,7 @@ def make_card(
     records_sha256: str,
     intervals: bool,
     progress: Progress,
+    seconds_per_image: float | None = None,
 ) -> RunCard:
     asks = asked(plan.rules, has_absent=kap_is_defined(dataset))
     with progress.stage("scores and intervals" if intervals else "scores", len(asks)) as advance:
@@ -60,6 +61,7 @@ def make_card(
             seconds=seconds,
             seed=SEED,
             records=records_sha256,
+            seconds_per_image=seconds_per_image,
         ),
         scores=tuple(_row(score) for score in scores),
     )

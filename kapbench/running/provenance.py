@@ -26,7 +26,14 @@ def now() -> str:
 
 
 def provenance(
-    *, scoring: int, device: str, started: str, seconds: float, seed: int, records: str
+    *,
+    scoring: int,
+    device: str,
+    started: str,
+    seconds: float,
+    seed: int,
+    records: str,
+    seconds_per_image: float | None = None,
 ) -> Provenance:
     commit, dirty = _git(Path(__file__).parent)
     return Provenance(
@@ -42,6 +49,7 @@ def provenance(
         seconds=round(seconds, 3),
         seed=seed,
         records_sha256=records,
+        seconds_per_image=seconds_per_image,
     )
 
 

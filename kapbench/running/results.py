@@ -66,9 +66,10 @@ class Provenance(_Card):
     platform: str
     device: str
     started: str
-    seconds: float
-    seed: int
+    seconds: float = Field(ge=0)
+    seed: int = Field(ge=0)
     records_sha256: str
+    seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
 
 
 class ScoreRow(_Card):
@@ -133,7 +134,7 @@ def load_card(folder: Path) -> RunCard:
         raise KapbenchError(
             "no finished run", place=folder, fix="`kapbench list runs` shows finished runs"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
             f"run card cannot be read: {error}", place=path, fix="run again with --force"
         ) from error

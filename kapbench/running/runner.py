@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -109,6 +110,7 @@ def run(
                 model, dataset, plan, records, device=device, started=clock.started,
                 seconds=clock.seconds, records_sha256=file_hash(folder / RECORDS),
                 intervals=intervals, progress=progress,
+                seconds_per_image=getattr(scorer, "seconds_per_image", None),
             )  # fmt: skip
             save_run(folder, card)
         shutil.rmtree(parts.folder, ignore_errors=True)
@@ -191,6 +193,7 @@ def scorer_of(
         return OracleScorer(model, needs), InProcess()
     if not isinstance(model, Encoder):
         return PairModelScorer(model, dataset, needs), InProcess()
+    since = monotonic()
     encoded = encode_images(
         model,
         dataset,
@@ -201,6 +204,8 @@ def scorer_of(
         device=device,
     )
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, device)
+    if encoded.n_encoded and encoded.n_encoded == len(set(encoded.hashes.values())):  # no cache
+        scorer.seconds_per_image = round((monotonic() - since) / encoded.n_encoded, 6)
     return scorer, Processes(workers) if workers > 1 else InProcess()
 
 

@@ -45,6 +45,7 @@ class EncoderScorer:
     similarity: str
     needs: Needs
     device: str = "cpu"
+    seconds_per_image: float | None = None  # from file to features; None: not all were made now
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, pairs: list[Pair]) -> Iterator[Columns]:

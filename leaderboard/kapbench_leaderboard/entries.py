@@ -10,8 +10,12 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 
 SCHEMA_VERSION = 1
+ADAPTERS = "adapters"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# A file's name below the folder of adapters, with the head of its sha256; and the class in it.
+_FILE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}-[0-9a-f]{8}\.py"
+Adapter = Annotated[str, Field(pattern=rf"^{_FILE}:[A-Za-z_][A-Za-z0-9_]{{0,99}}$")]
 Supervision = Literal["none", "viewpoint", "masks", "keypoints", "answer"]
 
 
@@ -36,6 +40,7 @@ class SubmissionCard(_Stored):
     seconds_per_image: float | None = Field(default=None, ge=0)
     command: Line
     notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
+    adapter: Adapter | None = None  # set by `kapbench submit --adapter`
 
 
 class StoredFile(_Stored):
@@ -75,6 +80,17 @@ def resamples_path(entry: Path) -> Path:
     return entry.with_suffix(".safetensors")
 
 
+def adapters_folder(results: Path) -> Path:
+    """Where adapters that were submitted lie: beside the folder of results."""
+    return results.resolve().parent / ADAPTERS
+
+
+def adapter_spec(path: Path, entry: Entry) -> str | None:
+    """FILE.py:Class of the adapter that came with an entry; None: none did."""
+    adapter = entry.card.adapter
+    return None if adapter is None else str(adapters_folder(path.resolve().parents[2]) / adapter)
+
+
 def load_entry(path: Path) -> Entry:
     """
     Raises:
@@ -83,7 +99,7 @@ def load_entry(path: Path) -> Entry:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = int(content["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
             f"not a leaderboard entry: {error}", place=path, fix="make it by `kapbench submit`"
         ) from error

@@ -1,5 +1,6 @@
 """Tables to Markdown, LaTeX (booktabs) and a fragment of HTML."""
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -55,16 +56,20 @@ def _body(
 def _markdown(table: Table) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
-    lines = [*table.head, "", _pipe(["model", *map(heading, table.columns)])]
+    lines = [*map(_words, table.head), "", _pipe(["model", *map(heading, table.columns)])]
     lines.append(_pipe([":--", *["--:"] * len(table.columns)]))
     lines += map(_pipe, body)
-    return "\n".join([*lines, "", *(f"{note}  " for note in notes(table, footnotes)), ""])
+    return "\n".join([*lines, "", *(f"{_words(note)}  " for note in notes(table, footnotes)), ""])
 
 
 def _pipe(cells: Sequence[str]) -> str:
-    # A name is shown as it is: no markup of it may act.
-    safe = (escape(cell, quote=False).replace("|", r"\|").replace("`", r"\`") for cell in cells)
-    return "| " + " | ".join(safe) + " |"
+    return "| " + " | ".join(map(_words, cells)) + " |"
+
+
+def _words(text: str) -> str:
+    """A text for Markdown, shown as it is: no markup, link, picture or mention in it acts."""
+    marked = re.sub(r"([\\`*\[\]|!])", r"\\\1", escape(text, quote=False))
+    return re.sub(r"(?<!\w)@(?=\w)", "@<!-- -->", marked)
 
 
 def _latex(table: Table) -> str:

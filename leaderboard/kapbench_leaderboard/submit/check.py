@@ -1,24 +1,35 @@
 """Whether a submission says of its records what they say themselves. Imports no torch."""
 
-import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.running.results import RunCard
+from kapbench.files import file_hash
+from kapbench.hashing import fingerprint
+from kapbench.running.progress import Progress
+from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.table import asked
 from kapbench_leaderboard import entries
 from kapbench_leaderboard.entries import Entry, load_entry
-from kapbench_leaderboard.submit.manifest import digests, shipped
-from kapbench_leaderboard.submit.reading import read_records, refuse_changed, refuse_large
+from kapbench_leaderboard.submit.expected import wrong_columns
+from kapbench_leaderboard.submit.manifest import Manifest, digests, shipped
+from kapbench_leaderboard.submit.reading import (
+    ENTRY,
+    RECORDS,
+    RESAMPLES,
+    read_records,
+    refuse_changed,
+    refuse_large,
+)
 from kapbench_leaderboard.submit.scores import EXACT, wrong_resamples, wrong_scores
+from kapbench_leaderboard.submit.words import wrong_words
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@-]{0,99}")
 
-
-def check(path: Path, records: Path | None = None) -> list[str]:
+def check(path: Path, records: Path | None = None, progress: Progress | None = None) -> list[str]:
     """Everything that is wrong with a submission, in words; empty: it can be taken.
 
     Args:
@@ -26,61 +37,49 @@ def check(path: Path, records: Path | None = None) -> list[str]:
         records: The records, where the entry names an address for them.
     """
     try:
-        refuse_large(path)
+        refuse_large(path, ENTRY)
         entry = load_entry(path)
     except KapbenchError as error:
         return [str(error)]
-    found = [*_names(entry.run), *_place(entry, path), *_origin(entry.run), *_rules(entry.run)]
+    found = [*wrong_words(entry), *_place(entry, path), *_origin(entry.run), *_rules(entry.run)]
+    found += wrong_adapter(entry, path)
     if found:  # what follows trusts names and rules
         return found
-    return [*_recomputed(entry, path, records)]
+    return [*_recomputed(entry, path, records, progress or Progress())]
 
 
-def _recomputed(entry: Entry, path: Path, elsewhere: Path | None) -> Iterator[str]:
-    place = elsewhere or entries.records_path(path)
+def _recomputed(
+    entry: Entry, path: Path, elsewhere: Path | None, progress: Progress
+) -> Iterator[str]:
+    place, drawn = elsewhere or entries.records_path(path), entries.resamples_path(path)
+    run = entry.run
     if entry.records.url and elsewhere is None:
-        yield (f"records are at {entry.records.url}\n  fix: download them and give --records FILE")
+        yield (
+            f"records are at {entry.records.url}\n"
+            "  fix: give --fetch, or download them and give --records FILE"
+        )
         return
     try:
-        for file, stored in (
-            (place, entry.records),
-            (entries.resamples_path(path), entry.resamples),
-        ):
-            refuse_large(file)
-            refuse_changed(file, stored)
-        if entry.records.sha256 != entry.run.provenance.records_sha256:
+        refuse_large(place, RECORDS)
+        refuse_changed(place, entry.records)
+        refuse_large(drawn, RESAMPLES)
+        refuse_changed(drawn, entry.resamples)
+        if entry.records.sha256 != run.provenance.records_sha256:
             yield "the run was scored from other records than these: their sha256 differ"
             return
-        records = read_records(place, entry.run.dataset.categories)
+        records = read_records(place, run.dataset.categories)
     except KapbenchError as error:
         yield str(error)
         return
-    asked = list(_asked(entry.run, records))
-    yield from asked
-    if asked:  # other questions have other scores
+    wrong = list(_asked(run, records))
+    yield from wrong
+    if wrong:  # other questions have other scores
         return
-    yield from wrong_scores(entry.run, records)
-    yield from wrong_resamples(entry.run, records, entries.resamples_path(path))
-
-
-def _names(run: RunCard) -> Iterator[str]:
-    """Names become file names and headings."""
-    data, model = run.dataset, run.model
-    named = {
-        "model.name": model.name,
-        "model.revision": model.revision,
-        "dataset.name": data.name,
-        "dataset.revision": data.revision,
-        "dataset.split": data.split,
-        **{f"dataset.categories.{i}": c for i, c in enumerate(data.categories)},
-        **{f"rules.{i}": rule.name for i, rule in enumerate(run.rules)},
-        "plan_hash": run.plan_hash,
-    }
-    for field, name in named.items():
-        if ("/" in name and field != "model.name") or ".." in name or name.startswith("/"):
-            yield f"{field}: {name!r} leads to another folder"
-        elif not NAME.fullmatch(name):
-            yield f"{field}: {name!r} holds signs that no name needs"
+    steps = len(asked([load_rule(card.name) for card in run.rules])) + 1
+    with progress.stage(f"{run.dataset.name}/{run.model.name}", steps) as advance:
+        yield from wrong_scores(run, records, advance)
+        yield from wrong_resamples(run, records, drawn)
+        advance(1)
 
 
 def _place(entry: Entry, path: Path) -> Iterator[str]:
@@ -104,11 +103,32 @@ def _origin(run: RunCard) -> Iterator[str]:
 
 
 def _rules(run: RunCard) -> Iterator[str]:
+    for name, count in Counter(card.name for card in run.rules).items():
+        if count > 1:
+            yield f"rule {name} is given twice"
     for card in run.rules:
         if card.name not in rule_names():
             yield f"rule {card.name} is not shipped with kapbench: a board has named rules only"
-        elif load_rule(card.name).hash != card.hash:
-            yield f"rule {card.name} has hash {card.hash}, the shipped one {load_rule(card.name).hash}"
+            continue
+        shipped_rule = load_rule(card.name)
+        for field in RuleCard.model_fields:
+            mine, theirs = getattr(card, field), getattr(shipped_rule, field)
+            if mine != theirs:
+                yield f"rule {card.name} has {field} {mine}, the shipped one {theirs}"
+
+
+def wrong_adapter(entry: Entry, path: Path) -> list[str]:
+    """Whether the adapter that came with an entry is there, and still the same."""
+    spec = entries.adapter_spec(path, entry)
+    if spec is None:
+        return []
+    file = Path(spec.rpartition(":")[0])
+    stamp = file.stem.rpartition("-")[2]
+    if not file.is_file() or file.is_symlink():
+        return [f"its adapter is not among {entries.ADAPTERS}: give {file.name} too"]
+    if file_hash(file)[:8] != stamp:
+        return [f"its adapter {file.name} is not the file that was submitted: its sha256 differs"]
+    return []
 
 
 def _asked(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
@@ -121,11 +141,11 @@ def _asked(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
             "  fix: a maintainer makes one by `kapbench submit --manifest RUN`"
         )
         return
-    try:
-        found = digests(records)
-    except (KeyError, ValueError, TypeError) as error:
-        yield f"records have not the columns of a run: {error}"
+    yield from _whole(data, manifest)
+    if wrong := wrong_columns(run, records):
+        yield f"records have not the columns of a run: {'; '.join(wrong[:10])}"
         return
+    found = digests(records)
     if set(found) != set(data.categories):
         yield f"records are of {', '.join(found)}, the run of {', '.join(data.categories)}"
     for name, mine in found.items():
@@ -142,3 +162,18 @@ def _asked(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
     n_pairs = sum(m.n_pairs for name, m in manifest.categories.items() if name in found)
     if data.n_pairs != n_pairs:
         yield f"n_pairs is {data.n_pairs:,}, the data set has {n_pairs:,} in these categories"
+    pairs = fingerprint(records["pair_id"].astype(str).unique().tolist())
+    if data.pairs_hash != pairs:
+        yield f"pairs_hash is {data.pairs_hash}, that of the records' pairs {pairs}"
+
+
+def _whole(data: DatasetCard, manifest: Manifest) -> Iterator[str]:
+    """What a run says of the whole split: whether it is complete follows from it."""
+    for field in ("licence", "categories_expected", "n_pairs_expected"):
+        mine, theirs = getattr(data, field), getattr(manifest, field)
+        if mine != theirs:
+            yield f"{field} is {_shown(mine)}, the data set's {_shown(theirs)}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

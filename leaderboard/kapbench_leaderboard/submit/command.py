@@ -1,55 +1,135 @@
 """The plug-in behind `kapbench submit`: what it prints and whether it is content."""
 
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
+from kapbench.running.progress import Progress
 from kapbench.running.results import load_card, load_records
-from kapbench_leaderboard.board import group
-from kapbench_leaderboard.compare import tables
-from kapbench_leaderboard.entries import find_entries, load_entry
+from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry
 from kapbench_leaderboard.entry_runs import entry_runs
-from kapbench_leaderboard.render import render
-from kapbench_leaderboard.submit import manifest
-from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit import folder, manifest
+from kapbench_leaderboard.submit.attachment import fetched
+from kapbench_leaderboard.submit.check import check, wrong_adapter
 from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
+from kapbench_leaderboard.submit.report import boards, fenced, refused
 
-__all__ = ["TEMPLATE", "check_all", "entry_runs", "make_manifest", "prepare", "reproduce_text"]
+__all__ = ["TEMPLATE", "adapters", "check_all", "entry_runs", "make_manifest", "model_spec", "prepare",
+           "refused_text", "reproduce_text"]  # fmt: skip
 
 
 def check_all(
-    paths: Sequence[Path], base: str | None = None, records: Path | None = None
+    paths: Sequence[Path],
+    base: str | None = None,
+    records: Path | None = None,
+    *,
+    fetch: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[str, bool]:
     """A report of entries, or of all below folders, and whether everything is in order.
 
     Args:
-        base: A git revision whose results may not be changed.
+        base: A git revision whose results may not be changed; what it has is not checked again.
+        records: The records of the one entry that is given.
+        fetch: Get records that lie elsewhere from where their entry says.
 
     Raises:
         KapbenchError: a path without entries, or no git repository to compare with.
     """
-    lines: list[str] = []
-    good = True
+    if records is not None and (len(paths) != 1 or paths[0].suffix != ".json"):
+        raise KapbenchError(
+            "records are of one entry", place=records, fix="give that entry's .json alone"
+        )
+    parts, good = [], True
     for root in paths:
-        entries = [root] if root.suffix == ".json" else find_entries(root)
-        if not entries:
-            raise KapbenchError(
-                "no entries", place=root, fix="give an entry's .json or a folder of results"
-            )
-        for changed in _changed(root, base) if base else ():
-            good = False
-            lines.append(f"REFUSED  {changed}: accepted results are never changed, only added to")
-        for path in entries:
-            found = check(path, records)
-            good &= not found
-            lines.append(f"{'REFUSED ' if found else 'in order'}  {path}")
-            lines += [f"  - {finding.replace(chr(10), chr(10) + '    ')}" for finding in found]
-        if good:
-            cards = [load_entry(path).run for path in entries]
-            lines += ["", render(tables(group(cards)), "markdown")]
-    return "\n".join(lines) + "\n", good
+        report, fine = _checked(root, base, records, fetch, progress or Progress())
+        parts.append(report)
+        good &= fine
+    return "\n".join(parts), good
+
+
+def _checked(
+    root: Path, base: str | None, records: Path | None, fetch: bool, progress: Progress
+) -> tuple[str, bool]:
+    entries = {path: _loaded(path) for path in folder.entries_at(root)}
+    before = folder.accepted(root, base) if base else folder.NOTHING
+    lines = [
+        line
+        for changed in before.changed
+        for line in refused(changed, ["accepted results are never changed, only added to"])
+    ]
+    for stranger in folder.strangers(root, entries):
+        lines += refused(stranger, [])
+    good = not lines
+    cards, new, n_same = [], set(), 0
+    for path, entry in entries.items():
+        if entry is not None and before.holds(path, entry) and not wrong_adapter(entry, path):
+            cards.append(entry.run)
+            n_same += 1
+            continue
+        found = _found(path, entry, records, fetch, progress)
+        lines += refused(path, found) if found else [f"in order  {path}"]
+        good &= not found
+        if not found and entry is not None:
+            cards.append(entry.run)
+            new.add(entry.run.plan_hash)
+    if n_same:
+        lines.append(f"accepted  {n_same} more, unchanged since {base}")
+    return f"{fenced(lines)}\n\n{boards(cards, new)}", good
+
+
+def _loaded(path: Path) -> Entry | None:
+    try:
+        return load_entry(path)
+    except KapbenchError:
+        return None  # the check says why
+
+
+def _found(
+    path: Path, entry: Entry | None, records: Path | None, fetch: bool, progress: Progress
+) -> list[str]:
+    """All that is wrong with an entry, whatever it does to the check."""
+    try:
+        with _records(entry, records, fetch, progress) as place:
+            return check(path, place, progress)
+    except KapbenchError as error:
+        return [str(error)]
+    except Exception as error:  # noqa: BLE001 - one entry must not hide what is said of the others
+        return [f"the check itself fails on it: {type(error).__name__}: {error}"]
+
+
+@contextmanager
+def _records(
+    entry: Entry | None, given: Path | None, fetch: bool, progress: Progress
+) -> Iterator[Path | None]:
+    if entry is None or given is not None or not fetch or entry.records.url is None:
+        yield given
+        return
+    with fetched(entry.records, progress) as path:
+        yield path
+
+
+def adapters(paths: Sequence[Path], base: str | None = None) -> list[tuple[str, Entry]]:
+    """FILE.py:Class of every adapter that came with an entry, less what a git revision has.
+
+    Raises:
+        KapbenchError: an entry that cannot be read, or no git repository to compare with.
+    """
+    found = []
+    for root in paths:
+        before = folder.accepted(root, base) if base else folder.NOTHING
+        for path in folder.entries_at(root):
+            entry = load_entry(path)
+            if (spec := adapter_spec(path, entry)) and not before.holds(path, entry):
+                found.append((spec, entry))
+    return found
+
+
+def refused_text(thing: str, findings: Sequence[str]) -> str:
+    return fenced(refused(thing, findings)) + "\n"
 
 
 def make_manifest(folder: Path, to: Path) -> Path:
@@ -58,6 +138,13 @@ def make_manifest(folder: Path, to: Path) -> Path:
     path = to / made.file_name
     write_atomically(path, (made.model_dump_json(indent=1) + "\n").encode())
     return path
+
+
+def model_spec(path: Path) -> str:
+    """What to load an entry's model by. KapbenchError where nothing installed fits."""
+    from kapbench_leaderboard.submit.reproduce import spec
+
+    return spec(path, load_entry(path))
 
 
 def reproduce_text(
@@ -69,13 +156,15 @@ def reproduce_text(
     device: str = "cpu",
     tolerance: float | None = None,
     records: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[str, bool]:
     """A report of a run repeated on `n` pairs, and whether it agrees."""
     from kapbench_leaderboard.submit.reproduce import reproduce
 
     found = reproduce(
         path, n, model=model, data_root=data_root, device=device, tolerance=tolerance,
-        records=records,
+        records=records, options=options, progress=progress,
     )  # fmt: skip
     lines = [
         f"{found.n_rows:,} rows of {found.n_pairs:,} pairs run again, tolerance {found.within:g}"
@@ -84,18 +173,3 @@ def reproduce_text(
     lines += [f"  {column}: differs by up to {gap:.3g}" for column, gap in worst[:10]]
     lines.append("agrees" if found.agrees else "DOES NOT AGREE")
     return "\n".join(lines) + "\n", found.agrees
-
-
-def _changed(root: Path, base: str) -> list[str]:
-    """Files below `root` that are in `base` and are not what they were."""
-    command = ["git", "-C", str(root if root.is_dir() else root.parent), "diff", "--name-status",
-               "--no-renames", base, "--", "."]  # fmt: skip
-    try:
-        # The revision comes from the maintainer's command line; no shell sees it.
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        raise KapbenchError(
-            f"cannot compare with git revision {base!r}", place=root, fix="fetch it first"
-        ) from error
-    lines = (line.split("\t") for line in found.stdout.splitlines())
-    return [name for status, name in lines if status != "A"]

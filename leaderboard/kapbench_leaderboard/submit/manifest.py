@@ -34,6 +34,9 @@ class Manifest(BaseModel):
     name: str
     revision: str
     split: str
+    licence: str
+    categories_expected: tuple[str, ...]  # of the whole split, present or not
+    n_pairs_expected: int
     categories: dict[str, CategoryManifest]
 
     @property
@@ -62,8 +65,10 @@ def make(run: RunCard, records: pd.DataFrame) -> Manifest:
     """From a run that is known to be right, as the controls' are."""
     data = run.dataset
     return Manifest(
-        name=data.name, revision=data.revision, split=data.split, categories=digests(records)
-    )
+        name=data.name, revision=data.revision, split=data.split, licence=data.licence,
+        categories_expected=data.categories_expected, n_pairs_expected=data.n_pairs_expected,
+        categories=digests(records),
+    )  # fmt: skip
 
 
 @cache

@@ -1,12 +1,15 @@
 """A finished run and what its authors say of it, to the three files of a submission."""
 
+import re
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash, write_atomically
+from kapbench.running.progress import Progress
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records
 from kapbench_leaderboard import resamples
 from kapbench_leaderboard.entries import (
@@ -14,12 +17,14 @@ from kapbench_leaderboard.entries import (
     Entry,
     StoredFile,
     SubmissionCard,
+    adapters_folder,
     entry_path,
     records_path,
     resamples_path,
 )
 from kapbench_leaderboard.submit.reading import MEBI
 
+ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
 TEMPLATE = '''# What a run cannot know of its model.
 # kapbench submit RUN --to leaderboard/results --card card.toml
@@ -34,7 +39,7 @@ supervision = ["none"]            # any of "none", "viewpoint", "masks", "keypoi
 training_data = "none beyond the backbone's"
 input_px = 840                    # longer side of what the network sees
 n_parameters = 86000000
-# seconds_per_image = 0.05
+# seconds_per_image = 0.05        # left out: what the run took to encode one, where it did
 command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
 # notes = "what a reader must know"
 '''  # fmt: skip
@@ -62,15 +67,25 @@ def read_card(path: Path) -> SubmissionCard:
         ) from error
 
 
-def prepare(folder: Path, to: Path, card: Path, records_url: str | None = None) -> Path:
+def prepare(
+    folder: Path,
+    to: Path,
+    card: Path,
+    records_url: str | None = None,
+    adapter: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
     """Writes a run's entry, records and resamples below `to`; returns the entry's path.
+
+    Args:
+        adapter: FILE.py:Class, to be kept beside `to` under the model's name.
 
     Raises:
         KapbenchError: a run that cannot be taken, a card that is not complete, an entry that is
             there with other content, or records that are too large to lie beside it.
     """
     run, records = load_card(folder), load_records(folder)
-    about = read_card(card)
+    about = _card(card, run, adapter, to)
     _refuse(run, folder)
     path = to / entry_path(run)
     source = folder / RECORDS
@@ -80,7 +95,9 @@ def prepare(folder: Path, to: Path, card: Path, records_url: str | None = None) 
             place=source,
             fix="upload the file and give its address: --records-url https://...",
         )
-    resamples.save(resamples_path(path), resamples.make(records, run))
+    with (progress or Progress()).stage("resample", 1) as advance:
+        resamples.save(resamples_path(path), resamples.make(records, run))
+        advance(1)
     if records_url is None:
         write_atomically(records_path(path), source.read_bytes())
     entry = Entry.model_validate({
@@ -99,6 +116,40 @@ def prepare(folder: Path, to: Path, card: Path, records_url: str | None = None) 
         )
     write_atomically(path, content)
     return path
+
+
+def _card(path: Path, run: RunCard, adapter: str | None, to: Path) -> SubmissionCard:
+    """The authors' card with what is known without them."""
+    found = read_card(path)
+    known: dict[str, object] = {}
+    if adapter is not None:
+        known["adapter"] = _kept(adapter, run.model.name, to)
+    if found.seconds_per_image is None:
+        known["seconds_per_image"] = run.provenance.seconds_per_image
+    return SubmissionCard.model_validate(found.model_dump() | known)
+
+
+def _kept(adapter: str, model: str, to: Path) -> str:
+    """Copies an adapter to a name that no other content has; returns what the card says of it."""
+    source, _, attribute = adapter.rpartition(":")
+    try:
+        content = Path(source).read_bytes()
+    except OSError as error:
+        raise KapbenchError(
+            f"adapter cannot be read: {error.strerror or error}",
+            place=adapter,
+            fix="give --adapter FILE.py:Class, or leave it out",
+        ) from error
+    if len(content) > ADAPTER_BYTES:
+        raise KapbenchError(
+            f"adapter of {len(content) / 1024:,.0f} KiB, at most {ADAPTER_BYTES // 1024} are taken",
+            place=source,
+            fix="leave --adapter out, and say in the card where your code is",
+        )
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", model)[:80]
+    name = f"{stem}-{sha256(content).hexdigest()[:8]}.py"
+    write_atomically(adapters_folder(to) / name, content)
+    return f"{name}:{attribute}"
 
 
 def _refuse(run: RunCard, folder: Path) -> None:

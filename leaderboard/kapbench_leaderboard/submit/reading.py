@@ -1,5 +1,8 @@
 """Files of a stranger: sizes first, then content, nothing that could run."""
 
+import stat
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,25 +14,31 @@ from kapbench.scoring.records import typed
 from kapbench_leaderboard.entries import StoredFile
 
 MEBI = 2**20
-MOST_BYTES = {".json": 5 * MEBI, ".parquet": 50 * MEBI, ".safetensors": 20 * MEBI}
+ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
+MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
 MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
-def refuse_large(path: Path) -> None:
+def refuse_large(path: Path, kind: str) -> None:
     """
+    Args:
+        kind: The ending that a file of this purpose has; the path's own may be another.
+
     Raises:
         KapbenchError: no such file, or more bytes than a submission needs. It is not opened.
     """
     try:
-        n_bytes = path.stat().st_size
+        about = path.stat()
     except OSError as error:
         raise KapbenchError(
             "file missing", place=path, fix="`kapbench submit RUN --to FOLDER` writes all three"
         ) from error
-    most = MOST_BYTES[path.suffix]
-    if n_bytes > most:
+    if not stat.S_ISREG(about.st_mode):
+        raise KapbenchError("not a file", place=path, fix="give the file itself")
+    most = MOST_BYTES[kind]
+    if about.st_size > most:
         raise KapbenchError(
-            f"file of {n_bytes / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
+            f"file of {about.st_size / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
             place=path,
             fix="submit one run a file; keep large records elsewhere: --records-url",
         )
@@ -51,7 +60,7 @@ def refuse_changed(path: Path, stored: StoredFile) -> None:
 def read_records(path: Path, categories: tuple[str, ...]) -> pd.DataFrame:
     """
     Raises:
-        KapbenchError: no parquet, or larger inside than any run is.
+        KapbenchError: no parquet, larger inside than any run is, or of other categories.
     """
     try:
         about = parquet.read_metadata(path)
@@ -61,8 +70,28 @@ def read_records(path: Path, categories: tuple[str, ...]) -> pd.DataFrame:
                 place=path,
                 fix="submit the records.parquet of one run",
             )
-        return typed(pd.read_parquet(path), categories)
+        twice = [n for n, count in Counter(parquet.read_schema(path).names).items() if count > 1]
+        if twice:
+            raise KapbenchError(
+                f"records with two columns named {', '.join(twice)}",
+                place=path,
+                fix="submit the records.parquet of one run",
+            )
+        raw = pd.read_parquet(path)
+        found = sorted(set(raw["category"].astype(str)))
+        # A category that the card has not would be lost in the conversion.
+        if not set(found) <= set(categories):
+            raise KapbenchError(
+                f"records are of {_listed(found)}, the run of {_listed(categories)}",
+                place=path,
+                fix="submit the card and the records of one run",
+            )
+        return typed(raw, categories)
     except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise KapbenchError(
             f"records cannot be read: {error}", place=path, fix="submit the run again"
         ) from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no category"

@@ -2,20 +2,22 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate, load_dataset, load_model
-from kapbench.protocols import Dataset
+from kapbench.protocols import Dataset, Model
+from kapbench.registry import names
+from kapbench.running.progress import Progress
 from kapbench.types import Pair, View
-from kapbench_leaderboard.entries import load_entry, records_path
-from kapbench_leaderboard.submit.reading import read_records, refuse_changed, refuse_large
+from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry, records_path
+from kapbench_leaderboard.submit.reading import RECORDS, read_records, refuse_changed, refuse_large
 
 ACROSS_DEVICES = 1e-3
 
@@ -77,12 +79,16 @@ def reproduce(
     device: str = "cpu",
     tolerance: float | None = None,
     records: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Reproduced:
     """
     Args:
         path: The entry.
         n: Pairs to run again, at least.
-        model: Where the adapter is, if it is not installed: FILE.py:Class.
+        model: A model's name or FILE.py:Class; None: the adapter that came with the entry, else
+            what is installed under the run's name or the longest part of it.
+        options: Of the model beyond those that the run tells, e.g. weights.
         tolerance: Largest difference; None: 0 where both ran on a CPU, else 1e-3.
 
     Raises:
@@ -90,7 +96,7 @@ def reproduce(
     """
     entry = load_entry(path)
     run, place = entry.run, records or records_path(path)
-    refuse_large(place)
+    refuse_large(place, RECORDS)
     refuse_changed(place, entry.records)
     data = _dataset(run.dataset.name, run.dataset.split, data_root)
     if data.revision != run.dataset.revision:
@@ -99,14 +105,13 @@ def reproduce(
             place=path,
             fix="use the same copy of the data set",
         )
-    built = load_model(
-        model or run.model.name, device=device, dataset=data.name, **run.model.options
-    )
+    given = {**run.model.options, **(options or {})}
+    built = _model(model or spec(path, entry), device, data.name, given)
     if built.revision != run.model.revision:
         raise KapbenchError(
             f"{built.name} is of revision {built.revision} here, the run's was {run.model.revision}",
             place=path,
-            fix="install the adapter and weights that the entry's card names; give --model",
+            fix="install the adapter and weights of the card's command: --model SPEC, -o weights=FILE",
         )
     pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,11 +121,40 @@ def reproduce(
             rule=[rule.name for rule in run.rules],
             runs=Path(scratch),
             device=device,
+            progress=progress,
         ).records
     stored = read_records(place, run.dataset.categories)
     if tolerance is None:
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
     return Reproduced(len(pairs), len(again), tolerance, differences(stored, again))
+
+
+def spec(path: Path, entry: Entry) -> str:
+    """What to load the model of an entry by: names of composed models add a part to their spec's.
+
+    Raises:
+        KapbenchError: nothing installed has a part of the model's name.
+    """
+    if own := adapter_spec(path, entry):
+        return own
+    name, known = entry.run.model.name, names("models")
+    parts = name.split(".")
+    for n in range(len(parts), 0, -1):
+        if (found := ".".join(parts[:n])) in known:
+            return found
+    raise KapbenchError(
+        f"no installed model is called {name}, or by the beginning of that",
+        place=path,
+        fix=f"give --model, as in the card's command: {entry.card.command}",
+    )
+
+
+def _model(name: str, device: str, dataset: str, options: dict[str, Any]) -> Model:
+    try:
+        return load_model(name, device=device, dataset=dataset, **options)
+    except KapbenchError as error:
+        fix = f"{error.fix or 'see the card'}; or give --model SPEC, -o weights=FILE"
+        raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
 
 
 def _dataset(name: str, split: str, root: Path | None) -> Dataset:

@@ -1,7 +1,7 @@
 """Scores, intervals and resamples of a submission, taken again from its records."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ MOST = 10
 Key = tuple[str, str, str, float, str, str]
 
 
-def wrong_scores(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
+def wrong_scores(
+    run: RunCard, records: pd.DataFrame, advance: Callable[[int], None] | None = None
+) -> Iterator[str]:
     """Every score that differs from what the records give, the first ten spelt out."""
     try:
         again = score_table(
@@ -27,6 +29,7 @@ def wrong_scores(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
             [load_rule(card.name) for card in run.rules],
             supervised=run.model.supervision == "keypoints",
             resampling=Resampling.of(records, seed=run.provenance.seed),
+            advance=advance,
         )
     except (KeyError, ValueError, TypeError) as error:
         yield f"records have not the columns that the rules need: {error}"

@@ -4,13 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from submissions import DOTS, dots, edit_records
+from submissions import DOTS, dots, edit, edit_records
 
 from kapbench import evaluation
 from kapbench.errors import KapbenchError
 from kapbench.running.results import load_records
+from kapbench_leaderboard.entries import load_entry
 from kapbench_leaderboard.submit import reproduce as reproducing
-from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce
+from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,46 @@ def test_a_model_of_another_revision_is_refused(entry):
     entry.write_text(json.dumps(content))
     with pytest.raises(KapbenchError, match="of revision 1 here, the run's was 2"):
         again(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sphere.lite0", "sphere"),
+        ("geoaware.zeroshot.lite0", "geoaware.zeroshot"),
+        ("lite0", "lite0"),
+    ],
+)
+def test_a_composed_name_leads_to_what_is_installed(entry, name, expected):
+    edit(entry, lambda c: c["run"]["model"].update(name=name))
+    assert spec(entry, load_entry(entry)) == expected
+
+
+def test_a_name_that_leads_nowhere_asks_for_the_model(entry):
+    with pytest.raises(KapbenchError, match="no installed model is called colours") as caught:
+        reproduce(entry, 12)
+    assert (
+        "give --model, as in the card's command: kapbench run --model my_adapter"
+        in caught.value.fix
+    )
+
+
+def test_a_composed_model_is_run_again(entry, monkeypatch):
+    """Found by the head of its name, given an option more, refused by what is left to differ."""
+    edit(entry, lambda c: c["run"]["model"].update(name="sphere.lite0"))
+    asked = []
+
+    def load(name, **options):
+        asked.append((name, options))
+        raise KapbenchError("no weights", fix="train some")
+
+    monkeypatch.setattr(reproducing, "load_model", load)
+    with pytest.raises(KapbenchError, match="no weights") as caught:
+        reproduce(entry, 12, options={"weights": "w.safetensors"})
+    ((name, options),) = asked
+    assert name == "sphere"
+    assert options["weights"] == "w.safetensors"
+    assert caught.value.fix == "train some; or give --model SPEC, -o weights=FILE"
 
 
 def test_pairs_are_chosen_by_hash_and_by_whole_targets():

@@ -1,15 +1,20 @@
 """Submissions from a finished run to a checked entry, by the command line and without."""
 
 import json
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from submissions import made_by
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
+from kapbench.running.progress import Progress
+from kapbench.running.results import load_card
 from kapbench_leaderboard import entries, resamples
 from kapbench_leaderboard.submit.command import check_all
 from kapbench_leaderboard.submit.prepare import prepare, read_card
@@ -36,10 +41,52 @@ def test_three_files_in_their_place(entry, tmp_path):
     assert resamples.load(entries.resamples_path(entry)).key == resamples.key(made.run)
 
 
+def test_seconds_per_image_are_the_runs_unless_the_card_gives_them(
+    run, copied_run, card, entry, tmp_path
+):
+    measured = load_card(run).provenance.seconds_per_image
+    assert measured > 0
+    assert entries.load_entry(entry).card.seconds_per_image == measured
+    card.write_text(card.read_text() + "seconds_per_image = 7\n")
+    path = prepare(copied_run, tmp_path / "others", card)
+    assert entries.load_entry(path).card.seconds_per_image == 7
+
+
+def test_images_out_of_a_cache_are_not_timed(tmp_path):
+    folder = made_by("Colours", tmp_path)
+    assert load_card(folder).provenance.seconds_per_image is not None
+    shutil.rmtree(folder)
+    assert load_card(made_by("Colours", tmp_path)).provenance.seconds_per_image is None
+
+
 def test_the_same_run_again_is_the_same_bytes(run, card, entry, tmp_path):
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
     prepare(run, tmp_path / "results", card)
     assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
+
+
+class Told(Progress):
+    """Remembers every stage: its name, what it was to do, what it did."""
+
+    def __init__(self):
+        super().__init__()
+        self.stages = []
+
+    @contextmanager
+    def stage(self, name, total):
+        done = []
+        yield done.append
+        self.stages.append((name, total, sum(done)))
+
+
+def test_what_takes_long_says_how_far_it_is(run, card, tmp_path):
+    told = Told()
+    path = prepare(run, tmp_path / "results", card, progress=told)
+    assert check_all([path], progress=told)[1]
+    (resample, check) = told.stages
+    assert resample == ("resample", 1, 1)
+    assert check[0] == "dots/colours"
+    assert check[1] == check[2] > 50
 
 
 def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
@@ -65,7 +112,7 @@ def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
     assert str(entries.load_entry(path).records.url) == "https://example.org/records.parquet"
     report, good = check_all([path])
     assert not good
-    assert "download them and give --records FILE" in report
+    assert "give --fetch, or download them and give --records FILE" in report
     report, good = check_all([path], records=run / "records.parquet")
     assert good, report
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from submissions import edit, edit_records, replace_records
+from submissions import edit, edit_records, only, replace_records
 
 from kapbench.files import file_hash
 from kapbench.running.results import RECORDS
@@ -22,11 +22,6 @@ def headline(content):
         if (r["metric"], r["alpha"], r["split"], r["category"]) == ("kap", 0.1, "all", "mean")
     ]  # fmt: skip
     return row
-
-
-def only(found: list[str], said: str) -> None:
-    assert found
-    assert any(said in line for line in found), found
 
 
 def test_an_honest_one_is_taken(entry):
@@ -133,6 +128,20 @@ def test_a_rule_of_ones_own(entry):
     only(check(entry), "rule kap-mine is not shipped")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("headline", ["category", "horse"]), ("alphas", [0.1]), ("metric", "pck")],
+)
+def test_a_rule_that_says_other_choices_under_its_hash(entry, field, value):
+    edit(entry, lambda c: c["run"]["rules"][0].update({field: value}))
+    only(check(entry), f"rule kap-cvpr24 has {field} ")
+
+
+def test_a_rule_given_twice(entry):
+    edit(entry, lambda c: c["run"]["rules"].append(c["run"]["rules"][0]))
+    only(check(entry), "rule kap-cvpr24 is given twice")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none(entry, value):
     edit(entry, lambda c: headline(c).update(value=value))
@@ -187,12 +196,47 @@ def test_records_that_are_no_parquet(entry):
 
 def test_records_without_the_columns(entry):
     edit_records(entry, lambda rows: rows[["pair_id", "category", "keypoint"]])
-    only(check(entry), "records have not the columns of a run")
+    only(check(entry), "records have not the columns of a run: no source_image")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("best@cvpr24", "high", "best@cvpr24 holds no numbers"),
+        ("error_px@sd-dino", pd.Timestamp(0), "error_px@sd-dino holds no numbers"),
+        ("bonus", 1.0, "bonus is none of them"),
+    ],
+)
+def test_records_with_a_column_that_no_run_has(entry, column, value, said):
+    edit_records(entry, lambda rows: rows.assign(**{column: value}))
+    only(check(entry), f"records have not the columns of a run: {said}")
 
 
 def test_a_wrong_number_of_pairs(entry):
     edit(entry, lambda c: c["run"]["dataset"].update(n_pairs=61))
     only(check(entry), "n_pairs is 61, the data set has 60")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("categories_expected", ["dot", "spot"], "is dot, spot, the data set's dot, ring, spot"),
+        ("n_pairs_expected", 60, "is 60, the data set's 40"),
+        ("licence", "CC0", "is CC0, the data set's none"),
+        ("pairs_hash", "0" * 16, "is 0000000000000000, that of the records' pairs"),
+    ],
+)
+def test_a_part_that_claims_to_be_the_whole(entry, field, value, said):
+    edit(entry, lambda c: c["run"]["dataset"].update({field: value}))
+    only(check(entry), f"{field} {said}")
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"), [([], "no category"), (["dot", "ring"], "dot, ring")]
+)
+def test_records_of_other_categories(entry, categories, said):
+    edit(entry, lambda c: c["run"]["dataset"].update(categories=categories))
+    only(check(entry), f"records are of dot, spot, the run of {said}")
 
 
 def test_another_data_set(entry):
@@ -233,8 +277,11 @@ def test_a_newer_schema(entry):
     only(check(entry), "entry of schema 99, this kapbench reads up to 1")
 
 
-def test_no_json(entry):
-    entry.write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", '{"schema_version": Infinity}', "[" * 100_000], ids=["cut", "infinite", "deep"]
+)
+def test_no_json(entry, content):
+    entry.write_text(content)
     only(check(entry), "not a leaderboard entry")
 
 

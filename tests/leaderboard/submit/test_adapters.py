@@ -1,0 +1,121 @@
+"""An adapter that comes with its entry: kept under its content's hash, tested, found again."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from submissions import DOTS, edit
+
+from kapbench.cli import main
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard.entries import load_entry
+from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.prepare import prepare
+from kapbench_leaderboard.submit.reproduce import spec
+
+FINE = """
+import numpy as np
+from kapbench.types import FeatureMap, Grid
+
+
+class Fine:
+    name, revision, conditions_on, similarity = "colours", "1", (), "dot"
+
+    def encode(self, pictures):
+        return [self._map(p.pixels[:8, :8].astype(np.float32), p.size) for p in pictures]
+
+    def _map(self, corner, size):
+        return FeatureMap(corner.transpose(2, 0, 1), Grid.stretched(size, 8, 8))
+"""
+
+
+def kapbench(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def with_adapter(run, card, tmp_path) -> Path:
+    return prepare(run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
+
+
+def file_of(tmp_path) -> Path:
+    (found,) = (tmp_path / "adapters").iterdir()
+    return found
+
+
+def test_an_adapter_is_kept_beside_the_results_and_found_again(with_adapter, tmp_path):
+    kept = file_of(tmp_path)
+    assert kept.read_bytes() == DOTS.read_bytes()
+    assert kept.name.startswith("colours-")
+    entry = load_entry(with_adapter)
+    assert entry.card.adapter == f"{kept.name}:Colours"
+    assert spec(with_adapter, entry) == f"{kept}:Colours"
+    assert check(with_adapter) == []
+
+
+def test_an_adapter_that_is_not_there_or_was_changed(with_adapter, tmp_path):
+    kept = file_of(tmp_path)
+    kept.write_text("pass")
+    assert any("not the file that was submitted" in found for found in check(with_adapter))
+    kept.unlink()
+    assert any("its adapter is not among adapters" in found for found in check(with_adapter))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x-00000000.py:A", "x.py:A", "x-00000000.py", "x-00000000.py:a.b", "/x-00000000.py:A"],
+)
+def test_an_adapter_by_a_name_that_leads_out(entry, name):
+    edit(entry, lambda c: c["card"].update(adapter=name))
+    assert any("String should match pattern" in found for found in check(entry))
+
+
+@pytest.mark.parametrize(
+    ("adapter", "said"), [("nowhere.py:A", "cannot be read"), (f"{DOTS}:Colours", "at most 0 are")]
+)
+def test_an_adapter_that_cannot_be_kept(run, card, tmp_path, monkeypatch, adapter, said):
+    monkeypatch.setattr("kapbench_leaderboard.submit.prepare.ADAPTER_BYTES", 100)
+    with pytest.raises(KapbenchError, match=said):
+        prepare(run, tmp_path / "results", card, adapter=adapter)
+    assert not (tmp_path / "adapters").exists()
+
+
+def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp_path):
+    (tmp_path / "fine.py").write_text(FINE)
+    with_adapter = prepare(run, tmp_path / "results", card, adapter=f"{tmp_path / 'fine.py'}:Fine")
+    edit(with_adapter, lambda c: c["run"]["model"].update(similarity="dot"))
+    done = kapbench("submit", "--adapters", tmp_path / "results")
+    assert done.exit_code == 0, done.output
+    assert f"in order  {file_of(tmp_path)}:Fine: the contract of adapters" in done.output
+    edit(with_adapter, lambda c: c["run"]["model"].update(trained_on="everything"))
+    done = kapbench("submit", "--adapters", tmp_path / "results")
+    assert done.exit_code == 1
+    assert "trained_on is None, the entry's 'everything'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise OSError('no weights')", "it cannot be made: OSError: no weights"),
+        ("raise SystemExit(0)", "it cannot be made: SystemExit: 0"),
+        ("pass", "is no model"),
+    ],
+)
+def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
+    path = tmp_path / "broken.py"
+    path.write_text(f"class Broken:\n    def __init__(self):\n        {body}\n")
+    done = kapbench("submit", "--check", "--adapter", f"{path}:Broken", entry)
+    assert done.exit_code == 1
+    assert f"in order  {entry}" in done.output
+    assert f"REFUSED   {path}:Broken: the contract of adapters" in done.output
+    assert said in done.output
+
+
+def test_old_entries_have_no_adapter(entry):
+    content = json.loads(entry.read_text())
+    del content["card"]["adapter"]
+    entry.write_text(json.dumps(content))
+    assert load_entry(entry).card.adapter is None
+    assert check(entry) == []
+    assert kapbench("submit", "--adapters", entry).output == ""

@@ -1,0 +1,238 @@
+"""A folder of results as a pull request brings it: what is new, what was accepted, what is neither."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from misbehaving_server import Server
+from submissions import edit
+
+from kapbench.cli import main
+from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
+from kapbench_leaderboard.entries import records_path
+from kapbench_leaderboard.submit import command
+from kapbench_leaderboard.submit.attachment import fetched
+from kapbench_leaderboard.submit.command import check_all
+from kapbench_leaderboard.submit.prepare import prepare
+
+
+def kapbench(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def git(folder, *words):
+    subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def results(entry, tmp_path) -> Path:
+    """Accepted: an entry in the only commit."""
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "results")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "accepted")
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def checked(monkeypatch) -> list[Path]:
+    """Entries whose scores were taken again."""
+    real, seen = command.check, []
+    monkeypatch.setattr(
+        command, "check", lambda path, *more: seen.append(path) or real(path, *more)
+    )
+    return seen
+
+
+@pytest.mark.parametrize("name", ["evil.bin", "x.html", "orphan.parquet", ".hidden", "card.JSON"])
+def test_a_file_of_no_entry(entry, tmp_path, name):
+    (entry.parent / name).write_bytes(b"anything")
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"REFUSED   {entry.parent / name}: no file of an entry" in report
+    assert f"in order  {entry}" in report
+
+
+def test_a_link_leads_out_and_is_refused(entry, tmp_path):
+    (entry.parent / "away").symlink_to("/etc")
+    elsewhere = shutil.move(records_path(entry), tmp_path / "elsewhere")
+    records_path(entry).symlink_to(elsewhere)
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert report.count("a link, not a file") == 2
+
+
+def test_one_broken_entry_hides_nothing_of_the_others(entry, other_run, card, tmp_path):
+    other = prepare(other_run, tmp_path / "results", card)
+    other.write_text("[" * 100_000)
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"REFUSED   {other}" in report
+    assert f"in order  {entry}" in report
+    assert "| colours |" in report
+
+
+def test_an_entry_that_breaks_the_check_is_refused(entry, tmp_path, monkeypatch):
+    def explode(*_):
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(command, "check", explode)
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert "the check itself fails on it: ZeroDivisionError: nobody thought of this" in report
+
+
+def test_only_what_is_new_is_taken_again(entry, results, other_run, card, checked):
+    other = prepare(other_run, results, card)
+    report, good = check_all([results], "HEAD")
+    assert good, report
+    assert checked == [other]
+    assert f"in order  {other}" in report
+    assert "accepted  1 more, unchanged since HEAD" in report
+    assert "| colours |" in report  # the board on which the new one stands
+
+
+def test_nothing_new_has_no_board(entry, results, checked):
+    report, good = check_all([results], "HEAD")
+    assert good
+    assert checked == []
+    assert "|" not in report
+
+
+@pytest.mark.parametrize("suffix", [".json", ".parquet", ".safetensors"])
+def test_an_accepted_file_that_was_changed_or_removed(entry, results, suffix, checked):
+    path = entry.with_suffix(suffix)
+    path.write_bytes(path.read_bytes() + b" ")
+    for _ in range(2):
+        report, good = check_all([results], "HEAD")
+        assert not good
+        assert f"REFUSED   {path}\n  - accepted results are never changed" in report
+        if suffix == ".json":
+            return
+        path.unlink(missing_ok=True)
+    assert entry in checked
+
+
+def test_what_a_stranger_wrote_cannot_act_in_the_report(entry, tmp_path):
+    evil = "```\n@everyone ![x](https://evil.example)\x1b[2J"
+    edit(entry, lambda c: c["run"]["provenance"].update(platform=evil))
+    (entry.parent / "``` @everyone \x1b[2J").touch()
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert "@everyone" in report
+    inside = report.removeprefix("```\n").partition("\n```\n")
+    assert "@everyone" in inside[0]
+    assert "@everyone" not in inside[2]
+    assert "`" not in inside[0]
+    assert "\x1b" not in report
+
+
+def test_training_data_is_no_markup_under_the_board(entry, tmp_path):
+    edit(
+        entry,
+        lambda c: c["run"]["model"].update(trained_on="@everyone [click](https://evil) ![x](y)"),
+    )
+    report, good = check_all([tmp_path / "results"])
+    assert good, report
+    assert r"trained on @<!-- -->everyone \[click\](https://evil) \!\[x\](y)" in report
+
+
+def test_an_error_is_in_the_report(entry, tmp_path):
+    done = kapbench("submit", "--check", "--base", "nowhere", tmp_path / "results")
+    assert done.exit_code == 1
+    assert "REFUSED   the check\n  - cannot compare with git revision 'nowhere'" in done.stdout
+
+
+@pytest.mark.parametrize("base", ["nowhere", "--output=x"])
+def test_a_revision_that_is_none(results, base):
+    with pytest.raises(KapbenchError, match=r"cannot compare|no git revision"):
+        check_all([results], base)
+
+
+@pytest.fixture
+def attached(run, card, tmp_path):
+    """An entry whose records a server keeps."""
+    content = (run / "records.parquet").read_bytes()
+    with Server(content) as server:
+        prepare(run, tmp_path / "results", card, server.url)
+        yield server
+
+
+def test_attachments_are_fetched(attached, tmp_path):
+    attached.faults = ["truncate:100"]
+    report, good = check_all([tmp_path / "results"], fetch=True)
+    assert good, report
+    assert len(attached.asked) == 2  # resumed
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert "give --fetch" in report
+
+
+@pytest.mark.parametrize("announces_length", [True, False])
+def test_an_attachment_of_more_bytes_than_the_entry_says(attached, tmp_path, announces_length):
+    attached.announces_length = announces_length
+    attached.content += bytes(1 << 20)
+    report, good = check_all([tmp_path / "results"], fetch=True)
+    assert not good
+    assert "more bytes are there than the entry's" in report
+
+
+def test_another_attachment_and_none(attached, tmp_path):
+    attached.content = attached.content[:-1] + b"x"
+    report, _ = check_all([tmp_path / "results"], fetch=True)
+    assert "not the file that the entry names by its sha256" in report
+    attached.faults = ["status:404"]
+    report, _ = check_all([tmp_path / "results"], fetch=True)
+    assert "the server answers 404" in report
+
+
+def test_records_beside_an_entry_that_keeps_them_elsewhere(attached, run, tmp_path):
+    (entry,) = (tmp_path / "results").rglob("*.json")
+    shutil.copy(run / "records.parquet", records_path(entry))
+    report, good = check_all([tmp_path / "results"], fetch=True)
+    assert not good
+    assert f"{records_path(entry)}: no file of an entry" in report
+
+
+def test_an_attachment_that_is_too_large_is_not_asked_for(attached, tmp_path):
+    (entry,) = (tmp_path / "results").rglob("*.json")
+    edit(entry, lambda c: c["records"].update(n_bytes=2**31))
+    report, good = check_all([tmp_path / "results"], fetch=True)
+    assert not good
+    assert "records of 2,048 MiB, at most 50 are taken" in report
+    assert attached.asked == []
+
+
+def test_records_beside_an_entry_are_not_fetched(entry):
+    from kapbench.running.progress import Progress
+    from kapbench_leaderboard.entries import load_entry
+
+    with pytest.raises(ValueError, match="beside"), fetched(load_entry(entry).records, Progress()):
+        pass
+
+
+def test_given_records_are_of_one_entry(entry, run, tmp_path):
+    copy = shutil.copy(run / "records.parquet", tmp_path / "rec.pq")
+    assert file_hash(Path(copy)) == file_hash(records_path(entry))
+    assert check_all([entry], records=Path(copy))[1]
+    for paths in ([tmp_path / "results"], [entry, entry]):
+        with pytest.raises(KapbenchError, match="records are of one entry"):
+            check_all(paths, records=Path(copy))
+
+
+def test_given_records_that_are_a_folder(entry, tmp_path):
+    report, good = check_all([entry], records=tmp_path)
+    assert not good
+    assert "not a file" in report
+
+
+def test_the_workflow_asks_for_what_the_command_offers():
+    text = (Path(__file__).parents[3] / ".github/workflows/leaderboard.yml").read_text()
+    lines = [line for line in text.splitlines() if "kapbench submit" in line]
+    asked = [set(re.findall(r"--[a-z-]+", line)) for line in lines]
+    assert asked == [{"--check", "--fetch", "--base"}, {"--adapters", "--base"}]
+    offered = {name for option in main.get_command(None, "submit").params for name in option.opts}
+    assert set().union(*asked) <= offered
