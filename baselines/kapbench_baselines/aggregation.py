@@ -16,6 +16,7 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 
 GROUPS = 32
+QUARTERED = 4 * GROUPS  # widths must be a multiple: a quarter of them is split into the groups
 
 
 class NormedConv(nn.Conv2d):
@@ -52,7 +53,7 @@ class AggregationNetwork(nn.Module):
 
     Args:
         widths: Channels of each part; their sum is c.
-        width_out: d; a multiple of 128, so that a quarter of it splits into 32 groups.
+        width_out: d; a multiple of QUARTERED.
         sides: Of the three convolutions.
     """
 

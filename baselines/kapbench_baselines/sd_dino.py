@@ -150,7 +150,8 @@ class SdDino:
 class SdDinoStack:
     """What GeoAware-SC's released heads read: SD's three layers and DINOv2's tokens, stacked raw.
 
-    Fine to coarse, 640 + 1280 + 1280 + 768 channels at 60×60; t = 50 (Zhang et al. 2024).
+    Fine to coarse, 640 + 1280 + 1280 + 768 channels at 60×60; t = 50 (Zhang et al. 2024). `parts`
+    says so to what is trained on it.
 
     Args:
         weights, dino_weights, captioner, clip, dino_px: See `SdDino`.
@@ -187,6 +188,7 @@ class SdDinoStack:
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
         self.options = {"captioner": learned}
+        self.parts = (*self._reader.network.channels[::-1], self._dino.channels)
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""

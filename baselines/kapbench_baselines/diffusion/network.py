@@ -36,6 +36,12 @@ class Diffusion:
         self.dtype: torch.dtype = parts.unet.dtype
         self._states: dict[str, Tensor] = {}
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each block's map."""
+        widths = self.parts.unet.config.block_out_channels[::-1]
+        return tuple(int(widths[int(n.partition(".")[0][2:])]) for n in self.reading.names)
+
     def states(self, prompt: str) -> Tensor:
         """[1 77 c]: what the text encoder says of a prompt."""
         if prompt not in self._states:

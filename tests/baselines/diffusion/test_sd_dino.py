@@ -160,10 +160,10 @@ class TestCaptioner:
 def test_the_stack_is_what_the_released_heads_read(v15, dino, tmp_path):
     """Fine to coarse, then DINOv2, raw: each part is that of the encoder that gives it alone."""
     own = {"weights": str(v15), "image_px": 64}
-    stack = load_model(
-        "sd_dino.stack", device="cpu", dino_weights=str(dino), dino_px=56, **own
-    ).encode([SOURCE])[0]
+    model = load_model("sd_dino.stack", device="cpu", dino_weights=str(dino), dino_px=56, **own)
+    [stack] = model.encode([SOURCE])
     assert stack.values.shape == (64 + 64 + 64 + 768, 4, 4)
+    assert model.parts == (64, 64, 64, 768)  # a stage each, as the released heads have
     [fine] = load_model("sd.v15", device="cpu", blocks="up2.1", timestep=50, **own).encode([SOURCE])
     np.testing.assert_allclose(stack.values[:64], fine.values, atol=1e-5)
     [tokens] = load_model("dinov2.vitb14", device="cpu", weights=str(dino), image_px=56).encode(
