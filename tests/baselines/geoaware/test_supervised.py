@@ -19,7 +19,6 @@ from kapbench_baselines.geoaware.task import GeoawareTask, contrast, sampled, so
 from kapbench_baselines.training import weights as files
 from kapbench_baselines.training.validation import CachedEncoder
 
-
 CHANNELS = 7  # of the toy encoder
 
 
