@@ -124,5 +124,10 @@ def diy_sc(
 
 
 diy_sc_768 = partial(diy_sc, 768)
+"""DIY-SC (Dünkel et al. 2025): the released head of 768 channels on DINOv2-B."""
+
 diy_sc_384 = partial(diy_sc, 384)
+"""DIY-SC (Dünkel et al. 2025): the released head of 384 channels on DINOv2-B."""
+
 diy_sc_128 = partial(diy_sc, 128)
+"""DIY-SC (Dünkel et al. 2025): the released head of 128 channels on DINOv2-B."""

@@ -18,6 +18,16 @@ def test_every_registered_model_with_what_it_is(kapbench):
     assert all(not line["summary"].startswith("Args") for line in lines)
 
 
+def test_different_methods_are_told_apart(kapbench):
+    lines = json.loads(kapbench("list", "models", "--format", "json").stdout)
+    said = {line["name"]: line["summary"] for line in lines}
+    frozen = [name for name in said if name.startswith(("dino.", "dinov2.", "dinov3."))]
+    others = [words for name, words in said.items() if name not in frozen]
+    assert len(set(others)) == len(others)
+    assert "2.1" in said["sd.v21"]
+    assert "atlas" in said["asic"]
+
+
 def test_listing_models_imports_none_of_them():
     code = (
         "import sys; from kapbench.cli import main; main(['list', 'models'], standalone_mode=False);"

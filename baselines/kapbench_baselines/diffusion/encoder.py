@@ -178,5 +178,10 @@ def _whole(reading: Reading) -> Reading:
 
 
 v15 = functools.partial(StableDiffusion, "v15")
+"""Stable Diffusion 1.5: the decoder layers that SD+DINO reads, without DINO."""
+
 v21 = functools.partial(StableDiffusion, "v21", preset=SD_DINO.changed("sd.v21", {"image_px": 768}))
+"""Stable Diffusion 2.1: the decoder layers that SD+DINO reads, at 768 px."""
+
 dift = functools.partial(StableDiffusion, "v21", name="dift", preset=DIFT)
+"""DIFT (Tang et al. 2023): Stable Diffusion 2.1, up block 1, t = 261, mean of 8 draws of noise."""

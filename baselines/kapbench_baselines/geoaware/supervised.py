@@ -20,7 +20,8 @@ def supervised(
     dataset: str | None = None,
     backbone_weights: str | None = None,
 ) -> AggregatedEncoder:
-    """
+    """Telling Left from Right (Zhang et al. 2024): the supervised head, ours or a released one.
+
     Args:
         weights: A file of `kapbench train geoaware.supervised`, or a released checkpoint (.pth), for
             which the backbone must be named.
