@@ -12,6 +12,8 @@ from kapbench_baselines.vit.facets import Facet
 from kapbench_baselines.vit.strided import upstream_positions
 from kapbench_baselines.vit.weights import load
 
+PATCH = 14
+
 
 class Dinov2(FrozenViT):
     """A frozen DINOv2.

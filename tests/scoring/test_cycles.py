@@ -23,7 +23,7 @@ def test_by_hand():
     assert k_cypck(centres[start], centres[end], size, 0.10) == 3 / 4  # 10 px are not within 10
     assert k_cypck(centres[start], centres[end], size, 0.11) == 1.0
     # T of the first image decides, point by point.
-    assert k_cypck(centres[start], centres[end], np.array([100, 300, 100, 100]), 0.05) == 1.0
+    assert k_cypck(centres[start], centres[end], np.array([100.0, 300, 100, 100]), 0.05) == 1.0
 
 
 def test_without_points_there_is_nothing_to_say():
