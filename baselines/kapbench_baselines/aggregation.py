@@ -82,6 +82,11 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
         KapbenchError: tensors missing or left over, or of shapes that fit no such network.
     """
     stages = sorted(k for k in state if k.endswith(".conv3.weight"))
+    if not stages:
+        raise KapbenchError(
+            "no aggregation network: no tensor's name ends with .conv3.weight", place=path,
+            fix="give the checkpoint as it was released",
+        )  # fmt: skip
     try:
         narrow = [state[k.replace("conv3", "conv1")] for k in stages]
         widths = [int(w.shape[1]) for w in narrow]

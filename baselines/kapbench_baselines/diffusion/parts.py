@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
 from kapbench_baselines.diffusion import single_file
+from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.weights import FAILURES, quiet
 
 # What is read of a repository: nothing but safetensors, configurations and the tokenizer's words.
@@ -175,9 +176,10 @@ def _download(release: Release) -> Path:
     except FAILURES as error:
         raise KapbenchError(
             f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=release.hub,
-            fix=f"check the connection (HF_HUB_OFFLINE unset); or download {', '.join(FILES)} of "
-            f"https://huggingface.co/{release.hub} ({release.licence}) elsewhere and give the "
-            "folder: --weights FOLDER",
+            fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
+            f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
+            "sha256) elsewhere and give the folder: --weights FOLDER; or its one .safetensors file "
+            "in the original layout, with tokenizer beside it",
         ) from error  # fmt: skip
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:

@@ -6,7 +6,8 @@ share; the tokenizer's words are read from a folder `tokenizer` beside it.
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     from diffusers.loaders import single_file_utils as converters
 
     state = tensors(path)
-    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder, _silent(diffusers):
         for part, said in configurations(state).items():
             (Path(folder) / part).mkdir()
             (Path(folder) / part / "config.json").write_text(json.dumps(said), encoding="utf-8")
@@ -88,6 +89,18 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
             "tokenizer": _tokenizer(path.parent / "tokenizer"),
             "scheduler": diffusers.DDPMScheduler(**SCHEDULER),
         }
+
+
+@contextmanager
+def _silent(diffusers: Any) -> Iterator[None]:
+    """It warns of an empty list of modules; what matters is raised by the caller."""
+    log = diffusers.utils.logging
+    level = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(level)
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -122,7 +135,7 @@ def _unet(state: Mapping[str, Tensor]) -> dict[str, Any]:
     return {
         "_class_name": "UNet2DConditionModel", "block_out_channels": widths,
         "layers_per_block": layers, "cross_attention_dim": context, "sample_size": 64,
-        "use_linear_projection": linear,
+        "use_linear_projection": linear, "upcast_attention": linear or None,
         # Release 1 has eight heads, release 2 heads of 64 channels; the name is diffusers' mistake.
         "attention_head_dim": [max(1, w // 64) for w in widths] if linear else 8,
     }  # fmt: skip

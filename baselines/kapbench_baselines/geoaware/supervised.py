@@ -36,7 +36,9 @@ def supervised(
             f"model {METHOD} needs weights, and none are shipped",
             place=f"model {METHOD}",
             fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
-            "or take a checkpoint of github.com/Junyi42/GeoAware-SC; then --weights FILE",
+            "then --weights FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
+            "no licence, and of which no sha256 is known here), then --weights best_856.PTH "
+            "--backbone sd_dino.stack",
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":

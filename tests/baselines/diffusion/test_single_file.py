@@ -70,9 +70,18 @@ def sd(name, path, **options):
 def test_features_are_those_of_the_folder(both):
     name, folder, file = both
     one, two = (sd(name, path).encode([SHOWN])[0].values for path in (folder, file))
-    np.testing.assert_allclose(one, two, atol=1e-5)
+    np.testing.assert_allclose(one, two, atol=2e-4)  # places in memory decide the last digits
     other = sd(name, file).encode([replace(SHOWN, category="dog")])[0].values
     assert not np.allclose(two, other)  # the words are read
+
+
+def test_every_tensor_finds_its_place(both):
+    name, *paths = both
+    one, two = (load(RELEASES[name[3:]], path, "here", torch.float32) for path in paths)
+    for part in ("unet", "vae", "text_encoder"):
+        ours, theirs = (getattr(parts, part).state_dict() for parts in (two, one))
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
 def test_it_takes_the_same_memory_and_is_named_by_its_hash(both):
@@ -97,7 +106,7 @@ def test_averaged_weights_are_taken_where_there_are_some(both, tmp_path):
     save_file(plain | averaged, path)
     shutil.copytree(file.parent / "tokenizer", tmp_path / "tokenizer")
     one, two = (sd(name, p).encode([SHOWN])[0].values for p in (file, path))
-    np.testing.assert_allclose(one, two, atol=1e-5)
+    np.testing.assert_allclose(one, two, atol=2e-4)
 
 
 class TestWrongFiles:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 from toys import TOY, ToyData, ToyEncoder, words
 
 from kapbench.errors import KapbenchError
@@ -193,4 +194,12 @@ def test_a_released_head_needs_its_backbone_named(tmp_path):
 def test_without_weights_it_says_how_to_make_some():
     with pytest.raises(KapbenchError, match="needs weights") as caught:
         load_model("geoaware.supervised", dataset="spair")
-    assert "kapbench train geoaware.supervised" in str(caught.value)
+    said = str(caught.value)
+    assert "kapbench train geoaware.supervised" in said
+    assert all(word in said for word in ("best_856.PTH", "no licence", "sha256"))
+
+
+def test_tensors_that_it_did_not_write(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(KapbenchError, match="tensors without a card: no file of `kapbench train`"):
+        load_model("geoaware.supervised", weights=str(tmp_path / "foreign.safetensors"))
