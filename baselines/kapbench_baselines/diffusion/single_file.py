@@ -68,10 +68,12 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     """Networks, tokenizer and scheduler by name; what a file lacks is the caller's to look for."""
-    import diffusers
+    import diffusers as _diffusers
     import transformers
-    from diffusers.loaders import single_file_utils as converters
+    from diffusers.loaders import single_file_utils
 
+    diffusers: Any = _diffusers
+    text_encoder: Any = single_file_utils.create_diffusers_clip_model_from_ldm
     state = tensors(path)
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder, _silent(diffusers):
         for part, said in configurations(state).items():
@@ -83,7 +85,7 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
                 dict(state), subfolder="unet", **given
             ),
             "vae": diffusers.AutoencoderKL.from_single_file(dict(state), subfolder="vae", **given),
-            "text_encoder": converters.create_diffusers_clip_model_from_ldm(
+            "text_encoder": text_encoder(
                 transformers.CLIPTextModel, dict(state), subfolder="text_encoder", **given
             ),
             "tokenizer": _tokenizer(path.parent / "tokenizer"),
