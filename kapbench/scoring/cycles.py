@@ -1,8 +1,10 @@
 """k-cycle consistency: whether points come back that are passed around a ring of images.
 
-k-CyPCK of ASIC (Gupta et al. 2023, Sec. 4): it needs no annotation but the starting points, and tells
-of a model's consistency, not of its truth: one that maps every image to itself in the same wrong way
-is consistent.
+k-CyPCK of ASIC (Gupta et al. 2023): a point goes from the first image of a ring to the second, and on to
+the k-th and back to the first, and should be where it started. Asked of keypoints that all images of
+the ring show, as released. It tells of a model's consistency, not of its truth: one that is wrong
+everywhere in the same way is consistent. Here a point is its cell's centre at either end, where the
+released evaluation has the keypoint itself.
 """
 
 from collections.abc import Callable, Sequence
