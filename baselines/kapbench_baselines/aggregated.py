@@ -108,21 +108,34 @@ def diy_sc(
         )
     path = Path(weights)
     network = released(read_tensors(path), path)
-    found = network.width_out
+    digest, found = file_hash(path), network.width_out
     if found != width:
         raise KapbenchError(
             f"a head of {found} channels, not of {width}", place=path, fix=f"use diy_sc.{found}"
+        )
+    # The same tensors in a .safetensors have another hash, which no release says.
+    if path.suffix.lower() == ".pth" and not digest.startswith(digits):
+        raise KapbenchError(
+            f"not the released file: its sha256 begins {digest[:8]}, the release's {digits}",
+            place=path,
+            fix=f"download ckpts/{folder}/best.pth again; a head of your own goes by "
+            "geoaware.supervised --backbone dinov2.vitb14",
         )
     given = {"weights": backbone_weights} if backbone_weights else {}
     encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **given)
     if not isinstance(encoder, Encoder):
         raise TypeError("dinov2.vitb14 is no encoder")
     return AggregatedEncoder(
-        name, encoder, network.to(device), file_hash(path), device=device, supervision="none",
+        name, encoder, network.to(device), digest, device=device, supervision="none",
         trained_on="SPair-71k trn without keypoints (pseudo-labels), over LVD-142M",
     )  # fmt: skip
 
 
 diy_sc_768 = partial(diy_sc, 768)
+"""DIY-SC (Dünkel et al. 2025): the released head of 768 channels on DINOv2-B."""
+
 diy_sc_384 = partial(diy_sc, 384)
+"""DIY-SC (Dünkel et al. 2025): the released head of 384 channels on DINOv2-B."""
+
 diy_sc_128 = partial(diy_sc, 128)
+"""DIY-SC (Dünkel et al. 2025): the released head of 128 channels on DINOv2-B."""

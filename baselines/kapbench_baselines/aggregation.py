@@ -16,6 +16,7 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 
 GROUPS = 32
+QUARTERED = 4 * GROUPS  # widths must be a multiple: a quarter of them is split into the groups
 
 
 class NormedConv(nn.Conv2d):
@@ -52,7 +53,7 @@ class AggregationNetwork(nn.Module):
 
     Args:
         widths: Channels of each part; their sum is c.
-        width_out: d; a multiple of 128, so that a quarter of it splits into 32 groups.
+        width_out: d; a multiple of QUARTERED.
         sides: Of the three convolutions.
     """
 
@@ -81,6 +82,11 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
         KapbenchError: tensors missing or left over, or of shapes that fit no such network.
     """
     stages = sorted(k for k in state if k.endswith(".conv3.weight"))
+    if not stages:
+        raise KapbenchError(
+            "no aggregation network: no tensor's name ends with .conv3.weight", place=path,
+            fix="give the checkpoint as it was released",
+        )  # fmt: skip
     try:
         narrow = [state[k.replace("conv3", "conv1")] for k in stages]
         widths = [int(w.shape[1]) for w in narrow]

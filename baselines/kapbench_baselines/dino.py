@@ -14,7 +14,7 @@ from torch import Tensor
 from kapbench_baselines.vit.checkpoint import Checkpoint
 from kapbench_baselines.vit.encoder import FrozenViT
 from kapbench_baselines.vit.facets import Facet
-from kapbench_baselines.vit.strided import upstream_positions
+from kapbench_baselines.vit.strided import check_fit, upstream_positions
 from kapbench_baselines.vit.tensors import n_blocks, split_qkv
 from kapbench_baselines.vit.weights import load
 
@@ -72,13 +72,14 @@ class Dino(FrozenViT):
         image_px: int = 224,
         device: str = "cpu",
     ) -> None:
-        found = checkpoint(tag)
+        found, patch = checkpoint(tag), SIZES[tag][1]
+        step = patch // 2 if stride is None else int(stride)
+        check_fit(found.name, int(image_px), patch, step)
         net, origin = load(found, weights)
         net.embeddings.interpolate_pos_encoding = upstream_positions(net.embeddings)
         super().__init__(
             found.name, net, origin, layer=layer, facet=facet,
-            stride=SIZES[tag][1] // 2 if stride is None else stride, image_px=image_px,
-            device=device,
+            stride=step, image_px=image_px, device=device,
         )  # fmt: skip
 
 

@@ -9,8 +9,10 @@ import functools
 from kapbench_baselines.dinov2_weights import checkpoint
 from kapbench_baselines.vit.encoder import FrozenViT
 from kapbench_baselines.vit.facets import Facet
-from kapbench_baselines.vit.strided import upstream_positions
+from kapbench_baselines.vit.strided import check_fit, upstream_positions
 from kapbench_baselines.vit.weights import load
+
+PATCH = 14
 
 
 class Dinov2(FrozenViT):
@@ -43,6 +45,7 @@ class Dinov2(FrozenViT):
         device: str = "cpu",
     ) -> None:
         found = checkpoint(tag)
+        check_fit(found.name, int(image_px), PATCH, PATCH if stride is None else int(stride))
         net, origin = load(found, weights)
         if not tag.endswith("reg"):  # those scale to the exact size upstream too
             net.embeddings.interpolate_pos_encoding = upstream_positions(net.embeddings)

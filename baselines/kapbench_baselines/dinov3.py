@@ -9,9 +9,11 @@ from torch import Tensor
 from kapbench_baselines.vit.checkpoint import Checkpoint
 from kapbench_baselines.vit.encoder import FrozenViT
 from kapbench_baselines.vit.facets import Facet
+from kapbench_baselines.vit.strided import check_fit
 from kapbench_baselines.vit.tensors import n_blocks, split_qkv
 from kapbench_baselines.vit.weights import load
 
+PATCH = 16
 # channels, heads, whether the feed-forward layers are gated, hash in the name of upstream's file
 SIZES = {
     "vits16": (384, 6, False, "08c60483"),
@@ -69,6 +71,7 @@ class Dinov3(FrozenViT):
         device: str = "cpu",
     ) -> None:
         found = checkpoint(tag)
+        check_fit(found.name, int(image_px), PATCH, PATCH if stride is None else int(stride))
         net, origin = load(found, weights)
         super().__init__(
             found.name, net, origin, layer=layer, facet=facet, stride=stride, image_px=image_px,
@@ -85,8 +88,9 @@ def checkpoint(tag: str) -> Checkpoint:
         file=f"dinov3_{tag}_pretrain_lvd1689m-{digest}.pth",
         page="https://github.com/facebookresearch/dinov3",
         licence="DINOv3 License, which must be accepted",
+        digits=digest,
         gated=True,
-        expected={"hidden_size": channels, "use_gated_mlp": gated, "patch_size": 16},
+        expected={"hidden_size": channels, "use_gated_mlp": gated, "patch_size": PATCH},
         needed=("cls_token", "register_tokens", "patch_embeddings.weight"),
         rename=renamed,
         settings=functools.partial(settings, heads=heads),

@@ -20,6 +20,7 @@ from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.letterboxed import letterboxed
 from kapbench_baselines.vit import square
+from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.layout import patch_tokens, vision_part
 from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
@@ -36,11 +37,15 @@ from kapbench_baselines.vit.weights import (
 
 # Heads that no hidden state depends on; a checkpoint of another task lacks them.
 HEADS = (*UNUSED, "pooler", "vision_model.head.", "text_model.", "_projection.", "logit_")
-FIX = (
-    "check the name and the connection to the hub (HF_HUB_OFFLINE unset); without one, download "
-    "config.json, preprocessor_config.json and model.safetensors of the repository elsewhere and "
-    "write hf:FOLDER; a gated one needs its licence accepted on its page, and `hf auth login`"
-)
+
+
+def _fix() -> str:
+    return (
+        f"check the name, and {hub_advice()}; or download config.json, preprocessor_config.json and "
+        "model.safetensors of the repository elsewhere (licence: its model card's; its page shows "
+        "each file's sha256) and write hf:FOLDER; a gated one needs its licence accepted on its "
+        "page, and `hf auth login`"
+    )
 
 
 class HuggingFace:
@@ -74,11 +79,17 @@ class HuggingFace:
         if not source:
             raise KapbenchError("'hf:' names no model", fix="write hf:facebook/dino-vits16")
         folder = Path(source).expanduser()
+        if folder.is_file():
+            raise KapbenchError(
+                "a file where a repository's name or a folder belongs", place=f"hf:{source}",
+                fix="write hf: and the folder that holds it beside config.json and "
+                "preprocessor_config.json",
+            )  # fmt: skip
         shown = folder.resolve().name if folder.is_dir() else source
         self.name, self.device, self.layer = f"hf:{shown}", device, int(layer)
         self.facet: Facet = facet
         net, origin = _load(folder if folder.is_dir() else None, source)
-        self._normalisation = normalisation(folder if folder.is_dir() else source, FIX)
+        self._normalisation = normalisation(folder if folder.is_dir() else source, _fix())
         self._net = vision_part(net, self.name).to(device).eval()
         check_layer(self._net, self.name, self.layer, facet)
         self.image_px = _side(self._net.config, self._normalisation, image_px, self.name)
@@ -119,8 +130,8 @@ def _load(folder: Path | None, source: str) -> tuple[Any, str]:
     """The network in float32, and what tells these weights from others."""
     kind = imported(f"hf:{source}").AutoModel
     if folder is None:
-        net = pretrained(kind, source, fix=FIX, unused=HEADS)
-        config = from_hub(source, "config.json", FIX)
+        net = pretrained(kind, source, fix=_fix(), unused=HEADS)
+        config = from_hub(source, "config.json", _fix())
         return net, bytes_hash([file_hash(config).encode(), state_hash(net).encode()])
     check_folder(folder, binary=False)
     read_json(folder / "config.json")

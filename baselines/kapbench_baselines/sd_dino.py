@@ -21,11 +21,13 @@ from kapbench.protocols import Condition
 from kapbench.running.pictures import picture_hash
 from kapbench.scoring.cells import source_cells
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench_baselines.diffusion import memory
 from kapbench_baselines.diffusion.captioner import Captioner
-from kapbench_baselines.diffusion.encoder import Reader
+from kapbench_baselines.diffusion.encoder import Reader, dtype_on
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
 from kapbench_baselines.diffusion.reading import SD_DINO
-from kapbench_baselines.dinov2 import Dinov2
+from kapbench_baselines.dinov2 import PATCH, Dinov2
+from kapbench_baselines.vit.strided import check_fit
 
 _KEPT_BYTES = 4 << 30
 
@@ -34,7 +36,8 @@ class SdDino:
     """SD+DINO (Zhang et al. 2023): joint PCA of the pair's diffusion features beside DINOv2's.
 
     Args:
-        weights: Stable Diffusion 1.5, a folder in diffusers' format; None: the hub's.
+        weights: Stable Diffusion 1.5, a folder in diffusers' format or a .safetensors file in the
+            original layout; None: the hub's.
         dino_weights: DINOv2 ViT-B/14, see `dinov2.vitb14`.
         captioner: ODISE's checkpoint, whose captioner takes the prompt's place, as published.
             None: the empty prompt.
@@ -75,7 +78,9 @@ class SdDino:
             )
         asked = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, asked)
-        self._reader = Reader("v15", self.name, weights, reading, device)
+        _check_dino(self.name, dino_px)
+        beside = _beside(dino_weights, captioner, clip, device)
+        self._reader = Reader("v15", self.name, weights, reading, device, beside)
         self._captioner = (
             None if captioner is None
             else Captioner(captioner, clip, device, self._reader.dtype)
@@ -150,7 +155,8 @@ class SdDino:
 class SdDinoStack:
     """What GeoAware-SC's released heads read: SD's three layers and DINOv2's tokens, stacked raw.
 
-    Fine to coarse, 640 + 1280 + 1280 + 768 channels at 60×60; t = 50 (Zhang et al. 2024).
+    Fine to coarse, 640 + 1280 + 1280 + 768 channels at 60×60; t = 50 (Zhang et al. 2024). `parts`
+    says so to what is trained on it.
 
     Args:
         weights, dino_weights, captioner, clip, dino_px: See `SdDino`.
@@ -179,7 +185,9 @@ class SdDinoStack:
         self.name = "sd_dino.stack"
         asked = {"timestep": 50, "image_px": image_px, "window": window}
         reading = SD_DINO.changed(self.name, asked)
-        self._reader = Reader("v15", self.name, weights, reading, device)
+        _check_dino(self.name, dino_px)
+        beside = _beside(dino_weights, captioner, clip, device)
+        self._reader = Reader("v15", self.name, weights, reading, device, beside)
         self._captioner = (
             None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
         )
@@ -187,6 +195,7 @@ class SdDinoStack:
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
         self.options = {"captioner": learned}
+        self.parts = (*self._reader.network.channels[::-1], self._dino.channels)
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""
@@ -200,6 +209,19 @@ class SdDinoStack:
             stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
             found.append(FeatureMap(stack, tokens.grid))
         return found
+
+
+def _check_dino(name: str, dino_px: int) -> None:
+    """Before any weights are looked for."""
+    check_fit(name, int(dino_px), PATCH, PATCH)
+
+
+def _beside(dino_weights: str | None, captioner: str | None, clip: str | None, device: str) -> int:
+    """Bytes of the networks beside Stable Diffusion: DINOv2, in float32, and the captioner's CLIP."""
+    dino = memory.numbers(dino_weights, memory.DINOV2_B) * torch.float32.itemsize
+    if captioner is None:
+        return dino
+    return dino + memory.numbers(clip, memory.CLIP_L) * dtype_on(device).itemsize
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114]) / 255
 
 
 class Sift:
-    """200 numbers at each of 60×60 cells of a 480 px letterbox.
+    """Dense gradient histograms (DAISY): 200 numbers at each of 60×60 cells of a 480 px letterbox.
 
     Args:
         radius: Of the outermost ring, px of the letterbox.

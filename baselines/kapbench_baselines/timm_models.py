@@ -16,6 +16,7 @@ from kapbench.files import file_hash
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.vit import square
+from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import FACETS, Facet
 from kapbench_baselines.vit.weights import FAILURES, read_tensors, state_hash
 
@@ -142,9 +143,9 @@ def _made(source: str, weights: str | None, name: str) -> Any:
     except FAILURES as error:
         raise KapbenchError(
             f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=name,
-            fix=f"check the connection to the hub; without one, download model.safetensors of "
-            f"https://huggingface.co/timm/{source} (its licence stands there) and give it by "
-            "--weights",
+            fix=f"{hub_advice()}; or download model.safetensors of "
+            f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
+            "by --weights",
         ) from error  # fmt: skip
 
 

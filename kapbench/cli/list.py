@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import inspect
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
@@ -155,7 +156,10 @@ def runs(root: Path) -> Iterator[Line]:
 
 
 def summary(entry: EntryPoint) -> str:
-    """First line of a plug-in's docstring, read from its source without importing it."""
+    """First line of a plug-in's docstring, read from its source without importing it.
+
+    That of a name that is assigned (a partial, say) is the string below it.
+    """
     try:
         spec = importlib.util.find_spec(entry.module)
     except ImportError:  # the package that holds it
@@ -165,10 +169,20 @@ def summary(entry: EntryPoint) -> str:
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     named = (ast.ClassDef, ast.FunctionDef)
     found = [n for n in tree.body if isinstance(n, named) and n.name == entry.attr]
-    words = ast.get_docstring(found[0]) if found else None
+    words = ast.get_docstring(found[0]) if found else _below_assignment(tree, entry.attr)
     if words is None or words.startswith("Args:"):  # the signature says it all
         words = ast.get_docstring(tree) or ""
     return words.partition("\n\n")[0].replace("\n", " ")
+
+
+def _below_assignment(tree: ast.Module, name: str) -> str | None:
+    for node, after in itertools.pairwise(tree.body):
+        assigned = isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == name for t in node.targets
+        )
+        if assigned and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            return str(after.value.value)
+    return None
 
 
 def _entries(kind: registry.Kind) -> list[EntryPoint]:

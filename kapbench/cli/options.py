@@ -4,9 +4,10 @@ import functools
 import inspect
 import os
 import sys
+import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import click
 
@@ -93,8 +94,17 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
         raise KapbenchError(
             f"option {key}={text}: {error.errors()[0]['msg'].lower()}",
             place=spec,
-            fix=f"give a value of type {getattr(hint, '__name__', hint)}",
+            fix=f"give {_words(hint)}",
         ) from error
+
+
+def _words(hint: Any) -> str:
+    """What a hint takes, in words: the values of a Literal, the names of types."""
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(str(value) for value in get_args(hint))
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_words(h) for h in get_args(hint) if h is not type(None))
+    return f"a value of type {getattr(hint, '__name__', hint)}"
 
 
 def shown_path(path: Path) -> str:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pictures import picture
 from safetensors.torch import save_file
+from torch.nn.functional import interpolate
 from upstream_dinov2 import positions, prenorm_tokens, weights
 
 from kapbench.errors import KapbenchError
@@ -62,6 +63,19 @@ def test_position_embeddings_follow_upstream(tmp_path, registers, side):
     found = model._net.embeddings.interpolate_pos_encoding(zeros, side, side)
     expected = positions(state["pos_embed"], n, like_registers=registers)
     np.testing.assert_allclose(found.detach(), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("n", [16, 60])
+def test_the_reference_table_is_resized_as_upstream_calls_torch(n):
+    """Upstream: scale_factor=(n + 0.1) / 37, bicubic; with registers size=n, antialiased."""
+    table = weights(WIDTH)["pos_embed"]
+    grid = table[:, 1:].reshape(1, 37, 37, WIDTH).permute(0, 3, 1, 2)
+    plain = interpolate(grid, scale_factor=((n + 0.1) / 37,) * 2, mode="bicubic")
+    smooth = interpolate(grid, size=(n, n), mode="bicubic", antialias=True)
+    for resized, registers in ((plain, False), (smooth, True)):
+        expected = resized.permute(0, 2, 3, 1).reshape(1, n * n, WIDTH)
+        found = positions(table, n, like_registers=registers)[:, 1:]
+        np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
@@ -150,6 +164,22 @@ def test_errors_name_thing_and_fix(plain, name, options, words):
     with pytest.raises(KapbenchError, match=words) as caught:
         offline(name, plain[0], **options)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("dino.vits8", {"stride": 3}, "stride 3 does not divide"),
+        ("dinov2.vitb14", {"stride": 5}, "stride 5 does not divide"),
+        ("dinov3.vits16", {"image_px": 900}, "no multiple of the patch"),
+        ("sd.v15", {"blocks": "up7"}, "no block 'up7'"),
+        ("sd.v15", {"blocks": "up1.5"}, "no block 'up1.5'"),
+        ("sd_dino", {"dino_px": 841}, "no multiple of the patch"),
+    ],
+)
+def test_options_are_judged_before_weights_are_looked_for(name, options, words):
+    with pytest.raises(KapbenchError, match=words):
+        load_model(name, device="cpu", weights="nowhere", **options)
 
 
 def test_a_pickle_is_not_opened(tmp_path):

@@ -233,6 +233,8 @@ def test_what_is_no_vision_model(tmp_path):
     saved(tmp_path, "BertModel", SMALL | {"vocab_size": 50})
     with pytest.raises(KapbenchError, match="a BertModel takes input_ids"):
         offline(tmp_path)
+    with pytest.raises(KapbenchError, match="a file where a repository's name or a folder belongs"):
+        offline(tmp_path / "config.json")
     with pytest.raises(KapbenchError, match="'hf:' names no model"):
         load_model("hf:", device="cpu")
 

@@ -18,6 +18,25 @@ def test_every_registered_model_with_what_it_is(kapbench):
     assert all(not line["summary"].startswith("Args") for line in lines)
 
 
+def test_different_methods_are_told_apart(kapbench):
+    lines = json.loads(kapbench("list", "models", "--format", "json").stdout)
+    said = {line["name"]: line["summary"] for line in lines}
+    apart = (
+        "sd.v15",
+        "sd.v21",
+        "dift",
+        "sd_dino",
+        "diy_sc.768",
+        "diy_sc.384",
+        "dve",
+        "asic",
+        "sift",
+    )
+    assert len({said[name] for name in apart}) == len(apart)
+    assert "2.1" in said["sd.v21"]
+    assert "atlas" in said["asic"]
+
+
 def test_listing_models_imports_none_of_them():
     code = (
         "import sys; from kapbench.cli import main; main(['list', 'models'], standalone_mode=False);"

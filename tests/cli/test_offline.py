@@ -37,5 +37,5 @@ def test_no_connection_is_tried(words, said, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "connected" not in done.stdout
     assert "Traceback" not in done.stderr
-    for word in said:
+    for word in (*said, "sha256", "leave --offline"):
         assert word in " ".join(done.stderr.split())

@@ -256,3 +256,12 @@ def test_a_rule_without_the_usual_alpha_is_shown_at_its_first(score, rule_file):
     shown = load_card(folder()).score("mine", "pck", 0.3, "mean", average="image").value
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("colours")]
     assert f"{100 * shown:.1f}" in row
+
+
+def test_an_option_of_a_few_values_lists_them(kapbench):
+    done = kapbench("run", "--model", "dinov2.vits14", "-o", "facet=keys", "--dataset", "synthetic")
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 1
+    assert "give one of token, query, key, value" in said
+    done = kapbench("run", "--model", "sd.v15", "-o", "timestep=late", "--dataset", "synthetic")
+    assert "give a value of type int" in " ".join(done.stderr.split())

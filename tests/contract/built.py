@@ -101,14 +101,15 @@ def of_sd_dino(folder, name):
 
 
 def head_file(folder, widths, width_out):
-    """A head as it was released, with random weights."""
+    """A head's tensors as they were released, random: so not as a .pth, which has a known hash."""
     import torch
+    from safetensors.torch import save_file
 
     from kapbench_baselines.aggregation import AggregationNetwork
 
-    path = folder / f"head{width_out}.pth"
+    path = folder / f"head{width_out}.safetensors"
     torch.manual_seed(0)
-    torch.save(AggregationNetwork(widths, width_out).state_dict(), path)
+    save_file(AggregationNetwork(widths, width_out).state_dict(), path)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Trained labels as an encoder: every cell of the backbone's map gets its point."""
+"""dve and asic: every cell of a backbone's map gets its point in the category's frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training import weights as files
 from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
+
+# asic pairs features of different images; dve knows its pairs from the warps.
+COSINES_FOR = {"dve": None, "asic": "asic's matching"}
 
 
 @dataclass
@@ -73,7 +76,7 @@ class CanonicalEncoder:
         return FeatureMap(np.asarray(fine.cpu().numpy(), np.float32), grid)
 
 
-def load(
+def _load(
     method: str,
     weights: str | None = None,
     backbone: str | None = None,
@@ -104,7 +107,9 @@ def load(
     heads = CategoryHeads(**shape)
     files.fill(heads, tensors, path, method)
     spec = backbone or own_backbone(card, path)
-    encoder = open_backbone(spec, backbone_weights, device, dataset)
+    encoder = open_backbone(
+        spec, backbone_weights, device, dataset, cosines_for=COSINES_FOR[method]
+    )
     check_backbone(card, encoder.name, encoder.revision, path, method)
     beneath = getattr(encoder, "trained_on", None)
     learnt = card.learnt_from + (f", over {beneath}" if beneath else "")
@@ -114,5 +119,8 @@ def load(
     )  # fmt: skip
 
 
-dve = partial(load, "dve")
-asic = partial(load, "asic")
+dve = partial(_load, "dve")
+"""Dense equivariant labelling (Thewlis et al. 2017): labels on a sphere, learnt from warps alone."""
+
+asic = partial(_load, "asic")
+"""ASIC (Gupta et al. 2023): a category's images aligned to a flat atlas."""

@@ -45,7 +45,7 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
     """Trains as asked; returns the weights' path."""
     from dataclasses import replace
 
-    from kapbench_baselines.canonical.adapter import CanonicalEncoder
+    from kapbench_baselines.canonical.adapter import COSINES_FOR, CanonicalEncoder
     from kapbench_baselines.canonical.settings import ASIC, DVE
     from kapbench_baselines.canonical.task import AsicTask, DveTask
     from kapbench_baselines.canonical.warps import prepare
@@ -55,7 +55,7 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
     if warps is not None:
         settings = replace(settings, warping=replace(settings.warping, n_warps=warps))
     settings = leave_out(settings, without, method)
-    ground = Ground.of(asked)
+    ground = Ground.of(asked, cosines_for=COSINES_FOR[method])
     data = ground.prepared(
         len(ground.views), ground.views,
         lambda views, advance: prepare(

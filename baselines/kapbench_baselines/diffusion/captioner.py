@@ -14,8 +14,10 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
+from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.weights import FAILURES, quiet, read_json
 
+FILE, DIGITS = "odise_label_coco_50e-b67d2efc.pth", "b67d2efc"
 CLIP = "openai/clip-vit-large-patch14-336"
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 KEYS = (
@@ -75,7 +77,10 @@ class Captioner:
 def read(path: Path) -> dict[str, Tensor]:
     """The captioner's tensors of a checkpoint, by their last names."""
     if not path.is_file():
-        raise KapbenchError("no such weights", place=path, fix="give ODISE's checkpoint, a .pth")
+        raise KapbenchError(
+            "no such weights", place=path,
+            fix=f"give {FILE} of github.com/NVlabs/ODISE (its licence; sha256 {DIGITS}…, by its name)",
+        )  # fmt: skip
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
@@ -110,7 +115,8 @@ def _vision(folder: str | None) -> Any:
     except FAILURES as error:
         raise KapbenchError(
             f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=source,
-            fix=f"give a folder with {CLIP} in transformers' format (MIT): -o clip=FOLDER",
+            fix=f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
+            "shows each file's sha256): -o clip=FOLDER",
         ) from error  # fmt: skip
     if report["missing_keys"]:
         raise KapbenchError(

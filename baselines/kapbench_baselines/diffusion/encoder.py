@@ -14,7 +14,7 @@ from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.diffusion import memory
-from kapbench_baselines.diffusion.network import Diffusion
+from kapbench_baselines.diffusion.network import Diffusion, check_names
 from kapbench_baselines.diffusion.parts import RELEASES, find, load
 from kapbench_baselines.diffusion.reading import DIFT, SD_DINO, Frame, Latents, Reading
 from kapbench_baselines.letterboxed import letterboxed
@@ -26,7 +26,9 @@ class Reader:
     Args:
         tag: v15 or v21.
         name: For errors.
-        weights: A folder in diffusers' format; None: the hub's.
+        weights: A folder in diffusers' format, or a .safetensors file in the original layout with
+            the folder `tokenizer` beside it; None: the hub's.
+        beside: Bytes of other networks that will be there too.
 
     Raises:
         KapbenchError: diffusers or weights are not there, a block that does not exist, or memory
@@ -34,12 +36,14 @@ class Reader:
     """
 
     def __init__(
-        self, tag: str, name: str, weights: str | None, reading: Reading, device: str
-    ) -> None:
+        self, tag: str, name: str, weights: str | None, reading: Reading, device: str,
+        beside: int = 0,
+    ) -> None:  # fmt: skip
+        check_names(reading.names, name)
         release = RELEASES[tag]
         folder, origin = find(release, weights)
-        self.dtype = torch.float16 if device.startswith("cuda") else torch.float32
-        self.batch = memory.check(folder, reading, device, self.dtype, name)
+        self.dtype = dtype_on(device)
+        self.batch = memory.check(folder, reading, device, self.dtype, name, beside)
         parts = load(release, folder, origin, self.dtype)
         self.reading = reading
         self.network = Diffusion(parts, reading, name, device)
@@ -82,7 +86,8 @@ class StableDiffusion:
 
     Args:
         tag: v15 or v21.
-        weights: A folder in diffusers' format; None: the hub's.
+        weights: A folder in diffusers' format, or a .safetensors file in the original layout; None:
+            the hub's.
         blocks: Names with commas between them, e.g. up1 or up0.1,up1.1; or dift, or sd-dino.
             Several are each brought to unit length, resized to the finest and stacked.
         timestep, ensemble, prompt, seed, image_px, frame, latents: See `reading.Reading`.
@@ -138,6 +143,10 @@ class StableDiffusion:
         return found
 
 
+def dtype_on(device: str) -> torch.dtype:
+    return torch.float16 if device.startswith("cuda") else torch.float32
+
+
 def stacked(layers: Sequence[Tensor]) -> Tensor:
     """[c n n]: one map as it is; several at the finest's resolution, each of unit length."""
     if len(layers) == 1:
@@ -178,5 +187,10 @@ def _whole(reading: Reading) -> Reading:
 
 
 v15 = functools.partial(StableDiffusion, "v15")
+"""Stable Diffusion 1.5: the decoder layers that SD+DINO reads, without DINO."""
+
 v21 = functools.partial(StableDiffusion, "v21", preset=SD_DINO.changed("sd.v21", {"image_px": 768}))
+"""Stable Diffusion 2.1: the decoder layers that SD+DINO reads, at 768 px."""
+
 dift = functools.partial(StableDiffusion, "v21", name="dift", preset=DIFT)
+"""DIFT (Tang et al. 2023): Stable Diffusion 2.1, up block 1, t = 261, mean of 8 draws of noise."""

@@ -36,6 +36,12 @@ class Diffusion:
         self.dtype: torch.dtype = parts.unet.dtype
         self._states: dict[str, Tensor] = {}
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each block's map."""
+        widths = self.parts.unet.config.block_out_channels[::-1]
+        return tuple(int(widths[int(n.partition(".")[0][2:])]) for n in self.reading.names)
+
     def states(self, prompt: str) -> Tensor:
         """[1 77 c]: what the text encoder says of a prompt."""
         if prompt not in self._states:
@@ -116,6 +122,21 @@ class Diffusion:
         return [found[i] for i in range(len(self._modules))]
 
 
+LEVELS, LAYERS = 4, 3  # of every release's decoder
+
+
+def check_names(names: Sequence[str], place: str) -> None:
+    """Before weights are looked for.
+
+    Raises:
+        KapbenchError: a block that no Stable Diffusion has.
+    """
+    for name in names:
+        parsed = re.fullmatch(r"up(\d+)(?:\.(\d+))?", name)
+        if parsed is None or int(parsed[1]) >= LEVELS or int(parsed[2] or 0) >= LAYERS:
+            raise _no_block(name, LEVELS, place)
+
+
 def block(unet: Any, name: str, place: str) -> Any:
     """The module whose output a block's name means.
 
@@ -132,7 +153,12 @@ def block(unet: Any, name: str, place: str) -> Any:
         layers = getattr(found, "attentions", None) or found.resnets
         if int(parsed[2]) < len(layers):
             return layers[int(parsed[2])]
-    raise KapbenchError(
+    raise _no_block(name, len(blocks), place)
+
+
+def _no_block(name: str, levels: int, place: str) -> KapbenchError:
+    return KapbenchError(
         f"no block '{name}'", place=place,
-        fix=f"write up0 to up{len(blocks) - 1}, or a layer of one as up1.1; commas between several",
+        fix=f"write up0 to up{levels - 1}, or a layer of one as up1.1; commas between several; "
+        "or dift, or sd-dino",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The networks of a Stable Diffusion pipeline: from the hub, or a folder in diffusers' format."""
+"""The networks of a Stable Diffusion pipeline: the hub's, a folder in diffusers' format, or one file."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
+from kapbench_baselines.diffusion import single_file
+from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.weights import FAILURES, quiet
 
 # What is read of a repository: nothing but safetensors, configurations and the tokenizer's words.
@@ -53,7 +55,7 @@ class Parts:
 
 
 def find(release: Release, weights: str | None) -> tuple[Path, str]:
-    """The folder of the parts, downloaded where it must be, and what names these weights.
+    """The folder of the parts, downloaded where it must be, or a file; and what names these weights.
 
     Raises:
         KapbenchError: the hub cannot be reached or has not all; a folder that lacks a file.
@@ -63,13 +65,16 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
         folder = _download(release)
         return folder, folder.name[:12]  # the hub's folders are named by their commit
     folder = Path(weights).expanduser()
+    if folder.is_file():
+        single_file.check(folder, release.hub, release.licence)
+        return folder, file_hash(folder)[:12]
     for part, names in FILES.items():
         for name in names:
             if not (folder / part / name).is_file():
                 raise KapbenchError(
                     f"no {part}/{name}", place=folder,
                     fix=f"give a folder in diffusers' format, as {release.hub} has it "
-                    f"({release.licence}); single files are not read",
+                    f"({release.licence}), or its .safetensors in the original layout",
                 )  # fmt: skip
     digest = hashlib.sha256()
     for path in sorted(folder / part / name for part, names in FILES.items() for name in names):
@@ -89,7 +94,10 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
         "scheduler": diffusers.DDPMScheduler,
     }  # fmt: skip
     with quiet():
-        found = {name: _part(kind, folder / name, dtype) for name, kind in kinds.items()}
+        if folder.is_file():
+            found = _of_file(folder, dtype)
+        else:
+            found = {name: _part(kind, folder / name, dtype) for name, kind in kinds.items()}
     context = found["unet"].config.cross_attention_dim
     if context != release.context:
         raise KapbenchError(
@@ -139,6 +147,26 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     return net
 
 
+def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
+    try:
+        found = single_file.load(path, dtype)
+    except KapbenchError:
+        raise
+    except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
+        raise KapbenchError(
+            f"cannot be loaded: {str(error).strip().splitlines()[0]}", place=path,
+            fix="download the file again",
+        ) from error  # fmt: skip
+    networks = ("unet", "vae", "text_encoder")
+    lost = [f"{n}.{k}" for n in networks for k, v in found[n].state_dict().items() if v.is_meta]
+    if lost:
+        raise KapbenchError(
+            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=path,
+            fix="download the file again",
+        )  # fmt: skip
+    return found
+
+
 def _download(release: Release) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -148,9 +176,10 @@ def _download(release: Release) -> Path:
     except FAILURES as error:
         raise KapbenchError(
             f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=release.hub,
-            fix=f"check the connection (HF_HUB_OFFLINE unset); or download {', '.join(FILES)} of "
-            f"https://huggingface.co/{release.hub} ({release.licence}) elsewhere and give the "
-            "folder: --weights FOLDER",
+            fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
+            f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
+            "sha256) elsewhere and give the folder: --weights FOLDER; or its one .safetensors file "
+            "in the original layout, with tokenizer beside it",
         ) from error  # fmt: skip
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:

@@ -1,4 +1,4 @@
-"""Training pairs: features of images and their mirror images, and keypoints in cells of both."""
+"""Training pairs: maps of images and their mirror images, and keypoints in cells of both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float16, Float32, Int
 from torch import Tensor
-from torch.nn import functional
 
 from kapbench.protocols import Dataset, Encoder
 from kapbench.running.pictures import picture
-from kapbench.types import Grid, Pair, Picture
+from kapbench.types import Grid, Pair
+from kapbench_baselines.geoaware.maps import HELD_BYTES, Collection, Maps
 from kapbench_baselines.sphere.views import check_sees_pixels, mirrored
 
 
@@ -27,7 +27,7 @@ class Side:
 class TrainingPairs:
     """Each image has two maps: as it is, and mirrored."""
 
-    features: Float16[Tensor, "n 2 c s s"]  # unit
+    features: Float16[Tensor, "n 2 c s s"] | Maps  # averages of unit features
     sides: tuple[tuple[Side, Side], ...]  # as it is, mirrored; ids are those of the image as it is
     pairs: Int[Tensor, "p 2"]  # image numbers
     twins: tuple[Int[Tensor, "k"], ...]  # by pair
@@ -47,36 +47,36 @@ def prepare(
     encoder: Encoder,
     cells: int,
     advance: Callable[[int], None] = lambda _: None,
+    held_bytes: int = HELD_BYTES,
 ) -> TrainingPairs:
     """Encodes every image of the pairs and its mirror image.
 
     Args:
-        encoder: Should keep what it encodes: every image is asked for at every start.
+        encoder: Should be a CachedEncoder: every image is asked for at every start, and maps that
+            take more than `held_bytes` are read from its cache at every draw.
 
     Raises:
         KapbenchError: a backbone that knows images by name.
     """
-    check_sees_pixels(encoder)
+    check_sees_pixels(getattr(encoder, "encoder", encoder))
     views = {v.image_id: v for p in pairs for v in (p.source, p.target)}
     number = {name: i for i, name in enumerate(views)}
-    features, sides = [], []
+    keep = Collection(encoder, cells, len(views), held_bytes)
+    sides = []
     for view in views.values():
         shown = picture(dataset, view, encoder.conditions_on)
-        other = mirrored(shown)
-        maps, found = [], []
-        for side, flip in ((shown, False), (other, True)):
-            values, grid = _encode(encoder, side, cells)
-            maps.append(values)
-            xy = view.keypoints.xy.copy()
-            if flip:
-                xy[:, 0] = view.size[0] - xy[:, 0]
-            visible = torch.from_numpy(view.keypoints.visible.copy())
-            found.append(Side(in_cells(xy, grid, cells), visible))
-        features.append(torch.stack(maps))
-        sides.append((found[0], found[1]))
+        grids = keep.add(shown, mirrored(shown))
+        xy, other = view.keypoints.xy, view.keypoints.xy.copy()
+        other[:, 0] = view.size[0] - other[:, 0]
+        visible = torch.from_numpy(view.keypoints.visible.copy())
+        plain, flipped = (
+            Side(in_cells(at, grid, cells), visible)
+            for at, grid in zip((xy, other), grids, strict=True)
+        )
+        sides.append((plain, flipped))
         advance(1)
     return TrainingPairs(
-        torch.stack(features),
+        keep.maps(),
         tuple(sides),
         torch.tensor([[number[p.source.image_id], number[p.target.image_id]] for p in pairs]),
         tuple(torch.from_numpy(np.array(p.twins, np.int64)) for p in pairs),
@@ -88,9 +88,3 @@ def in_cells(xy: Float[np.ndarray, "k 2"], grid: Grid, cells: int) -> Float32[Te
     x0, y0, x1, y1 = grid.box
     at = (xy - [x0, y0]) / [x1 - x0, y1 - y0] * cells
     return torch.from_numpy(np.nan_to_num(at)).float()
-
-
-def _encode(encoder: Encoder, shown: Picture, cells: int) -> tuple[Float16[Tensor, "c s s"], Grid]:
-    found = encoder.encode([shown])[0]
-    values = functional.normalize(torch.from_numpy(np.asarray(found.values, np.float32)), dim=0)
-    return functional.adaptive_avg_pool2d(values, cells).half(), found.grid

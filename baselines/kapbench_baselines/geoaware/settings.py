@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from kapbench.errors import KapbenchError
+from kapbench.registry import unknown
+from kapbench_baselines.aggregation import QUARTERED
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`weights`: of each loss by name; 0 leaves it out. The defaults are sized for lite0 on a CPU."""
+    """`weights`: of each loss by name; 0 leaves it out."""
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"sparse": 1.0, "dense": 1.0})
-    width: int = 384  # channels of the head's output; 768 as published
-    cells: int = 30  # a side, of the maps that the head sees; 60 as published
+    width: int = 384  # channels of the head's output
+    cells: int = 30  # a side, of the maps that the head sees
     dropout: float = 0.2
     label_noise: float = 0.3  # of targets, standard deviation in cells
     sharpness: float = 30.0  # of the softmax whose mean is the dense prediction
@@ -26,11 +30,37 @@ class Settings:
     clip: float = 1.0
 
     def with_options(self, options: Mapping[str, Any]) -> "Settings":
-        """A copy with some fields replaced; None leaves a field as it is."""
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
+        """A copy with some fields replaced; None leaves a field as it is.
+
+        Raises:
+            KapbenchError: a width that does not split into the groups of a normalisation.
+        """
+        found = replace(self, **{k: value for k, value in options.items() if value is not None})
+        if found.width % QUARTERED:
+            raise KapbenchError(
+                f"width {found.width}", place="kapbench train geoaware.supervised --width",
+                fix=f"give a multiple of {QUARTERED}",
+            )  # fmt: skip
+        return found
 
     def without(self, losses: tuple[str, ...]) -> "Settings":
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+LITE0 = Settings()
+# What the released training says of itself: its script's defaults and one pass over SPair's 53,339
+# pairs. The unit of its label noise (0.1) is not known here, nor the weights of its losses.
+PAPER = Settings(
+    width=768, cells=60, steps=53_339, batch=1, rate=1.25e-3, warm_up=0.3, average=0.0, clip=0.0
+)
+PRESETS = {"lite0": LITE0, "paper": PAPER}
+
+
+def named(preset: str) -> Settings:
+    """Raises KapbenchError where no preset has this name."""
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    return PRESETS[preset]

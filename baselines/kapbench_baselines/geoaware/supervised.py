@@ -20,7 +20,8 @@ def supervised(
     dataset: str | None = None,
     backbone_weights: str | None = None,
 ) -> AggregatedEncoder:
-    """
+    """Telling Left from Right (Zhang et al. 2024): the supervised head, ours or a released one.
+
     Args:
         weights: A file of `kapbench train geoaware.supervised`, or a released checkpoint (.pth), for
             which the backbone must be named.
@@ -35,7 +36,9 @@ def supervised(
             f"model {METHOD} needs weights, and none are shipped",
             place=f"model {METHOD}",
             fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
-            "or take a checkpoint of github.com/Junyi42/GeoAware-SC; then --weights FILE",
+            "then --weights FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
+            "no licence, and of which no sha256 is known here), then --weights best_856.PTH "
+            "--backbone sd_dino.stack",
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":

@@ -4,6 +4,7 @@ Zhang et al. 2024, Sec. 4.2: a sparse contrastive and a dense objective on annot
 augmented by mirror images with relabelled keypoints, dropout, noise on the labels.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,16 +24,24 @@ class GeoawareTask:
     main = "network"
     names = ("sparse", "dense")
 
-    def __init__(self, data: TrainingPairs, settings: Settings, seed: int, device: str) -> None:
+    def __init__(
+        self, data: TrainingPairs, settings: Settings, seed: int, device: str,
+        parts: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            parts: Channels of each part of the backbone's map, which gets a stage of its own; None:
+                they are one.
+        """
         torch.manual_seed(seed)
         self._data, self._settings, self._device = data, settings, torch.device(device)
+        self._widths = list(parts or [int(data.features.shape[2])])
         self.network = AggregationNetwork(**self.shape()).to(device)
         self.modules: dict[str, nn.Module] = {"network": self.network}
 
     def shape(self) -> dict[str, Any]:
         """What builds the network again."""
-        channels = int(self._data.features.shape[2])
-        return {"widths": [channels], "width_out": self._settings.width}
+        return {"widths": self._widths, "width_out": self._settings.width}
 
     def prepare(self) -> None:
         """Nothing is fitted before the first step."""

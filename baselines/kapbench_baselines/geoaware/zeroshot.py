@@ -27,7 +27,7 @@ _KEPT_BYTES = 2 << 30
 
 
 class Zeroshot:
-    """Any encoder whose source image may be mirrored.
+    """Telling Left from Right (Zhang et al. 2024): any encoder whose source image may be mirrored.
 
     Args:
         backbone: An encoder compared by cosine.

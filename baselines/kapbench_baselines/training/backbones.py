@@ -22,34 +22,41 @@ class NamesBackbone(Protocol):
     def backbone_spec(self) -> str | None: ...
 
 
-def as_backbone(model: object) -> Encoder:
-    """The model itself; KapbenchError where it is no encoder, or one compared by distance."""
+def as_backbone(model: object, *, cosines_for: str | None = "the fusion") -> Encoder:
+    """The model itself; KapbenchError where it is no encoder.
+
+    Args:
+        cosines_for: What needs an encoder that is compared by cosine; None: nothing does.
+    """
     if not isinstance(model, Encoder):
         raise KapbenchError(
             f"'{getattr(model, 'name', model)}' cannot be a backbone: it has no encode()",
             fix="choose an encoder, e.g. --backbone lite0",
         )
-    if model.similarity != "dot":
+    if cosines_for is not None and model.similarity != "dot":
         raise KapbenchError(
-            f"backbone '{model.name}' is compared by {model.similarity}; the fusion needs cosines",
+            f"backbone '{model.name}' is compared by {model.similarity}; {cosines_for} needs cosines",
             fix="choose a backbone whose similarity is dot",
         )
     return model
 
 
 def open_backbone(
-    spec: str, weights: str | None, device: str, dataset: str | None = None
-) -> Encoder:
+    spec: str, weights: str | None, device: str, dataset: str | None = None,
+    *, cosines_for: str | None = "the fusion",
+) -> Encoder:  # fmt: skip
     """The encoder of a name.
 
     Args:
         weights: Of the backbone itself; None: as it finds them.
+        cosines_for: See `as_backbone`.
 
     Raises:
         KapbenchError: no such encoder, or weights that it does not take.
     """
     options = {} if weights is None else {"weights": weights}
-    return as_backbone(load_model(spec, device=device, dataset=dataset, **options))
+    model = load_model(spec, device=device, dataset=dataset, **options)
+    return as_backbone(model, cosines_for=cosines_for)
 
 
 def own_backbone(card: NamesBackbone, place: object) -> str:

@@ -124,8 +124,11 @@ class Ground:
     progress: Any
 
     @classmethod
-    def of(cls, asked: Asked) -> "Ground":
+    def of(cls, asked: Asked, *, cosines_for: str | None = "the fusion") -> "Ground":
         """
+        Args:
+            cosines_for: See `backbones.as_backbone`.
+
         Raises:
             KapbenchError: data or backbone are not here, or fewer than two images.
         """
@@ -141,7 +144,10 @@ class Ground:
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
         dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
-        encoder = open_backbone(asked.backbone, asked.backbone_weights, device, asked.dataset_name)
+        encoder = open_backbone(
+            asked.backbone, asked.backbone_weights, device, asked.dataset_name,
+            cosines_for=cosines_for,
+        )  # fmt: skip
         views = dataset.views(asked.categories or None)
         if len(views) < 2:
             raise KapbenchError(

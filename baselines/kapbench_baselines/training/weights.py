@@ -128,14 +128,18 @@ def load(path: Path, method: str) -> tuple[dict[str, Tensor], Card, str]:
     """
     fix = f"make one with `kapbench train {method}`"
     tensors, metadata = read_tensors(path, fix)
+    if "card" not in metadata:
+        raise KapbenchError(
+            "tensors without a card: no file of `kapbench train`", place=path, fix=fix
+        )
     try:
-        found = json.loads(metadata.get("card", "{}"))
+        found = json.loads(metadata["card"])
         written = found.pop("format", "no format")
         found["categories"] = tuple(found["categories"])
         card = Card(**found) if written == FORMAT else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
-            f"weights file without a card of ours ({error})", place=path, fix=fix
+            f"a card that cannot be read ({type(error).__name__}: {error})", place=path, fix=fix
         ) from error
     if card is None or card.method != method:
         whose = f"of format {written}" if card is None else f"of {card.method}"

@@ -17,6 +17,18 @@ WORDS = {
 }
 
 
+NO_DIGITS = "no sha256 of it is known here"
+
+
+def hub_advice() -> str:
+    """What to do about a hub that gave nothing: asked to stay offline, no connection is a remedy."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "leave --offline (HF_HUB_OFFLINE) out, which keeps from the hub"
+    return "check the connection to the hub"
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """One published model.
@@ -28,6 +40,7 @@ class Checkpoint:
         file: Upstream's own file, whose tensors `rename` turns into the hub's names.
         page: Where upstream's file is to be had.
         licence: Of the weights.
+        digits: First ones of the file's SHA-256, where its name says them.
         gated: The hub and upstream hand the weights out to those who accepted the licence.
         expected: What the configuration must say, e.g. hidden_size.
         needed: Tensors, in the hub's names without "embeddings.", that tell what a file holds.
@@ -47,6 +60,7 @@ class Checkpoint:
     rename: Callable[[dict[str, Tensor]], dict[str, Tensor]]
     settings: Callable[[dict[str, Tensor]], dict[str, Any]]
     model_type: Callable[[dict[str, Tensor]], str]
+    digits: str | None = None
     gated: bool = False
     forced: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -62,10 +76,12 @@ class Checkpoint:
             if self.gated
             else ""
         )
+        digits = NO_DIGITS if self.digits is None else f"sha256 {self.digits}…, by its name"
         return (
-            f"{gate}check the connection to the hub (HF_HUB_OFFLINE unset); without one, download "
+            f"{gate}{hub_advice()}; or download "
             "config.json and model.safetensors of the repository elsewhere, or "
-            f"{self.file} from {self.page} ({self.licence}), and give the folder or file by --weights"
+            f"{self.file} from {self.page} ({self.licence}; {digits}), and give the folder or file "
+            "by --weights"
         )
 
     def check(self, config: Any, place: object) -> None:

@@ -59,6 +59,7 @@ class FrozenViT:
         self._skip = 1 + getattr(config, "num_register_tokens", 0)
         strided.overlap(net, self._patch, self._stride)
         self._net = net.to(device).eval()
+        self.channels = int(config.hidden_size)
         # What equals the plain patch tokens says nothing: runs from before the options stay valid.
         said = "" if facet == "token" else f"-{facet}"
         said += "" if self._stride == self._patch else f"-stride{self._stride}"

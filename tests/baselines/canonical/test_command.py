@@ -80,3 +80,26 @@ def test_a_loss_that_asic_has_not(tmp_path):
     done = train("asic", tmp_path, "--without", "colour")
     assert "no loss 'colour'" in str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+def over_pixels(method, tmp_path):
+    given = words(tmp_path, "--warps", "1")
+    given[given.index("--backbone") + 1] = "pixels"
+    return CliRunner().invoke(COMMANDS[method], given)
+
+
+def test_dve_over_pixels(tmp_path):
+    """Its pairs are known from the warps: no feature is compared with another."""
+    done = over_pixels("dve", tmp_path)
+    assert done.exit_code == 0, done.output
+    model = load_model("dve", weights=str(tmp_path / "out" / "weights.safetensors"))
+    assert (model.name, model.similarity) == ("dve.pixels", "dot")
+    found = evaluate(
+        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="pck-v1", cache=tmp_path / "cache"
+    )
+    assert 0 <= found.headline("pck-v1") <= 1
+
+
+def test_asic_pairs_features_by_their_cosine(tmp_path):
+    said = str(over_pixels("asic", tmp_path).exception)
+    assert "compared by neg_l2; asic's matching needs cosines" in said

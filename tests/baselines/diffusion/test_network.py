@@ -56,6 +56,11 @@ def test_a_block_is_what_the_next_block_is_given(parts, level):
     torch.testing.assert_close(found, seen[0][0])
 
 
+def test_channels_are_told_before_anything_is_read(parts):
+    found = [len(f) for f in maps(parts, blocks=ALL)]
+    assert network(parts, blocks=ALL).channels == tuple(found)
+
+
 def test_sizes_of_all_blocks(parts):
     sides = [f.shape[-1] for f in maps(parts, blocks=ALL)]
     assert sides == [1, 1, 1, 2, 2, 2, 2, 4, 4, 8, 8, 8]

@@ -13,6 +13,7 @@ from tiny_vits import tiny_dinov2
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
+from kapbench_baselines.diffusion import memory
 from kapbench_baselines.diffusion.captioner import Captioner
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
 
@@ -160,13 +161,49 @@ class TestCaptioner:
 def test_the_stack_is_what_the_released_heads_read(v15, dino, tmp_path):
     """Fine to coarse, then DINOv2, raw: each part is that of the encoder that gives it alone."""
     own = {"weights": str(v15), "image_px": 64}
-    stack = load_model(
-        "sd_dino.stack", device="cpu", dino_weights=str(dino), dino_px=56, **own
-    ).encode([SOURCE])[0]
+    model = load_model("sd_dino.stack", device="cpu", dino_weights=str(dino), dino_px=56, **own)
+    [stack] = model.encode([SOURCE])
     assert stack.values.shape == (64 + 64 + 64 + 768, 4, 4)
+    assert model.parts == (64, 64, 64, 768)  # a stage each, as the released heads have
     [fine] = load_model("sd.v15", device="cpu", blocks="up2.1", timestep=50, **own).encode([SOURCE])
     np.testing.assert_allclose(stack.values[:64], fine.values, atol=1e-5)
     [tokens] = load_model("dinov2.vitb14", device="cpu", weights=str(dino), image_px=56).encode(
         [SOURCE]
     )
     np.testing.assert_array_equal(stack.values[-768:], tokens.values)
+
+
+class TestMemory:
+    """DINOv2, and CLIP with the captioner, stand beside Stable Diffusion."""
+
+    def test_networks_of_the_hub_are_as_large_as_said(self):
+        import transformers
+
+        dino = transformers.Dinov2Config(image_size=518, patch_size=14)
+        clip = transformers.CLIPVisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, image_size=336,
+            num_attention_heads=16, patch_size=14, projection_dim=768,
+        )  # fmt: skip
+        with torch.device("meta"):
+            nets = transformers.Dinov2Model(dino), transformers.CLIPVisionModelWithProjection(clip)
+        found = [sum(p.numel() for p in net.parameters()) for net in nets]
+        assert found == [memory.DINOV2_B, memory.CLIP_L]
+        assert memory.numbers(None, memory.CLIP_L) == memory.CLIP_L
+
+    def test_what_is_given_is_counted(self, dino):
+        from safetensors.torch import load_file
+
+        path = dino / "model.safetensors"
+        n = sum(t.numel() for t in load_file(path).values())
+        assert memory.numbers(str(dino), 1) == memory.numbers(str(path), 1) == n
+
+    @pytest.mark.parametrize("name", ["sd_dino", "sd_dino.stack"])
+    def test_it_is_refused_where_diffusion_alone_would_fit(self, v15, dino, name, monkeypatch):
+        alone = memory.weights_bytes(v15, torch.float32) + memory.IMAGE_BYTES[torch.float32] * 64**2
+        more = 4 * memory.numbers(str(dino), 1)
+        given = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
+        monkeypatch.setattr(memory, "free_bytes", lambda _: alone + more - 1)
+        with pytest.raises(KapbenchError, match="GiB are needed"):
+            load_model(name, device="cpu", **given)
+        monkeypatch.setattr(memory, "free_bytes", lambda _: alone + more)
+        load_model(name, device="cpu", **given)

@@ -11,7 +11,9 @@ from toys import ToyEncoder, paint
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
+from kapbench.files import file_hash
 from kapbench.types import Picture
+from kapbench_baselines import aggregated
 from kapbench_baselines.aggregated import AggregatedEncoder
 from kapbench_baselines.aggregation import AggregationNetwork, released
 from kapbench_baselines.vit.weights import read_tensors
@@ -83,7 +85,7 @@ def test_a_missing_tensor_is_named(lost, tmp_path):
 def test_a_file_that_is_something_else(tmp_path):
     path = tmp_path / "w.safetensors"
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(KapbenchError, match="no aggregation network"):
+    with pytest.raises(KapbenchError, match=r"no tensor.s name ends with \.conv3\.weight"):
         released(read_tensors(path), path)
     (tmp_path / "w.pth").write_bytes(pickle.dumps(KapbenchError("x")))
     with pytest.raises(KapbenchError, match="damaged"):
@@ -103,6 +105,18 @@ def test_a_head_of_another_width(tmp_path):
     with pytest.raises(KapbenchError, match="128 channels, not of 768") as caught:
         load_model("diy_sc.768", weights=str(path))
     assert "diy_sc.128" in str(caught.value)
+
+
+def test_a_pth_that_is_not_the_released_one(tmp_path, monkeypatch):
+    path = tmp_path / "best.pth"
+    torch.save(random_state([768], 128), path)
+    with pytest.raises(KapbenchError, match="the release's 24479ac3") as caught:
+        load_model("diy_sc.128", weights=str(path))
+    assert "ckpts/0368_dino_spair/best.pth" in str(caught.value)
+    # Whose hash is the release's is taken: what is missing then is the backbone.
+    monkeypatch.setitem(aggregated.CHECKPOINTS, 128, ("folder", file_hash(path)[:8]))
+    with pytest.raises(KapbenchError, match="no such weights"):
+        load_model("diy_sc.128", weights=str(path), backbone_weights=str(tmp_path / "nowhere"))
 
 
 def test_features_of_another_backbone_are_refused():

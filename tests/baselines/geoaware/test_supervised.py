@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 from toys import TOY, ToyData, ToyEncoder, words
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate, load_dataset, load_model
 from kapbench.types import Grid
 from kapbench_baselines.geoaware.command import supervised
+from kapbench_baselines.geoaware.maps import Maps
 from kapbench_baselines.geoaware.pairs import in_cells, prepare
-from kapbench_baselines.geoaware.task import contrast, sampled, soft_places
+from kapbench_baselines.geoaware.settings import LITE0, named
+from kapbench_baselines.geoaware.task import GeoawareTask, contrast, sampled, soft_places
 from kapbench_baselines.training import weights as files
+from kapbench_baselines.training.validation import CachedEncoder
+
+CHANNELS = 7  # of the toy encoder
 
 
 def train(tmp_path, *more):
@@ -53,6 +59,84 @@ class TestPairs:
         at = in_cells(np.array([[40.0, 20.0], [0.0, 0.0]]), grid, 30)
         assert at[0].tolist() == pytest.approx([15, 15])
         assert at[1].tolist() == pytest.approx([0, 7.5], abs=0.05)
+
+    def test_maps_that_would_fill_the_memory_are_read_from_the_cache(self, tmp_path):
+        encoder = CachedEncoder.below(tmp_path, ToyEncoder())
+        held, read = (
+            prepare(self.data, self.data.pairs(), encoder, 4, held_bytes=n) for n in (1 << 30, 1)
+        )
+        assert isinstance(read.features, Maps)
+        assert read.features.shape == tuple(held.features.shape)
+        for image in range(len(held.features)):
+            for side in (0, 1):
+                assert torch.equal(read.features[image, side], held.features[image, side])
+        for one, two in zip(read.sides, held.sides, strict=True):
+            assert all(torch.equal(a.xy, b.xy) for a, b in zip(one, two, strict=True))
+
+    def test_a_training_that_reads_its_maps_is_the_same(self, tmp_path):
+        encoder = CachedEncoder.below(tmp_path, ToyEncoder())
+        found = []
+        for n in (1 << 30, 1):
+            data = prepare(self.data, self.data.pairs(), encoder, 4, held_bytes=n)
+            task = GeoawareTask(data, LITE0.with_options({"width": 128}), 0, "cpu")
+            draws = torch.Generator().manual_seed(0)
+            found.append(task.losses(draws, bf16=False, parts=1).detach())
+        assert torch.equal(*found)
+
+    def test_features_that_left_the_cache_are_told(self, tmp_path):
+        encoder = CachedEncoder.below(tmp_path, ToyEncoder())
+        read = prepare(self.data, self.data.pairs(), encoder, 4, held_bytes=1).features
+        encoder.cache.path(read.keys[0][1]).unlink()
+        with pytest.raises(KapbenchError, match="left the cache") as caught:
+            read[0, 1]
+        assert "--resume" in str(caught.value)
+
+    def test_a_backbone_that_knows_images_by_name_is_refused_behind_its_cache(self, tmp_path):
+        saved = ToyEncoder()
+        saved.reads_image_id = True
+        with pytest.raises(KapbenchError, match="knows images by name"):
+            prepare(self.data, self.data.pairs(), CachedEncoder.below(tmp_path, saved), 4)
+
+
+class TestSettings:
+    def test_presets(self):
+        lite0, paper = named("lite0"), named("paper")
+        assert (lite0.width, lite0.cells) == (384, 30)
+        assert (paper.width, paper.cells, paper.batch, paper.rate) == (768, 60, 1, 1.25e-3)
+        with pytest.raises(KapbenchError, match="lite0"):
+            named("lite")
+
+    def test_what_a_command_changes_is_in_the_weights(self, tmp_path):
+        done = train(tmp_path, "--preset", "paper", "--width", "128", "--cells", "5")
+        assert done.exit_code == 0, done.output
+        path = tmp_path / "out" / "weights.safetensors"
+        _, card, _ = files.load(path, "geoaware.supervised")
+        assert (card.shape["width_out"], card.shape["cells"]) == (128, 5)
+        assert card.settings["rate"] == 1.25e-3
+        assert load(tmp_path).network.width_out == 128
+
+    def test_a_width_that_does_not_split(self, tmp_path):
+        assert "multiple of 128" in str(train(tmp_path, "--width", "200").exception)
+
+
+def test_a_backbone_of_parts_gets_a_stage_for_each(tmp_path):
+    spec = tmp_path / "parted.py"
+    spec.write_text(
+        "import importlib.util\n"
+        f"_spec = importlib.util.spec_from_file_location('toys_of_sphere', {str(TOY)!r})\n"
+        "_toys = importlib.util.module_from_spec(_spec)\n"
+        "_spec.loader.exec_module(_toys)\n"
+        "class Parted(_toys.ToyEncoder):\n"
+        f"    parts = (1, {CHANNELS - 1})\n"
+    )
+    given = words(tmp_path, "--width", "128")
+    given[given.index("--backbone") + 1] = f"{spec}:Parted"
+    done = CliRunner().invoke(supervised, given)
+    assert done.exit_code == 0, done.output
+    path = tmp_path / "out" / "weights.safetensors"
+    tensors, card, _ = files.load(path, "geoaware.supervised")
+    assert list(card.shape["widths"]) == [1, CHANNELS - 1]
+    assert len(tensors["mixing_weights"]) == 2
 
 
 class TestLosses:
@@ -110,4 +194,12 @@ def test_a_released_head_needs_its_backbone_named(tmp_path):
 def test_without_weights_it_says_how_to_make_some():
     with pytest.raises(KapbenchError, match="needs weights") as caught:
         load_model("geoaware.supervised", dataset="spair")
-    assert "kapbench train geoaware.supervised" in str(caught.value)
+    said = str(caught.value)
+    assert "kapbench train geoaware.supervised" in said
+    assert all(word in said for word in ("best_856.PTH", "no licence", "sha256"))
+
+
+def test_tensors_that_it_did_not_write(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(KapbenchError, match="tensors without a card: no file of `kapbench train`"):
+        load_model("geoaware.supervised", weights=str(tmp_path / "foreign.safetensors"))
