@@ -58,6 +58,19 @@ def running_options(command: _Command) -> _Command:
     return command
 
 
+def check_names(
+    model: str, options: dict[str, Any], rules: Sequence[str] = (), device: str = "cpu"
+) -> None:
+    """KapbenchError for what is mistyped, before a data set is opened or rendered for minutes."""
+    from kapbench.evaluation import check_model, pick_device
+    from kapbench.scoring.rules import load_rule
+
+    check_model(model, options)
+    for rule in rules:
+        load_rule(rule)
+    pick_device(device)
+
+
 @dataclass
 class RunJob:
     """What a model and its control have in common."""

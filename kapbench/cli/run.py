@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.board import board
-from kapbench.cli.job import CONTROL, RunJob, running_options
+from kapbench.cli.job import CONTROL, RunJob, check_names, running_options
 from kapbench.cli.options import shown_path, typed
 from kapbench.cli.spread import Names, Spread, spread_options
 
@@ -68,17 +68,18 @@ def run(
 
     spread = Spread(shard, executor, shards, scheduler, slurm)
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
+    named = {key: value for key, value in given.items() if value is not None}
+    options_of_model = named | typed("models", model, options)
+    check_names(model, options_of_model, rules, running["device"])
     dataset = load_dataset(
         dataset_name,
         **{"split": split, "data_root": data_root}
         | typed("datasets", dataset_name, dataset_options),
     )
     job = RunJob(dataset, rules, categories, quiet=quiet, **running)
-    named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
     for remark in (*_without_kap(dataset), *getattr(dataset, "remarks", ())):
         job.say(f"note: {remark}")
-    options_of_model = named | typed("models", model, options)
     if spread.wanted:
         names = Names(model, dataset_name, options_of_model, split, data_root, dataset_options)
         if not spread.over(job, names):

@@ -223,6 +223,24 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
     assert find_runs(Path()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "litte0"), "did you mean lite0"),
+        (("--model", "lite0", "--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
+        (("--model", "lite0", "-o", "image=3"), "unknown option 'image'"),
+        (("--model", "lite0", "--sphere-weight", "0.2"), "unknown option 'sphere_weight'"),
+        (("--model", "{dots}:NeedsLayers"), "needs layers"),
+    ],
+)
+def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, said):
+    dots = Path(__file__).parent / "dots.py"
+    words = [word.format(dots=dots) for word in words]
+    done = kapbench("run", "--dataset", f"{dots}:MustNotOpen", *words)
+    assert done.exit_code == 1
+    assert said in done.stderr
+
+
 @pytest.fixture
 def rule_file(kapbench):
     """A rule of one's own, in the folder where commands run."""
