@@ -140,6 +140,13 @@ def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
     assert score().exit_code == 0
 
 
+def test_a_run_that_failed_before_it_wrote_anything_leaves_nothing(score):
+    assert score("BreaksNaN").exit_code == 1
+    assert not list(Path("runs").rglob("*"))
+    assert score("StopsOnce", "--batch-size", "1").exit_code == 130
+    assert list(Path("runs").rglob("sessions.json"))  # will go on
+
+
 def test_two_runs_into_one_folder(score):
     score()
     place = folder()
