@@ -1,7 +1,9 @@
 """`kapbench list`: what is registered and what is there."""
 
 import ast
+import contextlib
 import importlib.util
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
@@ -21,7 +23,7 @@ Line = dict[str, Any]
 @click.argument("what", type=click.Choice(["models", "datasets", "rules", "runs"]))
 @data_root
 @runs_root
-@click.option("--split", default="test", show_default=True, help="Of the data sets.")
+@click.option("--split", help="Of the data sets.  [default: each one's own, mostly test]")
 @click.option(
     "--check",
     "checked",
@@ -33,7 +35,7 @@ def list_(
     what: str,
     data_root: Path | None,
     runs_root: Path,
-    split: str,
+    split: str | None,
     checked: Path | None,
     how: str,
 ) -> None:
@@ -91,27 +93,38 @@ def models() -> Iterator[Line]:
     yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
 
 
-def datasets(split: str, root: Path | None) -> Iterator[Line]:
-    """Registered data sets with what of the split is there."""
-    from kapbench.evaluation import load_dataset
-
+def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
+    """Registered data sets with what of the split is there; None: of each one's default split."""
     for entry in _entries("datasets"):
         of_file = "FILE" * entry.name.endswith(":")
         line: Line = {"name": entry.name + of_file, "summary": summary(entry), "where": entry.value}
         if of_file:
             yield line | {"state": "yours", "coverage": line["summary"]}
             continue
-        try:
-            found = load_dataset(entry.name, split=split, data_root=root, build=False)
-            coverage = found.coverage
-        except KapbenchError as error:
-            yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
-            continue
-        state = "present" if coverage.complete else "partial"
-        n_images, licence = len(found.views()), found.licence
-        yield line | {
-            "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence
-        }  # fmt: skip
+        yield line | _there(entry.name, split, root)
+
+
+def _there(name: str, split: str | None, root: Path | None) -> Line:
+    """What of a data set is there: the whole, a part, its annotations alone, or which file is not."""
+    from kapbench.evaluation import load_dataset
+
+    given: dict[str, Any] = {"data_root": root, "build": False}
+    try:
+        parameters = inspect.signature(registry.resolve("datasets", name)).parameters
+        given["split"] = split or parameters["split"].default
+        found = load_dataset(name, **given)
+        coverage = found.coverage
+    except KapbenchError as error:
+        place = "" if error.place is None else f": {error.place}"
+        lacking = f"{error.thing}{place} ({error.fix})"
+        if "photographs" in parameters:
+            with contextlib.suppress(KapbenchError):
+                known = load_dataset(name, photographs=False, **given).coverage
+                return {"state": "annotations", "coverage": f"{known}; {lacking}"}
+        return {"state": "absent", "coverage": lacking}
+    state = "present" if coverage.complete else "partial"
+    n_images, licence = len(found.views()), found.licence
+    return {"state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence}
 
 
 def rules() -> Iterator[Line]:
@@ -169,7 +182,8 @@ def _text(what: str, line: Line) -> str:
     if what == "models":
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
-        absent = "absent: " if line["state"] == "absent" else ""  # a coverage says its own state
+        said = {"absent": "absent: ", "annotations": "annotations only: "}
+        absent = said.get(line["state"], "")  # a coverage says its own state
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
         return f"{name} {absent}{line['coverage']}{images}{licence}"

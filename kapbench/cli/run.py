@@ -25,8 +25,21 @@ if TYPE_CHECKING:
 @click.option("--weights", help="Trained weights, of models that take some.")
 @click.option("--backbone", help="Encoder under the model, of models that take one.")
 @click.option("--sphere-weight", type=click.FloatRange(0, 1), help="Share of the sphere's cosine.")
-@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
-@click.option("--dataset-option", "dataset_options", multiple=True, metavar="KEY=VALUE")
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An argument of the model, by its name; may be repeated.",
+)
+@click.option(
+    "--dataset-option",
+    "dataset_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An argument of the data set, by its name; may be repeated.",
+)
 @running_options
 @spread_options
 def run(
@@ -61,6 +74,7 @@ def run(
       kapbench run --model lite0 --dataset spair --category cat --category dog
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
+      kapbench run --model lite0 --dataset synthetic --dataset-option marking=1
       kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
@@ -88,6 +102,8 @@ def run(
     shown = {done.folder: done.card}
     if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
         shown[beside.folder] = beside.card
+    if control and (ceiling := job.ceiling()) is not None:
+        shown[ceiling[0]] = ceiling[1]
     click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     click.echo(f"run folder: {shown_path(done.folder)}")
 

@@ -81,9 +81,20 @@ def test_the_control_is_scored_beside_the_model_and_once(kapbench, score):
     assert "no run of the control" not in again.stdout
 
 
-def _with_control():
+def test_the_ceiling_is_shown_where_the_oracle_was_scored_on_the_same_pairs(kapbench):
+    words = _with_control()
+    assert "oracle" not in kapbench(*words).stdout
+    assert kapbench(*_with_control("oracle"), "--category", "dot").exit_code == 0
+    assert "oracle" not in kapbench(*words).stdout
+    assert kapbench(*_with_control("oracle")).exit_code == 0
+    assert "\noracle " in kapbench(*words).stdout
+    assert "oracle" not in kapbench(*words, "--no-control").stdout
+
+
+def _with_control(model=None):
     dots = Path(__file__).parent / "dots.py"
-    return ("run", "--model", f"{dots}:Colours", "--dataset", f"{dots}:Dots", "--cache", "cache")
+    given = model or f"{dots}:Colours"
+    return ("run", "--model", given, "--dataset", f"{dots}:Dots", "--cache", "cache")
 
 
 def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
