@@ -51,7 +51,7 @@ def test_photographs_that_lack_leave_the_annotations(kapbench, tmp_path):
         path.unlink()
     listed = states(kapbench, tmp_path / "data")["cub"]
     assert listed["state"] == "annotations"
-    assert "1 categories" in listed["coverage"]
+    assert "2 categories, 8 pairs" in listed["coverage"]
     assert "kapbench fetch cub" in listed["coverage"]
     shown = kapbench("list", "datasets", "--data-root", tmp_path / "data").stdout
     assert "cub                  annotations only: " in shown
