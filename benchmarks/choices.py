@@ -75,19 +75,38 @@ def accepted(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             yield card.model.name, typed(records, card.dataset.categories)
 
 
-def table(records: dict[str, pd.DataFrame]) -> Iterator[str]:
-    """A line a choice, models in kap-v1's order; what the records do not hold is left out."""
+Scores = dict[str, dict[str, float]]  # of a choice, then of a model
+
+
+def scored(records: dict[str, pd.DataFrame]) -> Scores:
+    """By every variant that all the records hold."""
     known = set.intersection(*(set(found) for found in records.values()))
     rules = [(w, r) for w, r in variants() if f"map_max@{r.geometry.key}" in known]
-    scores = {w: {name: score(found, rule) for name, found in records.items()} for w, rule in rules}
-    first = scores["kap-v1"]
-    order = sorted(first, key=lambda name: -first[name])
+    return {w: {name: score(found, rule) for name, found in records.items()} for w, rule in rules}
+
+
+def ranked(values: dict[str, float]) -> list[str]:
+    return sorted(values, key=lambda name: -values[name])
+
+
+def by_choice(scores: Scores) -> Iterator[str]:
+    """A line a choice, models in kap-v1's order."""
+    order = ranked(scores["kap-v1"])
     yield f"| KAP@{ALPHA:.2f}, mean over categories | {' | '.join(order)} | order |"
     yield "|---" * (len(order) + 2) + "|"
     for words, values in scores.items():
-        mine = sorted(order, key=lambda name: -values[name])
         shown = [f"{values[name]:.2f}" for name in order]
-        yield f"| {words} | {' | '.join(shown)} | {'same' if mine == order else ' > '.join(mine)} |"
+        same = ranked(values) == order
+        yield f"| {words} | {' | '.join(shown)} | {'same' if same else ' > '.join(ranked(values))} |"
+
+
+def by_model(scores: Scores) -> Iterator[str]:
+    """A line a model, in kap-v1's order, each score with its rank."""
+    yield f"| model | {' | '.join(scores)} |"
+    yield "|---" * (len(scores) + 1) + "|"
+    for name in ranked(scores["kap-v1"]):
+        shown = [f"{of[name]:.2f} ({ranked(of).index(name) + 1})" for of in scores.values()]
+        yield f"| {name} | {' | '.join(shown)} |"
 
 
 def main() -> None:
@@ -98,10 +117,10 @@ def main() -> None:
     source.add_argument("--results", type=Path)
     given = parser.parse_args()
     if given.results:
-        records = dict(accepted(given.results / given.dataset))
+        lines = by_model(scored(dict(accepted(given.results / given.dataset))))
     else:
-        records = dict(ran(given.dataset, given.model))
-    print(*table(records), sep="\n")
+        lines = by_choice(scored(dict(ran(given.dataset, given.model))))
+    print(*lines, sep="\n")
 
 
 if __name__ == "__main__":
