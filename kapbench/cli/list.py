@@ -5,7 +5,7 @@ import contextlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -108,10 +108,13 @@ def _there(name: str, split: str | None, root: Path | None) -> Line:
     """What of a data set is there: the whole, a part, its annotations alone, or which file is not."""
     from kapbench.evaluation import load_dataset
 
-    given: dict[str, Any] = {"data_root": root, "build": False}
+    given: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
+    parameters: Mapping[str, inspect.Parameter] = {}
     try:
         parameters = inspect.signature(registry.resolve("datasets", name)).parameters
-        given["split"] = split or parameters["split"].default
+        own = parameters["split"].default if "split" in parameters else None
+        if split is None and isinstance(own, str):
+            given["split"] = own
         found = load_dataset(name, **given)
         coverage = found.coverage
     except KapbenchError as error:
