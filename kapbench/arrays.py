@@ -89,7 +89,7 @@ def single_rule(name: str, metric: str, alpha: float) -> Rule:
 def _single(
     similarity: Sequence[Any],
     target_xy: Sequence[Any],
-    size_px: Sequence[float],
+    size_px: Sequence[Any],
     image_size: Sequence[Any],
     name: str,
     metric: str,
@@ -106,7 +106,7 @@ def _single(
 def rows(
     similarity: Sequence[Any],
     target_xy: Sequence[Any],
-    size_px: Sequence[float],
+    size_px: Sequence[Any],
     image_size: Sequence[Any],
     rule: Rule,
     grids: Sequence[Any] | None,
@@ -140,26 +140,31 @@ def rows(
             )
         _check_points(points, place)
         _above_zero(size_px[i], "size_px", place)
-        _check_image_size(size, place)
+        shown = _image_size(size, place)
         grid = (
-            _letterbox(values, size, place) if grids is None else _fitting(grids[i], values, place)
+            _letterbox(values, shown, place) if grids is None else _fitting(grids[i], values, place)
         )
-        pair = _pair(i, points, size, float(size_px[i]))
+        pair = _pair(i, points, shown, float(size_px[i]))
         given = SimilarityMap(values, grid, pair.source.keypoints.xy)
         parts.append(pair_columns(pair, given, needs))
     return parts
 
 
-def _above_zero(value: float, name: str, place: str | None) -> None:
-    if not (np.isfinite(value) and value > 0):
+def _above_zero(value: Any, name: str, place: str | None) -> None:
+    found = numbers(value, name, place)
+    if found.shape or not (np.isfinite(found) and found > 0):
         raise KapbenchError(f"{name} is {value}", place=place, fix="give a finite number above 0")
 
 
-def _check_image_size(size: Sequence[float], place: str) -> None:
-    if len(size) != 2 or not all(np.isfinite(n) and n >= 1 for n in size):
+def _image_size(size: Any, place: str) -> tuple[int, int]:
+    found = numbers(size, "image_size", place)
+    if found.shape != (2,) or not (np.isfinite(found) & (found >= 1)).all():
         raise KapbenchError(
-            f"image_size is {tuple(size)}", place=place, fix="give width and height in pixels"
-        )
+            f"image_size is {size}", place=place,
+            fix="give (width, height) in pixels, one such couple per pair",
+        )  # fmt: skip
+    width, height = found.tolist()
+    return width, height
 
 
 def _check_points(points: Float64[np.ndarray, "q 2"], place: str) -> None:

@@ -1,7 +1,7 @@
 """The main job in Python: `evaluate(model, dataset) -> ResultSet`."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,11 @@ def load_model(
             fix="see docs/adapters.md",
         )
     return cast("Model", in_precision(model, precision, where))
+
+
+def check_model(name: str, options: Iterable[str]) -> None:
+    """KapbenchError where `load_model` would refuse the name or an option's name; makes nothing."""
+    registry.callable_with("models", name, ("device", "dataset"), options)
 
 
 def pick_device(device: str) -> str:

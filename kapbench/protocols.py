@@ -105,6 +105,20 @@ class AnnotatedModel(Protocol):
         """
 
 
+@runtime_checkable
+class ChecksPlan(Protocol):
+    """A model of answers made elsewhere: it can tell before the first image what will be lacking."""
+
+    def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:
+        """
+        Args:
+            pairs: Source and target of each, by image_id.
+
+        Raises:
+            KapbenchError: some of them have no answer.
+        """
+
+
 Model = Encoder | PairModel | AnnotatedModel
 
 

@@ -62,15 +62,27 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
     Raises:
         KapbenchError: as `resolve`; an option that is not accepted, or one that is lacking.
     """
+    factory = callable_with(kind, spec, context, options)
+    parameters = inspect.signature(factory).parameters
+    offered = {k: v for k, v in context.items() if k in parameters and k not in options}
+    return factory(**offered, **options)
+
+
+def callable_with(
+    kind: Kind, spec: str, context: Iterable[str], options: Iterable[str]
+) -> Callable[..., Any]:
+    """The factory behind `spec`, once it is sure that it takes these names; nothing is called.
+
+    Raises:
+        KapbenchError: see `create`.
+    """
     factory = resolve(kind, spec)
     parameters = inspect.signature(factory).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for option in options:
         if option not in parameters and not takes_any:
-            error = unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
-            raise error
-    offered = {k: v for k, v in context.items() if k in parameters and k not in options}
-    given = {**offered, **options}
+            raise unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
+    given = {*context, *options}
     lacking = [k for k, p in parameters.items() if _must_be_given(p) and k not in given]
     if lacking:
         option = "-o" if kind == "models" else "--dataset-option"
@@ -79,7 +91,7 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
             place=spec,
             fix=f"add {option} {lacking[0]}=VALUE, or give it a default",
         )
-    return factory(**given)
+    return factory
 
 
 def _must_be_given(parameter: inspect.Parameter) -> bool:

@@ -65,7 +65,7 @@ class _OfRule(Metric):
         similarity: Sequence[Any],
         target_xy: Sequence[Any],
         size_px: Sequence[float],
-        image_size: Sequence[tuple[int, int]],
+        image_size: Sequence[Any],
         category: Sequence[int] | None = None,
         pair_id: Sequence[int] | None = None,
         grids: Sequence[Grid] | None = None,
@@ -87,8 +87,10 @@ class _OfRule(Metric):
             KapbenchError: see `kapbench.kap`.
         """
         maps, points = [_array(x) for x in similarity], [_array(x) for x in target_xy]
-        sizes = [float(x) for x in size_px]
-        images = [(int(w), int(h)) for w, h in image_size]
+        sizes = [_array(x) for x in size_px]
+        images = [
+            _array([_array(n) for n in x] if isinstance(x, list | tuple) else x) for x in image_size
+        ]
         found = rows(maps, points, sizes, images, self.rule, grids)
         for i, columns in enumerate(found):
             number = self._number(i, pair_id)

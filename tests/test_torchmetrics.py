@@ -127,3 +127,11 @@ def test_two_ranks_agree_with_one(tmp_path, last):
     assert done.returncode == 0, done.stderr
     expected = kapbench.kap(*[column[:last] for column in pairs()])
     assert [(tmp_path / f"said{rank}").read_text() for rank in (0, 1)] == [repr(expected)] * 2
+
+
+@pytest.mark.parametrize("size", [400, (400, 300, 3), ("400", "300")])
+def test_an_image_size_that_is_none_is_named(size):
+    maps, points, sizes, _ = pairs()
+    with pytest.raises(KapbenchError, match="image_size") as caught:
+        KeypointAveragePrecision().update(maps[:1], points[:1], sizes[:1], [size])
+    assert caught.value.place == "pair 0"

@@ -23,7 +23,7 @@ from kapbench.types import FeatureMap, Picture, SimilarityMap
 from kapbench_baselines.saved_folder import load, missing, read_settings, revision, tensor
 
 QUERY_TOLERANCE_PX = 0.5
-NAMED = 3  # missing images that an error names
+NAMED = 3  # missing images or pairs that an error names
 
 
 def save_features(directory: str | Path, image_id: str, values: Float[np.ndarray, "c h w"]) -> Path:
@@ -72,6 +72,19 @@ class _Saved:
         self.supervision = supervision or self.settings.supervision
         self.trained_on = self.settings.trained_on
 
+    def _missing(self, absent: list[Path], how_many: str) -> KapbenchError:
+        error = missing(absent, self.directory)
+        n_there = sum(1 for _ in self.directory.rglob("*.safetensors"))
+        named = ", ".join(
+            p.relative_to(self.directory).as_posix().removesuffix(".safetensors")
+            for p in absent[:NAMED]
+        )
+        more = ", …" if len(absent) > NAMED else ""
+        return KapbenchError(
+            f"{error.thing}: {how_many} ({named}{more}); the folder holds {n_there:,} files",
+            place=error.place, fix=error.fix,
+        )  # fmt: skip
+
 
 class SavedFeatures(_Saved):
     """Feature maps that were computed elsewhere.
@@ -88,6 +101,16 @@ class SavedFeatures(_Saved):
         self.similarity: Literal["dot", "neg_l2"] = self.settings.similarity
         self._shown_as: dict[Path, str] = {}
 
+    def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+        paths = [self.directory / f"{name}.safetensors" for name in image_ids]
+        flat = [self.directory / path.name for path in paths]
+        absent = [
+            path for path, other in zip(paths, flat, strict=True)
+            if not (path.is_file() or other.is_file())
+        ]  # fmt: skip
+        if absent:
+            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} images")
+
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """
         Raises:
@@ -96,7 +119,7 @@ class SavedFeatures(_Saved):
         """
         paths = [self._path(picture) for picture in pictures]
         if absent := [p for p in paths if not p.is_file()]:
-            raise self._missing(absent, len(paths))
+            raise self._missing(absent, f"{len(absent)} of {len(paths)} images asked for")
         return [self._map(p, path) for p, path in zip(pictures, paths, strict=True)]
 
     def _map(self, picture: Picture, path: Path) -> FeatureMap:
@@ -118,18 +141,6 @@ class SavedFeatures(_Saved):
             )  # fmt: skip
         return flat
 
-    def _missing(self, absent: list[Path], n_asked: int) -> KapbenchError:
-        error = missing(absent, self.directory)
-        n_there = sum(1 for _ in self.directory.rglob("*.safetensors"))
-        named = ", ".join(
-            p.relative_to(self.directory).with_suffix("").as_posix() for p in absent[:NAMED]
-        )
-        said = f"{error.thing}: {len(absent)} of {n_asked} images asked for ({named}"
-        more = ", …" if len(absent) > NAMED else ""
-        return KapbenchError(
-            f"{said}{more}); the folder holds {n_there:,} files", place=error.place, fix=error.fix
-        )
-
 
 class SavedSimilarity(_Saved):
     """Similarity maps that were computed elsewhere, one file per ordered pair of images.
@@ -142,6 +153,14 @@ class SavedSimilarity(_Saved):
     def __init__(self, directory: str, supervision: str | None = None) -> None:
         super().__init__("similarity", directory, supervision)
 
+    def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+        paths = [self._path(source, target) for source, target in pairs]
+        if absent := [path for path in paths if not path.is_file()]:
+            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} pairs")
+
+    def _path(self, source_id: str, target_id: str) -> Path:
+        return self.directory / source_id / f"{target_id}.safetensors"
+
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
     ) -> SimilarityMap:
@@ -149,7 +168,7 @@ class SavedSimilarity(_Saved):
         Raises:
             KapbenchError: no file for the pair, or no map for one of the queries.
         """
-        path = self.directory / source.image_id / f"{target.image_id}.safetensors"
+        path = self._path(source.image_id, target.image_id)
         tensors = load(path)
         values, known = tensor(tensors, "similarity", path), tensor(tensors, "queries", path)
         _check(values, "similarity", path)

@@ -13,11 +13,12 @@ from kapbench.cli.options import data_root, offline, runs_root
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset, Model
     from kapbench.running.progress import Progress
+    from kapbench.running.results import RunCard
     from kapbench.running.runner import Finished
     from kapbench.scoring.rules import Rule
     from kapbench.types import Coverage
 
-CONTROL = "random"
+CONTROL, CEILING = "random", "oracle"
 ALPHA = 0.10  # of the table
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = (
@@ -56,7 +57,7 @@ _OPTIONS = (
         "--control/--no-control",
         default=True,
         show_default=True,
-        help="Score the random control too.",
+        help="Score the random control too, and show the oracle where it was scored.",
     ),
     offline,
     click.option("-q", "--quiet", is_flag=True, help="No progress, no coverage line."),
@@ -67,6 +68,19 @@ def running_options(command: _Command) -> _Command:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def check_names(
+    model: str, options: dict[str, Any], rules: Sequence[str] = (), device: str = "cpu"
+) -> None:
+    """KapbenchError for what is mistyped, before a data set is opened or rendered for minutes."""
+    from kapbench.evaluation import check_model, pick_device
+    from kapbench.scoring.rules import load_rule
+
+    check_model(model, options)
+    for rule in rules:
+        load_rule(rule)
+    pick_device(device)
 
 
 @dataclass
@@ -138,9 +152,26 @@ class RunJob:
         """The random control on the same pairs; None where no rule asked for can score it."""
         from kapbench.evaluation import load_model
 
-        model = load_model(CONTROL)
-        rules = [rule for rule in self.rules_asked if not _needs_features(rule)]
-        return self._run(model, rules, force=False) if rules else None
+        rules = self._rules_of_maps
+        return self._run(load_model(CONTROL), rules, force=False) if rules else None
+
+    def ceiling(self) -> "tuple[Path, RunCard] | None":
+        """The oracle's finished run of the same pairs and rules, where one lies in the run folder."""
+        from kapbench.evaluation import load_model
+        from kapbench.running.plan import make_plan
+        from kapbench.running.results import CARD, load_card
+        from kapbench.running.runner import run_folder
+
+        if not self._rules_of_maps:
+            return None
+        model = load_model(CEILING)
+        plan = make_plan(model, self.dataset, self._rules_of_maps, self.categories or None)
+        folder = run_folder(self.runs_root, model, self.dataset, plan)
+        return (folder, load_card(folder)) if (folder / CARD).exists() else None
+
+    @property
+    def _rules_of_maps(self) -> "list[Rule]":
+        return [rule for rule in self.rules_asked if not _needs_features(rule)]
 
     def _run(self, model: "Model", rules: "Sequence[Rule]", *, force: bool) -> "Finished":
         from kapbench.datasets.roots import cache_root

@@ -1,11 +1,12 @@
 """`kapbench list`: what is registered and what is there."""
 
 import ast
+import contextlib
 import importlib.util
 import inspect
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ Line = dict[str, Any]
 @click.argument("what", type=click.Choice(["models", "datasets", "rules", "runs"]))
 @data_root
 @runs_root
-@click.option("--split", help="Of the data sets.  [default: test, or what there is]")
+@click.option("--split", help="Of the data sets.  [default: each one's own, mostly test]")
 @click.option(
     "--check",
     "checked",
@@ -97,34 +98,43 @@ def models() -> Iterator[Line]:
 
 
 def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
-    """Registered data sets with what of the split is there."""
-    from kapbench.evaluation import load_dataset
-
+    """Registered data sets with what of the split is there; None: of each one's default split."""
     for entry in _entries("datasets"):
         of_file = "FILE" * entry.name.endswith(":")
         line: Line = {"name": entry.name + of_file, "summary": summary(entry), "where": entry.value}
         if of_file:
             yield line | {"state": "yours", "coverage": line["summary"]}
             continue
-        try:
-            asked = split or _own_split(entry.name)
-            found = load_dataset(entry.name, split=asked, data_root=root, build=False)
-            coverage = found.coverage
-        except KapbenchError as error:
-            yield line | {"state": "absent", "coverage": f"{error.thing} ({error.fix})"}
-            continue
-        state = "present" if coverage.complete else "partial"
-        n_images, licence = len(found.views()), found.licence
-        yield line | {
-            "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
-            "notes": list(getattr(found, "notes", ())),
-        }  # fmt: skip
+        yield line | _there(entry.name, split, root)
 
 
-def _own_split(name: str) -> str:
-    """What a data set opens where no split is asked for."""
-    own = inspect.signature(registry.resolve("datasets", name)).parameters.get("split")
-    return own.default if own is not None and isinstance(own.default, str) else "test"
+def _there(name: str, split: str | None, root: Path | None) -> Line:
+    """What of a data set is there: the whole, a part, its annotations alone, or which file is not."""
+    from kapbench.evaluation import load_dataset
+
+    given: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
+    parameters: Mapping[str, inspect.Parameter] = {}
+    try:
+        parameters = inspect.signature(registry.resolve("datasets", name)).parameters
+        own = parameters["split"].default if "split" in parameters else None
+        if split is None and isinstance(own, str):
+            given["split"] = own
+        found = load_dataset(name, **given)
+        coverage = found.coverage
+    except KapbenchError as error:
+        place = "" if error.place is None else f": {error.place}"
+        lacking = f"{error.thing}{place} ({error.fix})"
+        if "photographs" in parameters:
+            with contextlib.suppress(KapbenchError):
+                known = load_dataset(name, photographs=False, **given).coverage
+                return {"state": "annotations", "coverage": f"{known}; {lacking}"}
+        return {"state": "absent", "coverage": lacking}
+    state = "present" if coverage.complete else "partial"
+    n_images, licence = len(found.views()), found.licence
+    return {
+        "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
+        "notes": list(getattr(found, "notes", ())),
+    }  # fmt: skip
 
 
 def rules() -> Iterator[Line]:
@@ -195,7 +205,8 @@ def _text(what: str, line: Line) -> str:
     if what == "models":
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
-        absent = "absent: " if line["state"] == "absent" else ""  # a coverage says its own state
+        said = {"absent": "absent: ", "annotations": "annotations only: "}
+        absent = said.get(line["state"], "")  # a coverage says its own state
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
         notes = "".join(f"\n{'':21}{note}" for note in line.get("notes", ()))

@@ -9,7 +9,7 @@ _COMMANDS = {
     "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
     "compare": Deferred("kapbench.cli.compare:compare", "Table of any finished runs."),
     "show": Deferred("kapbench.cli.show:show", "Pictures of runs, pairs and feature maps."),
-    "train": Deferred("kapbench.cli.train:train", "Train the spherical mapper."),
+    "train": Deferred("kapbench.cli.train:train", "Train a model's own part: sphere and others."),
     "site": Deferred("kapbench.cli.site:site", "Write the leaderboard as static pages."),
     "submit": Deferred("kapbench.cli.submit:submit", "Prepare, check or repeat a submission."),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),

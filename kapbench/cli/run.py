@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.board import board
-from kapbench.cli.job import CONTROL, RunJob, running_options
+from kapbench.cli.job import CONTROL, RunJob, check_names, running_options
 from kapbench.cli.options import shown_path, typed
 from kapbench.cli.spread import Names, Spread, spread_options
 
@@ -26,8 +26,21 @@ if TYPE_CHECKING:
 @click.option("--weights", help="Trained weights, of models that take some.")
 @click.option("--backbone", help="Encoder under the model, of models that take one.")
 @click.option("--sphere-weight", type=click.FloatRange(0, 1), help="Share of the sphere's cosine.")
-@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
-@click.option("--dataset-option", "dataset_options", multiple=True, metavar="KEY=VALUE")
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An argument of the model, by its name; may be repeated.",
+)
+@click.option(
+    "--dataset-option",
+    "dataset_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An argument of the data set, by its name; may be repeated.",
+)
 @running_options
 @spread_options
 def run(
@@ -62,6 +75,7 @@ def run(
       kapbench run --model lite0 --dataset spair --category cat --category dog
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
+      kapbench run --model lite0 --dataset synthetic --dataset-option marking=1
       kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
@@ -69,17 +83,18 @@ def run(
 
     spread = Spread(shard, executor, shards, scheduler, slurm)
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
+    named = {key: value for key, value in given.items() if value is not None}
+    options_of_model = named | typed("models", model, options)
+    check_names(model, options_of_model, rules, running["device"])
     dataset = load_dataset(
         dataset_name,
         **{"split": split, "data_root": data_root}
         | typed("datasets", dataset_name, dataset_options),
     )
     job = RunJob(dataset, rules, categories, quiet=quiet, **running)
-    named = {key: value for key, value in given.items() if value is not None}
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
     for remark in (*_without_kap(dataset), *getattr(dataset, "remarks", ())):
         job.say(f"note: {remark}")
-    options_of_model = named | typed("models", model, options)
     if spread.wanted:
         names = Names(model, dataset_name, options_of_model, split, data_root, dataset_options)
         if not spread.over(job, names):
@@ -88,6 +103,8 @@ def run(
     shown = {done.folder: done.card}
     if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
         shown[beside.folder] = beside.card
+    if control and (ceiling := job.ceiling()) is not None:
+        shown[ceiling[0]] = ceiling[1]
     click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     click.echo(f"run folder: {shown_path(done.folder)}")
     click.echo(f"pictures: kapbench show {shlex.quote(shown_path(done.folder))} -o pictures")

@@ -8,7 +8,7 @@ import click
 
 from kapbench import registry
 from kapbench.cli.board import board
-from kapbench.cli.job import CONTROL, RunJob, running_options
+from kapbench.cli.job import CONTROL, RunJob, check_names, running_options
 from kapbench.cli.options import typed
 from kapbench.cli.spread import Names, Spread, spread_options
 from kapbench.cli.sweep_table import Line, SweepTable
@@ -58,7 +58,7 @@ def sweep(
     if control and shard is None:
         rows = [*(line for line in rows if line.spec != CONTROL), Line(CONTROL, ())]
     columns = lines(datasets)
-    _check(rows, columns)
+    _check(rows, columns, running)
     table = SweepTable(rows, columns, show=not running["quiet"])
     done: dict[Path, RunCard] = {}
     job: RunJob | None = None
@@ -109,11 +109,11 @@ def lines(path: Path) -> list[Line]:
     return found
 
 
-def _check(models: list[Line], datasets: list[Line]) -> None:
+def _check(models: list[Line], datasets: list[Line], running: dict[str, Any]) -> None:
     """KapbenchError at once where a name or an option could only fail later."""
     for line in models:
-        registry.resolve("models", line.spec)
-        typed("models", line.spec, line.options)
+        options = typed("models", line.spec, line.options)
+        check_names(line.spec, options, running["rules"], running["device"])
     for line in datasets:
         registry.resolve("datasets", line.spec)
         typed("datasets", line.spec, line.options)

@@ -4,6 +4,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from kapbench.cli.list import summary
 from kapbench.registry import unknown
 
 
@@ -22,12 +23,19 @@ class Trainers(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, "") for name in self.list_commands(ctx)])
+            found = _trainers()
+            formatter.write_dl([(n, summary(found[n])) for n in self.list_commands(ctx)])
 
 
 @click.command(cls=Trainers)
 def train() -> None:
-    """Train a model's own part. `kapbench train sphere --help` says more."""
+    """Train a model's own part. `kapbench train NAME --help` says more.
+
+    \b
+    Examples:
+      kapbench train sphere --backbone lite0 --dataset spair --split trn
+      kapbench train dve --help
+    """
 
 
 def _trainers() -> dict[str, EntryPoint]:

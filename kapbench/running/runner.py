@@ -1,5 +1,6 @@
 """One run: encode, score in shards, join, write the card. Interrupted anywhere, it resumes."""
 
+import contextlib
 import re
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.files import UNFINISHED, file_hash
 from kapbench.hashing import fingerprint
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model
+from kapbench.protocols import AnnotatedModel, ChecksPlan, Dataset, Encoder, Executor, Model
 from kapbench.running.card import make_card
 from kapbench.running.encode import encode_images
 from kapbench.running.executors import InProcess, Processes
@@ -46,6 +47,8 @@ from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import Rule
 from kapbench.types import View
 
+PARTS = "parts"
+_DEPTH = 3  # folders between a run's own and the folder of runs
 _LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
 
 
@@ -89,7 +92,7 @@ def run(
     progress = progress or Progress()
     plan = make_plan(model, dataset, rules, categories)
     folder = run_folder(runs_root, model, dataset, plan)
-    parts = Parts(folder / "parts")
+    parts = Parts(folder / PARTS)
     with _only_writer(folder):
         if force:
             for name in (CARD, RECORDS, SESSIONS):
@@ -157,8 +160,23 @@ def _only_writer(folder: Path) -> Iterator[None]:
             else:
                 left.unlink(missing_ok=True)
         yield
+    except Exception:  # not Ctrl-C: the clock of a run that will go on is kept
+        _leave_nothing(folder)
+        raise
     finally:
         lock.release()
+
+
+def _leave_nothing(folder: Path) -> None:
+    """Removes a run folder without results, and the folders above that held nothing else."""
+    with contextlib.suppress(OSError):
+        (folder / PARTS).rmdir()
+    with contextlib.suppress(OSError):  # in use elsewhere, or not empty: it stays
+        if {path.name for path in folder.iterdir()} <= {".lock", SESSIONS}:
+            for path in folder.iterdir():
+                path.unlink()
+            for above in (folder, *list(folder.parents)[:_DEPTH]):
+                above.rmdir()
 
 
 @contextmanager
@@ -186,6 +204,9 @@ def scorer_of(
     Args:
         views: Images to encode; None: all of the plan's.
     """
+    if isinstance(model, ChecksPlan):
+        pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
+        model.check_plan([view.image_id for view in plan.views], sorted(pairs))
     needs = Needs.of(plan.rules, supervised(model))
     if workers > 1 and not isinstance(model, Encoder):
         progress.say(f"--workers is not used: {model.name} is asked in one process")

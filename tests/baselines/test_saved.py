@@ -1,6 +1,7 @@
 """Features and similarity maps from disk."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as torch_file
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
+from kapbench.evaluation import evaluate, load_dataset, load_model
 from kapbench_baselines.saved import save_features, save_similarity
 
 RNG = np.random.default_rng(0)
@@ -131,6 +132,32 @@ def test_missing_maps_and_pickles(tmp_path):
         features(tmp_path / "nowhere")
     with pytest.raises(KapbenchError, match="'features:' names no folder"):
         features("")
+
+
+DOTS = Path(__file__).parents[1] / "cli" / "dots.py"
+
+
+def dots(tmp_path, model):
+    options = {"runs": tmp_path / "runs", "cache": tmp_path / "cache", "batch_size": 1}
+    return evaluate(model, load_dataset(f"{DOTS}:Dots"), rule="pck-v1", **options)
+
+
+def test_all_missing_images_are_counted_before_the_first_is_read(tmp_path):
+    for name in ("dot/0", "spot/0", "1"):  # the last serves both categories, as far as names tell
+        save_features(tmp_path / "maps", name, np.ones((2, 3, 3), np.float32))
+    with pytest.raises(KapbenchError, match="no saved maps: 4 of 8 images") as caught:
+        dots(tmp_path, features(tmp_path / "maps"))
+    assert "(dot/2, dot/3, spot/2, …)" in caught.value.thing
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+    assert not list((tmp_path / "runs").rglob("*"))
+
+
+def test_all_missing_pairs_are_counted_before_the_first_is_read(tmp_path):
+    maps, queries = np.ones((1, 2, 2), np.float32), np.ones((1, 2))
+    save_similarity(tmp_path / "maps", "dot/0", "dot/1", maps, queries)
+    with pytest.raises(KapbenchError, match="no saved maps: 23 of 24 pairs") as caught:
+        dots(tmp_path, similarity(tmp_path / "maps"))
+    assert "(dot/0/dot/2, dot/0/dot/3, dot/1/dot/0, …)" in caught.value.thing
 
 
 def test_a_file_that_was_cut_off(tmp_path):

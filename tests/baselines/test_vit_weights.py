@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -93,6 +94,23 @@ def test_files_that_are_no_weights(tmp_path, family):
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     said = refused(family, tmp_path / "other.safetensors", "tensor cls_token is missing")
     assert SMALL[family][1] in said
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_is_told_once(tmp_path, protocol):
+    """torch warns of protocols other than 2 before it fails; warnings are errors here."""
+    path = tmp_path / "w.pth"
+    path.write_bytes(pickle.dumps({"epoch": [1, 2]}, protocol=protocol))
+    refused("dino", path, "a pickle, and none that torch saved")
+
+
+def test_a_file_of_an_older_torch_is_read(tmp_path):
+    net, folder = disk(tmp_path, "dino")
+    path = tmp_path / "old.pth"
+    torch.save(upstream_state(net, "dino"), path, _use_new_zipfile_serialization=False)
+    np.testing.assert_array_equal(features("dino.vits16", path), features("dino.vits16", folder))
+    path.write_bytes(path.read_bytes()[:5000])
+    refused("dino", path, "damaged, or not a plain dictionary of tensors")
 
 
 @pytest.mark.parametrize("family", SMALL)

@@ -64,6 +64,13 @@ class Dots:
         return None
 
 
+class MustNotOpen(Dots):
+    """Stands for one whose opening renders for minutes."""
+
+    def __init__(self, split: str = "test") -> None:
+        raise AssertionError("opened")
+
+
 class Colours:
     """The colour of every fourth pixel."""
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tiny_datasets import cub as write_cub
+
 from kapbench import load_dataset
 from kapbench.registry import names
 from kapbench.scoring.rules import load_rule, rule_names
@@ -46,8 +48,8 @@ def test_listing_models_imports_none_of_them():
     assert done.stderr.strip() == ""
 
 
-def states(kapbench):
-    done = kapbench("list", "datasets", "--data-root", "nowhere", "--format", "json")
+def states(kapbench, root="nowhere"):
+    done = kapbench("list", "datasets", "--data-root", root, "--format", "json")
     return {line["name"]: line for line in json.loads(done.stdout)}
 
 
@@ -56,6 +58,29 @@ def test_data_sets_say_what_is_there_and_how_to_get_it(kapbench):
     assert {name.removesuffix("FILE") for name in listed} == set(names("datasets"))
     assert listed["spair"]["state"] == "absent"
     assert "kapbench fetch spair" in listed["spair"]["coverage"]
+
+
+def test_a_missing_file_is_named(kapbench):
+    assert str(Path("nowhere", "SPair-71k")) in states(kapbench)["spair"]["coverage"]
+
+
+def test_photographs_that_lack_leave_the_annotations(kapbench, tmp_path):
+    write_cub(tmp_path / "data")
+    for path in (tmp_path / "data").rglob("*.jpg"):
+        path.unlink()
+    listed = states(kapbench, tmp_path / "data")["cub"]
+    assert listed["state"] == "annotations"
+    assert "2 categories, 8 pairs" in listed["coverage"]
+    assert "kapbench fetch cub" in listed["coverage"]
+    shown = kapbench("list", "datasets", "--data-root", tmp_path / "data").stdout
+    assert "cub                  annotations only: " in shown
+
+
+def test_each_data_set_is_listed_by_its_own_default_split(kapbench):
+    """freiburg-cars has but one, for training."""
+    assert "unknown split" not in states(kapbench)["freiburg-cars"]["coverage"]
+    asked = kapbench("list", "datasets", "--data-root", "nowhere", "--split", "test").stdout
+    assert "unknown split 'test'" in asked
 
 
 def test_listing_renders_nothing(kapbench, tmp_path, monkeypatch):

@@ -82,9 +82,20 @@ def test_the_control_is_scored_beside_the_model_and_once(kapbench, score):
     assert "no run of the control" not in again.stdout
 
 
-def _with_control():
+def test_the_ceiling_is_shown_where_the_oracle_was_scored_on_the_same_pairs(kapbench):
+    words = _with_control()
+    assert "oracle" not in kapbench(*words).stdout
+    assert kapbench(*_with_control("oracle"), "--category", "dot").exit_code == 0
+    assert "oracle" not in kapbench(*words).stdout
+    assert kapbench(*_with_control("oracle")).exit_code == 0
+    assert "\noracle " in kapbench(*words).stdout
+    assert "oracle" not in kapbench(*words, "--no-control").stdout
+
+
+def _with_control(model=None):
     dots = Path(__file__).parent / "dots.py"
-    return ("run", "--model", f"{dots}:Colours", "--dataset", f"{dots}:Dots", "--cache", "cache")
+    given = model or f"{dots}:Colours"
+    return ("run", "--model", given, "--dataset", f"{dots}:Dots", "--cache", "cache")
 
 
 def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
@@ -139,6 +150,13 @@ def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
     assert find_runs(Path("runs")) == []
     assert not list(Path("runs").rglob(".tmp-*"))
     assert score().exit_code == 0
+
+
+def test_a_run_that_failed_before_it_wrote_anything_leaves_nothing(score):
+    assert score("BreaksNaN").exit_code == 1
+    assert not list(Path("runs").rglob("*"))
+    assert score("StopsOnce", "--batch-size", "1").exit_code == 130
+    assert list(Path("runs").rglob("sessions.json"))  # will go on
 
 
 def test_two_runs_into_one_folder(score):
@@ -222,6 +240,24 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
     assert said in done.stderr
     assert "Traceback" not in done.output
     assert find_runs(Path()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--model", "litte0"), "did you mean lite0"),
+        (("--model", "lite0", "--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
+        (("--model", "lite0", "-o", "image=3"), "unknown option 'image'"),
+        (("--model", "lite0", "--sphere-weight", "0.2"), "unknown option 'sphere_weight'"),
+        (("--model", "{dots}:NeedsLayers"), "needs layers"),
+    ],
+)
+def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, said):
+    dots = Path(__file__).parent / "dots.py"
+    words = [word.format(dots=dots) for word in words]
+    done = kapbench("run", "--dataset", f"{dots}:MustNotOpen", *words)
+    assert done.exit_code == 1
+    assert said in done.stderr
 
 
 @pytest.fixture

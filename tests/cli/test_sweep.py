@@ -77,6 +77,7 @@ def test_by_hand_on_two_machines_then_joined(sweep):
         ("lite0\nlite0\n", "DOTS:Dots\n", "twice, last in line 2"),
         ("lite0 'o\n", "DOTS:Dots\n", "line 1 cannot be read"),
         ("DOTS:Colours o\n", "DOTS:Dots\n", "has no value"),
+        ("DOTS:Colours sclae=1\n", "DOTS:MustNotOpen\n", "did you mean scale?"),
     ],
 )
 def test_what_could_only_fail_later_fails_at_once(sweep, models, datasets, said):

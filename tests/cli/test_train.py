@@ -12,6 +12,8 @@ def test_help_names_the_trainers() -> None:
     found = CliRunner().invoke(main, ["train", "--help"])
     assert found.exit_code == 0
     assert "sphere" in found.output
+    (line,) = [line for line in found.output.splitlines() if line.split()[:1] == ["dve"]]
+    assert "Dense equivariant image labelling" in line
 
 
 def test_a_trainers_own_help() -> None:

@@ -5,6 +5,7 @@ A file has either transformers' names or upstream's.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from kapbench.files import file_hash
 from kapbench_baselines.vit.checkpoint import Checkpoint
 
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them
+_PICKLE, _TORCH_MAGIC = b"\x80", b"\x80\x02\x8a\nl\xfc\x9c"  # first bytes; torch's before 1.6
 FAILURES = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
 
 
@@ -144,7 +146,9 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what the error below says once
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
         raise _unreadable(path) from error
     if inside is not None and isinstance(state, dict):
@@ -156,8 +160,13 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
 
 def _unreadable(path: Path) -> KapbenchError:
     """In our own words: torch's advise the user to open the file unsafely."""
+    with path.open("rb") as file:
+        head = file.read(len(_TORCH_MAGIC))
+    bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
     return KapbenchError(
-        "damaged, or not a plain dictionary of tensors", place=path,
+        "a pickle, and none that torch saved: it can run code when it is opened"
+        if bare else "damaged, or not a plain dictionary of tensors",
+        place=path,
         fix="give safetensors, or a .pth file that holds tensors and nothing else",
     )  # fmt: skip
 
