@@ -19,7 +19,6 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from boards import drawn
 
-from kapbench.running.results import to_parquet
 from kapbench_leaderboard.entries import find_entries, records_path
 from kapbench_leaderboard.site.build import build
 
@@ -59,7 +58,7 @@ def main() -> int:
         for dataset in DATASETS:
             drawn(results, models, dataset=dataset, categories=CATEGORIES, n_resamples=1000)
         whole_table = Path(scratch) / "records"
-        whole_table.write_bytes(to_parquet(records(rng)))
+        records(rng).to_parquet(whole_table, index=False, compression="zstd")
         for entry in find_entries(results):
             records_path(entry).hardlink_to(whole_table)
         started, started_cpu = time.perf_counter(), time.process_time()

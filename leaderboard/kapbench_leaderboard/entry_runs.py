@@ -7,7 +7,13 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.entries import find_entries, load_entry, records_path, resamples_path
 from kapbench_leaderboard.resamples import Resamples, key, load, make
-from kapbench_leaderboard.submit.reading import read_records, refuse_changed, refuse_large
+from kapbench_leaderboard.submit.reading import (
+    RECORDS,
+    RESAMPLES,
+    read_records,
+    refuse_changed,
+    refuse_large,
+)
 
 
 def entry_runs(place: Path) -> dict[Path, RunCard]:
@@ -30,7 +36,7 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
     """
     entry = load_entry(path)
     if key(entry.run, rules, alpha) == key(entry.run):
-        refuse_large(resamples_path(path))
+        refuse_large(resamples_path(path), RESAMPLES)
         refuse_changed(resamples_path(path), entry.resamples)
         return load(resamples_path(path))
     records = records_path(path)
@@ -41,6 +47,6 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
             place=path,
             fix="leave out --rule and --alpha, or put the records beside the entry as .parquet",
         )
-    refuse_large(records)
+    refuse_large(records, RECORDS)
     refuse_changed(records, entry.records)
     return make(read_records(records, entry.run.dataset.categories), entry.run, rules, alpha)

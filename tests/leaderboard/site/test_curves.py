@@ -6,7 +6,6 @@ import pytest
 from boards import drawn
 
 from kapbench.errors import KapbenchError
-from kapbench.running.results import to_parquet
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.entries import find_entries, load_entry
@@ -45,7 +44,7 @@ def rows() -> pd.DataFrame:
 @pytest.fixture
 def stored(tmp_path, rows):
     path = tmp_path / "records.parquet"
-    path.write_bytes(to_parquet(rows))
+    rows.to_parquet(path, index=False)
     return path
 
 
@@ -96,7 +95,7 @@ def test_of_records_only_what_is_drawn_is_read(stored, rows, run):
 
 def test_records_without_a_column_are_refused_by_its_name(tmp_path, rows, run):
     path = tmp_path / "records.parquet"
-    path.write_bytes(to_parquet(rows.drop(columns="best@cvpr24")))
+    rows.drop(columns="best@cvpr24").to_parquet(path, index=False)
     with pytest.raises(KapbenchError, match=r"no column best@cvpr24"):
         curves.read_drawn(path, run)
 

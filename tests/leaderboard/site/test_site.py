@@ -120,7 +120,7 @@ def test_prevalence_stands_below_the_models_and_is_never_sorted_among_them(site)
     feet = re.findall(r"<tfoot>(.*?)</tfoot>", text, re.DOTALL)
     assert len(feet) >= 3
     assert all('<th scope="row">prevalence</th>' in foot for foot in feet)
-    assert '<td class="number">40.0</td>' in feet[0]
+    assert 'data-label="mean">40.0</td>' in feet[0]
     for body in re.findall(r"<tbody>(.*?)</tbody>", text, re.DOTALL):
         assert "prevalence" not in body
 
