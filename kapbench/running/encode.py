@@ -49,33 +49,13 @@ def encode_images(
     """
     with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
         cache.sign(model)
-    done, batches = Encoded(), Batches.of(batch_size, device, progress)
-    sized = False
-    waiting: list[tuple[str, Picture]] = []
-    channels: dict[int, str] = {}
+    work = _Work(model, cache, Batches.of(batch_size, device, progress), progress)
+    looks = _looks(model, dataset, views, cache, 2 * work.batches.size)
     with progress.stage("images", len(views)) as advance:
-        for view, (shown, key, state) in zip(
-            views, _looks(model, dataset, views, cache, 2 * batches.size), strict=True
-        ):
-            done.hashes[view.image_id] = key
-            if state is False:
-                done.damaged.append(str(cache.path(key)))
-                progress.say(f"cache file damaged, encoding again: {cache.path(key)}")
-            if state is True or key in {k for k, _ in waiting}:
-                advance(1)
-                continue
-            waiting.append((key, shown))
-            if len(waiting) >= batches.size:
-                done.n_encoded += _flush(model, waiting, cache, channels, batches)
-                if not sized:
-                    _need_room(cache, waiting[0][0], len(views) - len(done.hashes), progress)
-                    sized = True
-                advance(len(waiting))
-                waiting.clear()
-        if waiting:
-            done.n_encoded += _flush(model, waiting, cache, channels, batches)
-            advance(len(waiting))
-    return done
+        for number, (view, looked) in enumerate(zip(views, looks, strict=True), 1):
+            advance(work.take(view, looked, len(views) - number))
+        advance(work.flush(0))
+    return work.done
 
 
 _Looked = tuple[Picture, str, bool | None]
@@ -117,24 +97,52 @@ def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -
         progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
 
 
-def _flush(
-    model: Encoder,
-    waiting: Sequence[tuple[str, Picture]],
-    cache: FeatureCache,
-    channels: dict[int, str],
-    batches: Batches,
-) -> int:
-    maps = batches.encode(model, [shown for _, shown in waiting])
-    for (key, shown), feature_map in zip(waiting, maps, strict=True):
-        _check_channels(model, shown, feature_map, channels)
+@dataclass
+class _Work:
+    """Pictures that wait for a batch to be full, and what came of those before them."""
+
+    model: Encoder
+    cache: FeatureCache
+    batches: Batches
+    progress: Progress
+    done: Encoded = field(default_factory=Encoded)
+    waiting: list[tuple[str, Picture]] = field(default_factory=list)
+    channels: dict[int, str] = field(default_factory=dict)
+
+    def take(self, view: View, looked: _Looked, n_left: int) -> int:
+        """Takes a view; returns how many images are finished by that."""
+        shown, key, state = looked
+        self.done.hashes[view.image_id] = key
+        if state is False:
+            path = self.cache.path(key)
+            self.done.damaged.append(str(path))
+            self.progress.say(f"cache file damaged, encoding again: {path}")
+        if state or key in {k for k, _ in self.waiting}:
+            return 1
+        self.waiting.append((key, shown))
+        return self.flush(n_left) if len(self.waiting) >= self.batches.size else 0
+
+    def flush(self, n_left: int) -> int:
+        """Encodes what waits; after the first batch it is known what `n_left` more will take."""
+        n, first = len(self.waiting), not self.done.n_encoded
+        maps = self.batches.encode(self.model, [shown for _, shown in self.waiting])
+        for (key, shown), feature_map in zip(self.waiting, maps, strict=True):
+            _check_channels(self.model, shown, feature_map, self.channels)
+            self._write(key, shown, feature_map)
+        self.done.n_encoded += n
+        if n and first:
+            _need_room(self.cache, self.waiting[0][0], n_left, self.progress)
+        self.waiting.clear()
+        return n
+
+    def _write(self, key: str, shown: Picture, feature_map: FeatureMap) -> None:
         try:
-            cache.write(key, feature_map)
+            self.cache.write(key, feature_map)
         except KapbenchError as error:
             if isinstance(error.__cause__, OSError):  # it has named the file
                 raise
-            place = f"image {shown.image_id}, model {model.name}"
+            place = f"image {shown.image_id}, model {self.model.name}"
             raise KapbenchError(error.thing, place=place, fix=error.fix) from error
-    return len(waiting)
 
 
 def _check_channels(

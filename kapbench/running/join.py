@@ -59,6 +59,8 @@ def _stretches(plan: Plan, parts: Parts, folder: Path) -> Iterator[pd.DataFrame]
                 pd.concat(own_rows).to_parquet(aside[number][-1], index=False)
             held.clear()
             n_held = 0
+    if not held and not aside:  # no keypoint is shown anywhere: columns without rows
+        yield _plain(parts.read(plan.shards[0]))
     for number in sorted({*held, *aside}):
         found = [_plain(pd.read_parquet(p)) for p in aside[number]] + held.pop(number, [])
         joined = pd.concat(found, ignore_index=True)
