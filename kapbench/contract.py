@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 
-from kapbench.protocols import AnnotatedModel, Condition, Encoder, PairModel
+from kapbench.protocols import AnnotatedModel, Condition, Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
 SIZES = ((64, 48), (48, 64), (50, 50), (97, 31))
@@ -80,6 +81,10 @@ def _encodes(model: Encoder) -> Iterator[str]:
         (alone,) = model.encode([picture])
         if alone.grid != found.grid or not np.allclose(alone.values, found.values, atol=CLOSE):
             yield f"{picture.image_id}: alone it is not what it is in a batch"
+        if isinstance(model, Prepares):
+            (ready,) = model.encode([replace(picture, prepared=model.prepare(picture))])
+            if not np.array_equal(ready.values, alone.values):
+                yield f"{picture.image_id}: prepared it is not what it is otherwise"
     turned = np.ascontiguousarray(shown[0].pixels[::-1])
     other = Picture(turned, "thing/turned", shown[0].category, shown[0].mask, shown[0].azimuth_bin)
     reads_pixels = not getattr(model, "reads_image_id", False)

@@ -169,7 +169,8 @@ def evaluate(
         runs: Folder of run folders; a finished run of the same plan is read back, an interrupted
             one resumed. None: nothing is kept.
         cache: Folder of the feature cache; None: the user cache folder.
-        batch_size: Images that the encoder gets at once; None: as the device allows.
+        batch_size: Images that the encoder gets at once; None: 4 on a CPU, 32 on a GPU; halved where
+            memory ends.
         workers: Processes that score an encoder's pairs. With more than one, a script must call
             this below `if __name__ == "__main__":`, for each process imports the script.
 

@@ -115,11 +115,13 @@ class Spread:
         from kapbench.running.executors import threads
 
         return Job(
-            names.model, names.dataset, tuple(rule.name for rule in job.rules_asked),
-            job.runs_root.resolve(), (job.cache or cache_root()).resolve(), self._n(job),
-            names.split, names.data_root, job.categories or None, job.batch_size, job.device,
-            job.precision,
-            names.model_options, typed("datasets", names.dataset, names.dataset_texts), threads(),
+            model=names.model, dataset=names.dataset, split=names.split,
+            rules=tuple(rule.name for rule in job.rules_asked), of=self._n(job),
+            runs_root=job.runs_root.resolve(), cache_root=(job.cache or cache_root()).resolve(),
+            data_root=names.data_root, categories=job.categories or None,
+            batch_size=job.batch_size, device=job.device, precision=job.precision,
+            model_options=names.model_options, threads=threads(),
+            dataset_options=typed("datasets", names.dataset, names.dataset_texts),
         )  # fmt: skip
 
     def _n(self, job: "RunJob") -> int:

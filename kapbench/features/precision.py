@@ -8,13 +8,13 @@ from kapbench.protocols import Condition, Encoder
 from kapbench.types import FeatureMap, Picture
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+_PASSED_ON = ("supervision", "trained_on", "reads_image_id", "padding", "prepare", "check_plan")
 
 
 class Autocast:
     """Runs an encoder under torch.autocast; a model of its own, for its features differ.
 
-    Whatever else the encoder has is the encoder's. An adapter must end in `.float()` before it goes to
-    NumPy, which knows no bfloat16.
+    An adapter must end in `.float()` before it goes to NumPy, which knows no bfloat16.
 
     Args:
         precision: bf16 or fp16.
@@ -22,13 +22,13 @@ class Autocast:
 
     def __init__(self, encoder: Encoder, precision: str, device: str) -> None:
         self._encoder, self._precision, self._device = encoder, precision, device
-        self.name, self.revision = encoder.name, f"{encoder.revision}-{precision}"
+        self.name, self.revision = encoder.name, f"{precision}-{encoder.revision}"
         self.conditions_on: tuple[Condition, ...] = encoder.conditions_on
         self.similarity: Literal["dot", "neg_l2"] = encoder.similarity
+        for name in _PASSED_ON:
+            if hasattr(encoder, name):
+                setattr(self, name, getattr(encoder, name))
         self.options = {**getattr(encoder, "options", {}), "precision": precision}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._encoder, name)
 
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         import torch

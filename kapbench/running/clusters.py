@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,44 +35,58 @@ class Dask:
         Raises:
             KapbenchError: dask is not there, or no scheduler at the address.
         """
-        client, as_completed = self._client()
-        with client:
+        distributed = _distributed()
+        with _silent(), self._client(distributed.Client) as client:
             waiting = {
                 client.submit(job, shard, pure=False, resources=self.resources or None): shard
                 for shard in shards
             }
             try:
-                for future in as_completed(list(waiting)):
+                for future in distributed.as_completed(list(waiting)):
                     error = future.exception()
                     shard = waiting.pop(future)
                     yield (
                         (shard, f"{type(error).__name__}: {error}") if error is not None
                         else future.result()
                     )  # fmt: skip
-            except (asyncio.CancelledError, CancelledError):  # by whom, if not by its death
+            except (asyncio.CancelledError, CancelledError, OSError):
                 yield from ((shard, "the scheduler is gone") for shard in waiting.values())
 
-    def _client(self) -> tuple[Any, Any]:
-        try:
-            from distributed import Client, as_completed
-        except ImportError as error:
-            raise KapbenchError(
-                "dask is not installed", place="--executor dask", fix="pip install 'kapbench[dask]'"
-            ) from error
-        # Of a scheduler that is gone it tells with tracebacks; here that is an error of one line.
-        for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        connect: Any = Client  # its signature has no types
+    def _client(self, connect: Any) -> Any:
         try:
             if self.scheduler is None:
                 local = {"n_workers": self.workers, "threads_per_worker": 1}
-                return connect(**local, dashboard_address="127.0.0.1:0"), as_completed
-            return connect(self.scheduler, timeout=10), as_completed
+                return connect(**local, dashboard_address="127.0.0.1:0")
+            return connect(self.scheduler, timeout=10)
         except (OSError, TimeoutError, ValueError) as error:
             raise KapbenchError(
                 f"no dask scheduler answers: {error}", place=self.scheduler,
                 fix="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
             ) from error  # fmt: skip
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise KapbenchError(
+            "dask is not installed", place="--executor dask", fix="pip install 'kapbench[dask]'"
+        ) from error
+    return distributed
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Of a scheduler that is gone dask tells with tracebacks; here that is an error of one line."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    before = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in before:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in before.items():
+            logger.setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)

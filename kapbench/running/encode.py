@@ -42,7 +42,7 @@ def encode_images(
     """Fills the cache with the views' features.
 
     Args:
-        batch_size: None: as the device allows.
+        batch_size: None: see `Batches`.
 
     Raises:
         KapbenchError: the encoder returned something that is no feature map, named by image.

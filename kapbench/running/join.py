@@ -9,6 +9,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pandas as pd
@@ -29,7 +30,7 @@ def join(plan: Plan, parts: Parts, path: Path) -> None:
     """Writes all rows, by pair and then by keypoint, and moves the file into place.
 
     Raises:
-        KapbenchError: the folder cannot be written; nothing is left there.
+        KapbenchError: a part is gone; the folder cannot be written, and nothing is left there.
     """
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
@@ -51,7 +52,7 @@ def _stretches(plan: Plan, parts: Parts, folder: Path) -> Iterator[pd.DataFrame]
     for shard in plan.shards:
         rows = _plain(parts.read(shard))
         for number, own in rows.groupby(rows["place"] // STRETCH_PAIRS, sort=True):
-            held[int(str(number))].append(own)
+            held[cast("int", number)].append(own)
         n_held += len(rows)
         if n_held > HELD_ROWS:
             for number, own_rows in held.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from kapbench.errors import KapbenchError
 from kapbench.files import file_hash, write_atomically
 from kapbench.hashing import fingerprint
 from kapbench.running.plan import Shard
@@ -26,7 +27,14 @@ class Parts:
         write_atomically(self._room(shard) / f"{_stem(shard)}-{digest}.parquet", content)
 
     def read(self, shard: Shard) -> pd.DataFrame:
-        return pd.read_parquet(next(p for p in self._named(shard) if _whole(p)))
+        """KapbenchError where the part is gone, or was changed since it was written."""
+        path = next((p for p in self._named(shard) if _whole(p)), None)
+        if path is None:
+            raise KapbenchError(
+                f"part {shard.number} is gone or was changed", place=self._room(shard),
+                fix="run again: it is made again, and what is whole is kept",
+            )  # fmt: skip
+        return pd.read_parquet(path)
 
     def has(self, shard: Shard) -> bool:
         return any(_whole(path) for path in self._named(shard))

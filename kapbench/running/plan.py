@@ -6,7 +6,7 @@ from typing import get_args
 
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
-from kapbench.protocols import AnnotatedModel, Condition, Dataset, Encoder, Model
+from kapbench.protocols import AnnotatedModel, ChecksPlan, Condition, Dataset, Encoder, Model
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.types import Pair, View
 
@@ -92,6 +92,13 @@ def make_plan(
         [(rule.name, rule.hash) for rule in rules],
     )
     return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
+
+
+def check_answers(model: Model, plan: Plan) -> None:
+    """Raises KapbenchError where a model knows beforehand that it has no answer to some of a plan."""
+    if isinstance(model, ChecksPlan):
+        pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
+        model.check_plan([view.image_id for view in plan.views], sorted(pairs))
 
 
 def rules_named(names: Sequence[str], dataset: Dataset) -> list[Rule]:

@@ -18,13 +18,13 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.files import UNFINISHED, file_hash
 from kapbench.hashing import fingerprint
-from kapbench.protocols import AnnotatedModel, ChecksPlan, Dataset, Encoder, Executor, Model
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model
 from kapbench.running.card import make_card
 from kapbench.running.encode import encode_images
 from kapbench.running.executors import InProcess, Processes
 from kapbench.running.join import join
 from kapbench.running.parts import Parts
-from kapbench.running.plan import Plan, Shard, make_plan, supervised
+from kapbench.running.plan import Plan, Shard, check_answers, make_plan, supervised
 from kapbench.running.progress import Progress
 from kapbench.running.results import (
     CARD,
@@ -82,7 +82,7 @@ def run(
     Args:
         cache_root: Folder of the feature cache; None keeps features only while the run lasts.
         workers: Processes that score. Pair models run in this one.
-        batch_size: Images that the encoder gets at once; None: as the device allows.
+        batch_size: Images that the encoder gets at once; None: see `Batches`.
         force: Score again what is finished. Features that are in the cache are kept: their encoder
             and image are in their name.
 
@@ -102,6 +102,7 @@ def run(
             return Finished(folder, load_card(folder), load_records(folder), True)
         resumed = any(parts.has(shard) for shard in plan.shards)
         with session(folder) as clock:
+            check_answers(model, plan)
             with _cache(model, cache_root) as cache:
                 scorer, executor = scorer_of(
                     model, dataset, plan, cache, workers, batch_size, device, progress
@@ -204,9 +205,6 @@ def scorer_of(
     Args:
         views: Images to encode; None: all of the plan's.
     """
-    if isinstance(model, ChecksPlan):
-        pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
-        model.check_plan([view.image_id for view in plan.views], sorted(pairs))
     needs = Needs.of(plan.rules, supervised(model))
     if workers > 1 and not isinstance(model, Encoder):
         progress.say(f"--workers is not used: {model.name} is asked in one process")

@@ -15,7 +15,7 @@ from kapbench.features.cache import FeatureCache
 from kapbench.protocols import Dataset, Encoder, Model
 from kapbench.running.encode import encode_images
 from kapbench.running.parts import Parts
-from kapbench.running.plan import Plan, Shard, make_plan
+from kapbench.running.plan import Plan, Shard, check_answers, make_plan
 from kapbench.running.progress import Progress
 from kapbench.running.results import CARD
 from kapbench.running.runner import run_folder, scorer_of, write_part
@@ -92,6 +92,7 @@ def take(
         path.unlink(missing_ok=True)
     missing = [shard for shard in turn.shards(plan) if not parts.has(shard)]
     if missing:
+        check_answers(model, plan)
         cache = FeatureCache.of(model, cache_root)
         if isinstance(model, Encoder):
             encode_images(

@@ -1,5 +1,7 @@
 """Half precision: another model by name, nearly the same by its maps."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -56,10 +58,11 @@ def test_it_is_another_model_with_all_that_the_encoder_says_of_itself():
     model = in_precision(Layer(), "bf16", "cpu")
     assert isinstance(model, Encoder)
     assert isinstance(model, Prepares)
-    assert (model.name, model.revision) == ("layer", "1-bf16")
+    assert (model.name, model.revision) == ("layer", "bf16-1")
     assert model.options == {"depth": 1, "precision": "bf16"}
     assert model.supervision == "masks"
     assert not hasattr(model, "reads_image_id")
+    assert copy.copy(model).revision == model.revision
 
 
 def test_fp32_is_the_model_itself():

@@ -122,7 +122,7 @@ def test_prevalence_stands_below_the_models_and_is_never_sorted_among_them(site)
     assert all('<th scope="row">prevalence</th>' in foot for foot in feet)
     assert 'data-label="mean">40.0</td>' in feet[0]
     for body in re.findall(r"<tbody>(.*?)</tbody>", text, re.DOTALL):
-        assert "prevalence" not in body
+        assert '<th scope="row">prevalence' not in body
 
 
 def test_downloads_hold_the_same_numbers(site):
