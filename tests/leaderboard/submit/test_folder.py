@@ -1,6 +1,5 @@
 """A folder of results as a pull request brings it: what is new, what was accepted, what is neither."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -227,12 +226,3 @@ def test_given_records_that_are_a_folder(entry, tmp_path):
     report, good = check_all([entry], records=tmp_path)
     assert not good
     assert "not a file" in report
-
-
-def test_the_workflow_asks_for_what_the_command_offers():
-    text = (Path(__file__).parents[3] / ".github/workflows/leaderboard.yml").read_text()
-    lines = [line for line in text.splitlines() if "kapbench submit" in line]
-    asked = [set(re.findall(r"--[a-z-]+", line)) for line in lines]
-    assert asked == [{"--check", "--fetch", "--base"}, {"--adapters", "--base"}]
-    offered = {name for option in main.get_command(None, "submit").params for name in option.opts}
-    assert set().union(*asked) <= offered
