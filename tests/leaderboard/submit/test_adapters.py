@@ -10,6 +10,7 @@ from submissions import DOTS, edit
 from kapbench.cli import main
 from kapbench.cli.trial import tried
 from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
 from kapbench_leaderboard.entries import load_entry
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import prepare
@@ -51,6 +52,7 @@ def test_an_adapter_is_kept_beside_the_results_and_found_again(with_adapter, tmp
     assert kept.name.startswith("colours-")
     entry = load_entry(with_adapter)
     assert entry.card.adapter == f"{kept.name}:Colours"
+    assert entry.card.adapter_sha256 == file_hash(kept)
     assert spec(with_adapter, entry) == f"{kept}:Colours"
     assert check(with_adapter) == []
 
@@ -61,6 +63,27 @@ def test_an_adapter_that_is_not_there_or_was_changed(with_adapter, tmp_path):
     assert any("not the file that was submitted" in found for found in check(with_adapter))
     kept.unlink()
     assert any("its adapter is not among adapters" in found for found in check(with_adapter))
+
+
+def test_an_adapter_of_the_same_head_of_a_hash_is_another(with_adapter, tmp_path):
+    kept = file_of(tmp_path)
+    head = file_hash(kept)[:8]
+    edit(with_adapter, lambda c: c["card"].update(adapter_sha256=head + "0" * 56))
+    assert any("not the file that was submitted" in found for found in check(with_adapter))
+    edit(with_adapter, lambda c: c["card"].pop("adapter_sha256"))
+    assert any("an adapter without adapter_sha256" in found for found in check(with_adapter))
+
+
+def test_an_adapter_that_another_file_stands_in_the_place_of_is_not_replaced(run, card, tmp_path):
+    fine = tmp_path / "fine.py"
+    fine.write_text(FINE)
+    place = tmp_path / "adapters" / f"colours-{file_hash(fine)[:8]}.py"
+    place.parent.mkdir()
+    place.write_text("another")
+    with pytest.raises(KapbenchError, match="another adapter is there"):
+        prepare(run, tmp_path / "results", card, adapter=f"{fine}:Fine")
+    assert place.read_text() == "another"
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(

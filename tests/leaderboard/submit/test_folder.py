@@ -1,5 +1,6 @@
 """A folder of results as a pull request brings it: what is new, what was accepted, what is neither."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from misbehaving_server import Server
-from submissions import edit
+from submissions import DOTS, edit
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
+from kapbench_leaderboard import entries
 from kapbench_leaderboard.entries import records_path
 from kapbench_leaderboard.submit import command
 from kapbench_leaderboard.submit.attachment import fetched
@@ -152,8 +154,96 @@ def test_a_revision_that_is_none(results, base):
 
 
 @pytest.fixture
-def attached(run, card, tmp_path):
-    """An entry whose records a server keeps."""
+def unread(entry, monkeypatch) -> Path:
+    """A place beside an entry that must not be read."""
+    real, place = Path.read_text, entry.with_name("endless.json")
+
+    def read_text(path, **how):
+        assert path != place, "read before it was looked at"
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    return place
+
+
+def test_an_entry_that_is_a_link_is_not_read(unread, tmp_path):
+    """Not even one that never ends."""
+    unread.symlink_to("/dev/zero")
+    for root in (tmp_path / "results", unread):
+        report, good = check_all([root])
+        assert not good
+        assert "a link, not a file" in report
+    with pytest.raises(KapbenchError, match="a link, not a file"):
+        command.adapters([unread])
+
+
+def test_an_entry_that_is_too_large_is_not_read(unread, tmp_path):
+    unread.touch()
+    os.truncate(unread, 2**31)
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert "file of 2,048 MiB, at most 5" in report
+
+
+@pytest.fixture
+def with_adapter(run, card, tmp_path) -> Path:
+    """Accepted: an entry with its adapter; returns the adapter."""
+    prepare(run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "results", "adapters")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "accepted")
+    (found,) = (tmp_path / "adapters").iterdir()
+    return found
+
+
+def test_an_accepted_adapter_is_part_of_its_entry(with_adapter, tmp_path, checked):
+    report, good = check_all([tmp_path / "results"], "HEAD")
+    assert good, report
+    assert checked == []
+    (entry,) = (tmp_path / "results").rglob("*.json")
+    for part in (entry, entry.parent, entry.parents[1]):
+        assert check_all([part], "HEAD")[1]
+        assert command.adapters([part], "HEAD") == []
+    assert checked == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_accepted_adapter_that_was_changed_or_removed(with_adapter, tmp_path, gone):
+    with_adapter.unlink() if gone else with_adapter.write_text("pass")
+    report, good = check_all([tmp_path / "results"], "HEAD")
+    assert not good
+    assert f"REFUSED   {with_adapter}\n  - accepted results are never changed" in report
+    (entry,) = (tmp_path / "results").rglob("*.json")
+    report, good = check_all([entry], "HEAD")
+    assert not good
+    assert "its adapter" in report
+    assert len(command.adapters([entry], "HEAD")) == 1
+
+
+def test_an_adapter_of_no_entry(with_adapter, tmp_path):
+    stray = with_adapter.with_name("stray-00000000.py")
+    stray.write_text("pass")
+    with_adapter.with_name("away").symlink_to("/etc")
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"{stray}: no file of an entry" in report
+    assert "away: a link, not a file" in report
+    assert str(with_adapter) not in report
+    assert check_all([tmp_path / "results" / "dots"])[1]  # a part knows its own adapters alone
+
+
+def test_a_folder_of_adapters_that_is_a_link(with_adapter, tmp_path):
+    with_adapter.parent.rename(tmp_path / "elsewhere")
+    with_adapter.parent.symlink_to(tmp_path / "elsewhere")
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"REFUSED   {with_adapter.parent}: a link, not a file" in report
+
+
+@pytest.fixture
+def attached(run, card, tmp_path, monkeypatch):
+    """An entry whose records a server keeps, on this machine: what no submission may name."""
+    monkeypatch.setattr(entries, "is_public", lambda url: True)
     content = (run / "records.parquet").read_bytes()
     with Server(content) as server:
         prepare(run, tmp_path / "results", card, server.url)
@@ -202,6 +292,7 @@ def test_an_attachment_that_is_too_large_is_not_asked_for(attached, tmp_path):
     report, good = check_all([tmp_path / "results"], fetch=True)
     assert not good
     assert "records of 2,048 MiB, at most 50 are taken" in report
+    assert "fix: run again with fewer rules" in report
     assert attached.asked == []
 
 
