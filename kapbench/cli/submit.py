@@ -9,6 +9,7 @@ import click
 
 from kapbench.cli.board import plugin
 from kapbench.cli.options import data_root, shown_path, typed
+from kapbench.cli.trial import tried
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -138,31 +139,10 @@ def _checks(
         yield offered.check_all(paths, base, records, fetch=fetch, progress=_progress())
     named = offered.adapters(paths, base) if adapters else []
     for spec, entry in [*((spec, None) for spec in given), *named]:
-        found = _broken(spec, entry)
+        run = None if entry is None else entry.run
+        found = tried(spec) if run is None else tried(spec, run.model, run.dataset.name)
         what = f"{spec}: the contract of adapters"
-        yield offered.refused_text(what, found) if found else f"in order  {what}\n", not found
-
-
-def _broken(spec: str, entry: Any) -> list[str]:
-    """What an adapter does against its contract, or is other than its entry says, in words."""
-    from kapbench.contract import broken
-    from kapbench.evaluation import load_model
-    from kapbench.running.card import model_card
-
-    run = None if entry is None else entry.run
-    options = {} if run is None else {"dataset": run.dataset.name, **run.model.options}
-    try:
-        model = load_model(spec, device="cpu", **options)
-        found = broken(model)
-        if run is None or found:
-            return found
-        said = model_card(model)
-    except KapbenchError as error:
-        return [str(error)]
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an adapter raises is the finding
-        return [f"it cannot be made: {type(error).__name__}: {error}"]
-    fields = [f for f in type(said).model_fields if getattr(said, f) != getattr(run.model, f)]
-    return [f"{f} is {getattr(said, f)!r}, the entry's {getattr(run.model, f)!r}" for f in fields]
+        yield offered.trial_text(what, found), not found
 
 
 def _progress() -> "Progress":

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
@@ -17,6 +17,23 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _FILE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}-[0-9a-f]{8}\.py"
 Adapter = Annotated[str, Field(pattern=rf"^{_FILE}:[A-Za-z_][A-Za-z0-9_]{{0,99}}$")]
 Supervision = Literal["none", "viewpoint", "masks", "keypoints", "answer"]
+
+
+_INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "arpa")
+
+
+def is_public(url: HttpUrl) -> bool:
+    """Whether an address is encrypted, and by a name that a network keeps for nobody inside it."""
+    labels = (url.host or "").rstrip(".").lower().split(".")
+    # Numbers, however they were written, are an IP address: no top-level domain has a digit first.
+    inside = len(labels) < 2 or labels[-1] in _INSIDE or not labels[-1][:1].isalpha()
+    return url.scheme == "https" and not inside
+
+
+def _public(url: HttpUrl) -> HttpUrl:
+    if not is_public(url):
+        raise ValueError("give an https address of a public host, by its name")
+    return url
 
 
 class _Stored(BaseModel):
@@ -40,7 +57,8 @@ class SubmissionCard(_Stored):
     seconds_per_image: float | None = Field(default=None, ge=0)
     command: Line
     notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
-    adapter: Adapter | None = None  # set by `kapbench submit --adapter`
+    adapter: Adapter | None = None  # this and its hash are set by `kapbench submit --adapter`
+    adapter_sha256: Sha256 | None = None
 
 
 class StoredFile(_Stored):
@@ -48,7 +66,7 @@ class StoredFile(_Stored):
 
     sha256: Sha256
     n_bytes: int = Field(gt=0)
-    url: HttpUrl | None = None
+    url: Annotated[HttpUrl, AfterValidator(_public)] | None = None
 
 
 class Entry(_Stored):
@@ -88,7 +106,14 @@ def adapters_folder(results: Path) -> Path:
 def adapter_spec(path: Path, entry: Entry) -> str | None:
     """FILE.py:Class of the adapter that came with an entry; None: none did."""
     adapter = entry.card.adapter
-    return None if adapter is None else str(adapters_folder(path.resolve().parents[2]) / adapter)
+    results = path.resolve().parent.parent.parent
+    return None if adapter is None else str(adapters_folder(results) / adapter)
+
+
+def adapter_path(path: Path, entry: Entry) -> Path | None:
+    """The file of the adapter that came with an entry."""
+    spec = adapter_spec(path, entry)
+    return None if spec is None else Path(spec.rpartition(":")[0])
 
 
 def load_entry(path: Path) -> Entry:

@@ -107,8 +107,8 @@ def _shipped(card: RuleCard, run: RunCard) -> Rule:
     return rule
 
 
-def save(path: Path, resamples: Resamples) -> None:
-    from safetensors.numpy import save as to_bytes
+def to_bytes(resamples: Resamples) -> bytes:
+    from safetensors.numpy import save as packed
 
     arrays = {}
     for name, column in resamples.columns.items():
@@ -125,7 +125,11 @@ def save(path: Path, resamples: Resamples) -> None:
     }
     plain = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     # One key alone: safetensors writes several in random order, and equal files would differ.
-    write_atomically(path, to_bytes(plain, {"about": json.dumps(about)}))
+    return packed(plain, {"about": json.dumps(about)})
+
+
+def save(path: Path, resamples: Resamples) -> None:
+    write_atomically(path, to_bytes(resamples))
 
 
 def load(path: Path) -> Resamples:

@@ -9,7 +9,13 @@ from kapbench.datasets.download import download
 from kapbench.errors import KapbenchError
 from kapbench.running.progress import Progress
 from kapbench_leaderboard.entries import StoredFile
-from kapbench_leaderboard.submit.reading import MEBI, MOST_BYTES, RECORDS, refuse_changed
+from kapbench_leaderboard.submit.reading import (
+    FEWER_COLUMNS,
+    MEBI,
+    MOST_BYTES,
+    RECORDS,
+    refuse_changed,
+)
 
 
 @contextmanager
@@ -26,7 +32,7 @@ def fetched(stored: StoredFile, progress: Progress) -> Iterator[Path]:
         raise KapbenchError(
             f"records of {stored.n_bytes / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
             place=place,
-            fix="submit one run a file",
+            fix=FEWER_COLUMNS,
         )
     with TemporaryDirectory(prefix="kapbench-") as folder:
         path = Path(folder) / f"records{RECORDS}"

@@ -14,13 +14,13 @@ from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
 from kapbench.scoring.table import asked
 from kapbench_leaderboard import entries
-from kapbench_leaderboard.entries import Entry, load_entry
+from kapbench_leaderboard.entries import Entry
 from kapbench_leaderboard.submit.expected import wrong_columns
 from kapbench_leaderboard.submit.manifest import Manifest, digests, shipped
 from kapbench_leaderboard.submit.reading import (
-    ENTRY,
     RECORDS,
     RESAMPLES,
+    read_entry,
     read_records,
     refuse_changed,
     refuse_large,
@@ -37,8 +37,7 @@ def check(path: Path, records: Path | None = None, progress: Progress | None = N
         records: The records, where the entry names an address for them.
     """
     try:
-        refuse_large(path, ENTRY)
-        entry = load_entry(path)
+        entry = read_entry(path)
     except KapbenchError as error:
         return [str(error)]
     found = [*wrong_words(entry), *_place(entry, path), *_origin(entry.run), *_rules(entry.run)]
@@ -119,14 +118,15 @@ def _rules(run: RunCard) -> Iterator[str]:
 
 def wrong_adapter(entry: Entry, path: Path) -> list[str]:
     """Whether the adapter that came with an entry is there, and still the same."""
-    spec = entries.adapter_spec(path, entry)
-    if spec is None:
+    file = entries.adapter_path(path, entry)
+    if file is None:
         return []
-    file = Path(spec.rpartition(":")[0])
-    stamp = file.stem.rpartition("-")[2]
     if not file.is_file() or file.is_symlink():
         return [f"its adapter is not among {entries.ADAPTERS}: give {file.name} too"]
-    if file_hash(file)[:8] != stamp:
+    if entry.card.adapter_sha256 is None:
+        return ["its card has an adapter without adapter_sha256\n  fix: submit the run again"]
+    digest = file_hash(file)
+    if digest != entry.card.adapter_sha256 or not file.stem.endswith(f"-{digest[:8]}"):
         return [f"its adapter {file.name} is not the file that was submitted: its sha256 differs"]
     return []
 

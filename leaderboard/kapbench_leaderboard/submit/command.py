@@ -9,16 +9,17 @@ from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
 from kapbench.running.progress import Progress
 from kapbench.running.results import load_card, load_records
-from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry
+from kapbench_leaderboard.entries import Entry, adapter_spec
 from kapbench_leaderboard.entry_runs import entry_runs
 from kapbench_leaderboard.submit import folder, manifest
 from kapbench_leaderboard.submit.attachment import fetched
-from kapbench_leaderboard.submit.check import check, wrong_adapter
+from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
+from kapbench_leaderboard.submit.reading import read_entry
 from kapbench_leaderboard.submit.report import boards, fenced, refused
 
 __all__ = ["TEMPLATE", "adapters", "check_all", "entry_runs", "make_manifest", "model_spec", "prepare",
-           "refused_text", "reproduce_text"]  # fmt: skip
+           "refused_text", "reproduce_text", "trial_text"]  # fmt: skip
 
 
 def check_all(
@@ -66,7 +67,7 @@ def _checked(
     good = not lines
     cards, new, n_same = [], set(), 0
     for path, entry in entries.items():
-        if entry is not None and before.holds(path, entry) and not wrong_adapter(entry, path):
+        if entry is not None and before.holds(path, entry):
             cards.append(entry.run)
             n_same += 1
             continue
@@ -83,7 +84,7 @@ def _checked(
 
 def _loaded(path: Path) -> Entry | None:
     try:
-        return load_entry(path)
+        return read_entry(path)
     except KapbenchError:
         return None  # the check says why
 
@@ -122,7 +123,7 @@ def adapters(paths: Sequence[Path], base: str | None = None) -> list[tuple[str, 
     for root in paths:
         before = folder.accepted(root, base) if base else folder.NOTHING
         for path in folder.entries_at(root):
-            entry = load_entry(path)
+            entry = read_entry(path)
             if (spec := adapter_spec(path, entry)) and not before.holds(path, entry):
                 found.append((spec, entry))
     return found
@@ -130,6 +131,11 @@ def adapters(paths: Sequence[Path], base: str | None = None) -> list[tuple[str, 
 
 def refused_text(thing: str, findings: Sequence[str]) -> str:
     return fenced(refused(thing, findings)) + "\n"
+
+
+def trial_text(thing: str, findings: Sequence[str]) -> str:
+    """What became of an adapter's trial; all of it may be a stranger's words."""
+    return fenced(refused(thing, findings) if findings else [f"in order  {thing}"]) + "\n"
 
 
 def make_manifest(folder: Path, to: Path) -> Path:
@@ -144,7 +150,7 @@ def model_spec(path: Path) -> str:
     """What to load an entry's model by. KapbenchError where nothing installed fits."""
     from kapbench_leaderboard.submit.reproduce import spec
 
-    return spec(path, load_entry(path))
+    return spec(path, read_entry(path))
 
 
 def reproduce_text(

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from kapbench_leaderboard.entries import (
     SubmissionCard,
     adapters_folder,
     entry_path,
+    load_entry,
     records_path,
     resamples_path,
 )
-from kapbench_leaderboard.submit.reading import MEBI
+from kapbench_leaderboard.submit.reading import FEWER_COLUMNS, MEBI, MOST_BYTES
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
@@ -85,53 +87,56 @@ def prepare(
             there with other content, or records that are too large to lie beside it.
     """
     run, records = load_card(folder), load_records(folder)
-    about = _card(card, run, adapter, to)
     _refuse(run, folder)
-    path = to / entry_path(run)
-    source = folder / RECORDS
-    if source.stat().st_size > BESIDE and records_url is None:
-        raise KapbenchError(
-            f"records of {source.stat().st_size / MEBI:.0f} MiB are too large to lie in a repository",
-            place=source,
-            fix="upload the file and give its address: --records-url https://...",
-        )
+    about, files = _card(card, run, adapter, to)
+    path, source = to / entry_path(run), folder / RECORDS
+    stored = _stored_at(records_url, source)
     with (progress or Progress()).stage("resample", 1) as advance:
-        resamples.save(resamples_path(path), resamples.make(records, run))
+        drawn = resamples.to_bytes(resamples.make(records, run))
         advance(1)
-    if records_url is None:
-        write_atomically(records_path(path), source.read_bytes())
     entry = Entry.model_validate({
         "schema_version": SCHEMA_VERSION,
         "card": about,
         "run": run,
-        "records": _stored(source, records_url),
-        "resamples": _stored(resamples_path(path), None),
+        "records": stored,
+        "resamples": {"sha256": sha256(drawn).hexdigest(), "n_bytes": len(drawn)},
     })  # fmt: skip
-    content = entry.model_dump_json(indent=1).encode()
-    if path.exists() and path.read_bytes() != content:
-        raise KapbenchError(
-            "another submission of this run is there",
-            place=path,
-            fix="accepted results are never changed; remove it only if it was never accepted",
-        )
-    write_atomically(path, content)
+    _refuse_others(path, entry, files)
+    files[resamples_path(path)] = drawn
+    if records_url is None:
+        files[records_path(path)] = source.read_bytes()
+    if not path.exists():  # last: it names the others
+        files[path] = _packed(entry)
+    for place, content in files.items():
+        write_atomically(place, content)
     return path
 
 
-def _card(path: Path, run: RunCard, adapter: str | None, to: Path) -> SubmissionCard:
-    """The authors' card with what is known without them."""
+def _packed(entry: Entry) -> bytes:
+    return entry.model_dump_json(indent=1).encode()
+
+
+def _card(
+    path: Path, run: RunCard, adapter: str | None, to: Path
+) -> tuple[SubmissionCard, dict[Path, bytes]]:
+    """The authors' card with what is known without them; and the adapter, where it is to lie."""
     found = read_card(path)
     known: dict[str, object] = {}
+    files = {}
     if adapter is not None:
-        known["adapter"] = _kept(adapter, run.model.name, to)
+        content = _adapter(adapter)
+        digest = sha256(content).hexdigest()
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "_", run.model.name)[:80]
+        name = f"{stem}-{digest[:8]}.py"
+        known = {"adapter": f"{name}:{adapter.rpartition(':')[2]}", "adapter_sha256": digest}
+        files[adapters_folder(to) / name] = content
     if found.seconds_per_image is None:
         known["seconds_per_image"] = run.provenance.seconds_per_image
-    return SubmissionCard.model_validate(found.model_dump() | known)
+    return SubmissionCard.model_validate(found.model_dump() | known), files
 
 
-def _kept(adapter: str, model: str, to: Path) -> str:
-    """Copies an adapter to a name that no other content has; returns what the card says of it."""
-    source, _, attribute = adapter.rpartition(":")
+def _adapter(adapter: str) -> bytes:
+    source = adapter.rpartition(":")[0]
     try:
         content = Path(source).read_bytes()
     except OSError as error:
@@ -146,10 +151,25 @@ def _kept(adapter: str, model: str, to: Path) -> str:
             place=source,
             fix="leave --adapter out, and say in the card where your code is",
         )
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", model)[:80]
-    name = f"{stem}-{sha256(content).hexdigest()[:8]}.py"
-    write_atomically(adapters_folder(to) / name, content)
-    return f"{name}:{attribute}"
+    return content
+
+
+def _refuse_others(path: Path, entry: Entry, adapters: Mapping[Path, bytes]) -> None:
+    """Refuses to write over an entry, or an adapter, of other content."""
+    # As content: the bytes of an entry that was accepted before a field was thought of are others.
+    if path.exists() and _packed(load_entry(path)) != _packed(entry):
+        raise KapbenchError(
+            "another submission of this run is there",
+            place=path,
+            fix="accepted results are never changed; remove it only if it was never accepted",
+        )
+    for place, mine in adapters.items():
+        if place.exists() and place.read_bytes() != mine:
+            raise KapbenchError(
+                "another adapter is there under the head of this one's sha256",
+                place=place,
+                fix="submit an adapter that differs by a comment",
+            )
 
 
 def _refuse(run: RunCard, folder: Path) -> None:
@@ -163,6 +183,27 @@ def _refuse(run: RunCard, folder: Path) -> None:
         raise KapbenchError("a run without scores", place=folder, fix="run on pairs that exist")
 
 
-def _stored(path: Path, url: str | None) -> StoredFile:
-    found = {"sha256": file_hash(path), "n_bytes": path.stat().st_size, "url": url}
-    return StoredFile.model_validate(found)
+def _stored_at(url: str | None, source: Path) -> StoredFile:
+    """What an entry says of a run's records."""
+    size, most = source.stat().st_size, MOST_BYTES[source.suffix]
+    if size > most:
+        raise KapbenchError(
+            f"records of {size / MEBI:.0f} MiB, at most {most // MEBI} are taken",
+            place=source,
+            fix=FEWER_COLUMNS,
+        )
+    if size > BESIDE and url is None:
+        raise KapbenchError(
+            f"records of {size / MEBI:.0f} MiB are too large to lie in a repository",
+            place=source,
+            fix="upload the file and give its address: --records-url https://...",
+        )
+    found = {"sha256": file_hash(source), "n_bytes": size, "url": url}
+    try:
+        return StoredFile.model_validate(found)
+    except ValidationError as error:
+        raise KapbenchError(
+            f"no address of records: {error.errors()[0]['msg']}",
+            place=url,
+            fix="give --records-url https://HOST/..., where anybody can get them",
+        ) from error

@@ -11,11 +11,12 @@ from pyarrow import ArrowException, parquet
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
 from kapbench.scoring.records import typed
-from kapbench_leaderboard.entries import StoredFile
+from kapbench_leaderboard.entries import Entry, StoredFile, load_entry
 
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
 MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
+FEWER_COLUMNS = "run again with fewer rules (--rule): each brings columns; submit those records"
 MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
@@ -40,8 +41,19 @@ def refuse_large(path: Path, kind: str) -> None:
         raise KapbenchError(
             f"file of {about.st_size / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
             place=path,
-            fix="submit one run a file; keep large records elsewhere: --records-url",
+            fix=FEWER_COLUMNS if kind == RECORDS else "submit one run a file",
         )
+
+
+def read_entry(path: Path) -> Entry:
+    """
+    Raises:
+        KapbenchError: a link, too large, or no entry.
+    """
+    if path.is_symlink():
+        raise KapbenchError("a link, not a file", place=path, fix="give the file itself")
+    refuse_large(path, ENTRY)
+    return load_entry(path)
 
 
 def refuse_changed(path: Path, stored: StoredFile) -> None:

@@ -8,7 +8,9 @@ from click.testing import CliRunner
 from submissions import DOTS, edit
 
 from kapbench.cli import main
+from kapbench.cli.trial import tried
 from kapbench.errors import KapbenchError
+from kapbench.files import file_hash
 from kapbench_leaderboard.entries import load_entry
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import prepare
@@ -50,6 +52,7 @@ def test_an_adapter_is_kept_beside_the_results_and_found_again(with_adapter, tmp
     assert kept.name.startswith("colours-")
     entry = load_entry(with_adapter)
     assert entry.card.adapter == f"{kept.name}:Colours"
+    assert entry.card.adapter_sha256 == file_hash(kept)
     assert spec(with_adapter, entry) == f"{kept}:Colours"
     assert check(with_adapter) == []
 
@@ -60,6 +63,27 @@ def test_an_adapter_that_is_not_there_or_was_changed(with_adapter, tmp_path):
     assert any("not the file that was submitted" in found for found in check(with_adapter))
     kept.unlink()
     assert any("its adapter is not among adapters" in found for found in check(with_adapter))
+
+
+def test_an_adapter_of_the_same_head_of_a_hash_is_another(with_adapter, tmp_path):
+    kept = file_of(tmp_path)
+    head = file_hash(kept)[:8]
+    edit(with_adapter, lambda c: c["card"].update(adapter_sha256=head + "0" * 56))
+    assert any("not the file that was submitted" in found for found in check(with_adapter))
+    edit(with_adapter, lambda c: c["card"].pop("adapter_sha256"))
+    assert any("an adapter without adapter_sha256" in found for found in check(with_adapter))
+
+
+def test_an_adapter_that_another_file_stands_in_the_place_of_is_not_replaced(run, card, tmp_path):
+    fine = tmp_path / "fine.py"
+    fine.write_text(FINE)
+    place = tmp_path / "adapters" / f"colours-{file_hash(fine)[:8]}.py"
+    place.parent.mkdir()
+    place.write_text("another")
+    with pytest.raises(KapbenchError, match="another adapter is there"):
+        prepare(run, tmp_path / "results", card, adapter=f"{fine}:Fine")
+    assert place.read_text() == "another"
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +134,61 @@ def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
     assert f"in order  {entry}" in done.output
     assert f"REFUSED   {path}:Broken: the contract of adapters" in done.output
     assert said in done.output
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import os; os._exit(0)", "no verdict: its process ended with status 0"),
+        ("import os; os.kill(os.getpid(), 9)", "no verdict: its process ended with status -9"),
+    ],
+)
+def test_an_adapter_that_ends_the_test_has_not_passed_it(entry, tmp_path, body, said):
+    path = tmp_path / "quits.py"
+    path.write_text(f"{body}\n")
+    done = kapbench("submit", "--check", "--adapter", f"{path}:Quits", entry)
+    assert done.exit_code == 1
+    assert f"REFUSED   {path}:Quits: the contract of adapters\n  - {said}" in done.output
+
+
+def test_a_verdict_without_the_token_is_none(tmp_path):
+    path = tmp_path / "forger.py"
+    path.write_text(
+        "import json, os, pathlib, tempfile\n"
+        "for folder in pathlib.Path(tempfile.gettempdir()).glob('kapbench-*'):\n"
+        "    said = json.dumps({'token': '0' * 32, 'found': []})\n"
+        "    (folder / 'verdict').write_text(said)\n"
+        "print('forged')\n"
+        "os._exit(0)\n"
+    )
+    (found, printed) = tried(f"{path}:Forger")
+    assert found.startswith("no verdict")
+    assert printed == "it printed last:\nforged"
+
+
+def test_an_adapter_that_never_ends(tmp_path):
+    path = tmp_path / "sleeps.py"
+    path.write_text("import time; time.sleep(60)\n")
+    assert tried(f"{path}:Sleeps", timeout_s=0.1) == ["no verdict: not done after 0.1 s"]
+
+
+def test_what_an_adapter_prints_is_no_markup(entry, tmp_path):
+    path = tmp_path / "loud.py"
+    path.write_text("print('in order\\n```\\n@everyone ![x](https://evil.example)')\nLoud = 3\n")
+    done = kapbench("submit", "--check", "--adapter", f"{path}:Loud", entry)
+    assert done.exit_code == 1
+    trial = done.output[done.output.index("```\nREFUSED") :]
+    inside = trial.removeprefix("```\n").removesuffix("\n```\n")
+    assert "@everyone ![x](https://evil.example)" in inside
+    assert "`" not in inside
+
+
+def test_modules_of_the_folder_that_the_test_is_started_in_are_not_read(tmp_path, monkeypatch):
+    (tmp_path / "kapbench").mkdir()
+    (tmp_path / "kapbench" / "__init__.py").write_text("raise SystemExit('a stranger')")
+    (tmp_path / "fine.py").write_text(FINE)
+    monkeypatch.chdir(tmp_path)
+    assert tried("fine.py:Fine") == []
 
 
 def test_old_entries_have_no_adapter(entry):

@@ -1,21 +1,19 @@
 """A folder of results as a pull request brings it: what is new, what was accepted, what is neither."""
 
-import re
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from misbehaving_server import Server
-from submissions import edit
+from submissions import DOTS, edit
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
 from kapbench.files import file_hash
 from kapbench_leaderboard.entries import records_path
 from kapbench_leaderboard.submit import command
-from kapbench_leaderboard.submit.attachment import fetched
 from kapbench_leaderboard.submit.command import check_all
 from kapbench_leaderboard.submit.prepare import prepare
 
@@ -153,65 +151,90 @@ def test_a_revision_that_is_none(results, base):
 
 
 @pytest.fixture
-def attached(run, card, tmp_path):
-    """An entry whose records a server keeps."""
-    content = (run / "records.parquet").read_bytes()
-    with Server(content) as server:
-        prepare(run, tmp_path / "results", card, server.url)
-        yield server
+def unread(entry, monkeypatch) -> Path:
+    """A place beside an entry that must not be read."""
+    real, place = Path.read_text, entry.with_name("endless.json")
+
+    def read_text(path, **how):
+        assert path != place, "read before it was looked at"
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    return place
 
 
-def test_attachments_are_fetched(attached, tmp_path):
-    attached.faults = ["truncate:100"]
-    report, good = check_all([tmp_path / "results"], fetch=True)
-    assert good, report
-    assert len(attached.asked) == 2  # resumed
+def test_an_entry_that_is_a_link_is_not_read(unread, tmp_path):
+    """Not even one that never ends."""
+    unread.symlink_to("/dev/zero")
+    for root in (tmp_path / "results", unread):
+        report, good = check_all([root])
+        assert not good
+        assert "a link, not a file" in report
+    with pytest.raises(KapbenchError, match="a link, not a file"):
+        command.adapters([unread])
+
+
+def test_an_entry_that_is_too_large_is_not_read(unread, tmp_path):
+    unread.touch()
+    os.truncate(unread, 2**31)
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert "give --fetch" in report
+    assert "file of 2,048 MiB, at most 5" in report
 
 
-@pytest.mark.parametrize("announces_length", [True, False])
-def test_an_attachment_of_more_bytes_than_the_entry_says(attached, tmp_path, announces_length):
-    attached.announces_length = announces_length
-    attached.content += bytes(1 << 20)
-    report, good = check_all([tmp_path / "results"], fetch=True)
-    assert not good
-    assert "more bytes are there than the entry's" in report
+@pytest.fixture
+def with_adapter(run, card, tmp_path) -> Path:
+    """Accepted: an entry with its adapter; returns the adapter."""
+    prepare(run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "results", "adapters")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "accepted")
+    (found,) = (tmp_path / "adapters").iterdir()
+    return found
 
 
-def test_another_attachment_and_none(attached, tmp_path):
-    attached.content = attached.content[:-1] + b"x"
-    report, _ = check_all([tmp_path / "results"], fetch=True)
-    assert "not the file that the entry names by its sha256" in report
-    attached.faults = ["status:404"]
-    report, _ = check_all([tmp_path / "results"], fetch=True)
-    assert "the server answers 404" in report
-
-
-def test_records_beside_an_entry_that_keeps_them_elsewhere(attached, run, tmp_path):
+def test_an_accepted_adapter_is_part_of_its_entry(with_adapter, tmp_path, checked):
+    report, good = check_all([tmp_path / "results"], "HEAD")
+    assert good, report
+    assert checked == []
     (entry,) = (tmp_path / "results").rglob("*.json")
-    shutil.copy(run / "records.parquet", records_path(entry))
-    report, good = check_all([tmp_path / "results"], fetch=True)
+    for part in (entry, entry.parent, entry.parents[1]):
+        assert check_all([part], "HEAD")[1]
+        assert command.adapters([part], "HEAD") == []
+    assert checked == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_accepted_adapter_that_was_changed_or_removed(with_adapter, tmp_path, gone):
+    with_adapter.unlink() if gone else with_adapter.write_text("pass")
+    report, good = check_all([tmp_path / "results"], "HEAD")
     assert not good
-    assert f"{records_path(entry)}: no file of an entry" in report
-
-
-def test_an_attachment_that_is_too_large_is_not_asked_for(attached, tmp_path):
+    assert f"REFUSED   {with_adapter}\n  - accepted results are never changed" in report
     (entry,) = (tmp_path / "results").rglob("*.json")
-    edit(entry, lambda c: c["records"].update(n_bytes=2**31))
-    report, good = check_all([tmp_path / "results"], fetch=True)
+    report, good = check_all([entry], "HEAD")
     assert not good
-    assert "records of 2,048 MiB, at most 50 are taken" in report
-    assert attached.asked == []
+    assert "its adapter" in report
+    assert len(command.adapters([entry], "HEAD")) == 1
 
 
-def test_records_beside_an_entry_are_not_fetched(entry):
-    from kapbench.running.progress import Progress
-    from kapbench_leaderboard.entries import load_entry
+def test_an_adapter_of_no_entry(with_adapter, tmp_path):
+    stray = with_adapter.with_name("stray-00000000.py")
+    stray.write_text("pass")
+    with_adapter.with_name("away").symlink_to("/etc")
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"{stray}: no file of an entry" in report
+    assert "away: a link, not a file" in report
+    assert str(with_adapter) not in report
+    assert check_all([tmp_path / "results" / "dots"])[1]  # a part knows its own adapters alone
 
-    with pytest.raises(ValueError, match="beside"), fetched(load_entry(entry).records, Progress()):
-        pass
+
+def test_a_folder_of_adapters_that_is_a_link(with_adapter, tmp_path):
+    with_adapter.parent.rename(tmp_path / "elsewhere")
+    with_adapter.parent.symlink_to(tmp_path / "elsewhere")
+    report, good = check_all([tmp_path / "results"])
+    assert not good
+    assert f"REFUSED   {with_adapter.parent}: a link, not a file" in report
 
 
 def test_given_records_are_of_one_entry(entry, run, tmp_path):
@@ -227,12 +250,3 @@ def test_given_records_that_are_a_folder(entry, tmp_path):
     report, good = check_all([entry], records=tmp_path)
     assert not good
     assert "not a file" in report
-
-
-def test_the_workflow_asks_for_what_the_command_offers():
-    text = (Path(__file__).parents[3] / ".github/workflows/leaderboard.yml").read_text()
-    lines = [line for line in text.splitlines() if "kapbench submit" in line]
-    asked = [set(re.findall(r"--[a-z-]+", line)) for line in lines]
-    assert asked == [{"--check", "--fetch", "--base"}, {"--adapters", "--base"}]
-    offered = {name for option in main.get_command(None, "submit").params for name in option.opts}
-    assert set().union(*asked) <= offered

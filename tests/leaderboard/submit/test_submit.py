@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from submissions import made_by
+from submissions import DOTS, made_by
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
@@ -18,6 +18,7 @@ from kapbench.running.results import load_card
 from kapbench_leaderboard import entries, resamples
 from kapbench_leaderboard.submit.command import check_all
 from kapbench_leaderboard.submit.prepare import prepare, read_card
+from kapbench_leaderboard.submit.reading import MOST_BYTES
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,15 +92,30 @@ def test_what_takes_long_says_how_far_it_is(run, card, tmp_path):
 
 def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
     card.write_text(card.read_text().replace("My model", "Mine"))
+    for path in (entries.records_path(entry), entries.resamples_path(entry)):
+        path.write_bytes(b"what was accepted")
+    before = {p: p.read_bytes() for p in entry.parent.iterdir()}
     with pytest.raises(KapbenchError, match="another submission of this run is there"):
-        prepare(run, tmp_path / "results", card)
+        prepare(run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
+    assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
+    assert not (tmp_path / "adapters").exists()
+
+
+def test_an_entry_from_before_a_field_was_there_is_the_same(run, card, entry, tmp_path):
+    content = json.loads(entry.read_text())
+    del content["card"]["adapter_sha256"]
+    entry.write_text(json.dumps(content, indent=1))
+    before = entry.read_bytes()
+    assert prepare(run, tmp_path / "results", card) == entry
+    assert entry.read_bytes() == before
 
 
 def test_a_run_with_uncommitted_changes_is_refused(copied_run, card, tmp_path):
     edit(copied_run / "run.json", git_dirty=True)
     with pytest.raises(KapbenchError, match="uncommitted changes"):
-        prepare(copied_run, tmp_path / "results", card)
+        prepare(copied_run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
     assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "adapters").exists()
 
 
 def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
@@ -115,6 +131,40 @@ def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
     assert "give --fetch, or download them and give --records FILE" in report
     report, good = check_all([path], records=run / "records.parquet")
     assert good, report
+
+
+def test_records_that_are_too_large_even_elsewhere(run, card, tmp_path, monkeypatch):
+    monkeypatch.setitem(MOST_BYTES, ".parquet", 100)
+    with pytest.raises(KapbenchError, match="at most 0 are taken"):
+        prepare(run, tmp_path / "results", card, "https://example.org/records.parquet")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/x",
+        "https://127.0.0.1/x",
+        "https://2130706433/x",
+        "https://169.254.169.254/latest",
+        "https://[::1]/x",
+        "https://localhost/x",
+        "https://LOCALHOST./x",
+        "https://records/x",
+        "https://metadata.google.internal/x",
+        "no address",
+    ],
+)
+def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
+    with pytest.raises(KapbenchError, match="no address of records"):
+        prepare(run, tmp_path / "others", card, url)
+    assert not (tmp_path / "others").exists()
+    content = json.loads(entry.read_text())
+    content["records"]["url"] = url
+    entry.write_text(json.dumps(content))
+    report, good = check_all([entry], fetch=True)
+    assert not good
+    assert "at records.url" in report
 
 
 @pytest.mark.parametrize(
