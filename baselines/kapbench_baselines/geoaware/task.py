@@ -51,7 +51,8 @@ class GeoawareTask:
         maps = torch.stack([m for one, two, *_ in drawn for m in (one, two)])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             out = spread(
-                self.network, self._thinned(maps.to(self._device, torch.float32), generator),
+                self.network,
+                self._thinned(maps.to(self._device, torch.float32), generator),
                 parts=parts,
             )
         unit = functional.normalize(out.float(), dim=1)
