@@ -61,9 +61,7 @@ MEASURED = {
 }  # fmt: skip
 CONTROLS = ("random", "constant", "pixels", "oracle")
 PLACES = {"spair": ("SPair", "SPair-71k's test split"), "synthetic": ("synthetic", "`synthetic` (")}
-every = pytest.mark.parametrize(
-    ("dataset", "entry"), [(d, e) for d in PLACES for e in MEASURED], ids="-".join
-)
+every = pytest.mark.parametrize(("dataset", "entry"), [(d, e) for d in PLACES for e in MEASURED])
 
 
 def measured(dataset, entry):
