@@ -36,20 +36,41 @@ def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
     Raises:
         KapbenchError: nothing has this name; the file or the attribute is missing.
     """
+    if (factory := _registered(kind, spec)) is not None:
+        return factory
+    path, _, attribute = spec.rpartition(":")
+    if path.endswith(".py"):
+        return _from_file(Path(path), attribute)
+    raise unknown(kind[:-1].replace("dataset", "data set"), spec, (e.name for e in _entries(kind)))
+
+
+def installed_as(name: str, options: Iterable[str]) -> str | None:
+    """The spec of an installed model for the name that a run has of its model; no file is run.
+
+    Composed models add a part to their spec's name, or are asked for by it: the whole name counts
+    before its beginnings, and what takes the options before what does not. None: nothing fits.
+    """
+    options, parts = list(options), name.split(".")
+    specs = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    found = {spec: f for spec in specs if (f := _registered("models", spec)) is not None}
+    taking = [spec for spec, factory in found.items() if not _refused(factory, options)]
+    return next(iter([*taking, *found]), None)
+
+
+def _registered(kind: Kind, spec: str) -> Callable[..., Any] | None:
     by_name = {entry.name: entry for entry in _entries(kind)}
     if spec in by_name and not spec.endswith((":", ".")):
         return _load(by_name[spec])
     head, colon, tail = spec.partition(":")
     if colon and head + colon in by_name:
         return _bind(_load(by_name[head + colon]), tail)
-    path, _, attribute = spec.rpartition(":")
-    if path.endswith(".py"):
-        return _from_file(Path(path), attribute)
+    if spec.rpartition(":")[0].endswith(".py"):
+        return None
     dotted = [n for n in by_name if n.endswith(".") and spec.startswith(n) and spec != n]
-    if dotted:
-        longest = max(dotted, key=len)
-        return _bind(_load(by_name[longest]), spec.removeprefix(longest))
-    raise unknown(kind[:-1].replace("dataset", "data set"), spec, by_name)
+    if not dotted:
+        return None
+    longest = max(dotted, key=len)
+    return _bind(_load(by_name[longest]), spec.removeprefix(longest))
 
 
 def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, Any]) -> Any:
@@ -78,10 +99,8 @@ def callable_with(
     """
     factory = resolve(kind, spec)
     parameters = inspect.signature(factory).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for option in options:
-        if option not in parameters and not takes_any:
-            raise unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
+    for option in _refused(factory, options):
+        raise unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
     given = {*context, *options}
     lacking = [k for k, p in parameters.items() if _must_be_given(p) and k not in given]
     if lacking:
@@ -92,6 +111,13 @@ def callable_with(
             fix=f"add {option} {lacking[0]}=VALUE, or give it a default",
         )
     return factory
+
+
+def _refused(factory: Callable[..., Any], options: Iterable[str]) -> list[str]:
+    """Names that it does not take."""
+    parameters = inspect.signature(factory).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return [] if takes_any else [option for option in options if option not in parameters]
 
 
 def _must_be_given(parameter: inspect.Parameter) -> bool:

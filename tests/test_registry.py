@@ -39,6 +39,30 @@ def test_the_whole_name_then_the_longest_prefix(spec, expected):
     assert registry.resolve("models", spec)() == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("ball", (), "ball"),
+        ("ball.vit.b14", (), "ball.vit.b14"),  # a prefix, and all of what follows
+        ("ball.flat.vit", (), "ball.flat.vit"),
+        ("ball.flat.own.vit", (), "ball.flat.own.vit"),
+        ("ball.vit", ("rest",), "ball"),  # bound behind the prefix, so not taken there
+        ("ball.vit", ("colour",), "ball.vit"),  # taken nowhere: `create` will say so
+        ("hub:some/model.v2", (), "hub:some/model.v2"),
+        ("cube.vit", (), None),
+    ],
+)
+def test_a_runs_name_leads_to_what_takes_its_options(name, options, expected):
+    assert registry.installed_as(name, options) == expected
+
+
+def test_a_runs_name_has_no_file_run(tmp_path: Path, monkeypatch):
+    (tmp_path / "ball.py").write_text("raise SystemExit('run')")
+    monkeypatch.chdir(tmp_path)
+    for name in ("ball.py:Mine", "cube/ball.py:Mine"):
+        assert registry.installed_as(name, ()) in {None, "ball"}
+
+
 @pytest.mark.parametrize("spec", ["ball.", "balls.vit", "vit"])
 def test_a_prefix_alone_is_no_name(spec):
     with pytest.raises(KapbenchError, match="unknown model"):

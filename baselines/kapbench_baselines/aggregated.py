@@ -14,7 +14,7 @@ from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_model
 from kapbench.files import file_hash
 from kapbench.hashing import fingerprint
-from kapbench.protocols import Condition, Encoder
+from kapbench.protocols import Condition, Encoder, Prepares
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.aggregation import AggregationNetwork, released
 from kapbench_baselines.vit.weights import read_tensors
@@ -51,6 +51,8 @@ class AggregatedEncoder:
         self.revision = fingerprint(
             self.backbone.revision, self.weights_revision, self.cells, self.unit
         )
+        if isinstance(self.backbone, Prepares):
+            self.prepare = self.backbone.prepare
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """

@@ -95,8 +95,9 @@ class SdDino:
         category: tuple[Condition, ...] = ("category",)
         self.conditions_on = category if reading.looks_at_category else ()
         self.options = {
-            "alpha": alpha, "dims": dims, "similarity": similarity, "captioner": learned,
+            "alpha": alpha, "dims": dims, "similarity": similarity, "dino_px": dino_px,
             "image_px": reading.image_px, "window": reading.window, "prompt": reading.prompt,
+            "seed": reading.seed,
         }  # fmt: skip
         self._kept: OrderedDict[str, _Seen] = OrderedDict()
 
@@ -194,7 +195,6 @@ class SdDinoStack:
         self._dino = Dinov2("vitb14", dino_weights, image_px=dino_px, device=device)
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
-        self.options = {"captioner": learned}
         self.parts = (*self._reader.network.channels[::-1], self._dino.channels)
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:

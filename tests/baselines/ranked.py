@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
+from torch import nn
 from toys import ToyData, ToyEncoder
 
 from kapbench_baselines.canonical.settings import ASIC, DVE
@@ -22,6 +23,7 @@ from kapbench_baselines.sphere.views import prepare
 from kapbench_baselines.training import ranks
 from kapbench_baselines.training.files import write_tensors
 from kapbench_baselines.training.loop import Plan, Schedule, train
+from kapbench_baselines.training.spread import spread
 from kapbench_baselines.training.state import State
 
 STEPS, HALF = 6, 3
@@ -72,8 +74,22 @@ def first_gradients(method: str, out: Path, *, parts: int = 1) -> dict[str, torc
     return found | {"losses": values.detach()}
 
 
+def gradients_before() -> dict[str, torch.Tensor]:
+    """Of a parameter before a spread, whose rows are taken in another order, twice some of them."""
+    torch.manual_seed(0)
+    table, layer = nn.Embedding(5, 3), nn.Linear(3, 2)
+    out = spread(layer, table.weight[torch.tensor([4, 2, 0, 3, 1, 0, 4])])
+    (out.square() * torch.rand(7, 1)).sum().backward()
+    ranks.average_gradients([table, layer])
+    named = {"table": table.weight, "layer": layer.weight, "bias": layer.bias}
+    return {name: parameter.grad for name, parameter in named.items()}
+
+
 def main(out: Path) -> None:
     ranks.start("cpu")
+    found = gradients_before()
+    if ranks.is_first():
+        write_tensors(out / "before.safetensors", found, {})
     for method in METHODS:
         found = first_gradients(method, out)
         if ranks.is_first():

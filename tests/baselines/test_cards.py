@@ -1,4 +1,4 @@
-"""docs/cards.md: every registered model has a card with every field, and its figures are the entries'."""
+"""docs/cards.md: a card with every field for every model; its figures, in docs/baselines.md."""
 
 import json
 import re
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = (
     "paper", "licence", "weights", "supervision", "looks at", "deviations", "measured here",
 )  # fmt: skip
+ROW = r"^\| ([a-z0-9.]+) \| ([0-9.]+) [^|]*\| ([0-9.]+) "
 METHODS = ("geoaware.zeroshot", "geoaware.supervised")  # of one family, apart
 
 
@@ -51,19 +52,20 @@ def test_hashes_are_those_that_are_checked():
     assert all(digits in found["dinov3"]["weights"] for *_, digits in SIZES.values())
 
 
-MEASURED = [
-    (card, dataset, entry)
-    for card, entry in (
-        ("lite0", "lite0"), ("sphere", "sphere.lite0"), ("asic", "asic.lite0"),
-        ("dve", "dve.lite0"), ("sift", "sift"), ("geoaware.zeroshot", "geoaware.zeroshot.lite0"),
-        ("geoaware.supervised", "geoaware.supervised.lite0"),
-    )
-    for dataset in ("spair", "synthetic")
-]  # fmt: skip
+# The card's name by the entry's.
+MEASURED = {
+    "lite0": "lite0", "sphere.lite0": "sphere", "asic.lite0": "asic", "dve.lite0": "dve",
+    "sift": "sift", "geoaware.zeroshot.lite0": "geoaware.zeroshot",
+    "geoaware.supervised.lite0": "geoaware.supervised", "random": "random",
+    "constant": "constant", "pixels": "pixels", "oracle": "oracle",
+}  # fmt: skip
+CONTROLS = ("random", "constant", "pixels", "oracle")
+PLACES = {"spair": ("SPair", "SPair-71k's test split"), "synthetic": ("synthetic", "`synthetic` (")}
+every = pytest.mark.parametrize(("dataset", "entry"), [(d, e) for d in PLACES for e in MEASURED])
 
 
-@pytest.mark.parametrize(("card", "dataset", "entry"), MEASURED)
-def test_figures_are_the_entries(card, dataset, entry):
+def measured(dataset, entry):
+    """KAP@0.10 and PCK@0.10 of an accepted entry, as shown."""
     [path] = (ROOT / "leaderboard" / "results" / dataset / entry).glob("*.json")
     rows = json.loads(path.read_text(encoding="utf-8"))["run"]["scores"]
     wanted = (("kap-cvpr24", "kap", "category"), ("pck-sd-dino", "pck", "point"))
@@ -75,5 +77,50 @@ def test_figures_are_the_entries(card, dataset, entry):
         )
         for keys in wanted
     ]  # fmt: skip
-    shown = {"spair": "SPair", "synthetic": "synthetic"}[dataset]
-    assert f"{shown} {found[0]:.1f} / {found[1]:.1f}" in cards()[card]["measured here"]
+    return [f"{value:.1f}" for value in found]
+
+
+def baselines():
+    return (ROOT / "docs" / "baselines.md").read_text(encoding="utf-8")
+
+
+def board(dataset):
+    """Rows of the board as `kapbench compare` prints it, by name; long names go on below."""
+    text = baselines().partition(PLACES[dataset][1])[2].split("```")[1]
+    rows = []
+    for line in text.partition("model  ")[2].splitlines()[1:]:
+        name, *figures = line.split()
+        if figures:
+            rows.append([name, figures])
+        else:
+            rows[-1][0] += name
+    return dict(rows)
+
+
+@every
+def test_figures_are_the_entries(dataset, entry):
+    kap, *_, pck = board(dataset)[entry][:4]
+    assert [kap, pck] == measured(dataset, entry)
+
+
+@every
+def test_figures_with_intervals_are_the_entries(dataset, entry):
+    head = {"spair": "\nSPair, five categories:", "synthetic": "\n`synthetic`:"}[dataset]
+    table = baselines().partition(head)[2].partition("\n\n|")[2].partition("\n\n")[0]
+    rows = {cells[0]: cells[1:] for cells in re.findall(ROW, table, re.MULTILINE)}
+    assert set(rows) == set(MEASURED) - set(CONTROLS)
+    if entry not in CONTROLS:
+        assert rows[entry] == tuple(measured(dataset, entry))
+
+
+@every
+def test_a_card_says_where_figures_are(dataset, entry):
+    said = cards()[MEASURED[entry]]["measured here"]
+    assert PLACES[dataset][0] in said
+    assert "[figures](baselines.md)" in said
+
+
+def test_hashes_and_figures_stand_in_one_place():
+    text = (ROOT / "docs" / "cards.md").read_text(encoding="utf-8")
+    assert not re.search(r"\d\.\d / \d+\.\d", text)
+    assert not any(digits in baselines() for _, digits in CHECKPOINTS.values())

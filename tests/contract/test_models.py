@@ -79,6 +79,16 @@ def test_what_it_prepares_ahead_changes_nothing(model):
         assert plain.grid == found.grid
 
 
+def test_what_goes_over_a_backbone_prepares_as_it_does(model):
+    beneath = getattr(model, "backbone", None)
+    if not isinstance(model, Encoder) or not isinstance(beneath, Encoder):
+        pytest.skip("no encoder over another")
+    assert isinstance(model, Prepares) == isinstance(beneath, Prepares)
+    if isinstance(model, Prepares):
+        shown = as_declared(model, PICTURES[0])
+        np.testing.assert_array_equal(model.prepare(shown), beneath.prepare(shown))
+
+
 def test_its_grid_covers_the_image(model):
     encode = encoder(model)
     for shown, found in zip(PICTURES, encode(*PICTURES), strict=True):

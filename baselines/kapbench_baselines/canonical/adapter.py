@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
-from kapbench.protocols import Condition, Encoder
+from kapbench.protocols import Condition, Encoder, Prepares
 from kapbench.registry import unknown
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
@@ -48,6 +48,8 @@ class CanonicalEncoder:
         self.conditions_on: tuple[Condition, ...] = ("category", *beneath)
         self.similarity: Literal["dot", "neg_l2"] = "dot" if self.heads.sphere else "neg_l2"
         self.revision = fingerprint(self.backbone.revision, self.weights_revision, self.token_grid)
+        if isinstance(self.backbone, Prepares):
+            self.prepare = self.backbone.prepare
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[3 or 2, h, w] on the backbone's own grid."""

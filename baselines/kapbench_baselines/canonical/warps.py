@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from kapbench.errors import KapbenchError
 from kapbench.hashing import bytes_hash, fingerprint
 from kapbench.protocols import Dataset, Encoder
 from kapbench.running.pictures import picture, picture_hash
@@ -105,6 +106,7 @@ def prepare(
         KapbenchError: a backbone that knows images by name, or one that looks at masks or azimuths.
     """
     check_sees_pixels(backbone)
+    _check_warps_all(backbone)
     kept: list[dict[str, Tensor]] = []
     masks = {"mask": 0, "box": 0}
     for view in views:
@@ -128,6 +130,16 @@ def prepare(
         grid=warping.grid,
         masks=masks,
     )
+
+
+def _check_warps_all(backbone: Encoder) -> None:
+    """Raises KapbenchError where it looks at what is not warped with the pixels."""
+    if still := [c for c in backbone.conditions_on if c in ("mask", "azimuth")]:
+        raise KapbenchError(
+            f"backbone '{backbone.name}' looks at {' and '.join(still)} beside the pixels, and only "
+            "these are warped",
+            fix="choose one that sees pixels alone, e.g. --backbone lite0",
+        )
 
 
 def _encode(

@@ -51,7 +51,9 @@ class GeoawareTask:
         maps = torch.stack([m for one, two, *_ in drawn for m in (one, two)])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             out = spread(
-                self.network, self._thinned(maps.to(self._device, torch.float32)), parts=parts
+                self.network,
+                self._thinned(maps.to(self._device, torch.float32), generator),
+                parts=parts,
             )
         unit = functional.normalize(out.float(), dim=1)
         found = [
@@ -60,9 +62,13 @@ class GeoawareTask:
         ]
         return torch.stack(found).mean(0)
 
-    def _thinned(self, maps: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def _thinned(
+        self, maps: Float[Tensor, "b c h w"], generator: torch.Generator
+    ) -> Float[Tensor, "b c h w"]:
         """Without some entries; drawn for the whole batch, whoever maps it."""
-        return maps * functional.dropout(torch.ones_like(maps), self._settings.dropout)
+        share = self._settings.dropout
+        keep = torch.rand(maps.shape, generator=generator) >= share
+        return maps * keep.to(maps.device) / (1 - share)
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]:
         weights = self._settings.weights

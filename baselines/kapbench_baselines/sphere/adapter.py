@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.hashing import fingerprint
-from kapbench.protocols import Condition, Encoder
+from kapbench.protocols import Condition, Encoder, Prepares
 from kapbench.registry import resolve
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
@@ -42,6 +42,7 @@ class SphereEncoder:
     device: str = "cpu"
     supervision: str = "viewpoint"
     trained_on: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)  # that differ from the weights' own
     similarity: Literal["dot", "neg_l2"] = field(init=False, default="dot")
 
     def __post_init__(self) -> None:
@@ -51,6 +52,8 @@ class SphereEncoder:
         self.revision = fingerprint(
             self.backbone.revision, self.weights_revision, self.token_grid, self.sphere_weight
         )
+        if isinstance(self.backbone, Prepares):
+            self.prepare = self.backbone.prepare
 
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         return [self._stack(feature_map) for feature_map in self.backbone.encode(pictures)]
@@ -119,8 +122,9 @@ def sphere(
     beneath = getattr(encoder, "trained_on", None)
     learnt = f"{card.dataset} {card.split}" + (f", over {beneath}" if beneath else "")
     return SphereEncoder(
-        encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt
-    )
+        encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt,
+        options={} if share == card.sphere_weight else {"sphere_weight": share},
+    )  # fmt: skip
 
 
 def _opened(spec: str, weights: str | None, device: str, dataset: str | None) -> Encoder:

@@ -84,7 +84,7 @@ def train(
     if plan.keep == BEST and validate is None:
         raise _no_choice()
     state = State.fresh(task, course, plan.seed, plan.precision)
-    _open(state, plan)
+    _open(state, plan, course.steps)
     if frozen is not None and ranks.is_first():
         _note_frozen(state, frozen, plan, progress)
     with progress.stage("steps", course.steps) as advance:
@@ -140,14 +140,14 @@ def best_line(history: Sequence[dict[str, float]]) -> dict[str, float] | None:
     )
 
 
-def _open(state: State, plan: Plan) -> None:
+def _open(state: State, plan: Plan, n_steps: int) -> None:
     path = plan.out / STATE
     if not path.is_file():
         state.task.prepare()
         state.averaged.load_state_dict(state.main.state_dict())
     elif plan.resume:
         state.load(path, plan.identity)
-        _check_best(state, plan)
+        _check_best(state, plan, n_steps)
     else:
         raise KapbenchError(
             "a training is here already",
@@ -157,10 +157,11 @@ def _open(state: State, plan: Plan) -> None:
     ranks.wait()
 
 
-def _check_best(state: State, plan: Plan) -> None:
+def _check_best(state: State, plan: Plan, n_steps: int) -> None:
+    finished = state.step == n_steps
     if plan.keep != BEST:
         state.best = {}
-    elif best_line(state.history) and not state.best:
+    elif (finished or best_line(state.history)) and not state.best:
         raise KapbenchError(
             "the training found here has not kept its best weights", place=plan.out,
             fix="add --keep last, or choose another --out",

@@ -2,10 +2,14 @@
 
 import os
 import sys
+from datetime import timedelta
 
 import click
 import torch
 from torch import distributed, nn
+
+# The first process encodes and validates alone, and the others wait for it in a collective.
+PATIENCE = timedelta(hours=12)
 
 
 def start(device: str) -> str:
@@ -13,7 +17,9 @@ def start(device: str) -> str:
     if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) < 2:
         return device
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else device
 
 

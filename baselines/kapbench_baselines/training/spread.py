@@ -69,7 +69,10 @@ class _Whole(torch.autograd.Function):
 
 
 class _Entered(torch.autograd.Function):
-    """Takes back, for what lies before a network, what `_Whole` multiplies for its parameters."""
+    """For what lies before a network: the gradient of all shares, on every rank.
+
+    Each rank has that of its own rows, as often as `_Whole` has multiplied it.
+    """
 
     @staticmethod
     def forward(_: Any, x: Tensor) -> Tensor:
@@ -77,4 +80,6 @@ class _Entered(torch.autograd.Function):
 
     @staticmethod
     def backward(_: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0] / ranks.count()
+        whole = gradients[0].clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(whole)
+        return whole / ranks.count()

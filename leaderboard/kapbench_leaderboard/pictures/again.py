@@ -10,7 +10,7 @@ from kapbench.errors import KapbenchError
 from kapbench.evaluation import load_dataset, load_model, pick_device
 from kapbench.features.cache import FeatureCache
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
-from kapbench.registry import names
+from kapbench.registry import installed_as
 from kapbench.running.answers import similarity_map
 from kapbench.running.encode import encode_images
 from kapbench.running.pictures import picture
@@ -67,17 +67,13 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
 
 
 def model_of(run: RunCard, sources: Sources) -> Model:
-    """The model that made a run: that of `sources`, else what is registered by the run's name.
-
-    `sphere.lite0` is made by `sphere` where nothing has the whole name; its revision decides.
+    """The model that made a run: that of `sources`, else what is installed for the run's name.
 
     Raises:
         KapbenchError: it cannot be loaded here, or is of another revision.
     """
-    name, known = run.model.name, names("models")
-    head = name.partition(".")[0]
-    spec = sources.model or (head if name not in known and head in known else name)
-    options = {**run.model.options, **sources.model_options}
+    name, options = run.model.name, {**run.model.options, **sources.model_options}
+    spec = sources.model or installed_as(name, options) or name
     try:
         found = load_model(spec, device=sources.device, dataset=run.dataset.name, **options)
     except KapbenchError as error:

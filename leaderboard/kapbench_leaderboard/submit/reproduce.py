@@ -13,7 +13,7 @@ import pandas as pd
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate, load_dataset, load_model
 from kapbench.protocols import Dataset, Model
-from kapbench.registry import names
+from kapbench.registry import installed_as
 from kapbench.running.progress import Progress
 from kapbench.types import Pair, View
 from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry, records_path
@@ -87,7 +87,7 @@ def reproduce(
         path: The entry.
         n: Pairs to run again, at least.
         model: A model's name or FILE.py:Class; None: the adapter that came with the entry, else
-            what is installed under the run's name or the longest part of it.
+            what is installed for the run's name.
         options: Of the model beyond those that the run tells, e.g. weights.
         tolerance: Largest difference; None: 0 where both ran on a CPU, else 1e-3.
 
@@ -106,7 +106,7 @@ def reproduce(
             fix="use the same copy of the data set",
         )
     given = {**run.model.options, **(options or {})}
-    built = _model(model or spec(path, entry), device, data.name, given)
+    built = _model(model or spec(path, entry, given), device, data.name, given)
     if built.revision != run.model.revision:
         raise KapbenchError(
             f"{built.name} is of revision {built.revision} here, the run's was {run.model.revision}",
@@ -129,19 +129,20 @@ def reproduce(
     return Reproduced(len(pairs), len(again), tolerance, differences(stored, again))
 
 
-def spec(path: Path, entry: Entry) -> str:
-    """What to load the model of an entry by: names of composed models add a part to their spec's.
+def spec(path: Path, entry: Entry, options: Mapping[str, Any] | None = None) -> str:
+    """What to load the model of an entry by.
+
+    Args:
+        options: That it must take; None: those that the run tells.
 
     Raises:
         KapbenchError: nothing installed has a part of the model's name.
     """
     if own := adapter_spec(path, entry):
         return own
-    name, known = entry.run.model.name, names("models")
-    parts = name.split(".")
-    for n in range(len(parts), 0, -1):
-        if (found := ".".join(parts[:n])) in known:
-            return found
+    name = entry.run.model.name
+    if found := installed_as(name, entry.run.model.options if options is None else options):
+        return found
     raise KapbenchError(
         f"no installed model is called {name}, or by the beginning of that",
         place=path,

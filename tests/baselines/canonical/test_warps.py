@@ -5,6 +5,7 @@ import pytest
 import torch
 from toys import ToyData, ToyEncoder
 
+from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 from kapbench_baselines.canonical.warps import Warping, places, prepare, sampled
 
@@ -52,6 +53,19 @@ def test_chance_hangs_on_the_image_alone(tmp_path):
     assert torch.equal(whole.xy[3:5], part.xy)
     assert whole.tokens.shape == (8, 3, 36, 7)
     assert whole.masks == {"mask": 4, "box": 4}
+
+
+@pytest.mark.parametrize("looks_at", [("mask",), ("category", "azimuth"), ("mask", "azimuth")])
+def test_a_backbone_that_looks_at_what_is_not_warped_is_refused(looks_at, tmp_path):
+    data, encoder = ToyData(), ToyEncoder()
+    encoder.conditions_on = looks_at
+    still = " and ".join(c for c in looks_at if c != "category")
+    with pytest.raises(KapbenchError, match=f"looks at {still} beside") as caught:
+        prepare(data, data.views(), ("cat", "dog"), encoder, TINY, tmp_path)
+    assert "choose one that sees pixels alone" in str(caught.value)
+    assert encoder.n_encoded == 0
+    encoder.conditions_on = ("category",)
+    assert prepare(data, data.views()[:1], ("cat", "dog"), encoder, TINY, tmp_path).xy.any()
 
 
 def test_the_cache_is_used(tmp_path):

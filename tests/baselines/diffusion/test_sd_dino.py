@@ -103,6 +103,26 @@ def test_equal_queries_get_equal_maps_and_runs_repeat(model):
     assert sd_dino.match(SOURCE, TARGET, np.zeros((0, 2))).values.shape[0] == 0
 
 
+@pytest.mark.parametrize(
+    "asked", [{}, {"seed": 3, "dino_px": 70, "prompt": "a {category}", "window": 64, "alpha": 0.2}]
+)
+def test_a_run_is_repeated_by_what_its_card_tells_of_the_options(model, asked, tmp_path):
+    beside = {"captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path))}
+    for files in ({}, beside):
+        one = model(**asked, **files)
+        assert model(**one.options, **files).revision == one.revision
+
+
+def test_the_stacks_run_is_repeated_by_its_files(v15, dino, tmp_path):
+    files = {
+        "weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56,
+        "captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path)),
+    }  # fmt: skip
+    one = load_model("sd_dino.stack", device="cpu", **files)
+    again = load_model("sd_dino.stack", device="cpu", **files | getattr(one, "options", {}))
+    assert again.revision == one.revision
+
+
 @pytest.mark.parametrize("option", [{"alpha": 1.5}, {"dims": 0}])
 def test_values_that_cannot_be(model, option):
     with pytest.raises(KapbenchError, match="alpha"):
@@ -139,8 +159,8 @@ class TestCaptioner:
     def test_changes_what_is_seen_and_is_named(self, model, tmp_path):
         options = {"captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path))}
         plain, captioned = model(alpha=1.0), model(alpha=1.0, **options)
-        assert plain.options["captioner"] is None
-        assert captioned.options["captioner"]
+        assert plain.revision != captioned.revision
+        assert captioned.options == plain.options  # where a file lies is no setting
         maps = [m.match(SOURCE, TARGET, QUERIES).values for m in (plain, captioned)]
         assert not np.allclose(*maps)
 

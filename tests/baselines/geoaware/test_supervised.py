@@ -171,6 +171,28 @@ def test_trained_weights_can_be_run(tmp_path):
     )  # the backbone in fp16 there
 
 
+def test_all_chance_is_the_generators():
+    """What a state does not save of a GPU cannot be what a resumed training hangs on."""
+    data = prepare(ToyData(), ToyData().pairs(), ToyEncoder(), 6)
+    task = GeoawareTask(data, LITE0.with_options({"width": 128, "dropout": 0.5}), 0, "cpu")
+    found = []
+    for seed, elsewhere in ((0, 1), (0, 2), (1, 1)):
+        torch.manual_seed(elsewhere)
+        generator = torch.Generator().manual_seed(seed)
+        found.append(task.losses(generator, bf16=False, parts=1))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share():
+    data = prepare(ToyData(), ToyData().pairs(), ToyEncoder(), 6)
+    task = GeoawareTask(data, LITE0.with_options({"width": 128, "dropout": 0.25}), 0, "cpu")
+    found = task._thinned(torch.ones(2, 50, 20, 20), torch.Generator().manual_seed(0))
+    assert found.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert (found == 0).float().mean() == pytest.approx(0.25, abs=0.01)
+    assert found.mean() == pytest.approx(1, abs=0.02)
+
+
 def test_training_lowers_the_losses(tmp_path):
     assert (
         train(tmp_path, "--steps", "200", "--validate-every", "100", "--mirror", "0").exit_code == 0

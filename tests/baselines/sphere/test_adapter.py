@@ -93,6 +93,17 @@ def test_the_revision_changes_with_all_that_shapes_the_output(colours: str, weig
     assert other.revision != one.revision
 
 
+def test_a_run_is_repeated_by_what_its_card_tells_of_the_options() -> None:
+    one = load_model("sphere", device="cpu", dataset="spair", sphere_weight=0.5)
+    assert one.options == {"sphere_weight": 0.5}
+    again = load_model("sphere", device="cpu", dataset="spair", **one.options)
+    own = load_model("sphere", device="cpu", dataset="spair")
+    assert again.revision == one.revision != own.revision
+    assert own.options == {}  # as in entries from before it had any
+    said = load_model("sphere", device="cpu", dataset="spair", sphere_weight=own.sphere_weight)
+    assert (said.options, said.revision) == ({}, own.revision)
+
+
 def test_a_backbone_that_knows_images_by_name_is_cached_by_name(colours: str, weights: str) -> None:
     one = sphere(weights, f"{colours}:Colours")
     assert not one.reads_image_id

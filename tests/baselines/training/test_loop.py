@@ -141,6 +141,19 @@ def test_best_weights_of_before_a_stretch_without_them_are_forgotten(tmp_path):
         run(tmp_path, Judge(), resume=True)
 
 
+def test_a_finished_training_that_was_never_validated_has_no_best(tmp_path):
+    train(Rising(), Course(), Plan(tmp_path, "rising", 0))
+    with pytest.raises(KapbenchError, match="has not kept its best weights"):
+        run(tmp_path, Judge(), resume=True)
+    assert run(tmp_path, Judge(), keep=loop.LAST, resume=True).step == Course().steps
+
+
+def test_a_training_that_was_not_validated_yet_may_still_keep_its_best(tmp_path):
+    train(Rising(), Course(), Plan(tmp_path, "rising", 0), schedule=replace(SCHEDULE, stop_at=3))
+    judge = Judge()
+    assert loop.kept(run(tmp_path, judge, resume=True), BEST).step == 4
+
+
 def test_without_validation_there_is_no_best(tmp_path):
     with pytest.raises(KapbenchError, match="nothing to choose the best weights by"):
         train(Rising(), Course(), Plan(tmp_path, "rising", 0, keep=BEST))

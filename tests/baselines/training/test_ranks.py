@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 import toys
 from torch import nn
 
+from kapbench_baselines.training import ranks
 from kapbench_baselines.training.files import read_tensors
 from kapbench_baselines.training.spread import spread
 
@@ -95,6 +97,32 @@ def test_shares_are_whole_and_in_order(parts: int) -> None:
     x.grad = None
     layer(x).square().sum().backward()
     torch.testing.assert_close(gradients, (x.grad, layer.weight.grad))
+
+
+@needs_distributed
+def test_what_lies_before_a_spread_has_the_gradient_of_one_process(halves: Path) -> None:
+    """A parameter whose rows go to other ranks' shares than their own."""
+    found, _ = read_tensors(halves / "before.safetensors", "")
+    assert_close(found, ranked.gradients_before())
+
+
+@needs_distributed
+@pytest.mark.parametrize(("device", "backend"), [("cpu", "gloo"), ("cuda", "nccl")])
+def test_the_others_wait_for_as_long_as_the_first_validates(
+    device: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[object, ...]] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: done.append(("device", number)))
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group",
+        lambda name, timeout=None: done.append((name, timeout)),
+    )  # fmt: skip
+    assert ranks.start(device) == ("cuda:1" if device == "cuda" else "cpu")
+    *before, joined = done
+    assert before == ([("device", 1)] if device == "cuda" else [])
+    assert joined == (backend, timedelta(hours=12))
 
 
 @needs_distributed

@@ -1,6 +1,7 @@
 """A submission's model, run again on some pairs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,15 @@ from submissions import DOTS, dots, edit, edit_records
 
 from kapbench import evaluation
 from kapbench.errors import KapbenchError
+from kapbench.evaluation import load_model
+from kapbench.registry import callable_with
 from kapbench.running.results import load_records
 from kapbench_leaderboard.entries import load_entry
+from kapbench_leaderboard.pictures.again import Sources, model_of
 from kapbench_leaderboard.submit import reproduce as reproducing
 from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
+
+RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
 
 
 @pytest.fixture(autouse=True)
@@ -55,16 +61,31 @@ def test_a_model_of_another_revision_is_refused(entry):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "options", "expected"),
     [
-        ("sphere.lite0", "sphere"),
-        ("geoaware.zeroshot.lite0", "geoaware.zeroshot"),
-        ("lite0", "lite0"),
+        ("sphere.lite0", {}, "sphere.lite0"),
+        ("sphere.dinov2.vitb14", {"sphere_weight": 0.5}, "sphere.dinov2.vitb14"),
+        ("geoaware.zeroshot.lite0", {"choice": "mask"}, "geoaware.zeroshot.lite0"),
+        ("geoaware.zeroshot.mine", {"backbone": "my.py:Mine"}, "geoaware.zeroshot"),
+        ("dve.lite0", {}, "dve"),
+        ("lite0", {}, "lite0"),
     ],
 )
-def test_a_composed_name_leads_to_what_is_installed(entry, name, expected):
-    edit(entry, lambda c: c["run"]["model"].update(name=name))
+def test_a_composed_name_leads_to_what_is_installed(entry, name, options, expected):
+    edit(entry, lambda c: c["run"]["model"].update(name=name, options=options))
     assert spec(entry, load_entry(entry)) == expected
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("s*/*/*.json")), ids=lambda p: p.parent.name)
+def test_accepted_models_are_found_again_with_their_options(path):
+    entry = load_entry(path)
+    model = entry.run.model
+    found = spec(path, entry)
+    assert callable_with("models", found, ("device", "dataset"), model.options)
+    if model.name.startswith(("sphere.", "geoaware.zeroshot.")):  # whose weights are here
+        given = {"device": "cpu", "dataset": entry.run.dataset.name, **model.options}
+        assert load_model(found, **given).revision == model.revision
+        assert model_of(entry.run, Sources(device="cpu")).revision == model.revision
 
 
 def test_a_name_that_leads_nowhere_asks_for_the_model(entry):
@@ -89,7 +110,7 @@ def test_a_composed_model_is_run_again(entry, monkeypatch):
     with pytest.raises(KapbenchError, match="no weights") as caught:
         reproduce(entry, 12, options={"weights": "w.safetensors"})
     ((name, options),) = asked
-    assert name == "sphere"
+    assert name == "sphere.lite0"
     assert options["weights"] == "w.safetensors"
     assert caught.value.fix == "train some; or give --model SPEC, -o weights=FILE"
 
