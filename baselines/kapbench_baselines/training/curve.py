@@ -36,7 +36,7 @@ def draw_curve(history: Sequence[dict[str, float]], names: Sequence[str], path: 
             )  # fmt: skip
     right.set(xlabel="step", ylabel="val split, %")
     if right.lines:
-        right.legend(frameon=False)
+        right.legend(framealpha=0.8, edgecolor="none")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)
     write_atomically(path, picture.getvalue())
