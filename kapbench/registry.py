@@ -175,7 +175,8 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
             fix="run `python " + str(path) + "` and mend what it says",
         ) from error
     if not hasattr(module, attribute):
-        raise unknown("class", attribute, [n for n in vars(module) if not n.startswith("_")], path)
+        own = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == name]
+        raise unknown("class", attribute, own, path)
     factory: Callable[..., Any] = getattr(module, attribute)
     if not callable(factory):
         raise KapbenchError(

@@ -17,7 +17,7 @@ _OF_A_CATEGORY, _OF_A_REPORT = 5, 20  # worst pairs, unless --worst says
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
-@click.option("-o", "--output", type=_FOLDER, required=True, help="Folder to write to.")
+@click.option("-o", "--output", type=_FOLDER, default="pictures", show_default=True)
 @click.option("--pair", metavar="ID", help="One pair: where its keypoints were moved.")
 @click.option(
     "--keypoint", type=click.IntRange(0), metavar="K", help="With --pair: the KAP picture."

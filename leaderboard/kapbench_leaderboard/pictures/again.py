@@ -78,7 +78,8 @@ def model_of(run: RunCard, sources: Sources) -> Model:
         found = load_model(spec, device=sources.device, dataset=run.dataset.name, **options)
     except KapbenchError as error:
         thing = f"the picture needs the run's model: {error.thing}"
-        fix = f"{error.fix or ''}; --model and --model-option say how it was made".lstrip("; ")
+        how = "--model (of an adapter, FILE.py:CLASS) and --model-option say how it was made"
+        fix = f"{error.fix or ''}; {how}".lstrip("; ")
         raise KapbenchError(thing, place=error.place, fix=fix) from error
     if found.revision != run.model.revision:
         option = "--model-option" if found.name == name else "--model"
