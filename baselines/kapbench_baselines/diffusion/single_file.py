@@ -6,8 +6,7 @@ share; the tokenizer's words are read from a folder `tokenizer` beside it.
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
+from kapbench_baselines.vit.weights import silent
 
 UNET, VAE, TEXT, EMA = (
     "model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "model_ema."
@@ -75,7 +75,8 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     diffusers: Any = _diffusers
     text_encoder: Any = single_file_utils.create_diffusers_clip_model_from_ldm
     state = tensors(path)
-    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder, _silent(diffusers):
+    log = diffusers.utils.logging  # warns of an empty list of modules; what matters is raised here
+    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder, silent(log):
         for part, said in configurations(state).items():
             (Path(folder) / part).mkdir()
             (Path(folder) / part / "config.json").write_text(json.dumps(said), encoding="utf-8")
@@ -91,18 +92,6 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
             "tokenizer": _tokenizer(path.parent / "tokenizer"),
             "scheduler": diffusers.DDPMScheduler(**SCHEDULER),
         }
-
-
-@contextmanager
-def _silent(diffusers: Any) -> Iterator[None]:
-    """It warns of an empty list of modules; what matters is raised by the caller."""
-    log = diffusers.utils.logging
-    level = log.get_verbosity()
-    log.set_verbosity_error()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -188,7 +188,9 @@ def pretrained(
     place = place or source
     given: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
     try:
-        with _silent():  # what it would warn of is raised here, or does not matter
+        with silent(
+            _transformers_log()
+        ):  # what it would warn of is raised here, or does not matter
             net, report = kind.from_pretrained(source, output_loading_info=True, **given)
     except FAILURES as error:
         said = f"weights cannot be loaded: {str(error).strip().splitlines()[0]}"
@@ -219,11 +221,15 @@ def quiet() -> Iterator[None]:
             bars.enable_progress_bar()
 
 
-@contextmanager
-def _silent() -> Iterator[None]:
+def _transformers_log() -> Any:
     import transformers
 
-    log: Any = transformers.utils.logging
+    return transformers.utils.logging
+
+
+@contextmanager
+def silent(log: Any) -> Iterator[None]:
+    """`log` is the logging module of transformers or diffusers."""
     level = log.get_verbosity()
     log.set_verbosity_error()
     try:
