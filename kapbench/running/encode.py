@@ -1,4 +1,7 @@
-"""Every image through the encoder once, read ahead of it: what is in the cache and whole is kept."""
+"""Every image through the encoder once, read ahead of it and written behind it.
+
+What is in the cache and whole is kept.
+"""
 
 import contextlib
 import os
@@ -12,6 +15,7 @@ from kapbench.protocols import Dataset, Encoder, Prepares
 from kapbench.running.ahead import ahead
 from kapbench.running.answers import prepared
 from kapbench.running.batches import Batches
+from kapbench.running.behind import Behind
 from kapbench.running.pictures import picture, picture_hash
 from kapbench.running.progress import Progress
 from kapbench.types import FeatureMap, Picture, View
@@ -49,13 +53,21 @@ def encode_images(
     """
     with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
         cache.sign(model)
-    work = _Work(model, cache, Batches.of(batch_size, device, progress), progress)
-    looks = _looks(model, dataset, views, cache, 2 * work.batches.size)
-    with progress.stage("images", len(views)) as advance:
+    batches = Batches.of(batch_size, device, progress)
+    looks = _looks(model, dataset, views, cache, 2 * batches.size)
+    with (
+        progress.stage("images", len(views)) as advance,
+        Behind(batches.size, _threads()) as behind,
+    ):
+        work = _Work(model, cache, batches, behind, progress)
         for number, (view, looked) in enumerate(zip(views, looks, strict=True), 1):
             advance(work.take(view, looked, len(views) - number))
         advance(work.flush(0))
     return work.done
+
+
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
 
 
 _Looked = tuple[Picture, str, bool | None]
@@ -80,7 +92,7 @@ def _looks(
         shown, key, state = looked
         return (shown if state else prepared(preparing, shown)), key, state
 
-    return ahead(prepare, looked, depth, threads=min(_MOST_THREADS, os.cpu_count() or 1))
+    return ahead(prepare, looked, depth, _threads())
 
 
 def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:
@@ -104,6 +116,7 @@ class _Work:
     model: Encoder
     cache: FeatureCache
     batches: Batches
+    behind: Behind
     progress: Progress
     done: Encoded = field(default_factory=Encoded)
     waiting: list[tuple[str, Picture]] = field(default_factory=list)
@@ -128,9 +141,10 @@ class _Work:
         maps = self.batches.encode(self.model, [shown for _, shown in self.waiting])
         for (key, shown), feature_map in zip(self.waiting, maps, strict=True):
             _check_channels(self.model, shown, feature_map, self.channels)
-            self._write(key, shown, feature_map)
+            self.behind.hand(self._write, key, shown, feature_map)
         self.done.n_encoded += n
         if n and first:
+            self.behind.finish()
             _need_room(self.cache, self.waiting[0][0], n_left, self.progress)
         self.waiting.clear()
         return n

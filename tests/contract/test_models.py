@@ -69,6 +69,14 @@ def test_encodes_any_size_alone_as_in_a_batch(model):
         np.testing.assert_allclose(alone.values, found.values, atol=2e-5)
 
 
+def test_what_it_returned_stays_as_it_is(model):
+    encode = encoder(model)
+    first = encode(PICTURES[0])
+    before = first[0].values.copy()
+    encode(*reversed(PICTURES))
+    np.testing.assert_array_equal(first[0].values, before)
+
+
 def test_what_it_prepares_ahead_changes_nothing(model):
     if not isinstance(model, Prepares):
         pytest.skip("prepares nothing")

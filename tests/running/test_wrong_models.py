@@ -35,7 +35,8 @@ def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
     # What was right is kept: the run goes on once the model is mended.
     mended = TinyEncoder()
     evaluate(tmp_path, mended, batch_size=batch_size)
-    assert len(mended.seen) == 6
+    assert "cat/2" in mended.seen
+    assert not {"cat/0", "cat/1"} & set(mended.seen)
 
 
 def test_too_few_feature_maps(tmp_path):

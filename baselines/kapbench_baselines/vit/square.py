@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.letterboxed import letterboxed
+from kapbench_baselines.transfer import on_host
 
 
 def encode(
@@ -25,14 +25,9 @@ def encode(
         grid: Where the n × n cells lie on an image of a size (w, h).
     """
     shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
-    batch = torch.from_numpy(np.stack(shown))
-    if torch.cuda.is_available():
-        batch = batch.pin_memory()
     with torch.inference_mode():
-        found = maps(batch.permute(0, 3, 1, 2))
-    values = found.float().cpu().numpy()
-    grids = [grid(p.size, found.shape[-1]) for p in pictures]
-    return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
+        values = on_host(shown, maps)
+    return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]
 
 
 def normalised(
