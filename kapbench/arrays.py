@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
+from kapbench.scoring.columns import pair_columns
 from kapbench.scoring.given import finite_float32, numbers, sound_grid
-from kapbench.scoring.records import Columns, Needs, pair_columns, table
+from kapbench.scoring.records import Columns, Needs, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View

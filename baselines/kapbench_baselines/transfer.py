@@ -25,7 +25,7 @@ def on_host(
     for i in range(0, len(shown), n):
         chunk = maps(_stacked(shown[i : i + n], pin=gpu)).float()
         if chunk.is_cuda:
-            back = back or torch.cuda.Stream(chunk.device)
+            back = back or torch.cuda.Stream(chunk.device)  # type: ignore[no-untyped-call]
             chunk = _copied(chunk, back)
         found.append(chunk)
     if back is not None:

@@ -1,8 +1,8 @@
 """Scoring one shard: read features or ask a pair model, return rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 import pandas as pd
@@ -10,26 +10,32 @@ from jaxtyping import Float, Float16, Int
 
 from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
+from kapbench.running.ahead import ahead
 from kapbench.running.answers import similarity_map
 from kapbench.running.pictures import picture
 from kapbench.running.plan import Shard
 from kapbench.scoring.cells import source_cells
-from kapbench.scoring.records import Columns, Needs, anchor_points, pair_columns, table
+from kapbench.scoring.columns import pair_columns, target_columns
+from kapbench.scoring.records import Columns, Needs, anchor_points, table
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
-PairScorer = Callable[[list[Pair]], Iterator[Columns]]
+PAIRS_AT_ONCE = 16
+# Lists of pairs of one target each: the rows of all of them, in order.
+PairScorer = Callable[[Sequence[list[Pair]]], Iterator[Columns]]
 
 
 def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
     """Rows of all pairs of a shard, with each pair's place in the data set's order."""
-    parts: list[Columns] = []
-    for _, group in groupby(shard.pairs, key=lambda item: item[1].target.image_id):
-        placed = list(group)
-        for (place, _), columns in zip(placed, scorer([p for _, p in placed]), strict=True):
-            n = len(columns["keypoint"])
-            parts.append({"place": np.full(n, place, np.int64), **columns})
-    return table(parts)
+    by_target = groupby((pair for _, pair in shard.pairs), key=lambda pair: pair.target.image_id)
+    rows = table(list(scorer([list(pairs) for _, pairs in by_target])))
+    places = np.array([place for place, _ in shard.pairs], np.int64)
+    n_rows = [pair.source.keypoints.visible.sum() for _, pair in shard.pairs]
+    rows.insert(0, "place", np.repeat(places, n_rows))
+    return rows
+
+
+_Answer = tuple[list[Pair], SimilarityMap, dict[str, np.ndarray] | None]
 
 
 def shown_keypoints(view: View) -> Float[np.ndarray, "q 2"]:
@@ -48,27 +54,39 @@ class EncoderScorer:
     seconds_per_image: float | None = None  # from file to features; None: not all were made now
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
-    def __call__(self, pairs: list[Pair]) -> Iterator[Columns]:
+    def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
+        for stretches in ahead(self._answers, by_target, 1):
+            for some, given, pixels in stretches:
+                yield target_columns(some, given, self.needs, pixels)
+
+    def _answers(self, pairs: list[Pair]) -> list[_Answer]:
+        """All arithmetic of features, for one target."""
         target = self.cache.read(self.hashes[pairs[0].target.image_id])
-        for pair, given in zip(pairs, self.maps(pairs, target), strict=True):
-            yield pair_columns(pair, given, self.needs, self._pixels(pair, target))
+        found = self._stretches(pairs, target, PAIRS_AT_ONCE)
+        return [(some, given, self._pixels(some, target)) for some, given in found]
 
     def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:
         """Of each pair, the maps of its source-visible keypoints; all pairs are of one target."""
+        return (given for _, given in self._stretches(pairs, target, 1))
+
+    def _stretches(
+        self, pairs: list[Pair], target: CachedMap, n_pairs: int
+    ) -> Iterator[tuple[list[Pair], SimilarityMap]]:
+        """Every `n_pairs` pairs and their maps, all of which come from one matrix product."""
         from kapbench.features import match
 
         cells, queries = zip(*(self._source(p.source) for p in pairs), strict=True)
-        image = np.repeat(np.arange(len(pairs)), [len(c) for c in cells])
+        ends = np.cumsum([0, *map(len, cells)])
+        image = np.repeat(np.arange(len(pairs)), np.diff(ends))
         first, inverse = match.distinct(np.concatenate(cells), image)
         maps = match.similarity(
             np.concatenate(queries)[first], target, self.similarity, self.device
-        )
-        start = 0
-        for pair, mine in zip(pairs, cells, strict=True):
-            chosen = maps[inverse[start : start + len(mine)]]
-            start += len(mine)
-            values = chosen.reshape(-1, target.grid.height, target.grid.width)
-            yield SimilarityMap(values, target.grid, shown_keypoints(pair.source))
+        ).reshape(-1, target.grid.height, target.grid.width)
+        for i in range(0, len(pairs), n_pairs):
+            some = pairs[i : i + n_pairs]
+            mine = inverse[ends[i] : ends[i + len(some)]]
+            at = np.concatenate([shown_keypoints(p.source) for p in some])
+            yield some, SimilarityMap(maps[mine], target.grid, at)
 
     def _source(self, view: View) -> tuple[Int[np.ndarray, "q"], Float16[np.ndarray, "q c"]]:
         """Cells of an image's keypoints and the features there, read once."""
@@ -78,16 +96,19 @@ class EncoderScorer:
             self._sources[view.image_id] = cells, self.cache.rows(image, cells)
         return self._sources[view.image_id]
 
-    def _pixels(self, pair: Pair, target: CachedMap) -> dict[str, np.ndarray] | None:
+    def _pixels(self, pairs: list[Pair], target: CachedMap) -> dict[str, np.ndarray] | None:
         """Predicted pixels of the decodes that upsample features; None where none is asked for."""
         from kapbench.features import match
 
         keys = [d.key for d in self.needs.decodes if d.offset == "pixel"]
         if not keys:
             return None
-        source = self.cache.read(self.hashes[pair.source.image_id])
-        queries = match.features_at(source, shown_keypoints(pair.source), pair.source.size)
-        found = match.pixel_argmax(queries, target, pair.target.size, self.device)
+        queries = []
+        for source in (p.source for p in pairs):
+            features = self.cache.read(self.hashes[source.image_id])
+            queries.append(match.features_at(features, shown_keypoints(source), source.size))
+        joined = np.concatenate(queries)
+        found = match.pixel_argmax(joined, target, pairs[0].target.size, self.device)
         return dict.fromkeys(keys, found)
 
 
@@ -99,7 +120,11 @@ class PairModelScorer:
     dataset: Dataset
     needs: Needs
 
-    def __call__(self, pairs: list[Pair]) -> Iterator[Columns]:
+    def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
+        for pairs in by_target:
+            yield from self._rows(pairs)
+
+    def _rows(self, pairs: list[Pair]) -> Iterator[Columns]:
         target = picture(self.dataset, pairs[0].target, self.model.conditions_on)
         for pair in pairs:
             source = picture(self.dataset, pair.source, self.model.conditions_on)
@@ -115,8 +140,8 @@ class OracleScorer:
     model: AnnotatedModel
     needs: Needs
 
-    def __call__(self, pairs: list[Pair]) -> Iterator[Columns]:
-        for pair in pairs:
+    def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
+        for pair in chain.from_iterable(by_target):
 
             def maps(rule: Decode | Geometry, pair: Pair = pair) -> SimilarityMap:
                 def anchor(grid: Grid) -> Float[np.ndarray, "h w 2"]:

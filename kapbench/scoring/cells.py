@@ -136,7 +136,7 @@ def circle_maxima(
     x: Float64[np.ndarray, "w"],
     y: Float64[np.ndarray, "h"],
     centres: Float64[np.ndarray, "q 2"],
-    radii: Float[np.ndarray, "a"],
+    radii: Float[np.ndarray, "a q"],
     geometry: Geometry,
 ) -> tuple[Float32[np.ndarray, "a q"], Float32[np.ndarray, "a q"]]:
     """Best score inside and outside each circle; NaN where no cell is on that side.
@@ -146,13 +146,13 @@ def circle_maxima(
         x: Measured point of each column; `y`: of each row.
     """
     flat = maps.reshape(len(maps), len(x) * len(y))
-    window = _window(x, y, centres, float(radii.max()))
+    window = _window(x, y, centres, float(radii.max(initial=0.0)))
     values = flat[np.arange(len(flat))[:, None], window.cells]
     low = np.float32(-np.inf)
     inside = np.empty((len(radii), len(flat)), np.float32)
     outside = np.empty_like(inside)
-    for i, radius in enumerate(radii):
-        mask = window.d2 <= radius**2 if geometry.closed else window.d2 < radius**2
+    for i, limit in enumerate(np.square(radii)[:, :, None]):
+        mask = window.d2 <= limit if geometry.closed else window.d2 < limit
         mask = (mask | window.nearest if geometry.nearest_inside else mask) & window.valid
         inside[i] = np.where(mask, values, low).max(axis=1)
         outside[i] = flat[np.arange(len(flat)), best]

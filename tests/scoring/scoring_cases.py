@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kapbench.scoring.columns import pair_columns
 from kapbench.scoring.estimators import ByCategory
-from kapbench.scoring.records import Needs, pair_columns, table
+from kapbench.scoring.records import Needs, table
 from kapbench.scoring.rules import Rule, load_rule, rule_names
 from kapbench.scoring.table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, estimate, pair, records, similarity
 
+from kapbench.scoring.columns import pair_columns
 from kapbench.scoring.metrics import kap_samples
-from kapbench.scoring.records import Needs, anchor_points, pair_columns, table
+from kapbench.scoring.records import Needs, anchor_points, table
 from kapbench.scoring.rules import KapRule, PckRule, load_rule
 from kapbench.scoring.splits import SPLITS, select
 from kapbench.scoring.table import asked, estimator, score_table

@@ -112,7 +112,9 @@ def test_circle_maxima_is_the_published_pixel_grid(seed, cells, closed, nearest_
     geometry = Geometry(key="k", anchor="top-left", frame_px=840, closed=closed,
                         nearest_inside=nearest_inside, absent_at_corner=False)  # fmt: skip
     edges = np.arange(cells) * (840.0 / cells)
-    inside, outside = circle_maxima(maps, best, edges, edges, centres, np.array(radii), geometry)
+    inside, outside = circle_maxima(
+        maps, best, edges, edges, centres, np.tile(np.array(radii)[:, None], 5), geometry
+    )
     for q, xy in enumerate(centres):
         d2 = published_distances(xy, 840, cells)
         for a, radius in enumerate(radii):

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from kapbench.running.results import RunCard
-from kapbench.scoring.records import TEXT, Columns, Needs, pair_columns
+from kapbench.scoring.columns import pair_columns
+from kapbench.scoring.records import TEXT, Columns, Needs
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 

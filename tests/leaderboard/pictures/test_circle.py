@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import Needs, pair_columns, table
+from kapbench.scoring.columns import pair_columns
+from kapbench.scoring.records import Needs, table
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 from kapbench_leaderboard.pictures.circle import check, cut, largest_gap
