@@ -150,7 +150,9 @@ class Limit:
         return self.n_products / self.products_per_second + self.n_bytes / self.bytes_per_second
 
 
-def limit(pairs: list[Pair], cache_files: list[Path], channels: int, cells: int) -> Limit:
+def limit(
+    pairs: list[Pair], cache_files: list[Path], channels: int, cells: int, device: str
+) -> Limit:
     """Every feature file read once, and one product of each target's distinct source cells."""
     sources: dict[str, set[tuple[str, int]]] = {}
     for pair in pairs:
@@ -162,13 +164,21 @@ def limit(pairs: list[Pair], cache_files: list[Path], channels: int, cells: int)
             (pair.source.image_id, int(cell)) for cell in found
         )
     rows = sum(map(len, sources.values()))
-    left, right = torch.randn(rows // len(sources), channels), torch.randn(channels, cells**2)
-    product = statistics.median(_timed(lambda: left @ right) for _ in range(7))
+    left = torch.randn(rows // len(sources), channels, device=device)
+    right = torch.randn(channels, cells**2, device=device)
+
+    def product() -> None:
+        _ = left @ right
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    multiplying = statistics.median(_timed(product) for _ in range(7))
     some = cache_files[:32]
     reading = statistics.median(_timed(lambda: [p.read_bytes() for p in some]) for _ in range(5))
+    one = 2.0 * channels * cells**2  # of a row
     return Limit(
-        2.0 * rows * channels * cells**2, float(sum(p.stat().st_size for p in cache_files)),
-        2.0 * len(left) * channels * cells**2 / product, sum(p.stat().st_size for p in some) / reading,
+        one * rows, float(sum(p.stat().st_size for p in cache_files)),
+        one * len(left) / multiplying, sum(p.stat().st_size for p in some) / reading,
     )  # fmt: skip
 
 
@@ -206,7 +216,9 @@ def main() -> None:
 
         seconds = [_timed(partial(score, i)) for i in range(asked.repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        bound = limit(pairs, list(root.rglob("*.safetensors")), asked.channels, asked.cells)
+        bound = limit(
+            pairs, list(root.rglob("*.safetensors")), asked.channels, asked.cells, asked.device
+        )
     mine = statistics.median(seconds)
     found = {
         "pairs": len(pairs), "real_pairs": n_real, "images": len(data.views()),

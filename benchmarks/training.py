@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from random_weights import random_dinov2
 
 import kapbench
 from kapbench.running.pictures import picture
 from kapbench_baselines.sphere.settings import PRESETS, Settings, named
 from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import prepare
-
-BLOCKS = {"vits14": 12, "vitb14": 12, "vitl14": 24}  # of DINOv2s that --random can make
 
 
 def options(words: list[str] | None) -> argparse.Namespace:
@@ -59,22 +58,6 @@ def backbone_of(asked: argparse.Namespace, settings: Settings, folder: Path) -> 
     if settings.backbone_px is not None:
         own["image_px"] = settings.backbone_px
     return kapbench.load_model(asked.backbone, device=asked.device, dataset=asked.dataset, **own)
-
-
-def random_dinov2(tag: str, folder: Path) -> Path:
-    """A DINOv2 of the true architecture, as from the hub."""
-    import transformers
-
-    from kapbench_baselines.dinov2_weights import CHANNELS_PER_HEAD, SIZES
-
-    channels = SIZES[tag][1]
-    torch.manual_seed(0)
-    config = transformers.Dinov2Config(
-        hidden_size=channels, num_hidden_layers=BLOCKS[tag], patch_size=14, image_size=518,
-        num_attention_heads=channels // CHANNELS_PER_HEAD,
-    )  # fmt: skip
-    transformers.Dinov2Model(config).save_pretrained(folder / tag)
-    return folder / tag
 
 
 def seconds(repeats: int, device: str, act: Callable[[], None]) -> float:

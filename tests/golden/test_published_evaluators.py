@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import kapbench
 from kapbench.scoring.metrics import kap_samples, pck_rows
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.table import estimator
 
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 ALPHAS = (0.10, 0.05, 0.01)
 CATEGORIES = ("cat", "dog")
 SOFT_PAIRS = 60
@@ -39,8 +41,8 @@ def golden() -> Path:
     return folder_named_by("KAPBENCH_GOLDEN")
 
 
-@pytest.fixture(scope="session")
-def results(golden, tmp_path_factory) -> kapbench.ResultSet:
+@pytest.fixture(scope="session", params=DEVICES)
+def results(request, golden, tmp_path_factory) -> kapbench.ResultSet:
     """One run serves all: window 7 is what a model trained on keypoints is decoded with."""
     root = tmp_path_factory.mktemp("golden")
     model = kapbench.load_model(f"features:{golden / 'features'}", device="cpu")
@@ -49,7 +51,7 @@ def results(golden, tmp_path_factory) -> kapbench.ResultSet:
         kapbench.load_dataset("spair", root=os.environ["KAPBENCH_DATA"]),
         rule=RULES,
         categories=CATEGORIES,
-        device="cpu",
+        device=request.param,
         runs=root / "runs",
         cache=root / "cache",
     )
