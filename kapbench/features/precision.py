@@ -1,4 +1,4 @@
-"""An encoder in half precision: its networks multiply in fewer bits, its maps are float32 again."""
+"""An encoder in half precision: its networks multiply in fewer bits."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

@@ -77,22 +77,20 @@ def _looks(
     model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, depth: int
 ) -> Iterator[_Looked]:
     """Of each view, ahead: what the model is shown, its hash, and whether the cache has it."""
+    preparing = model if isinstance(model, Prepares) else None
+    by_name = getattr(model, "reads_image_id", False)
 
-    def look(view: View) -> _Looked:
-        shown = picture(dataset, view, model.conditions_on)
-        key = picture_hash(shown, by_name=getattr(model, "reads_image_id", False))
-        return shown, key, cache.verify(key)
+    def see(view: View) -> Picture:
+        return picture(dataset, view, model.conditions_on)
 
-    looked = ahead(look, views, depth)
-    if not isinstance(model, Prepares):
-        return looked
-    preparing = model
+    def look(shown: Picture) -> _Looked:
+        key = picture_hash(shown, by_name=by_name)
+        state = cache.verify(key)
+        if not state and preparing is not None:
+            shown = prepared(preparing, shown)
+        return shown, key, state
 
-    def prepare(looked: _Looked) -> _Looked:
-        shown, key, state = looked
-        return (shown if state else prepared(preparing, shown)), key, state
-
-    return ahead(prepare, looked, depth, _threads())
+    return ahead(look, ahead(see, views, depth), depth, _threads())
 
 
 def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:

@@ -35,9 +35,6 @@ def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
     return rows
 
 
-_Answer = tuple[list[Pair], SimilarityMap, dict[str, np.ndarray] | None]
-
-
 def shown_keypoints(view: View) -> Float[np.ndarray, "q 2"]:
     return np.asarray(view.keypoints.xy[view.keypoints.visible])
 
@@ -55,15 +52,19 @@ class EncoderScorer:
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
-        for stretches in ahead(self._answers, by_target, 1):
-            for some, given, pixels in stretches:
-                yield target_columns(some, given, self.needs, pixels)
+        from kapbench.running.executors import threads
 
-    def _answers(self, pairs: list[Pair]) -> list[_Answer]:
-        """All arithmetic of features, for one target."""
+        n = threads()
+        for rows in ahead(self._rows, by_target, n, n):
+            yield from rows
+
+    def _rows(self, pairs: list[Pair]) -> list[Columns]:
+        """Of one target."""
         target = self.cache.read(self.hashes[pairs[0].target.image_id])
-        found = self._stretches(pairs, target, PAIRS_AT_ONCE)
-        return [(some, given, self._pixels(some, target)) for some, given in found]
+        return [
+            target_columns(some, given, self.needs, self._pixels(some, target))
+            for some, given in self._stretches(pairs, target, PAIRS_AT_ONCE)
+        ]
 
     def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:
         """Of each pair, the maps of its source-visible keypoints; all pairs are of one target."""
