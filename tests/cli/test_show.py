@@ -20,9 +20,10 @@ GREYS = ("--model", f"{DOTS}:Greys", "--cache", "cache")
 
 
 @pytest.fixture
-def greys(score) -> Path:
-    score("Greys", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
-    (folder,) = find_runs(Path("runs"))
+def greys(scored) -> Path:
+    (folder,) = scored(
+        ("Greys", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
+    )
     return folder
 
 
