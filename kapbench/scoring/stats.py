@@ -20,6 +20,7 @@ from kapbench.scoring.estimators import Estimator
 
 N_RESAMPLES = 1000
 CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace
+SMALL = 1 << 17  # weights that fit all the same: of few pairs, more resamples at a time
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Resampling:
 
     def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
         """Products and sums of the draws of a pair's images, some resamples at a time."""
-        for start in range(0, self.counts.shape[1], CHUNK):
-            drawn = self.counts[:, start : start + CHUNK]
+        chunk = max(CHUNK, SMALL // max(len(self.source), 1))
+        for start in range(0, self.counts.shape[1], chunk):
+            drawn = self.counts[:, start : start + chunk]
             source, target = drawn[self.source], drawn[self.target]
             yield source * target, source + target
 

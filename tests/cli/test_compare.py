@@ -11,11 +11,9 @@ from kapbench.running.results import find_runs, load_card
 
 
 @pytest.fixture
-def runs(score):
+def runs(scored):
     """Two runs of other pairs."""
-    score()
-    score("Colours", "--category", "dot")
-    return find_runs(Path("runs"))
+    return scored(("Colours",), ("Colours", "--category", "dot"))
 
 
 def test_all_runs_of_the_folder_by_default(kapbench, runs):

@@ -126,6 +126,7 @@ def test_files_that_cannot_be_written(raising, number):
 def test_a_cache_where_none_can_be(kapbench, monkeypatch, place):
     Path("file").touch()
     monkeypatch.setenv("KAPBENCH_CACHE", place)
+    monkeypatch.setenv("KAPBENCH_DATA", "none")  # no data set is read through
     done = kapbench("list", "datasets")
     assert done.exit_code == 1
     assert place in done.stderr

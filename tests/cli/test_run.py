@@ -12,6 +12,9 @@ from kapbench.evaluation import ResultSet
 from kapbench.running.results import find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
 
+BRIEFLY = ("Colours", "--rule", "pck-sd-dino")  # where what is scored does not matter
+TWO = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+
 
 def folder() -> Path:
     (found,) = find_runs(Path("runs"))
@@ -34,14 +37,14 @@ def test_a_run_leaves_a_folder_and_prints_its_table(score):
 
 
 def test_the_coverage_is_said_before_and_in_the_table(score):
-    done = score()
+    done = score(*BRIEFLY)
     words = "partial: 2 of 3 categories (dot, spot), 24 of 40 pairs"
     assert words in done.stderr
     assert words in done.stdout
 
 
 def test_a_category_alone(score):
-    done = score("Colours", "--category", "spot")
+    done = score(*BRIEFLY, "--category", "spot")
     assert "1 of 3 categories (spot), 12 of 40 pairs" in done.stderr
     assert load_card(folder()).dataset.categories == ("spot",)
 
@@ -60,18 +63,18 @@ def test_two_rules_of_a_kind_stand_side_by_side(score):
 
 
 def test_options_reach_the_model_and_the_data_set_as_what_they_are(score):
-    done = score("Colours", "-o", "scale=0.5", "--dataset-option", "n_images=3")
+    done = score(*BRIEFLY, "-o", "scale=0.5", "--dataset-option", "n_images=3")
     assert done.exit_code == 0, done.output
     assert load_card(folder()).dataset.n_pairs == 12
 
 
 def test_an_option_that_a_model_must_be_given(score):
-    assert score("NeedsLayers", "-o", "layers=3").exit_code == 0
+    assert score("NeedsLayers", "-o", "layers=3", *BRIEFLY[1:]).exit_code == 0
     assert load_card(folder()).model.name == "layers-3"
 
 
 def test_the_control_is_scored_beside_the_model_and_once(kapbench, score):
-    score()
+    score("Colours", *TWO)
     first = kapbench(*_with_control())
     assert first.exit_code == 0, first.output
     (card,) = [c for c in map(load_card, find_runs(Path("runs"))) if c.model.name == "random"]
@@ -95,12 +98,12 @@ def test_the_ceiling_is_shown_where_the_oracle_was_scored_on_the_same_pairs(kapb
 def _with_control(model=None):
     dots = Path(__file__).parent / "dots.py"
     given = model or f"{dots}:Colours"
-    return ("run", "--model", given, "--dataset", f"{dots}:Dots", "--cache", "cache")
+    return ("run", "--model", given, "--dataset", f"{dots}:Dots", "--cache", "cache", *TWO)
 
 
 def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
     def shown_and_written(*words):
-        done = score("Counts", *words)
+        done = score("Counts", *BRIEFLY[1:], *words)
         assert done.exit_code == 0, done.output
         return Path("shown").stat().st_size, (folder() / "records.parquet").stat().st_mtime_ns
 
@@ -114,7 +117,7 @@ def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
 
 
 def test_quiet_prints_the_table_and_nothing_else(score):
-    done = score("Colours", "-q")
+    done = score(*BRIEFLY, "-q")
     assert done.stderr == ""
     assert done.stdout.startswith("dots@1")
 
@@ -143,13 +146,13 @@ def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", full)
-        done = score()
+        done = score(*BRIEFLY)
     assert done.exit_code == 1
     assert "cannot write: No space left on device" in done.stderr
     assert "run again: what is finished is kept" in done.stderr
     assert find_runs(Path("runs")) == []
     assert not list(Path("runs").rglob(".tmp-*"))
-    assert score().exit_code == 0
+    assert score(*BRIEFLY).exit_code == 0
 
 
 def test_a_run_that_failed_before_it_wrote_anything_leaves_nothing(score):
@@ -160,26 +163,26 @@ def test_a_run_that_failed_before_it_wrote_anything_leaves_nothing(score):
 
 
 def test_two_runs_into_one_folder(score):
-    score()
+    score(*BRIEFLY)
     place = folder()
     with FileLock(place / ".lock"):
-        done = score()
+        done = score(*BRIEFLY)
     assert done.exit_code == 1
     assert "another process is writing this run" in done.stderr
     assert str(place) in done.stderr
 
 
 def test_a_damaged_card_is_refused(score):
-    score()
+    score(*BRIEFLY)
     path = folder() / "run.json"
     path.write_text(path.read_text()[:100])
-    done = score()
+    done = score(*BRIEFLY)
     assert done.exit_code == 1
     assert "run card cannot be read" in done.stderr
 
 
 def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
-    score()
+    score(*BRIEFLY)
     path = folder() / "run.json"
     content = json.loads(path.read_text()) | {"schema_version": 99}
     path.write_text(json.dumps(content))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pandas as pd
 import pytest
 
-from kapbench.running.results import find_runs, load_card, load_records
+from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.pictures import choice, heat, look
 from kapbench_leaderboard.pictures.again import Sources
 from kapbench_leaderboard.pictures.scenes import Stage, telling
@@ -20,9 +20,10 @@ GREYS = ("--model", f"{DOTS}:Greys", "--cache", "cache")
 
 
 @pytest.fixture
-def greys(score) -> Path:
-    score("Greys", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
-    (folder,) = find_runs(Path("runs"))
+def greys(scored) -> Path:
+    (folder,) = scored(
+        ("Greys", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
+    )
     return folder
 
 

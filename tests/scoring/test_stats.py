@@ -129,6 +129,7 @@ def test_the_number_of_resamples_at_a_time_is_irrelevant(monkeypatch):
     made, resampling = estimator(rows, KAP, 0.10, "category"), Resampling.of(rows, 60)
     whole = replicates(made, resampling)
     monkeypatch.setattr("kapbench.scoring.stats.CHUNK", 7)
+    monkeypatch.setattr("kapbench.scoring.stats.SMALL", 1)
     cut = replicates(made, resampling)
     np.testing.assert_array_equal(whole.products, cut.products)
     np.testing.assert_array_equal(whole.sums, cut.sums)

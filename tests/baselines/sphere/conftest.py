@@ -63,10 +63,11 @@ class ToyData:
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
         alone, self_twins = np.full(3, -1), np.arange(3)
+        views = self.views(categories)
         return [
             Pair(f"{s.image_id}:{t.image_id}", s, t, 28.0, alone, self_twins)
-            for s in self.views(categories)
-            for t in self.views(categories)
+            for s in views
+            for t in views
             if s is not t and s.category == t.category
         ]
 
