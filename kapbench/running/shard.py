@@ -24,11 +24,12 @@ PairScorer = Callable[[list[Pair]], Iterator[Columns]]
 def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
     """Rows of all pairs of a shard, with each pair's place in the data set's order."""
     parts: list[Columns] = []
-    for _, group in groupby(shard.pairs, key=lambda item: item[1].target.image_id):
-        placed = list(group)
-        for (place, _), columns in zip(placed, scorer([p for _, p in placed]), strict=True):
+    places = iter(shard.places)
+    for _, group in groupby(shard.pairs, key=lambda pair: pair.target.image_id):
+        of_target = list(group)
+        for _, columns in zip(of_target, scorer(of_target), strict=True):
             n = len(columns["keypoint"])
-            parts.append({"place": np.full(n, place, np.int64), **columns})
+            parts.append({"place": np.full(n, next(places), np.int64), **columns})
     return table(parts)
 
 
