@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from kapbench.running.results import RECORDS, check_records, load_card
 from kapbench.scoring.records import TEXT
 
 KEPT = 6  # columns of numbers: those that one score asks for and the next asks for again
@@ -32,6 +33,12 @@ class StoredRecords:
     _text: "dict[str, pd.Series[Any]]" = field(default_factory=dict, repr=False)
     _numbers: "dict[str, pd.Series[Any]]" = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def of(cls, folder: Path) -> "StoredRecords":
+        """Of a finished run. KapbenchError where there is none, or its records were changed."""
+        check_records(folder)
+        return cls(folder / RECORDS, load_card(folder).dataset.categories)
+
     def __getitem__(self, column: str, /) -> "pd.Series[Any]":
         kept = self._text if column in TEXT else self._numbers
         found = kept.pop(column, None)
@@ -49,12 +56,13 @@ class StoredRecords:
 
     def _read(self, column: str) -> "pd.Series[Any]":
         text = [column] if column in TEXT else []
-        found = pq.read_table(self.path, columns=[column], read_dictionary=text)
+        with pq.ParquetFile(self.path, read_dictionary=text) as file:
+            found = file.read(columns=[column])
         if not found.num_columns:
             raise KeyError(column)
         if text:
             return coded(found[column], self.categories if column == "category" else None)
-        return found.to_pandas(split_blocks=True, self_destruct=True)[column]
+        return cast("pd.Series[Any]", found.to_pandas()[column])
 
 
 def coded(column: pa.ChunkedArray, known: Sequence[str] | None = None) -> "pd.Series[Any]":

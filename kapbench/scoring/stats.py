@@ -51,7 +51,8 @@ class Resampling:
             n = n_images[c] = len(members)
             if n:
                 counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
-        return cls(counts, *codes.reshape(2, -1), n_images)
+        source, target = codes.reshape(2, -1)
+        return cls(counts, source, target, n_images)
 
     def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
         """Products and sums of the draws of a pair's images, some resamples at a time."""
