@@ -42,7 +42,10 @@ class StoredRecords:
     def __getitem__(self, column: str, /) -> "pd.Series[Any]":
         kept = self._text if column in TEXT else self._numbers
         found = kept.pop(column, None)
-        kept[column] = self._read(column) if found is None else found
+        if found is None:
+            found = self._read(column)
+            pa.default_memory_pool().release_unused()  # else it stays: 300 bytes a pair
+        kept[column] = found
         if len(self._numbers) > KEPT:
             del self._numbers[next(iter(self._numbers))]
         return kept[column]
