@@ -101,6 +101,7 @@ def simulated(
 ) -> list[Pair]:
     """Pairs of images of 500×375, ten of fourteen keypoints shown, sources shared out evenly."""
     found: list[Pair] = []
+    groups, twins = np.arange(14) // 2, np.arange(14) ^ 1
     for c in range(n_categories):
         views = [
             View(
@@ -113,7 +114,6 @@ def simulated(
         n_mine = n_pairs * (c + 1) // n_categories - n_pairs * c // n_categories
         every = [(s, t) for t in range(n_images) for s in range(n_images) if s != t]
         for s, t in (every[i] for i in sorted(rng.choice(len(every), n_mine, replace=False))):
-            groups, twins = np.arange(14) // 2, np.arange(14) ^ 1
             name = f"{c}:{s}-{t}"
             found.append(Pair(name, views[s], views[t], 400.0, groups, twins))
     return found

@@ -3,7 +3,8 @@
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, PairModel
 from kapbench.running.plan import rules_named
 from kapbench.running.progress import Progress
-from kapbench.running.results import RunCard, load_card, load_records
+from kapbench.running.results import RunCard, check_records, load_card, load_records
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,27 @@ class ResultSet:
     """
 
     card: RunCard
-    records: pd.DataFrame
-    folder: Path | None = None
+    folder: Path | None
+    _records: pd.DataFrame | None = field(default=None, repr=False)  # where there is no folder
 
     @classmethod
     def load(cls, folder: str | Path) -> "ResultSet":
         """Reads a run folder. Raises KapbenchError where it is none, or was changed."""
         folder = Path(folder)
-        return cls(load_card(folder), load_records(folder), folder)
+        check_records(folder)
+        return cls(load_card(folder), folder)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row a pair and source keypoint, see docs/records.md; read when first asked for.
+
+        Raises:
+            KapbenchError: the folder was changed or went since.
+        """
+        if self.folder is None:
+            assert self._records is not None
+            return self._records
+        return load_records(self.folder)
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -200,4 +214,6 @@ def evaluate(
             force=force,
             progress=progress,
         )
-        return ResultSet(done.card, done.records, done.folder if kept else None)
+        if kept:
+            return ResultSet(done.card, done.folder)
+        return ResultSet(done.card, None, done.records)

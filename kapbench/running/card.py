@@ -3,8 +3,6 @@
 import math
 from dataclasses import asdict
 
-import pandas as pd
-
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined, model_kind, supervised
 from kapbench.running.progress import Progress
@@ -17,6 +15,7 @@ from kapbench.running.results import (
     RunCard,
     ScoreRow,
 )
+from kapbench.scoring.records import Records
 from kapbench.scoring.rules import Rule
 from kapbench.scoring.stats import Resampling
 from kapbench.scoring.table import Score, asked, score_table
@@ -28,7 +27,7 @@ def make_card(
     model: Model,
     dataset: Dataset,
     plan: Plan,
-    records: pd.DataFrame,
+    records: Records,
     *,
     device: str,
     started: str,

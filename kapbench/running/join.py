@@ -7,13 +7,13 @@ pairs; the file is the same however the run was cut.
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 from uuid import uuid4
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
@@ -23,7 +23,7 @@ from kapbench.running.plan import Plan
 from kapbench.scoring.records import TEXT
 
 STRETCH_PAIRS = 1 << 15
-HELD_ROWS = 1 << 19  # in memory, before they are put aside on disk
+HELD_ROWS = 1 << 17  # in memory, before they are put aside on disk
 
 
 def join(plan: Plan, parts: Parts, path: Path) -> None:
@@ -35,55 +35,77 @@ def join(plan: Plan, parts: Parts, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
             unfinished = Path(folder) / path.name
-            _write(_stretches(plan, parts, Path(folder)), unfinished)
+            with _writer(unfinished, _schema(parts.read(plan.shards[0]))) as writer:
+                stretches = _Stretches(Path(folder))
+                for shard in plan.shards:
+                    stretches.deal(_plain(parts.read(shard)))
+                if not stretches.numbers:  # no keypoint is shown anywhere: columns without rows
+                    writer.write_table(writer.schema.empty_table())
+                for number in stretches.numbers:
+                    writer.write_table(_sorted(stretches.pop(number)).cast(writer.schema))
             unfinished.replace(path)
     except OSError as error:
         raise KapbenchError(
             f"cannot write: {error.strerror or error}", place=path,
             fix="make room or choose another folder, then run again: what is finished is kept",
         ) from error  # fmt: skip
+    pa.default_memory_pool().release_unused()
 
 
-def _stretches(plan: Plan, parts: Parts, folder: Path) -> Iterator[pd.DataFrame]:
-    """Sorted rows of one stretch after another."""
-    held: dict[int, list[pd.DataFrame]] = defaultdict(list)
-    aside: dict[int, list[Path]] = defaultdict(list)
-    n_held = 0
-    for shard in plan.shards:
-        rows = _plain(parts.read(shard))
-        for number, own in rows.groupby(rows["place"] // STRETCH_PAIRS, sort=True):
-            held[cast("int", number)].append(own)
-        n_held += len(rows)
-        if n_held > HELD_ROWS:
-            for number, own_rows in held.items():
-                aside[number].append(folder / f"{number}-{uuid4().hex}.parquet")
-                pd.concat(own_rows).to_parquet(aside[number][-1], index=False)
-            held.clear()
-            n_held = 0
-    if not held and not aside:  # no keypoint is shown anywhere: columns without rows
-        yield _plain(parts.read(plan.shards[0]))
-    for number in sorted({*held, *aside}):
-        found = [_plain(pd.read_parquet(p)) for p in aside[number]] + held.pop(number, [])
-        joined = pd.concat(found, ignore_index=True)
-        yield joined.sort_values(["place", "keypoint"], kind="stable", ignore_index=True)
+@dataclass
+class _Stretches:
+    """Unsorted rows by the number of their stretch, in memory or put aside in `folder`."""
+
+    folder: Path
+    held: dict[int, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
+    aside: dict[int, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    n_held: int = 0
+
+    def deal(self, rows: pa.Table) -> None:
+        number = rows["place"].to_numpy() // STRETCH_PAIRS
+        for one in np.unique(number).tolist():
+            self.held[one].append(rows.filter(pa.array(number == one)))
+        self.n_held += len(rows)
+        if self.n_held > HELD_ROWS:
+            for one, own in self.held.items():
+                self.aside[one].append(self.folder / f"{one}-{uuid4().hex}.parquet")
+                pq.write_table(pa.concat_tables(own), self.aside[one][-1])
+            self.held.clear()
+            self.n_held = 0
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted({*self.held, *self.aside})
+
+    def pop(self, number: int) -> pa.Table:
+        put_aside = [pq.read_table(path) for path in self.aside.pop(number, [])]
+        return pa.concat_tables(put_aside + self.held.pop(number, []))
 
 
-def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+def _sorted(rows: pa.Table) -> pa.Table:
+    """Rows by pair and keypoint; each column goes as soon as its copy is there."""
+    order = pc.sort_indices(rows, [("place", "ascending"), ("keypoint", "ascending")])
+    rows, columns = rows.drop_columns("place"), {}
+    for name in rows.column_names:
+        columns[name] = rows[name].take(order).combine_chunks()
+        rows = rows.drop_columns(name)
+    return pa.table(columns)
+
+
+def _plain(rows: pa.Table) -> pa.Table:
     """Text as text: categories differ from part to part."""
-    return rows.astype(dict.fromkeys((c for c in TEXT if c in rows), "str"))
+    for name in (c for c in TEXT if c in rows.column_names):
+        rows = rows.set_column(
+            rows.column_names.index(name), name, rows[name].cast(pa.large_string())
+        )
+    return rows
 
 
-def _write(stretches: Iterator[pd.DataFrame], path: Path) -> None:
-    writer: pq.ParquetWriter | None = None
-    try:
-        for rows in stretches:
-            table = pa.Table.from_pandas(rows.drop(columns="place"), preserve_index=False)
-            if writer is None:
-                writer = _writer(path, table.schema)
-            writer.write_table(table.cast(writer.schema))
-    finally:
-        if writer is not None:
-            writer.close()
+def _schema(part: pa.Table) -> pa.Schema:
+    """Of the records: a part's, without places, and with what pandas is told of its columns."""
+    text = dict.fromkeys((c for c in TEXT if c in part.column_names), "str")
+    rows = part.to_pandas().astype(text).drop(columns="place")
+    return pa.Schema.from_pandas(rows, preserve_index=False)
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

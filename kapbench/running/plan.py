@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import get_args
 
 from kapbench.errors import KapbenchError
@@ -31,7 +32,8 @@ class Shard:
     """Whole target images, so that a map's arithmetic never depends on how work was cut."""
 
     number: int
-    pairs: tuple[tuple[int, Pair], ...]  # (place in the data set's order, pair), by target image
+    places: tuple[int, ...]  # of its pairs in the data set's order
+    pairs: tuple[Pair, ...]  # by target image
 
 
 @dataclass(frozen=True)
@@ -192,12 +194,15 @@ def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
 
 
 def _shards(pairs: Sequence[Pair]) -> tuple[Shard, ...]:
-    by_target: dict[str, list[tuple[int, Pair]]] = {}
-    for place, pair in enumerate(pairs):
-        by_target.setdefault(pair.target.image_id, []).append((place, pair))
-    shards: list[list[tuple[int, Pair]]] = []
-    for target in sorted(by_target):
-        if not shards or len(shards[-1]) >= SHARD_PAIRS:
-            shards.append([])
-        shards[-1].extend(by_target[target])
-    return tuple(Shard(i, tuple(found)) for i, found in enumerate(shards))
+    def target(place: int) -> str:
+        return pairs[place].target.image_id
+
+    cuts: list[list[int]] = []
+    for _, places in groupby(sorted(range(len(pairs)), key=target), key=target):
+        if not cuts or len(cuts[-1]) >= SHARD_PAIRS:
+            cuts.append([])
+        cuts[-1].extend(places)
+    return tuple(
+        Shard(number, tuple(places), tuple(pairs[place] for place in places))
+        for number, places in enumerate(cuts)
+    )

@@ -160,6 +160,15 @@ def load_records(folder: Path) -> pd.DataFrame:
     Raises:
         KapbenchError: missing, or not the file that the card was written for.
     """
+    check_records(folder)
+    return read_records(folder / RECORDS, load_card(folder).dataset.categories)
+
+
+def check_records(folder: Path) -> None:
+    """
+    Raises:
+        KapbenchError: missing, or not the file that the card was written for.
+    """
     path = folder / RECORDS
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
@@ -168,7 +177,6 @@ def load_records(folder: Path) -> pd.DataFrame:
             place=path,
             fix="run again with --force",
         )
-    return read_records(path, card.dataset.categories)
 
 
 def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:

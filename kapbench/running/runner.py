@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
 
@@ -30,9 +30,9 @@ from kapbench.running.results import (
     CARD,
     RECORDS,
     RunCard,
+    check_records,
     load_card,
     load_records,
-    read_records,
     save_run,
 )
 from kapbench.running.sessions import SESSIONS, Clock, session
@@ -43,6 +43,7 @@ from kapbench.running.shard import (
     PairScorer,
     score_shard,
 )
+from kapbench.running.stored import StoredRecords
 from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import Rule
 from kapbench.types import View
@@ -58,8 +59,12 @@ class Finished:
 
     folder: Path
     card: RunCard
-    records: pd.DataFrame
     resumed: bool  # whether anything was there already
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The whole table, read when it is first asked for: 500 bytes a row under ten rules."""
+        return load_records(self.folder)
 
 
 def run(
@@ -99,7 +104,8 @@ def run(
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(parts.folder, ignore_errors=True)
         if (folder / CARD).exists():
-            return Finished(folder, load_card(folder), load_records(folder), True)
+            check_records(folder)
+            return Finished(folder, load_card(folder), True)
         resumed = any(parts.has(shard) for shard in plan.shards)
         with session(folder) as clock:
             check_answers(model, plan)
@@ -109,7 +115,7 @@ def run(
                 )
                 _score(plan, scorer, executor, parts, progress, clock)
             join(plan, parts, folder / RECORDS)
-            records = read_records(folder / RECORDS, plan.categories)
+            records = StoredRecords(folder / RECORDS, plan.categories)
             card = make_card(
                 model, dataset, plan, records, device=device, started=clock.started,
                 seconds=clock.seconds, records_sha256=file_hash(folder / RECORDS),
@@ -118,7 +124,7 @@ def run(
             )  # fmt: skip
             save_run(folder, card)
         shutil.rmtree(parts.folder, ignore_errors=True)
-        return Finished(folder, card, records, resumed)
+        return Finished(folder, card, resumed)
 
 
 def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> Path:

@@ -27,11 +27,10 @@ PairScorer = Callable[[Sequence[list[Pair]]], Iterator[Columns]]
 
 def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
     """Rows of all pairs of a shard, with each pair's place in the data set's order."""
-    by_target = groupby((pair for _, pair in shard.pairs), key=lambda pair: pair.target.image_id)
+    by_target = groupby(shard.pairs, key=lambda pair: pair.target.image_id)
     rows = table(list(scorer([list(pairs) for _, pairs in by_target])))
-    places = np.array([place for place, _ in shard.pairs], np.int64)
-    n_rows = [pair.source.keypoints.visible.sum() for _, pair in shard.pairs]
-    rows.insert(0, "place", np.repeat(places, n_rows))
+    n_rows = [pair.source.keypoints.visible.sum() for pair in shard.pairs]
+    rows.insert(0, "place", np.repeat(np.asarray(shard.places, np.int64), n_rows))
     return rows
 
 

@@ -99,7 +99,7 @@ def take(
                 model, dataset, turn.views(plan), cache, batch_size=batch_size, progress=progress,
                 device=device,
             )  # fmt: skip
-        needed = {v.image_id: v for s in missing for _, p in s.pairs for v in (p.source, p.target)}
+        needed = {v.image_id: v for s in missing for p in s.pairs for v in (p.source, p.target)}
         scorer, _ = scorer_of(
             model, dataset, plan, cache, 1, batch_size, device, progress,
             [needed[name] for name in sorted(needed)],

@@ -1,5 +1,6 @@
 """Scores per category that can be taken again at any weights of pairs: what a bootstrap repeats."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, runtime_checkable
@@ -81,7 +82,8 @@ class Ratio:
         return ByCategory(values, self.n, self.n_pairs, self.n_negative)
 
     def by_category(self) -> ByCategory:
-        return _once(self, len(self.numerator))
+        by = self.at(np.ones((len(self.numerator), 1)))
+        return ByCategory(by.values[0], by.n, by.n_pairs, by.n_negative)
 
 
 @dataclass(frozen=True)
@@ -107,18 +109,31 @@ class PooledPrecision:
         return np.bincount(self.category[~self.label], minlength=len(self.n_pairs))
 
     def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+        return self._at(weights, self._ranked.items())
+
+    def by_category(self) -> ByCategory:
+        ones = np.ones((int(self.pair.max(initial=0)) + 1, 1))
+        by = self._at(
+            ones, self._rankings()
+        )  # one at a time: all of them are three times the samples
+        return ByCategory(by.values[0], by.n, by.n_pairs, by.n_negative)
+
+    def _at(
+        self, weights: Float[np.ndarray, "p b"], rankings: "Iterable[tuple[int, _Ranked]]"
+    ) -> ByCategory:
         values = np.full((weights.shape[1], len(self.n)), np.nan)
-        for c, ranked in self._ranked.items():
+        for c, ranked in rankings:
             factor = 1.0 if self.negatives_weigh is None else float(self.negatives_weigh[c])
             values[:, c] = ranked.precision(weights, factor)
         return ByCategory(values, self.n, self.n_pairs, self.n_negative)
 
-    def by_category(self) -> ByCategory:
-        return _once(self, int(self.pair.max(initial=0)) + 1)
-
     @cached_property
     def _ranked(self) -> "dict[int, _Ranked]":
-        return {int(c): self._rank(self.category == c) for c in np.unique(self.category)}
+        return dict(self._rankings())
+
+    def _rankings(self) -> "Iterator[tuple[int, _Ranked]]":
+        for c in np.flatnonzero(self.n).tolist():
+            yield c, self._rank(self.category == c)
 
     def _rank(self, members: Bool[np.ndarray, "s"]) -> "_Ranked":
         chosen = np.flatnonzero(members)
@@ -163,8 +178,3 @@ def _running_sums(values: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n b"]:
     within = np.tril(np.ones((_BLOCK, _BLOCK), values.dtype)) @ blocks
     before = np.cumsum(within[:, -1], axis=0) - within[:, -1]
     return np.asarray((within + before[:, None]).reshape(-1, width)[:n])
-
-
-def _once(estimator: Estimator, n_pairs: int) -> ByCategory:
-    by = estimator.at(np.ones((n_pairs, 1)))
-    return ByCategory(by.values[0], by.n, by.n_pairs, by.n_negative)

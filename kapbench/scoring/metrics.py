@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float64, Int, Num
 
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
 from kapbench.scoring.precision import average_precision
-from kapbench.scoring.records import alpha_key
+from kapbench.scoring.records import Records, alpha_key
 from kapbench.scoring.rules import KapRule, PckRule
 
 
@@ -21,7 +20,7 @@ class Samples:
     row: Int[np.ndarray, "s"]
 
 
-def kap_samples(records: pd.DataFrame, rule: KapRule, alpha: float) -> Samples:
+def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     """Samples in order of records: (inside, 1) and (outside, 0), or one (outside, 0) when absent.
 
     A side without any cell gives no sample, or one of score 0, as the rule's `empty` says.
@@ -43,12 +42,13 @@ def kap_samples(records: pd.DataFrame, rule: KapRule, alpha: float) -> Samples:
         both = np.nan_to_num(both, nan=0.0)
     if rule.absent == "negative":
         both[~visible, 0] = np.nan
-    row, column = np.nonzero(~np.isnan(both))
-    return Samples(column == 0, both[row, column], row)
+    known = ~np.isnan(both)
+    row = np.repeat(np.arange(len(both), dtype=np.int32), known.sum(axis=1))
+    return Samples(np.broadcast_to([True, False], both.shape)[known], both[known], row)
 
 
 def kap(
-    records: pd.DataFrame,
+    records: Records,
     rule: KapRule,
     alpha: float,
     average: str,
@@ -72,6 +72,7 @@ def kap(
     if twin_split:
         keep &= _twin_samples(records, samples)
     label, score, row = samples.label[keep], samples.score[keep], samples.row[keep]
+    del samples, keep  # as large as what was kept of them
     category, n_categories = _codes(records, "category")
     pair, n_pairs = _codes(records, "pair_id")
     n_negative = np.bincount(category[row][~label], minlength=n_categories)
@@ -86,7 +87,7 @@ def kap(
     return PooledPrecision(label, score, pair[row], category[row], of_pairs, balance)
 
 
-def _twin_samples(records: pd.DataFrame, samples: Samples) -> Bool[np.ndarray, "s"]:
+def _twin_samples(records: Records, samples: Samples) -> Bool[np.ndarray, "s"]:
     visible = records["target_visible"].to_numpy(bool)
     has_twin = (records["twin"] != records["keypoint"]).to_numpy(bool)
     absent_with_twin = ~visible & records["twin_visible"].to_numpy(bool)
@@ -95,7 +96,7 @@ def _twin_samples(records: pd.DataFrame, samples: Samples) -> Bool[np.ndarray, "
 
 
 def pck_correct(
-    records: pd.DataFrame, rule: PckRule, decode_key: str, alpha: float, *, dagger: bool = False
+    records: Records, rule: PckRule, decode_key: str, alpha: float, *, dagger: bool = False
 ) -> Bool[np.ndarray, "n"]:
     """Whether each record's prediction is right; `dagger`: and nearest to its own keypoint."""
     error = records[f"error_px@{decode_key}"].to_numpy(float)
@@ -106,7 +107,7 @@ def pck_correct(
     return np.asarray(correct)
 
 
-def pck_rows(records: pd.DataFrame, rule: PckRule) -> Bool[np.ndarray, "n"]:
+def pck_rows(records: Records, rule: PckRule) -> Bool[np.ndarray, "n"]:
     """Mutually visible keypoints that the rule's subset counts."""
     rows = records["target_visible"].to_numpy(bool)
     if rule.subset == "repeated":
@@ -117,7 +118,7 @@ def pck_rows(records: pd.DataFrame, rule: PckRule) -> Bool[np.ndarray, "n"]:
 
 
 def share(
-    records: pd.DataFrame,
+    records: Records,
     correct: Bool[np.ndarray, "n"],
     average: str,
     rows: Bool[np.ndarray, "n"],
@@ -137,7 +138,7 @@ def share(
 
 
 def _mean_over_pairs(
-    records: pd.DataFrame,
+    records: Records,
     values: Float64[np.ndarray, "p"],
     n_negative: Int[np.ndarray, "c"],
 ) -> Estimator:
@@ -149,7 +150,7 @@ def _mean_over_pairs(
     return Ratio(np.where(known, values, 0.0), weight, category, n, n, n_negative)
 
 
-def _category_of_pair(records: pd.DataFrame) -> Int[np.ndarray, "p"]:
+def _category_of_pair(records: Records) -> Int[np.ndarray, "p"]:
     """Category's number of each pair; −1 for a pair without rows."""
     pair, n_pairs = _codes(records, "pair_id")
     out = np.full(n_pairs, -1, np.int64)
@@ -157,14 +158,15 @@ def _category_of_pair(records: pd.DataFrame) -> Int[np.ndarray, "p"]:
     return out
 
 
-def pairs_by_category(records: pd.DataFrame, rows: Int[np.ndarray, "r"]) -> Int[np.ndarray, "c"]:
+def pairs_by_category(records: Records, rows: Int[np.ndarray, "r"]) -> Int[np.ndarray, "c"]:
     """Number of distinct pairs among `rows`, per category."""
-    pair, _ = _codes(records, "pair_id")
-    category, n_categories = _codes(records, "category")
-    _, first = np.unique(pair[rows], return_index=True)
-    return np.bincount(category[rows][first], minlength=n_categories)
+    pair, n_pairs = _codes(records, "pair_id")
+    asked = np.zeros(n_pairs, bool)
+    asked[pair[rows]] = True
+    n_categories = len(records["category"].cat.categories)
+    return np.bincount(_category_of_pair(records)[asked], minlength=n_categories)
 
 
-def _codes(records: pd.DataFrame, column: str) -> tuple[Int[np.ndarray, "n"], int]:
+def _codes(records: Records, column: str) -> tuple[Int[np.ndarray, "n"], int]:
     values = records[column].cat
-    return values.codes.to_numpy(np.int64), len(values.categories)
+    return values.codes.to_numpy(), len(values.categories)

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Num
 
+_MOST = 1 << 20  # samples whose ranking is held at once, where they are of several groups
+
 
 def average_precision(
     labels: Bool[np.ndarray, "n"],
@@ -22,6 +24,12 @@ def average_precision(
     if not len(labels):
         return out
     group = np.zeros(len(labels), np.int64) if groups is None else groups
+    if len(labels) > _MOST and n_groups > 1:
+        half = n_groups // 2
+        cuts = ((group < half, 0, half), (group >= half, half, n_groups - half))
+        return np.concatenate(
+            [average_precision(labels[m], scores[m], group[m] - low, n) for m, low, n in cuts]
+        )
     order = np.lexsort((-scores, group))
     label, score, group = labels[order], scores[order], group[order]
     ends = np.flatnonzero(np.append((score[1:] != score[:-1]) | (group[1:] != group[:-1]), True))

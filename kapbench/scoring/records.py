@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,16 @@ from kapbench.types import Grid
 
 Columns = dict[str, np.ndarray]
 TEXT = ("pair_id", "category", "source_image", "target_image")
+
+
+@runtime_checkable
+class Records(Protocol):
+    """A table of records by its columns: a DataFrame, or a file that is read as scores ask."""
+
+    def __getitem__(self, column: str, /) -> "pd.Series[Any]": ...
+
+    def __len__(self) -> int:
+        """Number of rows."""
 
 
 @dataclass(frozen=True)

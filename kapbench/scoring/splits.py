@@ -3,15 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool
 
 from kapbench.registry import unknown
+from kapbench.scoring.records import Records
 
-_Selector = Callable[[pd.DataFrame], np.ndarray]
+_Selector = Callable[[Records], np.ndarray]
 
 
-def _has_twin(records: pd.DataFrame) -> np.ndarray:
+def _has_twin(records: Records) -> np.ndarray:
     mirrored = (records["twin"] != records["keypoint"]).to_numpy(bool)
     return np.asarray(mirrored | (records["group"] >= 0).to_numpy(bool))
 
@@ -42,13 +42,13 @@ _SPLITS: dict[str, _Selector] = {
 SPLITS = tuple(_SPLITS)
 
 
-def known(records: pd.DataFrame) -> tuple[str, ...]:
+def known(records: Records) -> tuple[str, ...]:
     """Splits that the data can tell: truncation and occlusion only where any pair's is known."""
     unknown_columns = [c for c in ("truncation", "occlusion") if not (records[c] >= 0).any()]
     return tuple(s for s in SPLITS if s.partition("=")[0] not in unknown_columns)
 
 
-def select(records: pd.DataFrame, split: str) -> Bool[np.ndarray, "n"]:
+def select(records: Records, split: str) -> Bool[np.ndarray, "n"]:
     """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4,
     truncation=none, =some, occlusion=none, =some.
 

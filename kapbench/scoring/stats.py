@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.records import Records
 
 N_RESAMPLES = 1000
 CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace
@@ -38,28 +39,21 @@ class Resampling:
     n_images: Int[np.ndarray, "c"]
 
     @classmethod
-    def of(
-        cls, records: pd.DataFrame, n_resamples: int = N_RESAMPLES, seed: int = 0
-    ) -> "Resampling":
+    def of(cls, records: Records, n_resamples: int = N_RESAMPLES, seed: int = 0) -> "Resampling":
         """Pairs are numbered as the categories of `pair_id`."""
-        pair = records["pair_id"].cat.codes.to_numpy()
-        n_pairs = len(records["pair_id"].cat.categories)
-        names = [
-            _of_pair(pair, n_pairs, records["category"].astype(str) + "\0" + records[c].astype(str))
-            for c in ("source_image", "target_image")
-        ]
-        images, codes = np.unique(np.concatenate(names), return_inverse=True)
-        category_of = pd.Index([name.partition("\0")[0] for name in images])
+        keys, n_names = _image_keys(records)
+        images, codes = np.unique(keys, return_inverse=True)
         rng = np.random.default_rng(seed)
         counts = np.zeros((len(images), n_resamples), np.float32)
-        categories = records["category"].cat.categories
-        n_images = np.zeros(len(categories), np.int64)
-        for c, category in enumerate(categories):
-            members = np.flatnonzero(category_of == category)
+        ranks = _ranks(records["category"].cat.categories)
+        n_images = np.zeros(len(ranks), np.int64)
+        for c, rank in enumerate(ranks):
+            members = np.flatnonzero(images // n_names == rank)
             n = n_images[c] = len(members)
             if n:
                 counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
-        return cls(counts, codes[:n_pairs], codes[n_pairs:], n_images)
+        source, target = codes.reshape(2, -1)
+        return cls(counts, source, target, n_images)
 
     def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
         """Products and sums of the draws of a pair's images, some resamples at a time."""
@@ -199,8 +193,25 @@ def _quantile(freedom: float) -> float:
     return 1.959963984540054 if math.isinf(freedom) else float(stdtrit(freedom, 0.975))
 
 
-def _of_pair(pair: Int[np.ndarray, "n"], n_pairs: int, values: "pd.Series[str]") -> "np.ndarray":
-    """The value of each pair's first row."""
-    out = np.full(n_pairs, "", dtype=object)
-    out[pair[::-1]] = values.to_numpy()[::-1]
-    return out.astype(str)
+def _image_keys(records: Records) -> tuple[Int[np.ndarray, "2 p"], int]:
+    """A number for each pair's source and target, ordered as (category, image) is by name: the
+    category's rank times the number of names, which is returned too, and the name's rank.
+
+    Taken from a pair's first row; −1 for one that has none.
+    """
+    pair = records["pair_id"].cat
+    first = np.full(len(pair.categories), -1)
+    first[pair.codes.to_numpy()[::-1]] = np.arange(len(records))[::-1]
+    sides = [records[c].cat for c in ("source_image", "target_image")]
+    names = np.unique(np.concatenate([s.categories.to_numpy(str) for s in sides]))
+    category = records["category"].cat
+    above = _ranks(category.categories)[category.codes.to_numpy()[first]] * len(names)
+    below = [
+        np.searchsorted(names, s.categories.to_numpy(str))[s.codes.to_numpy()[first]] for s in sides
+    ]
+    return np.where(first < 0, -1, above + np.stack(below)), len(names)
+
+
+def _ranks(names: pd.Index) -> Int[np.ndarray, "c"]:
+    """Place of each among the sorted names."""
+    return np.argsort(np.argsort(names.to_numpy(str)))

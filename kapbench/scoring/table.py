@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float64, Int
 
 from kapbench.scoring.estimators import ByCategory, Estimator
@@ -17,6 +16,7 @@ from kapbench.scoring.metrics import (
     share,
 )
 from kapbench.scoring.precision import average_precision, roc_auc
+from kapbench.scoring.records import Records
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.splits import SPLITS, known, select
 from kapbench.scoring.stats import Resampling, interval, replicates
@@ -45,7 +45,7 @@ class Score:
 
 
 def estimator(
-    records: pd.DataFrame,
+    records: Records,
     rule: Rule,
     alpha: float,
     average: str,
@@ -113,7 +113,7 @@ def _pck_asked(rule: PckRule) -> Iterator[Asked]:
 
 
 def score_table(
-    records: pd.DataFrame,
+    records: Records,
     rules: Sequence[Rule],
     *,
     supervised: bool = False,
@@ -148,7 +148,7 @@ def score_table(
 
 
 def _rows(
-    records: pd.DataFrame, ask: Asked, estimate: Estimator, resampling: Resampling | None
+    records: Records, ask: Asked, estimate: Estimator, resampling: Resampling | None
 ) -> Iterator[Score]:
     by = estimate.by_category()
     one_each = np.eye(len(by.n))
@@ -168,10 +168,10 @@ def _rows(
         )  # fmt: skip
 
 
-def _sample_scores(records: pd.DataFrame, rule: KapRule, alpha: float) -> Iterator[Score]:
+def _sample_scores(records: Records, rule: KapRule, alpha: float) -> Iterator[Score]:
     """Of a rule's pooled samples: prevalence, AUROC, and how far rounding alone moves KAP."""
     samples = kap_samples(records, rule, alpha)
-    codes = records["category"].cat.codes.to_numpy(np.int64)[samples.row]
+    codes = records["category"].cat.codes.to_numpy()[samples.row]
     k = len(records["category"].cat.categories)
     n = np.bincount(codes, minlength=k)
     positive = np.bincount(codes[samples.label], minlength=k)
@@ -201,11 +201,12 @@ def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[
     exact = average_precision(samples.label, samples.score, codes, k)
     change = np.zeros(k)
     for _ in range(ROUNDING_DRAWS):
-        step = rng.integers(-1, 2, len(samples.score)) * np.spacing(np.abs(samples.score))
+        step = rng.integers(-1, 2, len(samples.score)).astype(np.int8)
+        step = step * np.spacing(np.abs(samples.score))
         noisy = average_precision(samples.label, samples.score + step, codes, k)
         change = np.fmax(change, np.abs(noisy - exact))
     return np.where(np.isnan(exact), np.nan, change)
 
 
-def _twin_visible(records: pd.DataFrame) -> Bool[np.ndarray, "n"]:
+def _twin_visible(records: Records) -> Bool[np.ndarray, "n"]:
     return records["twin_visible"].to_numpy(bool)

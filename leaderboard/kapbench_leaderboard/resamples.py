@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64
 
 from kapbench.errors import KapbenchError
 from kapbench.files import write_atomically
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.records import Records
 from kapbench.scoring.rules import Rule, load_rule
 from kapbench.scoring.stats import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.table import estimator
@@ -60,7 +60,7 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
 
 
 def make(
-    records: pd.DataFrame,
+    records: Records,
     run: RunCard,
     rules: Sequence[str] | None = None,
     alpha: float | None = None,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from kapbench.running.results import RunCard, load_records
+from kapbench.running.results import RunCard
+from kapbench.running.stored import StoredRecords
 from kapbench_leaderboard import compare
 from kapbench_leaderboard.board import group, shown_rules, without_rules
 from kapbench_leaderboard.columns import View
@@ -69,4 +70,4 @@ def _resamples(
 def _made(place: Path, card: RunCard, rules: Sequence[str] | None, alpha: float) -> Resamples:
     if place.suffix == ".json":
         return entry_resamples(place, rules, alpha)
-    return make(load_records(place), card, rules, alpha)
+    return make(StoredRecords.of(place), card, rules, alpha)

@@ -57,12 +57,13 @@ def test_what_does_not_matter_does_not(monkeypatch):
 def test_shards_hold_every_pair_once_and_a_target_whole(monkeypatch, shard_pairs):
     monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", shard_pairs)
     plan = plan_of()
-    places = sorted(place for shard in plan.shards for place, _ in shard.pairs)
+    placed = [item for s in plan.shards for item in zip(s.places, s.pairs, strict=True)]
+    places = sorted(place for place, _ in placed)
     assert places == list(range(24))
-    assert all(plan.pairs[place] is p for shard in plan.shards for place, p in shard.pairs)
+    assert all(plan.pairs[place] is pair for place, pair in placed)
     holders: dict[str, set[int]] = {}
     for shard in plan.shards:
-        for _, pair in shard.pairs:
+        for pair in shard.pairs:
             holders.setdefault(pair.target.image_id, set()).add(shard.number)
     assert all(len(numbers) == 1 for numbers in holders.values())
     assert len(plan.shards) == -(-8 // -(-shard_pairs // 3))

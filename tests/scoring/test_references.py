@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from kapbench.scoring import precision
 from kapbench.scoring.cells import circle_maxima
 from kapbench.scoring.estimators import PooledPrecision
 from kapbench.scoring.precision import average_precision, roc_auc
@@ -59,6 +60,9 @@ def test_groups_are_scored_as_if_alone(seed, n, n_groups):
     found = average_precision(label, score, group, n_groups)
     pooled = PooledPrecision(label, score, np.arange(n), group, np.zeros(n_groups, np.int64))
     np.testing.assert_allclose(pooled.by_category().values, found, atol=1e-12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "_MOST", 5)  # ranked by halves of the groups
+        np.testing.assert_array_equal(average_precision(label, score, group, n_groups), found)
     for g in range(n_groups):
         own = group == g
         np.testing.assert_allclose(

@@ -226,3 +226,29 @@ def test_a_table_has_intervals_on_every_score_it_promises():
         elif score.split == "all" and score.metric != "symmetry_confusion":
             assert 0 <= score.low <= score.value <= score.high <= 1
     assert sum(told) == len(told) > 20
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_images_are_numbered_by_category_and_name(seed):
+    # names that begin alike, in both categories; codes in no order; a pair that has no row
+    rng = np.random.default_rng(seed)
+    words = rng.permutation(["a", "a b", "a-", "aa", "B", "é", "z"])
+    n = 12
+    rows = pd.DataFrame({
+        "pair_id": pd.Categorical.from_codes(rng.permutation(n - 1), [str(i) for i in range(n)]),
+        "category": pd.Categorical(rng.choice(["a", "a a", "é"], n - 1), ["é", "a", "a a"]),
+        "source_image": pd.Categorical(rng.choice(words, n - 1), words),
+        "target_image": pd.Categorical(rng.choice(words[:4], n - 1), words[:4]),
+    })  # fmt: skip
+    resampling = Resampling.of(rows, 5, seed)
+    assert len({len(resampling.source), len(resampling.target), n}) == 1
+    of = rows.set_index("pair_id").astype(str).reindex([str(i) for i in range(n)], fill_value="")
+    names = [
+        list(zip(of["category"], of[c], strict=True)) for c in ("source_image", "target_image")
+    ]
+    every = sorted({*names[0], *names[1]})
+    numbers = [[every.index(name) for name in side] for side in names]
+    np.testing.assert_array_equal([resampling.source, resampling.target], numbers)
+    assert len(resampling.counts) == len(every)
+    assert not resampling.counts[0].any()  # the image of a pair without rows
