@@ -80,5 +80,5 @@ def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -
             runs_root=Path(folder, "runs"), cache_root=Path(folder, "cache"),
             device=pick_device("auto"), intervals=False,
         )  # fmt: skip
-    result = ResultSet(done.card, done.records)
+    result = ResultSet(done.card, None)
     return {key: result.headline(rule) for key, rule in chosen.items()}
