@@ -1,13 +1,31 @@
 """Pictures to a GPU and maps back while it computes, through page-locked memory."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-CHUNKS = 8  # of a batch: while one is computed, the next is stacked and the last one copied back
+CHUNKS = 8  # of a batch: while one is computed, the last is taken out and the next stacked
+
+
+class _Locked:
+    """Page-locked memory that is kept: making it takes longer than all that is done with it."""
+
+    def __init__(self) -> None:
+        self._bytes = torch.empty(0, dtype=torch.uint8)
+
+    def of(self, shape: Sequence[int], kind: torch.dtype) -> Tensor:
+        n_bytes = math.prod(shape) * kind.itemsize
+        if n_bytes > len(self._bytes):
+            self._bytes = torch.empty(n_bytes, dtype=torch.uint8, pin_memory=True)
+        return self._bytes[:n_bytes].view(kind).view(*shape)
+
+
+_there, _back, _in_use = (_Locked(), _Locked()), (_Locked(), _Locked()), Lock()
 
 
 def on_host(
@@ -18,36 +36,39 @@ def on_host(
     Args:
         maps: [b c n m] of uint8 images [b 3 h w], which it moves to its own device.
     """
-    gpu = torch.cuda.is_available()
-    n = -(-len(shown) // CHUNKS) if gpu else max(1, len(shown))
-    back: torch.cuda.Stream | None = None
-    found = []
-    for i in range(0, len(shown), n):
-        chunk = maps(_stacked(shown[i : i + n], pin=gpu))
-        if chunk.is_cuda:
-            back = back or torch.cuda.Stream(chunk.device)  # type: ignore[no-untyped-call]
-            chunk = _copied(chunk, back)
-        else:
-            chunk = chunk.float()
-        found.append(chunk)
-    if back is not None:
-        back.synchronize()
-    return [one for chunk in found for one in chunk.numpy()]
+    if not torch.cuda.is_available():
+        return list(maps(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)).float().numpy())
+    with _in_use:
+        try:
+            return list(_in_chunks(shown, maps))
+        finally:
+            torch.cuda.synchronize()  # nothing is on its way when the memory is used again
 
 
-def _stacked(shown: Sequence[UInt8[np.ndarray, "h w 3"]], *, pin: bool) -> Tensor:
-    batch = torch.empty((len(shown), *shown[0].shape), dtype=torch.uint8, pin_memory=pin)
-    np.stack(shown, out=batch.numpy())
-    return batch.permute(0, 3, 1, 2)
+def _in_chunks(
+    shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor]
+) -> Iterator[Float[np.ndarray, "c n m"]]:
+    n = -(-len(shown) // CHUNKS)
+    last: tuple[torch.cuda.Event, Tensor] | None = None
+    for i, start in enumerate(range(0, len(shown), n)):
+        some = shown[start : start + n]
+        images = _there[i % 2].of((len(some), *some[0].shape), torch.uint8)
+        np.stack(some, out=images.numpy())
+        found = maps(images.permute(0, 3, 1, 2))
+        halves = found.dtype in (torch.bfloat16, torch.float16)
+        found = found.half() if halves else found.float()
+        copied = _back[i % 2].of(found.shape, found.dtype)
+        copied.copy_(found, non_blocking=True)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        if last is not None:
+            yield from _taken(*last)
+        last = done, copied
+    if last is not None:
+        yield from _taken(*last)
 
 
-def _copied(chunk: Tensor, back: torch.cuda.Stream) -> Tensor:
-    """Page-locked memory that holds the chunk once `back` is done.
-
-    The way back is the slowest part: what has the bits of a half goes as a half.
-    """
-    chunk = chunk if chunk.dtype == torch.float32 else chunk.half()
-    back.wait_stream(torch.cuda.current_stream(chunk.device))
-    chunk.record_stream(back)
-    with torch.cuda.stream(back):
-        return chunk.to("cpu", non_blocking=True)
+def _taken(done: torch.cuda.Event, copied: Tensor) -> Iterator[Float[np.ndarray, "c n m"]]:
+    done.synchronize()
+    for one in copied.numpy():
+        yield one.copy()

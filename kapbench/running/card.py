@@ -1,7 +1,6 @@
 """From records to run.json."""
 
-import math
-from dataclasses import asdict
+from dataclasses import fields
 
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined, model_kind, supervised
@@ -107,9 +106,5 @@ def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
 
 def _row(score: Score) -> ScoreRow:
     """NaN is not JSON: None stands for it."""
-    numbers = {
-        k: None if math.isnan(v) else v
-        for k, v in asdict(score).items()
-        if k in ("value", "low", "high")
-    }
-    return ScoreRow(**{**asdict(score), **numbers})
+    said = {field.name: getattr(score, field.name) for field in fields(score)}
+    return ScoreRow(**{k: None if v != v else v for k, v in said.items()})  # noqa: PLR0124

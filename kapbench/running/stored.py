@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 from kapbench.running.results import RECORDS, check_records, load_card
 from kapbench.scoring.records import TEXT
 
-KEPT = 6  # columns of numbers: those that one score asks for and the next asks for again
+KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
 
 
 @dataclass(frozen=True)
 class StoredRecords:
     """Columns of a parquet file, each read when it is asked for.
 
-    Columns of text are kept, as codes; of all others the last `KEPT`.
+    Columns of text are kept, as codes; of all others the last ones, up to `KEPT_BYTES`.
 
     Raises:
         KeyError: no such column.
@@ -46,9 +46,9 @@ class StoredRecords:
             found = self._read(column)
             pa.default_memory_pool().release_unused()  # else it stays: 300 bytes a pair
         kept[column] = found
-        if len(self._numbers) > KEPT:
+        while len(self._numbers) > 1 and sum(c.nbytes for c in self._numbers.values()) > KEPT_BYTES:
             del self._numbers[next(iter(self._numbers))]
-        return kept[column]
+        return found
 
     def __len__(self) -> int:
         return self._n_rows

@@ -49,13 +49,13 @@ def test_each_column_is_that_of_the_whole_table(path, categories):
         assert_series_equal(by_column[name], whole[name], check_names=False)
 
 
-@pytest.mark.parametrize(("kept", "ranked"), [(1, 3), (stored.KEPT, precision._MOST)])
+@pytest.mark.parametrize(("kept", "ranked"), [(1, 3), (stored.KEPT_BYTES, precision._MOST)])
 def test_scores_are_those_of_the_whole_table_to_the_bit(path, monkeypatch, kept, ranked):
     def scores(records):
         return repr(score_table(records, RULES, resampling=Resampling.of(records, 30)))
 
     expected = scores(read_records(path, CATEGORIES))
-    monkeypatch.setattr(stored, "KEPT", kept)
+    monkeypatch.setattr(stored, "KEPT_BYTES", kept)
     monkeypatch.setattr(precision, "_MOST", ranked)
     assert scores(StoredRecords(path, CATEGORIES)) == expected
 
