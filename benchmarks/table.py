@@ -133,7 +133,7 @@ def asked_for(device: str) -> dict[str, tuple[str, ...]]:
             "published": (), "layout": ("--repeats", "5"), "encoding": (), "training": (),
             "bootstrap": (), "first_pair": (),
         }  # fmt: skip
-    large = ("--model", "dinov2.vitb14", "--random", "--images", "512", *on)
+    large = ("--model", "dinov2.vitb14", "--random", "--images", "256", *on)
     paper = ("--preset", "paper", "--backbone", "dinov2.vitb14", "--random", *on)
     return {
         "layout": ("--repeats", "5", *on),

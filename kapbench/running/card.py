@@ -107,4 +107,4 @@ def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
 def _row(score: Score) -> ScoreRow:
     """NaN is not JSON: None stands for it."""
     said = {field.name: getattr(score, field.name) for field in fields(score)}
-    return ScoreRow(**{k: None if v != v else v for k, v in said.items()})  # noqa: PLR0124
+    return ScoreRow.model_validate({k: None if v != v else v for k, v in said.items()})  # noqa: PLR0124
