@@ -1,8 +1,10 @@
 """Every benchmark with a baseline, in one table; what it found is kept as JSON and in a history.
 
-    KAPBENCH_DATA=... KAPBENCH_GOLDEN=... python benchmarks/table.py [--device cuda]
+    KAPBENCH_DATA=... KAPBENCH_GOLDEN=... python benchmarks/table.py [--keep]
+    python benchmarks/table.py --device cuda [--only layout encoding]
 
-Each line is a process of its own. Ratios are to a baseline that was measured in the same run.
+On a GPU: what runs there, over networks that fill it. Each line is a process of its own. Ratios are
+to a baseline that was measured in the same run.
 """
 
 import argparse
@@ -147,7 +149,7 @@ def asked_for(device: str) -> dict[str, tuple[str, ...]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", nargs="+", help="Names, e.g. layout encoding.")
+    parser.add_argument("--only", nargs="+", choices=list(ROWS), metavar="NAME")
     parser.add_argument("--keep", action="store_true", help=f"Add a line to {HISTORY.name}.")
     asked = parser.parse_args()
     found: dict[str, Any] = {"machine": machine()}

@@ -76,6 +76,10 @@ def _encodes(model: Encoder) -> Iterator[str]:
         return
     if len({np.shape(m.values)[0] for m in together}) > 1:
         yield "pictures have different numbers of channels"
+    before = np.array(together[0].values)
+    model.encode(shown[::-1])
+    if not np.array_equal(together[0].values, before):
+        yield "the next call of encode() changes maps that it returned before"
     for picture, found in zip(shown, together, strict=True):
         yield from _map(picture, found)
         (alone,) = model.encode([picture])

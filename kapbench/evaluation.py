@@ -45,7 +45,10 @@ class ResultSet:
             KapbenchError: the folder was changed or went since.
         """
         if self.folder is None:
-            assert self._records is not None
+            if self._records is None:
+                raise KapbenchError(
+                    "no records were kept of this run", fix="give evaluate() a folder: runs=..."
+                )
             return self._records
         return load_records(self.folder)
 

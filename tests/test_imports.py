@@ -61,7 +61,12 @@ RULE = {
         "kapbench.scoring",
         "kapbench_leaderboard",
     ),
-    "kapbench_leaderboard": (*_SPOKEN, "kapbench.scoring", "kapbench.running.results"),
+    "kapbench_leaderboard": (
+        *_SPOKEN,
+        "kapbench.scoring",
+        "kapbench.running.results",
+        "kapbench.running.stored",
+    ),
 }
 # The core asks torch for a device and for a number of threads, inside the function that needs it.
 TORCH_INSIDE_A_FUNCTION = {"kapbench.evaluation", "kapbench.running.executors"}

@@ -106,7 +106,7 @@ class HuggingFace:
         """[channels n n] per picture, n as the network makes it of image_px."""
         return square.encode(
             pictures, self.image_px, self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px),
+            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
         )  # fmt: skip
 
     def maps(self, images: Tensor) -> Tensor:

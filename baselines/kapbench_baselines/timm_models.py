@@ -73,12 +73,12 @@ class Timm:
         """[channels n n] per picture, n as the network makes it of image_px."""
         return square.encode(
             pictures, self.image_px, self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px),
+            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
         )  # fmt: skip
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
-        pixels = square.normalised(images.to(self.device), self._mean, self._std)
+        pixels = square.normalised(images.to(self.device, non_blocking=True), self._mean, self._std)
         take = self._tokens if self.facet == "token" else self._projected
         try:
             found = take(pixels)

@@ -6,7 +6,7 @@ from threading import Lock
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 CHUNKS = 8  # of a batch: while one is computed, the last is taken out and the next stacked
@@ -29,15 +29,16 @@ _there, _back, _in_use = (_Locked(), _Locked()), (_Locked(), _Locked()), Lock()
 
 
 def on_host(
-    shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor]
-) -> list[Float[np.ndarray, "c n m"]]:
-    """The map of each picture in ordinary memory; from a GPU's half precision float16, else float32.
+    shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor], device: str
+) -> list[Float32[np.ndarray, "c n m"]]:
+    """The map of each picture in ordinary memory.
 
     Args:
-        maps: [b c n m] of uint8 images [b 3 h w], which it moves to its own device.
+        maps: [b c n m] of uint8 images [b 3 h w], which it moves to `device`.
     """
-    if not torch.cuda.is_available():
-        return list(maps(torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)).float().numpy())
+    if not device.startswith("cuda"):
+        images = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)
+        return list(maps(images).float().cpu().numpy())
     with _in_use:
         try:
             return list(_in_chunks(shown, maps))
@@ -47,7 +48,7 @@ def on_host(
 
 def _in_chunks(
     shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor]
-) -> Iterator[Float[np.ndarray, "c n m"]]:
+) -> Iterator[Float32[np.ndarray, "c n m"]]:
     n = -(-len(shown) // CHUNKS)
     last: tuple[torch.cuda.Event, Tensor] | None = None
     for i, start in enumerate(range(0, len(shown), n)):
@@ -55,9 +56,7 @@ def _in_chunks(
         images = _there[i % 2].of((len(some), *some[0].shape), torch.uint8)
         np.stack(some, out=images.numpy())
         found = maps(images.permute(0, 3, 1, 2))
-        halves = found.dtype in (torch.bfloat16, torch.float16)
-        found = found.half() if halves else found.float()
-        copied = _back[i % 2].of(found.shape, found.dtype)
+        copied = _back[i % 2].of(found.shape, torch.float32)
         copied.copy_(found, non_blocking=True)
         done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record()
@@ -68,7 +67,7 @@ def _in_chunks(
         yield from _taken(*last)
 
 
-def _taken(done: torch.cuda.Event, copied: Tensor) -> Iterator[Float[np.ndarray, "c n m"]]:
+def _taken(done: torch.cuda.Event, copied: Tensor) -> Iterator[Float32[np.ndarray, "c n m"]]:
     done.synchronize()
     for one in copied.numpy():
         yield one.copy()

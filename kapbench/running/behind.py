@@ -10,7 +10,7 @@ class Behind:
     """Runs jobs on `threads` threads, of which `depth` at most are unfinished.
 
     What a job raises is raised by a later `hand`, or by `finish`. Left on an error, it still does all
-    that was handed over.
+    that was handed over; what fails then is lost to that error.
     """
 
     def __init__(self, depth: int, threads: int) -> None:

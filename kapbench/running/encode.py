@@ -22,6 +22,7 @@ from kapbench.types import FeatureMap, Picture, View
 
 _MUCH = 10**9  # bytes, from where on a person is told
 _MOST_THREADS = 8
+_MOST_BEHIND = 32  # maps that wait to be written: 11 MB each at 60×60×768
 
 
 @dataclass
@@ -57,7 +58,7 @@ def encode_images(
     looks = _looks(model, dataset, views, cache, 2 * batches.size)
     with (
         progress.stage("images", len(views)) as advance,
-        Behind(batches.size, _threads()) as behind,
+        Behind(min(batches.size, _MOST_BEHIND), _threads()) as behind,
     ):
         work = _Work(model, cache, batches, behind, progress)
         for number, (view, looked) in enumerate(zip(views, looks, strict=True), 1):

@@ -12,6 +12,7 @@ from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.ahead import ahead
 from kapbench.running.answers import similarity_map
+from kapbench.running.executors import set_threads, threads
 from kapbench.running.pictures import picture
 from kapbench.running.plan import Shard
 from kapbench.scoring.cells import source_cells
@@ -20,7 +21,8 @@ from kapbench.scoring.records import Columns, Needs, anchor_points, table
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
-PAIRS_AT_ONCE = 16
+PAIRS_AT_ONCE = 16  # more gain nothing: maps of 60×60 cells leave the processor's cache
+MOST_THREADS = 8  # each holds all maps of one target
 # Lists of pairs of one target each: the rows of all of them, in order.
 PairScorer = Callable[[Sequence[list[Pair]]], Iterator[Columns]]
 
@@ -51,18 +53,22 @@ class EncoderScorer:
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
-        from kapbench.running.executors import threads
-
-        n = threads()
-        for rows in ahead(self._rows, by_target, n, n):
-            yield from rows
+        before = threads()
+        n = min(before, MOST_THREADS)
+        try:
+            for rows in ahead(self._rows, by_target, n, n):
+                yield from rows
+        finally:
+            set_threads(before)  # else threads that start later may have one, as these had
 
     def _rows(self, pairs: list[Pair]) -> list[Columns]:
         """Of one target."""
         target = self.cache.read(self.hashes[pairs[0].target.image_id])
+        # A data set may annotate one image otherwise in each pair.
+        alike = all(pair.target is pairs[0].target for pair in pairs)
         return [
             target_columns(some, given, self.needs, self._pixels(some, target))
-            for some, given in self._stretches(pairs, target, PAIRS_AT_ONCE)
+            for some, given in self._stretches(pairs, target, PAIRS_AT_ONCE if alike else 1)
         ]
 
     def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:

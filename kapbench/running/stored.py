@@ -18,7 +18,7 @@ from kapbench.scoring.records import TEXT
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredRecords:
     """Columns of a parquet file, each read when it is asked for.
 

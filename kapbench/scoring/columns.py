@@ -179,7 +179,10 @@ def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "
     )
     every = np.arange(len(rows.keypoint))
     mutual = known.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
-    nearest = np.where(mutual, distance, np.inf).argmin(axis=1)
+    some = mutual.any(axis=1)
+    nearest = np.full(len(every), -1)
+    if some.any():
+        nearest[some] = np.where(mutual, distance, np.inf)[some].argmin(axis=1)
     xy, twin = frame.to_image(predicted), rows.twin
     return {
         f"x@{decode.key}": xy[:, 0],
@@ -188,7 +191,7 @@ def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "
         f"twin_error_px@{decode.key}": np.where(
             twin != rows.keypoint, distance[every, twin], np.nan
         ),
-        f"nearest@{decode.key}": np.where(mutual.any(axis=1), nearest, -1).astype(np.int16),
+        f"nearest@{decode.key}": nearest.astype(np.int16),
     }
 
 

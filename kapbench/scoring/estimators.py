@@ -113,9 +113,8 @@ class PooledPrecision:
 
     def by_category(self) -> ByCategory:
         ones = np.ones((int(self.pair.max(initial=0)) + 1, 1))
-        by = self._at(
-            ones, self._rankings()
-        )  # one at a time: all of them are three times the samples
+        # One ranking at a time: all of them are three times the samples.
+        by = self._at(ones, self._rankings())
         return ByCategory(by.values[0], by.n, by.n_pairs, by.n_negative)
 
     def _at(

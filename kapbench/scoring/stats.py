@@ -200,6 +200,8 @@ def _image_keys(records: Records) -> tuple[Int[np.ndarray, "2 p"], int]:
     Taken from a pair's first row; −1 for one that has none.
     """
     pair = records["pair_id"].cat
+    if not len(records):
+        return np.full((2, len(pair.categories)), -1), 1
     first = np.full(len(pair.categories), -1)
     first[pair.codes.to_numpy()[::-1]] = np.arange(len(records))[::-1]
     sides = [records[c].cat for c in ("source_image", "target_image")]

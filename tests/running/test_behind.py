@@ -43,11 +43,11 @@ def fail(i):
 
 
 def test_an_error_is_told_by_the_next_one_handed_over():
-    with Behind(0, 1) as behind:
-        behind.hand(fail, 0)
+    with Behind(1, 1) as behind:
         behind.hand(fail, 1)
+        behind.hand(fail, 2)
         with pytest.raises(OSError, match="disk full"):
-            behind.hand(fail, 2)
+            behind.hand(fail, 3)
 
 
 def test_an_error_of_the_last_is_told_at_the_end():

@@ -33,10 +33,13 @@ def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
     assert caught.value.fix
     assert not list(tmp_path.rglob("run.json"))
     # What was right is kept: the run goes on once the model is mended.
+    n_kept = len(list(tmp_path.rglob("*.safetensors")))
+    assert n_kept >= 2
     mended = TinyEncoder()
     evaluate(tmp_path, mended, batch_size=batch_size)
     assert "cat/2" in mended.seen
     assert not {"cat/0", "cat/1"} & set(mended.seen)
+    assert len(mended.seen) == 8 - n_kept
 
 
 def test_too_few_feature_maps(tmp_path):

@@ -58,3 +58,13 @@ def test_a_pair_whose_source_shows_nothing_has_no_row(where):
         expected = target_columns([p for p, _ in seen], together(seen), needs)
         for key, values in expected.items():
             np.testing.assert_array_equal(found[key], values, err_msg=key)
+
+
+def test_no_keypoint_at_all_is_no_row():
+    none = Keypoints(np.empty((0, 2)), np.empty(0, bool))
+    [(made, maps)] = of_one_target(1, 1)
+    view = replace(made.source, keypoints=none)
+    ids = np.empty(0, np.int64)
+    empty = replace(made, source=view, target=view, groups=ids, twins=ids)
+    found = target_columns([empty], similarity(empty, maps[:0]), Needs.of(MAP_RULES))
+    assert all(len(values) == 0 for values in found.values())

@@ -81,7 +81,7 @@ class FrozenViT:
         def grid(size: tuple[int, int], _: int) -> Grid:
             return strided.grid_of(size, self.image_px, self._patch, self._stride)
 
-        return square.encode(pictures, self.image_px, maps, grid)
+        return square.encode(pictures, self.image_px, maps, grid, self.device)
 
     def tokens(self, images: Tensor) -> Tensor:
         """The facet [b n c] of the patches of uint8 images [b 3 h w], row by row."""

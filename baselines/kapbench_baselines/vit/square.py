@@ -16,6 +16,7 @@ def encode(
     side: int,
     maps: Callable[[Tensor], Tensor],
     grid: Callable[[tuple[int, int], int], Grid],
+    device: str,
 ) -> list[FeatureMap]:
     """
     Args:
@@ -26,7 +27,7 @@ def encode(
     """
     shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
     with torch.inference_mode():
-        values = on_host(shown, maps)
+        values = on_host(shown, maps, device)
     return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]
 
 

@@ -11,7 +11,8 @@ PATH = Path(__file__).parents[3] / "benchmarks" / "training.py"
 
 
 @pytest.fixture
-def benchmark():
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(PATH.parent)
     spec = importlib.util.spec_from_file_location("benchmark_of_training", PATH)
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
@@ -35,7 +36,7 @@ def test_both_loops_take_batches_of_as_many_images_as_there_are(benchmark, tmp_p
 
 def test_the_papers_preset_over_a_random_dinov2(benchmark, tmp_path, monkeypatch):
     pytest.importorskip("transformers", reason="needs the extra hf")
-    monkeypatch.setattr(benchmark, "BLOCKS", {"vits14": 1})
+    monkeypatch.setattr("random_weights.BLOCKS", {"vits14": 1})
     words = ("--preset", "paper", "--backbone", "dinov2.vits14", "--random", "--batch", "2")
     told = found(benchmark, tmp_path, *words)
     assert (told["batch"], told["tokens"], told["random"]) == (2, 1024, True)
