@@ -42,13 +42,6 @@ def mean_of(values: np.ndarray) -> Ratio:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
-def test_a_table_without_rows_has_no_draws():
-    rows = records(drawn(0, 3))[:0]
-    found = Resampling.of(rows, 10)
-    assert not found.counts.sum()
-    assert (found.n_images == 0).all()
-
-
 def test_a_pair_weighs_the_product_of_its_images_draws(seed, n):
     # One pair of each image with itself tells its draws squared.
     names = [f"i{k}" for k in range(n)]
@@ -259,3 +252,10 @@ def test_images_are_numbered_by_category_and_name(seed):
     np.testing.assert_array_equal([resampling.source, resampling.target], numbers)
     assert len(resampling.counts) == len(every)
     assert not resampling.counts[0].any()  # the image of a pair without rows
+
+
+def test_a_table_without_rows_has_no_draws():
+    rows = records(drawn(0, 3))[:0]
+    found = Resampling.of(rows, 10)
+    assert not found.counts.sum()
+    assert (found.n_images == 0).all()
