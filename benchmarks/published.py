@@ -60,11 +60,11 @@ def plain_pair(pair: Pair, features: dict[str, np.ndarray]) -> dict[float, Any]:
                 labels.append(0)
                 scores.append(score.max())
             continue
+        y, x = np.mgrid[:FRAME, :FRAME].astype(np.float64)
         row, column = np.unravel_index(similarity.argmax(), similarity.shape)
         predicted = np.array([column, row]) * STRIDE + (STRIDE - 1) / 2
         for alpha, (met, labels, scores) in found.items():
             met.append(np.linalg.norm(predicted - points[k]) < alpha * size)
-            y, x = np.mgrid[:FRAME, :FRAME].astype(np.float64)
             distance = (x - points[k][0]) ** 2 + (y - points[k][1]) ** 2
             cells = distance[::STRIDE, ::STRIDE]
             inside = cells < (alpha * size) ** 2

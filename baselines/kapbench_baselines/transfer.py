@@ -39,7 +39,7 @@ def on_host(
     if not device.startswith("cuda"):
         images = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)
         return list(maps(images).float().cpu().numpy())
-    with _in_use:
+    with _in_use, torch.cuda.device(device):
         try:
             return list(_in_chunks(shown, maps))
         finally:

@@ -66,8 +66,20 @@ def large(
     pairs: int = 10_000,
     build: bool = True,
 ) -> "Synthetic":
-    """Any size: categories × instances × views images, and as many pairs a category as asked."""
+    """Any size: categories × instances × views images, and as many pairs a category as asked.
+
+    Raises:
+        KapbenchError: more pairs than there can be of different instances.
+    """
     settings = Settings(split, float(marking), int(seed), int(instances), int(views), int(pairs))
+    n = settings.instances * settings.views
+    most = n * (n - settings.views)
+    if settings.pairs > most:
+        raise KapbenchError(
+            f"{settings.pairs:,} pairs a category, and {settings.instances} instances of "
+            f"{settings.views} views make {most:,}",
+            place="synthetic.large", fix="ask for more instances, or fewer pairs",
+        )  # fmt: skip
     return Synthetic("synthetic.large", settings, open_split(settings, build=build))
 
 

@@ -165,10 +165,18 @@ class TestSplit:
 
     def test_sizes_are_options(self, tmp_path, monkeypatch):
         monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path))
-        data = large(instances=2, views=1, pairs=5)
+        data = large(instances=2, views=1, pairs=2)
         assert isinstance(data, Synthetic)
         assert len(data.views()) == 8
         assert 0 < len(data.pairs()) <= 8
+
+    def test_more_pairs_than_there_can_be_are_refused_before_anything_is_rendered(
+        self, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path))
+        with pytest.raises(KapbenchError, match=r"250,000 pairs .* 4 instances .* make 192"):
+            large(instances=4, views=4, pairs=250_000)
+        assert not list(tmp_path.iterdir())
 
     def test_unknown_category_is_answered(self):
         with pytest.raises(KapbenchError, match="unknown category 'cat'") as caught:
