@@ -21,7 +21,7 @@ _OVER = {
 _SPLITS = (
     "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
     "keypoint whose mirror twin shows from one that shows itself? Either class weighs the same, "
-    "so a constant score gets 50; it is not KAP on some of the pairs."
+    "so a score that says nothing gets about 50; it is not KAP on some of the pairs."
 )
 _NO_KAP = (
     "KAP: not scored; where no keypoint can be absent, or T is the image's, it is not defined."
