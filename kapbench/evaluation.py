@@ -173,6 +173,7 @@ def evaluate(
     workers: int = 1,
     batch_size: int | None = None,
     force: bool = False,
+    intervals: bool = True,
     progress: Progress | None = None,
     **options: Any,
 ) -> ResultSet:
@@ -190,6 +191,7 @@ def evaluate(
             memory ends.
         workers: Processes that score an encoder's pairs. With more than one, a script must call
             this below `if __name__ == "__main__":`, for each process imports the script.
+        intervals: Whether scores get their 95 % intervals, which take most of the time of few pairs.
 
     Raises:
         KapbenchError: bad input, named with its place and a fix.
@@ -215,6 +217,7 @@ def evaluate(
             batch_size=batch_size,
             device=pick_device(device),
             force=force,
+            intervals=intervals,
             progress=progress,
         )
         if kept:

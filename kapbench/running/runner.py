@@ -63,7 +63,7 @@ class Finished:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """The whole table, read when it is first asked for: 500 bytes a row under ten rules."""
+        """The whole table, read when it is first asked for."""
         return load_records(self.folder)
 
 

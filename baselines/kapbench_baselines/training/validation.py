@@ -8,12 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kapbench.evaluation import ResultSet, pick_device
+from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
 from kapbench.protocols import Condition, Dataset, Encoder
 from kapbench.running.pictures import picture_hash
-from kapbench.running.plan import rules_named
-from kapbench.running.runner import run
 from kapbench.types import FeatureMap, Picture
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
@@ -75,10 +73,8 @@ def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -
     """KAP@0.10 and PCK@0.10 by their headline averages; KAP is NaN where a data set has none."""
     chosen = {k: r for k, r in RULES.items() if k == "pck" or dataset.has_absent}
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
-        done = run(
-            model, dataset, rules_named(list(chosen.values()), dataset), categories=categories,
-            runs_root=Path(folder, "runs"), cache_root=Path(folder, "cache"),
-            device=pick_device("auto"), intervals=False,
+        result = evaluate(
+            model, dataset, rule=list(chosen.values()), categories=categories, cache=folder,
+            intervals=False,
         )  # fmt: skip
-    result = ResultSet(done.card, None)
     return {key: result.headline(rule) for key, rule in chosen.items()}
