@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kapbench.arrays import kap, pck
     from kapbench.errors import KapbenchError
-    from kapbench.evaluation import ResultSet, evaluate, load_dataset, load_model
+    from kapbench.evaluation import evaluate
+    from kapbench.loading import load_dataset, load_model
+    from kapbench.running.results import ResultSet
     from kapbench.scoring.rules import load_rule, rule_names
     from kapbench.types import FeatureMap, Grid, Keypoints, Pair, Picture, SimilarityMap, View
 
@@ -13,10 +15,10 @@ _HOME = {
     "kap": "arrays",
     "pck": "arrays",
     "KapbenchError": "errors",
-    "ResultSet": "evaluation",
+    "ResultSet": "running.results",
     "evaluate": "evaluation",
-    "load_dataset": "evaluation",
-    "load_model": "evaluation",
+    "load_dataset": "loading",
+    "load_model": "loading",
     "load_rule": "scoring.rules",
     "rule_names": "scoring.rules",
     "FeatureMap": "types",

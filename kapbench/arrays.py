@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.columns import pair_columns
-from kapbench.scoring.given import finite_float32, numbers, sound_grid
+from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
+from kapbench.scoring.build_records import pair_columns
 from kapbench.scoring.records import Columns, Needs, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
-from kapbench.scoring.table import estimator
+from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
 FRAME_PX = 840

@@ -24,7 +24,7 @@ from kapbench.arrays import rows, single_rule
 from kapbench.errors import KapbenchError
 from kapbench.scoring.records import TEXT, Columns, table
 from kapbench.scoring.rules import Rule
-from kapbench.scoring.table import estimator
+from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid
 
 try:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import tiny_spair
 
-from kapbench.datasets.roots import cache_root, data_root
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_dataset
+from kapbench.loading import load_dataset
+from kapbench.paths import cache_root, data_root
 
-DOTS = f"{Path(__file__).parent / 'cli' / 'dots.py'}:Dots"
+DOTS = f"{Path(__file__).parent / 'support/dots.py'}:Dots"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from kapbench.errors import KapbenchError
+from kapbench.models.letterbox import letterboxed
 from kapbench.protocols import Condition
 from kapbench.types import FeatureMap, Grid, Picture
-from kapbench_baselines.letterboxed import letterboxed
 
 CELLS, STEP, FRAME_PX = 60, 8, 840
 _LUMINANCE = np.array([0.299, 0.587, 0.114]) / 255

@@ -1,5 +1,5 @@
 """The command line: one file a command, imported when that command runs."""
 
-from kapbench.cli.root import main
+from kapbench.cli.main import main
 
 __all__ = ["main"]

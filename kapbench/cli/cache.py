@@ -13,7 +13,7 @@ from kapbench.cli.options import output_format
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
-    from kapbench.features.keeping import Group
+    from kapbench.features.cache_admin import Group
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {f"{name}i": 1024**power for power, name in enumerate(_UNITS) if name}
@@ -36,7 +36,7 @@ def _folder(command: Any) -> Any:
 
 
 def _or_the_users(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path:
-    from kapbench.datasets.roots import cache_root
+    from kapbench.paths import cache_root
 
     return given or cache_root()
 
@@ -58,7 +58,7 @@ def cache() -> None:
 @output_format("text", "json")
 def ls(root: Path, how: str) -> None:
     """What the cache holds, by who made it, largest first."""
-    from kapbench.features.keeping import groups
+    from kapbench.features.cache_admin import groups
 
     found = groups(root)
     if how == "json":
@@ -80,8 +80,8 @@ def verify(root: Path, removing: bool) -> None:
 
     A run does so as well, and encodes again what is damaged.
     """
-    from kapbench.features.keeping import damaged, items, remove
-    from kapbench.running.progress import Progress
+    from kapbench.features.cache_admin import damaged, items, remove
+    from kapbench.progress import Progress
 
     found = [item for item in items(root) if item.group.startswith("features/")]
     progress = Progress(show=True, log=click.echo)
@@ -110,7 +110,7 @@ def evict(root: Path, limit: int, dry_run: bool) -> None:
 
     What is gone is made again by what needs it. Not beside a run: it may need what goes.
     """
-    from kapbench.features.keeping import items, remove, to_evict
+    from kapbench.features.cache_admin import items, remove, to_evict
 
     found = list(items(root))
     gone = to_evict(found, limit)

@@ -11,7 +11,7 @@ import click
 from kapbench.cli.options import data_root
 
 if TYPE_CHECKING:
-    from kapbench.datasets.fetch import Fetched, Report
+    from kapbench.datasets.fetching.fetch import Fetched, Report
 
 
 @click.command()
@@ -47,10 +47,11 @@ def fetch(
       kapbench fetch tss --archive TSS_CVPR2016.zip --file test_pairs_tss.csv
       kapbench fetch ap-10k                      # says what a browser must fetch, and from where
     """
-    from kapbench.datasets import fetch as fetching
-    from kapbench.datasets import roots, sources
+    from kapbench import paths
+    from kapbench.datasets.fetching import fetch as fetching
+    from kapbench.datasets.fetching import sources
 
-    source, root = sources.source(name), roots.data_root(data_root)
+    source, root = sources.source(name), paths.data_root(data_root)
     click.echo(f"{source.title}\n  licence: {source.licence}\n  cite:    {source.citation}")
     places = {"downloading": url or source.url or str(source.page)}
     places |= {f"downloading {Path(file).name}": address for address, file in source.more}

@@ -70,8 +70,8 @@ def list_(
 
 def check_manifest(what: str, path: Path) -> None:
     """Says every problem of a manifest. KapbenchError where there is one."""
-    from kapbench.datasets.manifest import manifest
-    from kapbench.datasets.manifest_check import problems
+    from kapbench.datasets.manifest.check import problems
+    from kapbench.datasets.manifest.dataset import manifest
 
     if what != "datasets":
         raise KapbenchError("--check is of data sets", fix=f"kapbench list datasets --check {path}")
@@ -110,7 +110,7 @@ def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
 
 def _there(name: str, split: str | None, root: Path | None) -> Line:
     """What of a data set is there: the whole, a part, its annotations alone, or which file is not."""
-    from kapbench.evaluation import load_dataset
+    from kapbench.loading import load_dataset
 
     given: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
     parameters: Mapping[str, inspect.Parameter] = {}

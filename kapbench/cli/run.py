@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kapbench.cli.board import board
-from kapbench.cli.job import CONTROL, RunJob, check_names, running_options
+from kapbench.cli.distributed import Names, Spread, spread_options
 from kapbench.cli.options import shown_path, typed
-from kapbench.cli.spread import Names, Spread, spread_options
+from kapbench.cli.report_hook import board
+from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
 
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset
@@ -79,7 +79,7 @@ def run(
       kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
-    from kapbench.evaluation import load_dataset
+    from kapbench.loading import load_dataset
 
     spread = Spread(shard, executor, shards, scheduler, slurm)
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}

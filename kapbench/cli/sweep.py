@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench import registry
-from kapbench.cli.board import board
-from kapbench.cli.job import CONTROL, RunJob, check_names, running_options
+from kapbench.cli.distributed import Names, Spread, spread_options
 from kapbench.cli.options import typed
-from kapbench.cli.spread import Names, Spread, spread_options
+from kapbench.cli.report_hook import board
+from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
 from kapbench.cli.sweep_table import Line, SweepTable
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
-    from kapbench.running.runner import Finished
+    from kapbench.running.run import Finished
 
 _LIST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -120,7 +120,7 @@ def _check(models: list[Line], datasets: list[Line], running: dict[str, Any]) ->
 
 
 def _open(data: Line, split: str, data_root: Path | None, running: dict[str, Any]) -> RunJob:
-    from kapbench.evaluation import load_dataset
+    from kapbench.loading import load_dataset
 
     options = {"split": split, "data_root": data_root} | typed("datasets", data.spec, data.options)
     return RunJob(load_dataset(data.spec, **options), **running)

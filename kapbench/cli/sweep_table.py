@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kapbench.errors import KapbenchError
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kapbench.datasets import annotations as read
+from kapbench.datasets import reading as read
+from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
-from kapbench.datasets.listed import Listed, pairs_here
+from kapbench.datasets.pair_list import Listed, pairs_here
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.sources import SOURCES
 from kapbench.datasets.symmetry import read_override, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.datasets import annotations as read
+from kapbench.datasets import reading as read
+from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
-from kapbench.datasets.listed import Listed
-from kapbench.datasets.remarks import boxes_beyond
-from kapbench.datasets.sources import SOURCES
+from kapbench.datasets.pair_list import Listed
+from kapbench.datasets.reading import boxes_beyond
 from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kapbench.datasets import annotations as read
+from kapbench.datasets import reading as read
+from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size, read_mask
-from kapbench.datasets.listed import Listed
-from kapbench.datasets.sources import SOURCES
+from kapbench.datasets.pair_list import Listed
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 

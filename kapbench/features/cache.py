@@ -13,9 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
-from kapbench.files import write_atomically
-from kapbench.hashing import fingerprint
 from kapbench.protocols import Model
+from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
 
 SCHEMA = "2"

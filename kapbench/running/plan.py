@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import get_args
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import fingerprint
 from kapbench.protocols import AnnotatedModel, ChecksPlan, Condition, Dataset, Encoder, Model
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
 SHARD_PAIRS = 128

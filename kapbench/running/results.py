@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -11,8 +12,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash, write_atomically
 from kapbench.scoring.records import TEXT, typed
+from kapbench.storage import file_hash, write_atomically
 
 SCHEMA_VERSION = 1
 CARD, RECORDS = "run.json", "records.parquet"
@@ -73,7 +74,7 @@ class Provenance(_Card):
 
 
 class ScoreRow(_Card):
-    """One number; None where nothing can be said. See kapbench.scoring.table.Score."""
+    """One number; None where nothing can be said. See kapbench.scoring.score_table.Score."""
 
     rule: str
     metric: str
@@ -192,3 +193,66 @@ def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:
 
 def save_run(folder: Path, card: RunCard) -> None:
     write_atomically(folder / CARD, card.model_dump_json(indent=1).encode())
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """A finished run: its card, its records, and its scores as a table.
+
+    `folder` is None where nothing was kept on disk.
+    """
+
+    card: RunCard
+    folder: Path | None
+    _records: pd.DataFrame | None = field(default=None, repr=False)  # where there is no folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ResultSet":
+        """Reads a run folder. Raises KapbenchError where it is none, or was changed."""
+        folder = Path(folder)
+        check_records(folder)
+        return cls(load_card(folder), folder)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row a pair and source keypoint, see docs/records.md; read when first asked for.
+
+        Raises:
+            KapbenchError: the folder was changed or went since.
+        """
+        if self.folder is None:
+            if self._records is None:
+                raise KapbenchError(
+                    "no records were kept of this run", fix="give evaluate() a folder: runs=..."
+                )
+            return self._records
+        return load_records(self.folder)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """All scores in long form; the columns are those of kapbench.scoring.score_table.Score."""
+        return pd.DataFrame([row.model_dump() for row in self.card.scores])
+
+    def headline(self, rule: str, alpha: float = 0.10) -> float:
+        """The number that a rule is quoted by, averaged over categories; NaN where undefined.
+
+        Args:
+            rule: A rule's name or file.
+
+        Raises:
+            KapbenchError: the run was not scored by this rule at this alpha.
+        """
+        from kapbench.scoring.rules import load_rule
+
+        chosen = load_rule(rule)
+        average, over = chosen.headline
+        scored = any((r.name, r.hash) == (chosen.name, chosen.hash) for r in self.card.rules)
+        row = self.card.score(chosen.name, chosen.metric, alpha, over, average=average)
+        if row is None or not scored:
+            raise KapbenchError(
+                f"this run has no {chosen.name} at alpha {alpha:g}",
+                place=self.folder,
+                fix=f"evaluate with rule={rule!r}, at one of its alphas: "
+                + ", ".join(f"{a:g}" for a in chosen.alphas),
+            )
+        return float("nan") if row.value is None else row.value

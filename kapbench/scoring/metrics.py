@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Num
 
+from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
-from kapbench.scoring.precision import average_precision
 from kapbench.scoring.records import Records, alpha_key
 from kapbench.scoring.rules import KapRule, PckRule
 

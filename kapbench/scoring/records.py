@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.cells import Frame, anchors, decode_cells
+from kapbench.scoring.grid_geometry import Frame, anchors, decode_cells
 from kapbench.scoring.rules import Decode, Geometry, PckRule, Rule
 from kapbench.types import Grid
 

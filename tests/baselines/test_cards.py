@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kapbench.registry import names
-from kapbench_baselines.aggregated import CHECKPOINTS
-from kapbench_baselines.dinov3 import SIZES
-from kapbench_baselines.lite0 import SHA256
+from kapbench_baselines.aggregation_head.diy_sc import CHECKPOINTS
+from kapbench_baselines.lite0.encoder import SHA256
+from kapbench_baselines.vit.dinov3 import SIZES
 
 ROOT = Path(__file__).parents[2]
 FIELDS = (

@@ -7,7 +7,7 @@ from tiny_vits import tiny_dinov2
 
 import kapbench
 from kapbench.types import Picture
-from kapbench_baselines.transfer import CHUNKS, on_host
+from kapbench_baselines.gpu_transfer import CHUNKS, on_host
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 

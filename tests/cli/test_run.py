@@ -8,8 +8,7 @@ import pytest
 from filelock import FileLock
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import ResultSet
-from kapbench.running.results import find_runs, load_card, load_records
+from kapbench.running.results import ResultSet, find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
 
 BRIEFLY = ("Colours", "--rule", "pck-sd-dino")  # where what is scored does not matter
@@ -96,7 +95,7 @@ def test_the_ceiling_is_shown_where_the_oracle_was_scored_on_the_same_pairs(kapb
 
 
 def _with_control(model=None):
-    dots = Path(__file__).parent / "dots.py"
+    dots = Path(__file__).parents[1] / "support/dots.py"
     given = model or f"{dots}:Colours"
     return ("run", "--model", given, "--dataset", f"{dots}:Dots", "--cache", "cache", *TWO)
 
@@ -234,7 +233,7 @@ def test_bad_options_are_named(score, words, said):
     ],
 )
 def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
-    dots = Path(__file__).parent / "dots.py"
+    dots = Path(__file__).parents[1] / "support/dots.py"
     spec = [text.format(dots=dots) for text in (model, dataset)]
     done = kapbench(
         "run", "--model", spec[0], "--dataset", spec[1], "--data-root", "none", "--no-control"
@@ -256,7 +255,7 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
     ],
 )
 def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, said):
-    dots = Path(__file__).parent / "dots.py"
+    dots = Path(__file__).parents[1] / "support/dots.py"
     words = [word.format(dots=dots) for word in words]
     done = kapbench("run", "--dataset", f"{dots}:MustNotOpen", *words)
     assert done.exit_code == 1

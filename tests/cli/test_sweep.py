@@ -6,7 +6,7 @@ import pytest
 
 from kapbench.running.results import find_runs, load_card
 
-DOTS = Path(__file__).parent / "dots.py"
+DOTS = Path(__file__).parents[1] / "support/dots.py"
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from tiny_datasets import BUILDERS, REAL
 
 from kapbench import registry
-from kapbench.datasets.manifest import manifest, write_manifest
+from kapbench.datasets.manifest.dataset import manifest, write_manifest
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_dataset
+from kapbench.loading import load_dataset
 
 NOT_HERE = ("synthetic", "synthetic.large")  # as synthetic.small, larger
 REAL_ROOT = os.environ.get("KAPBENCH_DATA")

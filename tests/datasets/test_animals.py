@@ -7,9 +7,9 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import savemat
 
-from kapbench.datasets import annotations
+from kapbench.datasets import reading
 from kapbench.datasets.awa_pose import awa_pose
-from kapbench.datasets.cub import cub
+from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
 
 MOOSE = "AwA-Pose/Annotations_json/moose.json"
@@ -59,7 +59,7 @@ def test_a_photograph_of_another_size_is_another_revision(opened):
 
 def test_each_annotation_file_is_read_once(opened, monkeypatch):
     read = []
-    plain = annotations.read_bytes
+    plain = reading.read_bytes
     monkeypatch.setattr(annotations, "read_bytes", lambda p, fix: read.append(p) or plain(p, fix))
     opened[0]()
     assert read

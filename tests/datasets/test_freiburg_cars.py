@@ -47,7 +47,7 @@ def test_the_sphere_learns_from_it(root, tmp_path):
     """Of cars, by their masks."""
     from kapbench_baselines.sphere import checkpoint
 
-    encoder = Path(__file__).parents[1] / "baselines/sphere/conftest.py"
+    encoder = Path(__file__).parents[1] / "support/toy_backbone.py"
     out = tmp_path / "trained"
     arguments = [
         "train", "sphere", "--backbone", f"{encoder}:ToyEncoder", "--dataset", "freiburg-cars",

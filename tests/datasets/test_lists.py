@@ -10,9 +10,9 @@ import pytest
 import tiny_datasets as tiny
 
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
-from kapbench.datasets.cub import cub
+from kapbench.datasets.cub.dataset import cub
 from kapbench.datasets.freiburg_cars import azimuth_bin, freiburg_cars
-from kapbench.datasets.willow import willow
+from kapbench.datasets.proposal_flow.willow_objectclass import willow
 from kapbench.errors import KapbenchError
 
 REAL = os.environ.get("KAPBENCH_DATA")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tiny_datasets as tiny
 
+from kapbench.datasets.proposal_flow.willow_objectclass import willow
 from kapbench.datasets.symmetry import (
     categories,
     mirror_by_name,
@@ -11,7 +12,6 @@ from kapbench.datasets.symmetry import (
     read_override,
     symmetry,
 )
-from kapbench.datasets.willow import willow
 from kapbench.errors import KapbenchError
 
 

@@ -7,7 +7,7 @@ import pytest
 import tiny_datasets as tiny
 from PIL import Image
 
-from kapbench.datasets.spair_u import spair_u
+from kapbench.datasets.spair.spair_u import spair_u
 from kapbench.datasets.tss import read_flow, tss
 from kapbench.errors import KapbenchError
 

@@ -16,7 +16,7 @@ import torch
 import kapbench
 from kapbench.scoring.metrics import kap_samples, pck_rows
 from kapbench.scoring.rules import load_rule
-from kapbench.scoring.table import estimator
+from kapbench.scoring.score_table import estimator
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 ALPHAS = (0.10, 0.05, 0.01)

@@ -7,7 +7,7 @@ from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel
 
 from kapbench.errors import KapbenchError
 from kapbench.running.plan import make_plan, model_kind, rules_named
-from kapbench.running.runner import run_folder
+from kapbench.running.run import run_folder
 from kapbench.scoring.rules import load_rule
 
 

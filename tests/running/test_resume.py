@@ -15,9 +15,9 @@ from tiny_world import TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import SIGNATURE
-from kapbench.running.executors import Processes
-from kapbench.running.progress import Progress
-from kapbench.running.sessions import SESSIONS
+from kapbench.progress import Progress
+from kapbench.running.local_executors import Processes
+from kapbench.running.run_clock import SESSIONS
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +236,7 @@ def test_a_dead_worker_is_a_users_error():
 def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "from kapbench.running.executors import Processes\nlist(Processes(1).run(abs, [1]))\n"
+        "from kapbench.running.local_executors import Processes\nlist(Processes(1).run(abs, [1]))\n"
     )
     command = [sys.executable, str(script)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -248,8 +248,8 @@ def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(
 def time_flies(monkeypatch):
     """Every look at the clock takes ten seconds; the hours of `now` are counted."""
     seconds, hours = itertools.count(0, 10), itertools.count()
-    monkeypatch.setattr("kapbench.running.sessions.monotonic", lambda: float(next(seconds)))
-    monkeypatch.setattr("kapbench.running.sessions.now", lambda: f"hour {next(hours)}")
+    monkeypatch.setattr("kapbench.running.run_clock.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr("kapbench.running.run_clock.now", lambda: f"hour {next(hours)}")
 
 
 def test_a_resumed_run_tells_the_time_of_all_its_sessions(tmp_path, time_flies):

@@ -7,7 +7,6 @@ import pytest
 import torch
 from tiny_world import TinyDataset, TinyEncoder, evaluate
 
-from kapbench.running import shard
 from kapbench.scoring.rules import load_rule
 
 RULES = [load_rule(n) for n in ("kap-cvpr24", "kap-v1", "pck-geoaware-soft", "pck-dift", "geo")]

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapbench.scoring.cells import argmax_cells, decode_cells, soft_argmax_cells, source_cells
+from kapbench.scoring.grid_geometry import (
+    argmax_cells,
+    decode_cells,
+    soft_argmax_cells,
+    source_cells,
+)
 from kapbench.scoring.rules import Decode
 from kapbench.types import Grid, Letterbox
 

@@ -5,7 +5,7 @@ import pytest
 from scoring_cases import MAP_RULES, estimate, pair, peaks, records
 
 from kapbench.scoring.rules import KapRule, load_rule
-from kapbench.scoring.table import estimator, score_table
+from kapbench.scoring.score_table import estimator, score_table
 
 KAP_RULES = [r for r in MAP_RULES if isinstance(r, KapRule)]
 PCK_RULES = [r for r in MAP_RULES if not isinstance(r, KapRule)]

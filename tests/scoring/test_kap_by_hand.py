@@ -122,7 +122,7 @@ def test_a_letterbox_moves_circle_and_cells_alike():
     # The image is 420 × 210 px: scale 2, offset y (840 − 420) / 2 = 210. (210, 0) ↦ (420, 210).
     from scoring_cases import similarity, view
 
-    from kapbench.scoring.columns import pair_columns
+    from kapbench.scoring.build_records import pair_columns
     from kapbench.scoring.records import Needs, table
     from kapbench.types import Pair
 

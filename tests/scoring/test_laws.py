@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, estimate, pair, records, similarity
 
-from kapbench.scoring.columns import pair_columns
+from kapbench.scoring.build_records import pair_columns
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.records import Needs, anchor_points, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.score_table import Asked, asked, estimator, score_table
 from kapbench.scoring.splits import SPLITS, select
-from kapbench.scoring.table import Asked, asked, estimator, score_table
 from kapbench.types import Grid
 
 seeds = st.integers(0, 2**32 - 1)

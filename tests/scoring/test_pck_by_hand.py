@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scoring_cases import estimate, pair, peaks, records
 
-from kapbench.scoring.columns import renumbered
+from kapbench.scoring.build_records import renumbered
 from kapbench.scoring.rules import PckRule, load_rule
 
 

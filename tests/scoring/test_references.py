@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from kapbench.scoring import precision
-from kapbench.scoring.cells import circle_maxima
+from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.estimators import PooledPrecision
-from kapbench.scoring.precision import average_precision, roc_auc
+from kapbench.scoring.grid_geometry import circle_maxima
 from kapbench.scoring.rules import Geometry
 
 seeds = st.integers(0, 2**32 - 1)

@@ -8,8 +8,8 @@ from scoring_cases import pair, peaks, records
 from kapbench.errors import KapbenchError
 from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.scoring.score_table import estimator
 from kapbench.scoring.splits import select
-from kapbench.scoring.table import estimator
 
 # A published rule's name never changes meaning. If this fails, give the changed rule a new name.
 FROZEN = {

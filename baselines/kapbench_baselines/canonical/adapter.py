@@ -11,13 +11,13 @@ import torch
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder, Prepares
 from kapbench.registry import unknown
+from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
-from kapbench_baselines.training import weights as files
+from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
 
 # asic pairs features of different images; dve knows its pairs from the warps.

@@ -12,7 +12,7 @@ from kapbench_baselines.canonical import losses
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.canonical.settings import Settings
 from kapbench_baselines.canonical.warps import WarpedTokens
-from kapbench_baselines.training.spread import spread
+from kapbench_baselines.training.data_parallel import spread
 
 ATLAS_CELLS = 16
 

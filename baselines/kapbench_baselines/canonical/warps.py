@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import bytes_hash, fingerprint
+from kapbench.models.inputs import picture, picture_hash
 from kapbench.protocols import Dataset, Encoder
-from kapbench.running.pictures import picture, picture_hash
+from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import View
 from kapbench_baselines.sphere.views import check_sees_pixels, object_map, pooled
-from kapbench_baselines.training.files import read_tensors, write_tensors
+from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, slots=True)

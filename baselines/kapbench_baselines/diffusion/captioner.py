@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
+from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.weights import FAILURES, quiet, read_json
 

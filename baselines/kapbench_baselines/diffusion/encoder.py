@@ -10,14 +10,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from kapbench.hashing import fingerprint
+from kapbench.models.letterbox import letterboxed
 from kapbench.protocols import Condition
+from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture
-from kapbench_baselines.diffusion import memory
+from kapbench_baselines.diffusion import memory_check
 from kapbench_baselines.diffusion.network import Diffusion, check_names
-from kapbench_baselines.diffusion.parts import RELEASES, find, load
-from kapbench_baselines.diffusion.reading import DIFT, SD_DINO, Frame, Latents, Reading
-from kapbench_baselines.letterboxed import letterboxed
+from kapbench_baselines.diffusion.pipeline_files import RELEASES, find, load
+from kapbench_baselines.diffusion.read_settings import DIFT, SD_DINO, Frame, Latents, Reading
 
 
 class Reader:
@@ -43,7 +43,7 @@ class Reader:
         release = RELEASES[tag]
         folder, origin = find(release, weights)
         self.dtype = dtype_on(device)
-        self.batch = memory.check(folder, reading, device, self.dtype, name, beside)
+        self.batch = memory_check.check(folder, reading, device, self.dtype, name, beside)
         parts = load(release, folder, origin, self.dtype)
         self.reading = reading
         self.network = Diffusion(parts, reading, name, device)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.diffusion.parts import Parts
-from kapbench_baselines.diffusion.reading import Reading
+from kapbench_baselines.diffusion.pipeline_files import Parts
+from kapbench_baselines.diffusion.read_settings import Reading
 
 TEXT_TOKENS = 77
 

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
+from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Encoder
-from kapbench.running.pictures import picture_hash
 from kapbench.types import Grid, Picture
 from kapbench_baselines.training.validation import CachedEncoder
 

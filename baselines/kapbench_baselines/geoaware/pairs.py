@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Float16, Float32, Int
 from torch import Tensor
 
+from kapbench.models.inputs import picture
 from kapbench.protocols import Dataset, Encoder
-from kapbench.running.pictures import picture
 from kapbench.types import Grid, Pair
 from kapbench_baselines.geoaware.maps import HELD_BYTES, Collection, Maps
 from kapbench_baselines.sphere.views import check_sees_pixels, mirrored

@@ -6,7 +6,7 @@ from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
-from kapbench_baselines.aggregation import QUARTERED
+from kapbench_baselines.aggregation_head.network import QUARTERED
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
-from kapbench_baselines.aggregated import AggregatedEncoder
-from kapbench_baselines.aggregation import AggregationNetwork, released
-from kapbench_baselines.training import weights as files
+from kapbench.storage import file_hash
+from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
+from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
+from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
 from kapbench_baselines.vit.weights import read_tensors
 

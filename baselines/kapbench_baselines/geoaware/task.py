@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kapbench_baselines.aggregation import AggregationNetwork
+from kapbench_baselines.aggregation_head.network import AggregationNetwork
 from kapbench_baselines.geoaware.pairs import Side, TrainingPairs
 from kapbench_baselines.geoaware.settings import Settings
-from kapbench_baselines.training.spread import spread
+from kapbench_baselines.training.data_parallel import spread
 
 _TRIES = 20  # pairs drawn to find one with two common keypoints
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import fingerprint
+from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Condition, Encoder
-from kapbench.running.pictures import picture_hash
-from kapbench.scoring.cells import source_cells
+from kapbench.scoring.grid_geometry import source_cells
+from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 from kapbench_baselines.sphere.views import mirrored
 from kapbench_baselines.training.backbones import open_backbone

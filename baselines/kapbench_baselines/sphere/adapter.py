@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import fingerprint
 from kapbench.protocols import Condition, Encoder, Prepares
 from kapbench.registry import resolve
+from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper

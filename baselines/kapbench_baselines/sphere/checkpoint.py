@@ -10,11 +10,11 @@ from torch import Tensor
 
 from kapbench.datasets.symmetry import categories as spair_categories
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
+from kapbench.storage import file_hash
 from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.training.backbones import ANY_REVISION
-from kapbench_baselines.training.files import read_tensors, write_tensors
+from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-sphere-1"
 MAKE_ONE = "make one with `kapbench train sphere`"

@@ -10,7 +10,7 @@ from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
 from kapbench_baselines.sphere.objective import draw_batch, terms, weighted
 from kapbench_baselines.sphere.settings import NAMES, Settings
 from kapbench_baselines.sphere.views import TokenViews
-from kapbench_baselines.training.spread import spread
+from kapbench_baselines.training.data_parallel import spread
 
 
 class SphereTask:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from kapbench.hashing import fingerprint
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
+from kapbench.storage import fingerprint
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.settings import Settings
 from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import TokenViews
-from kapbench_baselines.training import loop, ranks, weights
+from kapbench_baselines.training import loop, ranks, trained_weights
 from kapbench_baselines.training.loop import LAST, WEIGHTS, Plan, Schedule, Scores
 from kapbench_baselines.training.state import State
 
@@ -64,13 +64,13 @@ def _finish(state: State, card: checkpoint.Card, plan: Plan, device: str) -> Non
         precision=state.precision, torch=str(torch.__version__),
     )  # fmt: skip
     checkpoint.save(path, kept.module.state_dict(), said)
-    weights.write_card(_readable(said), path, state.history)
+    trained_weights.write_card(_readable(said), path, state.history)
 
 
-def _readable(card: checkpoint.Card) -> weights.Card:
+def _readable(card: checkpoint.Card) -> trained_weights.Card:
     """What the sphere's card has in common with that of any trained method."""
-    shared = {f.name for f in fields(weights.Card)} & {f.name for f in fields(card)}
-    return weights.Card(
+    shared = {f.name for f in fields(trained_weights.Card)} & {f.name for f in fields(card)}
+    return trained_weights.Card(
         method="sphere", n_images=sum(card.masks.values()), supervision=card.supervision, shape={},
         **{name: getattr(card, name) for name in shared - {"settings"}},
         settings={**card.settings, "sphere_weight": card.sphere_weight},

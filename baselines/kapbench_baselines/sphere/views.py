@@ -16,12 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.hashing import bytes_hash, fingerprint
+from kapbench.models.inputs import picture, picture_hash
 from kapbench.protocols import Dataset, Encoder
-from kapbench.running.pictures import picture, picture_hash
+from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import AZIMUTH_BINS, Picture, View
 from kapbench_baselines.sphere.settings import Augmentation
-from kapbench_baselines.training.files import read_tensors, write_tensors
+from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 Square = tuple[float, float, float]  # centre x, centre y, side; original pixels
 Box = tuple[float, float, float, float]  # centre x, centre y, width, height

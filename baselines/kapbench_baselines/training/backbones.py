@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
+from kapbench.loading import load_model
 from kapbench.protocols import Encoder
 from kapbench.registry import names
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from kapbench.errors import KapbenchError
-from kapbench.files import write_atomically
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
+from kapbench.storage import write_atomically
 from kapbench_baselines.training import ranks
-from kapbench_baselines.training.curve import draw_curve
+from kapbench_baselines.training.history_plot import draw_curve
 from kapbench_baselines.training.state import State, rate
 from kapbench_baselines.training.task import Course, Task
 

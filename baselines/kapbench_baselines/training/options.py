@@ -132,9 +132,9 @@ class Ground:
         Raises:
             KapbenchError: data or backbone are not here, or fewer than two images.
         """
-        from kapbench.datasets.roots import cache_root
-        from kapbench.evaluation import load_dataset, pick_device
-        from kapbench.running.progress import Progress
+        from kapbench.loading import load_dataset, pick_device
+        from kapbench.paths import cache_root
+        from kapbench.progress import Progress
         from kapbench_baselines.training import ranks
         from kapbench_baselines.training.backbones import open_backbone
 
@@ -200,7 +200,7 @@ class Ground:
         """
         if not self.asked.validate_every:
             return None
-        from kapbench.evaluation import load_dataset
+        from kapbench.loading import load_dataset
         from kapbench_baselines.training.validation import CachedEncoder, Validator
 
         held_out = load_dataset(

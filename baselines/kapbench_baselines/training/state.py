@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.files import read_tensors, write_tensors
 from kapbench_baselines.training.task import Course, Task
+from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-training-1"
 AVERAGED, BEST = "averaged", "best."

@@ -10,8 +10,8 @@ import numpy as np
 
 from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
+from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Condition, Dataset, Encoder
-from kapbench.running.pictures import picture_hash
 from kapbench.types import FeatureMap, Picture
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
+from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import Checkpoint
 
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them

@@ -7,11 +7,11 @@ from pathlib import Path
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
-from kapbench_leaderboard.board import CONTROLS, Group, group, why_apart
-from kapbench_leaderboard.columns import View
-from kapbench_leaderboard.compare import Table, ranked, tables
-from kapbench_leaderboard.entries import Entry, find_entries, load_entry, resamples_path
-from kapbench_leaderboard.resamples import Resamples, load
+from kapbench_leaderboard.comparison.groups import CONTROLS, Group, group, why_apart
+from kapbench_leaderboard.comparison.resamples import Resamples, load
+from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry, resamples_path
+from kapbench_leaderboard.tables.build import Table, ranked, tables
+from kapbench_leaderboard.tables.columns import View
 
 VIEWS: dict[View, str] = {
     "category": "Categories",

@@ -9,13 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard import shown
-from kapbench_leaderboard.render import Format, render
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.site.models import shown_runs
 from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
 from kapbench_leaderboard.site.published import published
+from kapbench_leaderboard.tables import format_cells
+from kapbench_leaderboard.tables.render import Format, render
 
 MARKER = ".kapbench-site"
 # Below these widths a row of a table is a card of its own; a test measures that none is wider.
@@ -95,8 +95,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(
-        number=shown.number, interval=shown.interval, heading=shown.heading, reasons=shown.reasons,
-        notes=shown.notes, marked=shown.marked, rule_text=rule_text, few=FEW,
+        number=format_cells.number, interval=format_cells.interval, heading=format_cells.heading, reasons=format_cells.reasons,
+        notes=format_cells.notes, marked=format_cells.marked, rule_text=rule_text, few=FEW,
     )  # fmt: skip
     return made
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kapbench.running.results import RuleCard, RunCard
-from kapbench_leaderboard.columns import Cell
-from kapbench_leaderboard.entries import records_path
+from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
+from kapbench_leaderboard.entries.schema import records_path
+from kapbench_leaderboard.entries.untrusted_files import read_drawn
 from kapbench_leaderboard.site.boards import Accepted
-from kapbench_leaderboard.site.curves import Curve, WorstPair, curves, read_drawn, worst_pairs
+from kapbench_leaderboard.tables.columns import Cell
 
 
 @dataclass(frozen=True)

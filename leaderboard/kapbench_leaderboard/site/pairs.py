@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from kapbench_leaderboard.compare import Table
-from kapbench_leaderboard.differences import paired_tables
 from kapbench_leaderboard.site.boards import Accepted, Board
 from kapbench_leaderboard.site.links import Links
+from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.differences import paired_tables
 
 MOST_COMPARED = 10  # models of a board that have a page for each pair of them
 

@@ -7,17 +7,14 @@ from pathlib import Path
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
-from kapbench.hashing import fingerprint
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
-from kapbench.scoring.table import asked
-from kapbench_leaderboard import entries
-from kapbench_leaderboard.entries import Entry
-from kapbench_leaderboard.submit.expected import wrong_columns
-from kapbench_leaderboard.submit.manifest import Manifest, digests, shipped
-from kapbench_leaderboard.submit.reading import (
+from kapbench.scoring.score_table import asked
+from kapbench.storage import file_hash, fingerprint
+from kapbench_leaderboard.entries import schema
+from kapbench_leaderboard.entries.schema import Entry
+from kapbench_leaderboard.entries.untrusted_files import (
     RECORDS,
     RESAMPLES,
     read_entry,
@@ -25,8 +22,10 @@ from kapbench_leaderboard.submit.reading import (
     refuse_changed,
     refuse_large,
 )
-from kapbench_leaderboard.submit.scores import EXACT, wrong_resamples, wrong_scores
-from kapbench_leaderboard.submit.words import wrong_words
+from kapbench_leaderboard.submit.check_columns import wrong_columns
+from kapbench_leaderboard.submit.check_scores import EXACT, wrong_resamples, wrong_scores
+from kapbench_leaderboard.submit.check_text import wrong_words
+from kapbench_leaderboard.submit.dataset_digest import Manifest, digests, shipped
 
 
 def check(path: Path, records: Path | None = None, progress: Progress | None = None) -> list[str]:
@@ -50,7 +49,7 @@ def check(path: Path, records: Path | None = None, progress: Progress | None = N
 def _recomputed(
     entry: Entry, path: Path, elsewhere: Path | None, progress: Progress
 ) -> Iterator[str]:
-    place, drawn = elsewhere or entries.records_path(path), entries.resamples_path(path)
+    place, drawn = elsewhere or schema.records_path(path), schema.resamples_path(path)
     run = entry.run
     if entry.records.url and elsewhere is None:
         yield (
@@ -82,7 +81,7 @@ def _recomputed(
 
 
 def _place(entry: Entry, path: Path) -> Iterator[str]:
-    expected = entries.entry_path(entry.run)
+    expected = schema.entry_path(entry.run)
     if path.resolve().parts[-3:] != expected.parts:
         yield f"entry of {expected}, but it lies at {path}\n  fix: leave files where they are written"
 
@@ -118,11 +117,11 @@ def _rules(run: RunCard) -> Iterator[str]:
 
 def wrong_adapter(entry: Entry, path: Path) -> list[str]:
     """Whether the adapter that came with an entry is there, and still the same."""
-    file = entries.adapter_path(path, entry)
+    file = schema.adapter_path(path, entry)
     if file is None:
         return []
     if not file.is_file() or file.is_symlink():
-        return [f"its adapter is not among {entries.ADAPTERS}: give {file.name} too"]
+        return [f"its adapter is not among {schema.ADAPTERS}: give {file.name} too"]
     if entry.card.adapter_sha256 is None:
         return ["its card has an adapter without adapter_sha256\n  fix: submit the run again"]
     digest = file_hash(file)

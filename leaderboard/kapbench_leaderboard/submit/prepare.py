@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash, write_atomically
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records
-from kapbench_leaderboard import resamples
-from kapbench_leaderboard.entries import (
+from kapbench.storage import file_hash, write_atomically
+from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.entries.schema import (
     SCHEMA_VERSION,
     Entry,
     StoredFile,
@@ -24,7 +24,7 @@ from kapbench_leaderboard.entries import (
     records_path,
     resamples_path,
 )
-from kapbench_leaderboard.submit.reading import FEWER_COLUMNS, MEBI, MOST_BYTES
+from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MOST_BYTES
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment

@@ -11,13 +11,19 @@ import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import evaluate, load_dataset, load_model
+from kapbench.evaluation import evaluate
+from kapbench.loading import load_dataset, load_model
+from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
-from kapbench.running.progress import Progress
 from kapbench.types import Pair, View
-from kapbench_leaderboard.entries import Entry, adapter_spec, load_entry, records_path
-from kapbench_leaderboard.submit.reading import RECORDS, read_records, refuse_changed, refuse_large
+from kapbench_leaderboard.entries.schema import Entry, adapter_spec, load_entry, records_path
+from kapbench_leaderboard.entries.untrusted_files import (
+    RECORDS,
+    read_records,
+    refuse_changed,
+    refuse_large,
+)
 
 ACROSS_DEVICES = 1e-3
 

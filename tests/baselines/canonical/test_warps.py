@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from toys import ToyData, ToyEncoder
+from toy_backbone import ToyData, ToyEncoder
 
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View

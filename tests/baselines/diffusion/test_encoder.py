@@ -12,8 +12,8 @@ import torch
 from pictures import picture
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
-from kapbench_baselines.diffusion import memory
+from kapbench.loading import load_model
+from kapbench_baselines.diffusion import memory_check
 from kapbench_baselines.diffusion.encoder import stacked
 
 SHOWN = replace(picture(64, 48), category="cat")
@@ -158,19 +158,19 @@ class TestMemory:
             sd(v15, image_px=960)
 
     def test_draws_go_together_where_there_is_room(self, v15, monkeypatch):
-        from kapbench_baselines.diffusion.reading import DIFT
+        from kapbench_baselines.diffusion.read_settings import DIFT
 
-        need = memory.weights_bytes(v15, torch.float32)
+        need = memory_check.weights_bytes(v15, torch.float32)
         per_image, per_draw = 3200 * 768**2, 1000 * 768**2
         for extra, batch in ((0, 1), (3, 3), (100, 8)):
             monkeypatch.setattr(
                 memory, "free_bytes", lambda _, e=extra: need + per_image + e * per_draw
             )
-            assert memory.check(v15, DIFT, "cpu", torch.float32, "dift") == batch
+            assert memory_check.check(v15, DIFT, "cpu", torch.float32, "dift") == batch
 
     def test_weights_are_counted_as_they_will_lie_in_memory(self, v15):
         from safetensors.torch import load_file
 
         n = sum(t.numel() for f in v15.rglob("*.safetensors") for t in load_file(f).values())
-        assert memory.weights_bytes(v15, torch.float16) == 2 * n
-        assert memory.free_bytes("cpu") > 0
+        assert memory_check.weights_bytes(v15, torch.float16) == 2 * n
+        assert memory_check.free_bytes("cpu") > 0

@@ -5,8 +5,8 @@ import torch
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.diffusion.network import Diffusion
-from kapbench_baselines.diffusion.parts import RELEASES, load
-from kapbench_baselines.diffusion.reading import DIFT, SD_DINO
+from kapbench_baselines.diffusion.pipeline_files import RELEASES, load
+from kapbench_baselines.diffusion.read_settings import DIFT, SD_DINO
 
 IMAGE = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8, generator=torch.Generator())
 ALL = "up0.0,up0.1,up0.2,up0,up1.0,up1.1,up1.2,up1,up2.1,up2,up3.1,up3"

@@ -7,7 +7,7 @@ import pytest
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.diffusion.encoder import windows
-from kapbench_baselines.diffusion.reading import DIFT, SD_DINO, Reading
+from kapbench_baselines.diffusion.read_settings import DIFT, SD_DINO, Reading
 
 
 def test_presets_are_the_published_ones():

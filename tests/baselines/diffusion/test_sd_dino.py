@@ -12,8 +12,8 @@ from tiny_diffusion import tiny_captioner, tiny_clip
 from tiny_vits import tiny_dinov2
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
-from kapbench_baselines.diffusion import memory
+from kapbench.loading import load_model
+from kapbench_baselines.diffusion import memory_check
 from kapbench_baselines.diffusion.captioner import Captioner
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
 
@@ -207,20 +207,23 @@ class TestMemory:
         with torch.device("meta"):
             nets = transformers.Dinov2Model(dino), transformers.CLIPVisionModelWithProjection(clip)
         found = [sum(p.numel() for p in net.parameters()) for net in nets]
-        assert found == [memory.DINOV2_B, memory.CLIP_L]
-        assert memory.numbers(None, memory.CLIP_L) == memory.CLIP_L
+        assert found == [memory_check.DINOV2_B, memory_check.CLIP_L]
+        assert memory_check.numbers(None, memory_check.CLIP_L) == memory_check.CLIP_L
 
     def test_what_is_given_is_counted(self, dino):
         from safetensors.torch import load_file
 
         path = dino / "model.safetensors"
         n = sum(t.numel() for t in load_file(path).values())
-        assert memory.numbers(str(dino), 1) == memory.numbers(str(path), 1) == n
+        assert memory_check.numbers(str(dino), 1) == memory_check.numbers(str(path), 1) == n
 
     @pytest.mark.parametrize("name", ["sd_dino", "sd_dino.stack"])
     def test_it_is_refused_where_diffusion_alone_would_fit(self, v15, dino, name, monkeypatch):
-        alone = memory.weights_bytes(v15, torch.float32) + memory.IMAGE_BYTES[torch.float32] * 64**2
-        more = 4 * memory.numbers(str(dino), 1)
+        alone = (
+            memory_check.weights_bytes(v15, torch.float32)
+            + memory_check.IMAGE_BYTES[torch.float32] * 64**2
+        )
+        more = 4 * memory_check.numbers(str(dino), 1)
         given = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
         monkeypatch.setattr(memory, "free_bytes", lambda _: alone + more - 1)
         with pytest.raises(KapbenchError, match="GiB are needed"):

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from tiny_diffusion import CONTEXT, write_text
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
-from kapbench_baselines.diffusion import memory
-from kapbench_baselines.diffusion.parts import RELEASES, load
+from kapbench.loading import load_model
+from kapbench_baselines.diffusion import memory_check
+from kapbench_baselines.diffusion.pipeline_files import RELEASES, load
 
 SHOWN = replace(picture(64, 48), category="cat")
 
@@ -87,7 +87,7 @@ def test_every_tensor_finds_its_place(both):
 def test_it_takes_the_same_memory_and_is_named_by_its_hash(both):
     name, folder, file = both
     projection = 1024**2 * (name == "sd.v21")  # read of the file, and dropped
-    numbers = [memory.weights_bytes(path, torch.float16) // 2 for path in (folder, file)]
+    numbers = [memory_check.weights_bytes(path, torch.float16) // 2 for path in (folder, file)]
     assert numbers[1] == numbers[0] + projection
     assert sd(name, file).revision != sd(name, folder).revision
 

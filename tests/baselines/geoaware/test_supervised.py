@@ -7,17 +7,18 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import save_file
-from toys import TOY, ToyData, ToyEncoder, words
+from toy_backbone import TOY, ToyData, ToyEncoder, words
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import evaluate, load_dataset, load_model
+from kapbench.evaluation import evaluate
+from kapbench.loading import load_dataset, load_model
 from kapbench.types import Grid
-from kapbench_baselines.geoaware.command import supervised
 from kapbench_baselines.geoaware.maps import Maps
 from kapbench_baselines.geoaware.pairs import in_cells, prepare
 from kapbench_baselines.geoaware.settings import LITE0, named
 from kapbench_baselines.geoaware.task import GeoawareTask, contrast, sampled, soft_places
-from kapbench_baselines.training import weights as files
+from kapbench_baselines.geoaware.train_command import supervised
+from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.validation import CachedEncoder
 
 CHANNELS = 7  # of the toy encoder

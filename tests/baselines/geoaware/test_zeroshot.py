@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
+from kapbench.loading import load_model
 from kapbench.types import Picture
 
 QUERIES = np.array([[5.0, 8.0], [30.0, 20.0], [40.5, 33.0]])

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
+from kapbench.loading import load_model
 from kapbench.protocols import Encoder
 from kapbench.types import Picture
 from kapbench_baselines.sphere import adapter, checkpoint

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.training.backbones import check_backbone
-from kapbench_baselines.training.files import read_tensors
+from kapbench_baselines.training.tensor_files import read_tensors
 
 
 def card(**changes: object) -> checkpoint.Card:

@@ -10,9 +10,9 @@ import torch
 from tiny_vits import tiny_dinov2
 
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
-from kapbench_baselines import dinov2
+from kapbench.loading import load_model
 from kapbench_baselines.sphere import checkpoint, released
+from kapbench_baselines.vit import dinov2
 
 LAYOUT = json.loads(Path(__file__).with_name("released_layout.json").read_text())["tensors"]
 HERE = Path("released.pth")

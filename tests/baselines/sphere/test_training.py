@@ -15,9 +15,9 @@ from kapbench_baselines.sphere.objective import draw_batch, terms
 from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Settings, named
 from kapbench_baselines.sphere.training import train
 from kapbench_baselines.sphere.views import TokenViews, prepare
-from kapbench_baselines.training.files import read_tensors
 from kapbench_baselines.training.loop import Schedule
 from kapbench_baselines.training.state import rate
+from kapbench_baselines.training.tensor_files import read_tensors
 
 TINY = Settings(
     width=16, heads=2, dropout=0.1, standardise=True, steps=12, batch=4, tokens=20,

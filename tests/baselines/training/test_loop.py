@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-import toys
+import toy_backbone
 from click.testing import CliRunner
 from torch import nn
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.canonical.command import asic, dve
-from kapbench_baselines.geoaware.command import supervised
-from kapbench_baselines.sphere.command import sphere
-from kapbench_baselines.training import loop, weights
-from kapbench_baselines.training.curve import draw_curve
-from kapbench_baselines.training.files import read_tensors
+from kapbench_baselines.canonical.train_command import asic, dve
+from kapbench_baselines.geoaware.train_command import supervised
+from kapbench_baselines.sphere.train_command import sphere
+from kapbench_baselines.training import loop, trained_weights
+from kapbench_baselines.training.history_plot import draw_curve
 from kapbench_baselines.training.loop import BEST, Plan, Schedule, best_line, train
+from kapbench_baselines.training.tensor_files import read_tensors
 
 TRAINERS = {
     "sphere": (sphere, ["--crops", "1"]), "dve": (dve, ["--warps", "1"]),
@@ -183,7 +183,7 @@ def test_the_curve_shows_the_frozen_backbone(tmp_path):
 @pytest.mark.parametrize("method", TRAINERS)
 def test_every_method_keeps_its_best_and_names_its_backbones_score(method, tmp_path):
     command, more = TRAINERS[method]
-    done = CliRunner().invoke(command, toys.words(tmp_path, *more, "--keep", "best"))
+    done = CliRunner().invoke(command, toy_backbone.words(tmp_path, *more, "--keep", "best"))
     assert done.exit_code == 0, done.output
     assert "step 0: the frozen backbone  val KAP" in done.output
     first, *lines = history(tmp_path / "out")
@@ -192,7 +192,7 @@ def test_every_method_keeps_its_best_and_names_its_backbones_score(method, tmp_p
     _, metadata = read_tensors(tmp_path / "out" / "weights.safetensors", "")
     card = json.loads(metadata["card"])
     assert (card["kept_step"], card["scores"]["kap"]) == (best["step"], best["kap"])
-    text = (tmp_path / "out" / weights.CARD).read_text()
+    text = (tmp_path / "out" / trained_weights.CARD).read_text()
     frozen, own = (
         f"KAP@0.10 {100 * line['kap']:.1f}, PCK@0.10 {100 * line['pck']:.1f}"
         for line in (first, best)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import ranked
 import torch
-import toys
+import toy_backbone
 from torch import nn
 
 from kapbench_baselines.training import ranks
-from kapbench_baselines.training.files import read_tensors
-from kapbench_baselines.training.spread import spread
+from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.tensor_files import read_tensors
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 needs_distributed = pytest.mark.skipif(
@@ -127,7 +127,7 @@ def test_the_others_wait_for_as_long_as_the_first_validates(
 
 @needs_distributed
 def test_one_process_talks_and_writes(tmp_path: Path) -> None:
-    words = toys.words(tmp_path, "--crops", "1")
+    words = toy_backbone.words(tmp_path, "--crops", "1")
     said = launch(2, "-m", "kapbench", "train", "sphere", *words)
     assert said.count("step 2:") == said.count("weights:") == 1
     assert read_tensors(tmp_path / "out" / "weights.safetensors", "")[0]

@@ -10,10 +10,11 @@ import trimesh
 from PIL import Image as Pillow
 
 from kapbench.datasets.images import read_rgb
-from kapbench.datasets.synthetic import Synthetic, large, sheet, small, store, synthetic
+from kapbench.datasets.synthetic import contact_sheet, rendered_split
+from kapbench.datasets.synthetic.dataset import Synthetic, large, small, synthetic
 from kapbench.datasets.synthetic.objects import BUILDERS
-from kapbench.datasets.synthetic.plan import Image, Settings, Shot, images, symmetry
 from kapbench.datasets.synthetic.render import Camera, keypoints, render
+from kapbench.datasets.synthetic.scene_plan import Image, Settings, Shot, images, symmetry
 from kapbench.errors import KapbenchError
 
 SHOT = Shot(
@@ -209,17 +210,17 @@ def test_wrong_settings(options, words):
 
 
 def test_annotation_file_that_is_no_json_is_damage(tmp_path):
-    (tmp_path / store.ANNOTATIONS).write_text("{")
-    assert "cannot be read" in (store._damage(tmp_path) or "")
-    (tmp_path / store.ANNOTATIONS).write_text(json.dumps({"files": {"images/a.png": "0"}}))
-    assert store._damage(tmp_path) == "a.png is missing"
+    (tmp_path / rendered_split.ANNOTATIONS).write_text("{")
+    assert "cannot be read" in (rendered_split._damage(tmp_path) or "")
+    (tmp_path / rendered_split.ANNOTATIONS).write_text(json.dumps({"files": {"images/a.png": "0"}}))
+    assert rendered_split._damage(tmp_path) == "a.png is missing"
     shutil.rmtree(tmp_path)
-    assert "is missing" in (store._damage(tmp_path) or "")
+    assert "is missing" in (rendered_split._damage(tmp_path) or "")
 
 
 @pytest.mark.parametrize("split", ["trn", "val", "test"])
 def test_a_contact_sheet_has_a_view_from_every_side(split):
-    rows = sheet.chosen(split, 0.25)
+    rows = contact_sheet.chosen(split, 0.25)
     assert [[(i.category, i.azimuth_bin) for i in row] for row in rows] == [
         [(category, side) for side in range(8)] for category in BUILDERS
     ]
@@ -230,14 +231,18 @@ def test_a_cell_of_the_sheet_is_the_data_sets_picture():
     data = small("trn")
     view = data.views(["car"])[0]
     (image,) = [i for i in images(data.settings) if i.image_id == view.image_id]
-    drawn = sheet.cell(image, 0.25, keypoints=False)
-    w, h = (round(n * sheet.CELL_PX / max(view.size)) for n in view.size)
-    x, y = (sheet.CELL_PX - w) // 2, (sheet.CELL_PX - h) // 2
+    drawn = contact_sheet.cell(image, 0.25, keypoints=False)
+    w, h = (round(n * contact_sheet.CELL_PX / max(view.size)) for n in view.size)
+    x, y = (contact_sheet.CELL_PX - w) // 2, (contact_sheet.CELL_PX - h) // 2
     expected = np.asarray(Pillow.fromarray(data.pixels(view)).resize((w, h)))
     np.testing.assert_array_equal(drawn[y : y + h, x : x + w], expected)
-    dotted = sheet.cell(image, 0.25, keypoints=True)
+    dotted = contact_sheet.cell(image, 0.25, keypoints=True)
     names = [name for name, shown in zip(
         data.keypoint_names("car"), view.keypoints.visible, strict=True
     ) if shown]  # fmt: skip
-    assert any(name.startswith("L") for name in names) == (dotted == sheet.LEFT).all(-1).any()
-    assert any(name.startswith("R") for name in names) == (dotted == sheet.RIGHT).all(-1).any()
+    assert (
+        any(name.startswith("L") for name in names) == (dotted == contact_sheet.LEFT).all(-1).any()
+    )
+    assert (
+        any(name.startswith("R") for name in names) == (dotted == contact_sheet.RIGHT).all(-1).any()
+    )

@@ -8,7 +8,7 @@ from submissions import made_by
 
 from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.submit import check as checking
-from kapbench_leaderboard.submit import manifest
+from kapbench_leaderboard.submit import dataset_digest
 from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
 
 
@@ -31,7 +31,7 @@ def card(tmp_path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _manifest(run, monkeypatch):
-    made = manifest.make(load_card(run), load_records(run))
+    made = dataset_digest.make(load_card(run), load_records(run))
     known = {(made.name, made.revision, made.split): made}
     monkeypatch.setattr(checking, "shipped", lambda: known)
 

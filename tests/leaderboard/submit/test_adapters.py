@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from submissions import DOTS, edit
 
 from kapbench.cli import main
-from kapbench.cli.trial import tried
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
-from kapbench_leaderboard.entries import load_entry
+from kapbench.storage import file_hash
+from kapbench_leaderboard.entries.schema import load_entry
+from kapbench_leaderboard.submit.adapter_trial import tried
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import prepare
 from kapbench_leaderboard.submit.reproduce import spec

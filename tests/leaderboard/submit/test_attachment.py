@@ -6,12 +6,11 @@ import pytest
 from misbehaving_server import Server
 from submissions import edit
 
-from kapbench.running.progress import Progress
-from kapbench_leaderboard import entries
-from kapbench_leaderboard.entries import load_entry, records_path
-from kapbench_leaderboard.submit.attachment import fetched
-from kapbench_leaderboard.submit.command import check_all
+from kapbench.progress import Progress
+from kapbench_leaderboard.entries.attachment import fetched
+from kapbench_leaderboard.entries.schema import load_entry, records_path
 from kapbench_leaderboard.submit.prepare import prepare
+from kapbench_leaderboard.submit.reports import check_all
 
 
 @pytest.fixture

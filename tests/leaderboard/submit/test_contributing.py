@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from kapbench.cli import main
-from kapbench.contract import broken
-from kapbench.evaluation import load_model
-from kapbench_leaderboard.submit import manifest
+from kapbench.loading import load_model
+from kapbench.models.contract import broken
+from kapbench_leaderboard.submit import dataset_digest
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def block(language: str) -> str:
 @pytest.fixture
 def kapbench(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kapbench_leaderboard.submit.check.shipped", manifest.shipped)
+    monkeypatch.setattr("kapbench_leaderboard.submit.check.shipped", dataset_digest.shipped)
     Path("my_adapter.py").write_text(block("python"), encoding="utf-8")
     Path("card.toml").write_text(block("toml"), encoding="utf-8")
     return lambda *words: CliRunner().invoke(main, [str(word) for word in words])

@@ -11,11 +11,11 @@ from submissions import DOTS, edit
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
-from kapbench.files import file_hash
-from kapbench_leaderboard.entries import records_path
-from kapbench_leaderboard.submit import command
-from kapbench_leaderboard.submit.command import check_all
+from kapbench.storage import file_hash
+from kapbench_leaderboard.entries.schema import records_path
+from kapbench_leaderboard.submit import reports
 from kapbench_leaderboard.submit.prepare import prepare
+from kapbench_leaderboard.submit.reports import check_all
 
 
 def kapbench(*words):
@@ -38,7 +38,7 @@ def results(entry, tmp_path) -> Path:
 @pytest.fixture
 def checked(monkeypatch) -> list[Path]:
     """Entries whose scores were taken again."""
-    real, seen = command.check, []
+    real, seen = reports.check, []
     monkeypatch.setattr(
         command, "check", lambda path, *more: seen.append(path) or real(path, *more)
     )
@@ -171,7 +171,7 @@ def test_an_entry_that_is_a_link_is_not_read(unread, tmp_path):
         assert not good
         assert "a link, not a file" in report
     with pytest.raises(KapbenchError, match="a link, not a file"):
-        command.adapters([unread])
+        reports.adapters([unread])
 
 
 def test_an_entry_that_is_too_large_is_not_read(unread, tmp_path):
@@ -200,7 +200,7 @@ def test_an_accepted_adapter_is_part_of_its_entry(with_adapter, tmp_path, checke
     (entry,) = (tmp_path / "results").rglob("*.json")
     for part in (entry, entry.parent, entry.parents[1]):
         assert check_all([part], "HEAD")[1]
-        assert command.adapters([part], "HEAD") == []
+        assert reports.adapters([part], "HEAD") == []
     assert checked == []
 
 
@@ -214,7 +214,7 @@ def test_an_accepted_adapter_that_was_changed_or_removed(with_adapter, tmp_path,
     report, good = check_all([entry], "HEAD")
     assert not good
     assert "its adapter" in report
-    assert len(command.adapters([entry], "HEAD")) == 1
+    assert len(reports.adapters([entry], "HEAD")) == 1
 
 
 def test_an_adapter_of_no_entry(with_adapter, tmp_path):

@@ -9,11 +9,11 @@ from submissions import DOTS, dots, edit, edit_records
 
 from kapbench import evaluation
 from kapbench.errors import KapbenchError
-from kapbench.evaluation import load_model
+from kapbench.loading import load_model
 from kapbench.registry import callable_with
 from kapbench.running.results import load_records
-from kapbench_leaderboard.entries import load_entry
-from kapbench_leaderboard.pictures.again import Sources, model_of
+from kapbench_leaderboard.entries.schema import load_entry
+from kapbench_leaderboard.figures.rerun_model import Sources, model_of
 from kapbench_leaderboard.submit import reproduce as reproducing
 from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
 

@@ -13,12 +13,13 @@ from submissions import DOTS, made_by
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
-from kapbench.running.progress import Progress
+from kapbench.progress import Progress
 from kapbench.running.results import load_card
-from kapbench_leaderboard import entries, resamples
-from kapbench_leaderboard.submit.command import check_all
+from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.entries import schema
+from kapbench_leaderboard.entries.untrusted_files import MOST_BYTES
 from kapbench_leaderboard.submit.prepare import prepare, read_card
-from kapbench_leaderboard.submit.reading import MOST_BYTES
+from kapbench_leaderboard.submit.reports import check_all
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,10 +37,10 @@ def edit(path, **change):
 def test_three_files_in_their_place(entry, tmp_path):
     assert entry.relative_to(tmp_path / "results").parts[:2] == ("dots", "colours")
     assert {p.suffix for p in entry.parent.iterdir()} == {".json", ".parquet", ".safetensors"}
-    made = entries.load_entry(entry)
+    made = schema.load_entry(entry)
     assert made.card.title == "My model"
     assert made.run.model.name == "colours"
-    assert resamples.load(entries.resamples_path(entry)).key == resamples.key(made.run)
+    assert resamples.load(schema.resamples_path(entry)).key == resamples.key(made.run)
 
 
 def test_seconds_per_image_are_the_runs_unless_the_card_gives_them(
@@ -47,10 +48,10 @@ def test_seconds_per_image_are_the_runs_unless_the_card_gives_them(
 ):
     measured = load_card(run).provenance.seconds_per_image
     assert measured > 0
-    assert entries.load_entry(entry).card.seconds_per_image == measured
+    assert schema.load_entry(entry).card.seconds_per_image == measured
     card.write_text(card.read_text() + "seconds_per_image = 7\n")
     path = prepare(copied_run, tmp_path / "others", card)
-    assert entries.load_entry(path).card.seconds_per_image == 7
+    assert schema.load_entry(path).card.seconds_per_image == 7
 
 
 def test_images_out_of_a_cache_are_not_timed(tmp_path):
@@ -92,7 +93,7 @@ def test_what_takes_long_says_how_far_it_is(run, card, tmp_path):
 
 def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
     card.write_text(card.read_text().replace("My model", "Mine"))
-    for path in (entries.records_path(entry), entries.resamples_path(entry)):
+    for path in (schema.records_path(entry), schema.resamples_path(entry)):
         path.write_bytes(b"what was accepted")
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
     with pytest.raises(KapbenchError, match="another submission of this run is there"):
@@ -124,8 +125,8 @@ def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
         prepare(run, tmp_path / "results", card)
     assert "--records-url" in caught.value.fix
     path = prepare(run, tmp_path / "results", card, "https://example.org/records.parquet")
-    assert not entries.records_path(path).exists()
-    assert str(entries.load_entry(path).records.url) == "https://example.org/records.parquet"
+    assert not schema.records_path(path).exists()
+    assert str(schema.load_entry(path).records.url) == "https://example.org/records.parquet"
     report, good = check_all([path])
     assert not good
     assert "give --fetch, or download them and give --records FILE" in report
@@ -247,13 +248,13 @@ def test_an_accepted_result_is_never_changed(entry, tmp_path):
 
 def test_no_torch_comes_along():
     code = (
-        "import sys; from kapbench_leaderboard.submit.command import check_all; "
+        "import sys; from kapbench_leaderboard.submit.reports import check_all; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(("name", "model"), [("entry", entries.Entry), ("run", entries.RunCard)])
+@pytest.mark.parametrize(("name", "model"), [("entry", schema.Entry), ("run", schema.RunCard)])
 def test_the_published_schema_is_the_models(name, model):
     stored = json.loads((ROOT / "leaderboard" / f"{name}.schema.json").read_text())
     assert stored == model.model_json_schema()

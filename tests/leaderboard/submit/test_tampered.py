@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from submissions import edit, edit_records, only, replace_records
 
-from kapbench.files import file_hash
 from kapbench.running.results import RECORDS
-from kapbench_leaderboard import resamples
-from kapbench_leaderboard.entries import records_path, resamples_path
+from kapbench.storage import file_hash
+from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.entries.schema import records_path, resamples_path
+from kapbench_leaderboard.entries.untrusted_files import MEBI
 from kapbench_leaderboard.submit.check import check
-from kapbench_leaderboard.submit.reading import MEBI
 
 
 def headline(content):

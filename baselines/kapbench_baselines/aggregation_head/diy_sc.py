@@ -1,0 +1,142 @@
+"""An encoder with an aggregation network on top: what diy_sc and geoaware.supervised are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from kapbench.errors import KapbenchError
+from kapbench.loading import load_model
+from kapbench.protocols import Condition, Encoder, Prepares
+from kapbench.storage import file_hash, fingerprint
+from kapbench.types import FeatureMap, Picture
+from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
+from kapbench_baselines.vit.weights import read_tensors
+
+CHECKPOINTS = {  # folder in the release, first digits of the file's SHA-256
+    768: ("0300_dino_spair", "42e9c8a4"),
+    384: ("0369_dino_spair", "66f35169"),
+    128: ("0368_dino_spair", "24479ac3"),
+}
+
+
+@dataclass
+class AggregatedEncoder:
+    """The network's output on unit features, averaged to `cells` a side, brought back to their grid.
+
+    Args:
+        cells: None: the network sees the backbone's own grid.
+    """
+
+    name: str
+    backbone: Encoder
+    network: AggregationNetwork
+    weights_revision: str
+    cells: int | None = None
+    unit: bool = False
+    device: str = "cpu"
+    supervision: str = "none"
+    trained_on: str | None = None
+
+    def __post_init__(self) -> None:
+        self.conditions_on: tuple[Condition, ...] = self.backbone.conditions_on
+        self.similarity: Literal["dot", "neg_l2"] = "dot"
+        self.reads_image_id = bool(getattr(self.backbone, "reads_image_id", False))
+        self.revision = fingerprint(
+            self.backbone.revision, self.weights_revision, self.cells, self.unit
+        )
+        if isinstance(self.backbone, Prepares):
+            self.prepare = self.backbone.prepare
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """
+        Raises:
+            KapbenchError: features of another number of channels than the network's.
+        """
+        return [self._one(found) for found in self.backbone.encode(pictures)]
+
+    @torch.inference_mode()
+    def _one(self, found: FeatureMap) -> FeatureMap:
+        expected = sum(self.network.widths)
+        if len(found.values) != expected:
+            raise KapbenchError(
+                f"{self.backbone.name} gives {len(found.values)} channels, these weights take "
+                f"{expected}",
+                place=f"model {self.name}",
+                fix="give the backbone that the weights were trained on",
+            )
+        values = torch.from_numpy(np.asarray(found.values, np.float32))[None].to(self.device)
+        size = (found.grid.height, found.grid.width)
+        if self.unit:
+            values = functional.normalize(values, dim=1)
+        if self.cells is not None:
+            fewer = min(self.cells, size[0]), min(self.cells, size[1])
+            values = functional.adaptive_avg_pool2d(values, fewer)
+        out = self.network(values)
+        if out.shape[2:] != size:
+            out = functional.interpolate(out, size, mode="bilinear")
+        return FeatureMap(np.asarray(out[0].cpu().numpy(), np.float32), found.grid)
+
+
+def diy_sc(
+    width: int,
+    weights: str | None = None,
+    backbone_weights: str | None = None,
+    image_px: int = 840,
+    device: str = "cpu",
+) -> AggregatedEncoder:
+    """DIY-SC (Dünkel et al. 2025): a released head of `width` channels on DINOv2-B tokens.
+
+    Args:
+        weights: The released best.pth, or the same tensors as .safetensors.
+        backbone_weights: DINOv2-B's, as of dinov2.vitb14; none: the hub.
+
+    Raises:
+        KapbenchError: no weights; a damaged file; a head of another width or for other features.
+    """
+    name, (folder, digits) = f"diy_sc.{width}", CHECKPOINTS[width]
+    if weights is None:
+        raise KapbenchError(
+            f"{name} needs its released head (CC0)",
+            place=f"model {name}",
+            fix=f"take ckpts/{folder}/best.pth (sha256 {digits}…) of "
+            "github.com/odunkel/DIY-SC-torchhub; then --weights best.pth",
+        )
+    path = Path(weights)
+    network = released(read_tensors(path), path)
+    digest, found = file_hash(path), network.width_out
+    if found != width:
+        raise KapbenchError(
+            f"a head of {found} channels, not of {width}", place=path, fix=f"use diy_sc.{found}"
+        )
+    # The same tensors in a .safetensors have another hash, which no release says.
+    if path.suffix.lower() == ".pth" and not digest.startswith(digits):
+        raise KapbenchError(
+            f"not the released file: its sha256 begins {digest[:8]}, the release's {digits}",
+            place=path,
+            fix=f"download ckpts/{folder}/best.pth again; a head of your own goes by "
+            "geoaware.supervised --backbone dinov2.vitb14",
+        )
+    given = {"weights": backbone_weights} if backbone_weights else {}
+    encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **given)
+    if not isinstance(encoder, Encoder):
+        raise TypeError("dinov2.vitb14 is no encoder")
+    return AggregatedEncoder(
+        name, encoder, network.to(device), digest, device=device, supervision="none",
+        trained_on="SPair-71k trn without keypoints (pseudo-labels), over LVD-142M",
+    )  # fmt: skip
+
+
+diy_sc_768 = partial(diy_sc, 768)
+"""DIY-SC (Dünkel et al. 2025): the released head of 768 channels on DINOv2-B."""
+
+diy_sc_384 = partial(diy_sc, 384)
+"""DIY-SC (Dünkel et al. 2025): the released head of 384 channels on DINOv2-B."""
+
+diy_sc_128 = partial(diy_sc, 128)
+"""DIY-SC (Dünkel et al. 2025): the released head of 128 channels on DINOv2-B."""

@@ -1,0 +1,190 @@
+"""The networks of a Stable Diffusion pipeline: the hub's, a folder in diffusers' format, or one file."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from kapbench.errors import KapbenchError
+from kapbench.storage import file_hash
+from kapbench_baselines.diffusion import single_file
+from kapbench_baselines.vit.checkpoint import hub_advice
+from kapbench_baselines.vit.weights import FAILURES, quiet
+
+# What is read of a repository: nothing but safetensors, configurations and the tokenizer's words.
+FILES = {
+    "unet": ("config.json", "diffusion_pytorch_model.safetensors"),
+    "vae": ("config.json", "diffusion_pytorch_model.safetensors"),
+    "text_encoder": ("config.json", "model.safetensors"),
+    "tokenizer": ("tokenizer_config.json", "vocab.json", "merges.txt"),
+    "scheduler": ("scheduler_config.json",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Weights that were published."""
+
+    name: str
+    hub: str
+    licence: str
+    context: int  # channels of the text's states, by which releases are told apart
+
+
+RELEASES = {
+    "v15": Release(
+        "sd.v15", "stable-diffusion-v1-5/stable-diffusion-v1-5", "CreativeML OpenRAIL-M", 768
+    ),
+    "v21": Release("sd.v21", "stabilityai/stable-diffusion-2-1", "CreativeML OpenRAIL++-M", 1024),
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A pipeline's parts, frozen, and a short name for exactly these weights."""
+
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+    origin: str
+
+
+def find(release: Release, weights: str | None) -> tuple[Path, str]:
+    """The folder of the parts, downloaded where it must be, or a file; and what names these weights.
+
+    Raises:
+        KapbenchError: the hub cannot be reached or has not all; a folder that lacks a file.
+    """
+    imported(release.name)
+    if weights is None:
+        folder = _download(release)
+        return folder, folder.name[:12]  # the hub's folders are named by their commit
+    folder = Path(weights).expanduser()
+    if folder.is_file():
+        single_file.check(folder, release.hub, release.licence)
+        return folder, file_hash(folder)[:12]
+    for part, names in FILES.items():
+        for name in names:
+            if not (folder / part / name).is_file():
+                raise KapbenchError(
+                    f"no {part}/{name}", place=folder,
+                    fix=f"give a folder in diffusers' format, as {release.hub} has it "
+                    f"({release.licence}), or its .safetensors in the original layout",
+                )  # fmt: skip
+    digest = hashlib.sha256()
+    for path in sorted(folder / part / name for part, names in FILES.items() for name in names):
+        digest.update(file_hash(path).encode())
+    return folder, digest.hexdigest()[:12]
+
+
+def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Parts:
+    """
+    Raises:
+        KapbenchError: a file that is damaged, lacks a tensor, or is of another release.
+    """
+    diffusers, transformers = imported(release.name)
+    kinds = {
+        "unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL,
+        "text_encoder": transformers.CLIPTextModel, "tokenizer": transformers.CLIPTokenizer,
+        "scheduler": diffusers.DDPMScheduler,
+    }  # fmt: skip
+    with quiet():
+        if folder.is_file():
+            found = _of_file(folder, dtype)
+        else:
+            found = {name: _part(kind, folder / name, dtype) for name, kind in kinds.items()}
+    context = found["unet"].config.cross_attention_dim
+    if context != release.context:
+        raise KapbenchError(
+            f"a UNet for text of {context} channels; {release.name} has {release.context}",
+            place=folder, fix=f"give a folder with the files of {release.hub}",
+        )  # fmt: skip
+    for name in ("unet", "vae", "text_encoder"):
+        found[name].requires_grad_(False).eval()
+    return Parts(**found, origin=origin)
+
+
+def imported(place: str) -> tuple[Any, Any]:
+    """diffusers and transformers. KapbenchError where one is not there."""
+    try:
+        import diffusers
+        import transformers
+    except ImportError as error:
+        raise KapbenchError(
+            "diffusers is not installed", place=place, fix="pip install 'kapbench[sd]'"
+        ) from error
+    return diffusers, transformers
+
+
+def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    weights = next((f for f in FILES[folder.name] if f.endswith(".safetensors")), None)
+    if weights is None:
+        options: dict[str, Any] = {}
+    else:
+        named = "torch_dtype" if "diffusers" in kind.__module__ else "dtype"
+        options = {"use_safetensors": True, "output_loading_info": True, named: dtype}
+    try:
+        found = kind.from_pretrained(str(folder), local_files_only=True, **options)
+    except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
+        raise KapbenchError(
+            f"cannot be loaded: {str(error).strip().splitlines()[0]}", place=folder,
+            fix="download the folder again",
+        ) from error  # fmt: skip
+    if weights is None:
+        return found
+    net, report = found
+    lost = sorted(k for k in report["missing_keys"] if "position_ids" not in k)
+    if lost:
+        raise KapbenchError(
+            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=folder / weights,
+            fix="download the file again",
+        )  # fmt: skip
+    return net
+
+
+def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
+    try:
+        found = single_file.load(path, dtype)
+    except KapbenchError:
+        raise
+    except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
+        raise KapbenchError(
+            f"cannot be loaded: {str(error).strip().splitlines()[0]}", place=path,
+            fix="download the file again",
+        ) from error  # fmt: skip
+    networks = ("unet", "vae", "text_encoder")
+    lost = [f"{n}.{k}" for n in networks for k, v in found[n].state_dict().items() if v.is_meta]
+    if lost:
+        raise KapbenchError(
+            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=path,
+            fix="download the file again",
+        )  # fmt: skip
+    return found
+
+
+def _download(release: Release) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [f"{part}/{name}" for part, names in FILES.items() for name in names]
+    try:
+        folder = Path(snapshot_download(release.hub, allow_patterns=wanted))
+    except FAILURES as error:
+        raise KapbenchError(
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=release.hub,
+            fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
+            f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
+            "sha256) elsewhere and give the folder: --weights FOLDER; or its one .safetensors file "
+            "in the original layout, with tokenizer beside it",
+        ) from error  # fmt: skip
+    absent = [name for name in wanted if not (folder / name).is_file()]
+    if absent:
+        raise KapbenchError(
+            f"the repository has no {absent[0]}", place=release.hub,
+            fix="give a folder in diffusers' format: --weights FOLDER",
+        )  # fmt: skip
+    return folder

@@ -1,0 +1,74 @@
+"""`kapbench train geoaware.supervised`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.training.options import Asked, Ground, common, leave_out
+
+
+@click.command("geoaware.supervised")
+@common
+@click.option(
+    "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
+)
+@click.option("--width", type=click.IntRange(1), help="Channels of the head's output.")
+@click.option("--cells", type=click.IntRange(2), help="A side, of the maps that the head sees.")
+@click.option("--without", multiple=True, metavar="LOSS", help="Leave sparse or dense out.")
+@click.option("--mirror", type=click.FloatRange(0, 1), help="Share of pairs mirrored.")
+def supervised(
+    preset: str,
+    width: int | None,
+    cells: int | None,
+    without: tuple[str, ...],
+    mirror: float | None,
+    **options: Any,
+) -> None:
+    """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints.
+
+    A backbone that says of which parts its map consists (sd_dino.stack) gets a stage for each.
+    """
+    from kapbench_baselines.geoaware.settings import named
+    from kapbench_baselines.training import ranks
+
+    asked = Asked.of(options)
+    changed = {**asked.changed, "mirror": mirror, "width": width, "cells": cells}
+    settings = leave_out(named(preset).with_options(changed), without, "geoaware.supervised")
+    ranks.finish(f"weights: {run(asked, settings)}")
+
+
+def run(asked: Asked, settings: Any) -> Path:
+    """Trains as asked; returns the weights' path."""
+    from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
+    from kapbench_baselines.geoaware.pairs import prepare
+    from kapbench_baselines.geoaware.supervised import METHOD
+    from kapbench_baselines.geoaware.task import GeoawareTask
+    from kapbench_baselines.training.trained_weights import Card, train_and_save
+    from kapbench_baselines.training.validation import CachedEncoder
+
+    ground = Ground.of(asked)
+    pairs = ground.dataset.pairs(ground.categories)
+    if not pairs:
+        raise KapbenchError(
+            "no pairs to train on", place=f"{ground.dataset.name}, split {ground.dataset.split}"
+        )
+    encoder = CachedEncoder.below(ground.cache, ground.encoder)
+    n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
+    data = ground.prepared(
+        n_images, pairs,
+        lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
+    )  # fmt: skip
+    parts = getattr(ground.encoder, "parts", None)
+    task = GeoawareTask(data, settings, asked.seed, ground.device, parts)
+    shape = {**task.shape(), "cells": settings.cells}
+    card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())
+
+    def model(backbone: Any, network: Any, revision: str) -> Any:
+        return AggregatedEncoder(
+            f"{METHOD}.{backbone.name}", backbone, network, revision, cells=settings.cells,
+            unit=True, device=ground.device, supervision="keypoints",
+        )  # fmt: skip
+
+    return train_and_save(ground, task, settings, card, model)

@@ -1,0 +1,197 @@
+"""Weights of a trained method as one safetensors file that says what they are of."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kapbench.errors import KapbenchError
+from kapbench.storage import file_hash, fingerprint, write_atomically
+from kapbench_baselines.training import loop, ranks
+from kapbench_baselines.training.options import Ground
+from kapbench_baselines.training.state import State
+from kapbench_baselines.training.task import Task
+from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
+
+FORMAT = "kapbench-trained-1"
+CARD = "card.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a weights file says of itself. `shape` builds the module that the tensors fit."""
+
+    method: str
+    backbone: str
+    backbone_revision: str
+    backbone_spec: str | None
+    categories: tuple[str, ...]
+    dataset: str
+    dataset_revision: str
+    split: str
+    n_images: int
+    supervision: str
+    seed: int
+    steps: int
+    shape: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    scores: Mapping[str, float] = field(default_factory=dict)  # on the val split
+    kept_step: int | None = None  # whose weights these are
+    precision: str | None = None
+    device: str | None = None
+    torch: str | None = None
+
+    @classmethod
+    def of(
+        cls, ground: Ground, method: str, supervision: str, shape: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> "Card":  # fmt: skip
+        """`settings` must hold the number of `steps`."""
+        return cls(
+            method=method, backbone=ground.encoder.name, shape=dict(shape),
+            backbone_revision=ground.encoder.revision, backbone_spec=ground.backbone_spec,
+            categories=ground.categories, dataset=ground.dataset.name, seed=ground.asked.seed,
+            dataset_revision=ground.dataset.revision, split=ground.dataset.split,
+            n_images=len(ground.views), supervision=supervision, steps=int(settings["steps"]),
+            settings=dict(settings),
+        )  # fmt: skip
+
+    @property
+    def identity(self) -> str:
+        """What a training is of: method, settings, data, backbone, seed."""
+        return fingerprint({k: v for k, v in asdict(self).items() if k != "kept_step"})
+
+    @property
+    def learnt_from(self) -> str:
+        return f"{self.dataset} {self.split}"
+
+
+def train_and_save(
+    ground: Ground, task: Task, settings: Any, card: Card, build: Callable[[Any, Any, str], Any]
+) -> Path:
+    """Trains on the ground as asked and writes weights and card; returns the weights' path.
+
+    Args:
+        build: See `Ground.validator`.
+    """
+    asked, out = ground.asked, ground.out(card.method)
+    plan = loop.Plan(
+        out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume,
+        keep=asked.keep,
+    )  # fmt: skip
+    validate = ground.validator(build)
+    state = loop.train(
+        task, settings, plan,
+        validate=validate, frozen=validate and validate.frozen, progress=ground.progress,
+        schedule=loop.Schedule(asked.validate_every or settings.steps),
+    )  # fmt: skip
+    if ranks.is_first():
+        finish(state, card, plan, ground.device)
+    return out / loop.WEIGHTS
+
+
+def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
+    """Writes weights and the card that people read; returns the weights' path."""
+    kept = loop.kept(state, plan.keep)
+    said = replace(
+        card, scores=kept.scores, kept_step=kept.step, precision=state.precision, device=device,
+        torch=str(torch.__version__),
+    )  # fmt: skip
+    path = plan.out / loop.WEIGHTS
+    save(path, kept.module, said)
+    write_card(said, path, state.history)
+    return path
+
+
+def write_card(card: Card, path: Path, history: list[dict[str, float]]) -> None:
+    """The card that people read, beside the weights that lie at a path."""
+    text = readable(card, file_hash(path), history)
+    write_atomically(path.with_name(CARD), text.encode())
+
+
+def save(path: Path, module: nn.Module, card: Card) -> None:
+    # One key alone: safetensors writes several in random order, and equal weights would differ.
+    text = json.dumps({"format": FORMAT, **asdict(card)}, sort_keys=True)
+    write_tensors(path, module.state_dict(), {"card": text})
+
+
+def load(path: Path, method: str) -> tuple[dict[str, Tensor], Card, str]:
+    """Tensors, card and SHA-256 of a file.
+
+    Raises:
+        KapbenchError: no such file; no safetensors file; no card of ours, or another method's.
+    """
+    fix = f"make one with `kapbench train {method}`"
+    tensors, metadata = read_tensors(path, fix)
+    if "card" not in metadata:
+        raise KapbenchError(
+            "tensors without a card: no file of `kapbench train`", place=path, fix=fix
+        )
+    try:
+        found = json.loads(metadata["card"])
+        written = found.pop("format", "no format")
+        found["categories"] = tuple(found["categories"])
+        card = Card(**found) if written == FORMAT else None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KapbenchError(
+            f"a card that cannot be read ({type(error).__name__}: {error})", place=path, fix=fix
+        ) from error
+    if card is None or card.method != method:
+        whose = f"of format {written}" if card is None else f"of {card.method}"
+        raise KapbenchError(f"weights {whose}, not of {method}", place=path, fix=fix)
+    return tensors, card, file_hash(path)
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: str) -> nn.Module:
+    """The module with these weights, for evaluation. KapbenchError where they do not fit it."""
+    try:
+        module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise KapbenchError(
+            f"weights do not fit their own card: {error}",
+            place=path,
+            fix=f"make one with `kapbench train {method}`",
+        ) from error
+    return module.eval()
+
+
+def readable(card: Card, sha256: str, history: list[dict[str, float]]) -> str:
+    """The card in Markdown."""
+    settings = "\n".join(f"| {key} | {value} |" for key, value in card.settings.items())
+    return f"""# {card.method} over {card.backbone}
+
+* **Weights**: `{loop.WEIGHTS}`, sha256 {sha256}.
+* **Trained on** {card.learnt_from} ({card.dataset_revision}): {card.n_images} images of
+  {", ".join(card.categories)}; supervision: {card.supervision}.
+* **Backbone**: {card.backbone}, revision {card.backbone_revision}; another is refused.
+* **Seed** {card.seed}, {card.steps} steps, {card.precision} on {card.device}, torch {card.torch}.
+* **Val**, ×100: {_validated(card, history)} (`{loop.CURVE}`, `{loop.HISTORY}`).
+
+| setting | value |
+|---|---|
+{settings}
+"""
+
+
+def _validated(card: Card, history: list[dict[str, float]]) -> str:
+    best = loop.best_line(history)
+    if best is None:
+        return "not measured"
+    name = "KAP" if "kap" in best else "PCK"
+    step = card.steps if card.kept_step is None else card.kept_step
+    found = [
+        f"{_shown(card.scores)} at step {step}, whose weights these are",
+        f"highest {name} at step {int(best['step'])} of {card.steps}",
+    ]
+    if not history[0]["step"]:
+        frozen = {k: v for k, v in history[0].items() if k != "step"}
+        found.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
+    return ";\n  ".join(found)
+
+
+def _shown(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{k.upper()}@0.10 {100 * v:.1f}" for k, v in scores.items())

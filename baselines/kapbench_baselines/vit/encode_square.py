@@ -1,0 +1,68 @@
+"""Letterboxed pictures through a network that answers with one square map each."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from kapbench.errors import KapbenchError
+from kapbench.models.letterbox import letterboxed
+from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.gpu_transfer import on_host
+
+
+def encode(
+    pictures: Sequence[Picture],
+    side: int,
+    maps: Callable[[Tensor], Tensor],
+    grid: Callable[[tuple[int, int], int], Grid],
+    device: str,
+) -> list[FeatureMap]:
+    """
+    Args:
+        side: Of the letterbox, px.
+        pictures: Letterboxed by `letterboxed(picture, side)` where they are prepared.
+        maps: [b c n n] of uint8 images [b 3 side side].
+        grid: Where the n × n cells lie on an image of a size (w, h).
+    """
+    shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
+    with torch.inference_mode():
+        values = on_host(shown, maps, device)
+    return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]
+
+
+def normalised(
+    images: Tensor, mean: Sequence[float], std: Sequence[float], factor: float = 1 / 255
+) -> Tensor:
+    """(levels · factor - mean) / std of [b 3 h w], per channel."""
+    centre, spread = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (mean, std))
+    return (images.float() * factor - centre) / spread
+
+
+def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tensor:
+    """The maps of an unknown network as they are.
+
+    Args:
+        cell: Side of the network's cells, px; None: some power of two, as convolutions have it.
+
+    Raises:
+        KapbenchError: the cells are not squares that fill the letterbox.
+    """
+    height, width = found.shape[-2:]
+    size = side // width
+    fits = size.bit_count() == 1 if cell is None else size == cell
+    if height != width or side % width or not fits:
+        raise KapbenchError(
+            f"{side} px give {height}×{width} cells, which do not tile them", place=name,
+            fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
+        )  # fmt: skip
+    return found
+
+
+def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
+    """What a network says of images that it was not made for."""
+    fix = "leave image_px out, or choose a multiple of the patch"
+    if isinstance(error, TypeError):  # another signature
+        fix = "this network asks for more than pixels: write an adapter for it (docs/adapters.md)"
+    said = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
+    return KapbenchError(said, place=name, fix=fix)

@@ -1,0 +1,153 @@
+"""Any vision model of transformers that has patch tokens or a feature map: `hf:NAME`.
+
+NAME is a repository of the hub or a folder. Pixels are normalised as its preprocessor_config.json
+says; the letterbox takes the place of its resizing and cropping.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from kapbench.errors import KapbenchError
+from kapbench.models.letterbox import letterboxed
+from kapbench.protocols import Condition
+from kapbench.storage import bytes_hash, file_hash
+from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.vit import encode_square
+from kapbench_baselines.vit.checkpoint import hub_advice
+from kapbench_baselines.vit.facets import Facet, check_layer, read
+from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
+from kapbench_baselines.vit.token_layout import patch_tokens, vision_part
+from kapbench_baselines.vit.weights import (
+    UNUSED,
+    check_folder,
+    hash_of,
+    imported,
+    pretrained,
+    quiet,
+    read_json,
+    state_hash,
+)
+
+# Heads that no hidden state depends on; a checkpoint of another task lacks them.
+HEADS = (*UNUSED, "pooler", "vision_model.head.", "text_model.", "_projection.", "logit_")
+
+
+def _fix() -> str:
+    return (
+        f"check the name, and {hub_advice()}; or download config.json, preprocessor_config.json and "
+        "model.safetensors of the repository elsewhere (licence: its model card's; its page shows "
+        "each file's sha256) and write hf:FOLDER; a gated one needs its licence accepted on its "
+        "page, and `hf auth login`"
+    )
+
+
+class HuggingFace:
+    """Any vision model of transformers that has patch tokens or a feature map; hub name or folder.
+
+    Args:
+        source: Repository, e.g. facebook/dino-vits16, or folder with config.json,
+            preprocessor_config.json and *.safetensors.
+        layer: Index into the hidden states, 0 the embeddings, -1 the last block's output, before
+            the final norm, or the last stage's; for queries, keys and values the number of the
+            block, from 0.
+        facet: token, query, key or value.
+        image_px: Side of the letterbox; None: that of the configuration, else 224.
+
+    Raises:
+        KapbenchError: transformers or the model is not there, or has no such features.
+    """
+
+    conditions_on: tuple[Condition, ...] = ()
+    similarity: Literal["dot", "neg_l2"] = "dot"
+    supervision = "none"
+
+    def __init__(
+        self,
+        source: str,
+        layer: int = -1,
+        facet: Facet = "token",
+        image_px: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if not source:
+            raise KapbenchError("'hf:' names no model", fix="write hf:facebook/dino-vits16")
+        folder = Path(source).expanduser()
+        if folder.is_file():
+            raise KapbenchError(
+                "a file where a repository's name or a folder belongs", place=f"hf:{source}",
+                fix="write hf: and the folder that holds it beside config.json and "
+                "preprocessor_config.json",
+            )  # fmt: skip
+        shown = folder.resolve().name if folder.is_dir() else source
+        self.name, self.device, self.layer = f"hf:{shown}", device, int(layer)
+        self.facet: Facet = facet
+        net, origin = _load(folder if folder.is_dir() else None, source)
+        self._normalisation = normalisation(folder if folder.is_dir() else source, _fix())
+        self._net = vision_part(net, self.name).to(device).eval()
+        check_layer(self._net, self.name, self.layer, facet)
+        self.image_px = _side(self._net.config, self._normalisation, image_px, self.name)
+        said = "" if facet == "token" else f"-{facet}"
+        settings = f"{self.image_px}px-layer{self.layer}{said}-{self._normalisation.digest}"
+        self.revision = f"{origin[:12]}-{settings}"
+        self.trained_on = f"see the model card of {shown}"
+        self.options = {"layer": self.layer, "facet": facet, "image_px": self.image_px}
+
+    def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
+        return letterboxed(picture, self.image_px)
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """[channels n n] per picture, n as the network makes it of image_px."""
+        return encode_square.encode(
+            pictures, self.image_px, self.maps,
+            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
+        )  # fmt: skip
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The facet [b c n n] of uint8 images [b 3 h w]."""
+        found = self._normalisation
+        pixels = encode_square.normalised(
+            images.to(self.device, non_blocking=True), found.mean, found.std, found.factor
+        )
+        try:
+            states = read(self._net, pixels, self.layer, self.facet)
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise encode_square.unreadable(self.image_px, self.name, error) from error
+        if states.ndim == 3:
+            return patch_tokens(self._net, states, self.image_px, self.name)
+        return encode_square.tiling(states, self.image_px, self.name)
+
+
+def _load(folder: Path | None, source: str) -> tuple[Any, str]:
+    """The network in float32, and what tells these weights from others."""
+    kind = imported(f"hf:{source}").AutoModel
+    if folder is None:
+        net = pretrained(kind, source, fix=_fix(), unused=HEADS)
+        config = from_hub(source, "config.json", _fix())
+        return net, bytes_hash([file_hash(config).encode(), state_hash(net).encode()])
+    check_folder(folder, binary=False)
+    read_json(folder / "config.json")
+    with quiet():
+        net = pretrained(
+            kind, str(folder), fix="download the folder again", unused=HEADS, local_files_only=True
+        )
+    return net, hash_of(folder)
+
+
+def _side(config: Any, read_as: Normalisation, asked: int | None, name: str) -> int:
+    size = getattr(config, "image_size", None)
+    sizes = set(size) if isinstance(size, list | tuple) else {size}
+    trained = sizes.pop() if len(sizes) == 1 else None
+    found = int(asked if asked is not None else trained or read_as.side or 224)
+    if found < 1:
+        raise KapbenchError(
+            f"image_px={found}", place=name, fix="choose a side in pixels, e.g. 224"
+        )
+    return found

@@ -1,0 +1,196 @@
+"""Any model of timm that has patch tokens or a feature map: `timm:NAME`.
+
+Pixels are normalised as its pretrained configuration says; the letterbox takes the place of its
+resizing and cropping.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Condition
+from kapbench.storage import file_hash
+from kapbench.types import FeatureMap, Grid, Picture
+from kapbench_baselines.vit import encode_square
+from kapbench_baselines.vit.checkpoint import hub_advice
+from kapbench_baselines.vit.facets import FACETS, Facet
+from kapbench_baselines.vit.weights import FAILURES, read_tensors, state_hash
+
+THIRDS = {"query": 0, "key": 1, "value": 2}
+
+
+class Timm:
+    """Any model of timm that has patch tokens or a feature map, by its name there.
+
+    Args:
+        source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m.
+        weights: .safetensors or .pth of this architecture, under timm's names; None: the hub's.
+        layer: 1 is the first block's output, or the first stage's; -1 the last's, before the final
+            norm. For queries, keys and values the number of the block, from 0.
+        facet: token, query, key or value.
+        image_px: Side of the letterbox; None: what the model was trained with.
+
+    Raises:
+        KapbenchError: timm or the model is not there, or has no such features.
+    """
+
+    conditions_on: tuple[Condition, ...] = ()
+    similarity: Literal["dot", "neg_l2"] = "dot"
+    supervision = "none"
+
+    def __init__(
+        self,
+        source: str,
+        weights: str | None = None,
+        layer: int = -1,
+        facet: Facet = "token",
+        image_px: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.name, self.device = f"timm:{source}", device
+        self.layer, self.facet = int(layer), facet
+        net = _made(source, weights, self.name)
+        if weights is None:
+            origin = state_hash(net)
+        else:
+            _fill(net, Path(weights).expanduser())
+            origin = file_hash(Path(weights).expanduser())
+        self._net = net.to(device).eval()
+        _check(net, self.name, self.layer, facet)
+        config = net.pretrained_cfg
+        self.image_px = int(image_px or config["input_size"][-1])
+        self._mean, self._std = config["mean"], config["std"]
+        said = "" if facet == "token" else f"-{facet}"
+        self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{said}"
+        self.trained_on = f"see the model card of timm/{source}"
+        self.options = {"layer": self.layer, "facet": facet, "image_px": self.image_px}
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """[channels n n] per picture, n as the network makes it of image_px."""
+        return encode_square.encode(
+            pictures, self.image_px, self.maps,
+            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
+        )  # fmt: skip
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The facet [b c n n] of uint8 images [b 3 h w]."""
+        pixels = encode_square.normalised(
+            images.to(self.device, non_blocking=True), self._mean, self._std
+        )
+        take = self._tokens if self.facet == "token" else self._projected
+        try:
+            found = take(pixels)
+        except torch.OutOfMemoryError:
+            raise
+        except (AssertionError, ValueError, RuntimeError, TypeError) as error:
+            raise encode_square.unreadable(self.image_px, self.name, error) from error
+        at = self.layer if self.layer < 0 or self.facet != "token" else self.layer - 1
+        cell = self._net.feature_info[at]["reduction"]
+        return encode_square.tiling(found, self.image_px, self.name, cell)
+
+    def _tokens(self, pixels: Tensor) -> Tensor:
+        at = self.layer if self.layer < 0 else self.layer - 1
+        [found] = self._net.forward_intermediates(
+            pixels, indices=[at % n_layers(self._net)], norm=False, stop_early=True,
+            intermediates_only=True,
+        )  # fmt: skip
+        out: Tensor = found
+        return out
+
+    def _projected(self, pixels: Tensor) -> Tensor:
+        seen: list[Tensor] = []
+        joined = self._net.blocks[self.layer].attn.qkv
+        hook = joined.register_forward_hook(lambda _module, _given, out: seen.append(out))
+        try:
+            self._net.forward_features(pixels)
+        finally:
+            hook.remove()
+        if not seen:  # an architecture that uses the layer's weight without calling it
+            raise ValueError(f"{self.facet} is not to be had; choose facet=token")
+        part = seen[0].chunk(3, dim=-1)[THIRDS[self.facet]][:, self._net.num_prefix_tokens :]
+        n = round(part.shape[1] ** 0.5)
+        return part.transpose(1, 2).reshape(len(part), -1, n, n)
+
+
+def n_layers(net: Any) -> int:
+    """Blocks, or stages, whose outputs can be read."""
+    return len(net.feature_info)
+
+
+def _made(source: str, weights: str | None, name: str) -> Any:
+    """The network; position embeddings follow the image's size where the architecture can."""
+    if not source:
+        raise KapbenchError("'timm:' names no model", fix="write timm:vit_small_patch16_224.dino")
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
+        raise KapbenchError(
+            f"timm cannot be imported: {str(error).splitlines()[0]}", place=name,
+            fix="pip install 'kapbench[timm]', with the torchvision that belongs to your torch",
+        ) from error  # fmt: skip
+    if not timm.is_model(source):
+        raise KapbenchError(
+            f"timm {timm.__version__} has no such model", place=name, fix="see timm.list_models()"
+        )
+    make = {"pretrained": weights is None, "num_classes": 0}
+    try:
+        try:
+            return timm.create_model(source, dynamic_img_size=True, **make)
+        except TypeError:  # an architecture without position embeddings, or with fixed ones
+            return timm.create_model(source, **make)
+    except FAILURES as error:
+        raise KapbenchError(
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=name,
+            fix=f"{hub_advice()}; or download model.safetensors of "
+            f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
+            "by --weights",
+        ) from error  # fmt: skip
+
+
+def _fill(net: Any, path: Path) -> None:
+    state = read_tensors(path)
+    try:
+        report = net.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise KapbenchError(
+            "weights of another architecture", place=path, fix="choose the name that fits them"
+        ) from error
+    if report.missing_keys:
+        raise KapbenchError(
+            f"{len(report.missing_keys)} tensors are missing, the first: {report.missing_keys[0]}",
+            place=path, fix="give the file of a whole backbone, under timm's names",
+        )  # fmt: skip
+
+
+def _joined(net: Any) -> bool:
+    """Whether one linear layer of each block gives query, key and value whole, bias included."""
+    attention = getattr(next(iter(getattr(net, "blocks", ())), None), "attn", None)
+    return hasattr(attention, "qkv") and getattr(attention, "q_bias", None) is None
+
+
+def _check(net: Any, name: str, layer: int, facet: str) -> None:
+    if facet not in FACETS:
+        raise KapbenchError(
+            f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
+        )
+    if not hasattr(net, "forward_intermediates"):
+        raise KapbenchError(
+            f"a {type(net).__name__} gives no intermediate features", place=name,
+            fix="choose another model, or write an adapter (docs/adapters.md)",
+        )  # fmt: skip
+    if facet != "token" and not _joined(net):
+        raise KapbenchError(
+            f"no joined query, key and value in a {type(net).__name__}", place=name,
+            fix="choose facet=token",
+        )  # fmt: skip
+    n = n_layers(net)
+    first, last = (1, n) if facet == "token" else (0, n - 1)
+    if not (first <= layer <= last or -n <= layer < 0):
+        raise KapbenchError(
+            f"no layer {layer}: {name} has {n}", place=name,
+            fix=f"choose a layer from {first} to {last}, or -1 for the last",
+        )  # fmt: skip

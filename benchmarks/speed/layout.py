@@ -1,0 +1,241 @@
+"""A whole run over SPair-71k's test layout, 12,234 pairs, features of 60×60×768 already made.
+
+    python benchmarks/speed/layout.py [--data-root FOLDER] [--channels 768] [--cells 60] [--device cpu]
+
+Pairs of the categories that are at hand are real, all others simulated at the same sizes; without
+SPair all of them are. Features are noise. Beside the time: what the machine could do, measured in
+the same run, and the share of it that was reached.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import tempfile
+import time
+import zlib
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kapbench.errors import KapbenchError
+from kapbench.features.cache import FeatureCache
+from kapbench.features.encode import encode_images
+from kapbench.loading import load_dataset
+from kapbench.progress import Progress
+from kapbench.running.plan import DEFAULT_RULES
+from kapbench.running.run import run
+from kapbench.scoring.grid_geometry import source_cells
+from kapbench.scoring.rules import load_rule
+from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, View
+
+SIZE, FRAME = (500, 375), 840
+N_PAIRS, N_CATEGORIES, IMAGES_EACH = 12_234, 18, 28
+
+
+@dataclass
+class Layout:
+    """Pairs alone: all pictures are black, and told apart by name."""
+
+    all_pairs: list[Pair]
+    name: str = "layout"
+    split: str = "test"
+    revision: str = "1"
+    licence: str = "none needed"
+    citation: str = ""
+    size_from: str = "box"
+    has_absent: bool = True
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(sorted({p.source.category for p in self.all_pairs}))
+
+    @property
+    def coverage(self) -> Coverage:
+        n = len(self.all_pairs)
+        return Coverage(self.categories, self.categories, n, n)
+
+    def pairs(self, _categories: Any = None) -> list[Pair]:
+        return self.all_pairs
+
+    def views(self, _categories: Any = None) -> list[View]:
+        found = {v.image_id: v for p in self.all_pairs for v in (p.source, p.target)}
+        return [found[name] for name in sorted(found)]
+
+    def pixels(self, view: View) -> np.ndarray:
+        return np.zeros((view.size[1], view.size[0], 3), np.uint8)
+
+    def mask(self, _view: View) -> None:
+        return None
+
+
+@dataclass
+class Noise:
+    """Features that hang on the image alone."""
+
+    channels: int
+    cells: int
+    name: str = "noise"
+    revision: str = "1"
+    conditions_on: tuple[str, ...] = ()
+    similarity: str = "dot"
+    reads_image_id: bool = True
+
+    def encode(self, pictures: Any) -> list[FeatureMap]:
+        made = []
+        for picture in pictures:
+            rng = np.random.default_rng(zlib.crc32(picture.image_id.encode()))
+            values = rng.standard_normal((self.channels, self.cells, self.cells), np.float32)
+            height, width = picture.pixels.shape[:2]
+            made.append(FeatureMap(values, Grid.letterbox((width, height), self.cells, FRAME)))
+        return made
+
+
+def simulated(
+    n_pairs: int, n_categories: int, rng: np.random.Generator, n_images: int = IMAGES_EACH
+) -> list[Pair]:
+    """Pairs of images of 500×375, ten of fourteen keypoints shown, sources shared out evenly."""
+    found: list[Pair] = []
+    groups, twins = np.arange(14) // 2, np.arange(14) ^ 1
+    for c in range(n_categories):
+        views = [
+            View(
+                f"simulated-{c}/{i}", f"simulated-{c}", SIZE, (50.0, 50.0, 450.0, 325.0),
+                Keypoints(rng.uniform((50, 50), (450, 325), (14, 2)), rng.random(14) < 0.7),
+            )
+            for i in range(n_images)
+        ]  # fmt: skip
+        views = [replace(v, keypoints=_hide(v.keypoints)) for v in views]
+        n_mine = n_pairs * (c + 1) // n_categories - n_pairs * c // n_categories
+        every = [(s, t) for t in range(n_images) for s in range(n_images) if s != t]
+        for s, t in (every[i] for i in sorted(rng.choice(len(every), n_mine, replace=False))):
+            name = f"{c}:{s}-{t}"
+            found.append(Pair(name, views[s], views[t], 400.0, groups, twins))
+    return found
+
+
+def _hide(keypoints: Keypoints) -> Keypoints:
+    xy = np.where(keypoints.visible[:, None], keypoints.xy, np.nan)
+    return Keypoints(xy, keypoints.visible)
+
+
+def spair_layout(data_root: Path | None) -> tuple[list[Pair], int]:
+    """12,234 pairs, and how many of them are real."""
+    rng = np.random.default_rng(0)
+    try:
+        data = load_dataset("spair", data_root=data_root)
+        real = list(data.pairs())
+        n_left = N_CATEGORIES - len(data.categories)
+    except KapbenchError:
+        real, n_left = [], N_CATEGORIES
+    return real + simulated(N_PAIRS - len(real), n_left, rng) if n_left else real, len(real)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What one run must do at least, and how fast this machine does nothing but that."""
+
+    n_products: float  # multiplications and additions
+    n_bytes: float
+    products_per_second: float
+    bytes_per_second: float
+
+    @property
+    def seconds(self) -> float:
+        return self.n_products / self.products_per_second + self.n_bytes / self.bytes_per_second
+
+
+def limit(
+    pairs: list[Pair], cache_files: list[Path], channels: int, cells: int, device: str
+) -> Limit:
+    """Every feature file read once, and one product of each target's distinct source cells."""
+    sources: dict[str, set[tuple[str, int]]] = {}
+    for pair in pairs:
+        shown = pair.source.keypoints.xy[pair.source.keypoints.visible]
+        found = source_cells(
+            Grid.letterbox(pair.source.size, cells, FRAME), pair.source.size, shown
+        )
+        sources.setdefault(pair.target.image_id, set()).update(
+            (pair.source.image_id, int(cell)) for cell in found
+        )
+    rows = sum(map(len, sources.values()))
+    left = torch.randn(rows // len(sources), channels, device=device)
+    right = torch.randn(channels, cells**2, device=device)
+
+    def product() -> None:
+        _ = left @ right
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    multiplying = statistics.median(_timed(product) for _ in range(7))
+    some = cache_files[:32]
+    reading = statistics.median(_timed(lambda: [p.read_bytes() for p in some]) for _ in range(5))
+    one = 2.0 * channels * cells**2  # of a row
+    return Limit(
+        one * rows, float(sum(p.stat().st_size for p in cache_files)),
+        one * len(left) / multiplying, sum(p.stat().st_size for p in some) / reading,
+    )  # fmt: skip
+
+
+def _timed(job: Any) -> float:
+    started = time.perf_counter()
+    job()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--channels", type=int, default=768)
+    parser.add_argument("--cells", type=int, default=60)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    pairs, n_real = spair_layout(asked.data_root)
+    data, model = Layout(pairs), Noise(asked.channels, asked.cells)
+    rules = [load_rule(name) for name in DEFAULT_RULES]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        cache = FeatureCache.of(model, root)
+        started = time.perf_counter()
+        encode_images(model, data, data.views(), cache, batch_size=4, progress=Progress(show=True))
+        encoding = time.perf_counter() - started
+
+        def score(number: int) -> None:
+            run(
+                model, data, rules, runs_root=root / f"runs{number}", cache_root=root,
+                device=asked.device, workers=asked.workers, intervals=False,
+            )  # fmt: skip
+
+        seconds = [_timed(partial(score, i)) for i in range(asked.repeats)]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        bound = limit(
+            pairs, list(root.rglob("*.safetensors")), asked.channels, asked.cells, asked.device
+        )
+    mine = statistics.median(seconds)
+    found = {
+        "pairs": len(pairs), "real_pairs": n_real, "images": len(data.views()),
+        "rules": len(rules), "grid": [asked.cells, asked.cells, asked.channels],
+        "seconds": mine, "repeats": len(seconds), "ms_per_pair": mine / len(pairs) * 1e3,
+        "encoding_noise_seconds": encoding, "peak_mb": peak, "gflop": bound.n_products / 1e9,
+        "gigabytes_read": bound.n_bytes / 1e9, "machine_gflops": bound.products_per_second / 1e9,
+        "machine_gigabytes_per_second": bound.bytes_per_second / 1e9,
+        "limit_seconds": bound.seconds, "share_of_limit": bound.seconds / mine,
+        "device": asked.device, "threads": torch.get_num_threads(), "workers": asked.workers,
+        "machine": platform.processor() or platform.machine(), "torch": torch.__version__,
+    }  # fmt: skip
+    for key, value in found.items():
+        print(f"{key:28} {value:,.2f}" if isinstance(value, float) else f"{key:28} {value}")
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""`kapbench`: the root of the command line."""
+
+import click
+
+from kapbench.cli.lazy import Deferred, LazyGroup
+
+_COMMANDS = {
+    "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
+    "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
+    "compare": Deferred(
+        "kapbench_leaderboard.commands.compare:compare", "Table of any finished runs."
+    ),
+    "show": Deferred(
+        "kapbench_leaderboard.commands.show:show", "Pictures of runs, pairs and feature maps."
+    ),
+    "train": Deferred("kapbench.cli.train:train", "Train a model's own part: sphere and others."),
+    "site": Deferred(
+        "kapbench_leaderboard.commands.site:site", "Write the leaderboard as static pages."
+    ),
+    "submit": Deferred(
+        "kapbench_leaderboard.commands.submit:submit", "Prepare, check or repeat a submission."
+    ),
+    "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
+    "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
+    "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    deferred=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="kapbench", prog_name="kapbench")
+def main(debug: bool) -> None:
+    """Evaluate semantic correspondence: KAP beside PCK, by named rules.
+
+    \b
+    Examples:
+      kapbench run --model sphere --dataset synthetic
+      kapbench compare
+      kapbench list models
+    """

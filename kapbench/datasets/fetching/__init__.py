@@ -1,0 +1,1 @@
+"""Downloads data sets: sources pinned by hash, resumed transfers, archives unpacked safely."""

@@ -1,0 +1,83 @@
+"""Further files of a data set, beside its archive: in it, at hand, or on a server."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kapbench.datasets.fetching.download import download
+from kapbench.datasets.fetching.sources import Source
+from kapbench.errors import KapbenchError
+from kapbench.storage import file_hash
+
+
+@dataclass(frozen=True)
+class Further:
+    """
+    Args:
+        files: Given by the user.
+        archive: Given by the user: what lies beside it is at hand.
+        report: Of each download, as `downloading NAME`.
+
+    Raises:
+        KapbenchError: a file is given that the data set has no use for.
+    """
+
+    source: Source
+    root: Path
+    files: Sequence[Path]
+    archive: Path | None
+    report: Callable[[str, int, int | None], None]
+    timeout_s: float
+    pauses_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        known = [Path(name).name for _, name in (*self.source.more, *self.source.by_hand)]
+        for file in self.files:
+            if file.name not in known:
+                raise KapbenchError(
+                    f"{file.name} is no further file of {self.source.title}", place=file,
+                    fix=f"its name must be one of: {', '.join(known) or 'it has none'}",
+                )  # fmt: skip
+
+    def put(self, folder: Path) -> dict[str, str]:
+        """Puts every further file into the unpacked folder: SHA-256 of each, by name.
+
+        Raises:
+            KapbenchError: one is neither in the archive nor at hand, and cannot be downloaded.
+        """
+        for address, name in self.source.more:
+            if not (folder / name).exists() and not self._copy(folder, name):
+                self._download(address, folder / name)
+        for _, name in self.source.by_hand:
+            self._copy(folder, name)
+        names = [name for _, name in (*self.source.more, *self.source.by_hand)]
+        return {name: file_hash(folder / name) for name in names if (folder / name).exists()}
+
+    def _copy(self, folder: Path, name: str) -> bool:
+        found = next((p for p in self._at_hand(Path(name).name) if p.is_file()), None)
+        if found is None:
+            return False
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found, folder / name)
+        return True
+
+    def _at_hand(self, name: str) -> Iterator[Path]:
+        yield from (file for file in self.files if file.name == name)
+        yield self.root / name
+        if self.archive is not None:
+            yield self.archive.with_name(name)
+
+    def _download(self, address: str, to: Path) -> None:
+        step = f"downloading {to.name}"
+        try:
+            download(
+                address, to, lambda done, total: self.report(step, done, total),
+                timeout_s=self.timeout_s, pauses_s=self.pauses_s,
+            )  # fmt: skip
+        except KapbenchError as error:
+            raise KapbenchError(
+                f"{to.name}: {error.thing}", place=error.place,
+                fix=f"get it by hand, then put it at {self.root / to.name} or give it with "
+                f"--file {to.name}; the archive is kept",
+            ) from error  # fmt: skip

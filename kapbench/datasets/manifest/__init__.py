@@ -1,0 +1,1 @@
+"""A data set in the manifest format: schema, check, CSV tables, export, and reading."""

@@ -1,0 +1,1 @@
+"""PF-PASCAL, PF-WILLOW and WILLOW-ObjectClass: annotations from MATLAB files."""

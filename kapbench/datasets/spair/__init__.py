@@ -1,0 +1,1 @@
+"""SPair-71k and SPair-U in their official layout."""

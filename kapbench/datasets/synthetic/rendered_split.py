@@ -1,0 +1,131 @@
+"""Rendered splits on disk: built aside, moved into place, checked by hash whenever opened."""
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image as Pillow
+
+from kapbench.datasets.synthetic.objects import BUILDERS
+from kapbench.datasets.synthetic.render import render
+from kapbench.datasets.synthetic.scene_plan import Image, Settings, images
+from kapbench.errors import KapbenchError
+from kapbench.paths import cache_root
+from kapbench.storage import file_hash
+
+ANNOTATIONS = "annotations.json"
+SILENT_BELOW = 16  # images: shorter work shows no bar
+
+
+def open_split(settings: Settings, *, build: bool = True) -> Path:
+    """Folder of a rendered split; rendered now if it is missing or damaged.
+
+    Raises:
+        KapbenchError: it would have to be rendered, and `build` is False.
+    """
+    folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        damage = _damage(folder)
+        if damage and not build:
+            raise KapbenchError(
+                "not rendered yet", place=folder, fix="its first use renders it, no download needed"
+            )
+        if damage:
+            if folder.exists():
+                print(f"synthetic: {damage}; rendering again: {folder}", file=sys.stderr)
+                shutil.rmtree(folder)
+            _build(settings, folder)
+    return folder
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with a folder, in words; None where it is whole."""
+    try:
+        content = json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
+        for name, expected in content["files"].items():
+            if file_hash(folder / name) != expected:
+                return f"{name} was changed"
+    except FileNotFoundError as error:
+        return f"{Path(str(error.filename)).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{ANNOTATIONS} cannot be read ({error})"
+    return None
+
+
+def _build(settings: Settings, folder: Path) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix=".rendering-", dir=folder.parent))
+    try:
+        planned = list(images(settings))
+        with _progress(len(planned)) as advance, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            jobs = [pool.submit(_take, image, settings.marking, temporary) for image in planned]
+            try:
+                taken = [_done(job.result(), advance) for job in jobs]
+            finally:
+                pool.shutdown(cancel_futures=True)
+        names = {c: list(BUILDERS[c](np.random.default_rng(0), 0.0).keypoints) for c in BUILDERS}
+        files = {k: v for entry in taken for k, v in entry.pop("files").items()}
+        content = {"keypoints": names, "images": taken, "files": files}
+        (temporary / ANNOTATIONS).write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _take(image: Image, marking: float, folder: Path) -> dict[str, Any]:
+    """Renders one picture; its annotation and the hashes of its two files."""
+    solid = BUILDERS[image.category](np.random.default_rng(image.shape_seed), marking)
+    taken = render(solid, image.shot)
+    rows, columns = np.flatnonzero(taken.mask.any(axis=1)), np.flatnonzero(taken.mask.any(axis=0))
+    files = {}
+    for kind, pixels in (("images", taken.pixels), ("masks", taken.mask.astype(np.uint8) * 255)):
+        name = f"{kind}/{image.image_id}.png"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(_png(pixels))
+        files[name] = file_hash(folder / name)
+    xy: Sequence[Any] = np.round(taken.xy, 3).tolist()
+    return {
+        "image_id": image.image_id,
+        "category": image.category,
+        "instance": image.instance,
+        "size": list(image.shot.size),
+        "bbox": [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1],
+        "keypoints": [p if v else None for p, v in zip(xy, taken.visible, strict=True)],
+        "azimuth_bin": image.azimuth_bin,
+        "files": files,
+    }
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Pillow.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def _done(entry: dict[str, Any], advance: Callable[[], None]) -> dict[str, Any]:
+    advance()
+    return entry
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    if total < SILENT_BELOW or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("rendering", total=total)
+        yield lambda: bars.advance(task)

@@ -1,0 +1,170 @@
+"""Every image through the encoder once, read ahead of it and written behind it.
+
+What is in the cache and whole is kept.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kapbench.errors import KapbenchError
+from kapbench.features.batching import Batches
+from kapbench.features.cache import FeatureCache
+from kapbench.features.threads import Behind, ahead
+from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.outputs import prepared
+from kapbench.progress import Progress
+from kapbench.protocols import Dataset, Encoder, Prepares
+from kapbench.types import FeatureMap, Picture, View
+
+_MUCH = 10**9  # bytes, from where on a person is told
+_MOST_THREADS = 8
+_MOST_BEHIND = 32  # maps that wait to be written: 11 MB each at 60×60×768
+
+
+@dataclass
+class Encoded:
+    """image_id → hash in the cache, and what had to be done."""
+
+    hashes: dict[str, str] = field(default_factory=dict)
+    n_encoded: int = 0
+    damaged: list[str] = field(default_factory=list)  # cache files that were recomputed
+
+
+def encode_images(
+    model: Encoder,
+    dataset: Dataset,
+    views: Sequence[View],
+    cache: FeatureCache,
+    *,
+    batch_size: int | None,
+    progress: Progress,
+    device: str = "cpu",
+) -> Encoded:
+    """Fills the cache with the views' features.
+
+    Args:
+        batch_size: None: see `Batches`.
+
+    Raises:
+        KapbenchError: the encoder returned something that is no feature map, named by image.
+    """
+    with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
+        cache.sign(model)
+    batches = Batches.of(batch_size, device, progress)
+    looks = _looks(model, dataset, views, cache, 2 * batches.size)
+    with (
+        progress.stage("images", len(views)) as advance,
+        Behind(min(batches.size, _MOST_BEHIND), _threads()) as behind,
+    ):
+        work = _Work(model, cache, batches, behind, progress)
+        for number, (view, looked) in enumerate(zip(views, looks, strict=True), 1):
+            advance(work.take(view, looked, len(views) - number))
+        advance(work.flush(0))
+    return work.done
+
+
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+_Looked = tuple[Picture, str, bool | None]
+
+
+def _looks(
+    model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, depth: int
+) -> Iterator[_Looked]:
+    """Of each view, ahead: what the model is shown, its hash, and whether the cache has it."""
+    preparing = model if isinstance(model, Prepares) else None
+    by_name = getattr(model, "reads_image_id", False)
+
+    def see(view: View) -> Picture:
+        return picture(dataset, view, model.conditions_on)
+
+    def look(shown: Picture) -> _Looked:
+        key = picture_hash(shown, by_name=by_name)
+        state = cache.verify(key)
+        if not state and preparing is not None:
+            shown = prepared(preparing, shown)
+        return shown, key, state
+
+    return ahead(look, ahead(see, views, depth), depth, _threads())
+
+
+def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:
+    """Says what the images left may take, where it is much. KapbenchError where no room is left."""
+    one = cache.path(key).stat().st_size
+    free = shutil.disk_usage(cache.root).free
+    said = f"up to {n_left:,} × {one / 1e6:.1f} MB = {n_left * one / 1e9:.1f} GB of features"
+    if n_left * one > free:
+        raise KapbenchError(
+            f"{said}, and {free / 1e9:.1f} GB are free", place=cache.root,
+            fix="kapbench cache evict --limit SIZE, or another folder: --cache",
+        )  # fmt: skip
+    if n_left * one > _MUCH:
+        progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
+
+
+@dataclass
+class _Work:
+    """Pictures that wait for a batch to be full, and what came of those before them."""
+
+    model: Encoder
+    cache: FeatureCache
+    batches: Batches
+    behind: Behind
+    progress: Progress
+    done: Encoded = field(default_factory=Encoded)
+    waiting: list[tuple[str, Picture]] = field(default_factory=list)
+    channels: dict[int, str] = field(default_factory=dict)
+
+    def take(self, view: View, looked: _Looked, n_left: int) -> int:
+        """Takes a view; returns how many images are finished by that."""
+        shown, key, state = looked
+        self.done.hashes[view.image_id] = key
+        if state is False:
+            path = self.cache.path(key)
+            self.done.damaged.append(str(path))
+            self.progress.say(f"cache file damaged, encoding again: {path}")
+        if state or key in {k for k, _ in self.waiting}:
+            return 1
+        self.waiting.append((key, shown))
+        return self.flush(n_left) if len(self.waiting) >= self.batches.size else 0
+
+    def flush(self, n_left: int) -> int:
+        """Encodes what waits; after the first batch it is known what `n_left` more will take."""
+        n, first = len(self.waiting), not self.done.n_encoded
+        maps = self.batches.encode(self.model, [shown for _, shown in self.waiting])
+        for (key, shown), feature_map in zip(self.waiting, maps, strict=True):
+            _check_channels(self.model, shown, feature_map, self.channels)
+            self.behind.hand(self._write, key, shown, feature_map)
+        self.done.n_encoded += n
+        if n and first:
+            self.behind.finish()
+            _need_room(self.cache, self.waiting[0][0], n_left, self.progress)
+        self.waiting.clear()
+        return n
+
+    def _write(self, key: str, shown: Picture, feature_map: FeatureMap) -> None:
+        try:
+            self.cache.write(key, feature_map)
+        except KapbenchError as error:
+            if isinstance(error.__cause__, OSError):  # it has named the file
+                raise
+            place = f"image {shown.image_id}, model {self.model.name}"
+            raise KapbenchError(error.thing, place=place, fix=error.fix) from error
+
+
+def _check_channels(
+    model: Encoder, shown: Picture, feature_map: FeatureMap, channels: dict[int, str]
+) -> None:
+    channels.setdefault(len(feature_map.values), shown.image_id)
+    if len(channels) > 1:
+        seen = ", ".join(f"{n} at {image}" for n, image in channels.items())
+        raise KapbenchError(
+            f"feature maps differ in their number of channels: {seen}",
+            place=f"model {model.name}",
+            fix="give every image the same channels",
+        )

@@ -1,0 +1,49 @@
+"""What a model is shown of an image: pixels, and only what it declares to look at."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Dataset
+from kapbench.storage import bytes_hash
+from kapbench.types import Picture, View
+
+
+def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
+    """
+    Raises:
+        KapbenchError: a declared condition that this data set does not have of the image.
+    """
+    conditions = set(conditions_on)
+    mask = dataset.mask(view) if "mask" in conditions else None
+    if "mask" in conditions and mask is None:
+        raise _missing("mask", dataset, view)
+    if "azimuth" in conditions and view.azimuth_bin is None:
+        raise _missing("azimuth bin", dataset, view)
+    return Picture(
+        pixels=dataset.pixels(view),
+        image_id=view.image_id,
+        category=view.category if "category" in conditions else None,
+        mask=mask,
+        azimuth_bin=view.azimuth_bin if "azimuth" in conditions else None,
+    )
+
+
+def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
+    """Hash of all that the model sees. The image's name is part of it only for saved features."""
+    parts = [str(shown.pixels.shape).encode(), np.ascontiguousarray(shown.pixels).tobytes()]
+    parts.append(repr((shown.category, shown.azimuth_bin)).encode())
+    if by_name:
+        parts.append(shown.image_id.encode())
+    if shown.mask is not None:
+        parts.append(np.packbits(shown.mask).tobytes())
+    return bytes_hash(parts)
+
+
+def _missing(what: str, dataset: Dataset, view: View) -> KapbenchError:
+    return KapbenchError(
+        f"the model looks at the {what}, and {dataset.name} has none of this image",
+        place=view.image_id,
+        fix="use a model that does not condition on it",
+    )

@@ -1,0 +1,116 @@
+"""What a model answers, checked: a mistake of an adapter's is told with its image or pair."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kapbench.errors import KapbenchError
+from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
+from kapbench.protocols import Encoder, PairModel, Prepares
+from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
+
+_MAP = "return FeatureMap(values [c, h, w], grid)"
+
+
+def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
+    """One map of real numbers [c h w] on a sound grid for each picture.
+
+    Raises:
+        KapbenchError: encode() failed, or returned something else.
+    """
+    images = ", ".join(p.image_id for p in pictures)
+    with _told(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
+        maps: object = model.encode(pictures)
+    place = f"model {model.name}"
+    if not isinstance(maps, Sequence):
+        raise KapbenchError(
+            f"encode() returned a {type(maps).__name__}, no list of feature maps",
+            place=place,
+            fix="return one FeatureMap per picture, in order",
+        )
+    if len(maps) != len(pictures):
+        raise KapbenchError(
+            f"encode() returned {len(maps)} feature maps for {len(pictures)} pictures",
+            place=place,
+            fix="return one FeatureMap per picture, in order",
+        )
+    places = [f"image {p.image_id}, {place}" for p in pictures]
+    return [_feature_map(given, where) for given, where in zip(maps, places, strict=True)]
+
+
+def prepared(model: Prepares, shown: Picture) -> Picture:
+    """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
+    with _told(model, f"image {shown.image_id}"):
+        return replace(shown, prepared=model.prepare(shown))
+
+
+def similarity_map(
+    model: PairModel, pair: Pair, source: Picture, target: Picture, queries: np.ndarray
+) -> SimilarityMap:
+    """One finite float32 map for each query, on a sound grid.
+
+    Raises:
+        KapbenchError: match() failed, or returned something else.
+    """
+    place = f"pair {pair.pair_id}, model {model.name}"
+    with _told(model, f"pair {pair.pair_id}"):
+        given: Any = model.match(source, target, queries, *_twins(model, pair))
+    _has(given, "match()", "return SimilarityMap(values [q, h, w], grid, queries)", place)
+    grid = sound_grid(given.grid, place)
+    values = numbers(given.values, "similarity", place)
+    expected = (len(queries), grid.height, grid.width)
+    if values.shape != expected:
+        raise KapbenchError(
+            f"similarity of shape {list(values.shape)}, expected {list(expected)}",
+            place=place,
+            fix="return one map per query, in the order of the queries",
+        )
+    return SimilarityMap(finite_float32(values, "similarity", place), grid, queries)
+
+
+def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
+    """Mirror twins of the shown keypoints in the source, for a model that looks at them."""
+    if "twins" not in model.conditions_on:
+        return ()
+    shown = pair.source.keypoints
+    return (np.asarray(shown.xy[pair.twins[np.flatnonzero(shown.visible)]]),)
+
+
+def _feature_map(given: Any, place: str) -> FeatureMap:
+    _has(given, "encode()", _MAP, place)
+    values = numbers(given.values, "features", place)
+    if values.ndim != 3:
+        raise KapbenchError(f"feature map of shape {list(values.shape)}", place=place, fix=_MAP)
+    if values.dtype.kind != "f":
+        values = values.astype(np.float32)
+    return FeatureMap(values, sound_grid(given.grid, place))
+
+
+def _has(given: Any, method: str, fix: str, place: str) -> None:
+    if not hasattr(given, "values") or not hasattr(given, "grid"):
+        raise KapbenchError(
+            f"{method} returned a {type(given).__name__} without values and grid",
+            place=place,
+            fix=fix,
+        )
+
+
+@contextmanager
+def _told(model: Any, where: str) -> Iterator[None]:
+    """Names model and place in whatever the adapter raises."""
+    place = f"{where}, model {model.name}"
+    try:
+        yield
+    except KapbenchError as error:
+        if error.place is not None:
+            raise
+        raise KapbenchError(error.thing, place=place, fix=error.fix) from error
+    except Exception as error:
+        raise KapbenchError(
+            f"the model failed: {type(error).__name__}: {error}",
+            place=place,
+            fix="mend the adapter; `kapbench --debug run ...` shows the traceback",
+        ) from error

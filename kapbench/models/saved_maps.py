@@ -1,0 +1,214 @@
+"""Any lab's features or similarity maps from disk: `features:DIR` and `similarity:DIR`.
+
+    DIR/<image_id>.safetensors                          tensor `features` [c h w]
+    DIR/<source image_id>/<target image_id>.safetensors `similarity` [q h w], `queries` [q 2]
+    DIR/kapbench.json                                   optional, see saved_folder.Settings
+
+A folder of one category may drop the category: `features:DIR/cat` finds `DIR/cat/<name>` for the
+image `cat/<name>`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from safetensors.numpy import save
+
+from kapbench.errors import KapbenchError
+from kapbench.models.saved_maps_folder import load, missing, read_settings, revision, tensor
+from kapbench.storage import bytes_hash, write_atomically
+from kapbench.types import FeatureMap, Picture, SimilarityMap
+
+QUERY_TOLERANCE_PX = 0.5
+NAMED = 3  # missing images or pairs that an error names
+
+
+def save_features(directory: str | Path, image_id: str, values: Float[np.ndarray, "c h w"]) -> Path:
+    """Writes one image's features, un-normalised, where `features:DIR` finds them.
+
+    Raises:
+        KapbenchError: values of another shape or not finite; the disk is full.
+    """
+    path = Path(directory) / f"{image_id}.safetensors"
+    _check(values, "features", path)
+    write_atomically(path, save({"features": np.ascontiguousarray(values)}))
+    return path
+
+
+def save_similarity(
+    directory: str | Path,
+    source_id: str,
+    target_id: str,
+    values: Float[np.ndarray, "q h w"],
+    queries: Float[np.ndarray, "q 2"],
+) -> Path:
+    """Writes one pair's maps where `similarity:DIR` finds them; queries in original source px.
+
+    Raises:
+        KapbenchError: values of another shape or not finite; the disk is full.
+    """
+    path = Path(directory) / source_id / f"{target_id}.safetensors"
+    _check(values, "similarity", path)
+    _check_queries(values, queries, path)
+    tensors = {"similarity": values, "queries": queries}
+    write_atomically(path, save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
+    return path
+
+
+class _Saved:
+    """What both kinds say of themselves."""
+
+    def __init__(self, kind: str, directory: str, supervision: str | None) -> None:
+        if not directory:
+            raise KapbenchError(f"'{kind}:' names no folder", fix=f"write {kind}:DIR")
+        self.directory = Path(directory).expanduser()
+        self.settings = read_settings(self.directory)
+        self.name = f"{kind}:{self.directory.resolve().name}"
+        self.revision = revision(self.directory)
+        self.conditions_on = self.settings.conditions_on
+        self.supervision = supervision or self.settings.supervision
+        self.trained_on = self.settings.trained_on
+
+    def _missing(self, absent: list[Path], how_many: str) -> KapbenchError:
+        error = missing(absent, self.directory)
+        n_there = sum(1 for _ in self.directory.rglob("*.safetensors"))
+        named = ", ".join(
+            p.relative_to(self.directory).as_posix().removesuffix(".safetensors")
+            for p in absent[:NAMED]
+        )
+        more = ", …" if len(absent) > NAMED else ""
+        return KapbenchError(
+            f"{error.thing}: {how_many} ({named}{more}); the folder holds {n_there:,} files",
+            place=error.place, fix=error.fix,
+        )  # fmt: skip
+
+
+class SavedFeatures(_Saved):
+    """Feature maps that were computed elsewhere.
+
+    Args:
+        directory: See the top of this file.
+        supervision: "keypoints" where they come from a model that was trained on keypoints.
+    """
+
+    reads_image_id: Literal[True] = True
+
+    def __init__(self, directory: str, supervision: str | None = None) -> None:
+        super().__init__("features", directory, supervision)
+        self.similarity: Literal["dot", "neg_l2"] = self.settings.similarity
+        self._shown_as: dict[Path, str] = {}
+
+    def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+        paths = [self.directory / f"{name}.safetensors" for name in image_ids]
+        flat = [self.directory / path.name for path in paths]
+        absent = [
+            path for path, other in zip(paths, flat, strict=True)
+            if not (path.is_file() or other.is_file())
+        ]  # fmt: skip
+        if absent:
+            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} images")
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """
+        Raises:
+            KapbenchError: a file is missing, damaged, misshapen, or holds values that are not
+                finite.
+        """
+        paths = [self._path(picture) for picture in pictures]
+        if absent := [p for p in paths if not p.is_file()]:
+            raise self._missing(absent, f"{len(absent)} of {len(paths)} images asked for")
+        return [self._map(p, path) for p, path in zip(pictures, paths, strict=True)]
+
+    def _map(self, picture: Picture, path: Path) -> FeatureMap:
+        values = tensor(load(path), "features", path)
+        _check(values, "features", path)
+        return FeatureMap(values, self.settings.grid_of(picture, values.shape[1:], path))
+
+    def _path(self, picture: Picture) -> Path:
+        path = self.directory / f"{picture.image_id}.safetensors"
+        flat = self.directory / path.name
+        if path.is_file() or path == flat or not flat.is_file():
+            return path
+        # Two images of one name in two categories must not share a file, unless they are one.
+        pixels = bytes_hash([picture.pixels.tobytes()])
+        if self._shown_as.setdefault(flat, pixels) != pixels:
+            raise KapbenchError(
+                f"{flat.name} would serve two different images, one of them {picture.image_id}",
+                place=flat, fix=f"save by image_id: {path}",
+            )  # fmt: skip
+        return flat
+
+
+class SavedSimilarity(_Saved):
+    """Similarity maps that were computed elsewhere, one file per ordered pair of images.
+
+    Args:
+        directory: See the top of this file.
+        supervision: "keypoints" where they come from a model that was trained on keypoints.
+    """
+
+    def __init__(self, directory: str, supervision: str | None = None) -> None:
+        super().__init__("similarity", directory, supervision)
+
+    def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+        paths = [self._path(source, target) for source, target in pairs]
+        if absent := [path for path in paths if not path.is_file()]:
+            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} pairs")
+
+    def _path(self, source_id: str, target_id: str) -> Path:
+        return self.directory / source_id / f"{target_id}.safetensors"
+
+    def match(
+        self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
+    ) -> SimilarityMap:
+        """
+        Raises:
+            KapbenchError: no file for the pair, or no map for one of the queries.
+        """
+        path = self._path(source.image_id, target.image_id)
+        tensors = load(path)
+        values, known = tensor(tensors, "similarity", path), tensor(tensors, "queries", path)
+        _check(values, "similarity", path)
+        _check_queries(values, known, path)
+        grid = self.settings.grid_of(target, values.shape[1:], path)
+        return SimilarityMap(values[_rows(known, queries, path)], grid, queries)
+
+
+def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
+    """Which saved map belongs to each query: that of the nearest saved query."""
+    if not len(queries):
+        return np.empty(0, np.int64)
+    distance = np.linalg.norm(queries[:, None] - known[None], axis=2)
+    nearest = distance.min(axis=1, initial=np.inf)
+    if (nearest > QUERY_TOLERANCE_PX).any():
+        lacking = queries[nearest > QUERY_TOLERANCE_PX]
+        raise KapbenchError(
+            f"no map for {len(lacking)} of {len(queries)} queries, the first at "
+            f"{lacking[0].tolist()}",
+            place=path, fix="save one map per visible source keypoint, in original source pixels",
+        )  # fmt: skip
+    return np.asarray(distance.argmin(axis=1))
+
+
+def _check(values: np.ndarray, what: str, path: Path) -> None:
+    first = "channels" if what == "features" else "queries"
+    if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
+        raise KapbenchError(
+            f"{what} of shape {list(values.shape)}", place=path,
+            fix=f"save them as [{first}, height, width]",
+        )  # fmt: skip
+    if not np.isfinite(values).all():
+        raise KapbenchError(
+            f"{what} with NaN or infinite values", place=path,
+            fix="look for NaN in the model that made them",
+        )  # fmt: skip
+
+
+def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
+    if queries.shape != (len(values), 2):
+        raise KapbenchError(
+            f"similarity {list(values.shape)} with queries {list(queries.shape)}", place=path,
+            fix="save similarity [q, h, w] and queries [q, 2]",
+        )  # fmt: skip

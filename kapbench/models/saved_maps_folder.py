@@ -1,0 +1,141 @@
+"""A folder of saved maps: what it says of itself, and its files."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Condition
+from kapbench.types import Grid, Picture
+
+SETTINGS = "kapbench.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """kapbench.json: how maps lie on the image, how they compare, what made them."""
+
+    grid: Literal["letterbox", "stretched"] = "letterbox"
+    side: int = 840  # of the letterbox, px: its rounding depends on it
+    similarity: Literal["dot", "neg_l2"] = "dot"
+    conditions_on: tuple[Condition, ...] = ()
+    supervision: str = "none"
+    trained_on: str | None = None
+
+    def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
+        """
+        Raises:
+            KapbenchError: cells that make no square where a letterbox is said.
+        """
+        height, width = shape
+        if self.grid == "stretched":
+            return Grid.stretched(picture.size, height, width)
+        if height != width:
+            raise KapbenchError(
+                f"maps of {height}×{width} cells are no square letterbox", place=path,
+                fix=f'write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
+            )  # fmt: skip
+        return Grid.letterbox(picture.size, height, self.side)
+
+
+def read_settings(directory: Path) -> Settings:
+    """
+    Raises:
+        KapbenchError: no such folder; settings that are no JSON, unknown, or of another type.
+    """
+    if not directory.is_dir():
+        raise KapbenchError("no such folder", place=directory, fix="give a folder of saved maps")
+    path = directory / SETTINGS
+    if not path.exists():
+        return Settings()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise KapbenchError(f"not JSON: {error}", place=path, fix="mend it") from error
+    known = [f.name for f in fields(Settings)]
+    if not isinstance(found, dict) or not set(found) <= set(known):
+        raise KapbenchError(
+            f"settings are {json.dumps(found)}", place=path,
+            fix=f"give an object with some of the keys {', '.join(known)}",
+        )  # fmt: skip
+    try:
+        settings = TypeAdapter(Settings).validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise KapbenchError(
+            f"{first['loc'][0]} is {first['input']!r}", place=path, fix=first["msg"]
+        ) from error
+    if settings.side < 1:
+        raise KapbenchError(f"side is {settings.side}", place=path, fix="give pixels, e.g. 840")
+    return settings
+
+
+def revision(directory: Path) -> str:
+    """Follows from names, sizes and times of the files.
+
+    A changed file is seen without reading gigabytes; a copied folder is a new revision.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        if path.suffix == ".safetensors" or path == directory / SETTINGS:
+            status = path.stat()
+            name = path.relative_to(directory).as_posix()
+            digest.update(f"{name}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """All tensors of a file; what NumPy has no type for (bfloat16) as float32.
+
+    Raises:
+        KapbenchError: no such file, or none of safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise missing([path], path.parent)
+    try:
+        tensors: dict[str, Any] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise KapbenchError(
+            f"not a whole safetensors file: {error}", place=path,
+            fix="save it again with safetensors, see kapbench.models.saved_maps.save_features",
+        ) from error  # fmt: skip
+    return {
+        name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
+        for name, t in tensors.items()
+    }
+
+
+def missing(paths: list[Path], directory: Path) -> KapbenchError:
+    """The error for files that are not there, with what lies in their place."""
+    first = paths[0]
+    others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
+    if others:
+        return KapbenchError(
+            f"found {others[0].name} where a safetensors file belongs", place=first,
+            fix="convert it: other formats can run code when they are opened",
+        )  # fmt: skip
+    return KapbenchError(
+        "no saved maps", place=first,
+        fix=f"save them there, or choose other categories (searched {directory})",
+    )  # fmt: skip
+
+
+def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
+    """
+    Raises:
+        KapbenchError: the file has no tensor of this name.
+    """
+    if name not in tensors:
+        raise KapbenchError(
+            f"no tensor '{name}', found {', '.join(sorted(tensors)) or 'none'}", place=path,
+            fix=f"name it '{name}'",
+        )  # fmt: skip
+    return tensors[name]

@@ -1,0 +1,219 @@
+"""Intervals, paired differences and their p-values by a bootstrap over images.
+
+Pairs share images, so they are not independent. Images are drawn within their category, and a pair
+weighs the product of how often its two images were drawn. Products count the effect of an image
+once but the noise of a pair three times (Owen 2007, "The pigeonhole bootstrap"). Where the two
+counts are added instead, twice the deviation has the same image effects and the noise but twice;
+what products have beyond that is the noise once. So both parts are known, and either gets its due:
+docs/statistics.md has the algebra, benchmarks/studies/coverage.py the simulation.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Float32, Float64, Int
+
+from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.records import Records
+
+N_RESAMPLES = 1000
+CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace
+SMALL = 1 << 17  # weights that fit all the same: of few pairs, more resamples at a time
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Draws of images, the same for any two tables about the same pairs.
+
+    `counts` [i b]: how often image i is in resample b. Of n images n − 1 are drawn, which makes the
+    variance of a mean over images right where n draws leave (n − 1)/n of it.
+    `source`, `target` [p]: each pair's images; `n_images` [c]: a category's.
+    """
+
+    counts: Float32[np.ndarray, "i b"]
+    source: Int[np.ndarray, "p"]
+    target: Int[np.ndarray, "p"]
+    n_images: Int[np.ndarray, "c"]
+
+    @classmethod
+    def of(cls, records: Records, n_resamples: int = N_RESAMPLES, seed: int = 0) -> "Resampling":
+        """Pairs are numbered as the categories of `pair_id`."""
+        keys, n_names = _image_keys(records)
+        images, codes = np.unique(keys, return_inverse=True)
+        rng = np.random.default_rng(seed)
+        counts = np.zeros((len(images), n_resamples), np.float32)
+        ranks = _ranks(records["category"].cat.categories)
+        n_images = np.zeros(len(ranks), np.int64)
+        for c, rank in enumerate(ranks):
+            members = np.flatnonzero(images // n_names == rank)
+            n = n_images[c] = len(members)
+            if n:
+                counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
+        source, target = codes.reshape(2, -1)
+        return cls(counts, source, target, n_images)
+
+    def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
+        """Products and sums of the draws of a pair's images, some resamples at a time."""
+        chunk = max(CHUNK, SMALL // max(len(self.source), 1))
+        for start in range(0, self.counts.shape[1], chunk):
+            drawn = self.counts[:, start : start + chunk]
+            source, target = drawn[self.source], drawn[self.target]
+            yield source * target, source + target
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """A score per category, `value` [c], and the same at every resample, by products and by sums.
+
+    Two of the same resampling and categories can be subtracted: a paired difference.
+    """
+
+    value: Float64[np.ndarray, "c"]
+    products: Float32[np.ndarray, "b c"]
+    sums: Float32[np.ndarray, "b c"]
+    n_images: Int[np.ndarray, "c"]
+
+    def __sub__(self, other: "Replicates") -> "Replicates":
+        return Replicates(
+            self.value - other.value,
+            self.products - other.products,
+            self.sums - other.sums,
+            self.n_images,
+        )
+
+    def variances(self) -> Float64[np.ndarray, "c"]:
+        """Of each category's score.
+
+        NaN with fewer than four images, or where more than one resample in a hundred had no score:
+        the rest would say too little.
+        """
+        of_pairs = _variance(self.products - 2 * self.sums)
+        return self.parted(of_pairs, _variance(2 * self.sums))
+
+    def parted(
+        self, of_pairs: Float64[np.ndarray, "c"], by_sums: Float64[np.ndarray, "c"]
+    ) -> Float64[np.ndarray, "c"]:
+        """Variances from those of `products - 2 * sums` and of `2 * sums`."""
+        n = np.where(self.n_images > 3, self.n_images, np.nan)
+        # Draws of one category hold each other down: a pair's noise is in the sums a little less
+        # than twice. No image is paired with itself: n − 2 of its n − 1 partners speak for it.
+        of_images = np.maximum(by_sums - 2 * (n - 2) / (n - 1) * of_pairs, 0)
+        return np.asarray(of_pairs + of_images * ((n - 1) / (n - 2)) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value, its standard error, the degrees of freedom of that, and the 95 % interval."""
+
+    value: float
+    error: float
+    freedom: float
+
+    @property
+    def half_width(self) -> float:
+        return self.error * _quantile(self.freedom)
+
+    @property
+    def low(self) -> float:
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half_width
+
+    @property
+    def p(self) -> float:
+        """Chance of a value this far from 0, either way, if the truth were 0."""
+        from scipy.special import stdtr
+
+        if math.isnan(self.error) or not self.error:
+            return math.nan if math.isnan(self.error) else float(self.value == 0)
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
+
+
+def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
+    """A score per category at every resample."""
+    value = estimator.by_category().values
+    both = [[estimator.at(w).values for w in two] for two in resampling.weights()]
+    products, sums = (np.concatenate(kind).astype(np.float32) for kind in zip(*both, strict=True))
+    return Replicates(value, products, sums, resampling.n_images)
+
+
+def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interval:
+    """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
+
+    Categories are independent: their variances add up. Student's t; a category of n images has
+    (n − 1) / 2 degrees of freedom, since noise of pairs is told from effects of images by the same
+    few images (benchmarks/studies/coverage.py finds 14 to 17 where n is 25), an average Satterthwaite's.
+    """
+    return averaged(replicates.value, replicates.variances(), replicates.n_images, weights)
+
+
+def averaged(
+    value: Float64[np.ndarray, "c"],
+    variances: Float64[np.ndarray, "c"],
+    n_images: Int[np.ndarray, "c"],
+    weights: Float[np.ndarray, "c"],
+) -> Interval:
+    """`interval` of scores whose variances are known."""
+    chosen = weights > 0
+    if not chosen.any():
+        return Interval(math.nan, math.nan, math.nan)
+    share = (weights**2 * variances)[chosen]
+    spread = float((share**2 / ((n_images[chosen] - 1) / 2)).sum())
+    freedom = float(share.sum()) ** 2 / spread if spread else math.inf
+    return Interval(float((weights * value)[chosen].sum()), math.sqrt(share.sum()), freedom)
+
+
+def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
+    """p-values of k tests after Holm's correction; NaN (no test) stays and does not count."""
+    out = np.full(len(p), np.nan)
+    order = np.argsort(p)[: int((~np.isnan(p)).sum())]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    out[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return out
+
+
+def _variance(values: Float32[np.ndarray, "b c"]) -> Float64[np.ndarray, "c"]:
+    """Over the resamples that have a score; NaN where more than a hundredth have none."""
+    known = ~np.isnan(values)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / n
+        squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0, dtype=np.float64)
+        return np.where(n >= 0.99 * len(values), squares / (n - 1), np.nan)
+
+
+def _quantile(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return 1.959963984540054 if math.isinf(freedom) else float(stdtrit(freedom, 0.975))
+
+
+def _image_keys(records: Records) -> tuple[Int[np.ndarray, "2 p"], int]:
+    """A number for each pair's source and target, ordered as (category, image) is by name: the
+    category's rank times the number of names, which is returned too, and the name's rank.
+
+    Taken from a pair's first row; −1 for one that has none.
+    """
+    pair = records["pair_id"].cat
+    if not len(records):
+        return np.full((2, len(pair.categories)), -1), 1
+    first = np.full(len(pair.categories), -1)
+    first[pair.codes.to_numpy()[::-1]] = np.arange(len(records))[::-1]
+    sides = [records[c].cat for c in ("source_image", "target_image")]
+    names = np.unique(np.concatenate([s.categories.to_numpy(str) for s in sides]))
+    category = records["category"].cat
+    above = _ranks(category.categories)[category.codes.to_numpy()[first]] * len(names)
+    below = [
+        np.searchsorted(names, s.categories.to_numpy(str))[s.codes.to_numpy()[first]] for s in sides
+    ]
+    return np.where(first < 0, -1, above + np.stack(below)), len(names)
+
+
+def _ranks(names: pd.Index) -> Int[np.ndarray, "c"]:
+    """Place of each among the sorted names."""
+    return np.argsort(np.argsort(names.to_numpy(str)))

@@ -1,0 +1,232 @@
+"""The rows of pairs, by column: what a similarity map says of each source keypoint."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int
+
+from kapbench.scoring.grid_geometry import (
+    Frame,
+    anchors,
+    argmax_cells,
+    circle_maxima,
+    decode_cells,
+    soft_argmax_cells,
+)
+from kapbench.scoring.records import Columns, Needs, alpha_key
+from kapbench.scoring.rules import Decode, Geometry
+from kapbench.types import Grid, Pair, SimilarityMap, View
+
+Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
+
+
+def pair_columns(
+    pair: Pair,
+    maps: Maps,
+    needs: Needs,
+    pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
+) -> Columns:
+    """The rows of one pair: see `target_columns`."""
+    return target_columns([pair], maps, needs, pixels)
+
+
+def target_columns(
+    pairs: Sequence[Pair],
+    maps: Maps,
+    needs: Needs,
+    pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
+) -> Columns:
+    """The rows of pairs of one target image, by column; see docs/records.md for each one's meaning.
+
+    Rows do not hang on each other: pairs one by one give the same.
+
+    Args:
+        maps: Similarity of every source-visible keypoint, pair by pair and in order of id, to the
+            target's cells; or a function that gives them for one decode or geometry (the oracle).
+        pixels: Predicted points (pixel indices) of the "pixel" decodes, by key.
+    """
+    rows = _Rows.of(pairs)
+    columns = _annotation_columns(rows)
+    of = (lambda rule: _Maps.of(maps(rule))) if callable(maps) else _always(_Maps.of(maps))
+    for decode in needs.decodes:
+        if decode.offset == "pixel":
+            if pixels is None:
+                raise ValueError(f"decode {decode.key} needs features")
+            predicted = pixels[decode.key]
+        else:
+            predicted = _predict(decode, of(decode), rows.target.size)
+        columns |= _error_columns(decode, rows, predicted)
+    for geometry, alphas in needs.geometries:
+        columns |= _score_columns(geometry, alphas, rows, of(geometry))
+    return columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Source-visible keypoints of pairs of one target."""
+
+    pairs: Sequence[Pair]
+    target: View
+    pair: Int[np.ndarray, "q"]  # which of the pairs
+    keypoint: Int[np.ndarray, "q"]
+    twin: Int[np.ndarray, "q"]
+    size: Float64[np.ndarray, "q"]  # T, original px
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> "_Rows":
+        pair, keypoint = np.nonzero([p.source.keypoints.visible for p in pairs])
+        twins = np.array([p.twins for p in pairs])
+        sizes = np.array([p.size for p in pairs], np.float64)
+        return cls(pairs, pairs[0].target, pair, keypoint, twins[pair, keypoint], sizes[pair])
+
+
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """Maps with what every decode and geometry asks of them."""
+
+    values: Float32[np.ndarray, "q h w"]
+    grid: Grid
+    best: Int[np.ndarray, "q"]  # number of the best cell, the first among equals
+
+    @classmethod
+    def of(cls, maps: SimilarityMap) -> "_Maps":
+        values = np.asarray(maps.values, np.float32)
+        flat = values.reshape(len(values), maps.grid.n_cells)
+        return cls(values, maps.grid, flat.argmax(axis=1))
+
+
+def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
+    return lambda _: maps
+
+
+def _annotation_columns(rows: _Rows) -> Columns:
+    target, at, shown = rows.target, rows.pair, rows.keypoint
+    visible = target.keypoints.visible
+    text = {
+        "pair_id": [p.pair_id for p in rows.pairs],
+        "category": [p.source.category for p in rows.pairs],
+        "source_image": [p.source.image_id for p in rows.pairs],
+        "target_image": [p.target.image_id for p in rows.pairs],
+    }
+    numbers = {
+        "viewpoint_change": [-1 if (c := p.viewpoint_change) is None else c for p in rows.pairs],
+        "truncation": [_either(p.source.truncated, target.truncated) for p in rows.pairs],
+        "occlusion": [_either(p.source.occluded, target.occluded) for p in rows.pairs],
+    }
+    groups = np.array([p.groups for p in rows.pairs])
+    distinct, which = np.unique(groups, axis=0, return_inverse=True)
+    renamed = np.array([renumbered(g) for g in distinct])[which]
+    source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[at, shown]
+    return {
+        **{k: np.array(v, dtype=object)[at] for k, v in text.items()},
+        "keypoint": shown.astype(np.int16),
+        "group": groups[at, shown].astype(np.int16),
+        "twin": rows.twin.astype(np.int16),
+        "target_visible": visible[shown],
+        "twin_visible": (rows.twin != shown) & visible[rows.twin],
+        "group_visible": _members_visible(groups[at], visible, shown),
+        "group_visible_renumbered": _members_visible(renamed[at], visible, shown),
+        "source_x": source_xy[:, 0].astype(np.float32),
+        "source_y": source_xy[:, 1].astype(np.float32),
+        "target_x": target.keypoints.xy[shown, 0].astype(np.float32),
+        "target_y": target.keypoints.xy[shown, 1].astype(np.float32),
+        "size_px": rows.size,
+        **{k: np.array(v, np.int8)[at] for k, v in numbers.items()},
+    }
+
+
+def _either(source: bool | None, target: bool | None) -> int:
+    """0 neither, 1 source, 2 target, 3 both, -1 unknown."""
+    return -1 if source is None or target is None else int(source) + 2 * int(target)
+
+
+def renumbered(groups: Int[np.ndarray, "K"]) -> Int[np.ndarray, "K"]:
+    """Groups after the released scripts' renumbering: ids replaced by their place in the list.
+
+    The list holds groups and single keypoints, ordered by smallest id, groups written out.
+    """
+    order: list[int] = []
+    for k, group in enumerate(groups):
+        members = [k] if group < 0 else np.flatnonzero(groups == group).tolist()
+        if members[0] == k:
+            order.extend(members)
+    return np.asarray(groups[order])
+
+
+def _members_visible(
+    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], shown: Int[np.ndarray, "q"]
+) -> Int[np.ndarray, "q"]:
+    """Members of each shown keypoint's group that the target shows; 0 for one that stands alone."""
+    own = np.take_along_axis(groups, shown[:, None], 1)
+    return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1).astype(np.int16))
+
+
+def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.ndarray, "q 2"]:
+    """Predicted points in the decode's frame."""
+    if decode.window is None or decode.temperature is None:
+        cells = argmax_cells(maps.best, maps.grid)
+    else:
+        cells = soft_argmax_cells(maps.values, maps.best, decode.window, decode.temperature)
+    return decode_cells(decode, maps.grid, size, cells)
+
+
+def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
+    frame = Frame(rows.target.size, decode.frame_px)
+    known = rows.target.keypoints
+    distance = (
+        np.linalg.norm(predicted[:, None] - frame.points(known.xy)[None], axis=2) / frame.scale
+    )
+    every = np.arange(len(rows.keypoint))
+    mutual = known.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
+    some = mutual.any(axis=1)
+    nearest = np.full(len(every), -1)
+    if some.any():
+        nearest[some] = np.where(mutual, distance, np.inf)[some].argmin(axis=1)
+    xy, twin = frame.to_image(predicted), rows.twin
+    return {
+        f"x@{decode.key}": xy[:, 0],
+        f"y@{decode.key}": xy[:, 1],
+        f"error_px@{decode.key}": distance[every, rows.keypoint],
+        f"twin_error_px@{decode.key}": np.where(
+            twin != rows.keypoint, distance[every, twin], np.nan
+        ),
+        f"nearest@{decode.key}": nearest.astype(np.int16),
+    }
+
+
+def _score_columns(
+    geometry: Geometry, alphas: Sequence[float], rows: _Rows, maps: _Maps
+) -> Columns:
+    frame = Frame(rows.target.size, geometry.frame_px)
+    flat = maps.values.reshape(len(maps.values), maps.grid.n_cells)
+    visible = rows.target.keypoints.visible[rows.keypoint]
+    centres = frame.points(rows.target.keypoints.xy[rows.keypoint])
+    centres[~visible] = 0.0  # where the published code keeps an absent keypoint
+    radii = np.array(alphas)[:, None] * rows.size * frame.scale
+    x, y = anchors(geometry, maps.grid, rows.target.size)
+    inside, outside = circle_maxima(maps.values, maps.best, x, y, centres, radii, geometry)
+    best = flat[np.arange(len(flat)), maps.best]
+    if not geometry.absent_at_corner:
+        inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
+    low, high = _pair_extremes(flat, best, rows.pair)
+    columns = {
+        f"best@{geometry.key}": best,
+        f"map_min@{geometry.key}": low,
+        f"map_max@{geometry.key}": high,
+    }
+    for i, alpha in enumerate(alphas):
+        columns[f"inside@{geometry.key}@{alpha_key(alpha)}"] = inside[i]
+        columns[f"outside@{geometry.key}@{alpha_key(alpha)}"] = outside[i]
+    return columns
+
+
+def _pair_extremes(
+    flat: Float32[np.ndarray, "q n"], best: Float32[np.ndarray, "q"], pair: Int[np.ndarray, "q"]
+) -> tuple[Float32[np.ndarray, "q"], Float32[np.ndarray, "q"]]:
+    """Least and greatest of all maps of each row's pair."""
+    if not len(pair):
+        return best, best
+    _, first, which = np.unique(pair, return_index=True, return_inverse=True)
+    low = np.minimum.reduceat(flat.min(axis=1), first)
+    return low[which], np.maximum.reduceat(best, first)[which]

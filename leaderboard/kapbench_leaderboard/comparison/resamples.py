@@ -1,0 +1,160 @@
+"""The scores of one run at every resample: what ranks and paired differences are made of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from kapbench.errors import KapbenchError
+from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.records import Records
+from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.score_table import estimator
+from kapbench.storage import write_atomically
+from kapbench_leaderboard.comparison.groups import shown_rules
+
+WITH_TWIN = "absent_with_twin"
+TWIN = f"kap.{WITH_TWIN}"
+FORMAT = "kapbench-resamples-1"
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """`columns`: "kap", "kap.absent_with_twin", "pck"; with a rule's name where it is one of several.
+
+    Of the same pairs and rules only, two can be subtracted; `key` says which those are.
+    """
+
+    key: str
+    categories: tuple[str, ...]
+    columns: Mapping[str, Replicates]
+    weights: Mapping[str, Float64[np.ndarray, "c"]]  # of categories in a column's average
+
+    def mean(self, column: str) -> Interval:
+        return interval(self.columns[column], self.weights[column])
+
+
+def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
+    """How a rule's columns begin: with its metric, or with its name where it is one of several."""
+    return rule.metric if sum(r.metric == rule.metric for r in rules) == 1 else rule.name
+
+
+def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None) -> str:
+    """Runs of one key were asked the same questions, and their images were drawn alike.
+
+    Args:
+        rules: Names; None: of the run's, the best-known one of each kind.
+        alpha: None: each rule's first.
+    """
+    data, shown = run.dataset, shown_rules(run, rules)
+    named = " ".join(f"{r.name}@{r.hash}" for r in shown)
+    at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in shown) else f" alpha {alpha:g}"
+    version = run.provenance.scoring
+    return (
+        f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {named}{at} scoring {version}"
+    )
+
+
+def make(
+    records: Records,
+    run: RunCard,
+    rules: Sequence[str] | None = None,
+    alpha: float | None = None,
+) -> Resamples:
+    """Columns of the rules that `key` names; a rule that has no such alpha has none.
+
+    Raises:
+        KapbenchError: the run was scored by a rule that is not shipped under its name and hash.
+    """
+    resampling = Resampling.of(records)
+    columns: dict[str, Replicates] = {}
+    weights: dict[str, np.ndarray] = {}
+    shown = shown_rules(run, rules)
+    for card in shown:
+        if _alpha(card, alpha) not in card.alphas:
+            continue
+        rule, name = _shipped(card, run), stem(card, shown)
+        average, over = rule.headline
+        asked: dict[str, str] = {name: "all"}
+        if rule.metric == "kap" and average == "category":
+            asked[f"{name}.{WITH_TWIN}"] = WITH_TWIN
+        for column, split in asked.items():
+            made = estimator(
+                records, rule, _alpha(card, alpha), average, split=split,
+                supervised=run.model.supervision == "keypoints",
+            )  # fmt: skip
+            columns[column] = replicates(made, resampling)
+            weights[column] = made.by_category().weights(over)
+    return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
+
+
+def _alpha(rule: RuleCard, alpha: float | None) -> float:
+    return rule.alphas[0] if alpha is None else alpha
+
+
+def _shipped(card: RuleCard, run: RunCard) -> Rule:
+    rule = load_rule(card.name)
+    if rule.hash != card.hash:
+        raise KapbenchError(
+            f"rule {card.name} ({card.hash}) is not the shipped one ({rule.hash})",
+            place=f"run of {run.model.name}",
+            fix="run again with this version of kapbench",
+        )
+    return rule
+
+
+def to_bytes(resamples: Resamples) -> bytes:
+    from safetensors.numpy import save as packed
+
+    arrays = {}
+    for name, column in resamples.columns.items():
+        arrays[f"{name}/products"] = column.products
+        arrays[f"{name}/sums"] = column.sums
+        arrays[f"{name}/value"] = column.value
+        arrays[f"{name}/n_images"] = column.n_images.astype(np.int64)
+        arrays[f"{name}/weights"] = resamples.weights[name]
+    about = {
+        "format": FORMAT,
+        "key": resamples.key,
+        "categories": list(resamples.categories),
+        "columns": list(resamples.columns),
+    }
+    plain = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
+    # One key alone: safetensors writes several in random order, and equal files would differ.
+    return packed(plain, {"about": json.dumps(about)})
+
+
+def save(path: Path, resamples: Resamples) -> None:
+    write_atomically(path, to_bytes(resamples))
+
+
+def load(path: Path) -> Resamples:
+    """
+    Raises:
+        KapbenchError: missing, damaged or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            if about.get("format") != FORMAT:
+                raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
+            names = about["columns"]
+            get = file.get_tensor
+            columns = {
+                n: Replicates(
+                    get(f"{n}/value"), get(f"{n}/products"), get(f"{n}/sums"), get(f"{n}/n_images")
+                )
+                for n in names
+            }
+            weights = {n: get(f"{n}/weights") for n in names}
+            return Resamples(about["key"], tuple(about["categories"]), columns, weights)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise KapbenchError(
+            f"resamples cannot be read: {error}", place=path, fix="`kapbench submit` makes them"
+        ) from error

@@ -1,0 +1,127 @@
+"""Differences between runs on the same resamples, their p-values, and shared ranks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from kapbench.errors import KapbenchError
+from kapbench.scoring.bootstrap import Interval, averaged, holm, interval
+from kapbench_leaderboard.comparison.resamples import Resamples
+
+SIGNIFICANT = 0.05
+_MANY = 8  # runs from which covariances are quicker than the differences themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`first` − `second` in one column of one category, or of "mean"; `p` after Holm's correction."""
+
+    category: str
+    column: str
+    interval: Interval
+    p: float
+
+
+def differences(first: Resamples, second: Resamples) -> list[Difference]:
+    """Every column, of every category and of their mean; Holm's correction over a column's categories.
+
+    Raises:
+        KapbenchError: the two runs were not asked the same questions.
+    """
+    _same(first, second)
+    out = []
+    for column in first.columns:
+        gap = first.columns[column] - second.columns[column]
+        each = [interval(gap, one) for one in np.eye(len(first.categories))]
+        p = holm(np.array([found.p for found in each]))
+        out += [
+            Difference(name, column, found, float(q))
+            for name, found, q in zip(first.categories, each, p, strict=True)
+        ]
+        mean = interval(gap, first.weights[column])
+        out.append(Difference("mean", column, mean, mean.p))
+    return out
+
+
+def against(reference: Resamples, others: Sequence[Resamples], column: str) -> list[Difference]:
+    """Each of `others` − `reference` in the mean of a column; Holm's correction over them."""
+    found = [mean_difference(other, reference, column) for other in others]
+    corrected = holm(np.array([f.p for f in found]))
+    return [Difference("mean", column, f, float(p)) for f, p in zip(found, corrected, strict=True)]
+
+
+def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
+    """1 + how many runs are better beyond chance: those that cannot be told apart share a rank.
+
+    Holm's correction is over all pairs of runs in the column. None: there are others, and against
+    none of them could be tested.
+    """
+    pairs = list(combinations(range(len(runs)), 2))
+    found = every_two(runs, column)
+    corrected = holm(np.array([f.p for f in found]))
+    rank = [1] * len(runs)
+    for (i, j), gap, p in zip(pairs, found, corrected, strict=True):
+        if p < SIGNIFICANT:
+            rank[j if gap.value > 0 else i] += 1
+    tested = {i for pair, p in zip(pairs, corrected, strict=True) if not np.isnan(p) for i in pair}
+    return [r if i in tested or len(runs) == 1 else None for i, r in enumerate(rank)]
+
+
+def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
+    """`mean_difference` of all pairs of runs, in the order of combinations.
+
+    Variances of differences come from covariances: a matrix product for all pairs of many runs.
+
+    Raises:
+        KapbenchError: two runs were not asked the same questions.
+    """
+    pairs = list(combinations(range(len(runs)), 2))
+    for run in runs[1:]:
+        _same(runs[0], run)
+    found = [run.columns[column] for run in runs]
+    if len(runs) < _MANY or any(np.isnan([r.products, r.sums]).any() for r in found):
+        return [mean_difference(runs[i], runs[j], column) for i, j in pairs]
+    of_pairs = _of_differences([r.products - 2 * r.sums for r in found])
+    by_sums = _of_differences([2 * r.sums for r in found])
+    first, weights = found[0], runs[0].weights[column]
+    return [
+        averaged(
+            found[i].value - found[j].value,
+            first.parted(of_pairs[:, i, j], by_sums[:, i, j]),
+            first.n_images,
+            weights,
+        )
+        for i, j in pairs
+    ]
+
+
+def _of_differences(values: Sequence[Float32[np.ndarray, "b c"]]) -> Float64[np.ndarray, "c r r"]:
+    """Variance over resamples of the difference of every two runs."""
+    every = np.stack(values).astype(np.float64)  # r b c
+    every -= every.mean(axis=1, keepdims=True)
+    by = every.transpose(2, 0, 1)
+    covariance = by @ by.transpose(0, 2, 1) / (every.shape[1] - 1)
+    own = np.diagonal(covariance, axis1=1, axis2=2)
+    return np.asarray(np.maximum(own[:, :, None] + own[:, None, :] - 2 * covariance, 0))
+
+
+def mean_difference(first: Resamples, second: Resamples, column: str) -> Interval:
+    """`first` − `second` in the average over categories.
+
+    Raises:
+        KapbenchError: the two runs were not asked the same questions.
+    """
+    _same(first, second)
+    return interval(first.columns[column] - second.columns[column], first.weights[column])
+
+
+def _same(first: Resamples, second: Resamples) -> None:
+    if first.key != second.key:
+        raise KapbenchError(
+            "the two runs are not about the same pairs and rules",
+            place=f"{first.key} against {second.key}",
+            fix="compare runs of one data set revision, split, category list and rules",
+        )

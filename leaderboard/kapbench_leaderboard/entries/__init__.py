@@ -1,0 +1,1 @@
+"""Accepted results on the leaderboard: their schema, and reading files that strangers wrote."""

@@ -1,0 +1,107 @@
+"""A run as pictures see it: its card and records, by which rules, at which alpha."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
+
+from kapbench.errors import KapbenchError
+from kapbench.running.results import RunCard, load_card, load_records
+from kapbench.scoring.metrics import pck_correct
+from kapbench.scoring.rules import KapRule, PckRule
+from kapbench_leaderboard.comparison.groups import CONTROLS
+from kapbench_leaderboard.figures.select_rows import alpha_of, of_category, rules_of
+from kapbench_leaderboard.figures.style import GREY, SERIES
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`category`: None for all, else the one that `records` are of."""
+
+    card: RunCard
+    records: pd.DataFrame
+    kap: KapRule | None
+    pck: PckRule | None
+    alpha: float | None = None
+    category: str | None = None
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, rules: tuple[str, ...] = (), alpha: float | None = None
+    ) -> "Subject":
+        """
+        Raises:
+            KapbenchError: no run there, or not scored by these rules or at this alpha.
+        """
+        card = load_card(folder)
+        kap, pck = rules_of(card, rules)
+        found = cls(card, load_records(folder), kap, pck, alpha)
+        for rule in (kap, pck):
+            if rule is not None:
+                alpha_of(rule, alpha)
+        return found
+
+    def of_category(self, category: str | None) -> "Subject":
+        return replace(self, records=of_category(self.records, category), category=category)
+
+    @property
+    def kap_rule(self) -> KapRule:
+        """KapbenchError where the run has none."""
+        if self.kap is None:
+            raise _lacks(self.card, "KAP")
+        return self.kap
+
+    @property
+    def pck_rule(self) -> PckRule:
+        """KapbenchError where the run has none."""
+        if self.pck is None:
+            raise _lacks(self.card, "PCK")
+        return self.pck
+
+    @property
+    def is_control(self) -> bool:
+        return self.card.model.name in CONTROLS
+
+    def at(self, rule: KapRule | PckRule) -> float:
+        return alpha_of(rule, self.alpha)
+
+    @property
+    def decode_key(self) -> str:
+        return self.pck_rule.decode_for(self.card.model.supervision == "keypoints").key
+
+    def right(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
+        """Whether each row's prediction is right by the rule for PCK."""
+        rule = self.pck_rule
+        return pck_correct(rows, rule, self.decode_key, self.at(rule))
+
+
+def ordered(subjects: Sequence[Subject]) -> list[Subject]:
+    """Models by KAP, else PCK, the best first, then controls; the oracle, always at 100, left out
+    where others are.
+    """
+
+    def place(subject: Subject) -> tuple[bool, float]:
+        rule = subject.kap or subject.pck_rule
+        average, over = rule.headline
+        row = subject.card.score(rule.name, rule.metric, subject.at(rule), over, average=average)
+        value = row.value if row is not None else None
+        return subject.is_control, -1.0 if value is None else -value
+
+    kept = [s for s in subjects if s.card.model.kind != "oracle"]
+    return sorted(kept or subjects, key=place)
+
+
+def colour_of(subject: Subject, number: int) -> str:
+    """Grey for controls, which are no entrants."""
+    return GREY if subject.is_control else SERIES[number % len(SERIES)]
+
+
+def _lacks(card: RunCard, metric: str) -> KapbenchError:
+    return KapbenchError(
+        f"the run was scored by no rule for {metric}",
+        place=f"run of {card.model.name} on {card.dataset.name}",
+        fix=f"run again with a rule for {metric}; `kapbench list rules` names them",
+    )

@@ -1,0 +1,125 @@
+"""What a picture is asked of: a run's rule, category, pair and keypoint, or who is worst."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from kapbench.errors import KapbenchError
+from kapbench.registry import unknown
+from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench_leaderboard.comparison.curves import worst_pairs
+from kapbench_leaderboard.comparison.groups import shown_rules
+
+
+def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, PckRule | None]:
+    """The rules for KAP and for PCK: those named, else the run's best-known ones.
+
+    Args:
+        names: Names of rules, or files of them.
+
+    Raises:
+        KapbenchError: a rule that the run was not scored by.
+    """
+    asked = [_named(run, name) for name in names]
+    kinds = {rule.metric for rule in asked}
+    asked += [_shipped(run, card) for card in shown_rules(run) if card.metric not in kinds]
+    kap = next((rule for rule in asked if isinstance(rule, KapRule)), None)
+    pck = next((rule for rule in asked if isinstance(rule, PckRule)), None)
+    return kap, pck
+
+
+def _named(run: RunCard, name: str) -> Rule:
+    known = {card.name: card for card in run.rules}
+    rule = load_rule(name) if name.endswith(".json") or name in known else None
+    if rule is None or rule.name not in known:
+        raise unknown("rule", name, known, place=f"the rules of the run of {run.model.name}")
+    return _same(run, rule, known[rule.name])
+
+
+def _shipped(run: RunCard, card: RuleCard) -> Rule:
+    return _same(run, load_rule(card.name), card)
+
+
+def _same(run: RunCard, rule: Rule, card: RuleCard) -> Rule:
+    if rule.hash != card.hash:
+        raise KapbenchError(
+            f"rule {card.name} ({card.hash}) of the run is not the one here ({rule.hash})",
+            place=f"run of {run.model.name}",
+            fix="run again with this version of kapbench",
+        )
+    return rule
+
+
+def alpha_of(rule: Rule, alpha: float | None) -> float:
+    """The alpha asked for, else the rule's first. KapbenchError: not one of the rule's."""
+    if alpha is None:
+        return rule.alphas[0]
+    if alpha not in rule.alphas:
+        known = ", ".join(f"{a:g}" for a in rule.alphas)
+        raise KapbenchError(
+            f"rule {rule.name} has no alpha {alpha:g}",
+            place="--alpha",
+            fix=f"choose one of {known}",
+        )
+    return alpha
+
+
+def of_category(records: pd.DataFrame, category: str | None) -> pd.DataFrame:
+    """Rows of a category; None: all.
+
+    Raises:
+        KapbenchError: the run has no such category.
+    """
+    if category is None:
+        return records
+    names = [str(name) for name in records["category"].cat.categories]
+    if category not in names:
+        raise unknown("category", category, names, place="the run's categories")
+    return records[(records["category"] == category).to_numpy(bool)]
+
+
+def of_pair(records: pd.DataFrame, pair_id: str) -> pd.DataFrame:
+    """Rows of a pair, by keypoint.
+
+    Raises:
+        KapbenchError: the run has no such pair.
+    """
+    rows = records[(records["pair_id"] == pair_id).to_numpy(bool)]
+    if rows.empty:
+        raise _no_pair(pair_id, [str(name) for name in records["pair_id"].cat.categories])
+    return rows
+
+
+def _no_pair(pair_id: str, known: Sequence[str]) -> KapbenchError:
+    error = unknown("pair", pair_id, known, place="the run's records")
+    if (error.fix or "").startswith("known:"):  # thousands of names help nobody
+        few = ", ".join(known[:3])
+        fix = f"take one of the records' {len(known):,}, e.g. {few}; --worst 5 finds some"
+        return KapbenchError(error.thing, place=error.place, fix=fix)
+    return error
+
+
+def of_keypoint(rows: pd.DataFrame, keypoint: int) -> "pd.Series[Any]":
+    """The row of one keypoint of a pair.
+
+    Raises:
+        KapbenchError: the source does not show it.
+    """
+    found = rows[(rows["keypoint"] == keypoint).to_numpy(bool)]
+    if found.empty:
+        shown = ", ".join(str(k) for k in rows["keypoint"])
+        raise KapbenchError(
+            f"keypoint {keypoint} is not shown by the source image",
+            place=f"pair {rows['pair_id'].iloc[0]}",
+            fix=f"choose one of {shown}",
+        )
+    return found.iloc[0]
+
+
+def worst(records: pd.DataFrame, run: RunCard, n: int, rule: PckRule | None = None) -> list[str]:
+    """The n worst pairs, worst first: of those with three mutually visible keypoints or more, the
+    pairs with the smallest share right, then with the largest mean error.
+    """
+    return [pair.pair_id for pair in worst_pairs(records, run, n, rule)]

@@ -1,0 +1,124 @@
+"""How every picture looks: sizes of a paper's column, colours that any eye tells apart, files."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from kapbench.storage import write_atomically
+
+Format = Literal["png", "svg", "jpg"]
+Style = dict[str, Any]  # keyword arguments of a matplotlib artist
+COLUMN_IN = 3.3  # width of a column of a two-column paper
+FONT_PT, TITLE_PT = 7.0, 7.5
+PNG_DPI = 300
+
+# Okabe and Ito's colours; each meaning has a shape of its own as well.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#6e7781"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 3)), (0, (1, 2)))
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo", "++")
+
+_STYLE: dict[Any, Any] = {  # keys are literals that older matplotlibs do not name
+    "font.size": FONT_PT,
+    "axes.titlesize": TITLE_PT,
+    "axes.labelsize": FONT_PT,
+    "xtick.labelsize": FONT_PT,
+    "ytick.labelsize": FONT_PT,
+    "legend.fontsize": FONT_PT,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "hatch.linewidth": 0.5,
+    "svg.hashsalt": "kapbench",  # equal pictures are equal files
+    "svg.fonttype": "path",
+    "text.parse_math": False,  # a model's name is no formula
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside: the style is the block's, and the caller's own is left as it was."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def blank(width_in: float, height_in: float) -> Figure:
+    """A figure that no window and no list of open figures knows of."""
+    return Figure(figsize=(width_in, height_in), facecolor="white")
+
+
+def content(figure: Figure, how: Format, dpi: int = PNG_DPI) -> bytes:
+    """The picture as a file's bytes, without a date."""
+    out = io.BytesIO()
+    with styled():
+        about = {"svg": {"Date": None}, "png": {"Software": None}}.get(how)
+        figure.savefig(out, format=how, dpi=dpi, metadata=about)
+    return out.getvalue()
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Writes `path`, whose ending says the format; returns it."""
+    how: Format = "svg" if path.suffix == ".svg" else "png"
+    write_atomically(path, content(figure, how))
+    return path
+
+
+def file_name(*words: str) -> str:
+    """Words as one legal file name on any system."""
+    joined = "-".join(words)
+    return "".join(c if c.isalnum() or c in ".-@_" else "_" for c in joined)[:120].strip(".")
+
+
+def outlined(artist: Artist, width_pt: float = 1.5, colour: str = "white") -> None:
+    """A rim that keeps it readable over any image."""
+    artist.set_path_effects([withStroke(linewidth=width_pt, foreground=colour)])
+
+
+def bare(axes: Axes, size: tuple[int, int]) -> None:
+    """Axes of exactly an image (w, h), in its pixels, without ticks."""
+    axes.set_xlim(0, size[0])
+    axes.set_ylim(size[1], 0)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def beside(
+    figure: Figure,
+    sizes: Sequence[tuple[int, int]],
+    bottom_in: float,
+    gap_in: float,
+    inner_in: float | None = None,
+) -> list[Axes]:
+    """Axes of equal height for images of these sizes (w, h), over the figure's left `inner_in`."""
+    width_in, height_in = figure.get_size_inches()
+    ratios = [w / h for w, h in sizes]
+    tall_in = height_beside(sizes, width_in if inner_in is None else inner_in, gap_in)
+    made, left_in = [], 0.0
+    for size, ratio in zip(sizes, ratios, strict=True):
+        wide_in = tall_in * ratio
+        place = (left_in / width_in, bottom_in / height_in, wide_in / width_in, tall_in / height_in)
+        axes = figure.add_axes(place)
+        bare(axes, size)
+        made.append(axes)
+        left_in += wide_in + gap_in
+    return made
+
+
+def height_beside(sizes: Sequence[tuple[int, int]], width_in: float, gap_in: float) -> float:
+    """Height of the images that `beside` lays out, in inches."""
+    return (width_in - gap_in * (len(sizes) - 1)) / sum(w / h for w, h in sizes)

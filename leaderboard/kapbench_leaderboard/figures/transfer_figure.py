@@ -1,0 +1,130 @@
+"""A pair with its keypoints, and where the model moved them: right, wrong, or not to be found."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionPatch
+
+from kapbench_leaderboard.figures.run_view import Subject
+from kapbench_leaderboard.figures.style import (
+    BLUE,
+    COLUMN_IN,
+    FONT_PT,
+    ORANGE,
+    VERMILION,
+    Style,
+    beside,
+    blank,
+    height_beside,
+    outlined,
+)
+
+_HEAD_IN, _FOOT_IN, _GAP_IN = 0.32, 0.3, 0.04
+RIGHT: Style = {"marker": "o", "markerfacecolor": BLUE, "markeredgecolor": "white", "markersize": 5}
+WRONG: Style = {
+    "marker": "X",
+    "markerfacecolor": VERMILION,
+    "markeredgecolor": "white",
+    "markersize": 6,
+}
+TRUTH: Style = {
+    "marker": "o",
+    "markerfacecolor": "white",
+    "markeredgecolor": "black",
+    "markersize": 5,
+}
+ABSENT: Style = {
+    "marker": "D",
+    "markerfacecolor": ORANGE,
+    "markeredgecolor": "black",
+    "markersize": 4,
+}
+
+
+def transfers(
+    subject: Subject,
+    rows: pd.DataFrame,
+    source: UInt8[np.ndarray, "hs ws 3"],
+    target: UInt8[np.ndarray, "ht wt 3"],
+    width_in: float = COLUMN_IN,
+) -> Figure:
+    """Source left, target right; a line from each keypoint to where the model says it is.
+
+    Args:
+        rows: The pair's records.
+    """
+    sizes = [(image.shape[1], image.shape[0]) for image in (source, target)]
+    tall_in = height_beside(sizes, width_in, _GAP_IN)
+    figure = blank(width_in, tall_in + _HEAD_IN + _FOOT_IN)
+    axes = beside(figure, sizes, _FOOT_IN, _GAP_IN)
+    for each, image in zip(axes, (source, target), strict=True):
+        each.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
+        each.set_autoscale_on(False)
+    asked = rows["target_visible"].to_numpy(bool)
+    _heading(figure, subject, rows[asked], tall_in)
+    for visible, right, (_, row) in zip(asked, subject.right(rows), rows.iterrows(), strict=True):
+        if visible:
+            _transfer(axes[0], axes[1], row, subject.decode_key, right=bool(right))
+        else:
+            axes[0].plot(row["source_x"], row["source_y"], **ABSENT)
+        _number(axes[0], row)
+    _legend(figure)
+    return figure
+
+
+def _transfer(source: Axes, target: Axes, row: "pd.Series[Any]", key: str, *, right: bool) -> None:
+    start = float(row["source_x"]), float(row["source_y"])
+    end = float(row[f"x@{key}"]), float(row[f"y@{key}"])
+    line = ConnectionPatch(
+        start, end, "data", "data", axesA=source, axesB=target,
+        color=BLUE if right else VERMILION, linestyle="-" if right else (0, (3, 2)),
+        linewidth=0.8, alpha=0.85,
+    )  # fmt: skip
+    source.figure.add_artist(line)
+    source.plot(*start, **(RIGHT if right else WRONG), zorder=3)
+    if not right:
+        truth = float(row["target_x"]), float(row["target_y"])
+        (miss,) = target.plot(*zip(end, truth, strict=True), color="white", linewidth=0.8)
+        outlined(miss, 1.8, "black")
+        target.plot(*truth, **TRUTH)
+    target.plot(*end, **(RIGHT if right else WRONG), zorder=5)
+
+
+def _number(axes: Axes, row: "pd.Series[Any]") -> None:
+    place = float(row["source_x"]), float(row["source_y"])
+    text = axes.annotate(
+        str(int(row["keypoint"])), place, (3, 3), textcoords="offset points", fontsize=FONT_PT
+    )
+    outlined(text)
+
+
+def _heading(figure: Figure, subject: Subject, asked: pd.DataFrame, tall_in: float) -> None:
+    n_right = int(subject.right(asked).sum())
+    rule = subject.pck_rule
+    height_in = figure.get_size_inches()[1]
+    lines = [
+        f"{subject.card.model.name}: {n_right} of {len(asked)} right at α = {subject.at(rule):g}",
+        str(asked["pair_id"].iloc[0]) if len(asked) else "no keypoint in both images",
+    ]
+    figure.text(
+        0, (tall_in + _FOOT_IN + 0.03) / height_in, "\n".join(lines), fontsize=FONT_PT, va="bottom"
+    )
+
+
+def _legend(figure: Figure) -> None:
+    line: Style = {"linewidth": 0.8}
+    handles = [
+        Line2D([], [], color=BLUE, **RIGHT, **line, label="right"),
+        Line2D([], [], color=VERMILION, **WRONG, **line, linestyle="--", label="wrong"),
+        Line2D([], [], linestyle="", **TRUTH, label="meant"),
+        Line2D([], [], linestyle="", **ABSENT, label="not in target"),
+    ]
+    figure.legend(
+        handles=handles, loc="lower center", ncols=4, handlelength=1.8, columnspacing=1.2,
+        borderaxespad=0.1, frameon=False, fontsize=FONT_PT,
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+"""Whether what a card says is safe to show, and says one thing."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from kapbench.running.results import RunCard
+from kapbench_leaderboard.entries.schema import Entry, Line
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@-]{0,99}")
+_LINE: TypeAdapter[str] = TypeAdapter(Line)
+_TRAINED_ON = ("viewpoint", "masks", "keypoints", "answer")
+
+
+def wrong_words(entry: Entry) -> Iterator[str]:
+    """Names, every other text of the run, and supervision, which run and card both tell.
+
+    Scores are not among them: theirs are compared with what the records give.
+    """
+    names = _names(entry.run)
+    for place, name in names.items():
+        if ("/" in name and place != "model.name") or ".." in name or name.startswith("/"):
+            yield f"{place}: {name!r} leads to another folder"
+        elif not NAME.fullmatch(name):
+            yield f"{place}: {name!r} holds signs that no name needs"
+    for place, value in _leaves("", entry.run.model_dump(exclude={"scores"})):
+        if place not in names:
+            yield from _wrong_leaf(place, value)
+    said = entry.run.model.supervision
+    of_run = {word for word in _TRAINED_ON if word in said}
+    if not of_run and said != "none":
+        yield f"model.supervision: {said!r} names none of {', '.join(_TRAINED_ON)}"
+    elif of_run != set(entry.card.supervision) - {"none"}:
+        yield f"the card's supervision is {', '.join(entry.card.supervision)}, the run's {said}"
+
+
+def _names(run: RunCard) -> dict[str, str]:
+    """What becomes a file's name or a heading."""
+    data, model = run.dataset, run.model
+    return {
+        "model.name": model.name,
+        "model.revision": model.revision,
+        "dataset.name": data.name,
+        "dataset.revision": data.revision,
+        "dataset.split": data.split,
+        **{f"dataset.categories.{i}": c for i, c in enumerate(data.categories)},
+        **{f"rules.{i}.name": rule.name for i, rule in enumerate(run.rules)},
+        "plan_hash": run.plan_hash,
+    }
+
+
+def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value below a value, and every key, by its place."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield f"a key of {place or 'the run'}", key
+            yield from _leaves(f"{place}.{key}" if place else key, below)
+    elif isinstance(value, tuple | list):
+        for i, below in enumerate(value):
+            yield from _leaves(f"{place}.{i}", below)
+    else:
+        yield place, value
+
+
+def _wrong_leaf(place: str, value: Any) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{place}: {value} is no finite number"
+    elif isinstance(value, str):
+        try:
+            _LINE.validate_python(value)
+        except ValidationError:
+            yield f"{place}: {value[:80]!r} is not a line of at most 200 signs without < and >"

@@ -1,0 +1,148 @@
+"""What lies in a folder of results: entries, files of theirs, files of nobody's, accepted files."""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard.entries.schema import (
+    ADAPTERS,
+    Entry,
+    adapter_path,
+    adapters_folder,
+    find_entries,
+    records_path,
+    resamples_path,
+)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Files of a git revision that are still what they were, and what became of the others."""
+
+    same: frozenset[Path]
+    changed: tuple[str, ...]
+
+    def holds(self, entry: Path, content: Entry) -> bool:
+        """Whether an entry and all its files were accepted as they are."""
+        return all(path in self.same for path in files_of(entry, content))
+
+
+NOTHING = Accepted(frozenset(), ())
+
+
+def entries_at(root: Path) -> list[Path]:
+    """An entry, or all below a folder.
+
+    Raises:
+        KapbenchError: there is none.
+    """
+    found = [root] if root.suffix == ".json" else find_entries(root)
+    if not found:
+        raise KapbenchError(
+            "no entries", place=root, fix="give an entry's .json or a folder of results"
+        )
+    return found
+
+
+def files_of(entry: Path, content: Entry | None) -> list[Path]:
+    """An entry's own files; of one that cannot be read, all that it may have."""
+    elsewhere = content is not None and content.records.url is not None
+    adapter = None if content is None else adapter_path(entry, content)
+    return [
+        entry,
+        *([] if elsewhere else [records_path(entry)]),
+        resamples_path(entry),
+        *([] if adapter is None else [adapter]),
+    ]
+
+
+def strangers(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
+    """Files below a folder that no entry names, and links, which lead anywhere.
+
+    Where the folder is that of all results, so among the adapters.
+    """
+    known = {path for entry, content in entries.items() for path in files_of(entry, content)}
+    yield from _unknown(root, known)
+    if results_of(root, entries) == root.resolve():
+        adapters = adapters_folder(root)
+        if adapters.is_symlink():
+            yield f"{adapters}: a link, not a file"
+        yield from _unknown(adapters, known)
+
+
+def _unknown(root: Path, known: Collection[Path]) -> Iterator[str]:
+    for folder, folders, names in os.walk(root):
+        for name in sorted([*folders, *names]):
+            path = Path(folder, name)
+            if path.is_symlink():
+                yield f"{path}: a link, not a file"
+            elif name in names and path not in known:
+                yield f"{path}: no file of an entry; only those lie here"
+
+
+def results_of(root: Path, entries: Iterable[Path]) -> Path:
+    """The folder of all results: an entry lies three levels below it."""
+    here = root.resolve()
+    depth = max((len(path.relative_to(root).parts) for path in entries), default=3)
+    return [here, *here.parents][: 4 - min(3, depth)][-1]
+
+
+def accepted(root: Path, base: str) -> Accepted:
+    """How the files below a folder, or of one entry, stand to those of a git revision.
+
+    Raises:
+        KapbenchError: no git repository, or no such revision.
+    """
+    folder = root if root.is_dir() else root.parent
+    same, changed = [], []
+    for name, kind, digest in _tree(folder, base):
+        path = folder / name
+        if folder != root and path.with_suffix("") != root.with_suffix(""):
+            continue
+        if kind == "blob" and not path.is_symlink() and _is_blob(path, digest):
+            same.append(path)
+        else:
+            changed.append(str(path))
+    results = results_of(root, entries_at(root))
+    for name, kind, digest in _tree(results.parent, base, f"{ADAPTERS}/"):
+        path = results.parent / name
+        if kind == "blob" and not path.is_symlink() and _is_blob(path, digest):
+            same.append(path)
+        elif results == root.resolve():  # of a part, the entry that names it says so
+            changed.append(str(path))
+    return Accepted(frozenset(same), tuple(changed))
+
+
+def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
+    """Name below the folder, kind and hash of all that a revision has there, or below a part."""
+    if base.startswith("-"):
+        raise KapbenchError("no git revision", place=base, fix="give a commit, branch or tag")
+    command = ["git", "-C", str(folder), "ls-tree", "-r", "-z", base, "--", *below]
+    try:
+        # The revision comes from the maintainer's command line; no shell sees it.
+        found = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        raise KapbenchError(
+            f"cannot compare with git revision {base!r}", place=folder, fix="fetch it first"
+        ) from error
+    for line in os.fsdecode(found.stdout).split("\0")[:-1]:
+        about, _, name = line.partition("\t")
+        _, kind, digest = about.split(" ")
+        yield name, kind, digest
+
+
+def _is_blob(path: Path, digest: str) -> bool:
+    """Whether git would name a file's bytes by this hash."""
+    try:
+        with path.open("rb") as file:
+            made = hashlib.new("sha256" if len(digest) == 64 else "sha1", usedforsecurity=False)
+            made.update(f"blob {os.fstat(file.fileno()).st_size}\0".encode())
+            while chunk := file.read(1 << 20):
+                made.update(chunk)
+    except OSError:
+        return False
+    return made.hexdigest() == digest

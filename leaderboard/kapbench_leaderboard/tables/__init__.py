@@ -1,0 +1,1 @@
+"""Tables of runs: columns, cells, notes, and the formats they are written in."""

@@ -1,0 +1,97 @@
+"""Tables to files that programs read: CSV and JSON, values 0-1."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.columns import Cell, Column
+
+SCHEMA_VERSION = 1
+
+
+def csv_(tables: Sequence[Table]) -> str:
+    """One line a run and table, empty where there is no number."""
+    lines = [_line(table, row) for table in tables for row in table.rows]
+    fields = list(dict.fromkeys(name for line in lines for name in line))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def json_(tables: Sequence[Table]) -> str:
+    """Everything that the tables know, null with its reason."""
+    content = {"schema_version": SCHEMA_VERSION, "tables": [_table(t) for t in tables]}
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _line(table: Table, row: Row) -> dict[str, Any]:
+    data = table.group.dataset
+    line: dict[str, Any] = {
+        "dataset": data.name,
+        "dataset_revision": data.revision,
+        "split": data.split,
+        "n_pairs": data.n_pairs,
+        "n_pairs_expected": data.n_pairs_expected,
+        "rules": " ".join(f"{r.name}@{r.hash}" for r in table.rules),
+        "alpha": table.alpha,
+        "label": row.label,
+        "rank": row.rank,
+        "model": row.card.model.name,
+        "model_revision": row.card.model.revision,
+        "conditions_on": " ".join(row.card.model.conditions_on),
+    }
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        line[column.key] = cell.value
+        if cell.low is not None and cell.high is not None:
+            line |= {f"{column.key}.low": cell.low, f"{column.key}.high": cell.high}
+    for each in table.beside:
+        cells = zip(table.columns, each.cells, strict=True)
+        line |= {f"{each.key}.{c.key}": cell.value for c, cell in cells if cell.value is not None}
+    return line
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "dataset": table.group.dataset.model_dump(mode="json"),
+        "rules": {r.name: r.hash for r in table.rules},
+        "coverage": str(table.group.coverage),
+        "head": list(table.head),
+        "notes": list(table.notes),
+        "columns": [c.key for c in table.columns],
+        "rows": [_row(table.columns, row) for row in table.rows],
+        "ranked_by": table.ranked_by,
+        "beside": {each.key: _scores(table.columns, each.cells) for each in table.beside},
+    }
+
+
+def _row(columns: Sequence[Column], row: Row) -> dict[str, Any]:
+    model = row.card.model
+    return {
+        "label": row.label,
+        "rank": row.rank,
+        "model": model.name,
+        "revision": model.revision,
+        "conditions_on": list(model.conditions_on),
+        "trained_on": model.trained_on,
+        "control": row.is_control,
+        "scores": _scores(columns, row.cells),
+    }
+
+
+def _scores(columns: Sequence[Column], cells: Sequence[Cell]) -> dict[str, Any]:
+    return {column.key: _cell(cell) for column, cell in zip(columns, cells, strict=True)}
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "value": cell.value,
+        "low": cell.low,
+        "high": cell.high,
+        "n": cell.n,
+        "reason": cell.reason,
+    }

@@ -1,0 +1,107 @@
+"""Paired differences as tables: two models by category, several against the best of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from kapbench.running.results import RunCard
+from kapbench_leaderboard.comparison.groups import CONTROLS, Group
+from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, stem
+from kapbench_leaderboard.comparison.significance import Difference, against, differences
+from kapbench_leaderboard.tables.build import Row, Table, labels
+from kapbench_leaderboard.tables.columns import NAME, Cell, Column
+from kapbench_leaderboard.tables.notes import rule_words
+
+
+def paired_tables(
+    members: Group, resamples: Mapping[str, Resamples], alpha: float | None = None
+) -> list[Table]:
+    """One table of a group of at least two runs; controls stand in it where there is but one model.
+
+    Args:
+        resamples: By the hash of a run's records: by the group's rules, at `alpha`.
+        alpha: None: each rule's first.
+    """
+    known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
+    models = [c for c in known if c.model.name not in CONTROLS]
+    known = models if len(models) > 1 else known
+    if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
+        return []
+    names = dict(zip((id(c) for c in known), labels(known), strict=True))
+    found = {id(c): resamples[c.provenance.records_sha256] for c in known}
+    first, *others = sorted(known, key=lambda c: -_lead(found[id(c)]))
+    if len(others) == 1:
+        (other,) = others
+        gaps = differences(found[id(first)], found[id(other)])
+        title = f"{names[id(first)]} − {names[id(other)]}, by category"
+        return [_table(members, title, _by_category(first, gaps), alpha)]
+    columns = list(found[id(first)].columns)
+    each = {c: against(found[id(first)], [found[id(o)] for o in others], c) for c in columns}
+    rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
+    return [_table(members, f"each − {names[id(first)]}", rows, alpha)]
+
+
+def _lead(resamples: Resamples) -> float:
+    return resamples.mean(next(iter(resamples.columns))).value
+
+
+def _by_category(
+    card: RunCard, gaps: Sequence[Difference]
+) -> dict[str, tuple[RunCard, list[Difference]]]:
+    names = dict.fromkeys(gap.category for gap in gaps)
+    return {name: (card, [g for g in gaps if g.category == name]) for name in names}
+
+
+def _table(
+    members: Group,
+    title: str,
+    rows: Mapping[str, tuple[RunCard, Sequence[Difference]]],
+    alpha: float | None,
+) -> Table:
+    columns = []
+    headings = _headings(members)
+    for name in dict.fromkeys(gap.column for _, gaps in rows.values() for gap in gaps):
+        heading = headings[name]
+        columns += [
+            Column(f"difference.{name}", (*heading, "diff."), _unknown),
+            Column(f"p.{name}", (*heading, "p"), _unknown),
+        ]
+    made = [
+        Row(card, label, tuple(cell for gap in found for cell in _cells(gap)))
+        for label, (card, found) in rows.items()
+    ]
+    data = members.dataset
+    head = f"{data.name}@{data.revision}, {data.split}: paired differences, {title}"
+    notes = (
+        *(rule_words(rule, rule.alphas[0] if alpha is None else alpha) for rule in members.rules),
+        (
+            "Both models on the same resamples of images; p after Holm's correction down a column "
+            "(the mean stands alone)."
+        ),
+    )
+    return Table(members, "paired", tuple(columns), tuple(made), (head,), notes, alpha=alpha)
+
+
+def _headings(members: Group) -> dict[str, tuple[str, ...]]:
+    """By column of resamples."""
+    out: dict[str, tuple[str, ...]] = {}
+    for rule in members.rules:
+        name = stem(rule, members.rules)
+        words = (NAME[rule.metric],) if name == rule.metric else tuple(name.split("-"))
+        out |= {name: words, f"{name}.{WITH_TWIN}": (*words, "twin")}
+    return out
+
+
+def _cells(gap: Difference) -> tuple[Cell, Cell]:
+    found = gap.interval
+    if math.isnan(found.value):
+        nothing = Cell(None, reason="one of the two has no score here")
+        return nothing, nothing
+    if math.isnan(found.error):
+        reason = "too few images for an interval"
+        return Cell(found.value, signed=True), Cell(None, reason=reason)
+    low, high = found.low, found.high
+    return Cell(found.value, low, high, signed=True), Cell(gap.p, is_p=True)
+
+
+def _unknown(card: RunCard) -> Cell:
+    return Cell(None, reason=f"no difference of {card.model.name}")

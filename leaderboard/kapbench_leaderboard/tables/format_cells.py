@@ -1,0 +1,68 @@
+"""Cells as a reader sees them: one wording for every format."""
+
+from collections.abc import Sequence
+
+from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.columns import Cell, Column
+
+MISSING = "n/a"
+
+
+def number(cell: Cell) -> str:
+    """Value ×100 with one decimal, a difference with its sign, a p-value with three digits."""
+    if cell.value is None:
+        return MISSING if cell.reason else ""
+    if cell.is_p:
+        return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
+    return f"{100 * cell.value:+.1f}" if cell.signed else f"{100 * cell.value:.1f}"
+
+
+def interval(cell: Cell) -> str | None:
+    """95 % interval ×100, None where there is none."""
+    if cell.low is None or cell.high is None:
+        return None
+    if cell.signed:
+        return f"{100 * cell.low:+.1f}…{100 * cell.high:+.1f}"
+    return f"{100 * cell.low:.1f}–{100 * cell.high:.1f}"
+
+
+def heading(column: Column) -> str:
+    """On one line; a line that ends in a hyphen goes on in the next."""
+    return " ".join(column.heading).replace("- ", "").replace(" @", "@")
+
+
+def label(row: Row) -> str:
+    return row.label if row.rank is None else f"{row.rank}. {row.label}"
+
+
+def rows_of(table: Table) -> list[tuple[str, Sequence[Cell], bool]]:
+    """Label, cells, and whether they are apart from the models: controls and what stands beside."""
+    rows = [(label(row), row.cells, row.is_control) for row in table.rows]
+    return [*rows, *((each.label, each.cells, True) for each in table.beside)]
+
+
+def reasons(table: Table) -> dict[str, int]:
+    """Number of the footnote of each reason, in order of appearance."""
+    cells = [cell for _, found, _ in rows_of(table) for cell in found]
+    distinct = dict.fromkeys(c.reason for c in cells if c.value is None and c.reason)
+    return {reason: i + 1 for i, reason in enumerate(distinct) if reason}
+
+
+def marked(cell: Cell, footnotes: dict[str, int]) -> str:
+    """A number, or what stands in its place with the number of its footnote."""
+    mark = f"[{footnotes[cell.reason]}]" if cell.value is None and cell.reason else ""
+    return number(cell) + mark
+
+
+def notes(table: Table, footnotes: dict[str, int], *, intervals: bool = True) -> list[str]:
+    """All that stands below a table; `intervals`: whether it shows those it has."""
+    has_interval = intervals and any(interval(c) for row in table.rows for c in row.cells)
+    about = ["Scores ×100.", *table.notes]
+    if any(row.rank is not None for row in table.rows):
+        about.append(
+            f"1. 2. ...: 1 + how many models have a better {table.ranked_by}, beyond chance "
+            "(p < 0.05, paired, Holm)."
+        )
+    if has_interval:
+        about.append("Ranges: 95 %, bootstrap over images.")
+    return about + [f"[{n}] {reason}" for reason, n in footnotes.items()]

@@ -1,0 +1,22 @@
+"""Tables to text, Markdown, LaTeX, HTML, CSV and JSON. Shown ×100, kept 0-1 in files."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.csv_json import csv_, json_
+from kapbench_leaderboard.tables.markup import html, latex, markdown
+from kapbench_leaderboard.tables.terminal import text
+
+Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
+
+
+def render(tables: Sequence[Table], how: Format, *, width: int = 80, colour: bool = False) -> str:
+    """The tables as one string that ends in a newline."""
+    if how == "text":
+        return "\n".join(text(table, width=width, colour=colour) for table in tables)
+    if how == "csv":
+        return csv_(tables)
+    if how == "json":
+        return json_(tables)
+    return {"markdown": markdown, "latex": latex, "html": html}[how](tables)

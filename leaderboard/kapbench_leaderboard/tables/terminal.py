@@ -1,0 +1,74 @@
+"""A table for a terminal."""
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.columns import Cell
+from kapbench_leaderboard.tables.format_cells import interval, marked, notes, reasons, rows_of
+
+_LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
+
+
+def text(table: Table, *, width: int = 80, colour: bool = False) -> str:
+    """With intervals where they fit, in blocks of columns where even that is wide."""
+    console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
+    footnotes = reasons(table)
+    spans, blocks = _blocks(console, table, footnotes)
+    below = notes(table, footnotes, intervals=any(spans))
+    parts: list[RenderableType] = [
+        *(Text(line) for line in table.head),
+        *blocks,
+        *(Text(note, style="dim") for note in below),
+    ]
+    with console.capture() as captured:
+        console.print(Group(*parts), soft_wrap=False)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def _blocks(
+    console: Console, table: Table, footnotes: dict[str, int]
+) -> tuple[list[bool], list[RichTable]]:
+    """Which columns show their intervals, and the table in one or more blocks of columns."""
+    everything = range(len(table.columns))
+    none = [False for _ in everything]
+    for spans in ([True for _ in everything], [c.lead for c in table.columns], none):
+        whole = _rich(table, everything, footnotes, spans)
+        if _fits(console, whole):
+            return spans, [whole]
+    blocks: list[list[int]] = [[]]
+    for i in everything:
+        wider = [*blocks[-1], i]
+        if blocks[-1] and not _fits(console, _rich(table, wider, footnotes, none)):
+            blocks.append([i])
+        else:
+            blocks[-1] = wider
+    return none, [_rich(table, block, footnotes, none) for block in blocks]
+
+
+def _fits(console: Console, made: RichTable) -> bool:
+    unbound = console.options.update(max_width=10_000)
+    return console.measure(made, options=unbound).maximum <= console.width
+
+
+def _rich(
+    table: Table, indices: Sequence[int], footnotes: dict[str, int], spans: Sequence[bool]
+) -> RichTable:
+    made = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    made.add_column("model", max_width=_LABEL_WIDTH, overflow="fold")
+    for i in indices:
+        heading = Text("\n".join(table.columns[i].heading))
+        made.add_column(heading, justify="right", no_wrap=True)
+    for name, found, apart in rows_of(table):
+        cells = [_screen(found[i], footnotes, with_interval=spans[i]) for i in indices]
+        made.add_row(Text(name), *cells, style="dim" if apart else None)
+    return made
+
+
+def _screen(cell: Cell, footnotes: dict[str, int], *, with_interval: bool) -> Text:
+    span = interval(cell) if with_interval else None
+    return Text(marked(cell, footnotes) + (f"\n{span}" if span else ""))

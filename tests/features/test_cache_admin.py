@@ -1,0 +1,158 @@
+"""Looking at a cache, checking it, and making room: by last use, and never more than asked."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kapbench.cli import main
+from kapbench.cli.cache import size
+from kapbench.features.cache import FeatureCache
+from kapbench.features.cache_admin import Item, groups, items, to_evict
+from kapbench.types import FeatureMap, Grid
+
+GRID = Grid(3, 4, (0, 0, 4, 3))
+
+
+@dataclass
+class Silent:
+    """An encoder that is never asked."""
+
+    name: str
+    revision: str = "1" * 40
+    conditions_on: tuple[str, ...] = ()
+    similarity: str = "dot"
+
+    def encode(self, pictures):
+        raise AssertionError(pictures)
+
+
+def fill(root: Path, name: str, n: int, used: float = 0) -> list[Path]:
+    """`n` images of an encoder, the first used at `used`, each next a second later."""
+    cache = FeatureCache.of(Silent(name), root)
+    cache.sign(Silent(name))
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        key = f"{i:02d}" + name
+        cache.write(key, FeatureMap(rng.normal(size=(5, 3, 4)).astype(np.float32), GRID))
+        os.utime(cache.path(key), (used + i, used + i))
+    return [cache.path(f"{i:02d}" + name) for i in range(n)]
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    fill(tmp_path, "old", 3, 1000)
+    fill(tmp_path, "new", 2, 2000)
+    for name, content in [("sphere/abc.safetensors", b"x" * 70), ("synthetic/t/a.png", b"y")]:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(content)
+    return tmp_path
+
+
+def kapbench(root: Path, *words: str):
+    return CliRunner().invoke(main, ["cache", words[0], "--cache", str(root), *words[1:]])
+
+
+def test_what_is_there_by_maker(root):
+    found = {g.maker: g for g in groups(root)}
+    assert set(found) == {"old@111111111111", "new@111111111111", "kapbench train: sphere"}
+    assert {g.n_files for g in found.values()} == {1, 2, 3}
+    assert sum(g.n_bytes for g in found.values()) == sum(
+        p.stat().st_size for p in root.rglob("*.safetensors")
+    )
+    assert found["old@111111111111"].used == 1002
+
+
+def test_ls_says_the_same_in_words_and_in_json(root):
+    said = kapbench(root, "ls")
+    assert said.exit_code == 0
+    assert "6 files" in said.output
+    assert "old@1111" in said.output
+    listed = json.loads(kapbench(root, "ls", "--format", "json").output)
+    assert [g["n_bytes"] for g in listed] == sorted((g["n_bytes"] for g in listed), reverse=True)
+
+
+def test_an_unsigned_folder_is_listed_all_the_same(root):
+    for path in root.rglob("encoder.json"):
+        path.write_text("[]")
+    assert [g.maker for g in groups(root)].count("unknown") == 2
+
+
+def test_evict_removes_the_least_recently_used_and_no_more(root):
+    before = list(items(root))
+    one = next(i.n_bytes for i in before if "old" in i.path.name)
+    limit = sum(i.n_bytes for i in before) - one - 1  # so that two must go
+    tried = kapbench(root, "evict", "--limit", str(limit), "--dry-run")
+    assert "2 of 6 files would be removed" in tried.output
+    assert list(items(root)) == before
+    assert kapbench(root, "evict", "--limit", str(limit)).exit_code == 0
+    gone = {i.path for i in before} - {i.path for i in items(root)}
+    assert {p.name for p in gone} == {"00old.safetensors", "01old.safetensors"}
+    assert (root / "synthetic/t/a.png").exists()
+
+
+def test_nothing_goes_where_there_is_room(root):
+    assert "0 of 6 files removed" in kapbench(root, "evict", "--limit", "1GB").output
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=20), st.integers(0, 400))
+def test_what_stays_fits_and_was_used_later(spent, limit):
+    found = [Item(Path(str(i)), "g", *each) for i, each in enumerate(spent)]
+    gone = to_evict(found, limit)
+    left = [i for i in found if i not in gone]
+    assert sum(i.n_bytes for i in left) <= limit or not left
+    if gone:
+        assert sum(i.n_bytes for i in left) + gone[-1].n_bytes > limit
+        assert max(i.used for i in gone) <= min((i.used for i in left), default=9)
+
+
+def test_a_run_that_finds_features_whole_has_used_them(tmp_path):
+    (path,) = fill(tmp_path, "old", 1, 1000)
+    cache = FeatureCache.of(Silent("old"), tmp_path)
+    assert cache.verify("00old", touch=False)
+    assert path.stat().st_mtime == 1000
+    assert cache.verify("00old")
+    assert time.time() - path.stat().st_mtime < 60
+
+
+def test_verify_names_what_is_damaged_and_removes_it_when_asked(root):
+    assert "5 files read and whole" in kapbench(root, "verify").output
+    broken = next(root.rglob("01old.safetensors"))
+    content = bytearray(broken.read_bytes())
+    content[-1] ^= 1
+    broken.write_bytes(content)
+    found = kapbench(root, "verify")
+    assert found.exit_code == 1
+    assert "1 of 5 files are damaged" in found.output
+    assert "01old.safetensors" in found.output.replace("\n", "")
+    assert kapbench(root, "verify", "--remove").exit_code == 0
+    assert not broken.exists()
+    assert "4 files read and whole" in kapbench(root, "verify").output
+
+
+def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
+    nowhere = kapbench(tmp_path / "no", "ls")
+    assert nowhere.exit_code == 0
+    assert "nothing is cached" in nowhere.output
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("50GB", 50 * 10**9), ("1.5 tib", 1.5 * 1024**4), ("0", 0), ("7k", 7000), ("3MiB", 3 << 20)],
+)
+def test_sizes(text, n_bytes):
+    assert size(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "5XB", "1e9", "12PB"])
+def test_no_sizes(tmp_path, text):
+    said = kapbench(tmp_path, "evict", "--limit", text)
+    assert said.exit_code == 2
+    assert "is no size" in said.output

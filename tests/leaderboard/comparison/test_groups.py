@@ -1,0 +1,70 @@
+"""Which runs stand together, and what is said of those that do not."""
+
+import pytest
+
+from kapbench_leaderboard.comparison.groups import group, why_apart, without_rules
+
+
+def test_runs_on_the_same_pairs_by_the_same_rules_are_one_group(card):
+    groups = group([card("lite0"), card("sphere"), card("random")])
+    assert [[c.model.name for c in g.cards] for g in groups] == [["lite0", "sphere", "random"]]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (
+            {"categories": ["cat"], "n_pairs": 10},
+            "other pairs: 10 pairs of cat, not 20 pairs of cat, cow",
+        ),
+        ({"split": "val"}, "another split: val, not test"),
+        ({"dataset": "willow"}, "another data set: willow, not spair"),
+        (
+            {"rules": {"kap-cvpr24": "changed", "pck-sd-dino": "bbb"}},
+            "another version of rule kap-cvpr24: changed, not aaa",
+        ),
+        (
+            {"rules": {"pck-sd-dino": "bbb"}},
+            "other rules: pck-sd-dino, not kap-cvpr24, pck-sd-dino",
+        ),
+    ],
+)
+def test_what_keeps_runs_apart_is_said(card, other, said):
+    first, second = group([card(), card()])[0], group([card(**other)])[0]
+    assert len(group([card(), card(), card(**other)])) == 2
+    assert said in why_apart(first, second)
+
+
+def test_rules_that_are_not_shown_do_not_keep_runs_apart(card):
+    many = card(rules={"kap-cvpr24": "aaa", "pck-sd-dino": "bbb", "kap-v1": "ccc"})
+    assert len(group([card(), many])) == 1
+
+
+def test_the_released_evaluators_rule_is_shown_first(card):
+    rules = {"kap-v1": "1", "pck-v1": "2", "kap-cvpr24": "3", "geo": "4", "pck-sd-dino": "5"}
+    (members,) = group([card(rules=rules)])
+    assert [r.name for r in members.rules] == ["kap-cvpr24", "pck-sd-dino"]
+
+
+def test_rules_asked_for_are_shown_in_that_order_and_runs_without_them_named(card):
+    has, lacks = card(rules={"kap-v1": "1", "pck-v1": "2"}), card("sphere")
+    groups = group([has, lacks], ["pck-v1", "kap-v1"])
+    assert [[r.name for r in g.rules] for g in groups] == [["pck-v1", "kap-v1"]]
+    assert without_rules([has, lacks], ["pck-v1"]) == [lacks]
+
+
+def test_a_rule_of_the_users_own_is_shown_where_it_is_alone(card):
+    mine = card(rules={"kap-mine": "1"})
+    assert [r.name for r in group([mine])[0].rules] == ["kap-mine"]
+
+
+def test_runs_scored_by_another_version_stand_apart(card):
+    old = card()
+    old = old.model_copy(update={"provenance": old.provenance.model_copy(update={"scoring": 1})})
+    first, second = group([card(), old])
+    assert "scored by version 1 of the scoring, not 2" in why_apart(first, second)
+
+
+def test_the_larger_data_come_first(card):
+    small, large = card(categories=["cat"], n_pairs=10), card()
+    assert [g.dataset.n_pairs for g in group([small, large])] == [20, 10]

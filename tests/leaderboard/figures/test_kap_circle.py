@@ -1,0 +1,79 @@
+"""The circle of a KAP picture: its maxima are those that the records hold."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kapbench.errors import KapbenchError
+from kapbench.scoring.build_records import pair_columns
+from kapbench.scoring.records import Needs, table
+from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
+from kapbench_leaderboard.figures.kap_circle import check, cut, largest_gap
+
+RULES = [r for r in map(load_rule, rule_names()) if isinstance(r, KapRule)]
+SIZE = (90, 60)
+N = 4
+
+
+def view(name: str, seed: int, visible: np.ndarray) -> View:
+    xy = np.random.default_rng(seed).uniform(0, 1, (N, 2)) * SIZE
+    xy[~visible] = np.nan
+    return View(name, "cat", SIZE, (0.0, 0.0, 90.0, 60.0), Keypoints(xy, visible))
+
+
+def case(seed: int) -> tuple[Pair, SimilarityMap]:
+    """Few distinct scores, so that equal maxima abound; the target hides the last two keypoints."""
+    shown = np.ones(N, bool)
+    source, target = view("s", seed, shown), view("t", seed + 1, np.arange(N) < 2)
+    pair = Pair("p", source, target, 40.0, np.full(N, -1), np.arange(N)[::-1].copy())
+    grid = Grid.stretched(SIZE, 6, 9)
+    values = np.random.default_rng(seed).integers(0, 6, (N, 6, 9)) / np.float32(5)
+    return pair, SimilarityMap(values.astype(np.float32), grid, source.keypoints.xy)
+
+
+def rows(pair: Pair, maps: SimilarityMap, rule: KapRule):
+    return table([pair_columns(pair, maps, Needs.of([rule]))])
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_maxima_are_those_of_the_records(rule, seed):
+    pair, maps = case(seed)
+    records = rows(pair, maps, rule)
+    for alpha in rule.alphas:
+        for k in range(N):
+            found = cut(maps.values[k], maps.grid, pair, k, rule, alpha)
+            assert largest_gap(found, records.iloc[k], rule, alpha) == 0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
+def test_peaks_lie_on_cells_of_their_value(rule):
+    pair, maps = case(3)
+    xs, ys = maps.grid.centres()
+    for k in range(N):
+        found = cut(maps.values[k], maps.grid, pair, k, rule, 0.1)
+        for peak in filter(None, (found.inside, found.outside)):
+            column, row = xs.tolist().index(peak.xy[0]), ys.tolist().index(peak.xy[1])
+            assert maps.values[k, row, column] == np.float32(peak.score)
+
+
+def test_an_absent_keypoint_has_no_circle_where_the_rule_counts_one_negative():
+    pair, maps = case(1)
+    found = cut(maps.values[3], maps.grid, pair, 3, load_rule("kap-v1"), 0.1)
+    assert found.centre is None
+    assert found.inside is None
+    assert found.outside is not None
+    assert found.outside.score == maps.values[3].max()
+
+
+def test_another_map_than_the_records_is_refused():
+    pair, maps = case(2)
+    rule = load_rule("kap-cvpr24")
+    records = rows(pair, maps, rule)
+    found = cut(maps.values[0] + 1, maps.grid, pair, 0, rule, 0.1)
+    with pytest.raises(KapbenchError, match="other maxima than the run's records") as caught:
+        check(found, records.iloc[0], rule, 0.1)
+    assert "keypoint 0" in (caught.value.place or "")

@@ -1,0 +1,92 @@
+"""Groups to tables: rows, columns, and why a number is missing."""
+
+import pytest
+
+from kapbench_leaderboard.comparison.groups import group
+from kapbench_leaderboard.tables.build import tables
+
+
+@pytest.fixture
+def cards(card):
+    return [card("random", 0.28, 0.03), card("lite0", 0.38, 0.40), card("sphere", 0.41, 0.44)]
+
+
+def cells(table, label):
+    (row,) = [row for row in table.rows if row.label == label]
+    return {column.key: cell for column, cell in zip(table.columns, row.cells, strict=True)}
+
+
+def test_the_summary_by_hand(cards):
+    (table,) = tables(group(cards))
+    assert {key: cell.value for key, cell in cells(table, "lite0").items()} == {
+        "kap@0.10": 0.38,
+        "prevalence@0.10": 0.39,
+        "random.kap@0.10": 0.28,
+        "pck@0.10": 0.40,
+        "kap@0.10.symmetric": pytest.approx(0.33),
+        "kap@0.10.other": pytest.approx(0.43),
+        "kap@0.10.absent_with_twin": None,
+    }
+
+
+def test_the_best_model_first_and_controls_last(cards, card):
+    (table,) = tables(group([*cards, card("oracle", 1.0, 1.0), card("broken", None, 0.9)]))
+    assert [row.label for row in table.rows] == ["sphere", "lite0", "broken", "oracle", "random"]
+
+
+def test_by_category_is_sorted_by_the_mean_and_has_one_table_a_metric(cards):
+    kap, pck = tables(group(cards), "category")
+    assert [c.key for c in kap.columns] == ["kap@0.10.cat", "kap@0.10.cow", "kap@0.10"]
+    assert [c.key for c in pck.columns] == ["pck@0.10.cat", "pck@0.10.cow", "pck@0.10"]
+    assert kap.rows[0].label == "sphere"
+    values = [cell.value for cell in cells(kap, "lite0").values()]
+    assert values == pytest.approx([0.28, 0.48, 0.38])
+
+
+def test_by_rule_has_one_column_a_rule(card):
+    rules = {"kap-v1": "1", "kap-cvpr24": "2", "pck-sd-dino": "3"}
+    (table,) = tables(group([card(rules=rules)], list(rules)), "rule")
+    assert [c.key for c in table.columns] == ["kap-v1@0.10", "kap-cvpr24@0.10", "pck-sd-dino@0.10"]
+
+
+def test_every_missing_number_has_a_reason(card):
+    (table,) = tables(group([card("lite0", None, 0.5)]))
+    found = cells(table, "lite0")
+    assert "no positive among its samples (n = 100)" in found["kap@0.10"].reason
+    assert "control `random`" in found["random.kap@0.10"].reason
+    assert "n = 0" in found["kap@0.10.absent_with_twin"].reason
+    assert found["pck@0.10"].reason is None
+
+
+def test_a_score_that_the_run_does_not_have_is_missing_with_a_reason(cards):
+    (table,) = tables(group(cards), alpha=0.05)
+    assert all(cell.value is None and cell.reason for row in table.rows for cell in row.cells)
+
+
+def test_runs_of_one_model_are_told_apart(card):
+    same = [card("sphere", revision="abc"), card("sphere", revision="def"), card("lite0")]
+    (table,) = tables(group([*same, card("sphere", 0.3, revision="def")]))
+    assert {r.label for r in table.rows} == {
+        "sphere@abc",
+        "sphere@def #1",
+        "sphere@def #2",
+        "lite0",
+    }
+
+
+def test_partial_data_are_said(cards):
+    (table,) = tables(group(cards))
+    assert "partial: 2 of 3 categories (cat, cow), 20 of 30 pairs" in table.head[0]
+
+
+def test_the_second_group_says_why_it_is_apart(cards, card):
+    first, second = tables(group([*cards, card(categories=["cat"], n_pairs=10)]))
+    assert len(first.head) == 1
+    assert "not comparable with table 1: other pairs" in second.head[1]
+
+
+def test_what_a_model_looks_at_is_said(card):
+    seen = card("asic")
+    model = seen.model.model_copy(update={"conditions_on": ("mask",), "trained_on": "spair trn"})
+    (table,) = tables(group([card(), seen.model_copy(update={"model": model})]))
+    assert "asic: looks at the mask besides the pixels, trained on spair trn." in table.notes

@@ -1,0 +1,164 @@
+"""Tables to text, Markdown, CSV and JSON."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kapbench_leaderboard.commands.comparison_text import tables as show_runs
+from kapbench_leaderboard.comparison.groups import group
+from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.render import render
+
+EIGHTEEN = [f"category{i:02d}" for i in range(18)]
+
+
+def show(cards, **options):
+    return show_runs({Path(str(i)): card for i, card in enumerate(cards)}, **options)
+
+
+@pytest.fixture
+def drawn(card):
+    cards = [
+        card("random", 0.28, 0.03),
+        card("lite0", 0.384, 0.40, interval=0.01),
+        card("sphere", None, 0.44),
+    ]
+    return tables(group(cards))
+
+
+def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
+    shown = render(drawn, "text")
+    (line,) = [line for line in shown.splitlines() if line.startswith("lite0")]
+    assert line.split()[1:5] == ["38.4", "39.0", "28.0", "40.0"]
+    assert "37.4–39.4" in shown
+    assert "Ranges: 95 %" in shown
+
+
+def test_text_gives_the_reason_of_what_is_missing_in_a_footnote(drawn):
+    shown = render(drawn, "text")
+    (line,) = [line for line in shown.splitlines() if line.startswith("sphere")]
+    mark = line.split()[1].removeprefix("n/a")
+    assert f"{mark} no positive among its samples (n = 100)" in shown
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_text_keeps_to_its_width_and_loses_no_column(card, width):
+    cards = [
+        card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01),
+        card("a" * 40, categories=EIGHTEEN),
+    ]
+    shown = render(tables(group(cards), "category"), "text", width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(shown.count(name) >= 2 for name in EIGHTEEN)
+    assert "…" not in shown
+
+
+def test_intervals_give_way_where_the_screen_is_narrow(card):
+    cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
+    made = tables(group(cards), "category")
+    assert "Ranges" in render(made, "text", width=200)
+    assert "39.0–41.0" in render(made, "text", width=200)
+    narrow = render(made, "text", width=60)
+    assert "39.0–41.0" not in narrow
+
+
+def test_text_has_escape_codes_only_where_asked(drawn):
+    assert "\x1b" not in render(drawn, "text")
+    assert "\x1b" in render(drawn, "text", colour=True)
+
+
+def test_a_name_in_brackets_is_no_markup(card):
+    assert "[bold]x" in render(tables(group([card("[bold]x")])), "text")
+
+
+def test_csv_holds_shares_and_leaves_the_missing_empty(drawn):
+    lines = {line["model"]: line for line in csv.DictReader(io.StringIO(render(drawn, "csv")))}
+    assert float(lines["lite0"]["kap@0.10"]) == 0.384
+    assert float(lines["lite0"]["kap@0.10.low"]) == pytest.approx(0.374)
+    assert lines["sphere"]["kap@0.10"] == ""
+    assert lines["lite0"]["rules"] == "kap-cvpr24@aaa pck-sd-dino@bbb"
+
+
+def test_csv_of_other_columns_leaves_no_hole_in_the_lines(card):
+    cards = [card(), card(categories=["cat"], n_pairs=10)]
+    lines = list(csv.DictReader(io.StringIO(render(tables(group(cards), "category"), "csv"))))
+    assert len(lines) == 4
+    assert all(None not in line and None not in line.values() for line in lines)
+
+
+def test_json_holds_shares_intervals_and_reasons(drawn):
+    (table,) = json.loads(render(drawn, "json"))["tables"]
+    rows = {row["model"]: row["scores"] for row in table["rows"]}
+    assert rows["lite0"]["kap@0.10"]["value"] == 0.384
+    assert rows["lite0"]["kap@0.10"]["high"] == pytest.approx(0.394)
+    assert rows["sphere"]["kap@0.10"]["value"] is None
+    assert "no positive" in rows["sphere"]["kap@0.10"]["reason"]
+    assert table["dataset"]["n_pairs_expected"] == 30
+
+
+def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
+    lines = [line for line in render(drawn, "markdown").splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {9}
+    assert "| model | KAP@0.10 | prevalence | random KAP | PCK@0.10 |" in lines[0]
+    assert "| 38.4 (37.4–39.4) |" in "".join(lines)
+
+
+def test_a_run_without_the_rules_asked_for_is_named(card):
+    shown = show([card("lite0", rules={"kap-v1": "1"}), card("sphere")], rules=["kap-v1"])
+    assert "left out, not scored by kap-v1: sphere" in shown
+
+
+def test_two_rules_of_a_kind_are_columns(card):
+    shown = show([card(rules={"kap-v1": "1", "kap-cvpr24": "2"})], rules=["kap-v1", "kap-cvpr24"])
+    assert "KAP by kap-v1 (1)" in shown
+    assert "KAP by kap-cvpr24 (2)" in shown
+
+
+def test_the_order_of_the_runs_does_not_matter(card):
+    cards = [card("lite0", 0.3), card("sphere", 0.4), card("random", 0.1)]
+    assert show(cards) == show(cards[::-1])
+
+
+HOSTILE = "<script>alert(1)</script>|`x`\\_&%"
+
+
+def test_html_escapes_names(card):
+    shown = render(tables(group([card(HOSTILE)])), "html")
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert shown.count("<tr>") == shown.count("</tr>") == 2
+
+
+def test_latex_escapes_names_and_marks_the_best(card):
+    cards = [card("a_b&c%", 0.3, 0.2), card("best", 0.4, 0.1), card("oracle", 1.0, 1.0)]
+    shown = render(tables(group(cards)), "latex")
+    assert r"a\_b\&c\%" in shown
+    (best,) = [line for line in shown.splitlines() if line.strip().startswith("best")]
+    assert best.count(r"\textbf{40.0}") == 1
+    assert r"\textbf{100.0}" not in shown  # a control is no competitor
+    assert shown.count("{tabular}") == 2
+    body = [line for line in shown.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") - line.count(r"\&") for line in body} == {7}
+
+
+def test_markdown_lets_no_markup_of_a_name_act(card):
+    shown = render(tables(group([card(HOSTILE)])), "markdown")
+    (line,) = [line for line in shown.splitlines() if "script" in line]
+    assert "<script>" not in line
+    assert line.count("|") - line.count(r"\|") == 9
+
+
+@pytest.mark.parametrize("view", ["symmetry", "twin", "viewpoint", "occlusion", "average"])
+@pytest.mark.parametrize("how", ["text", "markdown", "latex", "csv", "json", "html"])
+def test_every_view_in_every_format(card, view, how):
+    shown = render(tables(group([card("lite0"), card("sphere")]), view), how)
+    assert "lite0" in shown
+    assert "sphere" in shown
+
+
+def test_ranges_are_explained_only_where_they_are_shown(card):
+    cards = [card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01)]
+    assert "Ranges" not in render(tables(group(cards), "category"), "text", width=80)

@@ -1,0 +1,114 @@
+"""The public check of adapters finds what is wrong with one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kapbench.models.contract import SIZES, broken
+from kapbench.types import FeatureMap, Grid, SimilarityMap
+
+
+class Fine:
+    name, revision, conditions_on, similarity = "fine", "1", ("mask",), "dot"
+
+    def encode(self, pictures):
+        assert all(p.mask is not None and p.category is None for p in pictures)
+        return [self.map(p) for p in pictures]
+
+    def map(self, picture):
+        values = picture.pixels[:20:4, :20:4].transpose(2, 0, 1).astype(np.float32)
+        return FeatureMap(values, Grid.stretched(picture.size, 5, 5))
+
+
+class Small(Fine):
+    def map(self, picture):
+        found = super().map(picture)
+        return FeatureMap(found.values, Grid(5, 5, (0, 0, 20, 20)))
+
+
+class Blind(Fine):
+    def map(self, picture):
+        return FeatureMap(np.ones((3, 5, 5), np.float32), Grid.stretched(picture.size, 5, 5))
+
+
+class Reusing(Fine):
+    def __init__(self):
+        self.values = np.empty((len(SIZES), 3, 5, 5), np.float32)
+
+    def encode(self, pictures):
+        found = super().encode(pictures)
+        for own, m in zip(self.values, found, strict=False):
+            own[:] = m.values
+        return [FeatureMap(v, m.grid) for v, m in zip(self.values, found, strict=False)]
+
+
+class Infinite(Fine):
+    def map(self, picture):
+        found = super().map(picture)
+        return FeatureMap(found.values + np.inf, found.grid)
+
+
+class Batched(Fine):
+    def encode(self, pictures):
+        maps = [self.map(p) for p in pictures]
+        mean = np.mean([m.values for m in maps], axis=0)
+        return [FeatureMap(m.values - mean, m.grid) for m in maps]
+
+
+class Few(Fine):
+    def encode(self, pictures):
+        return [self.map(p) for p in pictures[:-1]]
+
+
+class Raises(Fine):
+    def encode(self, pictures):
+        raise RuntimeError("no weights")
+
+
+class Pairs:
+    name, revision, conditions_on = "pairs", "1", ()
+
+    def match(self, source, target, queries):
+        values = queries[:, :1, None] * np.ones((1, 4, 4)) / 100
+        return SimilarityMap(values.astype(np.float32), Grid.stretched(target.size, 4, 4), queries)
+
+
+class Orders(Pairs):
+    def match(self, source, target, queries):
+        found = super().match(source, target, queries)
+        return SimilarityMap(np.sort(found.values, axis=0), found.grid, queries)
+
+
+def changed(base, **attributes):
+    return type(base.__name__, (base,), attributes)()
+
+
+@pytest.mark.parametrize("model", [Fine(), Pairs()])
+def test_a_right_one_breaks_nothing(model):
+    assert broken(model) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (SimpleNamespace(), "encode\\(\\), or match\\(\\)"),
+        (changed(Fine, revision=3), "revision is 3, not a text"),
+        (changed(Fine, conditions_on="mask"), "conditions_on is 'mask'"),
+        (changed(Fine, similarity="cosine"), "similarity is 'cosine'"),
+        (changed(Fine, options={"a": object()}), "attributes raised TypeError"),
+        (Small(), "thing/0: its grid leaves part of the image out"),
+        (Blind(), "two pictures of one size have the same features"),
+        (Infinite(), "values that are not finite"),
+        (Batched(), "alone it is not what it is in a batch"),
+        (Reusing(), "changes maps that it returned before"),
+        (Few(), "3 feature maps for 4 pictures"),
+        (Raises(), "encode raised RuntimeError: no weights"),
+        (Orders(), "queries in another order have other maps"),
+    ],
+)
+def test_what_is_broken_is_said(model, said):
+    import re
+
+    found = broken(model)
+    assert any(re.search(said, line) for line in found), found

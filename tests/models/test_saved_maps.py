@@ -1,0 +1,251 @@
+"""Features and similarity maps from disk."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pictures import picture
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as torch_file
+
+from kapbench.errors import KapbenchError
+from kapbench.evaluation import evaluate
+from kapbench.loading import load_dataset, load_model
+from kapbench.models.saved_maps import save_features, save_similarity
+
+RNG = np.random.default_rng(0)
+
+
+def features(folder):
+    return load_model(f"features:{folder}", device="cpu")
+
+
+def similarity(folder):
+    return load_model(f"similarity:{folder}", device="cpu")
+
+
+def test_features_come_back(tmp_path):
+    shown, values = picture(40, 30), RNG.random((5, 6, 6), np.float32)
+    save_features(tmp_path, shown.image_id, values)
+    found = features(tmp_path).encode([shown])[0]
+    np.testing.assert_array_equal(found.values, values)
+    assert found.grid.box[1] == -5.0  # a letterbox reaches beyond the shorter side
+
+
+def test_a_flat_folder_serves_one_category(tmp_path):
+    shown = picture(40, 30)
+    save_features(tmp_path, shown.image_id.rpartition("/")[2], np.ones((2, 3, 3), np.float32))
+    assert features(tmp_path).encode([shown])[0].values.shape == (2, 3, 3)
+
+
+def test_a_flat_folder_does_not_serve_two_images_of_one_name(tmp_path):
+    cat, dog = picture(40, 30), picture(40, 30, 1)
+    save_features(tmp_path, "1", np.ones((2, 3, 3), np.float32))
+    model = features(tmp_path)
+    model.encode([replace(cat, image_id="cat/1"), replace(cat, image_id="kitten/1")])
+    with pytest.raises(KapbenchError, match=r"two different images, one of them dog/1"):
+        model.encode([replace(dog, image_id="dog/1")])
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_any_float_is_read(tmp_path, kind):
+    shown, values = picture(40, 30), torch.arange(18.0).view(2, 3, 3)
+    (tmp_path / "thing").mkdir()
+    torch_file({"features": values.to(kind)}, tmp_path / f"{shown.image_id}.safetensors")
+    np.testing.assert_array_equal(features(tmp_path).encode([shown])[0].values, values.numpy())
+
+
+def test_settings_say_what_made_the_maps(tmp_path):
+    """An absent file says: nothing but pixels, no supervision."""
+    assert (features(tmp_path).conditions_on, features(tmp_path).supervision) == ((), "none")
+    said = '{"conditions_on": ["mask"], "supervision": "keypoints", "trained_on": "SPair trn"}'
+    (tmp_path / "kapbench.json").write_text(said)
+    for model in (features(tmp_path), similarity(tmp_path)):
+        assert model.conditions_on == ("mask",)
+        assert (model.supervision, model.trained_on) == ("keypoints", "SPair trn")
+    assert load_model(f"features:{tmp_path}", supervision="none").supervision == "none"
+
+
+def test_settings_say_grid_and_similarity(tmp_path):
+    shown = picture(40, 30)
+    save_features(tmp_path, shown.image_id, np.ones((2, 3, 4), np.float32))
+    with pytest.raises(KapbenchError, match="no square letterbox"):
+        features(tmp_path).encode([shown])
+    (tmp_path / "kapbench.json").write_text('{"grid": "stretched", "similarity": "neg_l2"}')
+    model = features(tmp_path)
+    assert model.similarity == "neg_l2"
+    assert model.encode([shown])[0].grid.box == (0.0, 0.0, 40.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not JSON"),
+        ('{"grid": "round"}', "grid is 'round'"),
+        ('{"conditions_on": ["pose"]}', "conditions_on is 'pose'"),
+        ('{"side": 0}', "side is 0"),
+        ('{"side": "wide"}', "side is 'wide'"),
+        ('{"gird": "stretched"}', "settings are .*gird"),
+        ("[1]", r"settings are \[1\]"),
+    ],
+)
+def test_bad_settings(tmp_path, content, words):
+    (tmp_path / "kapbench.json").write_text(content)
+    with pytest.raises(KapbenchError, match=words):
+        features(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.full((2, 3, 3), np.nan, np.float32), "NaN"),
+        (np.ones((2, 9), np.float32), r"shape \[2, 9\]"),
+    ],
+)
+def test_bad_features_name_the_file(tmp_path, values, words):
+    shown = picture(40, 30)
+    path = tmp_path / f"{shown.image_id}.safetensors"
+    path.parent.mkdir()
+    save_file({"features": values}, path)
+    with pytest.raises(KapbenchError, match=words) as caught:
+        features(tmp_path).encode([shown])
+    assert str(path) in str(caught.value)
+
+
+def test_missing_maps_and_pickles(tmp_path):
+    shown = picture(40, 30)
+    others = [picture(40, 30, i) for i in range(1, 5)]
+    save_features(tmp_path, others[0].image_id, np.ones((2, 3, 3), np.float32))
+    with pytest.raises(KapbenchError, match="no saved maps: 4 of 5 images asked for") as caught:
+        features(tmp_path).encode([others[0], shown, *others[1:]])
+    assert "(thing/40x30-0, thing/40x30-2, thing/40x30-3, …)" in caught.value.thing
+    assert "holds 1 files" in caught.value.thing
+    assert caught.value.place == tmp_path / "thing" / "40x30-0.safetensors"
+    (tmp_path / f"{shown.image_id}.pth").write_bytes(b"\x80\x04N.")
+    with pytest.raises(KapbenchError, match=r"found 40x30-0\.pth where a safetensors file belongs"):
+        features(tmp_path).encode([shown])
+    (tmp_path / f"{shown.image_id}.safetensors").write_bytes(b"\x80\x04N.")
+    with pytest.raises(KapbenchError, match="not a whole safetensors file"):
+        features(tmp_path).encode([shown])
+    with pytest.raises(KapbenchError, match="no such folder"):
+        features(tmp_path / "nowhere")
+    with pytest.raises(KapbenchError, match="'features:' names no folder"):
+        features("")
+
+
+DOTS = Path(__file__).parents[1] / "support/dots.py"
+
+
+def dots(tmp_path, model):
+    options = {"runs": tmp_path / "runs", "cache": tmp_path / "cache", "batch_size": 1}
+    return evaluate(model, load_dataset(f"{DOTS}:Dots"), rule="pck-v1", **options)
+
+
+def test_all_missing_images_are_counted_before_the_first_is_read(tmp_path):
+    for name in ("dot/0", "spot/0", "1"):  # the last serves both categories, as far as names tell
+        save_features(tmp_path / "maps", name, np.ones((2, 3, 3), np.float32))
+    with pytest.raises(KapbenchError, match="no saved maps: 4 of 8 images") as caught:
+        dots(tmp_path, features(tmp_path / "maps"))
+    assert "(dot/2, dot/3, spot/2, …)" in caught.value.thing
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+    assert not list((tmp_path / "runs").rglob("*"))
+
+
+def test_all_missing_pairs_are_counted_before_the_first_is_read(tmp_path):
+    maps, queries = np.ones((1, 2, 2), np.float32), np.ones((1, 2))
+    save_similarity(tmp_path / "maps", "dot/0", "dot/1", maps, queries)
+    with pytest.raises(KapbenchError, match="no saved maps: 23 of 24 pairs") as caught:
+        dots(tmp_path, similarity(tmp_path / "maps"))
+    assert "(dot/0/dot/2, dot/0/dot/3, dot/1/dot/0, …)" in caught.value.thing
+
+
+def test_a_file_that_was_cut_off(tmp_path):
+    shown = picture(40, 30)
+    path = save_features(tmp_path, shown.image_id, np.ones((2, 3, 3), np.float32))
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(KapbenchError, match="not a whole safetensors file"):
+        features(tmp_path).encode([shown])
+
+
+def test_revision_follows_the_files(tmp_path):
+    shown = picture(40, 30)
+    save_features(tmp_path, shown.image_id, np.ones((2, 3, 3), np.float32))
+    before = features(tmp_path).revision
+    save_features(tmp_path, shown.image_id, np.zeros((2, 3, 4), np.float32))
+    after = features(tmp_path).revision
+    assert after != before
+    (tmp_path / "kapbench.json").write_text('{"side": 448}')
+    assert features(tmp_path).revision not in (before, after)
+
+
+def test_what_cannot_be_read_is_not_written(tmp_path):
+    """Wrong shapes are caught by the type checker here, and by the same check as in reading."""
+    infinite = np.full((2, 3, 3), np.inf, np.float32)
+    with pytest.raises(KapbenchError, match="NaN or infinite"):
+        save_features(tmp_path, "thing/1", infinite)
+    with pytest.raises(KapbenchError, match="NaN or infinite"):
+        save_similarity(tmp_path, "thing/1", "thing/2", infinite, np.ones((2, 2)))
+    assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_queries", "words"),
+    [
+        ((2, 9), 2, r"similarity of shape \[2, 9\]"),
+        ((2, 3, 3), 1, r"similarity \[2, 3, 3\] with queries \[1, 2\]"),
+    ],
+)
+def test_misshapen_similarity(tmp_path, shape, n_queries, words):
+    source, target = picture(40, 30), picture(30, 40, 1)
+    path = tmp_path / source.image_id / f"{target.image_id}.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file({"similarity": np.ones(shape), "queries": np.ones((n_queries, 2))}, path)
+    with pytest.raises(KapbenchError, match=words) as caught:
+        similarity(tmp_path).match(source, target, np.ones((1, 2)))
+    assert caught.value.place == path
+
+
+def test_the_nearest_saved_query_answers_within_half_a_pixel(tmp_path):
+    source, target = picture(40, 30), picture(30, 40, 1)
+    values = np.stack([np.zeros((2, 2)), np.ones((2, 2))])
+    save_similarity(
+        tmp_path, source.image_id, target.image_id, values, np.array([[5.0, 5], [5.6, 5]])
+    )
+    found = similarity(tmp_path).match(source, target, np.array([[5.4, 5.0], [5.2, 5.0]]))
+    assert found.values[:, 0, 0].tolist() == [1, 0]
+    with pytest.raises(KapbenchError, match="no map for 1 of 1"):
+        similarity(tmp_path).match(source, target, np.array([[5.0, 5.51]]))
+
+
+def test_a_pair_that_was_not_saved_is_named(tmp_path):
+    source, target = picture(40, 30), picture(30, 40, 1)
+    with pytest.raises(KapbenchError, match="no saved maps") as caught:
+        similarity(tmp_path).match(source, target, np.array([[5.0, 5.0]]))
+    assert caught.value.place == tmp_path / source.image_id / f"{target.image_id}.safetensors"
+
+
+def test_similarity_comes_back_in_the_order_asked(tmp_path):
+    source, target = picture(40, 30), picture(30, 40, 1)
+    queries = np.array([[1.0, 2], [30, 20], [5, 5]])
+    values = RNG.random((3, 4, 4), np.float32)
+    save_similarity(tmp_path, source.image_id, target.image_id, values, queries)
+    found = similarity(tmp_path).match(source, target, queries[[2, 0]])
+    np.testing.assert_array_equal(found.values, values[[2, 0]])
+
+
+def test_a_query_without_map_is_named(tmp_path):
+    source, target = picture(40, 30), picture(30, 40, 1)
+    one = np.ones((1, 4, 4), np.float32)
+    save_similarity(tmp_path, source.image_id, target.image_id, one, np.array([[1.0, 2]]))
+    with pytest.raises(KapbenchError, match=r"no map for 1 of 2 queries[\s\S]*9\.0"):
+        similarity(tmp_path).match(source, target, np.array([[1.0, 2], [9, 9]]))
+
+
+def test_a_file_without_the_tensor_is_named(tmp_path):
+    shown = picture(40, 30)
+    save_similarity(tmp_path, "thing", shown.image_id.rpartition("/")[2],
+                    np.ones((1, 2, 2), np.float32), np.ones((1, 2)))  # fmt: skip
+    with pytest.raises(KapbenchError, match="no tensor 'features'"):
+        features(tmp_path).encode([shown])

@@ -1,0 +1,287 @@
+"""What a model or a data set can do wrong: one clear message that names it, and nothing stored."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
+
+from kapbench.errors import KapbenchError
+from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.outputs import feature_maps, similarity_map
+from kapbench.running.results import load_records
+from kapbench.scoring.rules import load_rule
+from kapbench.types import Grid, Picture
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nan", "1 of 48 features are not finite"),
+        ("overflow", "1 of 48 features are not finite"),
+        ("shape", r"feature map of shape \[3, 3, 4\] on a grid of 4×4"),
+        ("channels", "differ in their number of channels: 3 at cat/0, 6 at cat/2"),
+    ],
+)
+def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
+    with pytest.raises(KapbenchError, match=said) as caught:
+        evaluate(tmp_path, TinyEncoder(wrong=wrong), batch_size=batch_size)
+    assert "cat/2" in str(caught.value)
+    assert caught.value.fix
+    assert not list(tmp_path.rglob("run.json"))
+    # What was right is kept: the run goes on once the model is mended.
+    n_kept = len(list(tmp_path.rglob("*.safetensors")))
+    assert n_kept >= 2
+    mended = TinyEncoder()
+    evaluate(tmp_path, mended, batch_size=batch_size)
+    assert "cat/2" in mended.seen
+    assert not {"cat/0", "cat/1"} & set(mended.seen)
+    assert len(mended.seen) == 8 - n_kept
+
+
+def test_too_few_feature_maps(tmp_path):
+    with pytest.raises(KapbenchError, match="3 feature maps for 4 pictures") as caught:
+        evaluate(tmp_path, TinyEncoder(wrong="too few"))
+    assert "tiny-encoder" in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
+def test_a_condition_that_the_data_set_has_not(tmp_path, model):
+    with pytest.raises(KapbenchError, match="looks at the mask, and tiny has none"):
+        evaluate(tmp_path, model(conditions_on=("mask",)), TinyDataset(masks=False))
+    with pytest.raises(KapbenchError, match="looks at the azimuth bin, and tiny has none"):
+        evaluate(tmp_path, model(conditions_on=("azimuth",)), TinyDataset(azimuths=False))
+
+
+@pytest.mark.parametrize("conditions", ["mask", ("masks",), ("category", "pose")])
+def test_a_condition_that_nobody_knows(tmp_path, conditions):
+    model = TinyPairModel()
+    model.conditions_on = conditions
+    with pytest.raises(KapbenchError, match="conditions_on is") as caught:
+        evaluate(tmp_path, model)
+    assert "category, mask, azimuth" in caught.value.fix
+
+
+def test_a_similarity_that_nobody_knows(tmp_path):
+    with pytest.raises(KapbenchError, match="similarity is 'cosine'"):
+        evaluate(tmp_path, TinyEncoder(similarity="cosine"))
+
+
+def test_a_model_is_shown_what_it_declares_and_no_more():
+    dataset = TinyDataset()
+    view = dataset.views()[0]
+    bare = picture(dataset, view, ())
+    assert (bare.category, bare.mask, bare.azimuth_bin) == (None, None, None)
+    shown = picture(dataset, view, ("category", "mask", "azimuth"))
+    assert shown.category == "cat"
+    assert shown.mask is not None
+    assert shown.azimuth_bin == view.azimuth_bin
+    assert not any(hasattr(shown, name) for name in ("keypoints", "bbox", "visible"))
+
+
+def test_whatever_a_model_sees_is_in_the_hash():
+    dataset = TinyDataset()
+    view = dataset.views()[0]
+    declared = [(), ("category",), ("mask",), ("azimuth",), ("category", "mask", "azimuth")]
+    assert len({picture_hash(picture(dataset, view, c)) for c in declared}) == 5
+    one, other = (picture(dataset, v, ()) for v in dataset.views()[:2])
+    assert picture_hash(one) != picture_hash(other)
+    # Equal pictures share features, unless the model knows them by name.
+    renamed = type(one)(one.pixels, "another name")
+    assert picture_hash(one) == picture_hash(renamed)
+    assert picture_hash(one, by_name=True) != picture_hash(renamed, by_name=True)
+    turned = type(one)(one.pixels.reshape(24, 20, 3), one.image_id)
+    assert picture_hash(one) != picture_hash(turned)
+
+
+def test_equal_pictures_are_encoded_once(tmp_path):
+    dataset = TinyDataset()
+    pixels = dataset.pixels(dataset.views()[0])
+    dataset.pixels = lambda view: np.array(pixels)
+    model = TinyEncoder()
+    evaluate(tmp_path, model, dataset)
+    assert len(model.seen) == 1
+
+
+def test_no_pairs(tmp_path):
+    with pytest.raises(KapbenchError, match="no pairs") as caught:
+        evaluate(tmp_path, categories=())
+    assert "tiny, split test" in str(caught.value)
+
+
+def test_an_unknown_category(tmp_path):
+    with pytest.raises(KapbenchError, match="unknown category 'cow'"):
+        evaluate(tmp_path, categories=("cow",))
+
+
+@pytest.mark.parametrize("change", [{"has_absent": False}, {"size_from": "image"}])
+def test_kap_is_refused_where_it_is_not_defined(tmp_path, change):
+    with pytest.raises(KapbenchError, match="kap-cvpr24 is not defined on tiny"):
+        evaluate(tmp_path, dataset=TinyDataset(**change))
+    evaluate(tmp_path, dataset=TinyDataset(**change), rules=RULES[1:])
+
+
+def test_pixel_decoding_needs_an_encoder(tmp_path):
+    dift = [load_rule("pck-dift")]
+    with pytest.raises(KapbenchError, match="pck-dift upsamples features"):
+        evaluate(tmp_path, TinyPairModel(), rules=dift)
+    done = evaluate(tmp_path, TinyEncoder(), rules=dift)
+    assert done.records["error_px@dift"].notna().any()
+
+
+GRID = Grid.letterbox((24, 20), 4, 840)
+ABROAD = SimpleNamespace(height=4, width=4, box=(0, 0, 1, 1))
+
+
+@dataclass
+class Answering(TinyEncoder):
+    """Gives the same answer whatever it is asked, past the type hooks that only tests have."""
+
+    answer: object = None
+
+    def encode(self, pictures):
+        return self.answer
+
+    def match(self, source, target, queries):
+        return self.answer
+
+
+def answer(values, grid=GRID):
+    return SimpleNamespace(values=values, grid=grid)
+
+
+BAD_VALUES = [
+    (torch.zeros(2, 4, 4, requires_grad=True), "cannot be read as an array.*requires grad"),
+    (torch.zeros(2, 4, 4, dtype=torch.bfloat16), "cannot be read as an array"),
+    (np.zeros((2, 4, 4), complex), "of type complex128"),
+    (np.full((2, 4, 4), "1"), "of type <U1"),
+    (None, "of type object"),
+]
+BAD_GRIDS = [
+    (ABROAD, "SimpleNamespace where a Grid belongs"),
+    (Grid(4, 4, (0.0, 0.0, 0.0, 20.0)), "a grid of 4×4 cells over the box"),
+    (Grid(4, 4, (0.0, 20.0, 24.0, 0.0)), "a grid of 4×4 cells over the box"),
+    (Grid(4, 4, (0.0, 0.0, float("nan"), 20.0)), "a grid of 4×4 cells over the box"),
+    (Grid(0, 4, (0.0, 0.0, 24.0, 20.0)), "a grid of 0×4 cells"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (answer(np.zeros((3, 4, 4))), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
+        (answer(np.zeros((2, 4))), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
+        (answer(np.full((2, 4, 4), np.nan)), "values that are not finite"),
+        (answer(np.full((2, 4, 4), 1e300)), "values that are not finite in float32"),
+        (None, r"match\(\) returned a NoneType without values and grid"),
+        (np.zeros((2, 4, 4)), r"match\(\) returned a ndarray"),
+        *[(answer(values), said) for values, said in BAD_VALUES],
+        *[(answer(np.zeros((2, 4, 4)), grid), said) for grid, said in BAD_GRIDS],
+    ],
+    ids=str,
+)
+def test_a_wrong_similarity_map_names_its_pair_and_model(given, said):
+    pair, shown = TinyDataset().pairs()[0], Picture(np.zeros((20, 24, 3), np.uint8), "x")
+    with pytest.raises(KapbenchError, match=said) as caught:
+        similarity_map(Answering(answer=given), pair, shown, shown, np.zeros((2, 2)))
+    assert caught.value.place == f"pair {pair.pair_id}, model tiny-encoder"
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, r"encode\(\) returned a NoneType, no list"),
+        (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, no list"),
+        ([np.zeros((2, 4, 4))], r"encode\(\) returned a ndarray without values and grid"),
+        ([answer(np.zeros((4, 4)))], r"feature map of shape \[4, 4\]"),
+        *[([answer(values)], said) for values, said in BAD_VALUES],
+        *[([answer(np.zeros((2, 4, 4)), grid)], said) for grid, said in BAD_GRIDS],
+    ],
+    ids=str,
+)
+def test_a_wrong_feature_map_names_its_image_and_model(given, said):
+    shown = Picture(np.zeros((20, 24, 3), np.uint8), "cat/2")
+    with pytest.raises(KapbenchError, match=said) as caught:
+        feature_maps(Answering(answer=given), [shown])
+    assert "model tiny-encoder" in caught.value.place
+    assert caught.value.fix
+
+
+def test_whole_numbers_are_features_too():
+    shown = Picture(np.zeros((20, 24, 3), np.uint8), "cat/2")
+    (found,) = feature_maps(Answering(answer=(answer(np.ones((2, 4, 4), np.int64)),)), [shown])
+    assert found.values.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("by zero"), "the model failed: ZeroDivisionError: by zero"),
+        (KapbenchError("no such layer", fix="choose another"), "^no such layer"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("model", "asked", "place"),
+    [
+        (TinyEncoder, "encode", "images cat/0, cat/1, cat/2, cat/3, model tiny-encoder"),
+        (TinyPairModel, "match", "pair cat/1-cat/0, model tiny-pairs"),
+    ],
+)
+def test_a_model_that_fails_is_named_with_what_it_was_asked(
+    tmp_path, monkeypatch, model, asked, place, error, said
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(model, asked, fail)
+    with pytest.raises(KapbenchError, match=said) as caught:
+        evaluate(tmp_path, model())
+    assert caught.value.place == place
+    assert caught.value.__cause__ is error
+    assert caught.value.fix
+
+
+def test_a_models_own_place_is_kept(tmp_path, monkeypatch):
+    def fail(*_):
+        raise KapbenchError("missing", place="features/cat/1.safetensors")
+
+    monkeypatch.setattr(TinyEncoder, "encode", fail)
+    with pytest.raises(KapbenchError, match="missing") as caught:
+        evaluate(tmp_path)
+    assert caught.value.place == "features/cat/1.safetensors"
+
+
+@pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
+def test_a_run_in_which_nothing_can_be_asked_says_so_and_has_no_number(tmp_path, model):
+    blind = tuple(v.image_id for v in TinyDataset().views())
+    done = evaluate(tmp_path, model(), TinyDataset(blind=blind), intervals=True)
+    assert len(done.records) == 0
+    assert {row.value for row in done.card.scores} == {None}
+    assert {row.n for row in done.card.scores} == {0}
+    again = load_records(done.folder)
+    assert list(again["category"].cat.categories) == ["cat", "dog"]
+
+
+def test_a_category_that_asks_nothing_stands_in_the_table_with_n_0(tmp_path):
+    blind = tuple(v.image_id for v in TinyDataset().views() if v.category == "cat")
+    done = evaluate(tmp_path, dataset=TinyDataset(blind=blind))
+    cat, dog, mean = (
+        done.card.score("kap-cvpr24", "kap", 0.1, where, average="category")
+        for where in ("cat", "dog", "mean")
+    )
+    assert (cat.value, cat.n) == (None, 0)
+    assert dog.value == mean.value
+
+
+def test_every_headline_has_an_interval(tmp_path):
+    # Six images a category: with four, a resample in sixteen is one image alone.
+    dataset = TinyDataset(n_images=6)
+    done = evaluate(tmp_path, dataset=dataset, intervals=True)
+    for rule in RULES:
+        average, over = rule.headline
+        row = done.card.score(rule.name, rule.metric, 0.1, over, average=average)
+        assert row.low < row.value < row.high

@@ -1,0 +1,124 @@
+"""Small pairs and maps: written out, or drawn from a seed with few distinct scores, so ties abound.
+
+Written-out cases use an image of 840 × 840 px, so that the 840 px frame is the image itself, and
+4 × 4 cells: stride 210, top-left corners at 0, 210, 420, 630, centres at 105, 315, 525, 735.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kapbench.scoring.build_records import pair_columns
+from kapbench.scoring.estimators import ByCategory
+from kapbench.scoring.records import Needs, table
+from kapbench.scoring.rules import Rule, load_rule, rule_names
+from kapbench.scoring.score_table import estimator
+from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
+
+SIDE = 840
+GRID = Grid.letterbox((SIDE, SIDE), 4, SIDE)
+MAP_RULES = tuple(load_rule(n) for n in rule_names() if n != "pck-dift")
+Points = Sequence[tuple[float, float] | None]
+Case = tuple[Pair, np.ndarray]
+
+
+def keypoints(points: Points) -> Keypoints:
+    xy = np.array([(np.nan, np.nan) if p is None else p for p in points], float).reshape(-1, 2)
+    return Keypoints(xy, ~np.isnan(xy[:, 0]))
+
+
+def view(image_id: str, points: Points, *, category: str = "cat", azimuth: int | None = None,
+         size: tuple[int, int] = (SIDE, SIDE)) -> View:  # fmt: skip
+    box = (0.0, 0.0, float(size[0]), float(size[1]))
+    return View(image_id, category, size, box, keypoints(points), azimuth)
+
+
+def pair(
+    source: Points,
+    target: Points,
+    *,
+    size_px: float = 1000.0,
+    groups: Sequence[int] | None = None,
+    twins: Sequence[int] | None = None,
+    name: str = "pair",
+    images: tuple[str, str] = ("s", "t"),
+    category: str = "cat",
+    azimuths: tuple[int | None, int | None] = (None, None),
+) -> Pair:
+    n = len(source)
+    return Pair(
+        name,
+        view(images[0], source, category=category, azimuth=azimuths[0]),
+        view(images[1], target, category=category, azimuth=azimuths[1]),
+        size_px,
+        np.full(n, -1) if groups is None else np.array(groups),
+        np.arange(n) if twins is None else np.array(twins),
+    )
+
+
+def peaks(*cells: dict[int, float], n_cells: int = 16) -> np.ndarray:
+    """Maps [q 4 4] that are 0 but for the given cells."""
+    side = int(n_cells**0.5)
+    out = np.zeros((len(cells), n_cells), np.float32)
+    for row, at in zip(out, cells, strict=True):
+        for cell, score in at.items():
+            row[cell] = score
+    return out.reshape(len(cells), side, side)
+
+
+def similarity(given: Pair, values: np.ndarray, grid: Grid | None = None) -> SimilarityMap:
+    if grid is None:
+        grid = Grid.letterbox(given.target.size, values.shape[1], SIDE)
+    shown = given.source.keypoints.xy[given.source.keypoints.visible]
+    return SimilarityMap(np.asarray(values, np.float32), grid, shown)
+
+
+def records(cases: Sequence[Case], rules: Sequence[Rule] = MAP_RULES) -> pd.DataFrame:
+    needs = Needs.of(rules)
+    return table([pair_columns(p, similarity(p, m), needs) for p, m in cases])
+
+
+def estimate(*given: Any, **named: Any) -> ByCategory:
+    """An estimator's scores with every pair counted once."""
+    return estimator(*given, **named).by_category()
+
+
+def drawn(
+    seed: int,
+    n_pairs: int,
+    *,
+    categories: Sequence[str] = ("cat", "dog"),
+    n_keypoints: int = 4,
+    cells: int = 4,
+    n_scores: int = 4,
+    n_images: int = 4,
+) -> list[Case]:
+    """Pairs over a few images; scores are whole numbers 0 … n_scores − 1."""
+    rng = np.random.default_rng(seed)
+    groups, twins = np.array([0, 0, -1, -1])[:n_keypoints], np.array([1, 0, 2, 3])[:n_keypoints]
+    views = {
+        c: [_drawn_view(rng, f"{c}/{i}", c, n_keypoints) for i in range(n_images)]
+        for c in categories
+    }
+    out = []
+    for i in range(n_pairs):
+        category = categories[i % len(categories)]
+        s, t = rng.choice(n_images, 2, replace=False)
+        source, target = views[category][s], views[category][t]
+        made = Pair(f"{i:03d}:{category}", source, target, float(rng.integers(500, 4000)), groups,
+                    twins)  # fmt: skip
+        q = int(source.keypoints.visible.sum())
+        out.append((made, rng.integers(0, n_scores, (q, cells, cells)).astype(np.float32)))
+    return out
+
+
+def _drawn_view(rng: np.random.Generator, image_id: str, category: str, n: int) -> View:
+    size = tuple(int(s) for s in rng.integers(40, 900, 2))
+    xy = np.stack([rng.integers(0, size[0], n), rng.integers(0, size[1], n)], axis=1).astype(float)
+    visible = rng.random(n) < 0.7
+    visible[rng.integers(n)] = True
+    xy[~visible] = np.nan
+    box = (0.0, 0.0, float(size[0]), float(size[1]))
+    return View(image_id, category, size, box, Keypoints(xy, visible), int(rng.integers(8)))

@@ -1,0 +1,67 @@
+"""Finished runs of the dots' models, and the ways in which a submission of one is spoilt."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pandas as pd
+
+import kapbench
+from kapbench.storage import file_hash
+from kapbench_leaderboard.entries.schema import records_path
+
+RULES = ("kap-cvpr24", "pck-sd-dino")
+DOTS = Path(__file__).parent / "dots.py"
+
+
+def dots():
+    spec = importlib.util.spec_from_file_location("dots_for_submissions", DOTS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def made_by(model: str, folder: Path) -> Path:
+    module = dots()
+    data = module.Dots(n_images=6)
+    done = kapbench.evaluate(
+        getattr(module, model)(),
+        data,
+        rule=RULES,
+        runs=folder,
+        cache=folder / "cache",
+        device="cpu",
+    )
+    card = json.loads((done.folder / "run.json").read_text())
+    card["provenance"]["git_dirty"] = False
+    (done.folder / "run.json").write_text(json.dumps(card))
+    return done.folder
+
+
+def only(found: list[str], said: str) -> None:
+    assert found
+    assert any(said in line for line in found), found
+
+
+def edit(entry: Path, change) -> None:
+    content = json.loads(entry.read_text())
+    change(content)
+    entry.write_text(json.dumps(content))
+
+
+def edit_records(entry: Path, change) -> None:
+    """As a forger would: every hash is brought in line with the changed rows."""
+    path = records_path(entry)
+    change(pd.read_parquet(path)).to_parquet(path, index=False)
+    replace_records(entry, path.read_bytes())
+
+
+def replace_records(entry: Path, content: bytes) -> None:
+    path = records_path(entry)
+    path.write_bytes(content)
+
+    def say(card):
+        card["records"] |= {"sha256": file_hash(path), "n_bytes": path.stat().st_size}
+        card["run"]["provenance"]["records_sha256"] = file_hash(path)
+
+    edit(entry, say)
