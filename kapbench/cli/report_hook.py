@@ -15,7 +15,7 @@ VIEWS = ("category", "symmetry", "twin", "viewpoint", "occlusion", "average", "r
 
 
 class Board(Protocol):
-    """Finished runs to one text; see kapbench_leaderboard.comparison.groups for what may share a table."""
+    """Finished runs to one text; see comparison.groups of the leaderboard for what may share a table."""
 
     def __call__(
         self,

@@ -104,7 +104,7 @@ def _table(
     title = f"{data.name}@{data.revision}, {data.split}: {members.coverage}"
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
-    notes = (
+    remarks = (
         *notes.about(members, view, kind),
         *notes.explained(members, view),
         *disagreements(members, models, labels(models), alpha),
@@ -113,7 +113,7 @@ def _table(
         *notes.models([(row.label, row.card) for row in rows]),
     )
     return Table(
-        members, view, tuple(shown), tuple(rows), (title,), notes,
+        members, view, tuple(shown), tuple(rows), (title,), remarks,
         _beside(competing or rows, shown, members.rules, alpha) if view != "summary" else (),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}", alpha,
     )  # fmt: skip
