@@ -1,4 +1,7 @@
-"""The import rule of the project, its sizes, and paths that belong to no machine."""
+"""The import rule, the sizes of files and functions, and the paths that the project may name.
+
+Each test looks at the whole project and lists every violation in one message.
+"""
 
 import ast
 import re
@@ -10,158 +13,259 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HOMES = {"kapbench": ROOT, "kapbench_baselines": ROOT / "baselines"}
-HOMES["kapbench_leaderboard"] = ROOT / "leaderboard"
+PACKAGES = {
+    "kapbench": ROOT,
+    "kapbench_baselines": ROOT / "baselines",
+    "kapbench_leaderboard": ROOT / "leaderboard",
+}
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
-# What a room may import of the project, beyond itself. First match wins.
-_VALUES = ("kapbench.errors", "kapbench.types", "kapbench.files", "kapbench.hashing")
-_SPOKEN = (*_VALUES, "kapbench.protocols", "kapbench.registry")
-RULE = {
-    "kapbench.errors": (),
-    "kapbench.types": (),
-    "kapbench.files": ("kapbench.errors",),
-    "kapbench.hashing": (),
-    "kapbench.registry": ("kapbench.errors",),
-    "kapbench.protocols": ("kapbench.types",),
-    "kapbench.datasets": _SPOKEN,
-    "kapbench.scoring": _SPOKEN,
-    "kapbench.features": (*_SPOKEN, "kapbench.scoring"),
-    "kapbench.running": (*_SPOKEN, "kapbench.scoring", "kapbench.features"),
-    "kapbench.arrays": (*_SPOKEN, "kapbench.scoring"),
-    "kapbench.torchmetrics": (*_SPOKEN, "kapbench.scoring", "kapbench.arrays"),
-    "kapbench.cli": ("kapbench",),
-    "kapbench.__main__": ("kapbench.cli",),
-    "kapbench.contract": _SPOKEN,
-    "kapbench": ("kapbench",),  # the door: evaluation and the public names
-    "kapbench_baselines": ("kapbench",),
-    # Runs a submitted model again, as any user of the core would.
-    "kapbench_leaderboard.submit.reproduce": (
-        *_SPOKEN,
-        "kapbench.evaluation",
-        "kapbench.running.progress",
-        "kapbench_leaderboard",
-    ),
-    # Fetches attachments, and says how far it is.
-    "kapbench_leaderboard.submit": (
-        *_SPOKEN,
-        "kapbench.datasets.download",
-        "kapbench.running.progress",
-        "kapbench.running.results",
-        "kapbench.scoring",
-        "kapbench_leaderboard",
-    ),
-    # Asks a run's model again for what records do not hold: where similarity lies, and features.
-    "kapbench_leaderboard.pictures": (
-        *_SPOKEN,
-        "kapbench.datasets.roots",
-        "kapbench.evaluation",
-        "kapbench.features.cache",
+# From the ground upwards: a room imports itself and the rooms of lower layers.
+CORE = (
+    ("errors", "types"),
+    ("protocols", "registry", "storage", "paths", "progress"),
+    ("models", "scoring", "datasets"),
+    ("features", "loading", "arrays"),
+    ("torchmetrics", "running"),
+    ("evaluation", "cli"),
+    ("__main__", ""),  # "" is the package itself
+)
+LEADERBOARD = (
+    ("comparison",),
+    ("entries", "tables"),
+    ("figures", "site", "submit"),
+    ("commands", ""),
+)
+# What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
+FINISHED_RUNS = (
+    *(f"kapbench.{name}" for layer in CORE[:2] for name in layer),
+    "kapbench.scoring",
+    "kapbench.running.results",
+    "kapbench.running.records_file",
+)
+MORE_OF_THE_CORE = {
+    "kapbench_leaderboard.commands": ("kapbench.cli",),
+    "kapbench_leaderboard.entries.attachment": ("kapbench.datasets.fetching",),
+    # The pictures show similarity and features, which records do not hold: the model is run again.
+    "kapbench_leaderboard.figures": (
+        "kapbench.features",
+        "kapbench.loading",
+        "kapbench.models",
         "kapbench.running",
-        "kapbench.scoring",
-        "kapbench_leaderboard",
     ),
-    "kapbench_leaderboard": (
-        *_SPOKEN,
-        "kapbench.scoring",
-        "kapbench.running.results",
-        "kapbench.running.stored",
+    "kapbench_leaderboard.submit.reproduce": ("kapbench.evaluation", "kapbench.loading"),
+    "kapbench_leaderboard.submit.adapter_trial": (
+        "kapbench.loading",
+        "kapbench.models.contract",
+        "kapbench.running.run_card",
     ),
 }
+# Beyond the layers: rooms of one layer that see each other in one direction only.
+BESIDE = {
+    ("kapbench.types", "kapbench.errors"),
+    ("kapbench.protocols", "kapbench.registry"),
+}
 # The core asks torch for a device and for a number of threads, inside the function that needs it.
-TORCH_INSIDE_A_FUNCTION = {"kapbench.evaluation", "kapbench.running.executors"}
+TORCH_ROOMS = ("kapbench.features", "kapbench.torchmetrics")  # the second is for training loops
+TORCH_INSIDE_FUNCTIONS = ("kapbench.models", "kapbench.loading", "kapbench.running.local_executors")
 # A shape is a list of parts in the order of its random draws: cut up, it would be read in pieces,
 # and another order would be another data set.
 SHAPES = {f"kapbench.datasets.synthetic.{n}" for n in ("aeroplane", "car", "chair", "quadruped")}
 
 
-def modules() -> Iterator[tuple[str, Path]]:
-    for package, home in HOMES.items():
+def _modules() -> Iterator[tuple[str, ast.Module]]:
+    for package, home in PACKAGES.items():
         for path in sorted((home / package).rglob("*.py")):
             name = ".".join(path.relative_to(home).with_suffix("").parts)
-            yield name.removesuffix(".__init__"), path
+            yield name.removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8"))
 
 
-MODULES = dict(modules())
+@pytest.fixture(scope="module")
+def modules() -> dict[str, ast.Module]:
+    return dict(_modules())
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imports(tree: ast.AST, modules: dict[str, ast.Module]) -> Iterator[str]:
     """Absolute names, also of imports inside functions and for type checkers."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports hide where a name comes from"
-            assert node.module is not None
-            for alias in node.names:
-                below = f"{node.module}.{alias.name}"
-                yield below if below in MODULES else node.module
+        yield from imports_of(node, modules)
 
 
-def within(module: str, room: str) -> bool:
+def imports_of(node: ast.AST, modules: dict[str, ast.Module]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            below = f"{node.module}.{alias.name}"
+            yield below if below in modules else "." * node.level + (node.module or "")
+
+
+def is_within(module: str, room: str) -> bool:
     return module == room or module.startswith(room + ".")
 
 
-def forbidden(module: str, tree: ast.AST) -> list[str]:
-    room = next(room for room in RULE if within(module, room))
-    allowed = (room, *RULE[room])
-    ours = [name for name in imported(tree) if name.partition(".")[0] in HOMES]
-    return [name for name in ours if not any(within(name, place) for place in allowed)]
+def is_in(module: str, rooms: tuple[str, ...]) -> bool:
+    return any(is_within(module, room) for room in rooms)
 
 
-def parse(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_room_imports_only_what_it_may_see(module):
-    assert forbidden(module, parse(module)) == []
+def layer_of(room: str) -> int | None:
+    package, _, name = room.partition(".")
+    layers = {"kapbench": CORE, "kapbench_leaderboard": LEADERBOARD}[package]
+    return next((i for i, names in enumerate(layers) if name in names), None)
 
 
-def test_the_rule_can_be_broken():
-    broken = ast.parse("def f():\n    from kapbench.running import runner")
-    assert forbidden("kapbench.scoring.metrics", broken) == ["kapbench.running.runner"]
-    assert forbidden("kapbench.cli.run", ast.parse("import kapbench_baselines.lite0")) != []
-    assert (
-        forbidden("kapbench_leaderboard.board", ast.parse("from kapbench.running import plan"))
-        != []
+def may_import(importer: str, imported: str) -> bool:
+    """Whether the layers allow it; both are modules of the project."""
+    package, other = importer.partition(".")[0], imported.partition(".")[0]
+    room, other_room = room_of(importer), room_of(imported)
+    if room == other_room or (room, other_room) in BESIDE:
+        return True
+    if package == "kapbench_baselines":
+        return other in ("kapbench", package)
+    if package != other:
+        return package == "kapbench_leaderboard" and is_in(imported, seen_by(importer))
+    layer, other_layer = layer_of(room), layer_of(other_room)
+    return layer is not None and other_layer is not None and other_layer < layer
+
+
+def seen_by(importer: str) -> tuple[str, ...]:
+    """Rooms of the core that a module of the leaderboard may import."""
+    more = (rooms for room, rooms in MORE_OF_THE_CORE.items() if is_within(importer, room))
+    return FINISHED_RUNS + sum(more, ())
+
+
+def violations(modules: dict[str, ast.Module], of: dict[str, ast.Module]) -> list[str]:
+    return sorted(
+        {
+            f"{module} imports {name}"
+            for module, tree in of.items()
+            for name in imports(tree, modules)
+            if name.startswith(".")
+            or (name.partition(".")[0] in PACKAGES and not may_import(module, name))
+        }
     )
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if within(m, "kapbench")])
-def test_only_features_import_torch(module):
-    if within(module, "kapbench.features") or module == "kapbench.torchmetrics":
-        return  # the second is for training loops
-    tree = parse(module)
-    anywhere = [name for name in imported(tree) if name.partition(".")[0] == "torch"]
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    inside = [name for f in functions for name in imported(f) if name.partition(".")[0] == "torch"]
-    assert anywhere == (inside if module in TORCH_INSIDE_A_FUNCTION else [])
+def test_every_room_has_a_layer(modules):
+    rooms = {room_of(m) for m in modules if not is_within(m, "kapbench_baselines")}
+    assert sorted(room for room in rooms if layer_of(room) is None) == []
+
+
+def test_imports_point_downwards(modules):
+    assert violations(modules, modules) == []
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("module", "statement"),
     [
-        "import kapbench",
-        "import kapbench.registry; kapbench.registry.names('models')",
-        "import kapbench.scoring.table",
-        "import kapbench.running.results",
-        "import kapbench_leaderboard.board",
-        "import kapbench_leaderboard.tables",
+        ("kapbench.scoring.metrics", "def f():\n    from kapbench.running import run"),
+        ("kapbench.cli.run", "import kapbench_baselines.lite0"),
+        ("kapbench.scoring.metrics", "import kapbench.datasets.images"),
+        ("kapbench.errors", "import kapbench.types"),
+        ("kapbench.running.run", "import kapbench"),
+        ("kapbench.scoring.metrics", "from . import rules"),
+        ("kapbench_baselines.sift", "from kapbench_leaderboard import tables"),
+        ("kapbench_leaderboard.comparison.groups", "from kapbench_leaderboard import tables"),
+        ("kapbench_leaderboard.comparison.groups", "from kapbench.running import plan"),
+        ("kapbench_leaderboard.submit.check", "import kapbench.loading"),
     ],
 )
-def test_no_torch_comes_along(statement):
-    code = f"import sys; {statement}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_a_forbidden_import_is_found(modules, module, statement):
+    assert violations(modules, {module: ast.parse(statement)}) != []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_files_and_functions_stay_small(module):
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < MAX_FILE_LINES
-    functions = [n for n in ast.walk(parse(module)) if isinstance(n, ast.FunctionDef)]
-    if module in SHAPES:
-        functions = [f for f in functions if f.name != module.rpartition(".")[2]]
-    assert {f.name: n for f in functions if (n := lines_of(f)) >= MAX_FUNCTION_LINES} == {}
+def test_no_import_circle(modules):
+    """Between modules, imports at their top alone; a package counts as its __init__."""
+    graph = {
+        module: {
+            name
+            for node in tree.body
+            for name in imports_of(node, modules)
+            if name in modules and name != module
+        }
+        for module, tree in modules.items()
+    }
+    assert circles(graph) == []
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """What remains of a graph when modules are taken away that import none of the rest."""
+    rest = {module: set(names) for module, names in graph.items()}
+    while free := {module for module, names in rest.items() if not names & rest.keys()}:
+        rest = {module: names for module, names in rest.items() if module not in free}
+    return [f"{m} imports {', '.join(sorted(names & rest.keys()))}" for m, names in rest.items()]
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert len(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == 3
+
+
+def test_the_core_imports_torch_only_where_it_computes(modules):
+    """At the top of a module in two rooms, inside functions in three, elsewhere nowhere."""
+    wrong = []
+    for module, tree in modules.items():
+        if is_within(module, "kapbench") and not is_in(module, TORCH_ROOMS):
+            nodes = outside_functions(tree)
+            if not is_in(module, TORCH_INSIDE_FUNCTIONS):
+                nodes = ast.walk(tree)
+            names = [name for node in nodes for name in imports_of(node, modules)]
+            wrong += [module] * any(is_within(name, "torch") for name in names)
+    assert wrong == []
+
+
+def outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from outside_functions(node)
+
+
+def test_torch_is_not_imported_where_no_model_runs(modules):
+    """Help, and every module of the leaderboard: `compare`, `site` and `submit check` use them."""
+    names = [
+        "kapbench.registry",
+        "kapbench.running.records_file",
+        "kapbench.running.results",
+        *(m for m in modules if is_in(m, ("kapbench.scoring", "kapbench_leaderboard"))),
+    ]
+    code = f"""
+import importlib, sys
+from kapbench.cli import main
+importers = []
+for words in ([], ["compare"], ["site"], ["submit"]):
+    main([*words, "--help"], standalone_mode=False)
+    importers += [" ".join(["kapbench", *words, "--help"])] * ("torch" in sys.modules)
+for name in {names}:
+    importlib.import_module(name)
+    importers += [name] * ("torch" in sys.modules)
+sys.exit("torch is imported by " + importers[0] if importers else 0)
+"""
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_files_and_functions_stay_small(modules):
+    long_files = [
+        f"{path.relative_to(ROOT)}: {n} lines"
+        for package, home in PACKAGES.items()
+        for path in sorted((home / package).rglob("*.py"))
+        if (n := len(path.read_text(encoding="utf-8").splitlines())) >= MAX_FILE_LINES
+    ]
+    long_functions = [
+        f"{module}.{node.name}: {n} lines"
+        for module, tree in modules.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and not (module in SHAPES and node.name == module.rpartition(".")[2])
+        and (n := lines_of(node)) >= MAX_FUNCTION_LINES
+    ]
+    assert long_files + long_functions == []
 
 
 def lines_of(function: ast.FunctionDef) -> int:
@@ -171,23 +275,20 @@ def lines_of(function: ast.FunctionDef) -> int:
 
 
 def test_nothing_names_a_place_on_one_machine():
-    ending = {".py", ".toml", ".md", ".json", ".txt", ".cff", ".js", ".html", ".css", ""}
-    looked_at = [
-        ROOT / n for n in ("kapbench", "baselines", "leaderboard", "tests", "docs", "benchmarks")
-    ]
+    endings = {".py", ".toml", ".md", ".json", ".txt", ".cff", ".js", ".html", ".css", ""}
+    folders = ("kapbench", "baselines", "leaderboard", "tests", "docs", "benchmarks")
     files = [
-        p for folder in looked_at for p in folder.rglob("*") if p.is_file() and p.suffix in ending
+        *(p for p in ROOT.iterdir() if p.name != ".git"),
+        *(path for name in folders for path in (ROOT / name).rglob("*")),
     ]
-    files += [p for p in ROOT.iterdir() if p.is_file() and p.suffix in ending]
     place = re.compile(r"/(?:work|root|home/\w+|Users/\w+)/|\.\./shared")
-    mine = Path(__file__)
-    found = [
-        str(p)
-        for p in files
-        if p != mine and "__pycache__" not in p.parts and place.search(_text(p))
+    named = [
+        str(path.relative_to(ROOT))
+        for path in files
+        if path.suffix in endings
+        and path.is_file()
+        and path != Path(__file__)
+        and "__pycache__" not in path.parts
+        and place.search(path.read_text(encoding="utf-8", errors="ignore"))
     ]
-    assert found == []
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="ignore")
+    assert named == []
