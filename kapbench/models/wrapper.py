@@ -23,7 +23,7 @@ class WrappedEncoder:
         self.supervision, self.trained_on = info.supervision, info.trained_on
         self.options = dict(info.options)
         self.reads_image_id, self.padding = info.reads_image_id, info.padding
-        if isinstance(backbone, Prepares):
+        if info.prepares and isinstance(backbone, Prepares):
             self.prepare = backbone.prepare
         if isinstance(backbone, ChecksPlan):
             self.check_plan = backbone.check_plan

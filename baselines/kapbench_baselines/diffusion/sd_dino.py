@@ -26,7 +26,7 @@ from kapbench_baselines.diffusion.captioner import Captioner
 from kapbench_baselines.diffusion.encoder import Reader, dtype_on
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
 from kapbench_baselines.diffusion.read_settings import SD_DINO
-from kapbench_baselines.vit.dinov2 import PATCH, Dinov2
+from kapbench_baselines.vit.dinov2 import PATCH, vitb14
 from kapbench_baselines.vit.overlapping_patches import check_fit
 
 _KEPT_BYTES = 4 << 30
@@ -85,7 +85,7 @@ class SdDino:
             None if captioner is None
             else Captioner(captioner, clip, device, self._reader.dtype)
         )  # fmt: skip
-        self._dino = Dinov2("vitb14", dino_weights, image_px=dino_px, device=device)
+        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
         self._alpha, self._similarity = float(alpha), similarity
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint(
@@ -192,7 +192,7 @@ class SdDinoStack:
         self._captioner = (
             None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
         )
-        self._dino = Dinov2("vitb14", dino_weights, image_px=dino_px, device=device)
+        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
         self.parts = (*self._reader.network.channels[::-1], self._dino.channels)

@@ -7,7 +7,12 @@ from kapbench.storage import file_hash
 from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
 from kapbench_baselines.training import trained_weights as files
-from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
+from kapbench_baselines.training.backbones import (
+    check_backbone,
+    open_backbone,
+    own_backbone,
+    trained_over,
+)
 from kapbench_baselines.vit.weights import read_tensors
 
 METHOD = "geoaware.supervised"
@@ -50,11 +55,10 @@ def supervised(
     spec = backbone or own_backbone(card, path)
     encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, path, METHOD)
-    beneath = getattr(encoder, "trained_on", None)
     return AggregatedEncoder(
         f"{METHOD}.{encoder.name}", encoder, network.to(device), digest, cells=shape["cells"],
         unit=True, device=device, supervision=card.supervision,
-        trained_on=card.learnt_from + (f", over {beneath}" if beneath else ""),
+        trained_on=trained_over(card.learnt_from, encoder),
     )  # fmt: skip
 
 

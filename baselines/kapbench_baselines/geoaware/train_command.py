@@ -41,6 +41,7 @@ def supervised(
 
 def run(asked: Asked, settings: Any) -> Path:
     """Trains as asked; returns the weights' path."""
+    from kapbench.protocols import model_info
     from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
     from kapbench_baselines.geoaware.pairs import prepare
     from kapbench_baselines.geoaware.supervised import METHOD
@@ -60,7 +61,7 @@ def run(asked: Asked, settings: Any) -> Path:
         n_images, pairs,
         lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
     )  # fmt: skip
-    parts = getattr(ground.encoder, "parts", None)
+    parts = model_info(ground.encoder).parts
     task = GeoawareTask(data, settings, asked.seed, ground.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
     card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
-from kapbench.protocols import Encoder
+from kapbench.protocols import Encoder, model_info
 from kapbench.registry import names
 
 ANY_REVISION = "any"  # of weights that do not say which
@@ -69,6 +69,12 @@ def own_backbone(card: NamesBackbone, place: object) -> str:
         f"weights of backbone '{card.backbone}', which is not installed", place=place,
         fix=f"add --backbone {spec}, with the folder where that file is",
     )  # fmt: skip
+
+
+def trained_over(data: str, encoder: Encoder) -> str:
+    """The `trained_on` of what was trained on `data` over an encoder."""
+    beneath = model_info(encoder).trained_on
+    return f"{data}, over {beneath}" if beneath else data
 
 
 def check_backbone(

@@ -83,7 +83,7 @@ def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
 
 
 def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
-    state = checkpoint.rename(read_tensors(path))
+    state = checkpoint.hub_names(read_tensors(path))
     checkpoint.check_file(state, path)
     checkpoint.check_type(checkpoint.model_type(state), path)
     config = kind.config_class(**{**checkpoint.settings(state), **checkpoint.forced})
