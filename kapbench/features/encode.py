@@ -100,9 +100,10 @@ def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -
     said = f"up to {n_left:,} × {one / 1e6:.1f} MB = {n_left * one / 1e9:.1f} GB of features"
     if n_left * one > free:
         raise KapbenchError(
-            f"{said}, and {free / 1e9:.1f} GB are free", place=cache.root,
+            f"{said}, and {free / 1e9:.1f} GB are free",
+            place=cache.root,
             fix="kapbench cache evict --limit SIZE, or another folder: --cache",
-        )  # fmt: skip
+        )
     if n_left * one > _MUCH:
         progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
 

@@ -130,9 +130,14 @@ def diy_sc(
     if not isinstance(encoder, Encoder):
         raise TypeError("dinov2.vitb14 is no encoder")
     return AggregatedEncoder(
-        name, encoder, network.to(device), digest, device=device, supervision="none",
+        name,
+        encoder,
+        network.to(device),
+        digest,
+        device=device,
+        supervision="none",
         trained_on="SPair-71k trn without keypoints (pseudo-labels), over LVD-142M",
-    )  # fmt: skip
+    )
 
 
 diy_sc_768 = partial(diy_sc, 768)

@@ -114,9 +114,13 @@ def prepare(
         on_object, source = object_map(dataset, view)
         masks[source] += 1
         asked = fingerprint(
-            backbone.name, backbone.revision, warping.as_dict(), view.bbox, picture_hash(shown),
+            backbone.name,
+            backbone.revision,
+            warping.as_dict(),
+            view.bbox,
+            picture_hash(shown),
             bytes_hash([on_object.tobytes()]),
-        )  # fmt: skip
+        )
         path = cache / f"{asked}.safetensors"
         if not path.is_file():
             write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})

@@ -56,10 +56,16 @@ def supervised(
     encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, path, METHOD)
     return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}", encoder, network.to(device), digest, cells=shape["cells"],
-        unit=True, device=device, supervision=card.supervision,
+        f"{METHOD}.{encoder.name}",
+        encoder,
+        network.to(device),
+        digest,
+        cells=shape["cells"],
+        unit=True,
+        device=device,
+        supervision=card.supervision,
         trained_on=trained_over(card.learnt_from, encoder),
-    )  # fmt: skip
+    )
 
 
 def _of_release(
@@ -71,12 +77,18 @@ def _of_release(
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
-            "a released head does not say what it was trained on", place=path,
+            "a released head does not say what it was trained on",
+            place=path,
             fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
-        )  # fmt: skip
+        )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)
     return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}", encoder, network.to(device), file_hash(path), device=device,
-        supervision="keypoints", trained_on="as released",
-    )  # fmt: skip
+        f"{METHOD}.{encoder.name}",
+        encoder,
+        network.to(device),
+        file_hash(path),
+        device=device,
+        supervision="keypoints",
+        trained_on="as released",
+    )

@@ -58,9 +58,10 @@ def run(asked: Asked, settings: Any) -> Path:
     encoder = CachedEncoder.below(ground.cache, ground.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
     data = ground.prepared(
-        n_images, pairs,
+        n_images,
+        pairs,
         lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
-    )  # fmt: skip
+    )
     parts = model_info(ground.encoder).parts
     task = GeoawareTask(data, settings, asked.seed, ground.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
@@ -68,8 +69,14 @@ def run(asked: Asked, settings: Any) -> Path:
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
         return AggregatedEncoder(
-            f"{METHOD}.{backbone.name}", backbone, network, revision, cells=settings.cells,
-            unit=True, device=ground.device, supervision="keypoints",
-        )  # fmt: skip
+            f"{METHOD}.{backbone.name}",
+            backbone,
+            network,
+            revision,
+            cells=settings.cells,
+            unit=True,
+            device=ground.device,
+            supervision="keypoints",
+        )
 
     return train_and_save(ground, task, settings, card, model)

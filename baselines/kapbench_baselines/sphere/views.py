@@ -160,9 +160,13 @@ def _key(
     backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
 ) -> str:
     return fingerprint(
-        backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
-        picture_hash(shown), bytes_hash([on_object.tobytes()]),
-    )  # fmt: skip
+        backbone.name,
+        backbone.revision,
+        augmentation.as_dict(),
+        view.bbox,
+        picture_hash(shown),
+        bytes_hash([on_object.tobytes()]),
+    )
 
 
 def _bins(view: View, n_views: int, augmentation: Augmentation) -> list[int]:

@@ -70,7 +70,11 @@ def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -
     chosen = {k: r for k, r in RULES.items() if k == "pck" or dataset.has_absent}
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
         result = evaluate(
-            model, dataset, rule=list(chosen.values()), categories=categories, cache=folder,
+            model,
+            dataset,
+            rule=list(chosen.values()),
+            categories=categories,
+            cache=folder,
             intervals=False,
-        )  # fmt: skip
+        )
     return {key: result.headline(rule) for key, rule in chosen.items()}
