@@ -7,18 +7,25 @@ if TYPE_CHECKING:
     from kapbench.errors import KapbenchError
     from kapbench.evaluation import evaluate
     from kapbench.loading import load_dataset, load_model
+    from kapbench.models.letterbox import letterboxed
+    from kapbench.models.saved_maps import save_features, save_similarity
     from kapbench.running.results import ResultSet
     from kapbench.scoring.rules import load_rule, rule_names
     from kapbench.types import FeatureMap, Grid, Keypoints, Pair, Picture, SimilarityMap, View
 
-_HOME = {
+    __version__: str
+
+_MODULES = {
     "kap": "arrays",
     "pck": "arrays",
     "KapbenchError": "errors",
-    "ResultSet": "running.results",
     "evaluate": "evaluation",
     "load_dataset": "loading",
     "load_model": "loading",
+    "letterboxed": "models.letterbox",
+    "save_features": "models.saved_maps",
+    "save_similarity": "models.saved_maps",
+    "ResultSet": "running.results",
     "load_rule": "scoring.rules",
     "rule_names": "scoring.rules",
     "FeatureMap": "types",
@@ -39,22 +46,29 @@ __all__ = [
     "ResultSet",
     "SimilarityMap",
     "View",
+    "__version__",
     "evaluate",
     "kap",
+    "letterboxed",
     "load_dataset",
     "load_model",
     "load_rule",
     "pck",
     "rule_names",
+    "save_features",
+    "save_similarity",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'kapbench' has no attribute '{name}'")
     import importlib
+    import importlib.metadata
 
-    return getattr(importlib.import_module(f"kapbench.{_HOME[name]}"), name)
+    if name == "__version__":
+        return importlib.metadata.version("kapbench")
+    if name not in _MODULES:
+        raise AttributeError(f"module 'kapbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"kapbench.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from kapbench import registry
 from kapbench.errors import KapbenchError
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, PairModel
+from kapbench.protocols import Dataset, Model, model_info
 
 
 def load_dataset(
@@ -50,7 +50,7 @@ def load_model(
         options: What the model accepts, e.g. weights.
 
     Raises:
-        KapbenchError: unknown name or option, weights that do not fit, or an object that is no
+        KapbenchError: unknown name or option, weights that do not fit, or an object that is not a
             model.
     """
     from kapbench.models.mixed_precision import in_precision
@@ -58,13 +58,8 @@ def load_model(
     where = pick_device(device)
     context = {"device": where, "dataset": dataset}
     model = registry.create("models", name, context, options)
-    if not isinstance(model, Encoder | PairModel | AnnotatedModel):
-        raise KapbenchError(
-            f"'{name}' is no model: it needs name, revision, conditions_on, and encode (with "
-            "similarity) or match",
-            fix="see docs/adapters.md",
-        )
-    return cast("Model", in_precision(model, precision, where))
+    model_info(model)  # raises where it is not a model
+    return in_precision(cast("Model", model), precision, where)
 
 
 def check_model(name: str, options: Iterable[str]) -> None:

@@ -1,14 +1,23 @@
-"""What a plug-in has to look like. Structural: nothing to inherit, nothing to import."""
+"""What a plug-in has to look like. Structural: there is nothing to inherit and nothing to import.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+Attributes that a model may leave out are declared once, in `ModelInfo`; the core reads them through
+`model_info` and nowhere else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from kapbench.errors import KapbenchError
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
 
 Condition = Literal["category", "mask", "azimuth", "twins"]
+Similarity = Literal["dot", "neg_l2"]
+ModelKind = Literal["encoder", "pair", "oracle"]
+KEYPOINTS = "keypoints"  # the supervision by which a rule chooses its decode
 
 
 @runtime_checkable
@@ -33,7 +42,7 @@ class Dataset(Protocol):
         """Pairs of the split in the data set's own order.
 
         Raises:
-            KapbenchError: a category that the data set has not.
+            KapbenchError: a category that the data set does not have.
         """
 
     def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
@@ -47,24 +56,43 @@ class Dataset(Protocol):
 
 
 @runtime_checkable
+class HasRemarks(Protocol):
+    """A data set that found something in its files that looks wrong and may be meant."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences that are shown before a run."""
+
+
+def remarks_on(dataset: Dataset) -> tuple[str, ...]:
+    """Of a data set that has some; otherwise none."""
+    return dataset.remarks if isinstance(dataset, HasRemarks) else ()
+
+
+@runtime_checkable
 class Encoder(Protocol):
-    """Sees one image. The core caches what it returns and compares the maps itself."""
+    """Sees one image. The core caches what it returns and compares the maps itself.
+
+    `ModelInfo` says what each attribute means, and which others a model may have.
+    """
 
     name: str
-    revision: str  # changes whenever the output does: weights' hash, settings
+    revision: str
     conditions_on: tuple[Condition, ...]
-    similarity: Literal["dot", "neg_l2"]
+    similarity: Similarity
 
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
-        """One map a picture, in order; arrays of its own, written while the next are encoded."""
+        """One map per picture, in order. The arrays are written while the next are encoded: an
+        encoder must not use them again.
+        """
 
 
 @runtime_checkable
 class Prepares(Protocol):
-    """An encoder's work on the CPU, split off: done by other threads while the device is busy."""
+    """An encoder whose work on the CPU other threads do while the device is busy."""
 
     def prepare(self, picture: Picture) -> Any:
-        """What `encode` will find in `picture.prepared`; it must not need it there."""
+        """What `encode` finds in `picture.prepared`; None there means that nobody prepared it."""
 
 
 @runtime_checkable
@@ -90,7 +118,7 @@ class PairModel(Protocol):
 
 @runtime_checkable
 class AnnotatedModel(Protocol):
-    """The oracle's own door: it reads the answer, so it is a control and never a competitor."""
+    """The oracle: it reads the target's annotation, so it is a control and never a competitor."""
 
     name: str
     revision: str
@@ -108,7 +136,7 @@ class AnnotatedModel(Protocol):
 
 @runtime_checkable
 class ChecksPlan(Protocol):
-    """A model of answers made elsewhere: it can tell before the first image what will be lacking."""
+    """A model of results saved elsewhere: it knows before the first image which are missing."""
 
     def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:
         """
@@ -116,11 +144,137 @@ class ChecksPlan(Protocol):
             pairs: Source and target of each, by image_id.
 
         Raises:
-            KapbenchError: some of them have no answer.
+            KapbenchError: some images or pairs have no saved result.
         """
 
 
 Model = Encoder | PairModel | AnnotatedModel
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Everything that kapbench reads of a model apart from its methods. Made by `model_info`.
+
+    Args:
+        name: As tables show it: `architecture.tag`.
+        revision: Changes whenever the output does: hash of the weights, settings. The feature cache
+            is keyed by it.
+        kind: encoder (has `encode`), pair (has `match`) or oracle (has `match_pair`).
+        conditions_on: What the model looks at beyond pixels. It is shown nothing else.
+        similarity: How two maps of an encoder are compared; None for other kinds.
+        supervision: What the model was trained with; "none", or e.g. "keypoints".
+        trained_on: The training data, in words.
+        options: What the user chose, so that the model can be made again.
+        reads_image_id: The output depends on the image's name and not on its pixels: saved features.
+        padding: Grey level (0 to 255) beyond the border of an image; read by training on crops.
+        parts: Channels of each part of an encoder's map that is stacked from several, None for one
+            part; read by training.
+        prepares: The model has `prepare`; see `Prepares`.
+    """
+
+    name: str
+    revision: str
+    kind: ModelKind
+    conditions_on: tuple[Condition, ...]
+    similarity: Similarity | None = None
+    supervision: str = "none"
+    trained_on: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    reads_image_id: bool = False
+    padding: int = 0
+    parts: tuple[int, ...] | None = None
+    prepares: bool = False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the model was trained on keypoints: rules choose their decode by it."""
+        return self.supervision == KEYPOINTS
+
+
+_FROM_METHODS = ("kind", "prepares")  # of ModelInfo; everything else is an attribute of the model
+
+
+def model_info(model: object) -> ModelInfo:
+    """What a model declares, checked.
+
+    Raises:
+        KapbenchError: an attribute that is missing, or that kapbench cannot act on.
+    """
+    for error in wrong_attributes(model):
+        raise error
+    names = [f.name for f in fields(ModelInfo) if f.name not in _FROM_METHODS]
+    declared = {name: getattr(model, name) for name in names if hasattr(model, name)}
+    declared["conditions_on"] = tuple(declared["conditions_on"])
+    return ModelInfo(kind=_kind(model), prepares=isinstance(model, Prepares), **declared)
+
+
+def _kind(model: object) -> ModelKind:
+    if isinstance(model, AnnotatedModel):
+        return "oracle"
+    return "encoder" if isinstance(model, Encoder) else "pair"
+
+
+def wrong_attributes(model: object) -> Iterator[KapbenchError]:
+    """One error for each attribute of a model that breaks the contract of `ModelInfo`."""
+    place = f"model {getattr(model, 'name', None) or type(model).__name__}"
+    if not isinstance(model, Encoder | PairModel | AnnotatedModel):
+        yield KapbenchError(
+            f"a {type(model).__name__} is not a model",
+            place=place,
+            fix="give it name, revision and conditions_on, and either encode() with similarity, or "
+            "match()",
+        )
+        return
+    yield from _wrong_texts(place, model, "name", "revision")
+    conditions: object = model.conditions_on
+    if not isinstance(conditions, tuple | list) or not set(conditions) <= set(get_args(Condition)):
+        yield KapbenchError(
+            f"conditions_on is {conditions!r}",
+            place=place,
+            fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
+        )
+    elif isinstance(model, Encoder) and "twins" in conditions:
+        yield KapbenchError(
+            "an encoder sees one image and no queries, so it cannot condition on twins",
+            place=place,
+            fix="leave 'twins' out of conditions_on, or give match() in place of encode()",
+        )
+    if isinstance(model, Encoder) and model.similarity not in get_args(Similarity):
+        yield KapbenchError(
+            f"similarity is {model.similarity!r}",
+            place=place,
+            fix="choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
+        )
+    yield from _wrong_optional(place, model)
+
+
+def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:
+    if hasattr(model, "supervision"):
+        yield from _wrong_texts(place, model, "supervision")
+    if not isinstance(trained_on := getattr(model, "trained_on", None), str | None):
+        yield KapbenchError(
+            f"trained_on is {trained_on!r}", place=place, fix="name the training data in a text"
+        )
+    if not isinstance(options := getattr(model, "options", {}), Mapping):
+        yield KapbenchError(
+            f"options is {options!r}", place=place, fix="give a dictionary: name of option to value"
+        )
+
+
+def _wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchError]:
+    for name in names:
+        text = getattr(plugin, name, None)
+        if not isinstance(text, str) or not text.strip():
+            yield KapbenchError(
+                f"{name} is {text!r}", place=place, fix=f"give it a text, e.g. {name} = '1'"
+            )
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """KapbenchError where name, split or revision, by which runs are told apart, is not a text."""
+    place = f"data set {getattr(dataset, 'name', None) or type(dataset).__name__}"
+    for error in _wrong_texts(place, dataset, "name", "split", "revision"):
+        raise error
 
 
 @runtime_checkable

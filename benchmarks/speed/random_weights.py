@@ -10,7 +10,8 @@ def random_dinov2(tag: str, folder: Path) -> Path:
     import torch
     import transformers
 
-    from kapbench_baselines.vit.dinov2 import CHANNELS_PER_HEAD, SIZES
+    from kapbench_baselines.vit.checkpoint import CHANNELS_PER_HEAD
+    from kapbench_baselines.vit.dinov2 import SIZES
 
     channels = SIZES[tag][1]
     torch.manual_seed(0)

@@ -80,6 +80,7 @@ def run(
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
     from kapbench.loading import load_dataset
+    from kapbench.protocols import remarks_on
 
     spread = Spread(shard, executor, shards, scheduler, slurm)
     given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
@@ -93,7 +94,7 @@ def run(
     )
     job = RunJob(dataset, rules, categories, quiet=quiet, **running)
     job.say(f"{dataset.name}, {split}: {job.coverage()}")
-    for remark in (*_without_kap(dataset), *getattr(dataset, "remarks", ())):
+    for remark in (*_without_kap(dataset), *remarks_on(dataset)):
         job.say(f"note: {remark}")
     if spread.wanted:
         names = Names(model, dataset_name, options_of_model, split, data_root, dataset_options)

@@ -51,11 +51,14 @@ def groups(root: Path) -> list[Group]:
         found.setdefault(item.group, []).append(item)
     made = [
         Group(
-            name, _maker(root / name), len(own),
-            sum(i.n_bytes for i in own), max(i.used for i in own),
+            name,
+            _maker(root / name),
+            len(own),
+            sum(i.n_bytes for i in own),
+            max(i.used for i in own),
         )
         for name, own in found.items()
-    ]  # fmt: skip
+    ]
     return sorted(made, key=lambda g: (-g.n_bytes, g.group))
 
 

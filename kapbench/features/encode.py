@@ -16,7 +16,7 @@ from kapbench.features.threads import Behind, ahead
 from kapbench.models.inputs import picture, picture_hash
 from kapbench.models.outputs import prepared
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Encoder, Prepares
+from kapbench.protocols import Dataset, Encoder, Prepares, model_info
 from kapbench.types import FeatureMap, Picture, View
 
 _MUCH = 10**9  # bytes, from where on a person is told
@@ -78,7 +78,7 @@ def _looks(
 ) -> Iterator[_Looked]:
     """Of each view, ahead: what the model is shown, its hash, and whether the cache has it."""
     preparing = model if isinstance(model, Prepares) else None
-    by_name = getattr(model, "reads_image_id", False)
+    by_name = model_info(model).reads_image_id
 
     def see(view: View) -> Picture:
         return picture(dataset, view, model.conditions_on)
@@ -100,9 +100,10 @@ def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -
     said = f"up to {n_left:,} × {one / 1e6:.1f} MB = {n_left * one / 1e9:.1f} GB of features"
     if n_left * one > free:
         raise KapbenchError(
-            f"{said}, and {free / 1e9:.1f} GB are free", place=cache.root,
+            f"{said}, and {free / 1e9:.1f} GB are free",
+            place=cache.root,
             fix="kapbench cache evict --limit SIZE, or another folder: --cache",
-        )  # fmt: skip
+        )
     if n_left * one > _MUCH:
         progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
 

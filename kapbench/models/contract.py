@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from kapbench.protocols import AnnotatedModel, Condition, Encoder, PairModel, Prepares
+from kapbench.protocols import Encoder, PairModel, Prepares, model_info, wrong_attributes
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
 SIZES = ((64, 48), (48, 64), (50, 50), (97, 31))
@@ -20,7 +20,7 @@ def broken(model: object) -> list[str]:
 
     A model that raises breaks it too: the error is among the words.
     """
-    found = list(_tried("attributes", lambda: _says_what_it_is(model)))
+    found = list(_tried("attributes", lambda: _declares(model)))
     if found:
         return found
     if isinstance(model, Encoder):
@@ -52,20 +52,11 @@ def _tried(what: str, rule: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield f"{what} raised {type(error).__name__}: {error}"
 
 
-def _says_what_it_is(model: object) -> Iterator[str]:
-    if not isinstance(model, Encoder | PairModel | AnnotatedModel):
-        yield "it has name, revision and conditions_on and either encode(), or match(): see protocols"
-        return
-    for field in ("name", "revision", "supervision"):
-        word = getattr(model, field, "none")
-        if not isinstance(word, str) or not word:
-            yield f"{field} is {word!r}, not a text"
-    said = model.conditions_on
-    if not isinstance(said, tuple) or not set(said) <= set(get_args(Condition)):
-        yield f"conditions_on is {said!r}, not a tuple of {', '.join(get_args(Condition))}"
-    if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
-        yield f"similarity is {model.similarity!r}, not 'dot' or 'neg_l2'"
-    json.dumps([getattr(model, "options", {}), getattr(model, "trained_on", None)])
+def _declares(model: object) -> Iterator[str]:
+    errors = list(wrong_attributes(model))
+    yield from (f"{error.thing}: {error.fix}" for error in errors)
+    if not errors:
+        json.dumps(dict(model_info(model).options))
 
 
 def _encodes(model: Encoder) -> Iterator[str]:
@@ -91,7 +82,7 @@ def _encodes(model: Encoder) -> Iterator[str]:
                 yield f"{picture.image_id}: prepared it is not what it is otherwise"
     turned = np.ascontiguousarray(shown[0].pixels[::-1])
     other = Picture(turned, "thing/turned", shown[0].category, shown[0].mask, shown[0].azimuth_bin)
-    reads_pixels = not getattr(model, "reads_image_id", False)
+    reads_pixels = not model_info(model).reads_image_id
     if reads_pixels and np.allclose(together[0].values, model.encode([other])[0].values):
         yield "two pictures of one size have the same features"
 

@@ -81,8 +81,9 @@ class _Saved:
         more = ", …" if len(absent) > NAMED else ""
         return KapbenchError(
             f"{error.thing}: {how_many} ({named}{more}); the folder holds {n_there:,} files",
-            place=error.place, fix=error.fix,
-        )  # fmt: skip
+            place=error.place,
+            fix=error.fix,
+        )
 
 
 class SavedFeatures(_Saved):
@@ -104,9 +105,10 @@ class SavedFeatures(_Saved):
         paths = [self.directory / f"{name}.safetensors" for name in image_ids]
         flat = [self.directory / path.name for path in paths]
         absent = [
-            path for path, other in zip(paths, flat, strict=True)
+            path
+            for path, other in zip(paths, flat, strict=True)
             if not (path.is_file() or other.is_file())
-        ]  # fmt: skip
+        ]
         if absent:
             raise self._missing(absent, f"{len(absent):,} of {len(paths):,} images")
 
@@ -136,8 +138,9 @@ class SavedFeatures(_Saved):
         if self._shown_as.setdefault(flat, pixels) != pixels:
             raise KapbenchError(
                 f"{flat.name} would serve two different images, one of them {picture.image_id}",
-                place=flat, fix=f"save by image_id: {path}",
-            )  # fmt: skip
+                place=flat,
+                fix=f"save by image_id: {path}",
+            )
         return flat
 
 
@@ -187,8 +190,9 @@ def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
         raise KapbenchError(
             f"no map for {len(lacking)} of {len(queries)} queries, the first at "
             f"{lacking[0].tolist()}",
-            place=path, fix="save one map per visible source keypoint, in original source pixels",
-        )  # fmt: skip
+            place=path,
+            fix="save one map per visible source keypoint, in original source pixels",
+        )
     return np.asarray(distance.argmin(axis=1))
 
 
@@ -196,19 +200,22 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
     first = "channels" if what == "features" else "queries"
     if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
         raise KapbenchError(
-            f"{what} of shape {list(values.shape)}", place=path,
+            f"{what} of shape {list(values.shape)}",
+            place=path,
             fix=f"save them as [{first}, height, width]",
-        )  # fmt: skip
+        )
     if not np.isfinite(values).all():
         raise KapbenchError(
-            f"{what} with NaN or infinite values", place=path,
+            f"{what} with NaN or infinite values",
+            place=path,
             fix="look for NaN in the model that made them",
-        )  # fmt: skip
+        )
 
 
 def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
     if queries.shape != (len(values), 2):
         raise KapbenchError(
-            f"similarity {list(values.shape)} with queries {list(queries.shape)}", place=path,
+            f"similarity {list(values.shape)} with queries {list(queries.shape)}",
+            place=path,
             fix="save similarity [q, h, w] and queries [q, 2]",
-        )  # fmt: skip
+        )

@@ -37,9 +37,10 @@ class Settings:
             return Grid.stretched(picture.size, height, width)
         if height != width:
             raise KapbenchError(
-                f"maps of {height}×{width} cells are no square letterbox", place=path,
+                f"maps of {height}×{width} cells are no square letterbox",
+                place=path,
                 fix=f'write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
-            )  # fmt: skip
+            )
         return Grid.letterbox(picture.size, height, self.side)
 
 
@@ -60,9 +61,10 @@ def read_settings(directory: Path) -> Settings:
     known = [f.name for f in fields(Settings)]
     if not isinstance(found, dict) or not set(found) <= set(known):
         raise KapbenchError(
-            f"settings are {json.dumps(found)}", place=path,
+            f"settings are {json.dumps(found)}",
+            place=path,
             fix=f"give an object with some of the keys {', '.join(known)}",
-        )  # fmt: skip
+        )
     try:
         settings = TypeAdapter(Settings).validate_python(found)
     except ValidationError as error:
@@ -104,9 +106,10 @@ def load(path: Path) -> dict[str, np.ndarray]:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise KapbenchError(
-            f"not a whole safetensors file: {error}", place=path,
+            f"not a whole safetensors file: {error}",
+            place=path,
             fix="save it again with safetensors, see kapbench.models.saved_maps.save_features",
-        ) from error  # fmt: skip
+        ) from error
     return {
         name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
         for name, t in tensors.items()
@@ -119,13 +122,15 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
     others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
     if others:
         return KapbenchError(
-            f"found {others[0].name} where a safetensors file belongs", place=first,
+            f"found {others[0].name} where a safetensors file belongs",
+            place=first,
             fix="convert it: other formats can run code when they are opened",
-        )  # fmt: skip
+        )
     return KapbenchError(
-        "no saved maps", place=first,
+        "no saved maps",
+        place=first,
         fix=f"save them there, or choose other categories (searched {directory})",
-    )  # fmt: skip
+    )
 
 
 def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
@@ -135,7 +140,8 @@ def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     """
     if name not in tensors:
         raise KapbenchError(
-            f"no tensor '{name}', found {', '.join(sorted(tensors)) or 'none'}", place=path,
+            f"no tensor '{name}', found {', '.join(sorted(tensors)) or 'none'}",
+            place=path,
             fix=f"name it '{name}'",
-        )  # fmt: skip
+        )
     return tensors[name]

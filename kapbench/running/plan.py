@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import get_args
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import AnnotatedModel, ChecksPlan, Condition, Dataset, Encoder, Model
+from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
@@ -60,11 +59,11 @@ def make_plan(
 ) -> Plan:
     """
     Raises:
-        KapbenchError: no pairs; a name or revision that is no text; a rule that the model or the
+        KapbenchError: no pairs; see `model_info` and `check_dataset`; a rule that the model or the
             data set cannot serve.
     """
-    _check_words("model", model, "name", "revision")
-    _check_words("data set", dataset, "name", "split", "revision")
+    info = model_info(model)
+    check_dataset(dataset)
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
         for_training = not dataset.pairs() and bool(dataset.views())
@@ -76,9 +75,8 @@ def make_plan(
             if for_training
             else "choose another split or category",
         )
-    _check_model(model)
     for rule in rules:
-        _check_rule(rule, model, dataset)
+        _check_rule(rule, info, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
     whole = fingerprint(
         SCORING_VERSION,
@@ -86,11 +84,11 @@ def make_plan(
         dataset.revision,
         dataset.split,
         pairs_hash,
-        model.name,
-        model.revision,
-        sorted(model.conditions_on),
-        getattr(model, "similarity", None),
-        supervised(model),
+        info.name,
+        info.revision,
+        sorted(info.conditions_on),
+        info.similarity,
+        info.supervised,
         [(rule.name, rule.hash) for rule in rules],
     )
     return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
@@ -129,64 +127,14 @@ def kap_is_defined(dataset: Dataset) -> bool:
     return dataset.has_absent and dataset.size_from == "box"
 
 
-def model_kind(model: Model) -> str:
-    if isinstance(model, AnnotatedModel):
-        return "oracle"
-    return "encoder" if isinstance(model, Encoder) else "pair"
-
-
-def supervised(model: Model) -> bool:
-    """Whether the model says that it was trained on keypoints."""
-    return getattr(model, "supervision", "none") == "keypoints"
-
-
-def _check_words(thing: str, plugin: Model | Dataset, *names: str) -> None:
-    """Names and revisions tell runs apart: each is a text with something in it."""
-    for name in names:
-        word = getattr(plugin, name, None)
-        if not isinstance(word, str) or not word.strip():
-            raise KapbenchError(
-                f"{name} is {word!r}",
-                place=f"{thing} {getattr(plugin, 'name', None) or type(plugin).__name__}",
-                fix=f"give it a text, e.g. {name} = '1'",
-            )
-
-
-def _check_model(model: Model) -> None:
-    """A word that nobody acts on must not pass for a choice."""
-    said: object = model.conditions_on
-    if not isinstance(said, tuple | list) or not set(said) <= set(get_args(Condition)):
-        raise KapbenchError(
-            f"conditions_on is {said!r}",
-            place=f"model {model.name}",
-            fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
-        )
-    if isinstance(model, Encoder) and "twins" in said:
-        raise KapbenchError(
-            "an encoder sees one image and no query, so no twins",
-            place=f"model {model.name}",
-            fix="leave 'twins' out of conditions_on, or give match() in place of encode()",
-        )
-    if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
-        raise KapbenchError(
-            f"similarity is {model.similarity!r}",
-            place=f"model {model.name}",
-            fix="say how its maps are compared: 'dot' (of unit vectors) or 'neg_l2'",
-        )
-
-
-def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
+def _check_rule(rule: Rule, model: ModelInfo, dataset: Dataset) -> None:
     if isinstance(rule, KapRule) and not kap_is_defined(dataset):
         raise KapbenchError(
             f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent there, "
             "or its distances are shares of the image",
             fix="choose PCK rules, e.g. --rule pck-v1",
         )
-    if (
-        isinstance(rule, PckRule)
-        and rule.decode.offset == "pixel"
-        and model_kind(model) != "encoder"
-    ):
+    if isinstance(rule, PckRule) and rule.decode.offset == "pixel" and model.kind != "encoder":
         raise KapbenchError(
             f"{rule.name} upsamples features, and {model.name} gives similarity maps only",
             fix="leave the rule out, or use an encoder",

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
+from kapbench.protocols import KEYPOINTS
 from kapbench.scoring.records import TEXT, typed
 from kapbench.storage import file_hash, write_atomically
 
@@ -32,6 +33,11 @@ class ModelCard(_Card):
     supervision: str  # "none", or what it was trained with
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def supervised(self) -> bool:
+        """As of `ModelInfo`."""
+        return self.supervision == KEYPOINTS
 
 
 class DatasetCard(_Card):

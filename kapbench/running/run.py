@@ -18,7 +18,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Executor, Model, model_info
 from kapbench.running.chunk_files import Parts
 from kapbench.running.join_chunks import join
 from kapbench.running.local_executors import InProcess, Processes
@@ -29,7 +29,7 @@ from kapbench.running.pair_scorers import (
     PairScorer,
     score_shard,
 )
-from kapbench.running.plan import Plan, Shard, check_answers, make_plan, supervised
+from kapbench.running.plan import Plan, Shard, check_answers, make_plan
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import (
     CARD,
@@ -210,7 +210,7 @@ def scorer_of(
     Args:
         views: Images to encode; None: all of the plan's.
     """
-    needs = Needs.of(plan.rules, supervised(model))
+    needs = Needs.of(plan.rules, model_info(model).supervised)
     if workers > 1 and not isinstance(model, Encoder):
         progress.say(f"--workers is not used: {model.name} is asked in one process")
     if isinstance(model, AnnotatedModel):

@@ -3,8 +3,8 @@
 from dataclasses import fields
 
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Model
-from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined, model_kind, supervised
+from kapbench.protocols import Dataset, Model, model_info
+from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined
 from kapbench.running.provenance import provenance
 from kapbench.running.results import (
     SCHEMA_VERSION,
@@ -41,7 +41,7 @@ def make_card(
         scores = score_table(
             records,
             plan.rules,
-            supervised=supervised(model),
+            supervised=model_info(model).supervised,
             has_absent=kap_is_defined(dataset),
             resampling=Resampling.of(records, seed=SEED) if intervals else None,
             advance=advance,
@@ -66,15 +66,16 @@ def make_card(
 
 
 def model_card(model: Model) -> ModelCard:
+    info = model_info(model)
     return ModelCard(
-        name=model.name,
-        revision=model.revision,
-        kind=model_kind(model),
-        conditions_on=tuple(model.conditions_on),
-        similarity=getattr(model, "similarity", None),
-        supervision=getattr(model, "supervision", "none"),
-        trained_on=getattr(model, "trained_on", None),
-        options=dict(getattr(model, "options", {})),
+        name=info.name,
+        revision=info.revision,
+        kind=info.kind,
+        conditions_on=info.conditions_on,
+        similarity=info.similarity,
+        supervision=info.supervision,
+        trained_on=info.trained_on,
+        options=dict(info.options),
     )
 
 

@@ -58,4 +58,4 @@ def test_the_sphere_learns_from_it(root, tmp_path):
     assert done.exit_code == 0, done.output
     _, card, _ = checkpoint.load(out / "weights.safetensors")
     assert (card.dataset, card.categories) == ("freiburg-cars", ("car",))
-    assert card.masks["mask"] > 0
+    assert card.supervision == "viewpoint and masks"

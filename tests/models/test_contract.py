@@ -92,11 +92,14 @@ def test_a_right_one_breaks_nothing(model):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (SimpleNamespace(), "encode\\(\\), or match\\(\\)"),
-        (changed(Fine, revision=3), "revision is 3, not a text"),
+        (SimpleNamespace(), "a SimpleNamespace is not a model: .*encode\\(\\) .*, or match\\(\\)"),
+        (changed(Fine, revision=3), "revision is 3: give it a text"),
         (changed(Fine, conditions_on="mask"), "conditions_on is 'mask'"),
         (changed(Fine, similarity="cosine"), "similarity is 'cosine'"),
         (changed(Fine, options={"a": object()}), "attributes raised TypeError"),
+        (changed(Fine, options=["a"]), "options is"),
+        (changed(Fine, supervision=True), "supervision is True"),
+        (changed(Fine, trained_on=1), "trained_on is 1"),
         (Small(), "thing/0: its grid leaves part of the image out"),
         (Blind(), "two pictures of one size have the same features"),
         (Infinite(), "values that are not finite"),

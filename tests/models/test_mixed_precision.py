@@ -61,7 +61,7 @@ def test_it_is_another_model_with_all_that_the_encoder_says_of_itself():
     assert (model.name, model.revision) == ("layer", "bf16-1")
     assert model.options == {"depth": 1, "precision": "bf16"}
     assert model.supervision == "masks"
-    assert not hasattr(model, "reads_image_id")
+    assert not model.reads_image_id
     assert copy.copy(model).revision == model.revision
 
 
@@ -74,6 +74,6 @@ def test_wrong_words():
     with pytest.raises(KapbenchError, match="unknown precision 'fp8'") as error:
         load_model("pixels", precision="fp8")
     assert "bf16" in error.value.fix
-    with pytest.raises(KapbenchError, match="random is no encoder"):
+    with pytest.raises(KapbenchError, match="random is not an encoder"):
         load_model("random", precision="bf16")
     assert isinstance(load_model("pixels", precision="fp16", device="cpu"), Autocast)

@@ -6,7 +6,8 @@ import pytest
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel
 
 from kapbench.errors import KapbenchError
-from kapbench.running.plan import make_plan, model_kind, rules_named
+from kapbench.protocols import model_info
+from kapbench.running.plan import make_plan, rules_named
 from kapbench.running.run import run_folder
 from kapbench.scoring.rules import load_rule
 
@@ -100,8 +101,8 @@ def test_the_default_rules_are_those_that_the_data_set_defines(change):
 
 
 def test_kinds():
-    assert model_kind(TinyEncoder()) == "encoder"
-    assert model_kind(TinyPairModel()) == "pair"
+    assert model_info(TinyEncoder()).kind == "encoder"
+    assert model_info(TinyPairModel()).kind == "pair"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """An encoder with an aggregation network on top: what diy_sc and geoaware.supervised are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +11,8 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
-from kapbench.protocols import Condition, Encoder, Prepares
+from kapbench.models.wrapper import WrappedEncoder
+from kapbench.protocols import Encoder, model_info
 from kapbench.storage import file_hash, fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
@@ -25,33 +25,36 @@ CHECKPOINTS = {  # folder in the release, first digits of the file's SHA-256
 }
 
 
-@dataclass
-class AggregatedEncoder:
+class AggregatedEncoder(WrappedEncoder):
     """The network's output on unit features, averaged to `cells` a side, brought back to their grid.
 
     Args:
         cells: None: the network sees the backbone's own grid.
     """
 
-    name: str
-    backbone: Encoder
-    network: AggregationNetwork
-    weights_revision: str
-    cells: int | None = None
-    unit: bool = False
-    device: str = "cpu"
-    supervision: str = "none"
-    trained_on: str | None = None
-
-    def __post_init__(self) -> None:
-        self.conditions_on: tuple[Condition, ...] = self.backbone.conditions_on
-        self.similarity: Literal["dot", "neg_l2"] = "dot"
-        self.reads_image_id = bool(getattr(self.backbone, "reads_image_id", False))
-        self.revision = fingerprint(
-            self.backbone.revision, self.weights_revision, self.cells, self.unit
+    def __init__(
+        self,
+        name: str,
+        backbone: Encoder,
+        network: AggregationNetwork,
+        weights_revision: str,
+        cells: int | None = None,
+        unit: bool = False,
+        device: str = "cpu",
+        supervision: str = "none",
+        trained_on: str | None = None,
+    ) -> None:
+        declared = replace(
+            model_info(backbone),
+            name=name,
+            revision=fingerprint(backbone.revision, weights_revision, cells, unit),
+            similarity="dot",
+            supervision=supervision,
+            trained_on=trained_on,
+            options={},
         )
-        if isinstance(self.backbone, Prepares):
-            self.prepare = self.backbone.prepare
+        super().__init__(backbone, declared)
+        self.network, self.cells, self.unit, self.device = network, cells, unit, device
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """
@@ -127,9 +130,14 @@ def diy_sc(
     if not isinstance(encoder, Encoder):
         raise TypeError("dinov2.vitb14 is no encoder")
     return AggregatedEncoder(
-        name, encoder, network.to(device), digest, device=device, supervision="none",
+        name,
+        encoder,
+        network.to(device),
+        digest,
+        device=device,
+        supervision="none",
         trained_on="SPair-71k trn without keypoints (pseudo-labels), over LVD-142M",
-    )  # fmt: skip
+    )
 
 
 diy_sc_768 = partial(diy_sc, 768)

@@ -58,9 +58,8 @@ class AggregationNetwork(nn.Module):
     """
 
     def __init__(
-        self, widths: Sequence[int], width_out: int,
-        sides: Sequence[int] = (1, 3, 1),
-    ) -> None:  # fmt: skip
+        self, widths: Sequence[int], width_out: int, sides: Sequence[int] = (1, 3, 1)
+    ) -> None:
         super().__init__()
         self.widths, self.width_out = list(widths), width_out
         stages = [nn.Sequential(Bottleneck(width, width_out, sides)) for width in widths]
@@ -84,9 +83,10 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
     stages = sorted(k for k in state if k.endswith(".conv3.weight"))
     if not stages:
         raise KapbenchError(
-            "no aggregation network: no tensor's name ends with .conv3.weight", place=path,
+            "no aggregation network: no tensor's name ends with .conv3.weight",
+            place=path,
             fix="give the checkpoint as it was released",
-        )  # fmt: skip
+        )
     try:
         narrow = [state[k.replace("conv3", "conv1")] for k in stages]
         widths = [int(w.shape[1]) for w in narrow]
@@ -97,7 +97,8 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
         net.load_state_dict({k: v.float() for k, v in state.items()})
     except (IndexError, KeyError, RuntimeError, ValueError) as error:
         raise KapbenchError(
-            f"no aggregation network: {error}", place=path,
+            f"no aggregation network: {error}",
+            place=path,
             fix="give the checkpoint as it was released; it may be half downloaded",
-        ) from error  # fmt: skip
+        ) from error
     return net.eval()

@@ -1,55 +1,71 @@
 """dve and asic: every cell of a backbone's map gets its point in the category's frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Condition, Encoder, Prepares
+from kapbench.models.wrapper import WrappedEncoder
+from kapbench.protocols import Encoder, model_info
 from kapbench.registry import unknown
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training import trained_weights as files
-from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
+from kapbench_baselines.training.backbones import (
+    check_backbone,
+    open_backbone,
+    own_backbone,
+    trained_over,
+)
 
 # asic pairs features of different images; dve knows its pairs from the warps.
 COSINES_FOR = {"dve": None, "asic": "asic's matching"}
 
 
-@dataclass
-class CanonicalEncoder:
-    """Points of the category's frame: unit 3-vectors (dve) or places on a flat atlas (asic).
+class CanonicalEncoder(WrappedEncoder):
+    """Points of the category's frame: unit 3-vectors (dve) or points of a flat atlas (asic).
+
+    Args:
+        token_grid: Cells a side that the backbone's map is averaged to, as in training.
 
     Raises:
         KapbenchError: at a picture of a category that it was not trained on.
     """
 
-    method: str
-    backbone: Encoder
-    heads: CategoryHeads
-    categories: tuple[str, ...]
-    token_grid: int  # cells a side that the backbone's map is averaged to, as in training
-    weights_revision: str
-    device: str = "cpu"
-    supervision: str = "none"
-    trained_on: str | None = None
-
-    def __post_init__(self) -> None:
-        self.name = f"{self.method}.{self.backbone.name}"
-        beneath = (c for c in self.backbone.conditions_on if c != "category")
-        self.conditions_on: tuple[Condition, ...] = ("category", *beneath)
-        self.similarity: Literal["dot", "neg_l2"] = "dot" if self.heads.sphere else "neg_l2"
-        self.revision = fingerprint(self.backbone.revision, self.weights_revision, self.token_grid)
-        if isinstance(self.backbone, Prepares):
-            self.prepare = self.backbone.prepare
+    def __init__(
+        self,
+        method: str,
+        backbone: Encoder,
+        heads: CategoryHeads,
+        categories: tuple[str, ...],
+        token_grid: int,
+        weights_revision: str,
+        device: str = "cpu",
+        supervision: str = "none",
+        trained_on: str | None = None,
+    ) -> None:
+        beneath = (c for c in backbone.conditions_on if c != "category")
+        declared = replace(
+            model_info(backbone),
+            name=f"{method}.{backbone.name}",
+            revision=fingerprint(backbone.revision, weights_revision, token_grid),
+            conditions_on=("category", *beneath),
+            similarity="dot" if heads.sphere else "neg_l2",
+            supervision=supervision,
+            trained_on=trained_on,
+            options={},
+        )
+        super().__init__(backbone, declared)
+        self.method, self.heads, self.categories = method, heads, categories
+        self.token_grid, self.device = token_grid, device
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[3 or 2, h, w] on the backbone's own grid."""
@@ -113,12 +129,17 @@ def _load(
         spec, backbone_weights, device, dataset, cosines_for=COSINES_FOR[method]
     )
     check_backbone(card, encoder.name, encoder.revision, path, method)
-    beneath = getattr(encoder, "trained_on", None)
-    learnt = card.learnt_from + (f", over {beneath}" if beneath else "")
     return CanonicalEncoder(
-        method, encoder, heads.to(device), card.categories, token_grid, digest, device,
-        card.supervision, learnt,
-    )  # fmt: skip
+        method,
+        encoder,
+        heads.to(device),
+        card.categories,
+        token_grid,
+        digest,
+        device,
+        card.supervision,
+        trained_over(card.learnt_from, encoder),
+    )
 
 
 dve = partial(_load, "dve")

@@ -45,9 +45,12 @@ class _Task:
     def shape(self, n_categories: int) -> dict[str, Any]:
         """What builds the heads again."""
         return {
-            "channels": self.channels, "width": self._settings.width, "sphere": self.sphere,
-            "n_dimensions": self.n_dimensions, "n_categories": n_categories,
-        }  # fmt: skip
+            "channels": self.channels,
+            "width": self._settings.width,
+            "sphere": self.sphere,
+            "n_dimensions": self.n_dimensions,
+            "n_categories": n_categories,
+        }
 
     def prepare(self) -> None:
         on = self._data.on_object[:, 0]
@@ -128,21 +131,26 @@ class AsicTask(_Task):
         near = one.on & (gap < 1.5 / self._data.grid)
         answer, mutual = losses.mutual_matches(source.tokens, target.tokens, source.on, target.on)
         atlas = self.atlas[0][source.category]
-        return torch.stack([
-            losses.contrast(matched, answer, mutual),
-            losses.contrast(warped, same, near),
-            losses.reconstruction(atlas, points, source.tokens, source.on),
-            self._variation(generator, parts),
-        ])  # fmt: skip
+        return torch.stack(
+            [
+                losses.contrast(matched, answer, mutual),
+                losses.contrast(warped, same, near),
+                losses.reconstruction(atlas, points, source.tokens, source.on),
+                self._variation(generator, parts),
+            ]
+        )
 
     def _two_images(self, generator: torch.Generator) -> tuple[Drawn, Drawn]:
         """Two images of one category each, as they are."""
         n = self._settings.batch
         image = torch.randint(len(self._mates), (n,), generator=generator)
         lots = torch.rand(n, generator=generator)
-        mate = torch.stack([
-            self._mates[i][int(lot * len(self._mates[i]))] for i, lot in zip(image, lots, strict=True)
-        ])  # fmt: skip
+        mate = torch.stack(
+            [
+                self._mates[i][int(lot * len(self._mates[i]))]
+                for i, lot in zip(image, lots, strict=True)
+            ]
+        )
         view = torch.zeros(n, dtype=torch.long)
         return self._draw(image, view, generator), self._draw(mate, view, generator)
 

@@ -57,12 +57,18 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
     settings = leave_out(settings, without, method)
     ground = Ground.of(asked, cosines_for=COSINES_FOR[method])
     data = ground.prepared(
-        len(ground.views), ground.views,
+        len(ground.views),
+        ground.views,
         lambda views, advance: prepare(
-            ground.dataset, views, ground.categories, ground.encoder, settings.warping,
-            ground.cache / "warps", advance,
+            ground.dataset,
+            views,
+            ground.categories,
+            ground.encoder,
+            settings.warping,
+            ground.cache / "warps",
+            advance,
         ),
-    )  # fmt: skip
+    )
     make = DveTask if method == "dve" else AsicTask
     task = make(data, settings, len(ground.categories), asked.seed, ground.device)
     token_grid = 3 * settings.warping.grid // 2  # the box is a part of the image that is met later

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.models.inputs import picture, picture_hash
-from kapbench.protocols import Dataset, Encoder
+from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import View
 from kapbench_baselines.sphere.views import check_sees_pixels, object_map, pooled
@@ -114,9 +114,13 @@ def prepare(
         on_object, source = object_map(dataset, view)
         masks[source] += 1
         asked = fingerprint(
-            backbone.name, backbone.revision, warping.as_dict(), view.bbox, picture_hash(shown),
+            backbone.name,
+            backbone.revision,
+            warping.as_dict(),
+            view.bbox,
+            picture_hash(shown),
             bytes_hash([on_object.tobytes()]),
-        )  # fmt: skip
+        )
         path = cache / f"{asked}.safetensors"
         if not path.is_file():
             write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})
@@ -150,9 +154,9 @@ def _encode(
     x0, y0, x1, y1 = view.bbox
     centre, unit = torch.tensor([(x0 + x1) / 2, (y0 + y1) / 2]), max(x1 - x0, y1 - y0, 1.0)
     parts: dict[str, list[Tensor]] = {"tokens": [], "xy": [], "on_object": []}
+    padding = model_info(backbone).padding
     for i in range(warping.n_warps + 1):
         at = places(view, warping, rng if i else None, warping.side_px)
-        padding = getattr(backbone, "padding", 0)
         pixels = sampled(shown.pixels, at, padding)
         found = backbone.encode([replace(shown, pixels=pixels)])[0]
         covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]

@@ -21,10 +21,15 @@ FILE, DIGITS = "odise_label_coco_50e-b67d2efc.pth", "b67d2efc"
 CLIP = "openai/clip-vit-large-patch14-336"
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 KEYS = (
-    "clip_project.linear.weight", "clip_project.linear.bias", "clip_project.positional_embedding",
-    "alpha_cond", "time_embed_project.linear.weight", "time_embed_project.linear.bias",
-    "time_embed_project.positional_embedding", "alpha_cond_time_embed",
-)  # fmt: skip
+    "clip_project.linear.weight",
+    "clip_project.linear.bias",
+    "clip_project.positional_embedding",
+    "alpha_cond",
+    "time_embed_project.linear.weight",
+    "time_embed_project.linear.bias",
+    "time_embed_project.positional_embedding",
+    "alpha_cond_time_embed",
+)
 
 
 class Captioner:
@@ -54,9 +59,12 @@ class Captioner:
         t, device, dtype = self._t, empty.device, empty.dtype
         pixels = seen[None].to(device).float() / 255
         pixels = functional.interpolate(
-            pixels, size=(self._side, self._side), mode="bicubic", align_corners=False,
+            pixels,
+            size=(self._side, self._side),
+            mode="bicubic",
+            align_corners=False,
             antialias=True,
-        )  # fmt: skip
+        )
         mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (MEAN, STD))
         with torch.inference_mode():
             embedding = self._clip(((pixels - mean) / std).to(dtype)).image_embeds
@@ -78,9 +86,10 @@ def read(path: Path) -> dict[str, Tensor]:
     """The captioner's tensors of a checkpoint, by their last names."""
     if not path.is_file():
         raise KapbenchError(
-            "no such weights", place=path,
+            "no such weights",
+            place=path,
             fix=f"give {FILE} of github.com/NVlabs/ODISE (its licence; sha256 {DIGITS}…, by its name)",
-        )  # fmt: skip
+        )
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
@@ -109,18 +118,22 @@ def _vision(folder: str | None) -> Any:
     try:
         with quiet():
             net, report = kind.from_pretrained(
-                source, use_safetensors=True, output_loading_info=True,
+                source,
+                use_safetensors=True,
+                output_loading_info=True,
                 local_files_only=folder is not None,
-            )  # fmt: skip
+            )
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=source,
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            place=source,
             fix=f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
             "shows each file's sha256): -o clip=FOLDER",
-        ) from error  # fmt: skip
+        ) from error
     if report["missing_keys"]:
         raise KapbenchError(
-            f"tensors are missing, the first: {sorted(report['missing_keys'])[0]}", place=source,
+            f"tensors are missing, the first: {sorted(report['missing_keys'])[0]}",
+            place=source,
             fix=f"give a folder with {CLIP}",
-        )  # fmt: skip
+        )
     return net.eval()

@@ -36,9 +36,14 @@ class Reader:
     """
 
     def __init__(
-        self, tag: str, name: str, weights: str | None, reading: Reading, device: str,
+        self,
+        tag: str,
+        name: str,
+        weights: str | None,
+        reading: Reading,
+        device: str,
         beside: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_names(reading.names, name)
         release = RELEASES[tag]
         folder, origin = find(release, weights)
@@ -122,10 +127,16 @@ class StableDiffusion:
     ) -> None:
         self.name = name or RELEASES[tag].name
         asked: dict[str, Any] = {
-            "blocks": blocks, "timestep": timestep, "ensemble": ensemble, "prompt": prompt,
-            "seed": seed, "image_px": image_px, "window": window or None, "frame": frame,
+            "blocks": blocks,
+            "timestep": timestep,
+            "ensemble": ensemble,
+            "prompt": prompt,
+            "seed": seed,
+            "image_px": image_px,
+            "window": window or None,
+            "frame": frame,
             "latents": latents,
-        }  # fmt: skip
+        }
         start = _whole(preset) if window == 0 else preset
         self.reading = start.changed(self.name, asked)
         self._reader = Reader(tag, self.name, weights, self.reading, device)

@@ -81,9 +81,10 @@ def _told(path: Path, count: Callable[[Path], int]) -> int:
         return count(path)
     except Exception as error:
         raise KapbenchError(
-            f"cannot be read: {str(error).strip().splitlines()[0]}", place=path,
+            f"cannot be read: {str(error).strip().splitlines()[0]}",
+            place=path,
             fix="download the file again",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def free_bytes(device: str) -> int:

@@ -46,9 +46,12 @@ class Diffusion:
         """[1 77 c]: what the text encoder says of a prompt."""
         if prompt not in self._states:
             words = self.parts.tokenizer(
-                [prompt], padding="max_length", max_length=TEXT_TOKENS, truncation=True,
+                [prompt],
+                padding="max_length",
+                max_length=TEXT_TOKENS,
+                truncation=True,
                 return_tensors="pt",
-            )  # fmt: skip
+            )
             with torch.inference_mode():
                 found = self.parts.text_encoder(words.input_ids.to(self.device))
             self._states[prompt] = found.last_hidden_state
@@ -158,7 +161,8 @@ def block(unet: Any, name: str, place: str) -> Any:
 
 def _no_block(name: str, levels: int, place: str) -> KapbenchError:
     return KapbenchError(
-        f"no block '{name}'", place=place,
+        f"no block '{name}'",
+        place=place,
         fix=f"write up0 to up{levels - 1}, or a layer of one as up1.1; commas between several; "
         "or dift, or sd-dino",
-    )  # fmt: skip
+    )

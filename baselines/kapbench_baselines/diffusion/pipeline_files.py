@@ -72,10 +72,11 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
         for name in names:
             if not (folder / part / name).is_file():
                 raise KapbenchError(
-                    f"no {part}/{name}", place=folder,
+                    f"no {part}/{name}",
+                    place=folder,
                     fix=f"give a folder in diffusers' format, as {release.hub} has it "
                     f"({release.licence}), or its .safetensors in the original layout",
-                )  # fmt: skip
+                )
     digest = hashlib.sha256()
     for path in sorted(folder / part / name for part, names in FILES.items() for name in names):
         digest.update(file_hash(path).encode())
@@ -89,10 +90,12 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     """
     diffusers, transformers = imported(release.name)
     kinds = {
-        "unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL,
-        "text_encoder": transformers.CLIPTextModel, "tokenizer": transformers.CLIPTokenizer,
+        "unet": diffusers.UNet2DConditionModel,
+        "vae": diffusers.AutoencoderKL,
+        "text_encoder": transformers.CLIPTextModel,
+        "tokenizer": transformers.CLIPTokenizer,
         "scheduler": diffusers.DDPMScheduler,
-    }  # fmt: skip
+    }
     with quiet():
         if folder.is_file():
             found = _of_file(folder, dtype)
@@ -102,8 +105,9 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     if context != release.context:
         raise KapbenchError(
             f"a UNet for text of {context} channels; {release.name} has {release.context}",
-            place=folder, fix=f"give a folder with the files of {release.hub}",
-        )  # fmt: skip
+            place=folder,
+            fix=f"give a folder with the files of {release.hub}",
+        )
     for name in ("unet", "vae", "text_encoder"):
         found[name].requires_grad_(False).eval()
     return Parts(**found, origin=origin)
@@ -132,18 +136,20 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         found = kind.from_pretrained(str(folder), local_files_only=True, **options)
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"cannot be loaded: {str(error).strip().splitlines()[0]}", place=folder,
+            f"cannot be loaded: {str(error).strip().splitlines()[0]}",
+            place=folder,
             fix="download the folder again",
-        ) from error  # fmt: skip
+        ) from error
     if weights is None:
         return found
     net, report = found
     lost = sorted(k for k in report["missing_keys"] if "position_ids" not in k)
     if lost:
         raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=folder / weights,
+            f"{len(lost)} tensors are missing, the first: {lost[0]}",
+            place=folder / weights,
             fix="download the file again",
-        )  # fmt: skip
+        )
     return net
 
 
@@ -154,16 +160,18 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
         raise
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"cannot be loaded: {str(error).strip().splitlines()[0]}", place=path,
+            f"cannot be loaded: {str(error).strip().splitlines()[0]}",
+            place=path,
             fix="download the file again",
-        ) from error  # fmt: skip
+        ) from error
     networks = ("unet", "vae", "text_encoder")
     lost = [f"{n}.{k}" for n in networks for k, v in found[n].state_dict().items() if v.is_meta]
     if lost:
         raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=path,
+            f"{len(lost)} tensors are missing, the first: {lost[0]}",
+            place=path,
             fix="download the file again",
-        )  # fmt: skip
+        )
     return found
 
 
@@ -175,16 +183,18 @@ def _download(release: Release) -> Path:
         folder = Path(snapshot_download(release.hub, allow_patterns=wanted))
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=release.hub,
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            place=release.hub,
             fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
             f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
             "sha256) elsewhere and give the folder: --weights FOLDER; or its one .safetensors file "
             "in the original layout, with tokenizer beside it",
-        ) from error  # fmt: skip
+        ) from error
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
         raise KapbenchError(
-            f"the repository has no {absent[0]}", place=release.hub,
+            f"the repository has no {absent[0]}",
+            place=release.hub,
             fix="give a folder in diffusers' format: --weights FOLDER",
-        )  # fmt: skip
+        )
     return folder

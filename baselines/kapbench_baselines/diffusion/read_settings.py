@@ -81,19 +81,27 @@ class Reading:
                 (self.ensemble < 1, f"ensemble={self.ensemble}", "give 1 or more"),
                 (
                     self.image_px < cells or self.image_px % cells,
-                    f"image_px={self.image_px}", f"give a multiple of {cells}",
+                    f"image_px={self.image_px}",
+                    f"give a multiple of {cells}",
                 ),
                 (
                     self.window is not None and (self.window < cells or self.window % cells),
-                    f"window={self.window}", f"give a multiple of {cells}, or none",
+                    f"window={self.window}",
+                    f"give a multiple of {cells}, or none",
                 ),
             )
             if wrong
-        ]  # fmt: skip
+        ]
 
 
 SD_DINO = Reading()
 DIFT = Reading(
-    blocks="dift", timestep=261, ensemble=8, prompt="a photo of a {category}", image_px=768,
-    window=None, frame="stretch", latents="sample",
-)  # fmt: skip
+    blocks="dift",
+    timestep=261,
+    ensemble=8,
+    prompt="a photo of a {category}",
+    image_px=768,
+    window=None,
+    frame="stretch",
+    latents="sample",
+)

@@ -26,7 +26,7 @@ from kapbench_baselines.diffusion.captioner import Captioner
 from kapbench_baselines.diffusion.encoder import Reader, dtype_on
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
 from kapbench_baselines.diffusion.read_settings import SD_DINO
-from kapbench_baselines.vit.dinov2 import PATCH, Dinov2
+from kapbench_baselines.vit.dinov2 import PATCH, vitb14
 from kapbench_baselines.vit.overlapping_patches import check_fit
 
 _KEPT_BYTES = 4 << 30
@@ -82,23 +82,32 @@ class SdDino:
         beside = _beside(dino_weights, captioner, clip, device)
         self._reader = Reader("v15", self.name, weights, reading, device, beside)
         self._captioner = (
-            None if captioner is None
-            else Captioner(captioner, clip, device, self._reader.dtype)
-        )  # fmt: skip
-        self._dino = Dinov2("vitb14", dino_weights, image_px=dino_px, device=device)
+            None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
+        )
+        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
         self._alpha, self._similarity = float(alpha), similarity
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint(
-            "joint-pca-1", self._reader.revision, self._dino.revision, learned, alpha, dims,
+            "joint-pca-1",
+            self._reader.revision,
+            self._dino.revision,
+            learned,
+            alpha,
+            dims,
             similarity,
-        )  # fmt: skip
+        )
         category: tuple[Condition, ...] = ("category",)
         self.conditions_on = category if reading.looks_at_category else ()
         self.options = {
-            "alpha": alpha, "dims": dims, "similarity": similarity, "dino_px": dino_px,
-            "image_px": reading.image_px, "window": reading.window, "prompt": reading.prompt,
+            "alpha": alpha,
+            "dims": dims,
+            "similarity": similarity,
+            "dino_px": dino_px,
+            "image_px": reading.image_px,
+            "window": reading.window,
+            "prompt": reading.prompt,
             "seed": reading.seed,
-        }  # fmt: skip
+        }
         self._kept: OrderedDict[str, _Seen] = OrderedDict()
 
     def match(
@@ -122,15 +131,18 @@ class SdDino:
         found = []
         for side, image in enumerate((seen, aim)):
             diffusion = functional.interpolate(
-                fused([r[side] for r in reduced])[None], size=image.tokens.shape[1:],
-                mode="bilinear", align_corners=False,
-            )[0]  # fmt: skip
+                fused([r[side] for r in reduced])[None],
+                size=image.tokens.shape[1:],
+                mode="bilinear",
+                align_corners=False,
+            )[0]
             both = [
                 share * functional.normalize(part.flatten(1), dim=0)
                 for share, part in (
-                    (self._alpha, diffusion), (1 - self._alpha, image.tokens.float())
+                    (self._alpha, diffusion),
+                    (1 - self._alpha, image.tokens.float()),
                 )
-            ]  # fmt: skip
+            ]
             found.append(torch.cat(both).half().float())
         return found[0], found[1]
 
@@ -192,7 +204,7 @@ class SdDinoStack:
         self._captioner = (
             None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
         )
-        self._dino = Dinov2("vitb14", dino_weights, image_px=dino_px, device=device)
+        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
         learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
         self.parts = (*self._reader.network.channels[::-1], self._dino.channels)

@@ -18,8 +18,11 @@ from kapbench.errors import KapbenchError
 from kapbench_baselines.vit.weights import silent
 
 UNET, VAE, TEXT, EMA = (
-    "model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "model_ema."
-)  # fmt: skip
+    "model.diffusion_model.",
+    "first_stage_model.",
+    "cond_stage_model.",
+    "model_ema.",
+)
 TOKENIZER = ("vocab.json", "merges.txt")
 SCHEDULER = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 PENULTIMATE = 23  # OpenCLIP's 24th layer is not read: the states are those before it
@@ -32,16 +35,18 @@ def check(path: Path, hub: str, licence: str) -> None:
     """
     if path.suffix != ".safetensors":
         raise KapbenchError(
-            "not a .safetensors file", place=path,
+            "not a .safetensors file",
+            place=path,
             fix="give the release's .safetensors; .ckpt files hold pickled objects and are not read",
-        )  # fmt: skip
+        )
     for name in TOKENIZER:
         if not (path.parent / "tokenizer" / name).is_file():
             raise KapbenchError(
-                f"no tokenizer/{name} beside the file", place=path,
+                f"no tokenizer/{name} beside the file",
+                place=path,
                 fix=f"download the folder tokenizer of https://huggingface.co/{hub} ({licence}): "
                 "a single file has no words",
-            )  # fmt: skip
+            )
 
 
 def numbers(path: Path) -> int:
@@ -60,9 +65,10 @@ def tensors(path: Path) -> dict[str, Tensor]:
         found = {k: file.get_tensor(averaged[k] if averaged.get(k) in there else k) for k in wanted}
     if missing := [p for p in (UNET, VAE, TEXT) if not any(k.startswith(p) for k in found)]:
         raise KapbenchError(
-            f"no tensor's name begins with {missing[0]}", place=path,
+            f"no tensor's name begins with {missing[0]}",
+            place=path,
             fix="give a whole Stable Diffusion in its original layout, or a folder in diffusers' format",
-        )  # fmt: skip
+        )
     return found
 
 
@@ -110,9 +116,10 @@ def configurations(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
         return {"unet": _unet(state), "vae": _vae(state), "text_encoder": _text(state)}
     except KeyError as error:
         raise KapbenchError(
-            f"no Stable Diffusion 1 or 2: {error.args[0]} is missing", place="a single file",
+            f"no Stable Diffusion 1 or 2: {error.args[0]} is missing",
+            place="a single file",
             fix="give the file of a whole release; it may be half downloaded",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _unet(state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -124,22 +131,30 @@ def _unet(state: Mapping[str, Tensor]) -> dict[str, Any]:
     linear = state[UNET + "input_blocks.1.1.proj_in.weight"].ndim == 2
     context = state[UNET + "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"].shape[1]
     return {
-        "_class_name": "UNet2DConditionModel", "block_out_channels": widths,
-        "layers_per_block": layers, "cross_attention_dim": context, "sample_size": 64,
-        "use_linear_projection": linear, "upcast_attention": linear or None,
+        "_class_name": "UNet2DConditionModel",
+        "block_out_channels": widths,
+        "layers_per_block": layers,
+        "cross_attention_dim": context,
+        "sample_size": 64,
+        "use_linear_projection": linear,
+        "upcast_attention": linear or None,
         # Release 1 has eight heads, release 2 heads of 64 channels; the name is diffusers' mistake.
         "attention_head_dim": [max(1, w // 64) for w in widths] if linear else 8,
-    }  # fmt: skip
+    }
 
 
 def _vae(state: Mapping[str, Tensor]) -> dict[str, Any]:
     levels = 4
     widths = [len(state[VAE + f"encoder.down.{i}.block.0.conv1.weight"]) for i in range(levels)]
     return {
-        "_class_name": "AutoencoderKL", "block_out_channels": widths, "layers_per_block": 2,
-        "down_block_types": ["DownEncoderBlock2D"] * levels, "latent_channels": 4,
-        "up_block_types": ["UpDecoderBlock2D"] * levels, "scaling_factor": 0.18215,
-    }  # fmt: skip
+        "_class_name": "AutoencoderKL",
+        "block_out_channels": widths,
+        "layers_per_block": 2,
+        "down_block_types": ["DownEncoderBlock2D"] * levels,
+        "latent_channels": 4,
+        "up_block_types": ["UpDecoderBlock2D"] * levels,
+        "scaling_factor": 0.18215,
+    }
 
 
 def _text(state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -154,12 +169,17 @@ def _text(state: Mapping[str, Tensor]) -> dict[str, Any]:
         n_layers = _count(state, clip + "encoder.layers.")
     words, width = embedding.shape
     return {
-        "model_type": "clip_text_model", "vocab_size": words, "hidden_size": width,
-        "intermediate_size": wide, "num_hidden_layers": n_layers,
-        "num_attention_heads": max(1, width // 64), "bos_token_id": words - 2,
-        "hidden_act": "gelu" if opened else "quick_gelu", "eos_token_id": words - 1,
+        "model_type": "clip_text_model",
+        "vocab_size": words,
+        "hidden_size": width,
+        "intermediate_size": wide,
+        "num_hidden_layers": n_layers,
+        "num_attention_heads": max(1, width // 64),
+        "bos_token_id": words - 2,
+        "hidden_act": "gelu" if opened else "quick_gelu",
+        "eos_token_id": words - 1,
         "projection_dim": 512 if opened else 768,
-    }  # fmt: skip
+    }
 
 
 def _count(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -58,7 +58,7 @@ def prepare(
     Raises:
         KapbenchError: a backbone that knows images by name.
     """
-    check_sees_pixels(getattr(encoder, "encoder", encoder))
+    check_sees_pixels(encoder)
     views = {v.image_id: v for p in pairs for v in (p.source, p.target)}
     number = {name: i for i, name in enumerate(views)}
     keep = Collection(encoder, cells, len(views), held_bytes)

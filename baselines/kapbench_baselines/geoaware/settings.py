@@ -38,9 +38,10 @@ class Settings:
         found = replace(self, **{k: value for k, value in options.items() if value is not None})
         if found.width % QUARTERED:
             raise KapbenchError(
-                f"width {found.width}", place="kapbench train geoaware.supervised --width",
+                f"width {found.width}",
+                place="kapbench train geoaware.supervised --width",
                 fix=f"give a multiple of {QUARTERED}",
-            )  # fmt: skip
+            )
         return found
 
     def without(self, losses: tuple[str, ...]) -> "Settings":

@@ -7,7 +7,12 @@ from kapbench.storage import file_hash
 from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
 from kapbench_baselines.training import trained_weights as files
-from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
+from kapbench_baselines.training.backbones import (
+    check_backbone,
+    open_backbone,
+    own_backbone,
+    trained_over,
+)
 from kapbench_baselines.vit.weights import read_tensors
 
 METHOD = "geoaware.supervised"
@@ -50,12 +55,17 @@ def supervised(
     spec = backbone or own_backbone(card, path)
     encoder = open_backbone(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, path, METHOD)
-    beneath = getattr(encoder, "trained_on", None)
     return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}", encoder, network.to(device), digest, cells=shape["cells"],
-        unit=True, device=device, supervision=card.supervision,
-        trained_on=card.learnt_from + (f", over {beneath}" if beneath else ""),
-    )  # fmt: skip
+        f"{METHOD}.{encoder.name}",
+        encoder,
+        network.to(device),
+        digest,
+        cells=shape["cells"],
+        unit=True,
+        device=device,
+        supervision=card.supervision,
+        trained_on=trained_over(card.learnt_from, encoder),
+    )
 
 
 def _of_release(
@@ -67,12 +77,18 @@ def _of_release(
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
-            "a released head does not say what it was trained on", place=path,
+            "a released head does not say what it was trained on",
+            place=path,
             fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
-        )  # fmt: skip
+        )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)
     return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}", encoder, network.to(device), file_hash(path), device=device,
-        supervision="keypoints", trained_on="as released",
-    )  # fmt: skip
+        f"{METHOD}.{encoder.name}",
+        encoder,
+        network.to(device),
+        file_hash(path),
+        device=device,
+        supervision="keypoints",
+        trained_on="as released",
+    )

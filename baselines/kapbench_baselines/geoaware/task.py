@@ -25,9 +25,13 @@ class GeoawareTask:
     names = ("sparse", "dense")
 
     def __init__(
-        self, data: TrainingPairs, settings: Settings, seed: int, device: str,
+        self,
+        data: TrainingPairs,
+        settings: Settings,
+        seed: int,
+        device: str,
         parts: Sequence[int] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """
         Args:
             parts: Channels of each part of the backbone's map, which gets a stage of its own; None:
@@ -93,9 +97,13 @@ class GeoawareTask:
         return one, two, *_common(source, target)
 
     def _of_pair(
-        self, source: Tensor, target: Tensor, source_xy: Tensor, target_xy: Tensor,
+        self,
+        source: Tensor,
+        target: Tensor,
+        source_xy: Tensor,
+        target_xy: Tensor,
         generator: torch.Generator,
-    ) -> Float[Tensor, "2"]:  # fmt: skip
+    ) -> Float[Tensor, "2"]:
         source_xy, target_xy = source_xy.to(self._device), target_xy.to(self._device)
         noise = torch.randn(target_xy.shape, generator=generator).to(self._device)
         aim = target_xy + self._settings.label_noise * noise

@@ -41,6 +41,7 @@ def supervised(
 
 def run(asked: Asked, settings: Any) -> Path:
     """Trains as asked; returns the weights' path."""
+    from kapbench.protocols import model_info
     from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
     from kapbench_baselines.geoaware.pairs import prepare
     from kapbench_baselines.geoaware.supervised import METHOD
@@ -57,18 +58,25 @@ def run(asked: Asked, settings: Any) -> Path:
     encoder = CachedEncoder.below(ground.cache, ground.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
     data = ground.prepared(
-        n_images, pairs,
+        n_images,
+        pairs,
         lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
-    )  # fmt: skip
-    parts = getattr(ground.encoder, "parts", None)
+    )
+    parts = model_info(ground.encoder).parts
     task = GeoawareTask(data, settings, asked.seed, ground.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
     card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
         return AggregatedEncoder(
-            f"{METHOD}.{backbone.name}", backbone, network, revision, cells=settings.cells,
-            unit=True, device=ground.device, supervision="keypoints",
-        )  # fmt: skip
+            f"{METHOD}.{backbone.name}",
+            backbone,
+            network,
+            revision,
+            cells=settings.cells,
+            unit=True,
+            device=ground.device,
+            supervision="keypoints",
+        )
 
     return train_and_save(ground, task, settings, card, model)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.models.inputs import picture_hash
-from kapbench.protocols import Condition, Encoder
+from kapbench.protocols import Condition, Encoder, model_info
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
@@ -57,8 +57,8 @@ class Zeroshot:
         self.revision = fingerprint("apa-1", self._encoder.revision, choice)
         seen: tuple[Condition, ...] = ("mask", "twins") if choice == "mask" else ("twins",)
         self.conditions_on = tuple(dict.fromkeys((*self._encoder.conditions_on, *seen)))
-        self.supervision = str(getattr(self._encoder, "supervision", "none"))
-        self.trained_on = getattr(self._encoder, "trained_on", None)
+        declared = model_info(self._encoder)
+        self.supervision, self.trained_on = declared.supervision, declared.trained_on
         self.options = {"backbone": backbone, "choice": choice}
 
     def match(

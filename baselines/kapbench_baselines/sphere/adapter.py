@@ -1,11 +1,11 @@
 """The model `sphere`: any encoder's features with the sphere's three coordinates stacked on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,46 +14,59 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Condition, Encoder, Prepares
+from kapbench.models.wrapper import WrappedEncoder
+from kapbench.protocols import Encoder, model_info
 from kapbench.registry import resolve
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import pooled
-from kapbench_baselines.training.backbones import check_backbone, open_backbone, own_backbone
+from kapbench_baselines.training.backbones import (
+    check_backbone,
+    open_backbone,
+    own_backbone,
+    trained_over,
+)
 
 SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"
 
 
-@dataclass
-class SphereEncoder:
+class SphereEncoder(WrappedEncoder):
     """Unit features scaled by √(1 − w) and unit sphere points by √w.
 
     The dot product of two such vectors is (1 − w) of the features' cosine and w of the sphere's.
+
+    Args:
+        token_grid: Cells a side that the backbone's map is averaged to before it is mapped.
+        options: Those that differ from the weights' own.
     """
 
-    backbone: Encoder
-    mapper: SphereMapper
-    token_grid: int  # cells a side that the backbone's map is averaged to before it is mapped
-    weights_revision: str
-    sphere_weight: float = SPHERE_WEIGHT
-    device: str = "cpu"
-    supervision: str = "viewpoint"
-    trained_on: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)  # that differ from the weights' own
-    similarity: Literal["dot", "neg_l2"] = field(init=False, default="dot")
-
-    def __post_init__(self) -> None:
-        self.name = f"sphere.{self.backbone.name}"
-        self.conditions_on: tuple[Condition, ...] = self.backbone.conditions_on
-        self.reads_image_id = bool(getattr(self.backbone, "reads_image_id", False))
-        self.revision = fingerprint(
-            self.backbone.revision, self.weights_revision, self.token_grid, self.sphere_weight
+    def __init__(
+        self,
+        backbone: Encoder,
+        mapper: SphereMapper,
+        token_grid: int,
+        weights_revision: str,
+        sphere_weight: float = SPHERE_WEIGHT,
+        device: str = "cpu",
+        supervision: str = "viewpoint",
+        trained_on: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        declared = replace(
+            model_info(backbone),
+            name=f"sphere.{backbone.name}",
+            revision=fingerprint(backbone.revision, weights_revision, token_grid, sphere_weight),
+            similarity="dot",
+            supervision=supervision,
+            trained_on=trained_on,
+            options=options or {},
         )
-        if isinstance(self.backbone, Prepares):
-            self.prepare = self.backbone.prepare
+        super().__init__(backbone, declared)
+        self.mapper, self.token_grid, self.device = mapper, token_grid, device
+        self.sphere_weight = sphere_weight
 
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         return [self._stack(feature_map) for feature_map in self.backbone.encode(pictures)]
@@ -116,15 +129,21 @@ def sphere(
     spec = backbone or own_backbone(card, place)
     encoder = _opened(spec, backbone_weights, device, dataset)
     check_backbone(card, encoder.name, encoder.revision, place, "sphere")
-    share = card.sphere_weight if sphere_weight is None else sphere_weight
+    validated = float(card.settings["sphere_weight"])
+    share = validated if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
         raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
-    beneath = getattr(encoder, "trained_on", None)
-    learnt = f"{card.dataset} {card.split}" + (f", over {beneath}" if beneath else "")
     return SphereEncoder(
-        encoder, mapper.to(device), card.token_grid, digest, share, device, card.supervision, learnt,
-        options={} if share == card.sphere_weight else {"sphere_weight": share},
-    )  # fmt: skip
+        encoder,
+        mapper.to(device),
+        int(card.shape["token_grid"]),
+        digest,
+        share,
+        device,
+        card.supervision,
+        trained_over(card.learnt_from, encoder),
+        options={} if share == validated else {"sphere_weight": share},
+    )
 
 
 def _opened(spec: str, weights: str | None, device: str, dataset: str | None) -> Encoder:

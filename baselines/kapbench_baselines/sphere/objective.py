@@ -79,12 +79,14 @@ def terms(
     counted = (n_object >= 3).float()[:, None].expand(corners.shape[:2])
     directions = losses.mean_points(points, batch.on_object)
     azimuth_bin = torch.where(n_object > 0, batch.azimuth_bin, -1)
-    return torch.stack([
-        losses.reconstruction(decoded, _pick(batch.tokens, single), seen),
-        losses.relative_distance(corners, corners_xy, counted, constants.margin),
-        losses.orientation(corners, corners_xy, counted, constants.min_determinant),
-        losses.viewpoint(directions, azimuth_bin),
-    ])  # fmt: skip
+    return torch.stack(
+        [
+            losses.reconstruction(decoded, _pick(batch.tokens, single), seen),
+            losses.relative_distance(corners, corners_xy, counted, constants.margin),
+            losses.orientation(corners, corners_xy, counted, constants.min_determinant),
+            losses.viewpoint(directions, azimuth_bin),
+        ]
+    )
 
 
 def weighted(values: Float[Tensor, "4"], constants: Losses) -> Float[Tensor, ""]:

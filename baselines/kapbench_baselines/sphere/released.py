@@ -24,10 +24,13 @@ WHERE = (
 # Ours to the released names. Its block is applied twice and saved twice; with one category token
 # its query, key and first norm have no effect.
 DECODER = {
-    "proj": "proj", "block.value": "blocks.0.attn.v", "block.proj": "blocks.0.attn.proj",
-    "block.norm2": "blocks.0.norm2", "block.mlp.fc1": "blocks.0.mlp.fc1",
+    "proj": "proj",
+    "block.value": "blocks.0.attn.v",
+    "block.proj": "blocks.0.attn.proj",
+    "block.norm2": "blocks.0.norm2",
+    "block.mlp.fc1": "blocks.0.mlp.fc1",
     "block.mlp.fc2": "blocks.0.mlp.fc2",
-}  # fmt: skip
+}
 
 
 def read(path: Path) -> dict[str, Tensor]:

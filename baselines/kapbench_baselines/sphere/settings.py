@@ -89,9 +89,10 @@ class Settings:
             return self
         if crops == 0 and self.augmentation.area is not None:
             raise KapbenchError(
-                "no crops, and this preset sees no whole images", place="--crops 0",
+                "no crops, and this preset sees no whole images",
+                place="--crops 0",
                 fix="give at least 1",
-            )  # fmt: skip
+            )
         return replace(self, augmentation=replace(self.augmentation, crops=crops))
 
     @property
@@ -111,15 +112,27 @@ class Settings:
 # The released configuration (configs/SPair.yaml, VICO-UoE/SphericalMaps @620fe28) where it can be
 # said; docs/sphere.md lists what cannot. An epoch is SPair's 997 training images, each ten times.
 PAPER = Settings(
-    steps=200 * math.ceil(10 * 997 / 64), tokens=32 * 32, token_grid=60, backbone_px=448,
+    steps=200 * math.ceil(10 * 997 / 64),
+    tokens=32 * 32,
+    token_grid=60,
+    backbone_px=448,
     losses=Losses(decoded_tokens=0),
     augmentation=Augmentation(crops=10, area=(0.5, 1.5), mirror=False, grid=32, side_px=448),
-)  # fmt: skip
+)
 LITE0 = Settings(
-    width=160, heads=4, standardise=True, steps=2500, batch=32, tokens=160,
-    schedule="cosine", warm_up=0.1, average=0.998, clip=1.0, token_grid=20,
+    width=160,
+    heads=4,
+    standardise=True,
+    steps=2500,
+    batch=32,
+    tokens=160,
+    schedule="cosine",
+    warm_up=0.1,
+    average=0.998,
+    clip=1.0,
+    token_grid=20,
     augmentation=Augmentation(crops=11),
-)  # fmt: skip
+)
 PRESETS = {"paper": PAPER, "lite0": LITE0}
 
 

@@ -1,6 +1,5 @@
 """`kapbench train sphere`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,38 +40,48 @@ def sphere(
     asked = Asked.of(options)
     settings = named(preset or "lite0").with_options(asked.changed).with_crops(crops)
     settings = leave_out(settings, without, "sphere")
-    out = run(Ground.of(asked), settings, sphere_weight)
-    ranks.finish(f"weights: {out / 'weights.safetensors'}")
+    ranks.finish(f"weights: {run(Ground.of(asked), settings, sphere_weight)}")
 
 
 def run(ground: Ground, settings: Any, sphere_weight: float) -> Path:
-    """Trains as asked; returns the folder."""
-    from kapbench_baselines.sphere.training import train
-    from kapbench_baselines.training.loop import Schedule
-
-    asked = ground.asked
-    views, card = _prepare(ground, settings, sphere_weight)
-    validate = ground.validator(build=_in_training(ground, card))
-
-    out = ground.out("sphere")
-    train(
-        views, card, settings, out,
-        device=ground.device, bf16=ground.bf16, parts=asked.parts, resume=asked.resume,
-        keep=asked.keep, validate=validate, frozen=validate and validate.frozen,
-        schedule=Schedule(asked.validate_every or settings.steps),
-        progress=ground.progress,
-    )  # fmt: skip
-    return out
-
-
-def _in_training(ground: Ground, card: Any) -> Callable[[Any, Any, str], Any]:
+    """Trains as asked; returns the weights' path."""
+    from kapbench_baselines.sphere import checkpoint
     from kapbench_baselines.sphere.adapter import SphereEncoder
+    from kapbench_baselines.sphere.task import SphereTask
+    from kapbench_baselines.sphere.views import prepare
+    from kapbench_baselines.training.trained_weights import Card, train_and_save
+
+    backbone, names = seen_by(ground.encoder, settings, ground), ground.categories
+    views = ground.prepared(
+        len(ground.views),
+        ground.views,
+        lambda views, advance: prepare(
+            ground.dataset,
+            views,
+            names,
+            backbone,
+            settings.augmentation,
+            ground.cache / "sphere",
+            advance,
+        ),
+    )
+    task = SphereTask(views, settings, len(names), ground.asked.seed, ground.device)
+    shape = {
+        "channels": views.tokens.shape[-1],
+        "width": settings.width,
+        "heads": settings.heads,
+        "depth": settings.depth,
+        "token_grid": settings.token_grid,
+    }
+    kept = {**settings.as_dict(), "sphere_weight": sphere_weight}
+    seen = checkpoint.supervision(views.masks)
+    card = Card.of(ground, checkpoint.METHOD, seen, shape, kept)
 
     def model(encoder: Any, mapper: Any, revision: str) -> Any:
-        grid, share = card.token_grid, card.sphere_weight
-        return SphereEncoder(encoder, mapper, grid, revision, share, ground.device)
+        grid = settings.token_grid
+        return SphereEncoder(encoder, mapper, grid, revision, sphere_weight, ground.device)
 
-    return model
+    return train_and_save(ground, task, settings, card, model)
 
 
 def seen_by(encoder: Any, settings: Any, ground: Ground) -> Any:
@@ -89,40 +98,20 @@ def seen_by(encoder: Any, settings: Any, ground: Ground) -> Any:
     asked = ground.asked
     own = {} if asked.backbone_weights is None else {"weights": asked.backbone_weights}
     try:
-        found = load_model(
-            asked.backbone, device=ground.device, dataset=asked.dataset_name,
-            image_px=settings.backbone_px, **own,
-        )  # fmt: skip
-        return as_backbone(found)
+        model = load_model(
+            asked.backbone,
+            device=ground.device,
+            dataset=asked.dataset_name,
+            image_px=settings.backbone_px,
+            **own,
+        )
+        return as_backbone(model)
     except KapbenchError as error:
         if "option 'image_px'" not in error.thing:
             raise
         raise KapbenchError(
-            f"these settings show the backbone {settings.backbone_px} px, and {encoder.name} has "
-            "one size alone", place="kapbench train sphere --preset",
+            f"this preset shows the backbone images of {settings.backbone_px} px, but the size of "
+            f"{encoder.name} cannot be chosen",
+            place="kapbench train sphere --preset",
             fix="choose --preset lite0, or a backbone that takes image_px, e.g. dinov2.vitb14",
-        ) from error  # fmt: skip
-
-
-def _prepare(ground: Ground, settings: Any, sphere_weight: float) -> tuple[Any, Any]:
-    """Tokens of all training views, and the card of the weights to come."""
-    from kapbench_baselines.sphere.checkpoint import Card
-    from kapbench_baselines.sphere.views import prepare
-
-    dataset, encoder, names = ground.dataset, ground.encoder, ground.categories
-    shown = seen_by(encoder, settings, ground)
-    prepared = ground.prepared(
-        len(ground.views), ground.views,
-        lambda views, advance: prepare(
-            dataset, views, names, shown, settings.augmentation, ground.cache / "sphere", advance
-        ),
-    )  # fmt: skip
-    card = Card(
-        backbone=encoder.name, backbone_revision=encoder.revision,
-        channels=prepared.tokens.shape[-1], width=settings.width, heads=settings.heads,
-        depth=settings.depth, token_grid=settings.token_grid, sphere_weight=sphere_weight,
-        categories=names, dataset=dataset.name, dataset_revision=dataset.revision,
-        split=dataset.split, seed=ground.asked.seed, steps=settings.steps, masks=prepared.masks,
-        settings=settings.as_dict(), backbone_spec=ground.backbone_spec,
-    )  # fmt: skip
-    return prepared, card
+        ) from error

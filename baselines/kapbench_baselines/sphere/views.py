@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench.models.inputs import picture, picture_hash
-from kapbench.protocols import Dataset, Encoder
+from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import AZIMUTH_BINS, Picture, View
 from kapbench_baselines.sphere.settings import Augmentation
@@ -160,9 +160,13 @@ def _key(
     backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
 ) -> str:
     return fingerprint(
-        backbone.name, backbone.revision, augmentation.as_dict(), view.bbox,
-        picture_hash(shown), bytes_hash([on_object.tobytes()]),
-    )  # fmt: skip
+        backbone.name,
+        backbone.revision,
+        augmentation.as_dict(),
+        view.bbox,
+        picture_hash(shown),
+        bytes_hash([on_object.tobytes()]),
+    )
 
 
 def _bins(view: View, n_views: int, augmentation: Augmentation) -> list[int]:
@@ -181,7 +185,7 @@ def pooled(
 
 
 def check_sees_pixels(backbone: Encoder) -> None:
-    if getattr(backbone, "reads_image_id", False):
+    if model_info(backbone).reads_image_id:
         raise KapbenchError(
             f"backbone '{backbone.name}' knows images by name: it would give every crop the "
             "features of the whole image",
@@ -206,7 +210,7 @@ def _encode(
     )
     tokens, coverage = [], []
     for region in regions:
-        crop = _crop(shown, region, augmentation.side_px, getattr(backbone, "padding", 0))
+        crop = _crop(shown, region, augmentation.side_px, model_info(backbone).padding)
         cover = cut(on_object, region, 4 * augmentation.grid)
         n = 2 if augmentation.encodes_mirrors else 1
         maps = backbone.encode([crop, mirrored(crop)][:n])

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
-from kapbench.protocols import Encoder
+from kapbench.protocols import Encoder, model_info
 from kapbench.registry import names
 
 ANY_REVISION = "any"  # of weights that do not say which
@@ -42,9 +42,13 @@ def as_backbone(model: object, *, cosines_for: str | None = "the fusion") -> Enc
 
 
 def open_backbone(
-    spec: str, weights: str | None, device: str, dataset: str | None = None,
-    *, cosines_for: str | None = "the fusion",
-) -> Encoder:  # fmt: skip
+    spec: str,
+    weights: str | None,
+    device: str,
+    dataset: str | None = None,
+    *,
+    cosines_for: str | None = "the fusion",
+) -> Encoder:
     """The encoder of a name.
 
     Args:
@@ -66,9 +70,16 @@ def own_backbone(card: NamesBackbone, place: object) -> str:
             return str(name)
     spec = card.backbone_spec or "FILE.py:CLASS"
     raise KapbenchError(
-        f"weights of backbone '{card.backbone}', which is not installed", place=place,
+        f"weights of backbone '{card.backbone}', which is not installed",
+        place=place,
         fix=f"add --backbone {spec}, with the folder where that file is",
-    )  # fmt: skip
+    )
+
+
+def trained_over(data: str, encoder: Encoder) -> str:
+    """The `trained_on` of what was trained on `data` over an encoder."""
+    beneath = model_info(encoder).trained_on
+    return f"{data}, over {beneath}" if beneath else data
 
 
 def check_backbone(

@@ -31,9 +31,11 @@ def draw_curve(history: Sequence[dict[str, float]], names: Sequence[str], path: 
         [drawn] = right.plot(*zip(*found, strict=True), marker=".", label=label)
         if name in frozen:
             right.axhline(
-                100 * frozen[name], color=drawn.get_color(), linestyle="--",
+                100 * frozen[name],
+                color=drawn.get_color(),
+                linestyle="--",
                 label=f"{label}, frozen backbone",
-            )  # fmt: skip
+            )
     right.set(xlabel="step", ylabel="val split, %")
     if right.lines:
         right.legend(framealpha=0.8, edgecolor="none")

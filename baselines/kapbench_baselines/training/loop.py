@@ -163,9 +163,10 @@ def _check_best(state: State, plan: Plan, n_steps: int) -> None:
         state.best = {}
     elif (finished or best_line(state.history)) and not state.best:
         raise KapbenchError(
-            "the training found here has not kept its best weights", place=plan.out,
+            "the training found here has not kept its best weights",
+            place=plan.out,
             fix="add --keep last, or choose another --out",
-        )  # fmt: skip
+        )
 
 
 def _step(state: State, course: Course, plan: Plan) -> None:
@@ -208,9 +209,10 @@ def _note_frozen(
 
 def _no_choice() -> KapbenchError:
     return KapbenchError(
-        "nothing to choose the best weights by", place="--keep best",
+        "nothing to choose the best weights by",
+        place="--keep best",
         fix="leave --validate-every 0 out, or add --keep last",
-    )  # fmt: skip
+    )
 
 
 def _note(state: State, validate: Validate | None, plan: Plan, progress: Progress) -> None:

@@ -104,9 +104,10 @@ def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
     for name in losses:
         if name not in settings.weights:
             raise KapbenchError(
-                f"no loss '{name}'", place=f"kapbench train {method} --without",
+                f"no loss '{name}'",
+                place=f"kapbench train {method} --without",
                 fix=f"choose of {', '.join(settings.weights)}",
-            )  # fmt: skip
+            )
     return settings.without(tuple(losses))
 
 
@@ -145,9 +146,12 @@ class Ground:
         )
         dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
         encoder = open_backbone(
-            asked.backbone, asked.backbone_weights, device, asked.dataset_name,
+            asked.backbone,
+            asked.backbone_weights,
+            device,
+            asked.dataset_name,
             cosines_for=cosines_for,
-        )  # fmt: skip
+        )
         views = dataset.views(asked.categories or None)
         if len(views) < 2:
             raise KapbenchError(
@@ -160,9 +164,11 @@ class Ground:
         return cls(asked, dataset, views, names, encoder, cache, device, progress)
 
     def prepared(
-        self, n_images: int, items: Sequence[Any],
+        self,
+        n_images: int,
+        items: Sequence[Any],
         prepare: Callable[[Any, Callable[[int], None]], Any],
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """`prepare(items, advance)`, of which each rank first does its share for the cache."""
         from kapbench_baselines.training import ranks
 

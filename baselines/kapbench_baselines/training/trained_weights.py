@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -47,18 +48,30 @@ class Card:
 
     @classmethod
     def of(
-        cls, ground: Ground, method: str, supervision: str, shape: Mapping[str, Any],
+        cls,
+        ground: Ground,
+        method: str,
+        supervision: str,
+        shape: Mapping[str, Any],
         settings: Mapping[str, Any],
-    ) -> "Card":  # fmt: skip
+    ) -> "Card":
         """`settings` must hold the number of `steps`."""
         return cls(
-            method=method, backbone=ground.encoder.name, shape=dict(shape),
-            backbone_revision=ground.encoder.revision, backbone_spec=ground.backbone_spec,
-            categories=ground.categories, dataset=ground.dataset.name, seed=ground.asked.seed,
-            dataset_revision=ground.dataset.revision, split=ground.dataset.split,
-            n_images=len(ground.views), supervision=supervision, steps=int(settings["steps"]),
+            method=method,
+            backbone=ground.encoder.name,
+            backbone_revision=ground.encoder.revision,
+            backbone_spec=ground.backbone_spec,
+            categories=ground.categories,
+            dataset=ground.dataset.name,
+            dataset_revision=ground.dataset.revision,
+            split=ground.dataset.split,
+            n_images=len(ground.views),
+            supervision=supervision,
+            seed=ground.asked.seed,
+            steps=int(settings["steps"]),
+            shape=dict(shape),
             settings=dict(settings),
-        )  # fmt: skip
+        )
 
     @property
     def identity(self) -> str:
@@ -78,39 +91,62 @@ def train_and_save(
     Args:
         build: See `Ground.validator`.
     """
-    asked, out = ground.asked, ground.out(card.method)
+    asked = ground.asked
     plan = loop.Plan(
-        out, card.identity, asked.seed, bf16=ground.bf16, parts=asked.parts, resume=asked.resume,
+        ground.out(card.method),
+        card.identity,
+        asked.seed,
+        bf16=ground.bf16,
+        parts=asked.parts,
+        resume=asked.resume,
         keep=asked.keep,
-    )  # fmt: skip
+    )
     validate = ground.validator(build)
-    state = loop.train(
-        task, settings, plan,
-        validate=validate, frozen=validate and validate.frozen, progress=ground.progress,
+    train(
+        task,
+        settings,
+        plan,
+        card,
+        device=ground.device,
+        validate=validate,
+        frozen=validate and validate.frozen,
         schedule=loop.Schedule(asked.validate_every or settings.steps),
-    )  # fmt: skip
-    if ranks.is_first():
-        finish(state, card, plan, ground.device)
-    return out / loop.WEIGHTS
+        progress=ground.progress,
+    )
+    return plan.out / loop.WEIGHTS
+
+
+def train(
+    task: Task, settings: Any, plan: loop.Plan, card: Card, *, device: str = "cpu", **options: Any
+) -> State:
+    """Trains, and after the last step writes weights and card below `plan.out`.
+
+    Args:
+        card: What the weights will say of themselves; scores are filled in.
+        options: As of `loop.train`.
+    """
+    state = loop.train(task, settings, plan, **options)
+    if state.step == settings.steps and ranks.is_first():
+        finish(state, card, plan, device)
+    return state
 
 
 def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
     """Writes weights and the card that people read; returns the weights' path."""
     kept = loop.kept(state, plan.keep)
-    said = replace(
-        card, scores=kept.scores, kept_step=kept.step, precision=state.precision, device=device,
+    finished = replace(
+        card,
+        scores=kept.scores,
+        kept_step=kept.step,
+        precision=state.precision,
+        device=device,
         torch=str(torch.__version__),
-    )  # fmt: skip
+    )
     path = plan.out / loop.WEIGHTS
-    save(path, kept.module, said)
-    write_card(said, path, state.history)
-    return path
-
-
-def write_card(card: Card, path: Path, history: list[dict[str, float]]) -> None:
-    """The card that people read, beside the weights that lie at a path."""
-    text = readable(card, file_hash(path), history)
+    save(path, kept.module, finished)
+    text = readable(finished, file_hash(path), state.history)
     write_atomically(path.with_name(CARD), text.encode())
+    return path
 
 
 def save(path: Path, module: nn.Module, card: Card) -> None:
@@ -119,42 +155,68 @@ def save(path: Path, module: nn.Module, card: Card) -> None:
     write_tensors(path, module.state_dict(), {"card": text})
 
 
+def how_to_make(method: str) -> str:
+    return f"make one with `kapbench train {method}`"
+
+
 def load(path: Path, method: str) -> tuple[dict[str, Tensor], Card, str]:
     """Tensors, card and SHA-256 of a file.
 
     Raises:
-        KapbenchError: no such file; no safetensors file; no card of ours, or another method's.
+        KapbenchError: the file does not exist or is not a safetensors file; see `read_card`.
     """
-    fix = f"make one with `kapbench train {method}`"
-    tensors, metadata = read_tensors(path, fix)
+    tensors, metadata = read_tensors(path, how_to_make(method))
+    return tensors, read_card(path, metadata, method), file_hash(path)
+
+
+def read_card(
+    path: Path,
+    metadata: Mapping[str, str],
+    method: str,
+    older: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = MappingProxyType({}),
+) -> Card:
+    """The card in a file's metadata.
+
+    Args:
+        older: Other formats that the method's files may have, and what turns their fields into a
+            card's.
+
+    Raises:
+        KapbenchError: there is no card, or one of another method or format.
+    """
+    fix = how_to_make(method)
     if "card" not in metadata:
         raise KapbenchError(
-            "tensors without a card: no file of `kapbench train`", place=path, fix=fix
+            "weights without a card: this is not a file of `kapbench train`", place=path, fix=fix
         )
     try:
-        found = json.loads(metadata["card"])
-        written = found.pop("format", "no format")
-        found["categories"] = tuple(found["categories"])
-        card = Card(**found) if written == FORMAT else None
+        fields = json.loads(metadata["card"])
+        written = fields.pop("format", "no format")
+        fields["categories"] = tuple(fields["categories"])
+        if written in older:
+            fields, written = older[written](fields), FORMAT
+        card = Card(**fields) if written == FORMAT else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
-            f"a card that cannot be read ({type(error).__name__}: {error})", place=path, fix=fix
+            f"the weights' card cannot be read ({type(error).__name__}: {error})",
+            place=path,
+            fix=fix,
         ) from error
     if card is None or card.method != method:
-        whose = f"of format {written}" if card is None else f"of {card.method}"
-        raise KapbenchError(f"weights {whose}, not of {method}", place=path, fix=fix)
-    return tensors, card, file_hash(path)
+        kind = f"of format {written}" if card is None else f"of {card.method}"
+        raise KapbenchError(f"these are weights {kind}, not of {method}", place=path, fix=fix)
+    return card
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: str) -> nn.Module:
-    """The module with these weights, for evaluation. KapbenchError where they do not fit it."""
+    """The module with these weights, for evaluation. KapbenchError if they do not fit it."""
     try:
         module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except RuntimeError as error:
         raise KapbenchError(
-            f"weights do not fit their own card: {error}",
+            f"the weights do not fit their own card: {error}",
             place=path,
-            fix=f"make one with `kapbench train {method}`",
+            fix=how_to_make(method),
         ) from error
     return module.eval()
 

@@ -2,45 +2,41 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
 from kapbench.models.inputs import picture_hash
-from kapbench.protocols import Condition, Dataset, Encoder
+from kapbench.models.wrapper import WrappedEncoder
+from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.types import FeatureMap, Picture
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
 
 
-@dataclass
-class CachedEncoder:
+class CachedEncoder(WrappedEncoder):
     """An encoder whose maps are kept in a feature cache, in fp16, as scoring would read them."""
 
-    encoder: Encoder
-    cache: FeatureCache
+    def __init__(self, backbone: Encoder, cache: FeatureCache) -> None:
+        # What is cached needs no preparation.
+        super().__init__(backbone, replace(model_info(backbone), prepares=False))
+        self.cache = cache
 
     @classmethod
     def below(cls, root: Path, encoder: Encoder) -> "CachedEncoder":
         return cls(encoder, FeatureCache.of(encoder, root))
 
-    def __post_init__(self) -> None:
-        self.name, self.revision = self.encoder.name, self.encoder.revision
-        self.conditions_on: tuple[Condition, ...] = self.encoder.conditions_on
-        self.similarity: Literal["dot", "neg_l2"] = self.encoder.similarity
-
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         return [self._one(picture) for picture in pictures]
 
     def _one(self, picture: Picture) -> FeatureMap:
-        by_name = getattr(self.encoder, "reads_image_id", False)
-        key = picture_hash(picture, by_name=by_name)
+        key = picture_hash(picture, by_name=self.reads_image_id)
         if not self.cache.verify(key):
-            self.cache.write(key, self.encoder.encode([picture])[0])
+            self.cache.write(key, self.backbone.encode([picture])[0])
         found = self.cache.read(key)
         grid = found.grid
         values = found.cells.T.reshape(-1, grid.height, grid.width)
@@ -74,7 +70,11 @@ def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -
     chosen = {k: r for k, r in RULES.items() if k == "pck" or dataset.has_absent}
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
         result = evaluate(
-            model, dataset, rule=list(chosen.values()), categories=categories, cache=folder,
+            model,
+            dataset,
+            rule=list(chosen.values()),
+            categories=categories,
+            cache=folder,
             intervals=False,
-        )  # fmt: skip
+        )
     return {key: result.headline(rule) for key, rule in chosen.items()}

@@ -1,5 +1,6 @@
 """What is published of one model: where its weights are, under which licence, what they must be."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 
-# How a mismatch is told: a configuration's word to ours.
+# A configuration's keys in words, for errors.
 WORDS = {
     "hidden_size": "{} channels",
     "patch_size": "a patch of {} px",
@@ -18,11 +19,12 @@ WORDS = {
 }
 
 
-NO_DIGITS = "no sha256 of it is known here"
+NO_DIGITS = "its sha256 is not known here"
+CHANNELS_PER_HEAD = 64  # of every DINO and DINOv2
 
 
 def hub_advice() -> str:
-    """What to do about a hub that gave nothing: asked to stay offline, no connection is a remedy."""
+    """What to do about a hub that gave nothing: no connection helps a user who chose --offline."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -35,43 +37,68 @@ class Checkpoint:
     """One published model.
 
     Args:
+        family: As people write it, e.g. "DINOv2".
         name: kapbench's, e.g. "dino.vits8".
         kind: transformers' class.
         hub: Repository on the hub, in transformers' format.
-        file: Upstream's own file, whose tensors `rename` turns into the hub's names.
-        page: Where upstream's file is to be had.
+        file: Upstream's own file.
+        page: Where upstream's file can be downloaded.
         licence: Of the weights.
-        digits: First ones of the file's SHA-256, where its name says them.
-        gated: The hub and upstream hand the weights out to those who accepted the licence.
-        expected: What the configuration must say, e.g. hidden_size.
-        needed: Tensors, in the hub's names without "embeddings.", that tell what a file holds.
+        trained_on: The training data, in words.
+        patch: Side of a patch, px.
+        expected: What the configuration must contain beside the patch, e.g. hidden_size.
+        needed: Tensors, in the hub's names without "embeddings.", by which a file is recognised.
+        qkv: The hub's names for query, key and value, which upstream joins in one tensor.
+        renamed: Patterns of upstream's names and the hub's names. from_pretrained maps those on to
+            the names of its version.
+        dropped: Pattern of upstream's names that the hub's model does not have.
         settings: Configuration of a file, from its renamed tensors.
+        model_type: transformers' word for the model, from a file's renamed tensors.
+        overlap: Strides in a patch, where the user names no stride.
+        upstream_positions: Whether position embeddings are interpolated by upstream's rule, which
+            differs from transformers'; see `overlapping_patches.upstream_positions`.
+        digits: First digits of the file's SHA-256, where its name contains them.
+        gated: The hub and upstream hand the weights out to those who accepted the licence.
         forced: Configuration that upstream has and the hub's copy may not.
         arguments: Of the class.
     """
 
+    family: str
     name: str
     kind: str
     hub: str
     file: str
     page: str
     licence: str
+    trained_on: str
+    patch: int
     expected: Mapping[str, object]
     needed: tuple[str, ...]
-    rename: Callable[[dict[str, Tensor]], dict[str, Tensor]]
+    qkv: tuple[str, str, str]
+    renamed: tuple[tuple[str, str], ...]
     settings: Callable[[dict[str, Tensor]], dict[str, Any]]
     model_type: Callable[[dict[str, Tensor]], str]
+    dropped: re.Pattern[str] | None = None
+    overlap: int = 1
+    upstream_positions: bool = False
     digits: str | None = None
     gated: bool = False
     forced: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def family(self) -> str:
-        return {"dino": "DINO", "dinov2": "DINOv2", "dinov3": "DINOv3"}[self.name.partition(".")[0]]
+    def hub_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a file under the hub's names; tensors that have those already keep them."""
+        hub_state = {}
+        for name, value in split_qkv(state, self.qkv).items():
+            if self.dropped is not None and self.dropped.search(name):
+                continue
+            for pattern, replacement in self.renamed:
+                name = re.sub(pattern, replacement, name)  # noqa: PLW2901
+            hub_state[name] = value
+        return hub_state
 
     def whereabouts(self) -> str:
-        """What to do where the weights cannot be had from the hub."""
+        """What to do if the hub does not give the weights."""
         gate = (
             f"accept the licence at https://huggingface.co/{self.hub} and log in (`hf auth login`); "
             if self.gated
@@ -90,13 +117,14 @@ class Checkpoint:
         Raises:
             KapbenchError: the configuration is another model's.
         """
-        for key, expected in self.expected.items():
-            if (found := getattr(config, key, None)) != expected:
-                words = WORDS[key]
+        configuration = config.to_dict()
+        for key, expected in {"patch_size": self.patch, **self.expected}.items():
+            if (value := configuration.get(key)) != expected:
                 raise KapbenchError(
-                    f"weights with {words.format(found)} where {self.name} has {expected}",
-                    place=place, fix="choose the model name that fits the weights",
-                )  # fmt: skip
+                    f"the weights have {WORDS[key].format(value)}; {self.name} has {expected}",
+                    place=place,
+                    fix="choose the model name that fits the weights",
+                )
 
     def check_type(self, found: str, place: Path) -> None:
         import transformers
@@ -104,29 +132,45 @@ class Checkpoint:
         expected = getattr(transformers, self.kind).config_class.model_type
         if found != expected:
             raise KapbenchError(
-                f"weights of a {found} model where {expected} belongs", place=place,
+                f"these are weights of a {found} model, not of {expected}",
+                place=place,
                 fix="choose the model name that fits the weights",
-            )  # fmt: skip
+            )
 
     def check_file(self, state: Mapping[str, Tensor], place: Path) -> None:
         names = {k.removeprefix("embeddings.") for k in state}
         if missing := [name for name in self.needed if name not in names]:
             raise KapbenchError(
-                f"no {self.family}: tensor {missing[0]} is missing", place=place,
+                f"these are not weights of {self.family}: tensor {missing[0]} is missing",
+                place=place,
                 fix=f"give the file of a whole backbone, e.g. {self.file}",
-            )  # fmt: skip
+            )
 
 
 def split_qkv(state: Mapping[str, Tensor], parts: tuple[str, str, str]) -> dict[str, Tensor]:
     """Each joined `attn.qkv` as three tensors, `attn.` and the name of the part."""
-    found: dict[str, Tensor] = {}
+    split: dict[str, Tensor] = {}
     for name, value in state.items():
         if ".attn.qkv." in name:
             for part, third in zip(parts, value.chunk(3), strict=True):
-                found[name.replace("qkv", part)] = third.contiguous()
+                split[name.replace("qkv", part)] = third.contiguous()
         else:
-            found[name] = value
-    return found
+            split[name] = value
+    return split
+
+
+def table_settings(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Configuration of a ViT with a table of position embeddings, from its tensors' shapes."""
+    embeddings = {k.removeprefix("embeddings."): v for k, v in state.items()}
+    projection = embeddings["patch_embeddings.projection.weight"]
+    channels, patch = projection.shape[0], projection.shape[-1]
+    return {
+        "hidden_size": channels,
+        "num_attention_heads": max(1, channels // CHANNELS_PER_HEAD),
+        "num_hidden_layers": n_blocks(state),
+        "patch_size": patch,
+        "image_size": math.isqrt(embeddings["position_embeddings"].shape[1] - 1) * patch,
+    }
 
 
 def n_blocks(state: Mapping[str, Tensor]) -> int:

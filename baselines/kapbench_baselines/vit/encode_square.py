@@ -53,9 +53,10 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
     fits = size.bit_count() == 1 if cell is None else size == cell
     if height != width or side % width or not fits:
         raise KapbenchError(
-            f"{side} px give {height}×{width} cells, which do not tile them", place=name,
+            f"{side} px give {height}×{width} cells, which do not tile them",
+            place=name,
             fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
-        )  # fmt: skip
+        )
     return found
 
 

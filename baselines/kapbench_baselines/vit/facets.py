@@ -55,16 +55,18 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
         stack = blocks(net)
         if not len(stack) or projection(stack[0], facet) is None:
             raise KapbenchError(
-                f"no {facet} projections to be found in a {type(net).__name__}", place=name,
+                f"no {facet} projections to be found in a {type(net).__name__}",
+                place=name,
                 fix="choose facet=token",
-            )  # fmt: skip
+            )
         what, first, n_layers = "the first block", "or -1 for the last", len(stack)
     if not -n_layers <= layer < n_layers:
         n = n_layers - 1 if facet == "token" else n_layers
         raise KapbenchError(
-            f"no layer {layer}: {name} has {n} blocks", place=name,
+            f"no layer {layer}: {name} has {n} blocks",
+            place=name,
             fix=f"choose a layer from 0 ({what}) to {n_layers - 1}, {first}",
-        )  # fmt: skip
+        )
 
 
 def blocks(net: nn.Module) -> nn.ModuleList:
@@ -91,9 +93,10 @@ def _n_states(net: Any, name: str) -> int:
     if n := len(stages) if stages else getattr(net.config, "num_hidden_layers", 0):
         return int(n)
     raise KapbenchError(
-        f"a {type(net).__name__} does not say how many layers it has", place=name,
+        f"a {type(net).__name__} does not say how many layers it has",
+        place=name,
         fix="write an adapter for it (docs/adapters.md)",
-    )  # fmt: skip
+    )
 
 
 def _interpolates(net: Any) -> bool:

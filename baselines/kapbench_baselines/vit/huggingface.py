@@ -80,10 +80,11 @@ class HuggingFace:
         folder = Path(source).expanduser()
         if folder.is_file():
             raise KapbenchError(
-                "a file where a repository's name or a folder belongs", place=f"hf:{source}",
+                "a file where a repository's name or a folder belongs",
+                place=f"hf:{source}",
                 fix="write hf: and the folder that holds it beside config.json and "
                 "preprocessor_config.json",
-            )  # fmt: skip
+            )
         shown = folder.resolve().name if folder.is_dir() else source
         self.name, self.device, self.layer = f"hf:{shown}", device, int(layer)
         self.facet: Facet = facet
@@ -104,9 +105,12 @@ class HuggingFace:
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
         return encode_square.encode(
-            pictures, self.image_px, self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
-        )  # fmt: skip
+            pictures,
+            self.image_px,
+            self.maps,
+            lambda size, n: Grid.letterbox(size, n, self.image_px),
+            self.device,
+        )
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""

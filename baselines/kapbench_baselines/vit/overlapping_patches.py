@@ -42,16 +42,18 @@ def check_fit(name: str, side: int, patch: int, stride: int) -> None:
     """
     if stride < 1 or patch % stride:
         raise KapbenchError(
-            f"stride {stride} does not divide the patch of {patch}", place=name,
+            f"stride {stride} does not divide the patch of {patch}",
+            place=name,
             fix=f"choose one of {', '.join(str(s) for s in range(1, patch + 1) if not patch % s)}",
-        )  # fmt: skip
+        )
     if side < patch or (side - patch) % stride:
         whole = "the patch" if stride == patch else f"stride {stride}, from the patch"
         near = patch + max(0, round((side - patch) / stride)) * stride
         raise KapbenchError(
-            f"{side} px is no multiple of {whole} of {patch}", place=name,
+            f"{side} px is no multiple of {whole} of {patch}",
+            place=name,
             fix=f"choose another image_px, e.g. {near}",
-        )  # fmt: skip
+        )
 
 
 def overlap(net: Any, patch: int, stride: int) -> None:

@@ -39,9 +39,10 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
     path = source / FILE if isinstance(source, Path) else from_hub(source, FILE, fix)
     if not path.is_file():
         raise KapbenchError(
-            f"no {FILE}, which says how pixels are normalised", place=path.parent,
+            f"no {FILE}, which says how pixels are normalised",
+            place=path.parent,
             fix="download it beside config.json",
-        )  # fmt: skip
+        )
     found = read_json(path)
     found = found.get("image_processor", found)  # where it is that of a processor of two kinds
     return Normalisation(

@@ -72,9 +72,12 @@ class Timm:
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
         return encode_square.encode(
-            pictures, self.image_px, self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px), self.device,
-        )  # fmt: skip
+            pictures,
+            self.image_px,
+            self.maps,
+            lambda size, n: Grid.letterbox(size, n, self.image_px),
+            self.device,
+        )
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
@@ -95,9 +98,12 @@ class Timm:
     def _tokens(self, pixels: Tensor) -> Tensor:
         at = self.layer if self.layer < 0 else self.layer - 1
         [found] = self._net.forward_intermediates(
-            pixels, indices=[at % n_layers(self._net)], norm=False, stop_early=True,
+            pixels,
+            indices=[at % n_layers(self._net)],
+            norm=False,
+            stop_early=True,
             intermediates_only=True,
-        )  # fmt: skip
+        )
         out: Tensor = found
         return out
 
@@ -129,9 +135,10 @@ def _made(source: str, weights: str | None, name: str) -> Any:
         import timm
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise KapbenchError(
-            f"timm cannot be imported: {str(error).splitlines()[0]}", place=name,
+            f"timm cannot be imported: {str(error).splitlines()[0]}",
+            place=name,
             fix="pip install 'kapbench[timm]', with the torchvision that belongs to your torch",
-        ) from error  # fmt: skip
+        ) from error
     if not timm.is_model(source):
         raise KapbenchError(
             f"timm {timm.__version__} has no such model", place=name, fix="see timm.list_models()"
@@ -144,11 +151,12 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             return timm.create_model(source, **make)
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=name,
+            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            place=name,
             fix=f"{hub_advice()}; or download model.safetensors of "
             f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
             "by --weights",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _fill(net: Any, path: Path) -> None:
@@ -162,8 +170,9 @@ def _fill(net: Any, path: Path) -> None:
     if report.missing_keys:
         raise KapbenchError(
             f"{len(report.missing_keys)} tensors are missing, the first: {report.missing_keys[0]}",
-            place=path, fix="give the file of a whole backbone, under timm's names",
-        )  # fmt: skip
+            place=path,
+            fix="give the file of a whole backbone, under timm's names",
+        )
 
 
 def _joined(net: Any) -> bool:
@@ -179,18 +188,21 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
         )
     if not hasattr(net, "forward_intermediates"):
         raise KapbenchError(
-            f"a {type(net).__name__} gives no intermediate features", place=name,
+            f"a {type(net).__name__} gives no intermediate features",
+            place=name,
             fix="choose another model, or write an adapter (docs/adapters.md)",
-        )  # fmt: skip
+        )
     if facet != "token" and not _joined(net):
         raise KapbenchError(
-            f"no joined query, key and value in a {type(net).__name__}", place=name,
+            f"no joined query, key and value in a {type(net).__name__}",
+            place=name,
             fix="choose facet=token",
-        )  # fmt: skip
+        )
     n = n_layers(net)
     first, last = (1, n) if facet == "token" else (0, n - 1)
     if not (first <= layer <= last or -n <= layer < 0):
         raise KapbenchError(
-            f"no layer {layer}: {name} has {n}", place=name,
+            f"no layer {layer}: {name} has {n}",
+            place=name,
             fix=f"choose a layer from {first} to {last}, or -1 for the last",
-        )  # fmt: skip
+        )

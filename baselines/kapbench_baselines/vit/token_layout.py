@@ -23,8 +23,9 @@ def vision_part(net: nn.Module, name: str) -> Any:
     if getattr(net, "main_input_name", "") != "pixel_values":
         raise KapbenchError(
             f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}",
-            place=name, fix="choose a vision model",
-        )  # fmt: skip
+            place=name,
+            fix="choose a vision model",
+        )
     return net
 
 
@@ -38,16 +39,18 @@ def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
     patch = given if isinstance(given, int) else given[0]
     if side % patch:
         raise KapbenchError(
-            f"{side} px is no multiple of the patch of {patch}", place=name,
+            f"{side} px is no multiple of the patch of {patch}",
+            place=name,
             fix=f"choose another image_px, e.g. {max(1, round(side / patch)) * patch}",
-        )  # fmt: skip
+        )
     n = side // patch
     own = {key.rpartition(".")[2] for key, _ in net.named_parameters()}
     leading = sum(key in own for key in LEADING) + getattr(net.config, "num_register_tokens", 0)
     if tokens.shape[1] != leading + n * n:
         raise KapbenchError(
-            f"{tokens.shape[1]} tokens, not {leading} and {n}×{n} patches", place=name,
+            f"{tokens.shape[1]} tokens, not {leading} and {n}×{n} patches",
+            place=name,
             fix="this network lays its tokens out in another way: write an adapter for it "
             "(docs/adapters.md)",
-        )  # fmt: skip
+        )
     return tokens[:, leading:].transpose(1, 2).reshape(len(tokens), -1, n, n)

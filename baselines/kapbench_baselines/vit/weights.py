@@ -77,20 +77,31 @@ def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
     checkpoint.check_type(read_json(folder / "config.json").get("model_type", "nameless"), folder)
     safe = any(folder.glob("*.safetensors"))
     return pretrained(
-        kind, str(folder), fix="download the folder again", local_files_only=True,
-        use_safetensors=safe, weights_only=True, **checkpoint.forced, **checkpoint.arguments,
-    )  # fmt: skip
+        kind,
+        str(folder),
+        fix="download the folder again",
+        local_files_only=True,
+        use_safetensors=safe,
+        weights_only=True,
+        **checkpoint.forced,
+        **checkpoint.arguments,
+    )
 
 
 def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
-    state = checkpoint.rename(read_tensors(path))
+    state = checkpoint.hub_names(read_tensors(path))
     checkpoint.check_file(state, path)
     checkpoint.check_type(checkpoint.model_type(state), path)
     config = kind.config_class(**{**checkpoint.settings(state), **checkpoint.forced})
     return pretrained(
-        kind, None, fix="give the file of a whole backbone", config=config, state_dict=state,
-        place=path, **checkpoint.arguments,
-    )  # fmt: skip
+        kind,
+        None,
+        fix="give the file of a whole backbone",
+        config=config,
+        state_dict=state,
+        place=path,
+        **checkpoint.arguments,
+    )
 
 
 def check_folder(folder: Path, *, binary: bool) -> None:
@@ -106,9 +117,10 @@ def check_folder(folder: Path, *, binary: bool) -> None:
     if not config.is_file() or not found:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
-            "no model in transformers' format", place=folder,
+            "no model in transformers' format",
+            place=folder,
             fix=f"give a folder with config.json and {wanted}",
-        )  # fmt: skip
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -165,10 +177,11 @@ def _unreadable(path: Path) -> KapbenchError:
     bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
     return KapbenchError(
         "a pickle, and none that torch saved: it can run code when it is opened"
-        if bare else "damaged, or not a plain dictionary of tensors",
+        if bare
+        else "damaged, or not a plain dictionary of tensors",
         place=path,
         fix="give safetensors, or a .pth file that holds tensors and nothing else",
-    )  # fmt: skip
+    )
 
 
 def pretrained(

@@ -38,7 +38,7 @@ class WorstPair:
 
 
 def decode_key(rule: PckRule, run: RunCard) -> str:
-    return rule.decode_for(run.model.supervision == "keypoints").key
+    return rule.decode_for(run.model.supervised).key
 
 
 def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:

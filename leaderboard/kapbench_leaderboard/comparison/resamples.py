@@ -85,7 +85,7 @@ def make(
         for column, split in asked.items():
             made = estimator(
                 records, rule, _alpha(card, alpha), average, split=split,
-                supervised=run.model.supervision == "keypoints",
+                supervised=run.model.supervised,
             )  # fmt: skip
             columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)

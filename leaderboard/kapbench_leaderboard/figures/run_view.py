@@ -70,7 +70,7 @@ class Subject:
 
     @property
     def decode_key(self) -> str:
-        return self.pck_rule.decode_for(self.card.model.supervision == "keypoints").key
+        return self.pck_rule.decode_for(self.card.model.supervised).key
 
     def right(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
         """Whether each row's prediction is right by the rule for PCK."""

@@ -16,7 +16,7 @@ _NUMBERS = "bif"  # kinds of NumPy's types
 
 def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
     """In words, what records lack, have beyond what was asked for, or have as another type."""
-    expected = _columns([rule.name for rule in run.rules], run.model.supervision == "keypoints")
+    expected = _columns([rule.name for rule in run.rules], run.model.supervised)
     lacking = [f"no {name}" for name in expected if name not in records]
     beyond = [f"{name} is none of them" for name in records if name not in expected]
     strange = [

@@ -27,7 +27,7 @@ def wrong_scores(
         again = score_table(
             records,
             [load_rule(card.name) for card in run.rules],
-            supervised=run.model.supervision == "keypoints",
+            supervised=run.model.supervised,
             resampling=Resampling.of(records, seed=run.provenance.seed),
             advance=advance,
         )

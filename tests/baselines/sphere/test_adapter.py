@@ -14,6 +14,7 @@ from kapbench.protocols import Encoder
 from kapbench.types import Picture
 from kapbench_baselines.sphere import adapter, checkpoint
 from kapbench_baselines.sphere.adapter import SphereEncoder, sphere
+from kapbench_baselines.training.trained_weights import Card, save
 
 FILE = """
 import numpy as np
@@ -45,12 +46,14 @@ def colours(tmp_path: Path) -> str:
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     torch.manual_seed(0)
-    card = checkpoint.Card(
-        backbone="colours", backbone_revision="1", channels=3, width=8, heads=2, depth=1,
-        token_grid=3, sphere_weight=0.2, categories=("cat",), dataset="toy",
-        dataset_revision="r", split="trn", seed=0, steps=1,
+    card = Card(
+        method="sphere", backbone="colours", backbone_revision="1", backbone_spec=None,
+        categories=("cat",), dataset="toy", dataset_revision="r", split="trn", n_images=1,
+        supervision="viewpoint and boxes", seed=0, steps=1,
+        shape={"channels": 3, "width": 8, "heads": 2, "depth": 1, "token_grid": 3},
+        settings={"sphere_weight": 0.2},
     )  # fmt: skip
-    checkpoint.save(tmp_path / "w.safetensors", card.build().state_dict(), card)
+    save(tmp_path / "w.safetensors", checkpoint.build(card), card)
     return str(tmp_path / "w.safetensors")
 
 

@@ -12,7 +12,7 @@ from tiny_vits import tiny_dinov2
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench_baselines.sphere import checkpoint, released
-from kapbench_baselines.vit import dinov2
+from kapbench_baselines.vit import frozen_vit
 
 LAYOUT = json.loads(Path(__file__).with_name("released_layout.json").read_text())["tensors"]
 HERE = Path("released.pth")
@@ -52,7 +52,7 @@ def test_the_papers_settings_make_the_released_mapper():
 def test_a_suffix_in_capitals_and_a_wrapped_state(tensors, tmp_path, name, wrap):
     torch.save(wrap(tensors), tmp_path / name)
     mapper, card, _ = checkpoint.load(tmp_path / name)
-    assert (card.backbone, card.token_grid) == ("dinov2.vitb14", 60)
+    assert (card.backbone, card.shape["token_grid"]) == ("dinov2.vitb14", 60)
     assert torch.equal(mapper.sphere_mapper[0].weight, tensors["sphere_mapper.0.weight"])
 
 
@@ -64,7 +64,7 @@ def test_without_dinov2_the_advice_is_an_option_that_is_free(file, monkeypatch):
     def refuse(*_, **__):
         raise lost
 
-    monkeypatch.setattr(dinov2, "load", refuse)
+    monkeypatch.setattr(frozen_vit, "load", refuse)
     with pytest.raises(KapbenchError, match="no such repository") as caught:
         load_model("sphere", device="cpu", weights=str(file))
     assert caught.value.fix == "give the folder or file by -o backbone_weights=PATH"
@@ -163,7 +163,7 @@ def test_a_backbone_of_another_width(file, tmp_path):
 def test_a_file_of_something_else(tmp_path):
     path = tmp_path / "x.pth"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(KapbenchError, match="without a card of ours"):
+    with pytest.raises(KapbenchError, match="weights without a card"):
         load_model("sphere", device="cpu", weights=str(path))
     torch.save({"a": object}, path)
     with pytest.raises(KapbenchError, match="damaged, or not a plain"):

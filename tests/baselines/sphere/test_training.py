@@ -13,11 +13,13 @@ from kapbench_baselines.sphere import checkpoint, losses, released
 from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
 from kapbench_baselines.sphere.objective import draw_batch, terms
 from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Settings, named
-from kapbench_baselines.sphere.training import train
+from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import TokenViews, prepare
-from kapbench_baselines.training.loop import Schedule
-from kapbench_baselines.training.state import rate
+from kapbench_baselines.training import trained_weights
+from kapbench_baselines.training.loop import Plan, Schedule
+from kapbench_baselines.training.state import State, rate
 from kapbench_baselines.training.tensor_files import read_tensors
+from kapbench_baselines.training.trained_weights import Card
 
 TINY = Settings(
     width=16, heads=2, dropout=0.1, standardise=True, steps=12, batch=4, tokens=20,
@@ -34,13 +36,32 @@ def views(tmp_path_factory: pytest.TempPathFactory, toy_data: Any, new_encoder: 
     return prepare(toy_data, shown, ("cat", "dog"), new_encoder(), TINY.augmentation, cache)
 
 
-def card(seed: int = 0, settings: Settings = TINY) -> checkpoint.Card:
-    return checkpoint.Card(
-        backbone="toy", backbone_revision="1", channels=7, width=settings.width,
-        heads=settings.heads, depth=1, token_grid=6, sphere_weight=0.2,
-        categories=("cat", "dog"), dataset="toy", dataset_revision="r", split="trn", seed=seed,
-        steps=settings.steps,
+def card(seed: int = 0, settings: Settings = TINY) -> Card:
+    return Card(
+        method="sphere", backbone="toy", backbone_revision="1", backbone_spec=None,
+        categories=("cat", "dog"), dataset="toy", dataset_revision="r", split="trn", n_images=8,
+        supervision="viewpoint and masks", seed=seed, steps=settings.steps,
+        shape={
+            "channels": 7, "width": settings.width, "heads": settings.heads, "depth": 1,
+            "token_grid": 6,
+        },
+        settings={**settings.as_dict(), "sphere_weight": 0.2},
     )  # fmt: skip
+
+
+def train(
+    views: TokenViews,
+    card: Card,
+    settings: Settings,
+    out: Path,
+    *,
+    bf16: bool = False,
+    resume: bool = False,
+    **options: Any,
+) -> State:
+    task = SphereTask(views, settings, len(card.categories), card.seed, "cpu")
+    plan = Plan(out, card.identity, card.seed, bf16=bf16, resume=resume)
+    return trained_weights.train(task, settings, plan, card, **options)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:

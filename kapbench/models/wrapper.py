@@ -1,0 +1,32 @@
+"""The base of every encoder that stands on another encoder: it declares what that one declares."""
+
+from collections.abc import Sequence
+
+from kapbench.protocols import ChecksPlan, Encoder, ModelInfo, Prepares, Similarity
+from kapbench.types import FeatureMap, Picture
+
+
+class WrappedEncoder:
+    """Forwards everything but `info`; a subclass changes what `encode` returns.
+
+    Args:
+        info: What the wrapper declares: `model_info(backbone)` with what differs replaced.
+    """
+
+    def __init__(self, backbone: Encoder, info: ModelInfo) -> None:
+        if info.similarity is None:
+            raise TypeError(f"{info.name} is not an encoder")
+        self.backbone = backbone
+        self.name, self.revision = info.name, info.revision
+        self.conditions_on = info.conditions_on
+        self.similarity: Similarity = info.similarity
+        self.supervision, self.trained_on = info.supervision, info.trained_on
+        self.options = dict(info.options)
+        self.reads_image_id, self.padding = info.reads_image_id, info.padding
+        if info.prepares and isinstance(backbone, Prepares):
+            self.prepare = backbone.prepare
+        if isinstance(backbone, ChecksPlan):
+            self.check_plan = backbone.check_plan
+
+    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
+        return self.backbone.encode(pictures)
