@@ -1,11 +1,11 @@
-"""Seconds for all intervals of a table as large as SPair-71k's test split.
+"""Time for all confidence intervals of a table as large as SPair-71k's test split.
 
     python benchmarks/speed/bootstrap.py [RUN_FOLDER]
 
-The rows of a finished run (by default, of an entry of the leaderboard) are repeated, under other names,
-until there are 86,000 of them in 18 categories; then every score of every rule is taken with its
-interval over 1,000 resamples. The baseline of the same process is scikit-learn's
-average_precision_score with a weight a sample, category by category, for one KAP of the same table.
+The rows of a finished run (by default, of a leaderboard entry) are repeated under other names until
+there are 86,000 of them in 18 categories. Then every score of every rule is computed with its
+interval over 1,000 resamples. The baseline, in the same process, computes one KAP of the same table
+with scikit-learn's average_precision_score, with a weight per sample, category by category.
 """
 
 import argparse
@@ -30,97 +30,109 @@ from kapbench_leaderboard.entries.schema import Entry, records_path
 
 ENTRIES = Path(__file__).parents[2] / "leaderboard/results/spair/lite0"
 N_ROWS, N_CATEGORIES = 86_000, 18
-N_NAIVE = 5  # resamples that the baseline is timed over
+N_NAIVE = 5  # resamples for which the baseline is timed
 
 
-def enlarged(records: pd.DataFrame) -> pd.DataFrame:
-    """Whole categories again and again, as other categories with other pairs and images."""
+def enlarge(records: pd.DataFrame) -> pd.DataFrame:
+    """Repeats whole categories, as new categories with new pairs and images."""
     text = ["pair_id", "category", "source_image", "target_image"]
     plain = records.astype(dict.fromkeys(text, "str"))
-    groups = [group for _, group in plain.groupby("category")]
-    parts = []
+    originals = [original for _, original in plain.groupby("category")]
+    copies = []
     for i in range(N_CATEGORIES):
-        part = groups[i % len(groups)].copy()
+        copy_of_group = originals[i % len(originals)].copy()
         for column in text:
-            part[column] = f"{i:02d}-" + part[column]
-        parts.append(part)
-    whole = pd.concat(parts, ignore_index=True).iloc[:N_ROWS]
+            copy_of_group[column] = f"{i:02d}-" + copy_of_group[column]
+        copies.append(copy_of_group)
+    whole = pd.concat(copies, ignore_index=True).iloc[:N_ROWS]
     return typed(whole, whole["category"].unique().tolist())
 
 
 def naive(records: pd.DataFrame) -> None:
-    """One KAP under N_NAIVE resamples."""
+    """Computes one KAP under N_NAIVE resamples with scikit-learn."""
     rng = np.random.default_rng(0)
     samples = kap_samples(records, load_rule("kap-cvpr24"), 0.10)
     category = records["category"].cat.codes.to_numpy()[samples.row]
     pair = records["pair_id"].cat.codes.to_numpy()[samples.row]
-    own = [np.flatnonzero(category == c) for c in np.unique(category)]
+    rows_by_category = [np.flatnonzero(category == c) for c in np.unique(category)]
     for _ in range(N_NAIVE):
         weights = rng.poisson(1.0, pair.max() + 1).astype(float)[pair]
-        for rows in own:
+        for rows in rows_by_category:
             average_precision_score(
                 samples.label[rows], samples.score[rows], sample_weight=weights[rows]
             )
 
 
-def seconds(job: Callable[[], Any]) -> tuple[float, Any]:
+def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
-    found = job()
-    return time.perf_counter() - started, found
+    result = function()
+    return time.perf_counter() - started, result
 
 
-def entry(path: Path) -> tuple[pd.DataFrame, list[Rule]]:
+def load_entry(path: Path) -> tuple[pd.DataFrame, list[Rule]]:
     """Rows and rules of an entry of the leaderboard."""
     run = Entry.model_validate_json(path.read_text()).run
     records = read_records(records_path(path), run.dataset.categories)
     return records, [load_rule(rule.name) for rule in run.rules]
 
 
-def finished(folder: Path) -> tuple[pd.DataFrame, list[Rule]]:
+def load_run(folder: Path) -> tuple[pd.DataFrame, list[Rule]]:
     """Rows and rules of a run folder."""
     return load_records(folder), [load_rule(rule.name) for rule in load_card(folder).rules]
 
 
 def measure(records: pd.DataFrame, rules: list[Rule]) -> dict[str, float]:
-    records = enlarged(records)
-    each = seconds(lambda: naive(records))[0] / N_NAIVE
-    drawing, resampling = seconds(lambda: Resampling.of(records))
-    made = estimator(records, load_rule("kap-cvpr24"), 0.10, "category")
-    one, _ = seconds(lambda: replicates(made, resampling))
+    records = enlarge(records)
+    baseline_seconds = seconds(lambda: naive(records))[0] / N_NAIVE
+    draw_seconds, resampling = seconds(lambda: Resampling.of(records))
+    kap_estimator = estimator(records, load_rule("kap-cvpr24"), 0.10, "category")
+    kap_seconds, _ = seconds(lambda: replicates(kap_estimator, resampling))
     with Progress() as bar:
         task = bar.add_task("scores and intervals", total=len(asked(rules)))
-        every, scores = seconds(
+        table_seconds, scores = seconds(
             lambda: score_table(
                 records, rules, resampling=resampling, advance=lambda n: bar.advance(task, n)
             )
         )
     return {
-        "rows": len(records), "pairs": records["pair_id"].nunique(), "rules": len(rules),
-        "resamples": N_RESAMPLES, "naive_seconds": each * N_RESAMPLES, "draw_seconds": drawing,
-        "one_seconds": one, "ratio": each * N_RESAMPLES / one, "seconds": drawing + every,
-        "scores": len(scores), "intervals": sum(not np.isnan(score.low) for score in scores),
-    }  # fmt: skip
+        "rows": len(records),
+        "pairs": records["pair_id"].nunique(),
+        "rules": len(rules),
+        "resamples": N_RESAMPLES,
+        "naive_seconds": baseline_seconds * N_RESAMPLES,
+        "draw_seconds": draw_seconds,
+        "one_seconds": kap_seconds,
+        "ratio": baseline_seconds * N_RESAMPLES / kap_seconds,
+        "seconds": draw_seconds + table_seconds,
+        "scores": len(scores),
+        "intervals": sum(not np.isnan(score.low) for score in scores),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="of a finished run")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", help="a run folder; by default a leaderboard entry is used"
+    )
     parser.add_argument("--json", type=Path)
-    asked_for = parser.parse_args()
-    folder = asked_for.folder
-    found = measure(*(finished(folder) if folder else entry(min(ENTRIES.glob("*.json")))))
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    result = measure(*(load_run(folder) if folder else load_entry(min(ENTRIES.glob("*.json")))))
     print(
-        f"{found['rows']:,} rows, {found['pairs']:,} pairs, {found['rules']} rules, "
+        f"{result['rows']:,} rows, {result['pairs']:,} pairs, {result['rules']} rules, "
         f"{N_RESAMPLES:,} resamples"
     )
-    print(f"one KAP, scikit-learn    {found['naive_seconds']:8.1f} s, by {N_NAIVE} resamples")
-    print(f"one KAP, kapbench        {found['one_seconds']:8.2f} s, x{found['ratio']:.0f}")
     print(
-        f"{found['scores']:,} scores with {found['intervals']:,} intervals in "
-        f"{found['seconds']:.1f} s, {found['draw_seconds']:.1f} s of them draws"
+        f"one KAP, scikit-learn    {result['naive_seconds']:8.1f} s, "
+        f"extrapolated from {N_NAIVE} resamples"
     )
-    if asked_for.json:
-        asked_for.json.write_text(json.dumps(found, indent=1))
+    print(f"one KAP, kapbench        {result['one_seconds']:8.2f} s, x{result['ratio']:.0f}")
+    print(
+        f"{result['scores']:,} scores with {result['intervals']:,} intervals in "
+        f"{result['seconds']:.1f} s, {result['draw_seconds']:.1f} s of it for drawing resamples"
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

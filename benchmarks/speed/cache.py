@@ -1,4 +1,4 @@
-"""The feature cache with very many images: seconds to write, list, verify and evict.
+"""Time to write, list, verify and evict a feature cache with very many images.
 
 python benchmarks/speed/cache.py [--images 100000]
 """
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     seconds: dict[str, float] = {}
 
     def timed(name: str, job: Callable[[], object]) -> None:
@@ -42,20 +42,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         cache = FeatureCache(root / "features", "0" * 16)
-        timed("write", lambda: fill(cache, asked.images))
+        timed("write", lambda: fill(cache, arguments.images))
         timed("ls", lambda: cache_admin.groups(root))
-        found = list(cache_admin.items(root))
-        timed("verify", lambda: list(cache_admin.damaged(found, lambda _: None)))
-        half = sum(item.n_bytes for item in found) // 2
+        cached_files = list(cache_admin.items(root))
+        timed("verify", lambda: list(cache_admin.damaged(cached_files, lambda _: None)))
+        half = sum(item.n_bytes for item in cached_files) // 2
         timed(
-            "evict", lambda: [cache_admin.remove(i.path) for i in cache_admin.to_evict(found, half)]
+            "evict",
+            lambda: [cache_admin.remove(i.path) for i in cache_admin.to_evict(cached_files, half)],
         )
-        left = sum(1 for _ in cache_admin.items(root))
-    print(f"{asked.images:,} images of {CELLS}×{CELLS}×{CHANNELS}; {left:,} after evicting half")
-    for name, taken in seconds.items():
-        print(f"{name:8} {taken:8.1f} s  {taken / asked.images * 1e6:8.1f} µs an image")
-    if asked.json:
-        asked.json.write_text(json.dumps({"images": asked.images, **seconds}, indent=1))
+        n_left = sum(1 for _ in cache_admin.items(root))
+    print(
+        f"{arguments.images:,} images of {CELLS}×{CELLS}×{CHANNELS}; {n_left:,} after evicting half"
+    )
+    for name, duration in seconds.items():
+        print(f"{name:8} {duration:8.1f} s  {duration / arguments.images * 1e6:8.1f} µs per image")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"images": arguments.images, **seconds}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Seconds and peak memory of Stable Diffusion's features of one image:
+"""Time and peak memory of Stable Diffusion's features for one image.
 
-The true architectures with random weights: nothing is downloaded, and speed does not depend on
-weights. Each line is a process of its own. On a GPU (--device cuda) weights are fp16, against the
-published scripts' setting, fp32.
+    python benchmarks/speed/diffusion.py [--device cuda]
+
+The networks have their true size and random weights: nothing is downloaded, and speed does not
+depend on weights. Each line is measured in its own process. On a GPU (--device cuda) weights are in
+fp16 and, for comparison with the published scripts, in fp32.
 """
 
 import argparse
@@ -13,8 +15,8 @@ import sys
 import time
 
 CASES = {
-    "sd.v15, 960 px, windows of 512": ("v15", 960, 512, 1),
-    "sd.v15, 960 px at once": ("v15", 960, 0, 1),
+    "sd.v15, 960 px in windows of 512": ("v15", 960, 512, 1),
+    "sd.v15, whole 960 px image": ("v15", 960, 0, 1),
     "dift, 768 px, ensemble of 8": ("v21", 768, 0, 8),
 }
 
@@ -26,14 +28,20 @@ def networks(tag):
     torch.manual_seed(0)
     v1 = tag == "v15"
     unet = UNet2DConditionModel(
-        sample_size=64, block_out_channels=(320, 640, 1280, 1280), layers_per_block=2,
-        cross_attention_dim=768 if v1 else 1024, use_linear_projection=not v1,
+        sample_size=64,
+        block_out_channels=(320, 640, 1280, 1280),
+        layers_per_block=2,
+        cross_attention_dim=768 if v1 else 1024,
+        use_linear_projection=not v1,
         attention_head_dim=8 if v1 else (5, 10, 20, 20),
-    )  # fmt: skip
+    )
     vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=4,
+    )
     vae.decoder = None
     return unet.eval(), vae.eval(), DDPMScheduler(beta_schedule="scaled_linear")
 
@@ -70,32 +78,41 @@ def measure(tag, image_px, window, ensemble, device, precision):
     if device != "cpu":
         peak = torch.cuda.max_memory_allocated() / 2**30
     return {
-        "seconds": round(sorted(seconds)[len(seconds) // 2], 2), "weights_gib": round(weights, 2),
-        "peak_gib": round(peak, 2), "before_gib": round(before, 2),
-    }  # fmt: skip
+        "seconds": round(sorted(seconds)[len(seconds) // 2], 2),
+        "weights_gib": round(weights, 2),
+        "peak_gib": round(peak, 2),
+        "before_gib": round(before, 2),
+    }
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default=None)
-    parser.add_argument("--case", nargs=4)
-    parser.add_argument("--only", help="Cases whose name holds this.")
-    asked = parser.parse_args()
-    if asked.case:
-        tag, *numbers = asked.case
-        print(json.dumps(measure(tag, *map(int, numbers), asked.device, asked.precision)))
+    parser.add_argument("--case", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--only", help="measure only cases whose name contains this")
+    arguments = parser.parse_args()
+    if arguments.case:
+        tag, *numbers = arguments.case
+        print(json.dumps(measure(tag, *map(int, numbers), arguments.device, arguments.precision)))
         return
     for name, case in CASES.items():
-        for precision in ["fp32"] if asked.device == "cpu" else ["fp32", "fp16"]:
-            if asked.only and asked.only not in name:
+        for precision in ["fp32"] if arguments.device == "cpu" else ["fp32", "fp16"]:
+            if arguments.only and arguments.only not in name:
                 continue
-            command = [sys.executable, __file__, "--device", asked.device, "--precision", precision]
-            done = subprocess.run(
+            command = [
+                sys.executable,
+                __file__,
+                "--device",
+                arguments.device,
+                "--precision",
+                precision,
+            ]
+            finished = subprocess.run(
                 [*command, "--case", *map(str, case)], capture_output=True, text=True, check=False
             )
-            last = (done.stdout or done.stderr or "killed").strip().splitlines()[-1]
-            print(f"{name}, {precision}, {asked.device}: {last}", flush=True)
+            last_line = (finished.stdout or finished.stderr or "killed").strip().splitlines()[-1]
+            print(f"{name}, {precision}, {arguments.device}: {last_line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Time to the first pair of all of SPair-71k from a warm disk, on a simulated full-size copy.
+"""Time until the first pair of all of SPair-71k is read from a warm disk, on a simulated copy.
 
     python benchmarks/speed/first_pair.py [--repeats 5]
 
-The copy has the official layout: 18 categories of 100 images, annotations of as many keypoint slots
-as the real ones, the test list's 12,234 pairs by category. Photographs are empty files, for opening
-a data set reads none. Each repeat is a process of its own: what is timed is opening, the first pair
-of all pairs, and the revision, which a run asks for before it starts.
+The copy has the official layout: 18 categories of 100 images, annotations with as many keypoint
+slots as the real ones, and 12,234 test pairs, as many per category as the real list. Photographs are
+empty files, because opening a data set reads none. Each repeat is a process of its own. Timed are
+opening, reading the first of all pairs, and the revision, which a run needs before it starts.
 """
 
 import argparse
@@ -38,7 +38,7 @@ print(n, opened - start, paired - start, time.perf_counter() - start)
 
 
 def write(root: Path) -> None:
-    """A folder SPair-71k of made-up annotations."""
+    """Writes a folder SPair-71k with random annotations."""
     folder, rng, lines = root / "SPair-71k", np.random.default_rng(0), []
     for category, n_pairs in zip(categories(), PAIRS, strict=True):
         stems = [f"2010_{number:06d}" for number in range(N_IMAGES)]
@@ -57,35 +57,49 @@ def write(root: Path) -> None:
 
 def annotation(category: str, stem: str, rng: np.random.Generator) -> dict[str, object]:
     points = rng.integers(0, SIZE, (SLOTS, 2)).tolist()
-    shown = (rng.random(SLOTS) < 0.7) & (np.arange(SLOTS) < n_keypoints(category))
+    visible = (rng.random(SLOTS) < 0.7) & (np.arange(SLOTS) < n_keypoints(category))
     return {
-        "filename": f"{stem}.jpg", "src_database": "The VOC2010 Database",
-        "src_annotation": "PASCAL VOC2010", "src_image": "flickr", "image_width": SIZE[0],
-        "image_height": SIZE[1], "image_depth": 3, "category": category, "pose": "Left",
-        "truncated": 0, "occluded": 0, "difficult": 0, "bndbox": [10, 10, 480, 360],
-        "kps": {str(k): points[k] if shown[k] else None for k in range(SLOTS)},
+        "filename": f"{stem}.jpg",
+        "src_database": "The VOC2010 Database",
+        "src_annotation": "PASCAL VOC2010",
+        "src_image": "flickr",
+        "image_width": SIZE[0],
+        "image_height": SIZE[1],
+        "image_depth": 3,
+        "category": category,
+        "pose": "Left",
+        "truncated": 0,
+        "occluded": 0,
+        "difficult": 0,
+        "bndbox": [10, 10, 480, 360],
+        "kps": {str(k): points[k] if visible[k] else None for k in range(SLOTS)},
         "azimuth_id": int(rng.integers(8)),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
         write(Path(root))
         runs = []
-        for _ in range(asked.repeats + 1):  # the first warms the disk
-            done = subprocess.run(
+        for _ in range(arguments.repeats + 1):  # the first run warms the disk
+            finished = subprocess.run(
                 [sys.executable, "-c", TIMED, root], check=True, capture_output=True, text=True
             )
-            runs.append([float(word) for word in done.stdout.split()])
+            runs.append([float(word) for word in finished.stdout.split()])
     n_pairs, *seconds = [statistics.median(column) for column in zip(*runs[1:], strict=True)]
-    found = dict(zip(("opened", "first_pair", "revision"), seconds, strict=True))
-    print(f"{n_pairs:,.0f} pairs; " + ", ".join(f"{word} {s:.2f} s" for word, s in found.items()))
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(found | {"n_pairs": n_pairs, "repeats": asked.repeats}))
+    result = dict(zip(("opened", "first_pair", "revision"), seconds, strict=True))
+    print(
+        f"{n_pairs:,.0f} pairs; "
+        + ", ".join(f"{step} after {s:.2f} s" for step, s in result.items())
+    )
+    if arguments.json is not None:
+        arguments.json.write_text(
+            json.dumps(result | {"n_pairs": n_pairs, "repeats": arguments.repeats})
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Time and memory of a whole run over the number of pairs: both should grow no faster than they do.
+"""Time and memory of a whole run over the number of pairs.
 
     python benchmarks/speed/growth.py [--pairs 10000 30000 100000 300000] [--plot growth.png]
 
-Each number of pairs is a process of its own, on small maps (12×12×32), so that pairs, rows and
-files are what is measured; intervals are left out, as benchmarks/speed/bootstrap.py has them.
+Both should grow no faster than the number of pairs. Each number is measured in its own process, on
+small maps (12×12×32), so that pairs, rows and files dominate. Confidence intervals are left out;
+benchmarks/speed/bootstrap.py measures them.
 """
 
 import argparse
@@ -30,35 +31,39 @@ def measure(n_pairs: int) -> dict[str, float]:
 
     n_images = 2 + math.ceil(math.sqrt(n_pairs / N_CATEGORIES))
     data = Layout(simulated(n_pairs, N_CATEGORIES, np.random.default_rng(0), n_images))
-    described = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rules = [load_rule(name) for name in RULES]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         started = time.perf_counter()
         run(Noise(CHANNELS, CELLS), data, rules, runs_root=root, cache_root=root, intervals=False)
         seconds = time.perf_counter() - started
-        stored = sum(p.stat().st_size for p in root.rglob("records.parquet")) / 1e6
+        records_mb = sum(p.stat().st_size for p in root.rglob("records.parquet")) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        "pairs": n_pairs, "images": n_images * N_CATEGORIES, "seconds": seconds, "peak_mb": peak,
-        "pairs_in_memory_mb": described, "records_mb": stored,
-    }  # fmt: skip
+        "pairs": n_pairs,
+        "images": n_images * N_CATEGORIES,
+        "seconds": seconds,
+        "peak_mb": peak,
+        "pairs_in_memory_mb": before_mb,
+        "records_mb": records_mb,
+    }
 
 
-def slope(xs: list[float], ys: list[float]) -> float:
-    """Exponent of growth: 1 where twice the pairs take twice as much."""
+def growth_exponent(xs: list[float], ys: list[float]) -> float:
+    """Exponent of growth: 1 if twice the pairs take twice as much."""
     return float(np.polyfit(np.log(xs), np.log(ys), 1)[0])
 
 
-def plot(found: list[dict[str, float]], path: Path) -> None:
+def plot(results: list[dict[str, float]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 2.8), layout="constrained")
-    pairs = [row["pairs"] for row in found]
+    pairs = [row["pairs"] for row in results]
     for axes, key, label in zip(
         figure.subplots(1, 2), ("seconds", "peak_mb"), ("seconds", "peak memory, MB"), strict=True
     ):
-        axes.loglog(pairs, [row[key] for row in found], "o-")
+        axes.loglog(pairs, [row[key] for row in results], "o-")
         axes.set(xlabel="pairs", ylabel=label)
         axes.grid(visible=True, which="both", alpha=0.3)
     figure.savefig(path, dpi=120)
@@ -70,25 +75,27 @@ def main() -> None:
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    if asked.one:
-        print(json.dumps(measure(asked.one)))
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.one)))
         return
-    found = []
-    for n_pairs in asked.pairs:
+    results = []
+    for n_pairs in arguments.pairs:
         command = [sys.executable, __file__, "--one", str(n_pairs)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found.append(json.loads(done.stdout.splitlines()[-1]))
-        print("  ".join(f"{key} {value:,.1f}" for key, value in found[-1].items()), flush=True)
-    pairs = [row["pairs"] for row in found]
-    if len(found) > 1:
-        print(f"seconds grow as pairs^{slope(pairs, [row['seconds'] for row in found]):.2f}")
-        rest = [row["peak_mb"] for row in found]
-        print(f"peak memory grows as pairs^{slope(pairs, rest):.2f}")
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
-    if asked.plot:
-        plot(found, asked.plot)
+        finished = subprocess.run(command, check=True, capture_output=True, text=True)
+        results.append(json.loads(finished.stdout.splitlines()[-1]))
+        print("  ".join(f"{key} {value:,.1f}" for key, value in results[-1].items()), flush=True)
+    pairs = [row["pairs"] for row in results]
+    if len(results) > 1:
+        print(
+            f"seconds grow as pairs^{growth_exponent(pairs, [row['seconds'] for row in results]):.2f}"
+        )
+        peaks = [row["peak_mb"] for row in results]
+        print(f"peak memory grows as pairs^{growth_exponent(pairs, peaks):.2f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+    if arguments.plot:
+        plot(results, arguments.plot)
 
 
 if __name__ == "__main__":

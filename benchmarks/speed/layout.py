@@ -1,10 +1,10 @@
-"""A whole run over SPair-71k's test layout, 12,234 pairs, features of 60×60×768 already made.
+"""A whole run over SPair-71k's test layout: 12,234 pairs, cached features of 60×60×768.
 
     python benchmarks/speed/layout.py [--data-root FOLDER] [--channels 768] [--cells 60] [--device cpu]
 
-Pairs of the categories that are at hand are real, all others simulated at the same sizes; without
-SPair all of them are. Features are noise. Beside the time: what the machine could do, measured in
-the same run, and the share of it that was reached.
+Pairs of categories that are available are real. All others are simulated with the same sizes, and all
+of them without SPair-71k. Features are noise. The script also measures what the machine could do at
+best, and prints the share of it that was reached.
 """
 
 import argparse
@@ -40,7 +40,7 @@ N_PAIRS, N_CATEGORIES, IMAGES_EACH = 12_234, 18, 28
 
 @dataclass
 class Layout:
-    """Pairs alone: all pictures are black, and told apart by name."""
+    """A data set of pairs only: all pictures are black and differ by name."""
 
     all_pairs: list[Pair]
     name: str = "layout"
@@ -64,8 +64,8 @@ class Layout:
         return self.all_pairs
 
     def views(self, _categories: Any = None) -> list[View]:
-        found = {v.image_id: v for p in self.all_pairs for v in (p.source, p.target)}
-        return [found[name] for name in sorted(found)]
+        views_by_id = {v.image_id: v for p in self.all_pairs for v in (p.source, p.target)}
+        return [views_by_id[name] for name in sorted(views_by_id)]
 
     def pixels(self, view: View) -> np.ndarray:
         return np.zeros((view.size[1], view.size[0], 3), np.uint8)
@@ -76,7 +76,7 @@ class Layout:
 
 @dataclass
 class Noise:
-    """Features that hang on the image alone."""
+    """Random features that depend on the image's name only."""
 
     channels: int
     cells: int
@@ -87,36 +87,41 @@ class Noise:
     reads_image_id: bool = True
 
     def encode(self, pictures: Any) -> list[FeatureMap]:
-        made = []
+        maps = []
         for picture in pictures:
             rng = np.random.default_rng(zlib.crc32(picture.image_id.encode()))
             values = rng.standard_normal((self.channels, self.cells, self.cells), np.float32)
             height, width = picture.pixels.shape[:2]
-            made.append(FeatureMap(values, Grid.letterbox((width, height), self.cells, FRAME)))
-        return made
+            maps.append(FeatureMap(values, Grid.letterbox((width, height), self.cells, FRAME)))
+        return maps
 
 
 def simulated(
     n_pairs: int, n_categories: int, rng: np.random.Generator, n_images: int = IMAGES_EACH
 ) -> list[Pair]:
-    """Pairs of images of 500×375, ten of fourteen keypoints shown, sources shared out evenly."""
-    found: list[Pair] = []
+    """Random pairs of 500×375 images, ten of fourteen keypoints visible on average."""
+    pairs: list[Pair] = []
     groups, twins = np.arange(14) // 2, np.arange(14) ^ 1
     for c in range(n_categories):
         views = [
             View(
-                f"simulated-{c}/{i}", f"simulated-{c}", SIZE, (50.0, 50.0, 450.0, 325.0),
+                f"simulated-{c}/{i}",
+                f"simulated-{c}",
+                SIZE,
+                (50.0, 50.0, 450.0, 325.0),
                 Keypoints(rng.uniform((50, 50), (450, 325), (14, 2)), rng.random(14) < 0.7),
             )
             for i in range(n_images)
-        ]  # fmt: skip
+        ]
         views = [replace(v, keypoints=_hide(v.keypoints)) for v in views]
-        n_mine = n_pairs * (c + 1) // n_categories - n_pairs * c // n_categories
-        every = [(s, t) for t in range(n_images) for s in range(n_images) if s != t]
-        for s, t in (every[i] for i in sorted(rng.choice(len(every), n_mine, replace=False))):
+        n_of_category = n_pairs * (c + 1) // n_categories - n_pairs * c // n_categories
+        all_pairs = [(s, t) for t in range(n_images) for s in range(n_images) if s != t]
+        for s, t in (
+            all_pairs[i] for i in sorted(rng.choice(len(all_pairs), n_of_category, replace=False))
+        ):
             name = f"{c}:{s}-{t}"
-            found.append(Pair(name, views[s], views[t], 400.0, groups, twins))
-    return found
+            pairs.append(Pair(name, views[s], views[t], 400.0, groups, twins))
+    return pairs
 
 
 def _hide(keypoints: Keypoints) -> Keypoints:
@@ -125,7 +130,7 @@ def _hide(keypoints: Keypoints) -> Keypoints:
 
 
 def spair_layout(data_root: Path | None) -> tuple[list[Pair], int]:
-    """12,234 pairs, and how many of them are real."""
+    """12,234 pairs, and the number of real pairs among them."""
     rng = np.random.default_rng(0)
     try:
         data = load_dataset("spair", data_root=data_root)
@@ -138,7 +143,7 @@ def spair_layout(data_root: Path | None) -> tuple[list[Pair], int]:
 
 @dataclass(frozen=True)
 class Limit:
-    """What one run must do at least, and how fast this machine does nothing but that."""
+    """The least work of a run, and the speed of this machine when it does only that."""
 
     n_products: float  # multiplications and additions
     n_bytes: float
@@ -153,15 +158,15 @@ class Limit:
 def limit(
     pairs: list[Pair], cache_files: list[Path], channels: int, cells: int, device: str
 ) -> Limit:
-    """Every feature file read once, and one product of each target's distinct source cells."""
+    """Reads every feature file once; multiplies each target by its pairs' distinct source cells."""
     sources: dict[str, set[tuple[str, int]]] = {}
     for pair in pairs:
-        shown = pair.source.keypoints.xy[pair.source.keypoints.visible]
-        found = source_cells(
-            Grid.letterbox(pair.source.size, cells, FRAME), pair.source.size, shown
+        visible_xy = pair.source.keypoints.xy[pair.source.keypoints.visible]
+        cells_of_pair = source_cells(
+            Grid.letterbox(pair.source.size, cells, FRAME), pair.source.size, visible_xy
         )
         sources.setdefault(pair.target.image_id, set()).update(
-            (pair.source.image_id, int(cell)) for cell in found
+            (pair.source.image_id, int(cell)) for cell in cells_of_pair
         )
     rows = sum(map(len, sources.values()))
     left = torch.randn(rows // len(sources), channels, device=device)
@@ -172,19 +177,23 @@ def limit(
         if device != "cpu":
             torch.cuda.synchronize()
 
-    multiplying = statistics.median(_timed(product) for _ in range(7))
-    some = cache_files[:32]
-    reading = statistics.median(_timed(lambda: [p.read_bytes() for p in some]) for _ in range(5))
-    one = 2.0 * channels * cells**2  # of a row
+    product_seconds = statistics.median(_timed(product) for _ in range(7))
+    sample = cache_files[:32]
+    read_seconds = statistics.median(
+        _timed(lambda: [p.read_bytes() for p in sample]) for _ in range(5)
+    )
+    operations_per_row = 2.0 * channels * cells**2  # of a row
     return Limit(
-        one * rows, float(sum(p.stat().st_size for p in cache_files)),
-        one * len(left) / multiplying, sum(p.stat().st_size for p in some) / reading,
-    )  # fmt: skip
+        operations_per_row * rows,
+        float(sum(p.stat().st_size for p in cache_files)),
+        operations_per_row * len(left) / product_seconds,
+        sum(p.stat().st_size for p in sample) / read_seconds,
+    )
 
 
-def _timed(job: Any) -> float:
+def _timed(function: Any) -> float:
     started = time.perf_counter()
-    job()
+    function()
     return time.perf_counter() - started
 
 
@@ -197,9 +206,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    pairs, n_real = spair_layout(asked.data_root)
-    data, model = Layout(pairs), Noise(asked.channels, asked.cells)
+    arguments = parser.parse_args()
+    pairs, n_real = spair_layout(arguments.data_root)
+    data, model = Layout(pairs), Noise(arguments.channels, arguments.cells)
     rules = [load_rule(name) for name in DEFAULT_RULES]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -210,31 +219,53 @@ def main() -> None:
 
         def score(number: int) -> None:
             run(
-                model, data, rules, runs_root=root / f"runs{number}", cache_root=root,
-                device=asked.device, workers=asked.workers, intervals=False,
-            )  # fmt: skip
+                model,
+                data,
+                rules,
+                runs_root=root / f"runs{number}",
+                cache_root=root,
+                device=arguments.device,
+                workers=arguments.workers,
+                intervals=False,
+            )
 
-        seconds = [_timed(partial(score, i)) for i in range(asked.repeats)]
+        seconds = [_timed(partial(score, i)) for i in range(arguments.repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        bound = limit(
-            pairs, list(root.rglob("*.safetensors")), asked.channels, asked.cells, asked.device
+        lower_limit = limit(
+            pairs,
+            list(root.rglob("*.safetensors")),
+            arguments.channels,
+            arguments.cells,
+            arguments.device,
         )
-    mine = statistics.median(seconds)
-    found = {
-        "pairs": len(pairs), "real_pairs": n_real, "images": len(data.views()),
-        "rules": len(rules), "grid": [asked.cells, asked.cells, asked.channels],
-        "seconds": mine, "repeats": len(seconds), "ms_per_pair": mine / len(pairs) * 1e3,
-        "encoding_noise_seconds": encoding, "peak_mb": peak, "gflop": bound.n_products / 1e9,
-        "gigabytes_read": bound.n_bytes / 1e9, "machine_gflops": bound.products_per_second / 1e9,
-        "machine_gigabytes_per_second": bound.bytes_per_second / 1e9,
-        "limit_seconds": bound.seconds, "share_of_limit": bound.seconds / mine,
-        "device": asked.device, "threads": torch.get_num_threads(), "workers": asked.workers,
-        "machine": platform.processor() or platform.machine(), "torch": torch.__version__,
-    }  # fmt: skip
-    for key, value in found.items():
+    median_seconds = statistics.median(seconds)
+    result = {
+        "pairs": len(pairs),
+        "real_pairs": n_real,
+        "images": len(data.views()),
+        "rules": len(rules),
+        "grid": [arguments.cells, arguments.cells, arguments.channels],
+        "seconds": median_seconds,
+        "repeats": len(seconds),
+        "ms_per_pair": median_seconds / len(pairs) * 1e3,
+        "encoding_noise_seconds": encoding,
+        "peak_mb": peak,
+        "gflop": lower_limit.n_products / 1e9,
+        "gigabytes_read": lower_limit.n_bytes / 1e9,
+        "machine_gflops": lower_limit.products_per_second / 1e9,
+        "machine_gigabytes_per_second": lower_limit.bytes_per_second / 1e9,
+        "limit_seconds": lower_limit.seconds,
+        "share_of_limit": lower_limit.seconds / median_seconds,
+        "device": arguments.device,
+        "threads": torch.get_num_threads(),
+        "workers": arguments.workers,
+        "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+    }
+    for key, value in result.items():
         print(f"{key:28} {value:,.2f}" if isinstance(value, float) else f"{key:28} {value}")
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

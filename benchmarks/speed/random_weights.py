@@ -1,12 +1,12 @@
-"""Networks of the true architecture with random weights: speed does not depend on weights."""
+"""Networks of the true size with random weights: speed does not depend on the weights."""
 
 from pathlib import Path
 
-BLOCKS = {"vits14": 12, "vitb14": 12, "vitl14": 24}  # of DINOv2s that can be made
+BLOCKS = {"vits14": 12, "vitb14": 12, "vitl14": 24}  # number of transformer blocks of each DINOv2
 
 
 def random_dinov2(tag: str, folder: Path) -> Path:
-    """A DINOv2 on disk as from the hub."""
+    """Writes a DINOv2 with random weights in the hub's format; returns its folder."""
     import torch
     import transformers
 
@@ -16,8 +16,11 @@ def random_dinov2(tag: str, folder: Path) -> Path:
     channels = SIZES[tag][1]
     torch.manual_seed(0)
     config = transformers.Dinov2Config(
-        hidden_size=channels, num_hidden_layers=BLOCKS[tag], patch_size=14, image_size=518,
+        hidden_size=channels,
+        num_hidden_layers=BLOCKS[tag],
+        patch_size=14,
+        image_size=518,
         num_attention_heads=channels // CHANNELS_PER_HEAD,
-    )  # fmt: skip
+    )
     transformers.Dinov2Model(config).save_pretrained(folder / tag)
     return folder / tag

@@ -1,12 +1,11 @@
-"""Does the 95 % interval of an average over five categories hold the truth? By simulation.
+"""Do the 95 % confidence intervals of averages over five categories contain the truth?
 
-    python benchmarks/studies/averages.py RUN_FOLDER [--groups 500] [--metric PCK] [--cell fitted]
+    python benchmarks/studies/averages.py RUN_FOLDER [--groups 500] [--metric PCK] [--ratio 3]
 
-Data sets of one category are drawn as benchmarks/studies/coverage.py draws them; five of them, no one used
-twice, stand for a data set of five categories. PCK costs a thirtieth of KAP, so it can be asked
-in every cell.
-
-Exits with 1 where a coverage is below 93 %.
+By simulation. Data sets of one category are simulated as in benchmarks/studies/coverage.py. Five of
+them, none used twice, form a data set of five categories. PCK takes a thirtieth of KAP's time, so it
+can be simulated for every ratio of variances. The script exits with status 1 if a coverage is below
+93 %.
 """
 
 import argparse
@@ -36,17 +35,19 @@ from kapbench.scoring.bootstrap import Replicates, interval, replicates
 N_CATEGORIES, LOWEST = 5, 0.93
 
 
-def one_group(
+def simulate_group(
     model: Model, metrics: tuple[str, ...], n_resamples: int, number: int
 ) -> list[tuple[float, float, float]]:
-    """A metric: the average over five categories, its error, and half of its interval."""
-    of = [_category(model, metrics, n_resamples, N_CATEGORIES * number + i)
-          for i in range(N_CATEGORIES)]  # fmt: skip
-    out = []
-    for each in zip(*of, strict=True):
-        found = interval(_beside(each), np.full(N_CATEGORIES, 1 / N_CATEGORIES))
-        out.append((found.value, found.error, found.half_width))
-    return out
+    """Per metric: the average over five categories, its standard error, half of its interval."""
+    by_category = [
+        _category(model, metrics, n_resamples, N_CATEGORIES * number + i)
+        for i in range(N_CATEGORIES)
+    ]
+    results = []
+    for of_metric in zip(*by_category, strict=True):
+        estimate = interval(_joined(of_metric), np.full(N_CATEGORIES, 1 / N_CATEGORIES))
+        results.append((estimate.value, estimate.error, estimate.half_width))
+    return results
 
 
 def _category(
@@ -54,67 +55,79 @@ def _category(
 ) -> list[Replicates]:
     rng = np.random.default_rng(seed)
     visible = rng.random(len(PAIRS) * N_KEYPOINTS) < model.visible
-    both = dict(zip(METRICS, estimators(model, effects(model, rng), visible), strict=True))
+    estimator_of = dict(zip(METRICS, estimators(model, effects(model, rng), visible), strict=True))
     draws = resampling(n_resamples, seed)
-    return [replicates(both[metric], draws) for metric in metrics]
+    return [replicates(estimator_of[metric], draws) for metric in metrics]
 
 
-def _beside(each: tuple[Replicates, ...]) -> Replicates:
-    """Categories that were drawn one by one as one data set."""
+def _joined(categories: tuple[Replicates, ...]) -> Replicates:
+    """Categories that were simulated one by one, as one data set."""
     return Replicates(
-        np.concatenate([r.value for r in each]),
-        np.concatenate([r.products for r in each], axis=1),
-        np.concatenate([r.sums for r in each], axis=1),
-        np.concatenate([r.n_images for r in each]),
+        np.concatenate([replicas.value for replicas in categories]),
+        np.concatenate([replicas.products for replicas in categories], axis=1),
+        np.concatenate([replicas.sums for replicas in categories], axis=1),
+        np.concatenate([replicas.n_images for replicas in categories]),
     )
 
 
-def lines(metrics: tuple[str, ...], name: str, found: np.ndarray) -> Iterator[tuple[str, bool]]:
-    """A line a metric, and whether its coverage is good enough."""
-    for metric, (value, error, half) in zip(metrics, found.transpose(1, 2, 0), strict=True):
-        held = float((np.abs(value - value.mean()) <= half).mean())
-        figures = [
+def table_lines(
+    metrics: tuple[str, ...], name: str, results: np.ndarray
+) -> Iterator[tuple[str, bool]]:
+    """One line per metric, and whether its coverage is high enough."""
+    for metric, (value, error, half_width) in zip(metrics, results.transpose(1, 2, 0), strict=True):
+        coverage = float((np.abs(value - value.mean()) <= half_width).mean())
+        cells = [
             f"{100 * value.mean():.1f}",
             f"{100 * value.std(ddof=1):.2f}",
             f"{100 * np.sqrt((error**2).mean()):.2f}",
-            f"{100 * held:.1f}",
+            f"{100 * coverage:.1f}",
         ]
-        yield f"| {' | '.join([name, metric, *figures])} |", held >= LOWEST
+        yield f"| {' | '.join([name, metric, *cells])} |", coverage >= LOWEST
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, help="a run folder")
     parser.add_argument("--groups", type=int, default=500)
     parser.add_argument("--resamples", type=int, default=500)
     parser.add_argument("--metric", action="append", choices=METRICS)
-    parser.add_argument("--cell", action="append", help="`fitted` or `ratio 3`; default: all.")
+    parser.add_argument(
+        "--ratio",
+        action="append",
+        help="one row of the table: a ratio of variances, or `fitted`; may be repeated; default: all",
+    )
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
 
 def main() -> int:
-    given = arguments()
-    fit = fitted(load_records(given.run))
-    cells = {f"ratio {r:g}": fit.at(r) for r in RATIOS} | {"fitted": fit}
-    metrics = tuple(given.metric or METRICS)
-    print(f"{given.groups} groups of {N_CATEGORIES} categories, {given.resamples} resamples each\n")
-    print("| images : pairs | metric | truth | sd | our error | ours, mean of 5 |")
+    arguments = parse_arguments()
+    fitted_model = fitted(load_records(arguments.run))
+    models = {f"{r:g}": fitted_model.at(r) for r in RATIOS} | {"fitted": fitted_model}
+    metrics = tuple(arguments.metric or METRICS)
+    print(
+        f"{arguments.groups} groups of {N_CATEGORIES} categories, {arguments.resamples} resamples each\n"
+    )
+    print("| ratio of variances | metric | truth | sd | estimated error | kapbench, mean of 5 |")
     print("|:--|:--|--:|--:|--:|--:|")
-    good = True
-    with ProcessPoolExecutor(given.workers) as pool:
-        for i, (name, model) in enumerate(cells.items()):
-            if given.cell and name not in given.cell:
+    all_high_enough = True
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        for i, (name, model) in enumerate(models.items()):
+            if arguments.ratio and name not in arguments.ratio:
                 continue
-            numbers = range(i * given.groups, (i + 1) * given.groups)
-            job = partial(one_group, model, metrics, given.resamples)
+            numbers = range(i * arguments.groups, (i + 1) * arguments.groups)
+            job = partial(simulate_group, model, metrics, arguments.resamples)
             jobs = pool.map(job, numbers, chunksize=5)
-            found = np.array(list(track(jobs, name, len(numbers), transient=True)))
-            for line, enough in lines(metrics, name, found):
+            results = np.array(list(track(jobs, name, len(numbers), transient=True)))
+            for line, high_enough in table_lines(metrics, name, results):
                 print(line, flush=True)
-                good &= enough
-    print("\nevery cell holds" if good else f"\nBELOW {LOWEST:.0%} COVERAGE")
-    return 0 if good else 1
+                all_high_enough &= high_enough
+    print(
+        "\nEvery coverage is high enough."
+        if all_high_enough
+        else f"\nA coverage is below {LOWEST:.0%}."
+    )
+    return 0 if all_high_enough else 1
 
 
 if __name__ == "__main__":

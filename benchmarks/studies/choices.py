@@ -1,10 +1,11 @@
-"""How far each choice of a KAP rule moves the scores, and whether it reorders the models.
+"""How far each choice of a KAP rule changes the scores, and whether it changes the order of the models.
 
     python benchmarks/studies/choices.py --dataset spair --model sphere --model lite0 --model constant
     python benchmarks/studies/choices.py --dataset spair --results leaderboard/results
 
-Starts from kap-v1 and changes one choice at a time; prints a Markdown table. Models are run;
-accepted results hold what the scale of the scores and the pooling need, not the other circles.
+Starts from kap-v1, changes one choice at a time, and prints a Markdown table. With --model, the models
+are run. With --results, records of accepted entries are used; they suffice for the rescaling and the
+pooling, but not for other circles.
 """
 
 import argparse
@@ -27,7 +28,7 @@ ALPHA = 0.10
 
 
 def variants() -> Iterator[tuple[str, KapRule]]:
-    """kap-v1 and its neighbours, one choice away; last the released evaluator's, three away."""
+    """kap-v1; kap-v1 with one choice changed; kap-cvpr24, which differs in three choices."""
     v1, released = kapbench.load_rule("kap-v1"), kapbench.load_rule("kap-cvpr24")
     assert isinstance(v1, KapRule)
     assert isinstance(released, KapRule)
@@ -39,10 +40,13 @@ def variants() -> Iterator[tuple[str, KapRule]]:
         "letterbox frame in float32": {"frame_px": 840},
         "absent keypoints at the corner": {"absent_at_corner": True},
     }
-    for i, (words, change) in enumerate(geometry.items()):
+    for i, (description, change) in enumerate(geometry.items()):
         changed = v1.geometry.model_copy(update={**change, "key": f"choice{i}"})
-        more = {"absent": "corner"} if "absent_at_corner" in change else {}
-        yield words, v1.model_copy(update={"name": f"choice{i}", "geometry": changed, **more})
+        rule_change = {"absent": "corner"} if "absent_at_corner" in change else {}
+        yield (
+            description,
+            v1.model_copy(update={"name": f"choice{i}", "geometry": changed, **rule_change}),
+        )
     yield "rescaled per pair", v1.model_copy(update={"name": "rescaled", "rescale": "pair-min-max"})
     pooled = {"averages": {"pair": ("mean",)}, "headline": ("pair", "mean")}
     yield "AP per pair, then the mean", v1.model_copy(update={"name": "per-pair", **pooled})
@@ -55,19 +59,23 @@ def score(records: pd.DataFrame, rule: KapRule) -> float:
     return 100 * float(by.over_categories("mean"))
 
 
-def ran(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
+def run_models(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     dataset = load_dataset(dataset_name)
     for name in names:
-        done = run(
-            load_model(name, dataset=dataset.name), dataset, [rule for _, rule in variants()],
-            runs_root=cache_root() / "choices", cache_root=cache_root(), intervals=False,
+        finished = run(
+            load_model(name, dataset=dataset.name),
+            dataset,
+            [rule for _, rule in variants()],
+            runs_root=cache_root() / "choices",
+            cache_root=cache_root(),
+            intervals=False,
             progress=Progress(show=True),
-        )  # fmt: skip
-        yield name, done.records
+        )
+        yield name, finished.records
 
 
-def accepted(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Records of a data set's entries; the oracle, at 100 by any rule, is left out."""
+def load_entries(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Records of a data set's entries, without the oracle, which has 100 under any rule."""
     for path in find_entries(results):
         card = load_entry(path).run
         if card.model.name != "oracle":
@@ -75,14 +83,16 @@ def accepted(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             yield card.model.name, typed(records, card.dataset.categories)
 
 
-Scores = dict[str, dict[str, float]]  # of a choice, then of a model
+Scores = dict[str, dict[str, float]]  # by choice, then by model
 
 
-def scored(records: dict[str, pd.DataFrame]) -> Scores:
-    """By every variant that all the records hold."""
-    known = set.intersection(*(set(found) for found in records.values()))
-    rules = [(w, r) for w, r in variants() if f"map_max@{r.geometry.key}" in known]
-    return {w: {name: score(found, rule) for name, found in records.items()} for w, rule in rules}
+def score_all(records: dict[str, pd.DataFrame]) -> Scores:
+    """Scores under every variant for which all records have the columns."""
+    columns = set.intersection(*(set(table) for table in records.values()))
+    rules = [(text, r) for text, r in variants() if f"map_max@{r.geometry.key}" in columns]
+    return {
+        text: {name: score(table, rule) for name, table in records.items()} for text, rule in rules
+    }
 
 
 def ranked(values: dict[str, float]) -> list[str]:
@@ -90,23 +100,26 @@ def ranked(values: dict[str, float]) -> list[str]:
 
 
 def by_choice(scores: Scores) -> Iterator[str]:
-    """A line a choice, models in kap-v1's order."""
+    """One line per choice, models in the order of kap-v1."""
     order = ranked(scores["kap-v1"])
     yield f"| KAP@{ALPHA:.2f}, mean over categories | {' | '.join(order)} | order |"
     yield "|---" * (len(order) + 2) + "|"
-    for words, values in scores.items():
-        shown = [f"{values[name]:.2f}" for name in order]
-        same = ranked(values) == order
-        yield f"| {words} | {' | '.join(shown)} | {'same' if same else ' > '.join(ranked(values))} |"
+    for description, values in scores.items():
+        cells = [f"{values[name]:.2f}" for name in order]
+        new_order = "unchanged" if ranked(values) == order else " > ".join(ranked(values))
+        yield f"| {description} | {' | '.join(cells)} | {new_order} |"
 
 
 def by_model(scores: Scores) -> Iterator[str]:
-    """A line a model, in kap-v1's order, each score with its rank."""
+    """One line per model, in the order of kap-v1, each score with its rank."""
     yield f"| model | {' | '.join(scores)} |"
     yield "|---" * (len(scores) + 1) + "|"
     for name in ranked(scores["kap-v1"]):
-        shown = [f"{of[name]:.2f} ({ranked(of).index(name) + 1})" for of in scores.values()]
-        yield f"| {name} | {' | '.join(shown)} |"
+        cells = [
+            f"{scores_of[name]:.2f} ({ranked(scores_of).index(name) + 1})"
+            for scores_of in scores.values()
+        ]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -115,11 +128,11 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--model", action="append", default=[])
     source.add_argument("--results", type=Path)
-    given = parser.parse_args()
-    if given.results:
-        lines = by_model(scored(dict(accepted(given.results / given.dataset))))
+    arguments = parser.parse_args()
+    if arguments.results:
+        lines = by_model(score_all(dict(load_entries(arguments.results / arguments.dataset))))
     else:
-        lines = by_choice(scored(dict(ran(given.dataset, given.model))))
+        lines = by_choice(score_all(dict(run_models(arguments.dataset, arguments.model))))
     print(*lines, sep="\n")
 
 

@@ -1,10 +1,11 @@
-"""k-cycle consistency: whether points come back that are passed around a ring of images.
+"""k-cycle consistency: do points return that are matched from image to image around a ring?
 
-k-CyPCK of ASIC (Gupta et al. 2023): a point goes from the first image of a ring to the second, and on to
-the k-th and back to the first, and should be where it started. Asked of keypoints that all images of
-the ring show, as released. It tells of a model's consistency, not of its truth: one that is wrong
-everywhere in the same way is consistent. Here a point is its cell's centre at either end, where the
-released evaluation has the keypoint itself.
+k-CyPCK of ASIC (Gupta et al. 2023): a point is matched from the first image of a ring to the second,
+and on to the k-th and back to the first, and should end where it started. As in the released
+evaluation, it is measured on keypoints that are visible in all images of the ring. It measures the
+consistency of a model, not its correctness: a model that is wrong everywhere in the same way is
+consistent. Here a point is the centre of its cell at both ends, where the released evaluation uses
+the keypoint itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +17,11 @@ Transfer = Callable[[Int[np.ndarray, "q"]], Int[np.ndarray, "q"]]
 
 
 def around(start: Int[np.ndarray, "q"], transfers: Sequence[Transfer]) -> Int[np.ndarray, "q"]:
-    """Where cells of the first image end after a ring of k transfers.
+    """The cells of the first image where points end after a ring of k transfers.
 
     Args:
-        transfers: From image i to the next, the last back to the first: best cell there of each
-            cell here, argmax of the similarity.
+        transfers: From each image to the next, and from the last back to the first: the best cell
+            (argmax of the similarity) for each cell.
     """
     cells = start
     for transfer in transfers:
@@ -34,11 +35,11 @@ def k_cypck(
     size_px: Float[np.ndarray, "q"],
     alpha: float,
 ) -> float:
-    """Share of points that end strictly within alpha · size of where they started; NaN without any.
+    """Share of points that end strictly within alpha · size of their start; NaN without points.
 
     Args:
-        start_xy, end_xy: Centres of cells, in original pixels of the first image: a point that comes
-            back to its own cell has no error.
+        start_xy, end_xy: Centres of cells, in original pixels of the first image. A point that returns
+            to its own cell has no error.
         size_px: T of the first image.
     """
     if not len(start_xy):

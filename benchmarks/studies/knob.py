@@ -1,12 +1,12 @@
-"""KAP and PCK of one model over synthetic's knob: does the metric react to what it is made for?
+"""How KAP and PCK of a model change as the two sides of synthetic's objects become different.
 
     python benchmarks/studies/knob.py --model lite0 -o docs/images/knob.png
     python benchmarks/studies/knob.py --model lite0 --instances 20 --pairs 500 --marking 0 --marking 1
 
-Prints a Markdown table of scores and of changes since the first marking, with paired 95 % intervals
-(the pictures differ, the pairs and images do not); how much more KAP changes than PCK, on the same
-resamples; and the changes by category. Draws the changes. More instances and pairs than the test
-split has make narrower intervals.
+Prints Markdown tables: scores by `marking`, and their changes since the first marking with paired 95 %
+intervals (the images' pixels differ, the pairs do not); how much more KAP changes than PCK, on the same
+resamples; and the changes by category. -o draws the changes. More instances and pairs than the test
+split has give narrower intervals. Results: docs/studies/marking.md.
 """
 
 import argparse
@@ -17,10 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.loading import load_dataset, load_model
+import kapbench
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
-from kapbench.running.run import run
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import estimator
@@ -34,63 +33,69 @@ LINES = {
     "KAP@0.10, absent with twin": ("kap-cvpr24", "absent_with_twin", "#cc79a7", "s--"),
     PCK: ("pck-sd-dino", "all", "#0072b2", "^-"),
 }
-Found = dict[str, list[Interval]]
+Intervals = dict[str, list[Interval]]
 
 
 @dataclass
-class Measured:
-    """Each line's scores and changes since the first marking, and the last change in particular."""
+class Measurements:
+    """Scores of each line by marking, their changes since the first, and details of the last change."""
 
-    scores: Found = field(default_factory=lambda: {name: [] for name in LINES})
-    changes: Found = field(default_factory=lambda: {name: [] for name in LINES})
-    more: dict[str, Interval] = field(default_factory=dict)  # than PCK's, on the same resamples
-    of_category: dict[str, Found] = field(default_factory=dict)  # by category, then line: the last
+    scores: Intervals = field(default_factory=lambda: {name: [] for name in LINES})
+    changes: Intervals = field(default_factory=lambda: {name: [] for name in LINES})
+    more: dict[str, Interval] = field(default_factory=dict)  # change minus PCK's, same resamples
+    of_category: dict[str, Intervals] = field(default_factory=dict)  # last change, then by line
 
 
-def measure(model: str, runs: Path, markings: Sequence[float], size: dict[str, int]) -> Measured:
-    found = Measured()
+def measure(
+    model: str, runs: Path, markings: Sequence[float], size: dict[str, int]
+) -> Measurements:
+    measurements = Measurements()
     first: dict[str, Replicates] = {}
     change: dict[str, Replicates] = {}
     for marking in markings:
-        data = load_dataset("synthetic", marking=marking, **size)
-        records = run(
-            load_model(model, dataset=data.name), data, [load_rule(name) for name in RULES],
-            runs_root=runs, cache_root=cache_root(), intervals=False, progress=Progress(show=True),
-        ).records  # fmt: skip
+        dataset = kapbench.load_dataset("synthetic", marking=marking, **size)
+        records = kapbench.evaluate(
+            model, dataset, rule=RULES, runs=runs, intervals=False, progress=Progress(show=True)
+        ).records
         resampling = Resampling.of(records)
         categories = records["category"].cat.categories
-        # Both headlines are plain means over categories: a difference of them is of one thing.
+        # Both headlines are plain means over categories, so that they can be subtracted.
         mean = np.full(len(categories), 1 / len(categories))
         for name, (rule, split, *_) in LINES.items():
             average, over = load_rule(rule).headline
             assert over == "mean"
-            made = estimator(records, load_rule(rule), 0.10, average, split=split)
-            again = replicates(made, resampling)
-            change[name] = again - first.setdefault(name, again)
-            found.scores[name].append(interval(again, mean))
-            found.changes[name].append(interval(change[name], mean))
-    found.more = {n: interval(c - change[PCK], mean) for n, c in change.items() if n != PCK}
+            line_estimator = estimator(records, load_rule(rule), 0.10, average, split=split)
+            resampled = replicates(line_estimator, resampling)
+            change[name] = resampled - first.setdefault(name, resampled)
+            measurements.scores[name].append(interval(resampled, mean))
+            measurements.changes[name].append(interval(change[name], mean))
+    measurements.more = {n: interval(c - change[PCK], mean) for n, c in change.items() if n != PCK}
     for category, weights in zip(categories, np.eye(len(categories)), strict=True):
-        found.of_category[category] = {n: [interval(c, weights)] for n, c in change.items()}
-    return found
+        measurements.of_category[category] = {n: [interval(c, weights)] for n, c in change.items()}
+    return measurements
 
 
-def draw(found: Measured, markings: Sequence[float], model: str, out: Path) -> None:
-    """Change since the first marking, one line a score, bars of 95 %."""
+def draw(measurements: Measurements, markings: Sequence[float], model: str, out: Path) -> None:
+    """Draws the changes since the first marking, one line per score, with 95 % intervals."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.2, 2.8), layout="constrained")
     axes = figure.add_subplot()
-    for i, (name, changes) in enumerate(found.changes.items()):
+    for i, (name, changes) in enumerate(measurements.changes.items()):
         *_, colour, style = LINES[name]
         at = [m + 0.012 * (i - 1) for m in markings]
         axes.errorbar(
-            at, [100 * f.value for f in changes], [100 * f.half_width for f in changes], fmt=style,
-            color=colour, capsize=2, elinewidth=0.8,
-            label=f"{name} (from {100 * found.scores[name][0].value:.1f})",
-        )  # fmt: skip
+            at,
+            [100 * change.value for change in changes],
+            [100 * change.half_width for change in changes],
+            fmt=style,
+            color=colour,
+            capsize=2,
+            elinewidth=0.8,
+            label=f"{name} (from {100 * measurements.scores[name][0].value:.1f})",
+        )
     axes.axhline(0, color="0.6", linewidth=0.6)
-    axes.set(xlabel="marking: how far the two sides differ", ylabel="change in points")
+    axes.set(xlabel="marking: how different the two sides are", ylabel="change in points")
     axes.set_title(f"{model} on synthetic", fontsize="medium")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small", loc="upper left")
@@ -99,40 +104,40 @@ def draw(found: Measured, markings: Sequence[float], model: str, out: Path) -> N
     write_atomically(out, content.getvalue())
 
 
-def say(found: Measured, markings: Sequence[float]) -> None:
+def print_tables(measurements: Measurements, markings: Sequence[float]) -> None:
     print(f"| marking | {' | '.join(f'{m:.2f}' for m in markings)} | change, 95 % |")
     print("|---" * (len(markings) + 2) + "|")
-    for name, scores in found.scores.items():
-        shown = " | ".join(f"{100 * f.value:.1f}" for f in scores)
-        print(f"| {name} | {shown} | {_said(found.changes[name][-1])} |")
+    for name, scores in measurements.scores.items():
+        cells = " | ".join(f"{100 * f.value:.1f}" for f in scores)
+        print(f"| {name} | {cells} | {_format_change(measurements.changes[name][-1])} |")
     print()
-    for name, more in found.more.items():
-        print(f"* {name} changes by {_said(more)} more than {PCK}")
+    for name, difference in measurements.more.items():
+        print(f"* {name} changes by {_format_change(difference)} more than {PCK}")
     print(f"\n| change | {' | '.join(LINES)} |")
     print("|---" * (len(LINES) + 1) + "|")
-    for category, last in found.of_category.items():
-        print(f"| {category} | {' | '.join(_said(last[name][0]) for name in LINES)} |")
+    for category, last in measurements.of_category.items():
+        print(f"| {category} | {' | '.join(_format_change(last[name][0]) for name in LINES)} |")
 
 
-def _said(found: Interval) -> str:
-    return f"{100 * found.value:+.1f} ({100 * found.low:+.1f} … {100 * found.high:+.1f})"
+def _format_change(change: Interval) -> str:
+    return f"{100 * change.value:+.1f} ({100 * change.low:+.1f} … {100 * change.high:+.1f})"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="lite0")
     parser.add_argument("--runs", type=Path, default=cache_root() / "knob")
-    parser.add_argument("--instances", type=int, help="a category's, instead of the test split's")
-    parser.add_argument("--pairs", type=int, help="a category's, instead of the test split's")
+    parser.add_argument("--instances", type=int, help="per category; default: as in the test split")
+    parser.add_argument("--pairs", type=int, help="per category; default: as in the test split")
     parser.add_argument("--marking", type=float, action="append", help=f"default: {MARKINGS}")
     parser.add_argument("-o", "--out", type=Path)
-    given = parser.parse_args()
-    size = {k: v for k in ("instances", "pairs") if (v := getattr(given, k)) is not None}
-    markings = given.marking or MARKINGS
-    found = measure(given.model, given.runs, markings, size)
-    say(found, markings)
-    if given.out:
-        draw(found, markings, given.model, given.out)
+    arguments = parser.parse_args()
+    size = {k: v for k in ("instances", "pairs") if (v := getattr(arguments, k)) is not None}
+    markings = arguments.marking or MARKINGS
+    measurements = measure(arguments.model, arguments.runs, markings, size)
+    print_tables(measurements, markings)
+    if arguments.out:
+        draw(measurements, markings, arguments.model, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What half precision moves: scores and speed of one encoder under fp32, bf16 and fp16.
+"""How much bf16 and fp16 change the scores and the speed of an encoder, compared with fp32.
 
     python benchmarks/studies/precision.py [--model lite0] [--dataset synthetic] [--device cuda]
 
-More than 0.1 points of KAP or PCK is said to be too much, with exit status 1.
+The script exits with status 1 if KAP or PCK changes by more than 0.1 points.
 """
 
 import argparse
@@ -16,20 +16,20 @@ import kapbench
 from kapbench.models.mixed_precision import PRECISIONS
 
 RULES = ("kap-cvpr24", "pck-sd-dino")
-MOST = 0.1  # points
+LARGEST_CHANGE = 0.1  # points
 
 
-def measured(asked: argparse.Namespace, precision: str) -> dict[str, float]:
-    data = kapbench.load_dataset(asked.dataset)
+def measure(arguments: argparse.Namespace, precision: str) -> dict[str, float]:
+    data = kapbench.load_dataset(arguments.dataset)
     model = kapbench.load_model(
-        asked.model, device=asked.device, dataset=data.name, precision=precision
+        arguments.model, device=arguments.device, dataset=data.name, precision=precision
     )
-    categories = asked.category or None
+    categories = arguments.category or None
     n_images = len(data.views(categories))
     with tempfile.TemporaryDirectory() as cache:
         started = time.perf_counter()
         result = kapbench.evaluate(
-            model, data, rule=RULES, categories=categories, device=asked.device, cache=cache
+            model, data, rule=RULES, categories=categories, device=arguments.device, cache=cache
         )
         seconds = time.perf_counter() - started
     scores = {rule: 100 * result.headline(rule) for rule in RULES}
@@ -43,20 +43,20 @@ def main() -> None:
     parser.add_argument("--category", action="append")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    found = {precision: measured(asked, precision) for precision in PRECISIONS}
-    plain, worst = found["fp32"], {}
-    print(f"{asked.model} on {asked.dataset}, {asked.device}, {plain['images']} images")
-    for precision, row in found.items():
-        moved = {rule: row[rule] - plain[rule] for rule in RULES}
-        worst[precision] = max(map(abs, moved.values()))
-        said = "  ".join(f"{rule} {row[rule]:6.2f} ({moved[rule]:+.3f})" for rule in RULES)
-        print(f"{precision}  {said}  {row['seconds']:6.1f} s, scoring and all")
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
-    too_much = [p for p, points in worst.items() if points > MOST]
+    arguments = parser.parse_args()
+    results = {precision: measure(arguments, precision) for precision in PRECISIONS}
+    fp32, largest_changes = results["fp32"], {}
+    print(f"{arguments.model} on {arguments.dataset}, {arguments.device}, {fp32['images']} images")
+    for precision, row in results.items():
+        changes = {rule: row[rule] - fp32[rule] for rule in RULES}
+        largest_changes[precision] = max(map(abs, changes.values()))
+        scores = "  ".join(f"{rule} {row[rule]:6.2f} ({changes[rule]:+.3f})" for rule in RULES)
+        print(f"{precision}  {scores}  {row['seconds']:6.1f} s with scoring")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+    too_much = [p for p, points in largest_changes.items() if points > LARGEST_CHANGE]
     if too_much:
-        sys.exit(f"more than {MOST} points: {', '.join(too_much)}")
+        sys.exit(f"Scores change by more than {LARGEST_CHANGE} points under {', '.join(too_much)}.")
 
 
 if __name__ == "__main__":

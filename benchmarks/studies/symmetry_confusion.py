@@ -1,8 +1,9 @@
-"""Symmetry confusion told apart: by whether the target shows the keypoint, and against its own hits.
+"""Symmetry confusion, separated by visibility, and related to the keypoints that are hit.
 
-The confusion that a table of scores holds counts every keypoint whose twin the target shows. Of these
-the target hides some: any match of such a one is wrong, and the twin is the nearest thing to it. And a
-model that hits nothing hits few twins: a low share of twins alone says nothing for it.
+The confusion in a table of scores counts every keypoint whose mirror counterpart is visible in the
+target. Some of these keypoints are absent from the target: any match of them is wrong, and the
+counterpart is the nearest thing to them. Moreover, a model that hits nothing also hits few
+counterparts, so a low share of counterparts alone is no evidence for a model.
 """
 
 import pandas as pd
@@ -11,24 +12,25 @@ from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.metrics import pck_correct, share
 from kapbench.scoring.rules import PckRule
 
-KINDS = ("shown", "hidden", "of_hits")
+KINDS = ("visible", "absent", "of_hits")
 
 
 def confusion(
     records: pd.DataFrame, rule: PckRule, alpha: float, kind: str, *, supervised: bool = False
 ) -> Estimator:
-    """Share, per point, of keypoints whose prediction lies within alpha · T of the twin, not of itself.
+    """Share, per point, of keypoints matched within alpha · T of the counterpart and not of themselves.
 
     Args:
-        kind: Of keypoints whose twin the target shows: "shown", where it shows the keypoint too;
-            "hidden", where it does not; "of_hits", of the shown those that hit the twin or
-            themselves: 0.5 is a model to which the two sides are one.
+        kind: Which keypoints, among those whose mirror counterpart is visible in the target.
+            "visible": those that are visible too. "absent": those that are absent. "of_hits":
+            visible ones whose match hits the counterpart or themselves; a model that does not
+            distinguish the two sides gets 0.5.
     """
     key = rule.decode_for(supervised).key
-    own = pck_correct(records, rule, key, alpha)
-    limit = alpha * records["size_px"].to_numpy(float)
-    twin = (records[f"twin_error_px@{key}"].to_numpy(float) < limit) & ~own
-    asked = records["twin_visible"].to_numpy(bool)
+    is_correct = pck_correct(records, rule, key, alpha)
+    radius_px = alpha * records["size_px"].to_numpy(float)
+    at_twin = (records[f"twin_error_px@{key}"].to_numpy(float) < radius_px) & ~is_correct
     visible = records["target_visible"].to_numpy(bool)
-    rows = asked & {"shown": visible, "hidden": ~visible, "of_hits": visible & (own | twin)}[kind]
-    return share(records, twin, "point", rows)
+    of_kind = {"visible": visible, "absent": ~visible, "of_hits": visible & (is_correct | at_twin)}
+    rows = records["twin_visible"].to_numpy(bool) & of_kind[kind]
+    return share(records, at_twin, "point", rows)

@@ -1,4 +1,4 @@
-"""k-CyPCK by hand, and the laws of rings."""
+"""k-CyPCK computed by hand, and laws that hold for every ring."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def by_table(table):
 
 
 def test_by_hand():
-    # Of four cells in a row, 10 px apart: there 0→1, 1→2, 2→2, 3→0; back 0→3, 1→0, 2→2, 3→1.
+    # Four cells in a row, 10 px apart: forth 0→1, 1→2, 2→2, 3→0; back 0→3, 1→0, 2→2, 3→1.
     start = np.arange(4)
     end = around(start, [by_table([1, 2, 2, 0]), by_table([3, 0, 2, 1])])
     assert end.tolist() == [0, 2, 2, 3]
@@ -21,16 +21,16 @@ def test_by_hand():
     assert k_cypck(centres[start], centres[end], size, 0.05) == 3 / 4
     assert k_cypck(centres[start], centres[end], size, 0.10) == 3 / 4  # 10 px are not within 10
     assert k_cypck(centres[start], centres[end], size, 0.11) == 1.0
-    # T of the first image decides, point by point.
+    # T of each point's first image counts.
     assert k_cypck(centres[start], centres[end], np.array([100.0, 300, 100, 100]), 0.05) == 1.0
 
 
-def test_without_points_there_is_nothing_to_say():
+def test_without_points_the_score_is_nan():
     assert np.isnan(k_cypck(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), 0.1))
 
 
 @given(st.integers(0, 999), st.integers(2, 4))
-def test_a_ring_of_permutations_that_undo_each_other_is_consistent(seed, k):
+def test_a_ring_of_permutations_that_cancel_is_consistent(seed, k):
     rng = np.random.default_rng(seed)
     ways = [rng.permutation(9) for _ in range(k - 1)]
     whole = np.arange(9)
@@ -41,14 +41,14 @@ def test_a_ring_of_permutations_that_undo_each_other_is_consistent(seed, k):
 
 
 @given(st.integers(0, 999))
-def test_a_ring_through_one_cell_brings_all_to_one_place(seed):
+def test_a_ring_through_one_cell_ends_in_one_cell(seed):
     rng = np.random.default_rng(seed)
     ring = [by_table(rng.permutation(9)), by_table(np.full(9, 4)), by_table(rng.permutation(9))]
     assert len(set(around(np.arange(9), ring).tolist())) == 1
 
 
 @given(st.integers(0, 999), st.floats(0.01, 1), st.floats(0.01, 1))
-def test_a_wider_circle_never_holds_fewer_and_the_order_of_points_is_nothing(seed, one, two):
+def test_a_wider_circle_contains_no_fewer_points_and_their_order_has_no_effect(seed, one, two):
     rng = np.random.default_rng(seed)
     start, end, size = rng.random((6, 2)), rng.random((6, 2)), rng.random(6)
     low, high = sorted((one, two))
