@@ -67,8 +67,12 @@ def read_version() -> str:
 def check_tag(tag: str, version: str, changelog: str) -> None:
     """Exit where the tag is not of this version, or the changelog has no dated heading for it."""
     if tag != f"v{version}":
-        sys.exit(f"The tag is {tag}, but pyproject.toml has version {version}. Correct one of them.")
-    if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE):
+        sys.exit(
+            f"The tag is {tag}, but pyproject.toml has version {version}. Correct one of them."
+        )
+    if not re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE
+    ):
         sys.exit(
             f"CHANGELOG.md has no heading for version {version}. "
             f"Rename the heading [Unreleased] to [{version}] - YEAR-MONTH-DAY."

@@ -92,13 +92,15 @@ def script() -> ModuleType:
 
 
 def test_a_tag_of_another_version_is_refused(script: ModuleType):
-    with pytest.raises(SystemExit, match="The tag is v0.2.0, but pyproject.toml has version 0.1.0"):
+    with pytest.raises(
+        SystemExit, match=r"The tag is v0\.2\.0, but pyproject\.toml has version 0\.1\.0"
+    ):
         script.check_tag("v0.2.0", "0.1.0", "## [0.1.0] - 2026-01-31\n")
 
 
 def test_a_release_needs_its_heading_in_the_changelog(script: ModuleType):
     script.check_tag("v0.1.0", "0.1.0", "# Changelog\n\n## [0.1.0] - 2026-01-31\n")
-    with pytest.raises(SystemExit, match="has no heading for version 0.1.0"):
+    with pytest.raises(SystemExit, match=r"has no heading for version 0\.1\.0"):
         script.check_tag("v0.1.0", "0.1.0", "# Changelog\n\n## [Unreleased]\n")
 
 
