@@ -4,8 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 
+import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+
+# Annotations say `pd.Series[Any]`, which pandas 2 can write only as a string; the checker reads it.
+if not hasattr(pd.Series, "__class_getitem__"):
+    pd.Series.__class_getitem__ = classmethod(lambda cls, _item: cls)
 
 # kapbench.cli is left out: it takes no arrays, and its annotations name classes that it imports
 # only for mypy, so that help stays quick; beartype could not resolve them.
