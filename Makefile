@@ -1,6 +1,7 @@
-# make demo   a table in a few minutes, from nothing
-# make test   all tests
-# make lint   ruff and mypy
+# make demo       a table in a few minutes, from nothing
+# make test       the quick tests
+# make test-all   all tests: also those marked slow, which start processes, clusters and browsers
+# make lint       ruff and mypy
 #
 # On Linux the package index's torch brings CUDA. Without a GPU, the smaller build:
 #   make demo TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
@@ -10,13 +11,18 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test lint clean
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
+.PHONY: demo test test-all lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kapbench run --model sphere --dataset synthetic
 
 test: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m 'not slow'
+
+test-all: $(VENV)/.installed-dev
+	$(PYTEST) --durations=25
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

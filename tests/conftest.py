@@ -1,7 +1,6 @@
 """Before anything is imported: types are checked while tests run, caches stay out of the home."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 
 import pandas as pd
@@ -34,13 +33,15 @@ install_import_hook(CHECKED, "numeric_tower.checked")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _caches_of_its_own() -> Iterator[None]:
-    """Renderings and features are kept for the session, or in KAPBENCH_CACHE where that is set."""
+def _shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Renderings and features are kept in KAPBENCH_CACHE, or for the session by all its workers."""
     os.environ.pop("KAPBENCH_RUNS", None)
     if "KAPBENCH_CACHE" in os.environ:
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="kapbench-tests-") as folder:
-        os.environ["KAPBENCH_CACHE"] = folder
-        yield
-        del os.environ["KAPBENCH_CACHE"]
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of a worker lies in that of the session
+    os.environ["KAPBENCH_CACHE"] = str(folder / "kapbench-cache")
+    yield
+    del os.environ["KAPBENCH_CACHE"]

@@ -116,6 +116,7 @@ os._exit(0)  # a thread of gloo may outlive the interpreter, and then aborts the
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [9, 1])  # with 1, the second rank has seen nothing
 def test_two_ranks_agree_with_one(tmp_path, last):
     script = tmp_path / "ranks.py"

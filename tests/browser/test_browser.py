@@ -172,6 +172,7 @@ TOO_WIDE = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 @pytest.mark.parametrize("width", [320, 360, 768, 820, 1000, 1200])
 @pytest.mark.parametrize("kind", ["usual", "wide"])
@@ -216,6 +217,7 @@ def test_without_a_script_everything_is_there_and_nothing_dead(opened, path):
         assert page.locator("tbody tr").count() == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_nobody_is_shut_out(opened, path, scheme):

@@ -17,7 +17,10 @@ NOT_HERE = ("synthetic", "synthetic.large")  # as synthetic.small, larger
 REAL_ROOT = os.environ.get("KAPBENCH_DATA")
 
 
-@pytest.fixture(scope="module", params=[*BUILDERS, *(f"real {name}" for name in REAL)])
+REAL_DATA = [pytest.param(f"real {name}", marks=pytest.mark.slow) for name in REAL]
+
+
+@pytest.fixture(scope="module", params=[*BUILDERS, *REAL_DATA])
 def built(request, tmp_path_factory):
     """A function that opens it again, and the folder of a small copy (None: real data)."""
     kind, _, name = request.param.rpartition(" ")

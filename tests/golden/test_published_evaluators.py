@@ -6,7 +6,7 @@ features go through the whole path: `features:DIR`, evaluate(), the records and 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,10 @@ from kapbench.scoring.score_table import estimator
 
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 ALPHAS = (0.10, 0.05, 0.01)
-CATEGORIES = [
-    *((golden_sets.synthetic, c) for c in ("aeroplane", "car", "chair", "horse")),
-    *((golden_sets.photographs, c) for c in ("cat", "dog")),
-]
+CATEGORIES = {
+    golden_sets.synthetic: ("aeroplane", "car", "chair", "horse"),
+    golden_sets.photographs: ("cat", "dog"),
+}
 RULES = (
     "kap-cvpr24",
     "kap-neurips25",
@@ -99,12 +99,11 @@ def evaluate(tmp_path_factory) -> Callable[..., tuple[golden_sets.GoldenSet, kap
         model = kapbench.load_model(
             f"features:{golden.features}", device="cpu", supervision="keypoints"
         )
-        names = [category for its_set, category in CATEGORIES if its_set is open_set]
         results = kapbench.evaluate(
             model,
             golden.dataset,
             rule=RULES,
-            categories=names,
+            categories=CATEGORIES[open_set],
             device=device,
             runs=root / "runs",
             cache=root / "cache",
@@ -119,7 +118,15 @@ def device(request) -> str:
     return request.param
 
 
-@pytest.fixture(scope="session", params=CATEGORIES, ids=lambda p: f"{p[0].__name__}-{p[1]}")
+def cases() -> Iterator[Any]:
+    """The photographs are slow: reading SPair-71k takes longer than scoring the rendered images."""
+    for open_set, names in CATEGORIES.items():
+        marks = [pytest.mark.slow] * (open_set is golden_sets.photographs)
+        for name in names:
+            yield pytest.param((open_set, name), marks=marks, id=f"{open_set.__name__}-{name}")
+
+
+@pytest.fixture(scope="session", params=cases())
 def category(request, evaluate, device) -> Category:
     open_set, name = request.param
     return Category(name, *evaluate(open_set, device))

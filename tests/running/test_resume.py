@@ -96,6 +96,7 @@ def test_stopped_at_any_file(tmp_path, expected, n, error):
     nothing_left_over(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["encoded", "3 parts", "card half-written"])
 def test_killed(tmp_path, expected, moment):
     command = [sys.executable, tiny_world.__file__, str(tmp_path), moment]
@@ -233,6 +234,7 @@ def test_a_dead_worker_is_a_users_error():
         list(Processes(1).run(os._exit, [3]))
 
 
+@pytest.mark.slow
 def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(

@@ -1,25 +1,24 @@
 """Every model that can be asked for, built offline: tiny weights, saved maps, the guide's code."""
 
+import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import picture
 from tiny_diffusion import tiny_pipeline
 from tiny_vits import tiny_dino, tiny_dinov2, tiny_dinov3, tiny_hf, tiny_timm
 
 from kapbench import registry
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
+from kapbench.models import contract
 from kapbench.models.saved_maps import save_features, save_similarity
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
-PICTURES = [
-    picture(w, h, i) for i, (w, h) in enumerate([(64, 48), (48, 64), (50, 50), (10, 10), (97, 31)])
-]
-QUERIES = np.array([[1.0, 2.0], [30.5, 20.25], [30.6, 20.25], [47.9, 0.0], [8.0, 9.5]])
+PICTURES = contract.pictures(())
+QUERIES = contract.QUERIES
 # One other value of an option that shapes the output, of models that have one.
 OTHER_SETTINGS = {
     "dino": {"facet": "value"}, "dinov2": {"layer": 0}, "dinov3": {"stride": 8},
@@ -156,21 +155,19 @@ def shipped(name, **options):
 
 def saved_features(folder):
     if not (folder / "features").exists():
-        for i, shown in enumerate(PICTURES):
+        for i in range(len(PICTURES) + 1):  # the contract's test shows one more
             values = np.random.default_rng(i).normal(size=(6, 5, 5)).astype(np.float32)
-            save_features(folder / "features", shown.image_id, values)
+            save_features(folder / "features", f"thing/{i}", values)
     return folder / "features"
 
 
 def saved_similarity(folder):
     if not (folder / "similarity").exists():
         cells = np.unique(QUERIES.round(), axis=0, return_inverse=True)[1]
-        for i, source in enumerate(PICTURES):
-            for target in PICTURES:
-                values = np.random.default_rng(i).normal(size=(len(QUERIES), 7, 7))[cells]
-                save_similarity(
-                    folder / "similarity", source.image_id, target.image_id, values, QUERIES
-                )
+        for source, target in itertools.product(range(len(PICTURES) + 1), repeat=2):
+            values = np.random.default_rng(source).normal(size=(len(QUERIES), 7, 7))[cells]
+            ids = f"thing/{source}", f"thing/{target}"
+            save_similarity(folder / "similarity", *ids, values, QUERIES)
     return folder / "similarity"
 
 

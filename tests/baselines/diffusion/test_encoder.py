@@ -135,6 +135,7 @@ class TestWrongFiles:
         with pytest.raises(KapbenchError, match="diffusers' format"):
             sd(tmp_path / "nowhere")
 
+    @pytest.mark.slow
     def test_no_hub(self):
         code = (
             "from kapbench.evaluation import load_model\n"

@@ -120,6 +120,7 @@ def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
     assert "no loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
 
 
+@pytest.mark.slow
 def test_the_papers_configuration_runs_end_to_end(tmp_path: Path) -> None:
     """DINOv2-B's width, one random block; its own weights named on the command line.
 

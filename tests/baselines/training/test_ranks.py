@@ -50,6 +50,7 @@ def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         )
 
 
+@pytest.mark.slow
 @needs_distributed
 @pytest.mark.parametrize("method", ranked.METHODS)
 def test_two_processes_have_the_losses_and_gradients_of_one(
@@ -67,6 +68,7 @@ def test_parts_of_a_batch_have_the_losses_and_gradients_of_the_whole(
     assert_close(cut, whole)
 
 
+@pytest.mark.slow
 @needs_distributed
 @pytest.mark.parametrize("method", ranked.METHODS)
 def test_one_process_goes_on_where_two_were_stopped(
@@ -99,6 +101,7 @@ def test_shares_are_whole_and_in_order(parts: int) -> None:
     torch.testing.assert_close(gradients, (x.grad, layer.weight.grad))
 
 
+@pytest.mark.slow
 @needs_distributed
 def test_what_lies_before_a_spread_has_the_gradient_of_one_process(halves: Path) -> None:
     """A parameter whose rows go to other ranks' shares than their own."""
@@ -125,6 +128,7 @@ def test_the_others_wait_for_as_long_as_the_first_validates(
     assert joined == (backend, timedelta(hours=12))
 
 
+@pytest.mark.slow
 @needs_distributed
 def test_one_process_talks_and_writes(tmp_path: Path) -> None:
     words = toy_backbone.words(tmp_path, "--crops", "1")

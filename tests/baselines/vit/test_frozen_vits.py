@@ -50,6 +50,7 @@ def test_facets_equal_transformers_at_its_own_resolution(disk, family, facet):
         np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_patches_of_8_px_at_840_px(tmp_path):
     """11,025 patches, as the field's largest runs of DINO have."""
     net = made("dino", 8, 224, depth=1)

@@ -116,6 +116,7 @@ def test_twins_and_groups_by_name():
 
 @pytest.mark.usefixtures("_own_cache")
 class TestSplit:
+    @pytest.mark.slow
     def test_is_deterministic(self, cache, tmp_path, monkeypatch):
         first = small()
         monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path))
@@ -226,6 +227,7 @@ def test_a_contact_sheet_has_a_view_from_every_side(split):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_own_cache")
 def test_a_cell_of_the_sheet_is_the_data_sets_picture():
     data = small("trn")

@@ -35,6 +35,7 @@ def test_the_adapter_is_short_and_keeps_its_contract(kapbench):
     assert broken(load_model("my_adapter.py:Edges", device="cpu")) == []
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_checked_submission(kapbench):
     """On synthetic's small variant; the rest is what the page says."""
     done = kapbench(
