@@ -113,7 +113,7 @@ def _load(
     """
     if weights is None:
         raise KapbenchError(
-            f"model {method} needs weights, and none are shipped",
+            f"model {method} needs weights, which are not shipped",
             place=f"model {method}",
             fix=f"train them: kapbench train {method} --backbone lite0 --dataset {dataset or 'D'}"
             "; then --weights FILE",

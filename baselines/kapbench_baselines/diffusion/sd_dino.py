@@ -74,7 +74,9 @@ class SdDino:
         self.name, self._device, self._dims = "sd_dino", device, int(dims)
         if not 0 <= alpha <= 1 or dims < 1:
             raise KapbenchError(
-                f"alpha={alpha}, dims={dims}", place=self.name, fix="alpha of 0 to 1, dims from 1"
+                f"alpha is {alpha} and dims is {dims}",
+                place=self.name,
+                fix="give an alpha from 0 to 1, and dims of 1 or more",
             )
         asked = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, asked)

@@ -38,11 +38,11 @@ def supervised(
     """
     if weights is None:
         raise KapbenchError(
-            f"model {METHOD} needs weights, and none are shipped",
+            f"model {METHOD} needs weights, which are not shipped",
             place=f"model {METHOD}",
             fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
-            "then --weights FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
-            "no licence, and of which no sha256 is known here), then --weights best_856.PTH "
+            "then add --weights FILE. Or download best_856.PTH of github.com/Junyi42/GeoAware-SC (no "
+            "licence is stated and its sha256 is not known here), then add --weights best_856.PTH "
             "--backbone sd_dino.stack",
         )
     path = Path(weights)
@@ -77,9 +77,9 @@ def _of_release(
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
-            "a released head does not say what it was trained on",
+            "a released head does not name the backbone that it was trained on",
             place=path,
-            fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
+            fix="add --backbone NAME: an encoder of the same features, e.g. sd_dino.stack",
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)

@@ -48,7 +48,7 @@ class Zeroshot:
     ) -> None:
         if choice not in CHOICES:
             raise KapbenchError(
-                f"no choice '{choice}'", place="geoaware.zeroshot", fix="mutual, or mask"
+                f"unknown choice '{choice}'", place="geoaware.zeroshot", fix="choose mutual or mask"
             )
         self._encoder: Encoder = open_backbone(backbone, backbone_weights, device)
         self._choice, self._device = choice, device

@@ -132,7 +132,7 @@ def sphere(
     validated = float(card.settings["sphere_weight"])
     share = validated if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
-        raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
+        raise KapbenchError(f"the sphere weight is {share}", fix="give a number from 0 to 1")
     return SphereEncoder(
         encoder,
         mapper.to(device),

@@ -70,9 +70,9 @@ def own_backbone(card: NamesBackbone, place: object) -> str:
             return str(name)
     spec = card.backbone_spec or "FILE.py:CLASS"
     raise KapbenchError(
-        f"weights of backbone '{card.backbone}', which is not installed",
+        f"the weights are for backbone '{card.backbone}', which is not installed",
         place=place,
-        fix=f"add --backbone {spec}, with the folder where that file is",
+        fix=f"add --backbone {spec}, with the path of that file",
     )
 
 
@@ -88,13 +88,13 @@ def check_backbone(
     """Raises KapbenchError for weights of another backbone, or of another revision of it."""
     if card.backbone != name:
         raise KapbenchError(
-            f"weights of backbone '{card.backbone}', not of '{name}'",
+            f"the weights are for backbone '{card.backbone}', not for '{name}'",
             place=place,
             fix=f"use backbone {card.backbone}, or `kapbench train {method} --backbone {name}`",
         )
     if card.backbone_revision not in (revision, ANY_REVISION):
         raise KapbenchError(
-            f"weights of {name}@{card.backbone_revision}, but this {name} is @{revision}",
+            f"the weights are for {name}@{card.backbone_revision}, but this {name} is @{revision}",
             place=place,
             fix=f"train again: kapbench train {method} --backbone {name}",
         )

@@ -53,7 +53,7 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
     fits = size.bit_count() == 1 if cell is None else size == cell
     if height != width or side % width or not fits:
         raise KapbenchError(
-            f"{side} px give {height}×{width} cells, which do not tile them",
+            f"{height}×{width} cells do not tile a square of {side} px",
             place=name,
             fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )
@@ -64,6 +64,6 @@ def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
     """What a network says of images that it was not made for."""
     fix = "leave image_px out, or choose a multiple of the patch"
     if isinstance(error, TypeError):  # another signature
-        fix = "this network asks for more than pixels: write an adapter for it (docs/adapters.md)"
+        fix = "this network needs more than pixels: write an adapter, a class with encode()"
     said = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
     return KapbenchError(said, place=name, fix=fix)

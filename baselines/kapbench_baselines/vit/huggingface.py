@@ -76,11 +76,11 @@ class HuggingFace:
         device: str = "cpu",
     ) -> None:
         if not source:
-            raise KapbenchError("'hf:' names no model", fix="write hf:facebook/dino-vits16")
+            raise KapbenchError("'hf:' does not name a model", fix="write hf:facebook/dino-vits16")
         folder = Path(source).expanduser()
         if folder.is_file():
             raise KapbenchError(
-                "a file where a repository's name or a folder belongs",
+                "hf: takes a repository's name or a folder, not a file",
                 place=f"hf:{source}",
                 fix="write hf: and the folder that holds it beside config.json and "
                 "preprocessor_config.json",
@@ -152,6 +152,6 @@ def _side(config: Any, read_as: Normalisation, asked: int | None, name: str) -> 
     found = int(asked if asked is not None else trained or read_as.side or 224)
     if found < 1:
         raise KapbenchError(
-            f"image_px={found}", place=name, fix="choose a side in pixels, e.g. 224"
+            f"image_px is {found}", place=name, fix="choose a side in pixels, e.g. 224"
         )
     return found

@@ -130,18 +130,22 @@ def n_layers(net: Any) -> int:
 def _made(source: str, weights: str | None, name: str) -> Any:
     """The network; position embeddings follow the image's size where the architecture can."""
     if not source:
-        raise KapbenchError("'timm:' names no model", fix="write timm:vit_small_patch16_224.dino")
+        raise KapbenchError(
+            "'timm:' does not name a model", fix="write timm:vit_small_patch16_224.dino"
+        )
     try:
         import timm
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise KapbenchError(
             f"timm cannot be imported: {str(error).splitlines()[0]}",
             place=name,
-            fix="pip install 'kapbench[timm]', with the torchvision that belongs to your torch",
+            fix="pip install 'kapbench[timm]', with the torchvision that fits your torch",
         ) from error
     if not timm.is_model(source):
         raise KapbenchError(
-            f"timm {timm.__version__} has no such model", place=name, fix="see timm.list_models()"
+            f"timm {timm.__version__} has no such model",
+            place=name,
+            fix="choose from timm.list_models()",
         )
     make = {"pretrained": weights is None, "num_classes": 0}
     try:
@@ -151,11 +155,11 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             return timm.create_model(source, **make)
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=name,
             fix=f"{hub_advice()}; or download model.safetensors of "
-            f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
-            "by --weights",
+            f"https://huggingface.co/timm/{source} (its licence and sha256 are on that page) and "
+            "give it by --weights",
         ) from error
 
 
@@ -165,11 +169,11 @@ def _fill(net: Any, path: Path) -> None:
         report = net.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise KapbenchError(
-            "weights of another architecture", place=path, fix="choose the name that fits them"
+            "the weights are for another architecture", place=path, fix="choose the name that fits"
         ) from error
     if report.missing_keys:
         raise KapbenchError(
-            f"{len(report.missing_keys)} tensors are missing, the first: {report.missing_keys[0]}",
+            f"{len(report.missing_keys)} tensors are missing, the first is {report.missing_keys[0]}",
             place=path,
             fix="give the file of a whole backbone, under timm's names",
         )
@@ -188,13 +192,13 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
         )
     if not hasattr(net, "forward_intermediates"):
         raise KapbenchError(
-            f"a {type(net).__name__} gives no intermediate features",
+            f"a {type(net).__name__} does not return intermediate features",
             place=name,
-            fix="choose another model, or write an adapter (docs/adapters.md)",
+            fix="choose another model, or write an adapter: a class with encode()",
         )
     if facet != "token" and not _joined(net):
         raise KapbenchError(
-            f"no joined query, key and value in a {type(net).__name__}",
+            f"a {type(net).__name__} has no joined query, key and value",
             place=name,
             fix="choose facet=token",
         )
@@ -202,7 +206,7 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
     first, last = (1, n) if facet == "token" else (0, n - 1)
     if not (first <= layer <= last or -n <= layer < 0):
         raise KapbenchError(
-            f"no layer {layer}: {name} has {n}",
+            f"there is no layer {layer}: {name} has {n}",
             place=name,
             fix=f"choose a layer from {first} to {last}, or -1 for the last",
         )
