@@ -108,7 +108,7 @@ def callable_with(
         raise KapbenchError(
             f"{kind[:-1]} '{spec}' needs {' and '.join(lacking)}",
             place=spec,
-            fix=f"add {option} {lacking[0]}=VALUE, or give it a default",
+            fix=f"add {option} {lacking[0]}=VALUE, or give the argument a default",
         )
     return factory
 
@@ -146,7 +146,7 @@ def _load(entry: _Entry) -> Callable[..., Any]:
         raise KapbenchError(
             f"'{entry.name}' cannot be imported: {error}",
             place=entry.value,
-            fix="install what it needs, e.g. pip install 'kapbench[hf]'",
+            fix="install the packages that it needs, e.g. pip install 'kapbench[hf]'",
         ) from error
     return loaded
 
@@ -159,7 +159,9 @@ def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     if not path.is_file():
-        raise KapbenchError("adapter file not found", place=path, fix="give path/to/file.py:Class")
+        raise KapbenchError(
+            "the adapter file does not exist", place=path, fix="write path/to/file.py:Class"
+        )
     name = f"kapbench_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -170,9 +172,9 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise KapbenchError(
-            f"the adapter file fails when imported: {type(error).__name__}: {error}",
+            f"the adapter file cannot be imported: {type(error).__name__}: {error}",
             place=path,
-            fix="run `python " + str(path) + "` and mend what it says",
+            fix=f"run `python {path}` and correct what it reports",
         ) from error
     if not hasattr(module, attribute):
         own = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == name]
@@ -180,8 +182,8 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     factory: Callable[..., Any] = getattr(module, attribute)
     if not callable(factory):
         raise KapbenchError(
-            f"'{attribute}' is a {type(factory).__name__}, no class or function",
+            f"'{attribute}' is a {type(factory).__name__}, not a class or a function",
             place=path,
-            fix="name the class, or a function that makes one",
+            fix="name a class, or a function that returns a model or data set",
         )
     return factory

@@ -38,7 +38,9 @@ class Sift:
 
     def __init__(self, radius: int = 48) -> None:
         if radius < STEP:
-            raise KapbenchError(f"radius {radius}", place="sift", fix=f"give {STEP} px or more")
+            raise KapbenchError(
+                f"the radius is {radius}", place="sift", fix=f"give {STEP} px or more"
+            )
         self.radius = radius
         self.revision = f"daisy-{CELLS * STEP}px-r{radius}"
         self.options = {"radius": radius}

@@ -48,7 +48,9 @@ class Batches:
 
         self.size = tried // 2
         torch.cuda.empty_cache()  # what is cached is too small for the next allocation
-        self.progress.say(f"{tried} images at once are too many for the memory: {self.size}")
+        self.progress.say(
+            f"{tried} images at once do not fit into memory; the batch size is now {self.size}"
+        )
 
 
 def _out_of_memory(error: KapbenchError) -> bool:

@@ -1,6 +1,6 @@
 """Every image through the encoder once, read ahead of it and written behind it.
 
-What is in the cache and whole is kept.
+An image whose features are in the cache undamaged is not encoded again.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Prepares, model_info
 from kapbench.types import FeatureMap, Picture, View
 
-_MUCH = 10**9  # bytes, from where on a person is told
+_REPORTED_BYTES = 10**9  # smaller sizes are not worth a message
 _MOST_THREADS = 8
 _MOST_BEHIND = 32  # maps that wait to be written: 11 MB each at 60×60×768
 
@@ -49,9 +49,9 @@ def encode_images(
         batch_size: None: see `Batches`.
 
     Raises:
-        KapbenchError: the encoder returned something that is no feature map, named by image.
+        KapbenchError: the encoder returned something other than a feature map; names the image.
     """
-    with contextlib.suppress(KapbenchError):  # somebody else's cache, only to be read
+    with contextlib.suppress(KapbenchError):  # a cache that may be read only
         cache.sign(model)
     batches = Batches.of(batch_size, device, progress)
     looks = _looks(model, dataset, views, cache, 2 * batches.size)
@@ -94,18 +94,19 @@ def _looks(
 
 
 def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -> None:
-    """Says what the images left may take, where it is much. KapbenchError where no room is left."""
-    one = cache.path(key).stat().st_size
+    """Reports the size of the features to come, if it is large. KapbenchError if the disk is full."""
+    n_bytes = cache.path(key).stat().st_size
     free = shutil.disk_usage(cache.root).free
-    said = f"up to {n_left:,} × {one / 1e6:.1f} MB = {n_left * one / 1e9:.1f} GB of features"
-    if n_left * one > free:
+    total = n_left * n_bytes
+    size = f"up to {n_left:,} × {n_bytes / 1e6:.1f} MB = {total / 1e9:.1f} GB of features"
+    if total > free:
         raise KapbenchError(
-            f"{said}, and {free / 1e9:.1f} GB are free",
+            f"the cache needs {size}, but only {free / 1e9:.1f} GB are free",
             place=cache.root,
-            fix="kapbench cache evict --limit SIZE, or another folder: --cache",
+            fix="run `kapbench cache evict --limit SIZE`, or choose another folder with --cache",
         )
-    if n_left * one > _MUCH:
-        progress.say(f"{said} go to {cache.root}, {free / 1e9:.1f} GB are free there")
+    if total > _REPORTED_BYTES:
+        progress.say(f"{cache.root} will hold {size}; {free / 1e9:.1f} GB are free")
 
 
 @dataclass
@@ -128,7 +129,7 @@ class _Work:
         if state is False:
             path = self.cache.path(key)
             self.done.damaged.append(str(path))
-            self.progress.say(f"cache file damaged, encoding again: {path}")
+            self.progress.say(f"the cache file is damaged, the image is encoded again: {path}")
         if state or key in {k for k, _ in self.waiting}:
             return 1
         self.waiting.append((key, shown))
@@ -167,5 +168,5 @@ def _check_channels(
         raise KapbenchError(
             f"feature maps differ in their number of channels: {seen}",
             place=f"model {model.name}",
-            fix="give every image the same channels",
+            fix="return the same number of channels for every image",
         )

@@ -43,7 +43,7 @@ def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
 
 def _missing(what: str, dataset: Dataset, view: View) -> KapbenchError:
     return KapbenchError(
-        f"the model looks at the {what}, and {dataset.name} has none of this image",
+        f"the model looks at the {what}, but {dataset.name} has none for this image",
         place=view.image_id,
-        fix="use a model that does not condition on it",
+        fix="choose a model that does not condition on it",
     )

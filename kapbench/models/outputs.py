@@ -27,7 +27,7 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
     place = f"model {model.name}"
     if not isinstance(maps, Sequence):
         raise KapbenchError(
-            f"encode() returned a {type(maps).__name__}, no list of feature maps",
+            f"encode() returned a {type(maps).__name__}, not a list of feature maps",
             place=place,
             fix="return one FeatureMap per picture, in order",
         )
@@ -112,5 +112,5 @@ def _told(model: Any, where: str) -> Iterator[None]:
         raise KapbenchError(
             f"the model failed: {type(error).__name__}: {error}",
             place=place,
-            fix="mend the adapter; `kapbench --debug run ...` shows the traceback",
+            fix="correct the adapter; `kapbench --debug run ...` shows the traceback",
         ) from error

@@ -62,7 +62,7 @@ class _Saved:
 
     def __init__(self, kind: str, directory: str, supervision: str | None) -> None:
         if not directory:
-            raise KapbenchError(f"'{kind}:' names no folder", fix=f"write {kind}:DIR")
+            raise KapbenchError(f"'{kind}:' does not name a folder", fix=f"write {kind}:DIR")
         self.directory = Path(directory).expanduser()
         self.settings = read_settings(self.directory)
         self.name = f"{kind}:{self.directory.resolve().name}"
@@ -137,9 +137,9 @@ class SavedFeatures(_Saved):
         pixels = bytes_hash([picture.pixels.tobytes()])
         if self._shown_as.setdefault(flat, pixels) != pixels:
             raise KapbenchError(
-                f"{flat.name} would serve two different images, one of them {picture.image_id}",
+                f"{flat.name} stands for two different images, one of which is {picture.image_id}",
                 place=flat,
-                fix=f"save by image_id: {path}",
+                fix=f"save each image under its image_id: {path}",
             )
         return flat
 
@@ -188,7 +188,7 @@ def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
     if (nearest > QUERY_TOLERANCE_PX).any():
         lacking = queries[nearest > QUERY_TOLERANCE_PX]
         raise KapbenchError(
-            f"no map for {len(lacking)} of {len(queries)} queries, the first at "
+            f"the file has no map for {len(lacking)} of {len(queries)} queries, the first at "
             f"{lacking[0].tolist()}",
             place=path,
             fix="save one map per visible source keypoint, in original source pixels",
@@ -200,13 +200,13 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
     first = "channels" if what == "features" else "queries"
     if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
         raise KapbenchError(
-            f"{what} of shape {list(values.shape)}",
+            f"{what} have the shape {list(values.shape)}",
             place=path,
             fix=f"save them as [{first}, height, width]",
         )
     if not np.isfinite(values).all():
         raise KapbenchError(
-            f"{what} with NaN or infinite values",
+            f"{what} contain NaN or infinite values",
             place=path,
             fix="look for NaN in the model that made them",
         )
@@ -215,7 +215,7 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
 def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
     if queries.shape != (len(values), 2):
         raise KapbenchError(
-            f"similarity {list(values.shape)} with queries {list(queries.shape)}",
+            f"similarity has the shape {list(values.shape)} and queries {list(queries.shape)}",
             place=path,
             fix="save similarity [q, h, w] and queries [q, 2]",
         )

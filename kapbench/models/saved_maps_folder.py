@@ -37,7 +37,7 @@ class Settings:
             return Grid.stretched(picture.size, height, width)
         if height != width:
             raise KapbenchError(
-                f"maps of {height}×{width} cells are no square letterbox",
+                f"maps of {height}×{width} cells are not a square letterbox",
                 place=path,
                 fix=f'write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
             )
@@ -50,18 +50,22 @@ def read_settings(directory: Path) -> Settings:
         KapbenchError: no such folder; settings that are no JSON, unknown, or of another type.
     """
     if not directory.is_dir():
-        raise KapbenchError("no such folder", place=directory, fix="give a folder of saved maps")
+        raise KapbenchError(
+            "the folder does not exist", place=directory, fix="give a folder of saved maps"
+        )
     path = directory / SETTINGS
     if not path.exists():
         return Settings()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise KapbenchError(f"not JSON: {error}", place=path, fix="mend it") from error
+        raise KapbenchError(
+            f"the file is not JSON: {error}", place=path, fix="correct it"
+        ) from error
     known = [f.name for f in fields(Settings)]
     if not isinstance(found, dict) or not set(found) <= set(known):
         raise KapbenchError(
-            f"settings are {json.dumps(found)}",
+            f"the settings are {json.dumps(found)}",
             place=path,
             fix=f"give an object with some of the keys {', '.join(known)}",
         )
@@ -73,7 +77,9 @@ def read_settings(directory: Path) -> Settings:
             f"{first['loc'][0]} is {first['input']!r}", place=path, fix=first["msg"]
         ) from error
     if settings.side < 1:
-        raise KapbenchError(f"side is {settings.side}", place=path, fix="give pixels, e.g. 840")
+        raise KapbenchError(
+            f"side is {settings.side}", place=path, fix="give a number of pixels, e.g. 840"
+        )
     return settings
 
 
@@ -106,9 +112,9 @@ def load(path: Path) -> dict[str, np.ndarray]:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise KapbenchError(
-            f"not a whole safetensors file: {error}",
+            f"the file is not a complete safetensors file: {error}",
             place=path,
-            fix="save it again with safetensors, see kapbench.models.saved_maps.save_features",
+            fix="save it again, e.g. with kapbench.save_features",
         ) from error
     return {
         name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
@@ -122,14 +128,14 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
     others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
     if others:
         return KapbenchError(
-            f"found {others[0].name} where a safetensors file belongs",
+            f"a safetensors file is expected, but the folder holds {others[0].name}",
             place=first,
-            fix="convert it: other formats can run code when they are opened",
+            fix="convert it to safetensors: other formats can run code when they are opened",
         )
     return KapbenchError(
-        "no saved maps",
+        "saved maps are missing",
         place=first,
-        fix=f"save them there, or choose other categories (searched {directory})",
+        fix=f"save them in {directory}, or choose other categories",
     )
 
 
@@ -140,8 +146,8 @@ def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     """
     if name not in tensors:
         raise KapbenchError(
-            f"no tensor '{name}', found {', '.join(sorted(tensors)) or 'none'}",
+            f"the file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",
             place=path,
-            fix=f"name it '{name}'",
+            fix=f"save it under the name '{name}'",
         )
     return tensors[name]

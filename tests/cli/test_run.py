@@ -225,7 +225,7 @@ def test_bad_options_are_named(score, words, said):
         ("{dots}:NotAModel", "{dots}:Dots", "no model"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
-        ("{dots}:A_MODEL", "{dots}:Dots", "no class or function"),
+        ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),
         ("{dots}:BreaksNaN", "{dots}:Dots", "NaN"),
         ("{dots}:Colours", "sapir", "did you mean spair"),
         ("{dots}:Colours", "spair", "none"),

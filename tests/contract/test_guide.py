@@ -1,5 +1,6 @@
 """docs/adapters.md and docs/models.md: their code runs, as it stands there."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ from built import GUIDE, build, guide_blocks, guide_classes, python_blocks
 from scattered import Scattered
 
 import kapbench
+from kapbench.protocols import ModelInfo
 
 MODELS = GUIDE.with_name("models.md")
 
@@ -47,3 +49,11 @@ def test_maps_saved_as_the_guide_says_are_scored(tmp_path, monkeypatch):
         model = kapbench.load_model(f"{kind}:maps", device="cpu")
         result = kapbench.evaluate(model, dataset, rule="kap-v1", cache=tmp_path)
         assert 0 < result.headline("kap-v1") < 1
+
+
+def test_the_guides_table_has_the_attributes_that_kapbench_reads():
+    cells = re.findall(r"^\| (`[^|]+`) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    read = {field.name for field in dataclasses.fields(ModelInfo)}
+    special = {"kind", "prepares", "reads_image_id", "padding", "parts"}  # not for every adapter
+    assert listed == read - special

@@ -54,8 +54,8 @@ def test_a_batch_that_memory_does_not_hold_is_halved_for_good(tmp_path):
     told, model = [], Greedy()
     found = encode(model, tmp_path / "greedy", 8, told.append)
     plain = encode(TinyEncoder(), tmp_path / "plain", 8)
-    assert told == ["8 images at once are too many for the memory: 4",
-                    "4 images at once are too many for the memory: 2"]  # fmt: skip
+    assert told == ["8 images at once do not fit into memory; the batch size is now 4",
+                    "4 images at once do not fit into memory; the batch size is now 2"]  # fmt: skip
     assert model.seen == sorted(found)  # each once, in order
     for name, cells in plain.items():
         np.testing.assert_array_equal(found[name], cells)

@@ -180,7 +180,7 @@ def test_a_damaged_cache_file_is_encoded_again_and_said(tmp_path, expected, dama
     model, said = TinyEncoder(), []
     done = evaluate(tmp_path, model, force=True, progress=Progress(log=said.append))
     assert len(model.seen) == 1
-    assert said == [f"cache file damaged, encoding again: {path}"]
+    assert said == [f"the cache file is damaged, the image is encoded again: {path}"]
     assert records_of(done) == expected
 
 

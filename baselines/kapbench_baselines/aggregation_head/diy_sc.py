@@ -68,10 +68,10 @@ class AggregatedEncoder(WrappedEncoder):
         expected = sum(self.network.widths)
         if len(found.values) != expected:
             raise KapbenchError(
-                f"{self.backbone.name} gives {len(found.values)} channels, these weights take "
+                f"{self.backbone.name} has {len(found.values)} channels, but these weights take "
                 f"{expected}",
                 place=f"model {self.name}",
-                fix="give the backbone that the weights were trained on",
+                fix="choose the backbone that the weights were trained on",
             )
         values = torch.from_numpy(np.asarray(found.values, np.float32))[None].to(self.device)
         size = (found.grid.height, found.grid.width)
@@ -105,9 +105,9 @@ def diy_sc(
     name, (folder, digits) = f"diy_sc.{width}", CHECKPOINTS[width]
     if weights is None:
         raise KapbenchError(
-            f"{name} needs its released head (CC0)",
+            f"{name} needs the released weights of its head (CC0)",
             place=f"model {name}",
-            fix=f"take ckpts/{folder}/best.pth (sha256 {digits}…) of "
+            fix=f"download ckpts/{folder}/best.pth (sha256 {digits}…) of "
             "github.com/odunkel/DIY-SC-torchhub; then --weights best.pth",
         )
     path = Path(weights)
@@ -115,14 +115,14 @@ def diy_sc(
     digest, found = file_hash(path), network.width_out
     if found != width:
         raise KapbenchError(
-            f"a head of {found} channels, not of {width}", place=path, fix=f"use diy_sc.{found}"
+            f"the head has {found} channels, not {width}", place=path, fix=f"choose diy_sc.{found}"
         )
     # The same tensors in a .safetensors have another hash, which no release says.
     if path.suffix.lower() == ".pth" and not digest.startswith(digits):
         raise KapbenchError(
-            f"not the released file: its sha256 begins {digest[:8]}, the release's {digits}",
+            f"this is not the released file: its sha256 begins with {digest[:8]}, not {digits}",
             place=path,
-            fix=f"download ckpts/{folder}/best.pth again; a head of your own goes by "
+            fix=f"download ckpts/{folder}/best.pth again; for a head of your own use "
             "geoaware.supervised --backbone dinov2.vitb14",
         )
     given = {"weights": backbone_weights} if backbone_weights else {}

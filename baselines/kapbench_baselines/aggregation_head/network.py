@@ -83,7 +83,7 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
     stages = sorted(k for k in state if k.endswith(".conv3.weight"))
     if not stages:
         raise KapbenchError(
-            "no aggregation network: no tensor's name ends with .conv3.weight",
+            "this is not an aggregation network: no tensor's name ends with .conv3.weight",
             place=path,
             fix="give the checkpoint as it was released",
         )
@@ -97,8 +97,8 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
         net.load_state_dict({k: v.float() for k, v in state.items()})
     except (IndexError, KeyError, RuntimeError, ValueError) as error:
         raise KapbenchError(
-            f"no aggregation network: {error}",
+            f"this is not an aggregation network: {error}",
             place=path,
-            fix="give the checkpoint as it was released; it may be half downloaded",
+            fix="give the checkpoint as it was released; this download may be incomplete",
         ) from error
     return net.eval()

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from kapbench.errors import KapbenchError
 from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import Encoder, model_info
 from kapbench.registry import unknown
@@ -20,9 +19,8 @@ from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import (
-    check_backbone,
-    open_backbone,
-    own_backbone,
+    backbone_of,
+    needs_weights,
     trained_over,
 )
 
@@ -112,23 +110,17 @@ def _load(
         KapbenchError: no weights; a file that is not this method's; another backbone's.
     """
     if weights is None:
-        raise KapbenchError(
-            f"model {method} needs weights, and none are shipped",
-            place=f"model {method}",
-            fix=f"train them: kapbench train {method} --backbone lite0 --dataset {dataset or 'D'}"
-            "; then --weights FILE",
-        )
+        raise needs_weights(method, dataset)
     path = Path(weights)
     tensors, card, digest = files.load(path, method)
     shape: dict[str, Any] = dict(card.shape)
     token_grid = int(shape.pop("token_grid"))
     heads = CategoryHeads(**shape)
     files.fill(heads, tensors, path, method)
-    spec = backbone or own_backbone(card, path)
-    encoder = open_backbone(
-        spec, backbone_weights, device, dataset, cosines_for=COSINES_FOR[method]
+    cosines_for = COSINES_FOR[method]
+    encoder = backbone_of(
+        card, path, backbone, backbone_weights, device, dataset, cosines_for=cosines_for
     )
-    check_backbone(card, encoder.name, encoder.revision, path, method)
     return CanonicalEncoder(
         method,
         encoder,

@@ -94,7 +94,9 @@ def read(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
         raise KapbenchError(
-            "damaged, or more than tensors", place=path, fix="download ODISE's checkpoint again"
+            "the file is damaged, or holds more than tensors",
+            place=path,
+            fix="download ODISE's checkpoint again",
         ) from error
     state = state.get("model", state) if isinstance(state, dict) else {}
     found = {}
@@ -102,7 +104,9 @@ def read(path: Path) -> dict[str, Tensor]:
         names = [n for n in state if n == key or n.endswith(f"feature_extractor.{key}")]
         if len(names) != 1 or not isinstance(state[names[0]], Tensor):
             raise KapbenchError(
-                f"no captioner: {key} is missing", place=path, fix="give ODISE's checkpoint, a .pth"
+                f"the file does not hold a captioner: {key} is missing",
+                place=path,
+                fix="give ODISE's checkpoint, a .pth",
             )
         found[key] = state[names[0]]
     return found
@@ -125,14 +129,14 @@ def _vision(folder: str | None) -> Any:
             )
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=source,
             fix=f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
             "shows each file's sha256): -o clip=FOLDER",
         ) from error
     if report["missing_keys"]:
         raise KapbenchError(
-            f"tensors are missing, the first: {sorted(report['missing_keys'])[0]}",
+            f"tensors are missing, the first is {sorted(report['missing_keys'])[0]}",
             place=source,
             fix=f"give a folder with {CLIP}",
         )

@@ -72,7 +72,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
         for name in names:
             if not (folder / part / name).is_file():
                 raise KapbenchError(
-                    f"no {part}/{name}",
+                    f"{part}/{name} is missing",
                     place=folder,
                     fix=f"give a folder in diffusers' format, as {release.hub} has it "
                     f"({release.licence}), or its .safetensors in the original layout",
@@ -104,7 +104,7 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     context = found["unet"].config.cross_attention_dim
     if context != release.context:
         raise KapbenchError(
-            f"a UNet for text of {context} channels; {release.name} has {release.context}",
+            f"the UNet takes text of {context} channels, that of {release.name} {release.context}",
             place=folder,
             fix=f"give a folder with the files of {release.hub}",
         )
@@ -136,7 +136,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         found = kind.from_pretrained(str(folder), local_files_only=True, **options)
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=folder,
             fix="download the folder again",
         ) from error
@@ -146,7 +146,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     lost = sorted(k for k in report["missing_keys"] if "position_ids" not in k)
     if lost:
         raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first: {lost[0]}",
+            f"{len(lost)} tensors are missing, the first is {lost[0]}",
             place=folder / weights,
             fix="download the file again",
         )
@@ -160,7 +160,7 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
         raise
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=path,
             fix="download the file again",
         ) from error
@@ -168,7 +168,7 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     lost = [f"{n}.{k}" for n in networks for k, v in found[n].state_dict().items() if v.is_meta]
     if lost:
         raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first: {lost[0]}",
+            f"{len(lost)} tensors are missing, the first is {lost[0]}",
             place=path,
             fix="download the file again",
         )
@@ -183,7 +183,7 @@ def _download(release: Release) -> Path:
         folder = Path(snapshot_download(release.hub, allow_patterns=wanted))
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=release.hub,
             fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
             f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
@@ -193,7 +193,7 @@ def _download(release: Release) -> Path:
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
         raise KapbenchError(
-            f"the repository has no {absent[0]}",
+            f"the repository does not have {absent[0]}",
             place=release.hub,
             fix="give a folder in diffusers' format: --weights FOLDER",
         )

@@ -4,7 +4,6 @@ Three decoder layers of Stable Diffusion 1.5 in their joint principal components
 DINOv2's tokens; both of unit length, weighted, compared by Euclidean distance as published.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Condition
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
@@ -25,7 +23,8 @@ from kapbench_baselines.diffusion import memory_check
 from kapbench_baselines.diffusion.captioner import Captioner
 from kapbench_baselines.diffusion.encoder import Reader, dtype_on
 from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
-from kapbench_baselines.diffusion.read_settings import SD_DINO
+from kapbench_baselines.diffusion.read_settings import SD_DINO, Reading
+from kapbench_baselines.recent_features import RecentFeatures
 from kapbench_baselines.vit.dinov2 import PATCH, vitb14
 from kapbench_baselines.vit.overlapping_patches import check_fit
 
@@ -74,27 +73,18 @@ class SdDino:
         self.name, self._device, self._dims = "sd_dino", device, int(dims)
         if not 0 <= alpha <= 1 or dims < 1:
             raise KapbenchError(
-                f"alpha={alpha}, dims={dims}", place=self.name, fix="alpha of 0 to 1, dims from 1"
+                f"alpha is {alpha} and dims is {dims}",
+                place=self.name,
+                fix="give an alpha from 0 to 1, and dims of 1 or more",
             )
         asked = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, asked)
-        _check_dino(self.name, dino_px)
-        beside = _beside(dino_weights, captioner, clip, device)
-        self._reader = Reader("v15", self.name, weights, reading, device, beside)
-        self._captioner = (
-            None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
+        self._networks = _Networks(
+            self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
         )
-        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
         self._alpha, self._similarity = float(alpha), similarity
-        learned = self._captioner.revision if self._captioner else None
         self.revision = fingerprint(
-            "joint-pca-1",
-            self._reader.revision,
-            self._dino.revision,
-            learned,
-            alpha,
-            dims,
-            similarity,
+            "joint-pca-1", *self._networks.revisions, alpha, dims, similarity
         )
         category: tuple[Condition, ...] = ("category",)
         self.conditions_on = category if reading.looks_at_category else ()
@@ -108,7 +98,7 @@ class SdDino:
             "prompt": reading.prompt,
             "seed": reading.seed,
         }
-        self._kept: OrderedDict[str, _Seen] = OrderedDict()
+        self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=2)
 
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
@@ -151,18 +141,11 @@ class SdDino:
             return -torch.cdist(queries, cells, compute_mode="donot_use_mm_for_euclid_dist")
         return functional.normalize(queries, dim=1) @ functional.normalize(cells, dim=1).T
 
-    def _see(self, shown: Picture) -> "_Seen":
-        """Features of an image, kept while there is room."""
-        key = picture_hash(shown, by_name=True)
-        if key not in self._kept:
-            [tokens] = self._dino.encode([shown])
-            layers = [x.half() for x in self._reader.layers(shown, self._captioner)]
-            values = torch.from_numpy(np.asarray(tokens.values)).half().to(self._device)
-            self._kept[key] = _Seen(layers, values, tokens.grid)
-            while len(self._kept) > 2 and sum(s.n_bytes for s in self._kept.values()) > _KEPT_BYTES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+    def _make(self, picture: Picture) -> "_Seen":
+        [tokens] = self._networks.dino.encode([picture])
+        layers = [x.half() for x in self._networks.layers(picture)]
+        values = torch.from_numpy(np.asarray(tokens.values)).half().to(self._device)
+        return _Seen(layers, values, tokens.grid)
 
 
 class SdDinoStack:
@@ -198,34 +181,57 @@ class SdDinoStack:
         self.name = "sd_dino.stack"
         asked = {"timestep": 50, "image_px": image_px, "window": window}
         reading = SD_DINO.changed(self.name, asked)
-        _check_dino(self.name, dino_px)
-        beside = _beside(dino_weights, captioner, clip, device)
-        self._reader = Reader("v15", self.name, weights, reading, device, beside)
-        self._captioner = (
-            None if captioner is None else Captioner(captioner, clip, device, self._reader.dtype)
+        self._networks = _Networks(
+            self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
         )
-        self._dino = vitb14(dino_weights, image_px=dino_px, device=device)
-        learned = self._captioner.revision if self._captioner else None
-        self.revision = fingerprint("stack-1", self._reader.revision, self._dino.revision, learned)
-        self.parts = (*self._reader.network.channels[::-1], self._dino.channels)
+        self.revision = fingerprint("stack-1", *self._networks.revisions)
+        channels = self._networks.reader.network.channels
+        self.parts = (*channels[::-1], self._networks.dino.channels)
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""
         found = []
-        for shown, tokens in zip(pictures, self._dino.encode(pictures), strict=True):
+        for shown, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
             size = tokens.values.shape[1:]
             layers = [
                 functional.interpolate(x[None], size=size, mode="bilinear", align_corners=False)[0]
-                for x in self._reader.layers(shown, self._captioner)[::-1]
+                for x in self._networks.layers(shown)[::-1]
             ]
             stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
             found.append(FeatureMap(stack, tokens.grid))
         return found
 
 
-def _check_dino(name: str, dino_px: int) -> None:
-    """Before any weights are looked for."""
-    check_fit(name, int(dino_px), PATCH, PATCH)
+class _Networks:
+    """Stable Diffusion 1.5, DINOv2-B and, if there is one, the captioner; see `SdDino`."""
+
+    def __init__(
+        self,
+        name: str,
+        weights: str | None,
+        reading: Reading,
+        dino_weights: str | None,
+        dino_px: int,
+        captioner: str | None,
+        clip: str | None,
+        device: str,
+    ) -> None:
+        check_fit(name, int(dino_px), PATCH, PATCH)  # before any weights are looked for
+        beside = _beside(dino_weights, captioner, clip, device)
+        self.reader = Reader("v15", name, weights, reading, device, beside)
+        self._captioner = (
+            None if captioner is None else Captioner(captioner, clip, device, self.reader.dtype)
+        )
+        self.dino = vitb14(dino_weights, image_px=dino_px, device=device)
+
+    @property
+    def revisions(self) -> tuple[str, str, str | None]:
+        learned = self._captioner.revision if self._captioner else None
+        return self.reader.revision, self.dino.revision, learned
+
+    def layers(self, picture: Picture) -> list[Tensor]:
+        """Stable Diffusion's decoder layers, coarse to fine."""
+        return self.reader.layers(picture, self._captioner)
 
 
 def _beside(dino_weights: str | None, captioner: str | None, clip: str | None, device: str) -> int:

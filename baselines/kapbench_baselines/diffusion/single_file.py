@@ -35,17 +35,17 @@ def check(path: Path, hub: str, licence: str) -> None:
     """
     if path.suffix != ".safetensors":
         raise KapbenchError(
-            "not a .safetensors file",
+            "this is not a .safetensors file",
             place=path,
             fix="give the release's .safetensors; .ckpt files hold pickled objects and are not read",
         )
     for name in TOKENIZER:
         if not (path.parent / "tokenizer" / name).is_file():
             raise KapbenchError(
-                f"no tokenizer/{name} beside the file",
+                f"tokenizer/{name} is missing beside the file",
                 place=path,
                 fix=f"download the folder tokenizer of https://huggingface.co/{hub} ({licence}): "
-                "a single file has no words",
+                "a single file does not contain the vocabulary",
             )
 
 
@@ -116,9 +116,9 @@ def configurations(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
         return {"unet": _unet(state), "vae": _vae(state), "text_encoder": _text(state)}
     except KeyError as error:
         raise KapbenchError(
-            f"no Stable Diffusion 1 or 2: {error.args[0]} is missing",
+            f"this is not Stable Diffusion 1 or 2: {error.args[0]} is missing",
             place="a single file",
-            fix="give the file of a whole release; it may be half downloaded",
+            fix="give the file of a whole release; this download may be incomplete",
         ) from error
 
 

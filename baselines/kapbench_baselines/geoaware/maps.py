@@ -47,9 +47,9 @@ class Maps:
             found = self.cache.read(key)
         except (OSError, SafetensorError) as error:
             raise KapbenchError(
-                "features have left the cache during the training",
+                "features were removed from the cache during the training",
                 place=self.cache.path(key),
-                fix="keep the cache as it is, and add --resume",
+                fix="add --resume, and leave the cache as it is",
             ) from error
         values = found.cells.T.reshape(-1, found.grid.height, found.grid.width)
         return averaged(np.asarray(values, np.float32), self.cells)

@@ -35,14 +35,14 @@ class Settings:
         Raises:
             KapbenchError: a width that does not split into the groups of a normalisation.
         """
-        found = replace(self, **{k: value for k, value in options.items() if value is not None})
-        if found.width % QUARTERED:
+        changed = replace(self, **{k: value for k, value in options.items() if value is not None})
+        if changed.width % QUARTERED:
             raise KapbenchError(
-                f"width {found.width}",
+                f"the width is {changed.width}",
                 place="kapbench train geoaware.supervised --width",
                 fix=f"give a multiple of {QUARTERED}",
             )
-        return found
+        return changed
 
     def without(self, losses: tuple[str, ...]) -> "Settings":
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))

@@ -8,9 +8,9 @@ from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import (
-    check_backbone,
+    backbone_of,
+    needs_weights,
     open_backbone,
-    own_backbone,
     trained_over,
 )
 from kapbench_baselines.vit.weights import read_tensors
@@ -37,13 +37,11 @@ def supervised(
         KapbenchError: no weights; a damaged file; another backbone's.
     """
     if weights is None:
-        raise KapbenchError(
-            f"model {METHOD} needs weights, and none are shipped",
-            place=f"model {METHOD}",
-            fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
-            "then --weights FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
-            "no licence, and of which no sha256 is known here), then --weights best_856.PTH "
-            "--backbone sd_dino.stack",
+        raise needs_weights(
+            METHOD,
+            dataset,
+            ". Or download best_856.PTH of github.com/Junyi42/GeoAware-SC (no licence is stated and "
+            "its sha256 is not known here), then add --weights best_856.PTH --backbone sd_dino.stack",
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":
@@ -52,9 +50,7 @@ def supervised(
     shape = dict(card.shape)
     network = AggregationNetwork(shape["widths"], shape["width_out"])
     files.fill(network, tensors, path, METHOD)
-    spec = backbone or own_backbone(card, path)
-    encoder = open_backbone(spec, backbone_weights, device, dataset)
-    check_backbone(card, encoder.name, encoder.revision, path, METHOD)
+    encoder = backbone_of(card, path, backbone, backbone_weights, device, dataset)
     return AggregatedEncoder(
         f"{METHOD}.{encoder.name}",
         encoder,
@@ -77,9 +73,9 @@ def _of_release(
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
-            "a released head does not say what it was trained on",
+            "a released head does not name the backbone that it was trained on",
             place=path,
-            fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
+            fix="add --backbone NAME: an encoder of the same features, e.g. sd_dino.stack",
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)

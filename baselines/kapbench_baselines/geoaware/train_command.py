@@ -53,7 +53,9 @@ def run(asked: Asked, settings: Any) -> Path:
     pairs = ground.dataset.pairs(ground.categories)
     if not pairs:
         raise KapbenchError(
-            "no pairs to train on", place=f"{ground.dataset.name}, split {ground.dataset.split}"
+            "the data set has no pairs to train on",
+            place=f"{ground.dataset.name}, split {ground.dataset.split}",
+            fix="choose another split or category",
         )
     encoder = CachedEncoder.below(ground.cache, ground.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})

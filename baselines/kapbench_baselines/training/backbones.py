@@ -1,25 +1,12 @@
 """The frozen encoder beneath a trained model: who may be one, and whether it is the one meant."""
 
-from typing import Protocol, runtime_checkable
-
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.protocols import Encoder, model_info
 from kapbench.registry import names
+from kapbench_baselines.training.trained_weights import Card
 
-ANY_REVISION = "any"  # of weights that do not say which
-
-
-@runtime_checkable
-class NamesBackbone(Protocol):
-    """A weights file's card."""
-
-    @property
-    def backbone(self) -> str: ...
-    @property
-    def backbone_revision(self) -> str: ...
-    @property
-    def backbone_spec(self) -> str | None: ...
+ANY_REVISION = "any"  # of weights that were released without one
 
 
 def as_backbone(model: object, *, cosines_for: str | None = "the fusion") -> Encoder:
@@ -63,16 +50,47 @@ def open_backbone(
     return as_backbone(model, cosines_for=cosines_for)
 
 
-def own_backbone(card: NamesBackbone, place: object) -> str:
+def backbone_of(
+    card: Card,
+    place: object,
+    spec: str | None,
+    weights: str | None,
+    device: str,
+    dataset: str | None,
+    *,
+    cosines_for: str | None = "the fusion",
+) -> Encoder:
+    """The encoder that trained weights belong to, opened and checked.
+
+    Args:
+        place: Where the weights are, for errors.
+        spec: The backbone's name; None: the one in the card.
+        weights: Of the backbone itself, as of `open_backbone`.
+
+    Raises:
+        KapbenchError: as `open_backbone`, `own_backbone` and `check_backbone`.
+    """
+    try:
+        encoder = open_backbone(
+            spec or own_backbone(card, place), weights, device, dataset, cosines_for=cosines_for
+        )
+    except KapbenchError as error:  # `--weights` is taken by what stands on the backbone
+        fix = error.fix and error.fix.replace("--weights", "-o backbone_weights=PATH")
+        raise KapbenchError(error.thing, place=error.place, fix=fix) from error
+    check_backbone(card, encoder, place)
+    return encoder
+
+
+def own_backbone(card: Card, place: object) -> str:
     """The registered name of the backbone. Weights may name a file, but never have it run."""
     for name in (card.backbone_spec, card.backbone):
         if name in names("models"):
             return str(name)
     spec = card.backbone_spec or "FILE.py:CLASS"
     raise KapbenchError(
-        f"weights of backbone '{card.backbone}', which is not installed",
+        f"the weights are for backbone '{card.backbone}', which is not installed",
         place=place,
-        fix=f"add --backbone {spec}, with the folder where that file is",
+        fix=f"add --backbone {spec}, with the path of that file",
     )
 
 
@@ -82,19 +100,32 @@ def trained_over(data: str, encoder: Encoder) -> str:
     return f"{data}, over {beneath}" if beneath else data
 
 
-def check_backbone(
-    card: NamesBackbone, name: str, revision: str, place: object, method: str
-) -> None:
+def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
     """Raises KapbenchError for weights of another backbone, or of another revision of it."""
+    name, revision, command = encoder.name, encoder.revision, f"kapbench train {card.method}"
     if card.backbone != name:
         raise KapbenchError(
-            f"weights of backbone '{card.backbone}', not of '{name}'",
+            f"the weights are for backbone '{card.backbone}', not for '{name}'",
             place=place,
-            fix=f"use backbone {card.backbone}, or `kapbench train {method} --backbone {name}`",
+            fix=f"choose --backbone {card.backbone}, or train with `{command} --backbone {name}`",
         )
     if card.backbone_revision not in (revision, ANY_REVISION):
         raise KapbenchError(
-            f"weights of {name}@{card.backbone_revision}, but this {name} is @{revision}",
+            f"the weights are for {name}@{card.backbone_revision}, but this {name} is @{revision}",
             place=place,
-            fix=f"train again: kapbench train {method} --backbone {name}",
+            fix=f"train again with `{command} --backbone {name}`",
         )
+
+
+def needs_weights(method: str, dataset: str | None, otherwise: str = "") -> KapbenchError:
+    """The error for a trained method that ships no weights and was given none.
+
+    Args:
+        otherwise: Another way to weights, as a sentence.
+    """
+    return KapbenchError(
+        f"model {method} needs weights, which are not shipped",
+        place=f"model {method}",
+        fix=f"train them with `kapbench train {method} --backbone lite0 --dataset "
+        f"{dataset or 'NAME'}`, then add --weights FILE{otherwise}",
+    )

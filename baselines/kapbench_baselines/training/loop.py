@@ -150,7 +150,7 @@ def _open(state: State, plan: Plan, n_steps: int) -> None:
         _check_best(state, plan, n_steps)
     else:
         raise KapbenchError(
-            "a training is here already",
+            "the folder already holds a training",
             place=plan.out,
             fix="add --resume, or choose another --out",
         )
@@ -163,7 +163,7 @@ def _check_best(state: State, plan: Plan, n_steps: int) -> None:
         state.best = {}
     elif (finished or best_line(state.history)) and not state.best:
         raise KapbenchError(
-            "the training found here has not kept its best weights",
+            "the training in this folder did not keep its best weights",
             place=plan.out,
             fix="add --keep last, or choose another --out",
         )
@@ -209,7 +209,7 @@ def _note_frozen(
 
 def _no_choice() -> KapbenchError:
     return KapbenchError(
-        "nothing to choose the best weights by",
+        "there are no val scores to choose the best weights by",
         place="--keep best",
         fix="leave --validate-every 0 out, or add --keep last",
     )

@@ -104,9 +104,9 @@ def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
     for name in losses:
         if name not in settings.weights:
             raise KapbenchError(
-                f"no loss '{name}'",
+                f"unknown loss '{name}'",
                 place=f"kapbench train {method} --without",
-                fix=f"choose of {', '.join(settings.weights)}",
+                fix=f"choose from {', '.join(settings.weights)}",
             )
     return settings.without(tuple(losses))
 
@@ -155,7 +155,7 @@ class Ground:
         views = dataset.views(asked.categories or None)
         if len(views) < 2:
             raise KapbenchError(
-                f"{len(views)} images to train on",
+                f"there are {len(views)} images to train on; at least 2 are needed",
                 place=f"{dataset.name}, split {dataset.split}",
                 fix="choose another split or more categories",
             )
@@ -215,7 +215,7 @@ class Ground:
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(
-                f"no val pairs of {', '.join(self.categories)} to validate on",
+                f"the val split has no pairs of {', '.join(self.categories)}",
                 place=held_out.name,
                 fix="add --validate-every 0",
             )

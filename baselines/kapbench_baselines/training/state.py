@@ -82,14 +82,14 @@ class State:
         tensors, metadata = read_tensors(path, "leave --resume out and choose another --out")
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
             raise KapbenchError(
-                "the training found here is of other settings, data or seed",
+                "the training in this folder has other settings, data or seed",
                 place=path,
                 fix="repeat its options to resume it, or choose another --out",
             )
         before = metadata.get("precision", self.precision)
         if before != self.precision:
             raise KapbenchError(
-                f"the training found here is in {before}, this one would go on in {self.precision}",
+                f"the training in this folder is in {before}, not in {self.precision}",
                 place=path,
                 fix=f"add --precision {before}, or choose another --out",
             )

@@ -7,8 +7,50 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench.models.letterbox import letterboxed
+from kapbench.protocols import Condition, Similarity
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.gpu_transfer import on_host
+from kapbench_baselines.vit.facets import Facet
+
+
+class SquareEncoder:
+    """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
+
+    A subclass sets name, trained_on, layer, facet, image_px and device, calls `declare`, and has
+    `maps`.
+    """
+
+    conditions_on: tuple[Condition, ...] = ()
+    similarity: Similarity = "dot"
+    supervision = "none"
+    name: str
+    device: str
+    layer: int
+    facet: Facet
+    image_px: int
+
+    def declare(self, origin: str, more: str = "") -> None:
+        """Sets revision and options.
+
+        Args:
+            origin: Hash of the weights.
+            more: What else shapes the output.
+        """
+        chosen = "" if self.facet == "token" else f"-{self.facet}"
+        self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{chosen}{more}"
+        self.options = {"layer": self.layer, "facet": self.facet, "image_px": self.image_px}
+
+    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+        """[channels n n] per picture, n as the network makes it of image_px."""
+
+        def grid(size: tuple[int, int], n: int) -> Grid:
+            return Grid.letterbox(size, n, self.image_px)
+
+        return encode(pictures, self.image_px, self.maps, grid, self.device)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The facet [b c n n] of uint8 images [b 3 h w]."""
+        raise NotImplementedError
 
 
 def encode(
@@ -53,7 +95,7 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
     fits = size.bit_count() == 1 if cell is None else size == cell
     if height != width or side % width or not fits:
         raise KapbenchError(
-            f"{side} px give {height}×{width} cells, which do not tile them",
+            f"{height}×{width} cells do not tile a square of {side} px",
             place=name,
             fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )
@@ -64,6 +106,6 @@ def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
     """What a network says of images that it was not made for."""
     fix = "leave image_px out, or choose a multiple of the patch"
     if isinstance(error, TypeError):  # another signature
-        fix = "this network asks for more than pixels: write an adapter for it (docs/adapters.md)"
+        fix = "this network needs more than pixels: write an adapter, a class with encode()"
     said = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
     return KapbenchError(said, place=name, fix=fix)

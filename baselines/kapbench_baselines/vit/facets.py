@@ -55,7 +55,7 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
         stack = blocks(net)
         if not len(stack) or projection(stack[0], facet) is None:
             raise KapbenchError(
-                f"no {facet} projections to be found in a {type(net).__name__}",
+                f"a {type(net).__name__} has no separate {facet} projections",
                 place=name,
                 fix="choose facet=token",
             )
@@ -63,7 +63,7 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
     if not -n_layers <= layer < n_layers:
         n = n_layers - 1 if facet == "token" else n_layers
         raise KapbenchError(
-            f"no layer {layer}: {name} has {n} blocks",
+            f"there is no layer {layer}: {name} has {n} blocks",
             place=name,
             fix=f"choose a layer from 0 ({what}) to {n_layers - 1}, {first}",
         )
@@ -93,9 +93,9 @@ def _n_states(net: Any, name: str) -> int:
     if n := len(stages) if stages else getattr(net.config, "num_hidden_layers", 0):
         return int(n)
     raise KapbenchError(
-        f"a {type(net).__name__} does not say how many layers it has",
+        f"the configuration of a {type(net).__name__} does not give its number of layers",
         place=name,
-        fix="write an adapter for it (docs/adapters.md)",
+        fix="write an adapter for it: a class with encode()",
     )
 
 

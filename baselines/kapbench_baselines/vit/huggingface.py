@@ -4,9 +4,8 @@ NAME is a repository of the hub or a folder. Pixels are normalised as its prepro
 says; the letterbox takes the place of its resizing and cropping.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +14,8 @@ from torch import Tensor
 
 from kapbench.errors import KapbenchError
 from kapbench.models.letterbox import letterboxed
-from kapbench.protocols import Condition
 from kapbench.storage import bytes_hash, file_hash
-from kapbench.types import FeatureMap, Grid, Picture
+from kapbench.types import Picture
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
@@ -47,7 +45,7 @@ def _fix() -> str:
     )
 
 
-class HuggingFace:
+class HuggingFace(encode_square.SquareEncoder):
     """Any vision model of transformers that has patch tokens or a feature map; hub name or folder.
 
     Args:
@@ -60,12 +58,8 @@ class HuggingFace:
         image_px: Side of the letterbox; None: that of the configuration, else 224.
 
     Raises:
-        KapbenchError: transformers or the model is not there, or has no such features.
+        KapbenchError: transformers or the model is missing, or the model has no such features.
     """
-
-    conditions_on: tuple[Condition, ...] = ()
-    similarity: Literal["dot", "neg_l2"] = "dot"
-    supervision = "none"
 
     def __init__(
         self,
@@ -76,11 +70,11 @@ class HuggingFace:
         device: str = "cpu",
     ) -> None:
         if not source:
-            raise KapbenchError("'hf:' names no model", fix="write hf:facebook/dino-vits16")
+            raise KapbenchError("'hf:' does not name a model", fix="write hf:facebook/dino-vits16")
         folder = Path(source).expanduser()
         if folder.is_file():
             raise KapbenchError(
-                "a file where a repository's name or a folder belongs",
+                "hf: takes a repository's name or a folder, not a file",
                 place=f"hf:{source}",
                 fix="write hf: and the folder that holds it beside config.json and "
                 "preprocessor_config.json",
@@ -93,24 +87,11 @@ class HuggingFace:
         self._net = vision_part(net, self.name).to(device).eval()
         check_layer(self._net, self.name, self.layer, facet)
         self.image_px = _side(self._net.config, self._normalisation, image_px, self.name)
-        said = "" if facet == "token" else f"-{facet}"
-        settings = f"{self.image_px}px-layer{self.layer}{said}-{self._normalisation.digest}"
-        self.revision = f"{origin[:12]}-{settings}"
         self.trained_on = f"see the model card of {shown}"
-        self.options = {"layer": self.layer, "facet": facet, "image_px": self.image_px}
+        self.declare(origin, f"-{self._normalisation.digest}")
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
         return letterboxed(picture, self.image_px)
-
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        """[channels n n] per picture, n as the network makes it of image_px."""
-        return encode_square.encode(
-            pictures,
-            self.image_px,
-            self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px),
-            self.device,
-        )
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
@@ -152,6 +133,6 @@ def _side(config: Any, read_as: Normalisation, asked: int | None, name: str) -> 
     found = int(asked if asked is not None else trained or read_as.side or 224)
     if found < 1:
         raise KapbenchError(
-            f"image_px={found}", place=name, fix="choose a side in pixels, e.g. 224"
+            f"image_px is {found}", place=name, fix="choose a side in pixels, e.g. 224"
         )
     return found

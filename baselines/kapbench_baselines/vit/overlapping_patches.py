@@ -42,7 +42,7 @@ def check_fit(name: str, side: int, patch: int, stride: int) -> None:
     """
     if stride < 1 or patch % stride:
         raise KapbenchError(
-            f"stride {stride} does not divide the patch of {patch}",
+            f"stride {stride} does not divide the patch of {patch} px",
             place=name,
             fix=f"choose one of {', '.join(str(s) for s in range(1, patch + 1) if not patch % s)}",
         )
@@ -50,7 +50,7 @@ def check_fit(name: str, side: int, patch: int, stride: int) -> None:
         whole = "the patch" if stride == patch else f"stride {stride}, from the patch"
         near = patch + max(0, round((side - patch) / stride)) * stride
         raise KapbenchError(
-            f"{side} px is no multiple of {whole} of {patch}",
+            f"{side} px is not a multiple of {whole} of {patch} px",
             place=name,
             fix=f"choose another image_px, e.g. {near}",
         )

@@ -39,7 +39,7 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
     path = source / FILE if isinstance(source, Path) else from_hub(source, FILE, fix)
     if not path.is_file():
         raise KapbenchError(
-            f"no {FILE}, which says how pixels are normalised",
+            f"{FILE} is missing, which defines how pixels are normalised",
             place=path.parent,
             fix="download it beside config.json",
         )
@@ -62,7 +62,9 @@ def _levels(found: dict[str, Any], key: str, neutral: float, path: Path) -> tupl
     levels = [given] * 3 if isinstance(given, int | float) else given
     if not isinstance(levels, list) or len(levels) != 3:
         raise KapbenchError(
-            f"no {key} of three channels", place=path, fix="add what the model was trained with"
+            f"{key} does not have three channels",
+            place=path,
+            fix="add what the model was trained with",
         )
     return tuple(float(v) for v in levels)
 

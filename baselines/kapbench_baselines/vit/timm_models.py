@@ -4,17 +4,14 @@ Pixels are normalised as its pretrained configuration says; the letterbox takes 
 resizing and cropping.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Condition
 from kapbench.storage import file_hash
-from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import FACETS, Facet
@@ -23,7 +20,7 @@ from kapbench_baselines.vit.weights import FAILURES, read_tensors, state_hash
 THIRDS = {"query": 0, "key": 1, "value": 2}
 
 
-class Timm:
+class Timm(encode_square.SquareEncoder):
     """Any model of timm that has patch tokens or a feature map, by its name there.
 
     Args:
@@ -35,12 +32,8 @@ class Timm:
         image_px: Side of the letterbox; None: what the model was trained with.
 
     Raises:
-        KapbenchError: timm or the model is not there, or has no such features.
+        KapbenchError: timm or the model is missing, or the model has no such features.
     """
-
-    conditions_on: tuple[Condition, ...] = ()
-    similarity: Literal["dot", "neg_l2"] = "dot"
-    supervision = "none"
 
     def __init__(
         self,
@@ -52,7 +45,8 @@ class Timm:
         device: str = "cpu",
     ) -> None:
         self.name, self.device = f"timm:{source}", device
-        self.layer, self.facet = int(layer), facet
+        self.layer = int(layer)
+        self.facet: Facet = facet
         net = _made(source, weights, self.name)
         if weights is None:
             origin = state_hash(net)
@@ -64,20 +58,8 @@ class Timm:
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
         self._mean, self._std = config["mean"], config["std"]
-        said = "" if facet == "token" else f"-{facet}"
-        self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{said}"
         self.trained_on = f"see the model card of timm/{source}"
-        self.options = {"layer": self.layer, "facet": facet, "image_px": self.image_px}
-
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        """[channels n n] per picture, n as the network makes it of image_px."""
-        return encode_square.encode(
-            pictures,
-            self.image_px,
-            self.maps,
-            lambda size, n: Grid.letterbox(size, n, self.image_px),
-            self.device,
-        )
+        self.declare(origin)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
@@ -116,7 +98,7 @@ class Timm:
         finally:
             hook.remove()
         if not seen:  # an architecture that uses the layer's weight without calling it
-            raise ValueError(f"{self.facet} is not to be had; choose facet=token")
+            raise ValueError(f"this network has no separate {self.facet}; choose facet=token")
         part = seen[0].chunk(3, dim=-1)[THIRDS[self.facet]][:, self._net.num_prefix_tokens :]
         n = round(part.shape[1] ** 0.5)
         return part.transpose(1, 2).reshape(len(part), -1, n, n)
@@ -130,18 +112,22 @@ def n_layers(net: Any) -> int:
 def _made(source: str, weights: str | None, name: str) -> Any:
     """The network; position embeddings follow the image's size where the architecture can."""
     if not source:
-        raise KapbenchError("'timm:' names no model", fix="write timm:vit_small_patch16_224.dino")
+        raise KapbenchError(
+            "'timm:' does not name a model", fix="write timm:vit_small_patch16_224.dino"
+        )
     try:
         import timm
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise KapbenchError(
             f"timm cannot be imported: {str(error).splitlines()[0]}",
             place=name,
-            fix="pip install 'kapbench[timm]', with the torchvision that belongs to your torch",
+            fix="pip install 'kapbench[timm]', with the torchvision that fits your torch",
         ) from error
     if not timm.is_model(source):
         raise KapbenchError(
-            f"timm {timm.__version__} has no such model", place=name, fix="see timm.list_models()"
+            f"timm {timm.__version__} has no such model",
+            place=name,
+            fix="choose from timm.list_models()",
         )
     make = {"pretrained": weights is None, "num_classes": 0}
     try:
@@ -151,11 +137,11 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             return timm.create_model(source, **make)
     except FAILURES as error:
         raise KapbenchError(
-            f"weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=name,
             fix=f"{hub_advice()}; or download model.safetensors of "
-            f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
-            "by --weights",
+            f"https://huggingface.co/timm/{source} (its licence and sha256 are on that page) and "
+            "give it by --weights",
         ) from error
 
 
@@ -165,11 +151,11 @@ def _fill(net: Any, path: Path) -> None:
         report = net.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise KapbenchError(
-            "weights of another architecture", place=path, fix="choose the name that fits them"
+            "the weights are for another architecture", place=path, fix="choose the name that fits"
         ) from error
     if report.missing_keys:
         raise KapbenchError(
-            f"{len(report.missing_keys)} tensors are missing, the first: {report.missing_keys[0]}",
+            f"{len(report.missing_keys)} tensors are missing, the first is {report.missing_keys[0]}",
             place=path,
             fix="give the file of a whole backbone, under timm's names",
         )
@@ -188,13 +174,13 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
         )
     if not hasattr(net, "forward_intermediates"):
         raise KapbenchError(
-            f"a {type(net).__name__} gives no intermediate features",
+            f"a {type(net).__name__} does not return intermediate features",
             place=name,
-            fix="choose another model, or write an adapter (docs/adapters.md)",
+            fix="choose another model, or write an adapter: a class with encode()",
         )
     if facet != "token" and not _joined(net):
         raise KapbenchError(
-            f"no joined query, key and value in a {type(net).__name__}",
+            f"a {type(net).__name__} has no joined query, key and value",
             place=name,
             fix="choose facet=token",
         )
@@ -202,7 +188,7 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
     first, last = (1, n) if facet == "token" else (0, n - 1)
     if not (first <= layer <= last or -n <= layer < 0):
         raise KapbenchError(
-            f"no layer {layer}: {name} has {n}",
+            f"there is no layer {layer}: {name} has {n}",
             place=name,
             fix=f"choose a layer from {first} to {last}, or -1 for the last",
         )

@@ -22,7 +22,7 @@ def vision_part(net: nn.Module, name: str) -> Any:
             return found
     if getattr(net, "main_input_name", "") != "pixel_values":
         raise KapbenchError(
-            f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}",
+            f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}, not images",
             place=name,
             fix="choose a vision model",
         )
@@ -39,7 +39,7 @@ def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
     patch = given if isinstance(given, int) else given[0]
     if side % patch:
         raise KapbenchError(
-            f"{side} px is no multiple of the patch of {patch}",
+            f"{side} px is not a multiple of the patch of {patch} px",
             place=name,
             fix=f"choose another image_px, e.g. {max(1, round(side / patch)) * patch}",
         )
@@ -48,9 +48,8 @@ def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
     leading = sum(key in own for key in LEADING) + getattr(net.config, "num_register_tokens", 0)
     if tokens.shape[1] != leading + n * n:
         raise KapbenchError(
-            f"{tokens.shape[1]} tokens, not {leading} and {n}×{n} patches",
+            f"the network returns {tokens.shape[1]} tokens, not {leading} and {n}×{n} patches",
             place=name,
-            fix="this network lays its tokens out in another way: write an adapter for it "
-            "(docs/adapters.md)",
+            fix="this network orders its tokens in another way: write an adapter, a class with encode()",
         )
     return tokens[:, leading:].transpose(1, 2).reshape(len(tokens), -1, n, n)

@@ -117,7 +117,7 @@ def check_folder(folder: Path, *, binary: bool) -> None:
     if not config.is_file() or not found:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
-            "no model in transformers' format",
+            "the folder does not hold a model in transformers' format",
             place=folder,
             fix=f"give a folder with config.json and {wanted}",
         )
@@ -138,7 +138,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _no_configuration(path: Path) -> KapbenchError:
-    return KapbenchError("no configuration of a model", place=path, fix="download the folder again")
+    return KapbenchError(
+        "the file is not a model's configuration", place=path, fix="download the folder again"
+    )
 
 
 def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
@@ -153,7 +155,9 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
 
     if not path.is_file():
         raise KapbenchError(
-            "no such weights", place=path, fix="give a folder in transformers' format, or a file"
+            "the weights do not exist",
+            place=path,
+            fix="give a folder in transformers' format, or a file",
         )
     try:
         if path.suffix == ".safetensors":
@@ -176,9 +180,9 @@ def _unreadable(path: Path) -> KapbenchError:
         head = file.read(len(_TORCH_MAGIC))
     bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
     return KapbenchError(
-        "a pickle, and none that torch saved: it can run code when it is opened"
+        "the file is a pickle that torch did not save: it can run code when it is opened"
         if bare
-        else "damaged, or not a plain dictionary of tensors",
+        else "the file is damaged, or not a plain dictionary of tensors",
         place=path,
         fix="give safetensors, or a .pth file that holds tensors and nothing else",
     )
@@ -206,15 +210,15 @@ def pretrained(
         ):  # what it would warn of is raised here, or does not matter
             net, report = kind.from_pretrained(source, output_loading_info=True, **given)
     except FAILURES as error:
-        said = f"weights cannot be loaded: {str(error).strip().splitlines()[0]}"
+        said = f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}"
         raise KapbenchError(said, place=place, fix=fix) from error
     except Exception as error:  # torch.load of a damaged .bin raises whatever it meets
-        said = f"weights cannot be loaded: {type(error).__name__}, the file is damaged"
+        said = f"the weights cannot be loaded: {type(error).__name__}, the file is damaged"
         raise KapbenchError(said, place=place, fix=fix) from error
     lost = sorted(k for k in report["missing_keys"] if not any(part in k for part in unused))
     if lost:
         raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first: {lost[0]}", place=place, fix=fix
+            f"{len(lost)} tensors are missing, the first is {lost[0]}", place=place, fix=fix
         )
     return net
 

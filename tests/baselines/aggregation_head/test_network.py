@@ -102,7 +102,7 @@ def test_diy_sc_without_its_head_says_where_it_is():
 def test_a_head_of_another_width(tmp_path):
     path = tmp_path / "best.pth"
     torch.save(random_state([768], 128), path)
-    with pytest.raises(KapbenchError, match="128 channels, not of 768") as caught:
+    with pytest.raises(KapbenchError, match="128 channels, not 768") as caught:
         load_model("diy_sc.768", weights=str(path))
     assert "diy_sc.128" in str(caught.value)
 
@@ -115,13 +115,13 @@ def test_a_pth_that_is_not_the_released_one(tmp_path, monkeypatch):
     assert "ckpts/0368_dino_spair/best.pth" in str(caught.value)
     # Whose hash is the release's is taken: what is missing then is the backbone.
     monkeypatch.setitem(diy_sc.CHECKPOINTS, 128, ("folder", file_hash(path)[:8]))
-    with pytest.raises(KapbenchError, match="no such weights"):
+    with pytest.raises(KapbenchError, match="the weights do not exist"):
         load_model("diy_sc.128", weights=str(path), backbone_weights=str(tmp_path / "nowhere"))
 
 
 def test_features_of_another_backbone_are_refused():
     model = AggregatedEncoder("head", ToyEncoder(), AggregationNetwork([9], 128).eval(), "w")
-    with pytest.raises(KapbenchError, match="gives 7 channels, these weights take 9"):
+    with pytest.raises(KapbenchError, match="has 7 channels, but these weights take 9"):
         model.encode([Picture(paint(0), "a")])
 
 

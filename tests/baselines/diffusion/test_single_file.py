@@ -123,7 +123,7 @@ class TestWrongFiles:
     def test_without_words(self, copy):
         (copy[1].parent / "tokenizer" / "vocab.json").unlink()
         said = self.refused(copy)
-        assert "no tokenizer/vocab.json" in said
+        assert "tokenizer/vocab.json is missing" in said
         assert "OpenRAIL" in said
 
     def test_a_tensor_that_is_missing(self, copy):

@@ -119,7 +119,7 @@ def test_what_cannot_be_a_backbone(colours: str, weights: str) -> None:
         sphere(weights, f"{colours}:Distances")
     with pytest.raises(KapbenchError, match="no encode"):
         sphere(weights, f"{colours}:NoEncoder")
-    with pytest.raises(KapbenchError, match="sphere weight 2"):
+    with pytest.raises(KapbenchError, match="sphere weight is 2"):
         sphere(weights, f"{colours}:Colours", sphere_weight=2)
 
 
@@ -149,7 +149,7 @@ def test_a_backbone_behind_the_dot_that_none_are_shipped_for(weights: str) -> No
     with pytest.raises(KapbenchError, match="shipped for data set 'spair' over pixels") as caught:
         load_model("sphere.pixels", device="cpu", dataset="spair")
     assert "kapbench train sphere --backbone pixels --dataset spair" in str(caught.value)
-    with pytest.raises(KapbenchError, match="weights of backbone 'colours', not of 'lite0'"):
+    with pytest.raises(KapbenchError, match="weights are for backbone 'colours', not for 'lite0'"):
         load_model("sphere.lite0", device="cpu", weights=weights)
     with pytest.raises(KapbenchError, match="unknown model 'litte0'") as caught:
         load_model("sphere.litte0", device="cpu", dataset="spair")

@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ def test_a_pickle_is_refused_unread(tmp_path: Path) -> None:
 
 def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
-    assert "not found" in refusal(path)
+    assert "does not exist" in refusal(path)
     path.write_bytes(b"")
     assert "damaged" in refusal(path)
     save(path, build(card()), card())
@@ -110,12 +111,18 @@ def test_tensors_must_be_those_of_the_card(tmp_path: Path) -> None:
     assert "do not fit" in refusal(path)
 
 
+def toy(name: str = "toy", revision: str = "1") -> SimpleNamespace:
+    return SimpleNamespace(
+        name=name, revision=revision, conditions_on=(), similarity="dot", encode=list
+    )
+
+
 def test_another_backbone_or_revision_is_refused() -> None:
-    check_backbone(card(), "toy", "1", "w", "sphere")
-    with pytest.raises(KapbenchError, match="backbone 'toy', not of 'other'"):
-        check_backbone(card(), "other", "1", "w", "sphere")
+    check_backbone(card(), toy(), "w")
+    with pytest.raises(KapbenchError, match="backbone 'toy', not for 'other'"):
+        check_backbone(card(), toy(name="other"), "w")
     with pytest.raises(KapbenchError, match="this toy is @2"):
-        check_backbone(card(), "toy", "2", "w", "sphere")
+        check_backbone(card(), toy(revision="2"), "w")
 
 
 def test_the_card_is_json_that_anyone_can_read(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_seeds_differ_and_repeat(tmp_path: Path, views: TokenViews) -> None:
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path: Path, views: TokenViews) -> None:
     train(views, card(), TINY, tmp_path)
-    with pytest.raises(KapbenchError, match="a training is here already"):
+    with pytest.raises(KapbenchError, match="already holds a training"):
         train(views, card(), TINY, tmp_path)
     with pytest.raises(KapbenchError, match="other settings, data or seed"):
         train(views, card(1), TINY, tmp_path, resume=True)
@@ -175,7 +175,7 @@ def test_bfloat16_trains_too(tmp_path: Path, views: TokenViews) -> None:
 def test_another_precision_is_not_resumed(tmp_path: Path, views: TokenViews) -> None:
     halted = Schedule(save_every=4, stop_at=4)
     train(views, card(), TINY, tmp_path, bf16=True, schedule=halted)
-    with pytest.raises(KapbenchError, match=r"is in bf16, this one would go on in fp32") as caught:
+    with pytest.raises(KapbenchError, match=r"is in bf16, not in fp32") as caught:
         train(views, card(), TINY, tmp_path, resume=True)
     assert "--precision bf16" in str(caught.value)
     train(views, card(), TINY, tmp_path, bf16=True, resume=True)

@@ -155,7 +155,7 @@ def test_a_training_that_was_not_validated_yet_may_still_keep_its_best(tmp_path)
 
 
 def test_without_validation_there_is_no_best(tmp_path):
-    with pytest.raises(KapbenchError, match="nothing to choose the best weights by"):
+    with pytest.raises(KapbenchError, match="no val scores to choose the best weights by"):
         train(Rising(), Course(), Plan(tmp_path, "rising", 0, keep=BEST))
     assert not list(tmp_path.iterdir())
 

@@ -152,10 +152,10 @@ def test_revision_follows_weights_and_options(plain, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("dinov2.vits14reg", {}, "dinov2 model where dinov2_with_registers"),
-        ("dinov2.vitb14", {}, "weights with 384 channels where dinov2.vitb14 has 768"),
-        ("dinov2.vits14", {"image_px": 500}, "no multiple of the patch"),
-        ("dinov2.vits14", {"image_px": 0}, "no multiple of the patch"),
+        ("dinov2.vits14reg", {}, "dinov2 model, not of dinov2_with_registers"),
+        ("dinov2.vitb14", {}, "the weights have 384 channels; dinov2.vitb14 has 768"),
+        ("dinov2.vits14", {"image_px": 500}, "not a multiple of the patch"),
+        ("dinov2.vits14", {"image_px": 0}, "not a multiple of the patch"),
         ("dinov2.vits14", {"layer": 7}, "no layer 7"),
         ("dinov2.vits14", {"leyer": 1}, "unknown option 'leyer'"),
     ],
@@ -171,10 +171,10 @@ def test_errors_name_thing_and_fix(plain, name, options, words):
     [
         ("dino.vits8", {"stride": 3}, "stride 3 does not divide"),
         ("dinov2.vitb14", {"stride": 5}, "stride 5 does not divide"),
-        ("dinov3.vits16", {"image_px": 900}, "no multiple of the patch"),
+        ("dinov3.vits16", {"image_px": 900}, "not a multiple of the patch"),
         ("sd.v15", {"blocks": "up7"}, "no block 'up7'"),
         ("sd.v15", {"blocks": "up1.5"}, "no block 'up1.5'"),
-        ("sd_dino", {"dino_px": 841}, "no multiple of the patch"),
+        ("sd_dino", {"dino_px": 841}, "not a multiple of the patch"),
     ],
 )
 def test_options_are_judged_before_weights_are_looked_for(name, options, words):
@@ -185,7 +185,7 @@ def test_options_are_judged_before_weights_are_looked_for(name, options, words):
 def test_a_pickle_is_not_opened(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
-    with pytest.raises(KapbenchError, match="no model in transformers' format"):
+    with pytest.raises(KapbenchError, match="not hold a model in transformers' format"):
         offline("dinov2.vits14", tmp_path)
 
 
@@ -197,7 +197,7 @@ def refused(path, words, name="dinov2.vits14"):
 
 
 def test_files_that_are_no_weights(tmp_path):
-    refused(tmp_path / "nowhere", "no such weights")
+    refused(tmp_path / "nowhere", "the weights do not exist")
     torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "objects.pth")
     refused(tmp_path / "objects.pth", "not a plain dictionary of tensors")
     torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")
@@ -222,7 +222,7 @@ def test_missing_tensors_are_not_made_up(tmp_path):
 def test_a_damaged_configuration(plain, tmp_path):
     (tmp_path / "model.safetensors").write_bytes((plain[0] / "model.safetensors").read_bytes())
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(KapbenchError, match="no configuration of a model"):
+    with pytest.raises(KapbenchError, match="not a model's configuration"):
         offline("dinov2.vits14", tmp_path)
     config = json.loads((plain[0] / "config.json").read_text()) | {"hidden_size": 192}
     (tmp_path / "config.json").write_text(json.dumps(config))

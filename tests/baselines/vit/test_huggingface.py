@@ -183,9 +183,9 @@ def test_revisions(disk, tmp_path):
         ("ViT", {"layer": 4}, "no layer 4: hf:ViT has 3 blocks"),
         ("ViT", {"layer": 3, "facet": "key"}, "no layer 3"),
         ("ConvNeXt", {"layer": 5}, "no layer 5: hf:ConvNeXt has 4 blocks"),
-        ("ConvNeXt", {"facet": "key"}, "no key projections to be found in a ConvNextModel"),
-        ("Swin", {"facet": "value"}, "no value projections to be found in a SwinModel"),
-        ("ViT", {"image_px": 0}, "image_px=0"),
+        ("ConvNeXt", {"facet": "key"}, "a ConvNextModel has no separate key projections"),
+        ("Swin", {"facet": "value"}, "a SwinModel has no separate value projections"),
+        ("ViT", {"image_px": 0}, "image_px is 0"),
         ("ViT", {"stride": 4}, "unknown option 'stride'"),
     ],
 )
@@ -198,8 +198,8 @@ def test_options_that_do_not_fit(disk, family, options, words):
 @pytest.mark.parametrize(
     ("family", "side", "words"),
     [
-        ("ViT", 36, "36 px is no multiple of the patch of 8"),
-        ("ResNet", 90, "90 px give 3×3 cells, which do not tile them"),
+        ("ViT", 36, "36 px is not a multiple of the patch of 8"),
+        ("ResNet", 90, "3×3 cells do not tile a square of 90 px"),
         ("Swin", 30, "cannot read 30 px"),
     ],
 )
@@ -233,9 +233,9 @@ def test_what_is_no_vision_model(tmp_path):
     saved(tmp_path, "BertModel", SMALL | {"vocab_size": 50})
     with pytest.raises(KapbenchError, match="a BertModel takes input_ids"):
         offline(tmp_path)
-    with pytest.raises(KapbenchError, match="a file where a repository's name or a folder belongs"):
+    with pytest.raises(KapbenchError, match="takes a repository's name or a folder, not a file"):
         offline(tmp_path / "config.json")
-    with pytest.raises(KapbenchError, match="'hf:' names no model"):
+    with pytest.raises(KapbenchError, match="'hf:' does not name a model"):
         load_model("hf:", device="cpu")
 
 
@@ -251,15 +251,15 @@ def test_folders_that_are_not_whole(tmp_path):
         assert caught.value.fix
 
     processor.write_text('{"image_mean": [0.5]}')
-    refused("no image_mean of three channels")
+    refused("image_mean does not have three channels")
     processor.write_text("{")
-    refused("no configuration of a model")
+    refused("not a model's configuration")
     processor.unlink()
     refused("no preprocessor_config.json")
     weights.write_bytes(kept[: len(kept) // 2])
     refused("weights cannot be loaded")
     weights.rename(tmp_path / "pytorch_model.bin")
-    refused("no model in transformers' format")
+    refused("not hold a model in transformers' format")
     (tmp_path / "config.json").write_text('{"model_type": "unheard of"}')
     (tmp_path / "pytorch_model.bin").rename(weights)
     refused("weights cannot be loaded")

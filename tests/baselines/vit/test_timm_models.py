@@ -75,7 +75,7 @@ def test_other_sizes(timm, tmp_path):
     ("name", "options", "words"),
     [
         ("no_such_net", {}, "no such model"),
-        ("resnet10t", {"facet": "key"}, "no joined query, key and value in a ResNet"),
+        ("resnet10t", {"facet": "key"}, "a ResNet has no joined query, key and value"),
         ("eva02_tiny_patch14_224", {"facet": "key"}, "no joined query"),
         ("vit_tiny_patch16_224", {"layer": 0}, "no layer 0"),
         ("vit_tiny_patch16_224", {"layer": 12, "facet": "key"}, "no layer 12"),
@@ -98,7 +98,7 @@ def test_weights_that_cannot_be_read(timm, tmp_path):
     with pytest.raises(KapbenchError, match="damaged, or not"):
         offline("resnet10t", tmp_path)
     path.unlink()
-    with pytest.raises(KapbenchError, match="no such weights"):
+    with pytest.raises(KapbenchError, match="the weights do not exist"):
         offline("resnet10t", tmp_path)
 
 

@@ -86,7 +86,7 @@ def test_a_folder_with_a_bin_is_read_as_tensors_only(tmp_path):
 
 @pytest.mark.parametrize("family", SMALL)
 def test_files_that_are_no_weights(tmp_path, family):
-    refused(family, tmp_path / "nowhere", "no such weights")
+    refused(family, tmp_path / "nowhere", "the weights do not exist")
     torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "objects.pth")
     refused(family, tmp_path / "objects.pth", "not a plain dictionary of tensors")
     torch.save({"teacher": {}, "epoch": 3}, tmp_path / "checkpoint.pth")
@@ -143,8 +143,8 @@ def test_missing_tensors_are_not_made_up(tmp_path, family):
 def test_weights_of_another_model(tmp_path):
     _, dino = disk(tmp_path / "a", "dino")
     _, three = disk(tmp_path / "b", "dinov3")
-    refused("dino", three, "weights of a dinov3_vit model where vit belongs")
-    refused("dinov3", dino, "weights of a vit model where dinov3_vit belongs")
+    refused("dino", three, "weights of a dinov3_vit model, not of vit")
+    refused("dinov3", dino, "weights of a vit model, not of dinov3_vit")
     for name, path, words in (
         ("dino.vits8", dino, "a patch of 16 px where dino.vits8 has 8"),
         ("dino.vitb16", dino, "384 channels where dino.vitb16 has 768"),
@@ -158,10 +158,10 @@ def test_weights_of_another_model(tmp_path):
 def test_a_damaged_configuration(tmp_path):
     _, folder = disk(tmp_path, "dino")
     (folder / "config.json").write_text("[1]")
-    with pytest.raises(KapbenchError, match="no configuration of a model"):
+    with pytest.raises(KapbenchError, match="not a model's configuration"):
         offline("dino.vits16", folder)
     (folder / "config.json").unlink()
-    refused("dino", folder, "no model in transformers' format")
+    refused("dino", folder, "not hold a model in transformers' format")
 
 
 @pytest.mark.parametrize(
