@@ -163,8 +163,8 @@ def resampling(n_resamples: int, seed: int) -> Resampling:
         {
             "pair_id": pd.Categorical([f"{i:03d}" for i in range(len(PAIRS))]),
             "category": pd.Categorical(["c"] * len(PAIRS)),
-            "source_image": names[PAIRS[:, 0]],
-            "target_image": names[PAIRS[:, 1]],
+            "source_image": pd.Categorical(names[PAIRS[:, 0]]),
+            "target_image": pd.Categorical(names[PAIRS[:, 1]]),
         }
     )
     return Resampling.of(rows, n_resamples, seed)
