@@ -1,6 +1,8 @@
 """The release up to its upload: scripts/check_release.py, and what the two built files hold."""
 
 import importlib.util
+import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -102,6 +104,15 @@ def test_a_release_needs_its_heading_in_the_changelog(script: ModuleType):
     script.check_tag("v0.1.0", "0.1.0", "# Changelog\n\n## [0.1.0] - 2026-01-31\n")
     with pytest.raises(SystemExit, match=r"has no heading for version 0\.1\.0"):
         script.check_tag("v0.1.0", "0.1.0", "# Changelog\n\n## [Unreleased]\n")
+
+
+def test_the_workflow_calls_the_script_with_options_that_it_has(script: ModuleType):
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    (line,) = re.findall(r"python scripts/check_release\.py (.+)$", workflow, re.MULTILINE)
+    options = script.parse(shlex.split(line))
+    assert (options.dist.name, options.dataset) == ("dist", "synthetic")
+    assert options.tag == "$GITHUB_REF_NAME"
+    assert options.libraries is None
 
 
 def test_files_of_an_older_build_are_never_uploaded(script: ModuleType, tmp_path: Path):
