@@ -1,6 +1,6 @@
-"""What a run will do, fixed before it starts: pairs by target image, cut into shards."""
+"""What a run will do, fixed before it starts: pairs by target image, cut into chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import get_args
@@ -11,7 +11,7 @@ from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
-SHARD_PAIRS = 128
+CHUNK_PAIRS = 128
 SCORING_VERSION = 2  # raised where the same maps would give other rows, scores or intervals
 DEFAULT_RULES = (
     "kap-cvpr24",
@@ -28,11 +28,11 @@ DEFAULT_RULES = (
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Whole target images, so that a map's arithmetic never depends on how work was cut."""
+class Chunk:
+    """Pairs scored together: of whole target images, so that no map depends on how they are cut."""
 
     number: int
-    places: tuple[int, ...]  # of its pairs in the data set's order
+    places: tuple[int, ...]  # its pairs' positions in the data set's order
     pairs: tuple[Pair, ...]  # by target image
 
 
@@ -40,7 +40,7 @@ class Shard:
 class Plan:
     pairs: tuple[Pair, ...]
     rules: tuple[Rule, ...]
-    shards: tuple[Shard, ...]
+    chunks: tuple[Chunk, ...]
     pairs_hash: str
     hash: str
 
@@ -51,8 +51,13 @@ class Plan:
     @property
     def views(self) -> list[View]:
         """Distinct images, by image_id."""
-        found = {v.image_id: v for p in self.pairs for v in (p.source, p.target)}
-        return [found[name] for name in sorted(found)]
+        return distinct_views(self.pairs)
+
+
+def distinct_views(pairs: Iterable[Pair]) -> list[View]:
+    """The images of pairs, by image_id."""
+    views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
+    return [views[image_id] for image_id in sorted(views)]
 
 
 def make_plan(
@@ -60,19 +65,19 @@ def make_plan(
 ) -> Plan:
     """
     Raises:
-        KapbenchError: no pairs; a name or revision that is no text; a rule that the model or the
-            data set cannot serve.
+        KapbenchError: no pairs; a name or revision that is not a text; a rule that needs what the
+            model or the data set does not have.
     """
-    _check_words("model", model, "name", "revision")
-    _check_words("data set", dataset, "name", "split", "revision")
+    _check_texts("model", model, "name", "revision")
+    _check_texts("data set", dataset, "name", "split", "revision")
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
         for_training = not dataset.pairs() and bool(dataset.views())
         train = f"kapbench train sphere --dataset {dataset.name} --split {dataset.split}"
         raise KapbenchError(
-            "no pairs to evaluate",
+            "there are no pairs to evaluate",
             place=f"{dataset.name}, split {dataset.split}",
-            fix=f"its images are for training: `{train} --validate-every 0`"
+            fix=f"these images are for training only: `{train} --validate-every 0`"
             if for_training
             else "choose another split or category",
         )
@@ -80,7 +85,7 @@ def make_plan(
     for rule in rules:
         _check_rule(rule, model, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
-    whole = fingerprint(
+    plan_hash = fingerprint(
         SCORING_VERSION,
         dataset.name,
         dataset.revision,
@@ -93,35 +98,35 @@ def make_plan(
         supervised(model),
         [(rule.name, rule.hash) for rule in rules],
     )
-    return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
+    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
 def check_answers(model: Model, plan: Plan) -> None:
-    """Raises KapbenchError where a model knows beforehand that it has no answer to some of a plan."""
+    """Raises KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
     if isinstance(model, ChecksPlan):
         pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
         model.check_plan([view.image_id for view in plan.views], sorted(pairs))
 
 
-def rules_named(names: Sequence[str], dataset: Dataset) -> list[Rule]:
-    """Rules by name; none named: every rule that one pass serves and the data set defines.
+def rules_named(names: Sequence[str], dataset: Dataset) -> tuple[Rule, ...]:
+    """Rules by name or file; without names, every default rule that the data set defines.
 
     Raises:
         KapbenchError: an unknown rule, or two files that give one name to different rules.
     """
-    found: dict[str, Rule] = {}
+    rules: dict[str, Rule] = {}
     for name in names or DEFAULT_RULES:
         rule = load_rule(name)
-        if found.setdefault(rule.name, rule).hash != rule.hash:
+        if rules.setdefault(rule.name, rule).hash != rule.hash:
             raise KapbenchError(
                 f"two different rules are named '{rule.name}'",
                 place=name,
-                fix="give each rule file a name of its own",
+                fix="give each rule file its own name (key name)",
             )
     if names:
-        return list(found.values())
+        return tuple(rules.values())
     defined = kap_is_defined(dataset)
-    return [rule for rule in found.values() if defined or not isinstance(rule, KapRule)]
+    return tuple(rule for rule in rules.values() if defined or not isinstance(rule, KapRule))
 
 
 def kap_is_defined(dataset: Dataset) -> bool:
@@ -140,46 +145,47 @@ def supervised(model: Model) -> bool:
     return getattr(model, "supervision", "none") == "keypoints"
 
 
-def _check_words(thing: str, plugin: Model | Dataset, *names: str) -> None:
-    """Names and revisions tell runs apart: each is a text with something in it."""
+def _check_texts(thing: str, plugin: Model | Dataset, *names: str) -> None:
+    """Names and revisions identify a run: each must be a text, and not an empty one."""
     for name in names:
-        word = getattr(plugin, name, None)
-        if not isinstance(word, str) or not word.strip():
+        value = getattr(plugin, name, None)
+        if not isinstance(value, str) or not value.strip():
             raise KapbenchError(
-                f"{name} is {word!r}",
+                f"{name} is {value!r}, which is not a text",
                 place=f"{thing} {getattr(plugin, 'name', None) or type(plugin).__name__}",
-                fix=f"give it a text, e.g. {name} = '1'",
+                fix=f"set it to a text, e.g. {name} = '1'",
             )
 
 
 def _check_model(model: Model) -> None:
-    """A word that nobody acts on must not pass for a choice."""
-    said: object = model.conditions_on
-    if not isinstance(said, tuple | list) or not set(said) <= set(get_args(Condition)):
+    """A misspelt choice must not pass for a choice."""
+    conditions: object = model.conditions_on
+    known = get_args(Condition)
+    if not isinstance(conditions, tuple | list) or not set(conditions) <= set(known):
         raise KapbenchError(
-            f"conditions_on is {said!r}",
+            f"conditions_on is {conditions!r}",
             place=f"model {model.name}",
-            fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
+            fix=f"set it to a tuple of {', '.join(known)}, or to ()",
         )
-    if isinstance(model, Encoder) and "twins" in said:
+    if isinstance(model, Encoder) and "twins" in conditions:
         raise KapbenchError(
-            "an encoder sees one image and no query, so no twins",
+            "an encoder sees one image and no keypoint, so it cannot condition on twins",
             place=f"model {model.name}",
-            fix="leave 'twins' out of conditions_on, or give match() in place of encode()",
+            fix="leave 'twins' out of conditions_on, or write match() instead of encode()",
         )
     if isinstance(model, Encoder) and model.similarity not in ("dot", "neg_l2"):
         raise KapbenchError(
             f"similarity is {model.similarity!r}",
             place=f"model {model.name}",
-            fix="say how its maps are compared: 'dot' (of unit vectors) or 'neg_l2'",
+            fix="set it to how its maps are compared: 'dot' (of unit vectors) or 'neg_l2'",
         )
 
 
 def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
     if isinstance(rule, KapRule) and not kap_is_defined(dataset):
         raise KapbenchError(
-            f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent there, "
-            "or its distances are shares of the image",
+            f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent from a target, "
+            "or distances are relative to the image and not to the object",
             fix="choose PCK rules, e.g. --rule pck-v1",
         )
     if (
@@ -188,21 +194,21 @@ def _check_rule(rule: Rule, model: Model, dataset: Dataset) -> None:
         and model_kind(model) != "encoder"
     ):
         raise KapbenchError(
-            f"{rule.name} upsamples features, and {model.name} gives similarity maps only",
-            fix="leave the rule out, or use an encoder",
+            f"{rule.name} upsamples features, but {model.name} returns only similarity maps",
+            fix="leave this rule out, or score an encoder",
         )
 
 
-def _shards(pairs: Sequence[Pair]) -> tuple[Shard, ...]:
+def _chunks(pairs: Sequence[Pair]) -> tuple[Chunk, ...]:
     def target(place: int) -> str:
         return pairs[place].target.image_id
 
     cuts: list[list[int]] = []
     for _, places in groupby(sorted(range(len(pairs)), key=target), key=target):
-        if not cuts or len(cuts[-1]) >= SHARD_PAIRS:
+        if not cuts or len(cuts[-1]) >= CHUNK_PAIRS:
             cuts.append([])
         cuts[-1].extend(places)
     return tuple(
-        Shard(number, tuple(places), tuple(pairs[place] for place in places))
+        Chunk(number, tuple(places), tuple(pairs[place] for place in places))
         for number, places in enumerate(cuts)
     )

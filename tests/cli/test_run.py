@@ -200,8 +200,7 @@ def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
         (("--category", "spto"), "did you mean spot?"),
         (("--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
         (("--rule", "missing.json"), "missing.json"),
-        (("--weights", "w.safetensors"), "unknown option 'weights'"),
-        (("--sphere-weight", "2"), "--sphere-weight"),
+        (("-o", "weights=w.safetensors"), "unknown option 'weights'"),
         (("--device", "tpu"), "--device"),
         (("--workers", "0"), "--workers"),
         (("--workers", "many"), "--workers"),
@@ -250,7 +249,7 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
         (("--model", "litte0"), "did you mean lite0"),
         (("--model", "lite0", "--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
         (("--model", "lite0", "-o", "image=3"), "unknown option 'image'"),
-        (("--model", "lite0", "--sphere-weight", "0.2"), "unknown option 'sphere_weight'"),
+        (("--model", "lite0", "-o", "sphere_weight=0.2"), "unknown option 'sphere_weight'"),
         (("--model", "{dots}:NeedsLayers"), "needs layers"),
     ],
 )

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_series_equal
-from tiny_world import RULES, TinyDataset, TinyEncoder
+from tiny_world import RULES, TinyDataset, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.running import join_chunks as joining
-from kapbench.running import records_file, results, run
+from kapbench.running import records_file, results
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import ResultSet, read_records
 from kapbench.scoring import average_precision
@@ -25,10 +25,7 @@ def done(tmp_path_factory):
     root = tmp_path_factory.mktemp("stored")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joining, "STRETCH_PAIRS", 7)
-        return run.run(
-            TinyEncoder(), TinyDataset(n_images=8), RULES, runs_root=root, cache_root=root,
-            intervals=False,
-        )  # fmt: skip
+        return evaluate(root, dataset=TinyDataset(n_images=8))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +50,8 @@ def test_scores_are_those_of_the_whole_table_to_the_bit(path, monkeypatch, kept,
         return repr(score_table(records, RULES, resampling=Resampling.of(records, 30)))
 
     expected = scores(read_records(path, CATEGORIES))
-    monkeypatch.setattr(stored, "KEPT_BYTES", kept)
-    monkeypatch.setattr(precision, "_MOST", ranked)
+    monkeypatch.setattr(records_file, "KEPT_BYTES", kept)
+    monkeypatch.setattr(average_precision, "_MOST", ranked)
     assert scores(StoredRecords(path, CATEGORIES)) == expected
 
 
@@ -92,10 +89,7 @@ def test_a_run_reads_the_whole_table_only_for_who_asks(tmp_path, monkeypatch):
     read = results.read_records
     monkeypatch.setattr(results, "read_records", lambda p, c: asked.append(p) or read(p, c))
     for _ in range(2):  # the second time it is there already
-        made = run.run(
-            TinyEncoder(), TinyDataset(), RULES, runs_root=tmp_path, cache_root=tmp_path,
-            intervals=False,
-        )  # fmt: skip
+        made = evaluate(tmp_path)
     assert not asked
     assert len(made.records)
     assert asked == [made.folder / "records.parquet"]
