@@ -29,6 +29,7 @@ from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset
 from kapbench.progress import Progress
 from kapbench.running.plan import DEFAULT_RULES
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.scoring.rules import load_rule
@@ -200,7 +201,7 @@ def main() -> None:
     asked = parser.parse_args()
     pairs, n_real = spair_layout(asked.data_root)
     data, model = Layout(pairs), Noise(asked.channels, asked.cells)
-    rules = [load_rule(name) for name in DEFAULT_RULES]
+    rules = tuple(load_rule(name) for name in DEFAULT_RULES)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         cache = FeatureCache.of(model, root)
@@ -209,10 +210,17 @@ def main() -> None:
         encoding = time.perf_counter() - started
 
         def score(number: int) -> None:
-            run(
-                model, data, rules, runs_root=root / f"runs{number}", cache_root=root,
-                device=asked.device, workers=asked.workers, intervals=False,
-            )  # fmt: skip
+            request = RunRequest(
+                model,
+                data,
+                rules,
+                runs_root=root / f"runs{number}",
+                cache_root=root,
+                device=asked.device,
+                workers=asked.workers,
+                intervals=False,
+            )
+            run(request)
 
         seconds = [_timed(partial(score, i)) for i in range(asked.repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

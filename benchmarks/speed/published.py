@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score
 
 import kapbench
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Pair, View
@@ -103,11 +104,17 @@ def check(found: dict[str, Any], printed: dict[str, Any]) -> float:
 def ours(category: str, golden: Path, root: Path, number: int) -> float:
     """Seconds of a whole run from cached features, table of scores and all."""
     started = time.perf_counter()
-    run(
-        kapbench.load_model(f"features:{golden / 'features'}", device="cpu"),
-        kapbench.load_dataset("spair"), [load_rule(name) for name in RULES],
-        runs_root=root / f"runs{number}", cache_root=root, categories=[category], intervals=False,
-    )  # fmt: skip
+    request = RunRequest(
+        f"features:{golden / 'features'}",
+        "spair",
+        tuple(load_rule(name) for name in RULES),
+        runs_root=root / f"runs{number}",
+        cache_root=root,
+        categories=(category,),
+        device="cpu",
+        intervals=False,
+    )
+    run(request)
     return time.perf_counter() - started
 
 

@@ -13,6 +13,7 @@ from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.running.plan import rules_named
+from kapbench.running.request import RunRequest
 from kapbench.running.results import RunCard
 from kapbench.running.run import run
 from kapbench.scoring.rules import Rule
@@ -44,10 +45,15 @@ def main() -> None:
     parser.add_argument("--dataset", default="synthetic")
     dataset = load_dataset(parser.parse_args().dataset)
     rules = rules_named((), dataset)
-    done = run(
-        load_model("oracle"), dataset, rules, runs_root=cache_root() / "ceilings",
-        intervals=False, progress=Progress(show=True),
-    )  # fmt: skip
+    request = RunRequest(
+        load_model("oracle"),
+        dataset,
+        rules,
+        runs_root=cache_root() / "ceilings",
+        device="cpu",
+        intervals=False,
+    )
+    done = run(request, Progress(show=True))
     print(f"{dataset.name}, {dataset.split}: {dataset.coverage}", end="\n\n")
     print(*lines(done.card, rules), sep="\n")
 

@@ -17,6 +17,7 @@ import kapbench
 from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.records import typed
 from kapbench.scoring.rules import KapRule
@@ -58,11 +59,16 @@ def score(records: pd.DataFrame, rule: KapRule) -> float:
 def ran(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     dataset = load_dataset(dataset_name)
     for name in names:
-        done = run(
-            load_model(name, dataset=dataset.name), dataset, [rule for _, rule in variants()],
-            runs_root=cache_root() / "choices", cache_root=cache_root(), intervals=False,
-            progress=Progress(show=True),
-        )  # fmt: skip
+        request = RunRequest(
+            load_model(name, dataset=dataset.name),
+            dataset,
+            tuple(rule for _, rule in variants()),
+            runs_root=cache_root() / "choices",
+            cache_root=cache_root(),
+            device="cpu",
+            intervals=False,
+        )
+        done = run(request, Progress(show=True))
         yield name, done.records
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.rules import load_rule
@@ -53,10 +54,16 @@ def measure(model: str, runs: Path, markings: Sequence[float], size: dict[str, i
     change: dict[str, Replicates] = {}
     for marking in markings:
         data = load_dataset("synthetic", marking=marking, **size)
-        records = run(
-            load_model(model, dataset=data.name), data, [load_rule(name) for name in RULES],
-            runs_root=runs, cache_root=cache_root(), intervals=False, progress=Progress(show=True),
-        ).records  # fmt: skip
+        request = RunRequest(
+            load_model(model, dataset=data.name),
+            data,
+            tuple(load_rule(name) for name in RULES),
+            runs_root=runs,
+            cache_root=cache_root(),
+            device="cpu",
+            intervals=False,
+        )
+        records = run(request, Progress(show=True)).records
         resampling = Resampling.of(records)
         categories = records["category"].cat.categories
         # Both headlines are plain means over categories: a difference of them is of one thing.

@@ -51,6 +51,9 @@ def gathered(
             chosen = into(**{field.name: values.pop(field.name) for field in fields(into)})
             return command(**values, **{keyword: chosen})
 
-        return functools.reduce(lambda made, option: option(made), reversed(options), call)
+        made: Function = call
+        for option in reversed(options):
+            made = option(made)
+        return made
 
     return decorate

@@ -21,10 +21,10 @@ main()
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "--weights"]),
-        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "--weights"]),
+        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "-o weights="]),
+        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "-o weights="]),
         ("run --model hf:facebook/dino-vits16", ["facebook/dino-vits16", "hf:FOLDER"]),
-        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "--weights"]),
+        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "-o weights="]),
     ],
 )
 def test_no_connection_is_tried(words, said, tmp_path):

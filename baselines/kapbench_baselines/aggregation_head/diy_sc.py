@@ -105,7 +105,7 @@ def diy_sc(
             f"{name} needs its released head (CC0)",
             place=f"model {name}",
             fix=f"take ckpts/{folder}/best.pth (sha256 {digits}…) of "
-            "github.com/odunkel/DIY-SC-torchhub; then --weights best.pth",
+            "github.com/odunkel/DIY-SC-torchhub; then -o weights=best.pth",
         )
     path = Path(weights)
     network = released(read_tensors(path), path)
@@ -120,7 +120,7 @@ def diy_sc(
             f"not the released file: its sha256 begins {digest[:8]}, the release's {digits}",
             place=path,
             fix=f"download ckpts/{folder}/best.pth again; a head of your own goes by "
-            "geoaware.supervised --backbone dinov2.vitb14",
+            "geoaware.supervised -o backbone=dinov2.vitb14",
         )
     given = {"weights": backbone_weights} if backbone_weights else {}
     encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **given)

@@ -100,7 +100,7 @@ def _load(
             f"model {method} needs weights, and none are shipped",
             place=f"model {method}",
             fix=f"train them: kapbench train {method} --backbone lite0 --dataset {dataset or 'D'}"
-            "; then --weights FILE",
+            "; then -o weights=FILE",
         )
     path = Path(weights)
     tensors, card, digest = files.load(path, method)

@@ -36,9 +36,9 @@ def supervised(
             f"model {METHOD} needs weights, and none are shipped",
             place=f"model {METHOD}",
             fix=f"train them: kapbench train {METHOD} --backbone lite0 --dataset {dataset or 'D'}; "
-            "then --weights FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
-            "no licence, and of which no sha256 is known here), then --weights best_856.PTH "
-            "--backbone sd_dino.stack",
+            "then -o weights=FILE; or take best_856.PTH of github.com/Junyi42/GeoAware-SC (which states "
+            "no licence, and of which no sha256 is known here), then -o weights=best_856.PTH "
+            "-o backbone=sd_dino.stack",
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":
@@ -68,7 +68,7 @@ def _of_release(
     if backbone is None:
         raise KapbenchError(
             "a released head does not say what it was trained on", place=path,
-            fix="add --backbone NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
+            fix="add -o backbone=NAME: an encoder that gives its features, e.g. my_adapter.py:SdDino",
         )  # fmt: skip
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)

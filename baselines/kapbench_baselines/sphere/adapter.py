@@ -128,11 +128,11 @@ def sphere(
 
 
 def _opened(spec: str, weights: str | None, device: str, dataset: str | None) -> Encoder:
-    """The backbone; what it lacks goes by another name here, where `--weights` is the mapper's."""
+    """The backbone; what it lacks goes by another name here, where `-o weights` is the mapper's."""
     try:
         return open_backbone(spec, weights, device, dataset)
     except KapbenchError as error:
-        fix = error.fix and error.fix.replace("--weights", "-o backbone_weights=PATH")
+        fix = error.fix and error.fix.replace("-o weights=", "-o backbone_weights=")
         raise KapbenchError(error.thing, place=error.place, fix=fix) from error
 
 
@@ -173,7 +173,7 @@ def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
         + (f" for data set '{dataset}'" if dataset else "")
         + (f" over {backbone}" if backbone else ""),
         place="model sphere",
-        fix=f"give --weights FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
+        fix=f"give -o weights=FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
         f"--dataset {dataset or 'NAME'}` (shipped: "
         f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(found)) or 'none'})",
     )

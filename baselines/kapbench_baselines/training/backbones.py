@@ -67,7 +67,7 @@ def own_backbone(card: NamesBackbone, place: object) -> str:
     spec = card.backbone_spec or "FILE.py:CLASS"
     raise KapbenchError(
         f"weights of backbone '{card.backbone}', which is not installed", place=place,
-        fix=f"add --backbone {spec}, with the folder where that file is",
+        fix=f"add -o backbone={spec}, with the folder where that file is",
     )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             f"weights cannot be loaded: {str(error).strip().splitlines()[0]}", place=name,
             fix=f"{hub_advice()}; or download model.safetensors of "
             f"https://huggingface.co/timm/{source} (its licence and sha256 stand there) and give it "
-            "by --weights",
+            "by -o weights=PATH",
         ) from error  # fmt: skip
 
 
