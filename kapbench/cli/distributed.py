@@ -31,11 +31,34 @@ class Machines:
     def wanted(self) -> bool:
         return self.shard is not None or self.executor != "local" or self.shards is not None
 
+    def check(self) -> None:
+        """Finds typing mistakes before a data set is opened.
+
+        Raises:
+            KapbenchError: not a shard, a parameter without a value, or one that nobody reads.
+        """
+        from kapbench.running.distributed.shard import Shard
+
+        if self.shard is not None:
+            Shard.parse(self.shard)
+        for text in self.slurm:
+            _key_and_value(text)
+        for option, value, executor in (
+            ("--scheduler", self.scheduler, "dask"),
+            ("--slurm", self.slurm, "slurm"),
+        ):
+            if value and self.executor != executor:
+                raise KapbenchError(
+                    f"{option} has no effect with --executor {self.executor}",
+                    place=option,
+                    fix=f"add --executor {executor}, or leave {option} out",
+                )
+
     def score(self, request: "RunRequest", dataset: "Dataset", progress: "Progress") -> bool:
         """Scores this machine's shard, or has all shards scored; whether all are to be joined now.
 
         Raises:
-            KapbenchError: options that exclude each other; shards that failed twice.
+            KapbenchError: a run without a cache; shards that failed twice.
         """
         from kapbench.running.distributed.job import score_all_shards
         from kapbench.running.distributed.shard import Shard, score_shard

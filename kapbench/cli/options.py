@@ -44,8 +44,7 @@ def runs_root(command: _Command) -> _Command:
         type=click.Path(path_type=Path, file_okay=False),
         envvar="KAPBENCH_RUNS",
         default=Path("runs"),
-        show_default="./runs, or $KAPBENCH_RUNS",
-        help="Folder that holds the run folders.",
+        help="Folder that holds the run folders. Default: $KAPBENCH_RUNS, else ./runs.",
     )(command)
 
 

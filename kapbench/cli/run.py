@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from kapbench.types import Coverage
 
 
-@click.command(cls=GroupedCommand, headings=HEADINGS)
+class RunCommand(GroupedCommand):
+    """Points from an option that does not exist to `-o`, which takes the arguments of a model."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if not error.possibilities:
+                key = error.option_name.lstrip("-").replace("-", "_")
+                error.message += f" An argument of the model is written -o {key}=VALUE."
+            raise
+
+
+@click.command(cls=RunCommand, headings=HEADINGS)
 @click.option(
     "--model",
     required=True,
@@ -74,6 +87,7 @@ def run(
     from kapbench.running.run import run as score
 
     model_spec, dataset_spec = Spec(model, model_options), Spec(dataset, dataset_options)
+    machines.check()
     chosen.check(model_spec)
     opened = chosen.open_dataset(dataset_spec)
     by_names = chosen.request(model_spec, dataset_spec, opened)

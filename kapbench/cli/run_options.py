@@ -16,14 +16,26 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "What to score": (
-        "--model", "--dataset", "--split", "--category", "--rule", "--option", "--dataset-option",
+        "--model",
+        "--dataset",
+        "--split",
+        "--category",
+        "--rule",
+        "--option",
+        "--dataset-option",
     ),
     "Where things are": ("--data-root", "--runs", "--cache", "--no-cache", "--offline"),
     "How it runs": (
-        "--device", "--precision", "--batch-size", "--workers", "--force", "--control", "--quiet",
+        "--device",
+        "--precision",
+        "--batch-size",
+        "--workers",
+        "--force",
+        "--control",
+        "--quiet",
     ),
     "Many machines": ("--shard", "--shards", "--executor", "--scheduler", "--slurm"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

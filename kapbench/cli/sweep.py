@@ -44,6 +44,7 @@ def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) 
       kapbench sweep models.txt datasets.txt --shard 3/8          # on each of eight machines
       kapbench sweep models.txt datasets.txt --executor slurm --shards 8 --slurm gpus_per_node=1
     """
+    machines.check()
     rows, columns = read_list(models), read_list(datasets)
     if chosen.control and machines.shard is None:
         rows = [*(model for model in rows if model.name != CONTROL), Spec(CONTROL)]

@@ -176,10 +176,10 @@ def test_a_damaged_cache_file_is_encoded_again_and_said(tmp_path, expected, dama
     path.write_bytes(
         {"byte": bytes(content), "truncated": bytes(content[:-9]), "empty": b""}[damage]
     )
-    model, said = TinyEncoder(), []
-    done = evaluate(tmp_path, model, force=True, progress=Progress(log=said.append))
+    model, messages = TinyEncoder(), []
+    done = evaluate(tmp_path, model, force=True, progress=Progress(log=messages.append))
     assert len(model.seen) == 1
-    assert said == [f"cache file damaged, encoding again: {path}"]
+    assert messages == [f"cache file damaged, encoding again: {path}"]
     assert records_of(done) == expected
 
 

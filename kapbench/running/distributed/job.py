@@ -6,7 +6,7 @@ from functools import partial
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.protocols import Executor
-from kapbench.running.distributed.shard import Shard, score_shard
+from kapbench.running.distributed.shard import Shard, require_cache, score_shard
 from kapbench.running.local_executors import InProcess, set_threads, threads
 from kapbench.running.request import RunRequest
 
@@ -23,9 +23,11 @@ def score_all_shards(
         request: Of a model and a data set by their names.
 
     Raises:
-        KapbenchError: shards that failed twice, by number. What the others did is kept.
+        KapbenchError: a request without a cache folder; shards that failed twice, by number. What
+            the others did is kept.
     """
     executor, progress = executor or InProcess(), progress or Progress()
+    require_cache(request)
     request = request.with_absolute_folders()
     if request.threads is None:
         request = replace(request, threads=threads())

@@ -70,12 +70,7 @@ def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = N
         KapbenchError: bad input, or a request without a cache folder.
     """
     progress = progress or Progress()
-    if request.cache_root is None:
-        raise KapbenchError(
-            "the shards of a run share one feature cache, and this run keeps none",
-            place="--no-cache",
-            fix="leave --no-cache out, or name a folder that all machines share: --cache FOLDER",
-        )
+    require_cache(request)
     opened = request.open()
     plan, folder, files = opened.plan, opened.folder, opened.chunk_files
     if (folder / CARD).exists():
@@ -86,6 +81,19 @@ def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = N
         _score(opened, shard, missing, progress)
     n_scored = sum(files.has(chunk) for chunk in plan.chunks)
     return ShardResult(folder, sum(len(c.pairs) for c in missing), n_scored, len(plan.chunks))
+
+
+def require_cache(request: RunRequest) -> None:
+    """
+    Raises:
+        KapbenchError: a request without a cache folder.
+    """
+    if request.cache_root is None:
+        raise KapbenchError(
+            "the shards of a run share one feature cache, and this run keeps none",
+            place="--no-cache",
+            fix="leave --no-cache out, or name a folder that all machines share: --cache FOLDER",
+        )
 
 
 def _score(opened: OpenRun, shard: Shard, missing: list[Chunk], progress: Progress) -> None:

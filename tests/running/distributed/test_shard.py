@@ -1,8 +1,10 @@
 """A run in shards: any cut, any order, any executor, any death; the same bytes."""
 
 import json
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,19 @@ def test_every_executor_is_the_same_run(tmp_path, executor, model, expected):
     assert joined(tmp_path, model) == expected
 
 
+def test_a_request_travels_with_the_content_of_its_rules(tmp_path):
+    request = request_for(tmp_path, rules=(RULES[0].model_copy(update={"name": "mine"}),))
+    copied = pickle.loads(pickle.dumps(request))
+    assert copied == request
+    assert copied.rules[0].hash == request.rules[0].hash
+    assert copied.open().folder == request.open().folder
+
+
+def test_a_request_without_a_cache_has_no_shards(tmp_path):
+    with pytest.raises(KapbenchError, match="share one feature cache"):
+        score_shard(replace(request_for(tmp_path), cache_root=None), Shard(1, 2))
+
+
 def test_two_processes_may_score_one_shard(tmp_path, model, expected):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(tiny_world.__file__).parent)!r})\n"
@@ -146,7 +161,7 @@ def test_a_shard_that_fails_twice_is_named_and_others_are_kept(tmp_path):
     broken = failing(tmp_path, "raise OSError('disk gone')", 5)  # all four, and the first again
     with pytest.raises(KapbenchError, match="shards 1/4 failed twice") as error:
         score_all_shards(broken, 4)
-    assert "disk gone" in error.value.thing
+    assert "OSError: disk gone" in error.value.thing
     assert "incomplete" in str(error.value.fix)
     assert len(chunk_files(tmp_path)) == 3
     score_all_shards(broken, 4)  # the cause is gone
@@ -170,10 +185,25 @@ class TestCommand:
     def kapbench(self, tmp_path, *words):
         return CliRunner().invoke(
             main,
-            ["run", "--model", f"{WORLD}:TinyEncoder", "--dataset", f"{WORLD}:TinyDataset",
-             "--dataset-option", "n_images=16", "--rule", "kap-cvpr24", "--no-control", "-q",
-             "--runs", str(tmp_path / "runs"), "--cache", str(tmp_path / "cache"), *words],
-        )  # fmt: skip
+            [
+                "run",
+                "--model",
+                f"{WORLD}:TinyEncoder",
+                "--dataset",
+                f"{WORLD}:TinyDataset",
+                "--dataset-option",
+                "n_images=16",
+                "--rule",
+                "kap-cvpr24",
+                "--no-control",
+                "-q",
+                "--runs",
+                str(tmp_path / "runs"),
+                "--cache",
+                str(tmp_path / "cache"),
+                *words,
+            ],
+        )
 
     def test_by_hand_then_joined(self, tmp_path):
         first = self.kapbench(tmp_path, "--shard", "1/2")
@@ -202,13 +232,15 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("words", "message"),
         [
-            (["--shard", "3/2"], "is not a shard"), (["--shard", "0/2"], "is not a shard"),
-            (["--shard", "half"], "is not a shard"), (["--shard", "1/2", "--no-cache"], "all machines share"),
+            (["--shard", "3/2"], "is not a shard"),
+            (["--shard", "0/2"], "is not a shard"),
+            (["--shard", "half"], "is not a shard"),
+            (["--shard", "1/2", "--no-cache"], "all machines share"),
             (["--executor", "slurm", "--slurm", "gpu"], "KEY=VALUE"),
             (["--executor", "slurm"], "sbatch"),
             (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], "dask scheduler"),
         ],
-    )  # fmt: skip
+    )
     def test_wrong_words(self, tmp_path, words, message):
         done = self.kapbench(tmp_path, *words)
         assert done.exit_code == 1
