@@ -1,12 +1,12 @@
 """The main job in Python: `evaluate(model, dataset) -> ResultSet`."""
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from kapbench.loading import load_dataset, load_model, pick_device
+from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
@@ -22,6 +22,7 @@ def evaluate(
     categories: Sequence[str] | None = None,
     split: str = "test",
     device: str = "auto",
+    precision: str = "fp32",
     runs: str | Path | None = None,
     cache: str | Path | None = None,
     workers: int = 1,
@@ -34,46 +35,45 @@ def evaluate(
     """Scores a model on a data set under one or more rules.
 
     Args:
-        model: A model, or a name for `load_model` (which gets `options`).
-        dataset: A data set, or a name for `load_dataset`.
-        rule: Names of rules; none: every rule that one pass over the model serves.
+        model: A model, or a name for `load_model`, which gets `options`.
+        dataset: A data set, or a name for `load_dataset`, which gets `split`.
+        rule: Names or files of rules; without one, every rule that one pass over the model serves.
         categories: Some of the data set's categories; None: all that are present.
-        runs: Folder of run folders; a finished run of the same plan is read back, an interrupted
-            one resumed. None: nothing is kept.
+        precision: fp32, bf16 or fp16: of an encoder's matrix products, where the model is a name.
+        runs: Folder of run folders. A finished run of the same plan is read back, a stopped one is
+            resumed. None: nothing is kept on disk.
         cache: Folder of the feature cache; None: the user cache folder.
-        batch_size: Images that the encoder gets at once; None: 4 on a CPU, 32 on a GPU; halved where
-            memory ends.
+        batch_size: Images that the encoder gets at once; None: 4 on a CPU, 32 on a GPU; halved when
+            memory runs out.
         workers: Processes that score an encoder's pairs. With more than one, a script must call
-            this below `if __name__ == "__main__":`, for each process imports the script.
-        intervals: Whether scores get their 95 % intervals, which take most of the time of few pairs.
+            this below `if __name__ == "__main__":`, because each process imports the script.
+        intervals: Whether scores get their 95 % confidence intervals, which take most of the time
+            where pairs are few.
 
     Raises:
         KapbenchError: bad input, named with its place and a fix.
     """
+    from kapbench.running.request import RunRequest
     from kapbench.running.run import run
 
     if isinstance(dataset, str):
         dataset = load_dataset(dataset, split=split)
-    if isinstance(model, str):
-        model = load_model(model, device=device, dataset=dataset.name, **options)
-    rules = rules_named([rule] if isinstance(rule, str) else rule, dataset)
     with ExitStack() as stack:
-        kept = runs is not None
-        root = runs if kept else stack.enter_context(tempfile.TemporaryDirectory())
-        done = run(
+        folder = stack.enter_context(TemporaryDirectory()) if runs is None else runs
+        request = RunRequest(
             model,
             dataset,
-            rules,
-            runs_root=Path(str(root)),
+            rules_named([rule] if isinstance(rule, str) else rule, dataset),
+            runs_root=Path(folder),
             cache_root=cache_root() if cache is None else Path(cache),
-            categories=categories,
-            workers=workers,
+            categories=None if categories is None else tuple(categories),
+            model_options=options,
+            device=device,
+            precision=precision,
             batch_size=batch_size,
-            device=pick_device(device),
+            workers=workers,
             force=force,
             intervals=intervals,
-            progress=progress,
         )
-        if kept:
-            return ResultSet(done.card, done.folder)
-        return ResultSet(done.card, None, done.records)
+        result = run(request, progress)
+        return result if runs is not None else ResultSet(result.card, None, _records=result.records)

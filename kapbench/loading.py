@@ -17,20 +17,19 @@ def load_dataset(
     build: bool = True,
     **options: Any,
 ) -> Dataset:
-    """A registered data set's split, or that of `path/to/file.py:Class`.
+    """A split of a registered data set, or of `path/to/file.py:Class`.
 
     Args:
-        data_root: Folder that holds the data sets; offered to those that are kept under one. None:
+        data_root: Folder that holds the data sets, for those that are kept on disk. None:
             KAPBENCH_DATA, else the user data folder.
-        build: Whether a data set that makes its images may make them now; offered to those.
+        build: Whether a data set that renders its images may render them now.
         options: What the data set accepts, e.g. root or marking (synthetic).
 
     Raises:
         KapbenchError: unknown name or option; data that is missing or damaged.
     """
     context = {"build": build} | ({} if data_root is None else {"root": data_root})
-    found = registry.create("datasets", name, context, {"split": split, **options})
-    return cast("Dataset", found)
+    return cast("Dataset", registry.create("datasets", name, context, {"split": split, **options}))
 
 
 def load_model(
@@ -44,8 +43,8 @@ def load_model(
     """A registered model, `features:DIR`, `similarity:DIR` or `path/to/file.py:Class`.
 
     Args:
-        device: auto, cpu or cuda; offered to models that take one.
-        dataset: Name of the data set it will meet; offered to models that ship weights for some.
+        device: auto, cpu or cuda, for models that take one.
+        dataset: Name of the data set to score, for models that ship weights for some data sets.
         precision: fp32, bf16 or fp16: of an encoder's matrix products.
         options: What the model accepts, e.g. weights.
 
@@ -55,20 +54,20 @@ def load_model(
     """
     from kapbench.models.mixed_precision import in_precision
 
-    where = pick_device(device)
-    context = {"device": where, "dataset": dataset}
+    device = pick_device(device)
+    context = {"device": device, "dataset": dataset}
     model = registry.create("models", name, context, options)
     model_info(model)  # raises where it is not a model
-    return in_precision(cast("Model", model), precision, where)
+    return in_precision(cast("Model", model), precision, device)
 
 
 def check_model(name: str, options: Iterable[str]) -> None:
-    """KapbenchError where `load_model` would refuse the name or an option's name; makes nothing."""
+    """Raises KapbenchError where `load_model` would refuse the name or an option; makes nothing."""
     registry.callable_with("models", name, ("device", "dataset"), options)
 
 
 def pick_device(device: str) -> str:
-    """cpu or cuda; auto takes cuda where there is one."""
+    """cpu or cuda; auto is cuda where torch finds a CUDA device."""
     if device == "cpu":
         return device
     import torch
@@ -77,6 +76,6 @@ def pick_device(device: str) -> str:
         return "cuda"
     if device == "cuda":
         raise KapbenchError(
-            "no CUDA device found", fix="use --device cpu, or install a CUDA build of torch"
+            "torch finds no CUDA device", fix="use --device cpu, or install a CUDA build of torch"
         )
     return "cpu"

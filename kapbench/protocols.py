@@ -4,7 +4,7 @@ Attributes that a model may leave out are declared once, in `ModelInfo`; the cor
 `model_info` and nowhere else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -277,8 +277,36 @@ def check_dataset(dataset: Dataset) -> None:
         raise error
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one task: its result, or the error that it ended with."""
+
+    task: Any
+    result: Any = None
+    error: Exception | None = None
+
+    @classmethod
+    def of(cls, job: Callable[[Any], Any], task: Any) -> "Outcome":
+        try:
+            return cls(task, job(task))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this task's outcome
+            return cls(task, error=error)
+
+    def value(self) -> Any:
+        """The result. Raises the task's error where it has one."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
 @runtime_checkable
 class Executor(Protocol):
-    """Runs independent shards anywhere, in any order, and yields results as they finish."""
+    """Does independent tasks anywhere and in any order, and yields the outcome of each.
 
-    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]: ...
+    A task that fails, and one whose worker died, is an outcome with an error; nothing is raised for
+    it. Closing the generator cancels tasks that have not started.
+    """
+
+    def run(
+        self, job: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Generator[Outcome, None, None]: ...

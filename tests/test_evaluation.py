@@ -6,7 +6,8 @@ import pytest
 import tiny_spair
 
 from kapbench.errors import KapbenchError
-from kapbench.loading import load_dataset
+from kapbench.evaluation import evaluate
+from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root, data_root
 
 DOTS = f"{Path(__file__).parent / 'support/dots.py'}:Dots"
@@ -43,3 +44,9 @@ def test_no_categories_are_none_and_not_all(tmp_path, spec):
     data = load_dataset(spec, data_root=tmp_path)
     assert (list(data.pairs([])), list(data.views([]))) == ([], [])
     assert len(data.pairs(None)) == len(data.pairs(data.categories)) > 0
+
+
+def test_options_of_a_model_that_is_made_already_are_refused():
+    pixels = load_model("pixels")
+    with pytest.raises(KapbenchError, match="wokers: options belong to a model"):
+        evaluate(pixels, DOTS, rule="pck-v1", wokers=2)

@@ -29,6 +29,7 @@ from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset
 from kapbench.progress import Progress
 from kapbench.running.plan import DEFAULT_RULES
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.scoring.rules import load_rule
@@ -209,7 +210,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs, n_real = spair_layout(arguments.data_root)
     data, model = Layout(pairs), Noise(arguments.channels, arguments.cells)
-    rules = [load_rule(name) for name in DEFAULT_RULES]
+    rules = tuple(load_rule(name) for name in DEFAULT_RULES)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         cache = FeatureCache.of(model, root)
@@ -218,7 +219,7 @@ def main() -> None:
         encoding = time.perf_counter() - started
 
         def score(number: int) -> None:
-            run(
+            request = RunRequest(
                 model,
                 data,
                 rules,
@@ -228,6 +229,7 @@ def main() -> None:
                 workers=arguments.workers,
                 intervals=False,
             )
+            run(request)
 
         seconds = [_timed(partial(score, i)) for i in range(arguments.repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,6 +18,7 @@ import kapbench
 from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
+from kapbench.running.request import RunRequest
 from kapbench.running.run import run
 from kapbench.scoring.records import typed
 from kapbench.scoring.rules import KapRule
@@ -62,16 +63,17 @@ def score(records: pd.DataFrame, rule: KapRule) -> float:
 def run_models(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     dataset = load_dataset(dataset_name)
     for name in names:
-        finished = run(
+        request = RunRequest(
             load_model(name, dataset=dataset.name),
             dataset,
-            [rule for _, rule in variants()],
+            tuple(rule for _, rule in variants()),
             runs_root=cache_root() / "choices",
             cache_root=cache_root(),
+            device="cpu",
             intervals=False,
-            progress=Progress(show=True),
         )
-        yield name, finished.records
+        done = run(request, Progress(show=True))
+        yield name, done.records
 
 
 def load_entries(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:

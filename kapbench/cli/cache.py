@@ -1,4 +1,4 @@
-"""`kapbench cache`: what the feature cache holds, whether it is whole, and room in it."""
+"""`kapbench cache`: list, check and shrink the feature cache."""
 
 import json
 import re
@@ -20,30 +20,32 @@ _UNITS |= {f"{name}i": 1024**power for power, name in enumerate(_UNITS) if name}
 
 
 def size(text: str) -> int:
-    """Bytes of 50GB, 500 MB, 1.5TiB. click.BadParameter where it is no size."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?\s*", text.lower())
-    if found is None:
-        raise click.BadParameter(f"'{text}' is no size: write 50GB, 500MB or 1.5TiB")
-    return round(float(found[1]) * _UNITS[found[2]])
+    """Bytes of 50GB, 500 MB or 1.5TiB. Raises click.BadParameter for another text."""
+    parsed = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?|)b?\s*", text.lower())
+    if parsed is None:
+        raise click.BadParameter(f"'{text}' is not a size: write 50GB, 500MB or 1.5TiB")
+    return round(float(parsed[1]) * _UNITS[parsed[2]])
 
 
 def _folder(command: Any) -> Any:
     return click.option(
-        "--cache", "root", type=click.Path(path_type=Path, file_okay=False),
-        envvar="KAPBENCH_CACHE", callback=_or_the_users,
-        show_default="$KAPBENCH_CACHE, else the user cache folder", help="Folder of the cache.",
-    )(command)  # fmt: skip
+        "--cache",
+        "root",
+        type=click.Path(path_type=Path, file_okay=False),
+        callback=_default_folder,
+        help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
+    )(command)
 
 
-def _or_the_users(_ctx: click.Context, _option: click.Parameter, given: Path | None) -> Path:
+def _default_folder(_ctx: click.Context, _option: click.Parameter, root: Path | None) -> Path:
     from kapbench.paths import cache_root
 
-    return given or cache_root()
+    return root or cache_root()
 
 
 @click.group("cache")
 def cache() -> None:
-    """Features are encoded once and kept: look at them, check them, make room.
+    """List, check or shrink the feature cache, where encoded images are kept.
 
     \b
     Examples:
@@ -57,88 +59,94 @@ def cache() -> None:
 @_folder
 @output_format("text", "json")
 def ls(root: Path, how: str) -> None:
-    """What the cache holds, by who made it, largest first."""
+    """List what the cache holds for each model, the largest first."""
     from kapbench.features.cache_admin import groups
 
-    found = groups(root)
+    cached = groups(root)
     if how == "json":
-        click.echo(json.dumps([asdict(group) for group in found], indent=1))
+        click.echo(json.dumps([asdict(group) for group in cached], indent=1))
         return
-    if not found:
-        click.echo(f"nothing is cached in {root}", err=True)
+    if not cached:
+        click.echo(f"The cache is empty: {root}", err=True)
         return
-    _print(found)
-    n_files, n_bytes = sum(g.n_files for g in found), sum(g.n_bytes for g in found)
-    click.echo(f"{n_files:,} files, {shown(n_bytes)} in {root}")
+    _print(cached)
+    n_files, n_bytes = sum(g.n_files for g in cached), sum(g.n_bytes for g in cached)
+    click.echo(f"{n_files:,} files, {format_size(n_bytes)} in {root}")
 
 
 @cache.command("verify")
 @_folder
-@click.option("--remove", "removing", is_flag=True, help="Remove what is damaged.")
+@click.option("--remove", "removing", is_flag=True, help="Remove the damaged files.")
 def verify(root: Path, removing: bool) -> None:
-    """Compare all features with the hash they were written with.
+    """Compare every file of features with the hash that was stored with it.
 
-    A run does so as well, and encodes again what is damaged.
+    A run does so as well, and encodes the images of damaged files again.
     """
     from kapbench.features.cache_admin import damaged, items, remove
     from kapbench.progress import Progress
 
-    found = [item for item in items(root) if item.group.startswith("features/")]
+    cached = [item for item in items(root) if item.group.startswith("features/")]
     progress = Progress(show=True, log=click.echo)
-    wrong = []
-    with progress.stage("files", len(found)) as advance:
-        for path in damaged(found, advance):
-            wrong.append(path)
+    n_damaged = 0
+    with progress.stage("files", len(cached)) as advance:
+        for path in damaged(cached, advance):
+            n_damaged += 1
             progress.say(f"damaged: {path}")
             if removing:
                 remove(path)
-    if wrong and not removing:
+    if n_damaged and not removing:
         raise KapbenchError(
-            f"{len(wrong):,} of {len(found):,} files are damaged", place=root,
-            fix="add --remove; a run that needs them encodes them again",
-        )  # fmt: skip
-    removed = f", {len(wrong):,} damaged ones removed" if wrong else " and whole"
-    click.echo(f"{len(found):,} files read{removed}: {root}")
+            f"{n_damaged:,} of {len(cached):,} files are damaged",
+            place=root,
+            fix="remove them with --remove; a run that needs them encodes their images again",
+        )
+    result = f"{n_damaged:,} damaged ones removed" if n_damaged else "none is damaged"
+    click.echo(f"{len(cached):,} files checked, {result}: {root}")
 
 
 @cache.command("evict")
 @_folder
-@click.option("--limit", type=size, required=True, metavar="SIZE", help="E.g. 50GB.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, remove nothing.")
+@click.option(
+    "--limit", type=size, required=True, metavar="SIZE", help="Size to shrink to, e.g. 50GB."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 def evict(root: Path, limit: int, dry_run: bool) -> None:
-    """Remove the least recently used, down to SIZE.
+    """Remove the least recently used files until the cache holds at most SIZE.
 
-    What is gone is made again by what needs it. Not beside a run: it may need what goes.
+    Whatever needs a removed file makes it again. Do not use this while a run is in progress: it may
+    need the files that are removed.
     """
     from kapbench.features.cache_admin import items, remove, to_evict
 
-    found = list(items(root))
-    gone = to_evict(found, limit)
+    cached = list(items(root))
+    evicted = to_evict(cached, limit)
     if not dry_run:
-        for item in gone:
+        for item in evicted:
             remove(item.path)
-    before, freed = sum(i.n_bytes for i in found), sum(i.n_bytes for i in gone)
-    would = "would be removed" if dry_run else "removed"
+    before, freed = sum(i.n_bytes for i in cached), sum(i.n_bytes for i in evicted)
+    removed = "would be removed" if dry_run else "removed"
     click.echo(
-        f"{len(gone):,} of {len(found):,} files {would}, {shown(freed)}; "
-        f"{shown(before - freed)} left in {root}"
+        f"{len(evicted):,} of {len(cached):,} files {removed}, {format_size(freed)}; "
+        f"{format_size(before - freed)} left in {root}"
     )
 
 
-def shown(n_bytes: int) -> str:
+def format_size(n_bytes: int) -> str:
     from rich.filesize import decimal
 
     return decimal(n_bytes)
 
 
-def _print(found: "list[Group]") -> None:
+def _print(groups: "list[Group]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("made by", "files", "size", "last used", "folder", box=None, pad_edge=False)
+    table = Table("model", "files", "size", "last used", "folder", box=None, pad_edge=False)
     for column in table.columns[1:3]:
         column.justify = "right"
-    for group in found:
+    for group in groups:
         day = datetime.fromtimestamp(group.used, UTC).strftime("%Y-%m-%d")
-        table.add_row(group.maker, f"{group.n_files:,}", shown(group.n_bytes), day, group.group)
+        table.add_row(
+            group.maker, f"{group.n_files:,}", format_size(group.n_bytes), day, group.group
+        )
     Console(highlight=False).print(table)

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name")
 @data_root
-@click.option("--url", help="Another address than the makers' own.")
+@click.option("--url", help="Download from this address instead of the makers' own.")
 @click.option(
     "--archive",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file that you have got by hand, instead of a download.",
+    help="Unpack this file, which you downloaded by hand, e.g. SPair-71k.tar.gz.",
 )
 @click.option(
     "--file",
     "files",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A further file that you have got by hand, e.g. a list of pairs; several times.",
+    help="A further file that you downloaded by hand, e.g. a list of pairs. Repeat it for more.",
 )
 def fetch(
     name: str,
@@ -37,7 +37,9 @@ def fetch(
     archive: Path | None,
     files: tuple[Path, ...],
 ) -> None:
-    """Download a data set: checked by hash, resumed after a stop, unpacked safely.
+    """Download a data set into the data folder, check its hash and unpack it.
+
+    The same command resumes a download that was stopped.
 
     \b
     Examples:
@@ -45,7 +47,7 @@ def fetch(
       kapbench fetch spair --data-root /data
       kapbench fetch spair --archive SPair-71k.tar.gz
       kapbench fetch tss --archive TSS_CVPR2016.zip --file test_pairs_tss.csv
-      kapbench fetch ap-10k                      # says what a browser must fetch, and from where
+      kapbench fetch ap-10k                      # prints what to download by hand, and from where
     """
     from kapbench import paths
     from kapbench.datasets.fetching import fetch as fetching
@@ -56,19 +58,19 @@ def fetch(
     places = {"downloading": url or source.url or str(source.page)}
     places |= {f"downloading {Path(file).name}": address for address, file in source.more}
     with _progress(places, root) as report:
-        found = fetching.fetch(source, root, report, url=url, archive=archive, files=files)
-    click.echo(_result(found))
+        fetched = fetching.fetch(source, root, report, url=url, archive=archive, files=files)
+    click.echo(_result(fetched))
     for address, file in source.by_hand:
-        if not (found.folder / file).exists():
-            click.echo(f"  without {file}, from {address}: put it into {found.folder}")
+        if not (fetched.folder / file).exists():
+            click.echo(f"  {file} is missing: download it from {address} into {fetched.folder}")
 
 
 @contextmanager
 def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
-    """A bar for each step, with size and time left, on standard error.
+    """Shows a bar for each step, with size and time left, on standard error.
 
     Args:
-        places: Where each step of downloading gets its file from.
+        places: The address that each downloading step gets its file from.
     """
     from rich.console import Console
     from rich.progress import (
@@ -88,39 +90,40 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
         "checking": (DownloadColumn(), TransferSpeedColumn()),
         "unpacking": (MofNCompleteColumn(), TextColumn("files")),
     }
-    shown: dict[str, Progress] = {}
+    bars_by_step: dict[str, Progress] = {}
 
     def report(step: str, done: int, total: int | None) -> None:
-        if step not in shown:
-            for earlier in shown.values():
+        if step not in bars_by_step:
+            for earlier in bars_by_step.values():
                 earlier.stop()
             if step in places:
                 click.echo(_announcement(places[step], root, done, total))
-            shown[step] = Progress(*start, *bars[step.partition(" ")[0]], *end, console=console)
-            shown[step].add_task(step, total=total)
-            shown[step].start()
-        (task,) = shown[step].task_ids
-        shown[step].update(task, completed=done, total=total)
+            columns = bars[step.partition(" ")[0]]
+            bars_by_step[step] = Progress(*start, *columns, *end, console=console)
+            bars_by_step[step].add_task(step, total=total)
+            bars_by_step[step].start()
+        (task,) = bars_by_step[step].task_ids
+        bars_by_step[step].update(task, completed=done, total=total)
 
     try:
         yield report
     finally:
-        for progress in shown.values():
+        for progress in bars_by_step.values():
             progress.stop()
 
 
 def _announcement(place: str, root: Path, done: int, total: int | None) -> str:
     size = "size unknown" if total is None else f"{total / 1e6:,.1f} MB"
-    resumed = f", {done / 1e6:,.1f} MB of them here already" if done else ""
+    resumed = f", of which {done / 1e6:,.1f} MB are already here" if done else ""
     return f"{size}{resumed}, from {urlsplit(place).hostname} to {root}"
 
 
-def _result(found: "Fetched") -> str:
-    if found.hash_from is None:
-        return f"already at {found.folder} ({found.coverage}); nothing fetched"
-    said = {
-        "pinned": "equal to the one pinned in kapbench",
-        "recorded": "equal to that of the first download",
-        "first": "none is known to check it against: recorded beside the data, checked from now on",
-    }[found.hash_from]
-    return f"{found.folder} ({found.coverage})\n  sha256 {found.sha256}: {said}"
+def _result(fetched: "Fetched") -> str:
+    if fetched.hash_from is None:
+        return f"The data set is already in {fetched.folder} ({fetched.coverage})."
+    check = {
+        "pinned": "equal to the hash that kapbench expects",
+        "recorded": "equal to the hash of the first download",
+        "first": "kapbench knows no hash to compare it with; it is recorded for later downloads",
+    }[fetched.hash_from]
+    return f"{fetched.folder} ({fetched.coverage})\n  sha256 {fetched.sha256}: {check}"

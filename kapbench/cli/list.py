@@ -1,4 +1,4 @@
-"""`kapbench list`: what is registered and what is there."""
+"""`kapbench list`: the registered models, data sets and rules, and the finished runs."""
 
 import ast
 import contextlib
@@ -24,12 +24,14 @@ Line = dict[str, Any]
 @click.argument("what", type=click.Choice(["models", "datasets", "rules", "runs"]))
 @data_root
 @runs_root
-@click.option("--split", help="Of the data sets.  [default: each one's own, mostly test]")
+@click.option(
+    "--split", help="Split of the data sets, e.g. val. Default: each data set's own, mostly test."
+)
 @click.option(
     "--check",
-    "checked",
+    "manifest",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A manifest of your own: say every problem, with its line or key.",
+    help="Check your own manifest: print every problem with its line or key.",
 )
 @output_format("text", "json")
 def list_(
@@ -37,10 +39,10 @@ def list_(
     data_root: Path | None,
     runs_root: Path,
     split: str | None,
-    checked: Path | None,
+    manifest: Path | None,
     how: str,
 ) -> None:
-    """List what `run` and `compare` can be given.
+    """List what `run` and `compare` accept.
 
     \b
     Examples:
@@ -49,92 +51,98 @@ def list_(
       kapbench list datasets --check mine.json
       kapbench list runs --format json
     """
-    if checked is not None:
-        check_manifest(what, checked)
+    if manifest is not None:
+        check_manifest(what, manifest)
         return
-    makers: dict[str, Callable[[], Iterator[Line]]] = {
+    listers: dict[str, Callable[[], Iterator[Line]]] = {
         "models": models,
         "datasets": lambda: datasets(split, data_root),
         "rules": rules,
         "runs": lambda: runs(runs_root),
     }
-    lines = list(makers[what]())
+    lines = list(listers[what]())
     if how == "json":
         click.echo(json.dumps(lines, indent=1, ensure_ascii=False))
         return
     if not lines:
-        click.echo(f"no {what}" + (f" below {runs_root}" if what == "runs" else ""), err=True)
+        folder = f" below {runs_root}" if what == "runs" else ""
+        click.echo(f"There are no {what}{folder}.", err=True)
     for line in lines:
         click.echo(_text(what, line))
 
 
 def check_manifest(what: str, path: Path) -> None:
-    """Says every problem of a manifest. KapbenchError where there is one."""
+    """Prints every problem of a manifest. Raises KapbenchError where there is one."""
     from kapbench.datasets.manifest.check import problems
     from kapbench.datasets.manifest.dataset import manifest
 
     if what != "datasets":
-        raise KapbenchError("--check is of data sets", fix=f"kapbench list datasets --check {path}")
+        raise KapbenchError(
+            "--check is an option of `list datasets`", fix=f"kapbench list datasets --check {path}"
+        )
     found = problems(path)
-    for key, said in found:
-        click.echo(f"{path}, {key}: {said}")
+    for key, message in found:
+        click.echo(f"{path}, {key}: {message}")
     if found:
         raise KapbenchError(
-            f"{len(found)} problems", place=path, fix="mend them; see docs/datasets/manifest.md"
+            f"the manifest has {len(found)} problems, printed above",
+            place=path,
+            fix="correct them; docs/datasets/manifest.md describes every key",
         )
-    opened = manifest(str(path))
-    for remark in opened.remarks:
+    dataset = manifest(str(path))
+    for remark in dataset.remarks:
         click.echo(f"note: {remark}")
-    click.echo(f"{path} is in order: {opened.coverage}; run it as manifest:{path}")
+    click.echo(f"{path} has no problems: {dataset.coverage}. Score it by --dataset manifest:{path}")
 
 
 def models() -> Iterator[Line]:
-    """Registered models; no module of theirs is imported."""
+    """Registered models; none of their modules is imported."""
     for entry in _entries("models"):
         of_folder = entry.name in ("features:", "similarity:")
         argument = ("DIR" if of_folder else "NAME") * entry.name.endswith((":", "."))
         yield {"name": entry.name + argument, "summary": summary(entry), "where": entry.value}
-    yield {"name": "FILE.py:CLASS", "summary": "An adapter of your own.", "where": None}
+    yield {"name": "FILE.py:CLASS", "summary": "Your own adapter.", "where": None}
 
 
 def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
-    """Registered data sets with what of the split is there; None: of each one's default split."""
+    """Registered data sets, and what is on disk of a split; None: of each one's default split."""
     for entry in _entries("datasets"):
         of_file = "FILE" * entry.name.endswith(":")
         line: Line = {"name": entry.name + of_file, "summary": summary(entry), "where": entry.value}
         if of_file:
             yield line | {"state": "yours", "coverage": line["summary"]}
             continue
-        yield line | _there(entry.name, split, root)
+        yield line | _state(entry.name, split, root)
 
 
-def _there(name: str, split: str | None, root: Path | None) -> Line:
-    """What of a data set is there: the whole, a part, its annotations alone, or which file is not."""
+def _state(name: str, split: str | None, root: Path | None) -> Line:
+    """What is on disk of a data set: all, a part, only its annotations, or which file is missing."""
     from kapbench.loading import load_dataset
 
-    given: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
+    arguments: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
     parameters: Mapping[str, inspect.Parameter] = {}
     try:
         parameters = inspect.signature(registry.resolve("datasets", name)).parameters
-        own = parameters["split"].default if "split" in parameters else None
-        if split is None and isinstance(own, str):
-            given["split"] = own
-        found = load_dataset(name, **given)
-        coverage = found.coverage
+        default = parameters["split"].default if "split" in parameters else None
+        if split is None and isinstance(default, str):
+            arguments["split"] = default
+        dataset = load_dataset(name, **arguments)
+        coverage = dataset.coverage
     except KapbenchError as error:
         place = "" if error.place is None else f": {error.place}"
-        lacking = f"{error.thing}{place} ({error.fix})"
+        problem = f"{error.thing}{place} ({error.fix})"
         if "photographs" in parameters:
             with contextlib.suppress(KapbenchError):
-                known = load_dataset(name, photographs=False, **given).coverage
-                return {"state": "annotations", "coverage": f"{known}; {lacking}"}
-        return {"state": "absent", "coverage": lacking}
-    state = "present" if coverage.complete else "partial"
-    n_images, licence = len(found.views()), found.licence
+                annotated = load_dataset(name, photographs=False, **arguments).coverage
+                return {"state": "annotations", "coverage": f"{annotated}; {problem}"}
+        return {"state": "absent", "coverage": problem}
     return {
-        "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
-        "notes": list(getattr(found, "notes", ())),
-    }  # fmt: skip
+        "state": "present" if coverage.complete else "partial",
+        "coverage": str(coverage),
+        "n_images": len(dataset.views()),
+        "licence": dataset.licence,
+        "notes": list(getattr(dataset, "notes", ())),
+    }
 
 
 def rules() -> Iterator[Line]:
@@ -168,21 +176,21 @@ def runs(root: Path) -> Iterator[Line]:
 def summary(entry: EntryPoint) -> str:
     """First line of a plug-in's docstring, read from its source without importing it.
 
-    That of a name that is assigned (a partial, say) is the string below it.
+    The docstring of a name that is assigned, e.g. to a partial, is the string below it.
     """
     try:
         spec = importlib.util.find_spec(entry.module)
-    except ImportError:  # the package that holds it
+    except ImportError:  # of the package that holds it
         return "(not installed)"
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return "(not installed)"
     tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
     named = (ast.ClassDef, ast.FunctionDef)
-    found = [n for n in tree.body if isinstance(n, named) and n.name == entry.attr]
-    words = ast.get_docstring(found[0]) if found else _below_assignment(tree, entry.attr)
-    if words is None or words.startswith("Args:"):  # the signature says it all
-        words = ast.get_docstring(tree) or ""
-    return words.partition("\n\n")[0].replace("\n", " ")
+    nodes = [n for n in tree.body if isinstance(n, named) and n.name == entry.attr]
+    docstring = ast.get_docstring(nodes[0]) if nodes else _below_assignment(tree, entry.attr)
+    if docstring is None or docstring.startswith("Args:"):  # it has no summary
+        docstring = ast.get_docstring(tree) or ""
+    return docstring.partition("\n\n")[0].replace("\n", " ")
 
 
 def _below_assignment(tree: ast.Module, name: str) -> str | None:
@@ -196,8 +204,7 @@ def _below_assignment(tree: ast.Module, name: str) -> str | None:
 
 
 def _entries(kind: registry.Kind) -> list[EntryPoint]:
-    found = entry_points(group=f"kapbench.{kind}")
-    return sorted(found, key=lambda entry: entry.name)
+    return sorted(entry_points(group=f"kapbench.{kind}"), key=lambda entry: entry.name)
 
 
 def _text(what: str, line: Line) -> str:
@@ -205,12 +212,12 @@ def _text(what: str, line: Line) -> str:
     if what == "models":
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
-        said = {"absent": "absent: ", "annotations": "annotations only: "}
-        absent = said.get(line["state"], "")  # a coverage says its own state
+        states = {"absent": "absent: ", "annotations": "annotations only: "}
+        state = states.get(line["state"], "")  # a coverage names the other states itself
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
         notes = "".join(f"\n{'':21}{note}" for note in line.get("notes", ()))
-        return f"{name} {absent}{line['coverage']}{images}{licence}{notes}"
+        return f"{name} {state}{line['coverage']}{images}{licence}{notes}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

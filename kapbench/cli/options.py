@@ -6,6 +6,7 @@ import os
 import sys
 import types
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,17 @@ from kapbench import registry
 from kapbench.errors import KapbenchError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A model or a data set as the user names it, with its KEY=VALUE options."""
+
+    name: str
+    options: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.name.rsplit("/", 1)[-1], *self.options))
 
 
 def data_root(command: _Command) -> _Command:
@@ -32,20 +44,22 @@ def runs_root(command: _Command) -> _Command:
         type=click.Path(path_type=Path, file_okay=False),
         envvar="KAPBENCH_RUNS",
         default=Path("runs"),
-        show_default="./runs, or $KAPBENCH_RUNS",
-        help="Folder of run folders.",
+        help="Folder that holds the run folders. Default: $KAPBENCH_RUNS, else ./runs.",
     )(command)
 
 
 def offline(command: _Command) -> _Command:
     return click.option(
-        "--offline", is_flag=True, expose_value=False, callback=_go_offline,
-        help="Never touch the network: weights are on disk, or an error says which and where.",
-    )(command)  # fmt: skip
+        "--offline",
+        is_flag=True,
+        expose_value=False,
+        callback=_go_offline,
+        help="Never use the network: weights that are not on disk are an error that names them.",
+    )(command)
 
 
-def _go_offline(_ctx: click.Context, _option: click.Parameter, asked: bool) -> None:
-    if asked:
+def _go_offline(_ctx: click.Context, _option: click.Parameter, offline: bool) -> None:
+    if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
         if "huggingface_hub" in sys.modules:  # it has read the environment already
             sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
@@ -54,7 +68,12 @@ def _go_offline(_ctx: click.Context, _option: click.Parameter, asked: bool) -> N
 def output_format(*names: str) -> Callable[[_Command], _Command]:
     """`--format`, the first name being the default."""
     return click.option(
-        "--format", "how", type=click.Choice(names), default=names[0], show_default=True
+        "--format",
+        "how",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        help="Format of the output.",
     )
 
 
@@ -70,7 +89,7 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not equals or not key:
-            raise KapbenchError(f"option '{key}' has no value", place=spec, fix="write key=value")
+            raise KapbenchError(f"option '{key}' has no value", place=spec, fix="write KEY=VALUE")
     return {key: _value(key, text, hints.get(key, str), spec) for key, _, text in pairs}
 
 
@@ -88,27 +107,27 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
             text
         )
-    except PydanticUserError:  # a type that has a configuration of its own
+    except PydanticUserError:  # the type has its own configuration
         return TypeAdapter(hint).validate_python(text)
     except ValidationError as error:
         raise KapbenchError(
             f"option {key}={text}: {error.errors()[0]['msg'].lower()}",
             place=spec,
-            fix=f"give {_words(hint)}",
+            fix=f"give {_describe(hint)}",
         ) from error
 
 
-def _words(hint: Any) -> str:
-    """What a hint takes, in words: the values of a Literal, the names of types."""
+def _describe(hint: Any) -> str:
+    """What a type hint accepts, in words: the values of a Literal, the names of types."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(hint))
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(_words(h) for h in get_args(hint) if h is not type(None))
+        return " or ".join(_describe(h) for h in get_args(hint) if h is not type(None))
     return f"a value of type {getattr(hint, '__name__', hint)}"
 
 
 def shown_path(path: Path) -> str:
-    """A path for the screen: relative to here where it lies below."""
+    """A path for the screen: relative where it lies below the current folder."""
     try:
         return os.fspath(path.resolve().relative_to(Path.cwd()))
     except ValueError:

@@ -1,118 +1,135 @@
 """`kapbench run`: score a model on a data set, beside the random control."""
 
 import shlex
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.distributed import Names, Spread, spread_options
-from kapbench.cli.options import shown_path, typed
-from kapbench.cli.report_hook import board
-from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
+from kapbench.cli.beside import CONTROL, control_request, finished_ceiling, print_table
+from kapbench.cli.distributed import Machines, machine_options
+from kapbench.cli.grouped_help import GroupedCommand
+from kapbench.cli.options import Spec, shown_path
+from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 
 if TYPE_CHECKING:
     from kapbench.protocols import Dataset
+    from kapbench.types import Coverage
 
 
-@click.command()
+class RunCommand(GroupedCommand):
+    """Points from an option that does not exist to `-o`, which takes the arguments of a model."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            key = error.option_name.lstrip("-").replace("-", "_")
+            hint = f"An argument of the model is written -o {key}=VALUE."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+
+
+@click.command(cls=RunCommand, headings=HEADINGS)
 @click.option(
-    "--model", required=True, help="A name, features:DIR, similarity:DIR or FILE.py:Class."
+    "--model",
+    required=True,
+    metavar="NAME",
+    help="A name of `kapbench list models`, features:DIR, similarity:DIR, or FILE.py:CLASS.",
 )
 @click.option(
-    "--dataset", "dataset_name", required=True, help="A name, see `kapbench list datasets`."
+    "--dataset",
+    required=True,
+    metavar="NAME",
+    help="A name of `kapbench list datasets`, e.g. spair, or manifest:FILE, or FILE.py:CLASS.",
 )
-@click.option("--split", default="test", show_default=True)
-@click.option("--weights", help="Trained weights, of models that take some.")
-@click.option("--backbone", help="Encoder under the model, of models that take one.")
-@click.option("--sphere-weight", type=click.FloatRange(0, 1), help="Share of the sphere's cosine.")
 @click.option(
     "-o",
     "--option",
-    "options",
+    "model_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An argument of the model, by its name; may be repeated.",
+    help="An argument of the model, e.g. weights=FILE or backbone=lite0. Repeat it for more.",
 )
 @click.option(
     "--dataset-option",
     "dataset_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An argument of the data set, by its name; may be repeated.",
+    help="An argument of the data set, e.g. marking=1. Repeat it for more.",
 )
 @running_options
-@spread_options
+@machine_options
 def run(
     model: str,
-    dataset_name: str,
-    split: str,
-    categories: tuple[str, ...],
-    rules: tuple[str, ...],
-    weights: str | None,
-    backbone: str | None,
-    sphere_weight: float | None,
-    options: tuple[str, ...],
+    dataset: str,
+    model_options: tuple[str, ...],
     dataset_options: tuple[str, ...],
-    data_root: Path | None,
-    quiet: bool,
-    control: bool,
-    shard: str | None,
-    executor: str,
-    shards: int | None,
-    scheduler: str | None,
-    slurm: tuple[str, ...],
-    **running: Any,
+    chosen: RunOptions,
+    machines: Machines,
 ) -> None:
     """Score a model on a data set under every rule that one pass serves.
 
-    Writes a run folder (run.json and records.parquet) and prints its table. A run that was
-    stopped is resumed by the same command.
+    Writes a run folder (run.json and records.parquet) and prints its table. The same command
+    resumes a run that was stopped.
 
     \b
     Examples:
       kapbench run --model sphere --dataset synthetic
       kapbench run --model lite0 --dataset spair --category cat --category dog
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
+      kapbench run --model sphere --dataset spair -o weights=FILE -o backbone=lite0
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
-      kapbench run --model lite0 --dataset synthetic --dataset-option marking=1
       kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
-    from kapbench.loading import load_dataset
+    from kapbench.running.run import run as score
+
+    model_spec, dataset_spec = Spec(model, model_options), Spec(dataset, dataset_options)
+    machines.check()
+    chosen.check(model_spec)
+    opened = chosen.open_dataset(dataset_spec)
+    by_names = chosen.request(model_spec, dataset_spec, opened)
+    request, progress = replace(by_names, dataset=opened), chosen.progress()
+    coverage = _coverage(opened, chosen.categories)
+    chosen.say(f"{opened.name}, split {opened.split}: {coverage}")
+    for note in _notes(opened):
+        chosen.say(f"note: {note}")
+    if machines.wanted and not machines.score(by_names, opened, progress):
+        return
+    chosen.say(f"Scoring {model}")
+    result = score(request, progress)
+    results = [result]
+    if chosen.control:
+        control = control_request(request)
+        if control is not None and result.card.model.name != CONTROL:
+            chosen.say(f"Scoring {CONTROL}, the control")
+            results.append(score(control, progress))
+        results += filter(None, [finished_ceiling(request)])
+    print_table(results, request.rules, named=bool(chosen.rules))
+    assert result.folder is not None
+    folder = shown_path(result.folder)
+    click.echo(f"run folder: {folder}\npictures: kapbench show {shlex.quote(folder)} -o pictures")
+
+
+def _coverage(dataset: "Dataset", categories: tuple[str, ...]) -> "Coverage":
+    """What will be scored, of what the split should have."""
+    whole = dataset.coverage
+    if not categories:
+        return whole
+    present = tuple(name for name in whole.categories if name in categories)
+    return replace(whole, categories=present, n_pairs=len(dataset.pairs(categories)))
+
+
+def _notes(dataset: "Dataset") -> Iterator[str]:
     from kapbench.protocols import remarks_on
-
-    spread = Spread(shard, executor, shards, scheduler, slurm)
-    given = {"weights": weights, "backbone": backbone, "sphere_weight": sphere_weight}
-    named = {key: value for key, value in given.items() if value is not None}
-    options_of_model = named | typed("models", model, options)
-    check_names(model, options_of_model, rules, running["device"])
-    dataset = load_dataset(
-        dataset_name,
-        **{"split": split, "data_root": data_root}
-        | typed("datasets", dataset_name, dataset_options),
-    )
-    job = RunJob(dataset, rules, categories, quiet=quiet, **running)
-    job.say(f"{dataset.name}, {split}: {job.coverage()}")
-    for remark in (*_without_kap(dataset), *remarks_on(dataset)):
-        job.say(f"note: {remark}")
-    if spread.wanted:
-        names = Names(model, dataset_name, options_of_model, split, data_root, dataset_options)
-        if not spread.over(job, names):
-            return
-    done = job.score(model, options_of_model)
-    shown = {done.folder: done.card}
-    if control and done.card.model.name != CONTROL and (beside := job.control()) is not None:
-        shown[beside.folder] = beside.card
-    if control and (ceiling := job.ceiling()) is not None:
-        shown[ceiling[0]] = ceiling[1]
-    click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
-    click.echo(f"run folder: {shown_path(done.folder)}")
-    click.echo(f"pictures: kapbench show {shlex.quote(shown_path(done.folder))} -o pictures")
-
-
-def _without_kap(dataset: "Dataset") -> tuple[str, ...]:
     from kapbench.running.plan import kap_is_defined
 
-    said = "KAP is not defined here: no keypoint is ever absent, or T is the image's; PCK alone"
-    return () if kap_is_defined(dataset) else (said,)
+    if not kap_is_defined(dataset):
+        yield (
+            "KAP is not defined on this data set, because no keypoint is ever absent from a target "
+            "or distances are relative to the image. Only PCK is scored."
+        )
+    yield from remarks_on(dataset)

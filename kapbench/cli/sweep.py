@@ -1,50 +1,41 @@
 """`kapbench sweep`: every model of a list on every data set of a list, and one table."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from kapbench import registry
-from kapbench.cli.distributed import Names, Spread, spread_options
-from kapbench.cli.options import typed
-from kapbench.cli.report_hook import board
-from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
-from kapbench.cli.sweep_table import Line, SweepTable
+from kapbench.cli.beside import CONTROL, control_request, print_table
+from kapbench.cli.distributed import Machines, machine_options
+from kapbench.cli.grouped_help import GroupedCommand
+from kapbench.cli.options import Spec, typed
+from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
+from kapbench.cli.sweep_table import SweepTable
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
-    from kapbench.running.results import RunCard
-    from kapbench.running.run import Finished
+    from kapbench.progress import Progress
+    from kapbench.protocols import Dataset
+    from kapbench.running.request import RunRequest
+    from kapbench.running.results import ResultSet
 
 _LIST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=GroupedCommand, headings=HEADINGS)
 @click.argument("models", type=_LIST)
 @click.argument("datasets", type=_LIST)
-@click.option("--split", default="test", show_default=True)
 @running_options
-@spread_options
-def sweep(
-    models: Path,
-    datasets: Path,
-    split: str,
-    data_root: Path | None,
-    control: bool,
-    shard: str | None,
-    executor: str,
-    shards: int | None,
-    scheduler: str | None,
-    slurm: tuple[str, ...],
-    **running: Any,
-) -> None:
+@machine_options
+def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) -> None:
     """Score every model of MODELS on every data set of DATASETS.
 
-    Both are text files: one name a line, as `kapbench run` takes it, then KEY=VALUE options of it;
-    # begins a remark. What fails is named at the end, and the rest goes on. The same command
-    resumes: what is finished is not done again.
+    Both are text files. A line holds one name, as `kapbench run` takes it, and KEY=VALUE options
+    after it; # begins a comment. Runs that fail are named at the end, and the others go on. The
+    same command resumes, and does not repeat what is finished.
 
     \b
     Examples:
@@ -53,43 +44,38 @@ def sweep(
       kapbench sweep models.txt datasets.txt --shard 3/8          # on each of eight machines
       kapbench sweep models.txt datasets.txt --executor slurm --shards 8 --slurm gpus_per_node=1
     """
-    spread = Spread(shard, executor, shards, scheduler, slurm)
-    rows = lines(models)
-    if control and shard is None:
-        rows = [*(line for line in rows if line.spec != CONTROL), Line(CONTROL, ())]
-    columns = lines(datasets)
-    _check(rows, columns, running)
-    table = SweepTable(rows, columns, show=not running["quiet"])
-    done: dict[Path, RunCard] = {}
-    job: RunJob | None = None
+    machines.check()
+    rows, columns = read_list(models), read_list(datasets)
+    if chosen.control and machines.shard is None:
+        rows = [*(model for model in rows if model.name != CONTROL), Spec(CONTROL)]
+    _check(rows, columns, chosen)
+    table = SweepTable(rows, columns, show=not chosen.quiet)
+    results: list[ResultSet] = []
+    request: RunRequest | None = None
     with table.shown():
-        for data in table.datasets:
-            opened: RunJob | None = None
-            for model in table.models:
-                with table.cell(model, data) as cell:
-                    if opened is None:
-                        opened = job = _open(data, split, data_root, running)
-                    opened.told = cell.progress
-                    names = Names(
-                        model.spec, data.spec, typed("models", model.spec, model.options), split,
-                        data_root, data.options,
-                    )  # fmt: skip
-                    finished = _score(opened, names, spread)
-                    if isinstance(finished, str):
-                        cell.ended = finished
+        for column in columns:
+            dataset: Dataset | None = None
+            for model in rows:
+                with table.cell(model, column) as cell:
+                    if dataset is None:
+                        dataset = chosen.open_dataset(column)
+                    request = chosen.request(model, column, dataset)
+                    result = _score(request, dataset, machines, cell.progress)
+                    if isinstance(result, str):
+                        cell.ended = result
                     else:
-                        done[finished.folder] = finished.card
-    if done and job is not None:
-        click.echo(board()(done, rules=job.rule_names or None, alpha=job.alpha), nl=False)
+                        results.append(result)
+    if results and request is not None:
+        print_table(results, request.rules, named=bool(chosen.rules))
     table.raise_failures()
 
 
-def lines(path: Path) -> list[Line]:
+def read_list(path: Path) -> list[Spec]:
     """
     Raises:
-        KapbenchError: no name in the file, one twice, or one that cannot be read.
+        KapbenchError: the file has no names, the same one twice, or a line that cannot be read.
     """
-    found: list[Line] = []
+    specs: list[Spec] = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             words = shlex.split(text, comments=True)
@@ -98,38 +84,36 @@ def lines(path: Path) -> list[Line]:
                 f"line {number} cannot be read: {error}", place=path, fix="close the quotes"
             ) from error
         if words:
-            line = Line(words[0], tuple(words[1:]))
-            if line in found:
+            spec = Spec(words[0], tuple(words[1:]))
+            if spec in specs:
                 raise KapbenchError(
-                    f"'{line}' stands there twice, last in line {number}", place=path
+                    f"line {number} repeats '{spec}'", place=path, fix="remove one of the two lines"
                 )
-            found.append(line)
-    if not found:
-        raise KapbenchError("names nothing", place=path, fix="write one name a line")
-    return found
+            specs.append(spec)
+    if not specs:
+        raise KapbenchError("the list is empty", place=path, fix="write one name in each line")
+    return specs
 
 
-def _check(models: list[Line], datasets: list[Line], running: dict[str, Any]) -> None:
-    """KapbenchError at once where a name or an option could only fail later."""
-    for line in models:
-        options = typed("models", line.spec, line.options)
-        check_names(line.spec, options, running["rules"], running["device"])
-    for line in datasets:
-        registry.resolve("datasets", line.spec)
-        typed("datasets", line.spec, line.options)
+def _check(models: list[Spec], datasets: list[Spec], chosen: RunOptions) -> None:
+    """Raises KapbenchError at once for a name or an option that could only fail later."""
+    for model in models:
+        chosen.check(model)
+    for dataset in datasets:
+        registry.resolve("datasets", dataset.name)
+        typed("datasets", dataset.name, dataset.options)
 
 
-def _open(data: Line, split: str, data_root: Path | None, running: dict[str, Any]) -> RunJob:
-    from kapbench.loading import load_dataset
-
-    options = {"split": split, "data_root": data_root} | typed("datasets", data.spec, data.options)
-    return RunJob(load_dataset(data.spec, **options), **running)
-
-
-def _score(job: RunJob, names: Names, spread: Spread) -> "Finished | str":
+def _score(
+    request: "RunRequest", dataset: "Dataset", machines: Machines, progress: "Progress"
+) -> "ResultSet | str":
     """A finished run, or in words why there is none."""
-    if names.model == CONTROL:
-        return job.control() or "no rule for it"
-    if spread.wanted and not spread.over(job, names):
-        return "taken"
-    return job.score(names.model, names.model_options)
+    from kapbench.running.run import run
+
+    local = replace(request, dataset=dataset)
+    if request.model == CONTROL:
+        control = control_request(local)
+        return "no rule scores it" if control is None else run(control, progress)
+    if machines.wanted and not machines.score(request, dataset, progress):
+        return "shard scored"
+    return run(local, progress)

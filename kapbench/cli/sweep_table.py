@@ -1,26 +1,17 @@
-"""What a sweep shows while it runs: models down, data sets across, how far each is."""
+"""What a sweep shows while it runs: one row for each model, one column for each data set."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import click
 
+from kapbench.cli.options import Spec
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A model or a data set as a list names it, e.g. `coco:FILE` or `my.py:Mine layers=3`."""
-
-    spec: str
-    options: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return " ".join((self.spec.rsplit("/", 1)[-1], *self.options))
 
 
 @dataclass
@@ -35,10 +26,10 @@ class Cell:
 
 
 @dataclass
-class _Told(Progress):
-    """Progress that stands in a cell, where others have a bar of their own."""
+class _CellProgress(Progress):
+    """Progress that is shown as the state of a cell instead of as a bar."""
 
-    tell: Callable[[str], None] = lambda _: None
+    set_state: Callable[[str], None] = lambda _: None
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -47,7 +38,7 @@ class _Told(Progress):
         def advance(n: int) -> None:
             nonlocal done
             done += n
-            self.tell(f"{name} {done:,}/{total:,}")
+            self.set_state(f"{name} {done:,}/{total:,}")
 
         advance(0)
         yield advance
@@ -55,19 +46,21 @@ class _Told(Progress):
 
 @dataclass
 class SweepTable:
-    """On a terminal one table that is kept up to date; elsewhere a line for each run that ended."""
+    """On a terminal, one table that is kept up to date; elsewhere, a line for each run that ended."""
 
-    models: Sequence[Line]
-    datasets: Sequence[Line]
+    models: Sequence[Spec]
+    datasets: Sequence[Spec]
     show: bool
-    _cells: dict[tuple[Line, Line], Cell] = field(default_factory=dict)
+    _cells: dict[tuple[Spec, Spec], Cell] = field(default_factory=dict)
     _live: Any = None
 
     def __post_init__(self) -> None:
         for data in self.datasets:
             for model in self.models:
                 cell = Cell(f"{model} on {data}", Progress())
-                cell.progress = _Told(log=self._say, tell=self._teller(cell))
+                cell.progress = _CellProgress(
+                    log=self._say, set_state=partial(setattr, cell, "state")
+                )
                 self._cells[model, data] = cell
 
     @contextmanager
@@ -84,13 +77,13 @@ class SweepTable:
         self._live = None
 
     @contextmanager
-    def cell(self, model: Line, data: Line) -> Iterator[Cell]:
-        """A run: what it raises is kept for the end, so that the others go on."""
+    def cell(self, model: Spec, data: Spec) -> Iterator[Cell]:
+        """One run. Its error is kept for the end, so that the other runs go on."""
         cell, started = self._cells[model, data], time.monotonic()
         cell.state = "opening"
         try:
             yield cell
-        except Exception as error:  # noqa: BLE001  a model of the user's may raise anything
+        except Exception as error:  # noqa: BLE001  a user's model may raise anything
             cell.failed = str(error) if isinstance(error, KapbenchError) else repr(error)
             cell.ended = "failed"
         seconds = round(time.monotonic() - started)
@@ -99,25 +92,20 @@ class SweepTable:
             click.echo(f"{cell.name}: {cell.state}", err=True)
 
     def raise_failures(self) -> None:
-        """KapbenchError that names every run that failed; none: nothing."""
+        """Raises a KapbenchError that names every run that failed, if any did."""
         failed: dict[str, list[str]] = {}
         for cell in self._cells.values():
             if cell.failed is not None:
                 failed.setdefault(cell.failed, []).append(cell.name)
-        for said, names in failed.items():
-            click.echo(f"{', '.join(names)}: {said}", err=True)
+        for message, names in failed.items():
+            click.echo(f"{', '.join(names)}: {message}", err=True)
         if failed:
             n_failed = sum(map(len, failed.values()))
             raise KapbenchError(
-                f"{n_failed:,} of {len(self._cells):,} runs failed", place="see above",
-                fix="mend them; the same command does only what is missing",
-            )  # fmt: skip
-
-    def _teller(self, cell: Cell) -> Callable[[str], None]:
-        def tell(state: str) -> None:
-            cell.state = state
-
-        return tell
+                f"{n_failed:,} of {len(self._cells):,} runs failed",
+                place="their errors are printed above",
+                fix="correct the causes; the same command scores only what is missing",
+            )
 
     def _say(self, message: str) -> None:
         if self._live is not None:

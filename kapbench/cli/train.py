@@ -15,21 +15,22 @@ class Trainers(click.Group):
         return sorted(_trainers())
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found = _trainers()
-        if cmd_name not in found:
-            raise unknown("trainer", cmd_name, found)
-        command: click.Command = found[cmd_name].load()
+        trainers = _trainers()
+        if cmd_name not in trainers:
+            raise unknown("trainer", cmd_name, trainers)
+        command: click.Command = trainers[cmd_name].load()
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            found = _trainers()
-            formatter.write_dl([(n, summary(found[n])) for n in self.list_commands(ctx)])
+            formatter.write_dl(
+                [(name, summary(entry)) for name, entry in sorted(_trainers().items())]
+            )
 
 
 @click.command(cls=Trainers)
 def train() -> None:
-    """Train a model's own part. `kapbench train NAME --help` says more.
+    """Train a model. `kapbench train NAME --help` shows the options of each trainer.
 
     \b
     Examples:

@@ -1,4 +1,7 @@
-"""Finished shards on disk. A part's name says which pairs it holds and what its bytes hash to."""
+"""Scored chunks on disk. A file's name says which pairs it holds and what its bytes hash to.
+
+On disk a chunk is called a part, as in the run folders that earlier versions left unfinished.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,52 +12,55 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
-from kapbench.running.plan import Shard
+from kapbench.running.plan import Chunk
 from kapbench.storage import file_hash, fingerprint, write_atomically
 
 _HASH_DIGITS = 16
-_ROOM = 64  # parts
+_FILES_PER_FOLDER = 64  # to look for one file among all of a large run's takes as long as all
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts below `folder`. One cut from other pairs, or changed since, is not found."""
+class ChunkFiles:
+    """The files below `folder`. One that holds other pairs, or was changed since, does not count."""
 
     folder: Path
 
-    def write(self, shard: Shard, rows: pd.DataFrame) -> None:
+    def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
         content = rows.to_parquet(index=False)
         digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
-        write_atomically(self._room(shard) / f"{_stem(shard)}-{digest}.parquet", content)
+        write_atomically(self._folder(chunk) / f"{_stem(chunk)}-{digest}.parquet", content)
 
-    def read(self, shard: Shard) -> pa.Table:
-        """KapbenchError where the part is gone, or was changed since it was written."""
-        path = next((p for p in self._named(shard) if _whole(p)), None)
+    def read(self, chunk: Chunk) -> pa.Table:
+        """
+        Raises:
+            KapbenchError: the file is missing, or was changed since it was written.
+        """
+        path = next((p for p in self._paths(chunk) if _is_whole(p)), None)
         if path is None:
             raise KapbenchError(
-                f"part {shard.number} is gone or was changed", place=self._room(shard),
-                fix="run again: it is made again, and what is whole is kept",
-            )  # fmt: skip
+                f"the file of chunk {chunk.number} is missing or was changed",
+                place=self._folder(chunk),
+                fix="run the same command again: only this chunk is scored again",
+            )
         with pq.ParquetFile(path) as file:  # a third faster than read_table where files are small
             return file.read()
 
-    def has(self, shard: Shard) -> bool:
-        return any(_whole(path) for path in self._named(shard))
+    def has(self, chunk: Chunk) -> bool:
+        return any(_is_whole(path) for path in self._paths(chunk))
 
-    def damaged(self, shard: Shard) -> list[Path]:
-        return [path for path in self._named(shard) if not _whole(path)]
+    def damaged(self, chunk: Chunk) -> list[Path]:
+        return [path for path in self._paths(chunk) if not _is_whole(path)]
 
-    def _named(self, shard: Shard) -> list[Path]:
-        return sorted(self._room(shard).glob(f"{_stem(shard)}-*.parquet"))
+    def _paths(self, chunk: Chunk) -> list[Path]:
+        return sorted(self._folder(chunk).glob(f"{_stem(chunk)}-*.parquet"))
 
-    def _room(self, shard: Shard) -> Path:
-        """A folder of a few: to look for one part among all of a large run's takes as long as all."""
-        return self.folder / f"{shard.number // _ROOM:04d}"
-
-
-def _stem(shard: Shard) -> str:
-    return f"part-{shard.number:05d}-{fingerprint(shard.places)[:8]}"
+    def _folder(self, chunk: Chunk) -> Path:
+        return self.folder / f"{chunk.number // _FILES_PER_FOLDER:04d}"
 
 
-def _whole(path: Path) -> bool:
+def _stem(chunk: Chunk) -> str:
+    return f"part-{chunk.number:05d}-{fingerprint(chunk.places)[:8]}"
+
+
+def _is_whole(path: Path) -> bool:
     return file_hash(path).startswith(path.stem.rpartition("-")[2])

@@ -1,8 +1,8 @@
-"""Parts to one file of records in the data set's order, a stretch of pairs at a time.
+"""Chunks to one file of records in the data set's order, a stretch of pairs at a time.
 
-Parts go by target image, records by pair: each part is dealt out to the stretches that its pairs lie
-in, and a stretch is sorted when all of it is there. Memory holds one stretch, whatever the number of
-pairs; the file is the same however the run was cut.
+Chunks go by target image, records by pair: the rows of each chunk are distributed over the stretches
+that its pairs lie in, and a stretch is sorted once it is complete. Memory holds one stretch, whatever
+the number of pairs; the file is the same however the run was cut.
 """
 
 import tempfile
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
-from kapbench.running.chunk_files import Parts
+from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan
 from kapbench.scoring.records import TEXT
 from kapbench.storage import UNFINISHED
@@ -26,29 +26,31 @@ STRETCH_PAIRS = 1 << 15
 HELD_ROWS = 1 << 17  # in memory, before they are put aside on disk
 
 
-def join(plan: Plan, parts: Parts, path: Path) -> None:
+def join(plan: Plan, files: ChunkFiles, path: Path) -> None:
     """Writes all rows, by pair and then by keypoint, and moves the file into place.
 
     Raises:
-        KapbenchError: a part is gone; the folder cannot be written, and nothing is left there.
+        KapbenchError: a chunk's file is missing, or the folder cannot be written; nothing is left
+            there.
     """
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
             unfinished = Path(folder) / path.name
-            with _writer(unfinished, _schema(parts.read(plan.shards[0]))) as writer:
+            with _writer(unfinished, _schema(files.read(plan.chunks[0]))) as writer:
                 stretches = _Stretches(Path(folder))
-                for shard in plan.shards:
-                    stretches.deal(_plain(parts.read(shard)))
-                if not stretches.numbers:  # no keypoint is shown anywhere: columns without rows
+                for chunk in plan.chunks:
+                    stretches.add(_with_plain_text(files.read(chunk)))
+                if not stretches.numbers:  # no keypoint is visible anywhere: columns without rows
                     writer.write_table(writer.schema.empty_table())
                 for number in stretches.numbers:
                     writer.write_table(_sorted(stretches.pop(number)).cast(writer.schema))
             unfinished.replace(path)
     except OSError as error:
         raise KapbenchError(
-            f"cannot write: {error.strerror or error}", place=path,
+            f"cannot write: {error.strerror or error}",
+            place=path,
             fix="make room or choose another folder, then run again: what is finished is kept",
-        ) from error  # fmt: skip
+        ) from error
     pa.default_memory_pool().release_unused()
 
 
@@ -61,15 +63,15 @@ class _Stretches:
     aside: dict[int, list[Path]] = field(default_factory=lambda: defaultdict(list))
     n_held: int = 0
 
-    def deal(self, rows: pa.Table) -> None:
-        number = rows["place"].to_numpy() // STRETCH_PAIRS
-        for one in np.unique(number).tolist():
-            self.held[one].append(rows.filter(pa.array(number == one)))
+    def add(self, rows: pa.Table) -> None:
+        numbers = rows["place"].to_numpy() // STRETCH_PAIRS
+        for number in np.unique(numbers).tolist():
+            self.held[number].append(rows.filter(pa.array(numbers == number)))
         self.n_held += len(rows)
         if self.n_held > HELD_ROWS:
-            for one, own in self.held.items():
-                self.aside[one].append(self.folder / f"{one}-{uuid4().hex}.parquet")
-                pq.write_table(pa.concat_tables(own), self.aside[one][-1])
+            for number, tables in self.held.items():
+                self.aside[number].append(self.folder / f"{number}-{uuid4().hex}.parquet")
+                pq.write_table(pa.concat_tables(tables), self.aside[number][-1])
             self.held.clear()
             self.n_held = 0
 
@@ -83,7 +85,7 @@ class _Stretches:
 
 
 def _sorted(rows: pa.Table) -> pa.Table:
-    """Rows by pair and keypoint; each column goes as soon as its copy is there."""
+    """Rows by pair and keypoint; each column is released as soon as its sorted copy is made."""
     order = pc.sort_indices(rows, [("place", "ascending"), ("keypoint", "ascending")])
     rows, columns = rows.drop_columns("place"), {}
     for name in rows.column_names:
@@ -92,8 +94,8 @@ def _sorted(rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def _plain(rows: pa.Table) -> pa.Table:
-    """Text as text: categories differ from part to part."""
+def _with_plain_text(rows: pa.Table) -> pa.Table:
+    """Text as text: the dictionaries differ from chunk to chunk."""
     for name in (c for c in TEXT if c in rows.column_names):
         rows = rows.set_column(
             rows.column_names.index(name), name, rows[name].cast(pa.large_string())
@@ -101,17 +103,20 @@ def _plain(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _schema(part: pa.Table) -> pa.Schema:
-    """Of the records: a part's, without places, and with what pandas is told of its columns."""
-    text = dict.fromkeys((c for c in TEXT if c in part.column_names), "str")
-    rows = part.to_pandas().astype(text).drop(columns="place")
+def _schema(chunk: pa.Table) -> pa.Schema:
+    """The records' schema: a chunk's without places, with the metadata that pandas reads."""
+    text = dict.fromkeys((c for c in TEXT if c in chunk.column_names), "str")
+    rows = chunk.to_pandas().astype(text).drop(columns="place")
     return pa.Schema.from_pandas(rows, preserve_index=False)
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    """A quarter smaller than by default: the bytes of floats are told apart by place."""
+    """A quarter smaller than by default: floats are stored as streams of their bytes."""
     floats = [field.name for field in schema if pa.types.is_floating(field.type)]
     return pq.ParquetWriter(
-        path, schema, compression="zstd", use_dictionary=[c for c in TEXT if c in schema.names],
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[c for c in TEXT if c in schema.names],
         column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
-    )  # fmt: skip
+    )

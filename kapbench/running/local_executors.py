@@ -1,50 +1,68 @@
-"""Where shards run: here, or in worker processes of this machine."""
+"""Executors of this machine: this process, or worker processes."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
 from kapbench.errors import KapbenchError
+from kapbench.protocols import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class InProcess:
-    """One shard after another."""
+    """One task after another."""
 
-    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]:
-        yield from map(job, shards)
+    def run(
+        self, job: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Generator[Outcome, None, None]:
+        for task in tasks:
+            yield Outcome.of(job, task)
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """`workers` spawned processes with one arithmetic thread each.
+    """`workers` spawned processes with one thread of arithmetic each.
 
-    Each imports the script that was started: what starts workers stands in there below
+    Each imports the script that was started: a script must start workers below
     `if __name__ == "__main__":`.
     """
 
     workers: int
 
-    def run(self, job: Callable[[Any], Any], shards: Iterable[Any]) -> Iterator[Any]:
-        """Results as they finish; the first error cancels what has not started."""
+    def run(
+        self, job: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Generator[Outcome, None, None]:
+        """Outcomes as tasks finish; closing the generator cancels those that have not started."""
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, context, initializer=_one_thread) as pool:
-            futures = [pool.submit(job, shard) for shard in shards]
+        with ProcessPoolExecutor(self.workers, context, initializer=_use_one_thread) as pool:
+            waiting = {pool.submit(job, task): task for task in tasks}
             try:
-                for future in as_completed(futures):
-                    yield future.result()
-            except BrokenProcessPool as error:
-                raise KapbenchError(
-                    "a worker process died: for want of memory, or because the script that asked "
-                    "for workers does so again whenever it is imported",
-                    fix="run again with fewer --workers (finished shards are kept); in a script, "
-                    'call evaluate() below `if __name__ == "__main__":`',
-                ) from error
+                for future in as_completed(list(waiting)):
+                    task, error = waiting.pop(future), future.exception()
+                    if error is None:
+                        yield Outcome(task, future.result())
+                    else:
+                        yield Outcome(task, error=_explained(error))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _explained(error: BaseException) -> Exception:
+    if isinstance(error, BrokenProcessPool):
+        broken = KapbenchError(
+            "a worker process died: memory ran out, or the script that starts the workers starts "
+            "them again whenever it is imported",
+            fix="run again with fewer --workers (finished chunks are kept); in a script, call "
+            'evaluate() below `if __name__ == "__main__":`',
+        )
+        broken.__cause__ = error
+        return broken
+    if not isinstance(error, Exception):
+        raise error
+    return error
 
 
 def set_threads(n: int) -> None:
@@ -61,7 +79,7 @@ def threads() -> int:
     return int(torch.get_num_threads())
 
 
-def _one_thread() -> None:
+def _use_one_thread() -> None:
     import signal
 
     set_threads(1)

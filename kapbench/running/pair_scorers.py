@@ -1,8 +1,9 @@
-"""Scoring one shard: read features or ask a pair model, return rows."""
+"""Scoring one chunk: read features or call a pair model, return rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,29 +15,36 @@ from kapbench.models.inputs import picture
 from kapbench.models.outputs import similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
-from kapbench.running.plan import Shard
+from kapbench.running.plan import Chunk
 from kapbench.scoring.build_records import pair_columns, target_columns
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.scoring.records import Columns, Needs, anchor_points, table
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
-PAIRS_AT_ONCE = 16  # more gain nothing: maps of 60×60 cells leave the processor's cache
+PAIRS_AT_ONCE = 16  # more gain nothing: maps of 60×60 cells no longer fit the processor's cache
 MOST_THREADS = 8  # each holds all maps of one target
-# Lists of pairs of one target each: the rows of all of them, in order.
-PairScorer = Callable[[Sequence[list[Pair]]], Iterator[Columns]]
 
 
-def score_shard(shard: Shard, scorer: PairScorer) -> pd.DataFrame:
-    """Rows of all pairs of a shard, with each pair's place in the data set's order."""
-    by_target = groupby(shard.pairs, key=lambda pair: pair.target.image_id)
+@runtime_checkable
+class PairScorer(Protocol):
+    """Takes lists of pairs of one target each; yields the rows of every pair, in order."""
+
+    seconds_per_image: float | None  # from file to features; None: not all were made now
+
+    def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]: ...
+
+
+def score_chunk(chunk: Chunk, scorer: PairScorer) -> pd.DataFrame:
+    """Rows of all pairs of a chunk, with each pair's position in the data set's order."""
+    by_target = groupby(chunk.pairs, key=lambda pair: pair.target.image_id)
     rows = table(list(scorer([list(pairs) for _, pairs in by_target])))
-    n_rows = [pair.source.keypoints.visible.sum() for pair in shard.pairs]
-    rows.insert(0, "place", np.repeat(np.asarray(shard.places, np.int64), n_rows))
+    n_rows = [pair.source.keypoints.visible.sum() for pair in chunk.pairs]
+    rows.insert(0, "place", np.repeat(np.asarray(chunk.places, np.int64), n_rows))
     return rows
 
 
-def shown_keypoints(view: View) -> Float[np.ndarray, "q 2"]:
+def visible_keypoints(view: View) -> Float[np.ndarray, "q 2"]:
     return np.asarray(view.keypoints.xy[view.keypoints.visible])
 
 
@@ -49,7 +57,7 @@ class EncoderScorer:
     similarity: str
     needs: Needs
     device: str = "cpu"
-    seconds_per_image: float | None = None  # from file to features; None: not all were made now
+    seconds_per_image: float | None = None
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
@@ -62,20 +70,22 @@ class EncoderScorer:
             set_threads(before)  # else threads that start later may have one, as these had
 
     def _rows(self, pairs: list[Pair]) -> list[Columns]:
-        """Of one target."""
+        """The rows of pairs of one target."""
         target = self.cache.read(self.hashes[pairs[0].target.image_id])
-        # A data set may annotate one image otherwise in each pair.
-        alike = all(pair.target is pairs[0].target for pair in pairs)
+        # A data set may annotate an image differently in each pair.
+        same_target = all(pair.target is pairs[0].target for pair in pairs)
         return [
-            target_columns(some, given, self.needs, self._pixels(some, target))
-            for some, given in self._stretches(pairs, target, PAIRS_AT_ONCE if alike else 1)
+            target_columns(some_pairs, maps, self.needs, self._pixels(some_pairs, target))
+            for some_pairs, maps in self._batches(
+                pairs, target, PAIRS_AT_ONCE if same_target else 1
+            )
         ]
 
     def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:
-        """Of each pair, the maps of its source-visible keypoints; all pairs are of one target."""
-        return (given for _, given in self._stretches(pairs, target, 1))
+        """Each pair's maps of its source-visible keypoints; all pairs have one target."""
+        return (maps for _, maps in self._batches(pairs, target, 1))
 
-    def _stretches(
+    def _batches(
         self, pairs: list[Pair], target: CachedMap, n_pairs: int
     ) -> Iterator[tuple[list[Pair], SimilarityMap]]:
         """Every `n_pairs` pairs and their maps, all of which come from one matrix product."""
@@ -89,21 +99,21 @@ class EncoderScorer:
             np.concatenate(queries)[first], target, self.similarity, self.device
         ).reshape(-1, target.grid.height, target.grid.width)
         for i in range(0, len(pairs), n_pairs):
-            some = pairs[i : i + n_pairs]
-            mine = inverse[ends[i] : ends[i + len(some)]]
-            at = np.concatenate([shown_keypoints(p.source) for p in some])
-            yield some, SimilarityMap(maps[mine], target.grid, at)
+            batch = pairs[i : i + n_pairs]
+            rows = inverse[ends[i] : ends[i + len(batch)]]
+            xy = np.concatenate([visible_keypoints(p.source) for p in batch])
+            yield batch, SimilarityMap(maps[rows], target.grid, xy)
 
     def _source(self, view: View) -> tuple[Int[np.ndarray, "q"], Float16[np.ndarray, "q c"]]:
-        """Cells of an image's keypoints and the features there, read once."""
+        """Cells of an image's keypoints and their features, read once."""
         if view.image_id not in self._sources:
             image = self.hashes[view.image_id]
-            cells = source_cells(self.cache.grid(image), view.size, shown_keypoints(view))
+            cells = source_cells(self.cache.grid(image), view.size, visible_keypoints(view))
             self._sources[view.image_id] = cells, self.cache.rows(image, cells)
         return self._sources[view.image_id]
 
     def _pixels(self, pairs: list[Pair], target: CachedMap) -> dict[str, np.ndarray] | None:
-        """Predicted pixels of the decodes that upsample features; None where none is asked for."""
+        """Predicted pixels of the decodes that upsample features; None where no rule has one."""
         from kapbench.features import match
 
         keys = [d.key for d in self.needs.decodes if d.offset == "pixel"]
@@ -112,19 +122,20 @@ class EncoderScorer:
         queries = []
         for source in (p.source for p in pairs):
             features = self.cache.read(self.hashes[source.image_id])
-            queries.append(match.features_at(features, shown_keypoints(source), source.size))
-        joined = np.concatenate(queries)
-        found = match.pixel_argmax(joined, target, pairs[0].target.size, self.device)
-        return dict.fromkeys(keys, found)
+            queries.append(match.features_at(features, visible_keypoints(source), source.size))
+        size = pairs[0].target.size
+        pixels = match.pixel_argmax(np.concatenate(queries), target, size, self.device)
+        return dict.fromkeys(keys, pixels)
 
 
 @dataclass
 class PairModelScorer:
-    """Asks a model that must see both images."""
+    """Calls a model that must see both images."""
 
     model: PairModel
     dataset: Dataset
     needs: Needs
+    seconds_per_image: float | None = None
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pairs in by_target:
@@ -134,17 +145,18 @@ class PairModelScorer:
         target = picture(self.dataset, pairs[0].target, self.model.conditions_on)
         for pair in pairs:
             source = picture(self.dataset, pair.source, self.model.conditions_on)
-            queries = shown_keypoints(pair.source)
-            given = similarity_map(self.model, pair, source, target, queries)
-            yield pair_columns(pair, given, self.needs)
+            queries = visible_keypoints(pair.source)
+            maps = similarity_map(self.model, pair, source, target, queries)
+            yield pair_columns(pair, maps, self.needs)
 
 
 @dataclass
 class OracleScorer:
-    """Asks the oracle for one map per decode and geometry: each calls another cell the nearest."""
+    """Calls the oracle once per decode and geometry: each calls another cell the nearest."""
 
     model: AnnotatedModel
     needs: Needs
+    seconds_per_image: float | None = None
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pair in chain.from_iterable(by_target):

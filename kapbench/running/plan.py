@@ -1,6 +1,6 @@
-"""What a run will do, fixed before it starts: pairs by target image, cut into shards."""
+"""What a run will do, fixed before it starts: pairs by target image, cut into chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,7 +10,7 @@ from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
-SHARD_PAIRS = 128
+CHUNK_PAIRS = 128
 SCORING_VERSION = 2  # raised where the same maps would give other rows, scores or intervals
 DEFAULT_RULES = (
     "kap-cvpr24",
@@ -27,11 +27,11 @@ DEFAULT_RULES = (
 
 
 @dataclass(frozen=True)
-class Shard:
-    """Whole target images, so that a map's arithmetic never depends on how work was cut."""
+class Chunk:
+    """Pairs scored together: of whole target images, so that no map depends on how they are cut."""
 
     number: int
-    places: tuple[int, ...]  # of its pairs in the data set's order
+    places: tuple[int, ...]  # its pairs' positions in the data set's order
     pairs: tuple[Pair, ...]  # by target image
 
 
@@ -39,7 +39,7 @@ class Shard:
 class Plan:
     pairs: tuple[Pair, ...]
     rules: tuple[Rule, ...]
-    shards: tuple[Shard, ...]
+    chunks: tuple[Chunk, ...]
     pairs_hash: str
     hash: str
 
@@ -50,8 +50,13 @@ class Plan:
     @property
     def views(self) -> list[View]:
         """Distinct images, by image_id."""
-        found = {v.image_id: v for p in self.pairs for v in (p.source, p.target)}
-        return [found[name] for name in sorted(found)]
+        return distinct_views(self.pairs)
+
+
+def distinct_views(pairs: Iterable[Pair]) -> list[View]:
+    """The images of pairs, by image_id."""
+    views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
+    return [views[image_id] for image_id in sorted(views)]
 
 
 def make_plan(
@@ -69,16 +74,16 @@ def make_plan(
         for_training = not dataset.pairs() and bool(dataset.views())
         train = f"kapbench train sphere --dataset {dataset.name} --split {dataset.split}"
         raise KapbenchError(
-            "no pairs to evaluate",
+            "there are no pairs to evaluate",
             place=f"{dataset.name}, split {dataset.split}",
-            fix=f"its images are for training: `{train} --validate-every 0`"
+            fix=f"these images are for training only: `{train} --validate-every 0`"
             if for_training
             else "choose another split or category",
         )
     for rule in rules:
         _check_rule(rule, info, dataset)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
-    whole = fingerprint(
+    plan_hash = fingerprint(
         SCORING_VERSION,
         dataset.name,
         dataset.revision,
@@ -91,35 +96,35 @@ def make_plan(
         info.supervised,
         [(rule.name, rule.hash) for rule in rules],
     )
-    return Plan(pairs, tuple(rules), _shards(pairs), pairs_hash, whole)
+    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
 def check_answers(model: Model, plan: Plan) -> None:
-    """Raises KapbenchError where a model knows beforehand that it has no answer to some of a plan."""
+    """Raises KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
     if isinstance(model, ChecksPlan):
         pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
         model.check_plan([view.image_id for view in plan.views], sorted(pairs))
 
 
-def rules_named(names: Sequence[str], dataset: Dataset) -> list[Rule]:
-    """Rules by name; none named: every rule that one pass serves and the data set defines.
+def rules_named(names: Sequence[str], dataset: Dataset) -> tuple[Rule, ...]:
+    """Rules by name or file; without names, every default rule that the data set defines.
 
     Raises:
         KapbenchError: an unknown rule, or two files that give one name to different rules.
     """
-    found: dict[str, Rule] = {}
+    rules: dict[str, Rule] = {}
     for name in names or DEFAULT_RULES:
         rule = load_rule(name)
-        if found.setdefault(rule.name, rule).hash != rule.hash:
+        if rules.setdefault(rule.name, rule).hash != rule.hash:
             raise KapbenchError(
                 f"two different rules are named '{rule.name}'",
                 place=name,
-                fix="give each rule file a name of its own",
+                fix="give each rule file its own name (key name)",
             )
     if names:
-        return list(found.values())
+        return tuple(rules.values())
     defined = kap_is_defined(dataset)
-    return [rule for rule in found.values() if defined or not isinstance(rule, KapRule)]
+    return tuple(rule for rule in rules.values() if defined or not isinstance(rule, KapRule))
 
 
 def kap_is_defined(dataset: Dataset) -> bool:
@@ -130,27 +135,27 @@ def kap_is_defined(dataset: Dataset) -> bool:
 def _check_rule(rule: Rule, model: ModelInfo, dataset: Dataset) -> None:
     if isinstance(rule, KapRule) and not kap_is_defined(dataset):
         raise KapbenchError(
-            f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent there, "
-            "or its distances are shares of the image",
+            f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent from a target, "
+            "or distances are relative to the image and not to the object",
             fix="choose PCK rules, e.g. --rule pck-v1",
         )
     if isinstance(rule, PckRule) and rule.decode.offset == "pixel" and model.kind != "encoder":
         raise KapbenchError(
-            f"{rule.name} upsamples features, and {model.name} gives similarity maps only",
-            fix="leave the rule out, or use an encoder",
+            f"{rule.name} upsamples features, but {model.name} returns only similarity maps",
+            fix="leave this rule out, or score an encoder",
         )
 
 
-def _shards(pairs: Sequence[Pair]) -> tuple[Shard, ...]:
+def _chunks(pairs: Sequence[Pair]) -> tuple[Chunk, ...]:
     def target(place: int) -> str:
         return pairs[place].target.image_id
 
     cuts: list[list[int]] = []
     for _, places in groupby(sorted(range(len(pairs)), key=target), key=target):
-        if not cuts or len(cuts[-1]) >= SHARD_PAIRS:
+        if not cuts or len(cuts[-1]) >= CHUNK_PAIRS:
             cuts.append([])
         cuts[-1].extend(places)
     return tuple(
-        Shard(number, tuple(places), tuple(pairs[place] for place in places))
+        Chunk(number, tuple(places), tuple(pairs[place] for place in places))
         for number, places in enumerate(cuts)
     )

@@ -40,7 +40,7 @@ def provenance(
         kapbench=_version("kapbench") or "unknown",
         scoring=scoring,
         python=sys.version.split()[0],
-        packages={name: found for name in PACKAGES if (found := _version(name))},
+        packages={name: number for name in PACKAGES if (number := _version(name))},
         git_commit=commit,
         git_dirty=dirty,
         platform=f"{platform.system()} {platform.machine()}",
@@ -74,6 +74,6 @@ def _git(folder: Path) -> tuple[str | None, bool | None]:
 
 def _output(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    # Nothing of the user's is in the command.
-    found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-    return found.stdout.strip()
+    # The command holds no input of the user.
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+    return done.stdout.strip()

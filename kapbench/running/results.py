@@ -203,13 +203,11 @@ def save_run(folder: Path, card: RunCard) -> None:
 
 @dataclass(frozen=True)
 class ResultSet:
-    """A finished run: its card, its records, and its scores as a table.
-
-    `folder` is None where nothing was kept on disk.
-    """
+    """A finished run: its card, its records, and its scores as a table."""
 
     card: RunCard
-    folder: Path | None
+    folder: Path | None  # None where nothing was kept on disk
+    resumed: bool = False  # whether the run, or some of its chunks, had been scored before
     _records: pd.DataFrame | None = field(default=None, repr=False)  # where there is no folder
 
     @classmethod

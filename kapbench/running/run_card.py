@@ -6,6 +6,7 @@ from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model, model_info
 from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined
 from kapbench.running.provenance import provenance
+from kapbench.running.request import OpenRun
 from kapbench.running.results import (
     SCHEMA_VERSION,
     DatasetCard,
@@ -14,6 +15,7 @@ from kapbench.running.results import (
     RunCard,
     ScoreRow,
 )
+from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.records import Records
 from kapbench.scoring.rules import Rule
@@ -23,19 +25,15 @@ SEED = 0
 
 
 def make_card(
-    model: Model,
-    dataset: Dataset,
-    plan: Plan,
+    opened: OpenRun,
     records: Records,
-    *,
-    device: str,
-    started: str,
-    seconds: float,
     records_sha256: str,
-    intervals: bool,
+    clock: Clock,
+    seconds_per_image: float | None,
     progress: Progress,
-    seconds_per_image: float | None = None,
 ) -> RunCard:
+    model, dataset, plan = opened.model, opened.dataset, opened.plan
+    intervals = opened.request.intervals
     asks = asked(plan.rules, has_absent=kap_is_defined(dataset))
     with progress.stage("scores and intervals" if intervals else "scores", len(asks)) as advance:
         scores = score_table(
@@ -54,9 +52,9 @@ def make_card(
         plan_hash=plan.hash,
         provenance=provenance(
             scoring=SCORING_VERSION,
-            device=device,
-            started=started,
-            seconds=seconds,
+            device=opened.device,
+            started=clock.started,
+            seconds=clock.seconds,
             seed=SEED,
             records=records_sha256,
             seconds_per_image=seconds_per_image,

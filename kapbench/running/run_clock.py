@@ -1,4 +1,4 @@
-"""When a run began and how long it has taken over all its sessions, kept until it is finished."""
+"""When a run began and how long it took over all its sessions, kept until it is finished."""
 
 import contextlib
 import json
@@ -35,13 +35,13 @@ class Clock:
 
 @contextmanager
 def session(folder: Path) -> Iterator[Clock]:
-    """Goes on with the clock of an unfinished run; forgets it once the run is finished."""
+    """Continues the clock of an unfinished run; removes it once the run is finished."""
     clock = _resumed(folder / SESSIONS)
     clock.save()
     try:
         yield clock
     except BaseException:
-        with contextlib.suppress(KapbenchError):  # what went wrong first is what is told
+        with contextlib.suppress(KapbenchError):  # the first error is the one to report
             clock.save()
         raise
     clock.path.unlink(missing_ok=True)
@@ -49,7 +49,7 @@ def session(folder: Path) -> Iterator[Clock]:
 
 def _resumed(path: Path) -> Clock:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Clock(path, str(found["started"]), float(found["seconds"]), monotonic())
-    except (OSError, ValueError, KeyError, TypeError):  # none, or damaged: only time is forgotten
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Clock(path, str(content["started"]), float(content["seconds"]), monotonic())
+    except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: only the time is lost
         return Clock(path, now(), 0.0, monotonic())

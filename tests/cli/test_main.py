@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from kapbench.cli import main
 from kapbench.cli.lazy import Deferred, LazyGroup, explain
+from kapbench.cli.run_options import HEADINGS
 from kapbench.errors import KapbenchError
 
 COMMANDS = ["run", "compare", "train", "list", "fetch"]
@@ -29,16 +30,20 @@ def test_help_of_every_command(kapbench, command):
     assert f"kapbench {command} " in done.stdout  # an example
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_every_option_stands_under_a_heading_and_is_explained(kapbench, command):
+    shown = kapbench(command, "--help").stdout
+    assert list(HEADINGS) == [line[:-1] for line in shown.splitlines() if line[:-1] in HEADINGS]
+    assert shown.partition("Other:")[2].split()[:2] == ["-h,", "--help"]
+    options = main.get_command(None, command).params
+    assert all(option.help for option in options if isinstance(option, click.Option))
+
+
 @pytest.mark.parametrize(
-    ("words", "loads_pandas"),
-    [
-        (["--help"], False),
-        (["run", "--help"], False),
-        (["compare", "--help"], False),
-        (["list", "rules"], False),
-    ],
+    "words",
+    [["--help"], ["run", "--help"], ["compare", "--help"], ["list", "rules"]],
 )
-def test_help_imports_nothing_heavy(words, loads_pandas):
+def test_help_imports_nothing_heavy(words):
     heavy = {"torch", "pandas", "matplotlib", "transformers", "trimesh", "kapbench_baselines"}
     code = f"import sys; from kapbench.cli import main; main({words}, standalone_mode=False);"
     code += f"sys.exit(' '.join({heavy} & set(sys.modules)))"
@@ -47,12 +52,12 @@ def test_help_imports_nothing_heavy(words, loads_pandas):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, sweep, compare")]
+    ("typed", "message"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, sweep, compare")]
 )
-def test_a_command_that_does_not_exist(kapbench, typed, said):
+def test_a_command_that_does_not_exist(kapbench, typed, message):
     done = kapbench(typed)
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_version(kapbench):

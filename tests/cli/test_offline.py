@@ -19,23 +19,27 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "--weights"]),
-        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "--weights"]),
+        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "-o weights="]),
+        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "-o weights="]),
         ("run --model hf:facebook/dino-vits16", ["facebook/dino-vits16", "hf:FOLDER"]),
-        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "--weights"]),
+        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "-o weights="]),
     ],
 )
-def test_no_connection_is_tried(words, said, tmp_path):
+def test_no_connection_is_tried(words, message, tmp_path):
     pytest.importorskip("diffusers", reason="needs the extra sd")
     command = [*words.split(), "--dataset", "synthetic.small", "--offline"]
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *command], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "HF_HOME": str(tmp_path)}, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", CODE, *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HOME": str(tmp_path)},
+        check=False,
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "connected" not in done.stdout
     assert "Traceback" not in done.stderr
-    for word in (*said, "sha256", "leave --offline"):
+    for word in (*message, "sha256", "leave --offline"):
         assert word in " ".join(done.stderr.split())

@@ -189,7 +189,7 @@ def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("-o", "scale"), "no value"),
         (("-o", "=1"), "no value"),
@@ -200,29 +200,31 @@ def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
         (("--category", "spto"), "did you mean spot?"),
         (("--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
         (("--rule", "missing.json"), "missing.json"),
-        (("--weights", "w.safetensors"), "unknown option 'weights'"),
-        (("--sphere-weight", "2"), "--sphere-weight"),
+        (("-o", "weights=w.safetensors"), "unknown option 'weights'"),
         (("--device", "tpu"), "--device"),
         (("--workers", "0"), "--workers"),
         (("--workers", "many"), "--workers"),
         (("--wrokers", "2"), "--workers"),
+        (("--sphere-weight", "2"), "-o sphere_weight=VALUE"),
+        (("--slurm", "timeout_min=2"), "add --executor slurm"),
+        (("--shards", "2", "--no-cache"), "share one feature cache"),
     ],
 )
-def test_bad_options_are_named(score, words, said):
+def test_bad_options_are_named(score, words, message):
     done = score("Colours", *words)
     assert done.exit_code in (1, 2)
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.output
     assert find_runs(Path()) == []
 
 
 @pytest.mark.parametrize(
-    ("model", "dataset", "said"),
+    ("model", "dataset", "message"),
     [
         ("lite1", "{dots}:Dots", "did you mean lite0"),
         ("dots.py:Colour", "{dots}:Dots", "not found"),
         ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
-        ("{dots}:NotAModel", "{dots}:Dots", "no model"),
+        ("{dots}:NotAModel", "{dots}:Dots", "not a model"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),
@@ -232,34 +234,34 @@ def test_bad_options_are_named(score, words, said):
         ("features:none", "{dots}:Dots", "none"),
     ],
 )
-def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, said):
+def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, message):
     dots = Path(__file__).parents[1] / "support/dots.py"
     spec = [text.format(dots=dots) for text in (model, dataset)]
     done = kapbench(
         "run", "--model", spec[0], "--dataset", spec[1], "--data-root", "none", "--no-control"
     )
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.output
     assert find_runs(Path()) == []
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--model", "litte0"), "did you mean lite0"),
         (("--model", "lite0", "--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
         (("--model", "lite0", "-o", "image=3"), "unknown option 'image'"),
-        (("--model", "lite0", "--sphere-weight", "0.2"), "unknown option 'sphere_weight'"),
+        (("--model", "lite0", "-o", "sphere_weight=0.2"), "unknown option 'sphere_weight'"),
         (("--model", "{dots}:NeedsLayers"), "needs layers"),
     ],
 )
-def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, said):
+def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, message):
     dots = Path(__file__).parents[1] / "support/dots.py"
     words = [word.format(dots=dots) for word in words]
     done = kapbench("run", "--dataset", f"{dots}:MustNotOpen", *words)
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.fixture

@@ -59,31 +59,31 @@ def test_one_that_fails_is_named_and_the_others_are_scored(sweep, tmp_path):
 
 
 def test_by_hand_on_two_machines_then_joined(sweep):
-    for turn in ("1/2", "2/2"):
-        done = sweep("DOTS:Colours\n", "DOTS:Dots\n", "--shard", turn)
+    for shard in ("1/2", "2/2"):
+        done = sweep("DOTS:Colours\n", "DOTS:Dots\n", "--shard", shard)
         assert done.exit_code == 0, done.output
-        assert "taken" in done.stderr
+        assert "shard scored" in done.stderr
     assert not names()
     assert sweep("DOTS:Colours\n", "DOTS:Dots\n").exit_code == 0
     assert names() == ["colours", "random"]
 
 
 @pytest.mark.parametrize(
-    ("models", "datasets", "said"),
+    ("models", "datasets", "message"),
     [
         ("DOTS:Colours\nnosuch\n", "DOTS:Dots\n", "unknown model 'nosuch'"),
         ("DOTS:Colours\n", "nosuch\n", "unknown dataset 'nosuch'"),
-        ("# nothing\n", "DOTS:Dots\n", "names nothing"),
-        ("lite0\nlite0\n", "DOTS:Dots\n", "twice, last in line 2"),
+        ("# nothing\n", "DOTS:Dots\n", "the list is empty"),
+        ("lite0\nlite0\n", "DOTS:Dots\n", "line 2 repeats 'lite0'"),
         ("lite0 'o\n", "DOTS:Dots\n", "line 1 cannot be read"),
         ("DOTS:Colours o\n", "DOTS:Dots\n", "has no value"),
         ("DOTS:Colours sclae=1\n", "DOTS:MustNotOpen\n", "did you mean scale?"),
     ],
 )
-def test_what_could_only_fail_later_fails_at_once(sweep, models, datasets, said):
+def test_what_could_only_fail_later_fails_at_once(sweep, models, datasets, message):
     done = sweep(models, datasets)
     assert done.exit_code == 1
-    assert said in done.stderr.replace("data set", "dataset")
+    assert message in done.stderr.replace("data set", "dataset")
     assert not names()
 
 

@@ -123,7 +123,7 @@ def test_a_run_that_finds_features_whole_has_used_them(tmp_path):
 
 
 def test_verify_names_what_is_damaged_and_removes_it_when_asked(root):
-    assert "5 files read and whole" in kapbench(root, "verify").output
+    assert "5 files checked, none is damaged" in kapbench(root, "verify").output
     broken = next(root.rglob("01old.safetensors"))
     content = bytearray(broken.read_bytes())
     content[-1] ^= 1
@@ -134,13 +134,13 @@ def test_verify_names_what_is_damaged_and_removes_it_when_asked(root):
     assert "01old.safetensors" in found.output.replace("\n", "")
     assert kapbench(root, "verify", "--remove").exit_code == 0
     assert not broken.exists()
-    assert "4 files read and whole" in kapbench(root, "verify").output
+    assert "4 files checked, none is damaged" in kapbench(root, "verify").output
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     nowhere = kapbench(tmp_path / "no", "ls")
     assert nowhere.exit_code == 0
-    assert "nothing is cached" in nowhere.output
+    assert "The cache is empty" in nowhere.output
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_sizes(text, n_bytes):
 def test_no_sizes(tmp_path, text):
     said = kapbench(tmp_path, "evict", "--limit", text)
     assert said.exit_code == 2
-    assert "is no size" in said.output
+    assert "is not a size" in said.output

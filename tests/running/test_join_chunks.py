@@ -3,18 +3,14 @@
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from tiny_world import RULES, TinyDataset, TinyEncoder
+from tiny_world import TinyDataset, evaluate
 
 from kapbench.running import join_chunks as joining
 from kapbench.running.results import read_records
-from kapbench.running.run import run
 
 
 def records(root):
-    done = run(
-        TinyEncoder(), TinyDataset(n_images=8), RULES, runs_root=root, cache_root=root,
-        intervals=False,
-    )  # fmt: skip
+    done = evaluate(root, dataset=TinyDataset(n_images=8))
     return done.folder / "records.parquet", done.records
 
 

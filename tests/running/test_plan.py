@@ -8,7 +8,7 @@ from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel
 from kapbench.errors import KapbenchError
 from kapbench.protocols import model_info
 from kapbench.running.plan import make_plan, rules_named
-from kapbench.running.run import run_folder
+from kapbench.running.run_folder import run_folder
 from kapbench.scoring.rules import load_rule
 
 
@@ -46,7 +46,7 @@ def test_whatever_matters_changes_the_plan(changed):
 
 def test_what_does_not_matter_does_not(monkeypatch):
     first = plan_of()
-    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", 3)
+    monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", 3)
     assert plan_of().hash == first.hash
     assert (
         plan_of(TinyEncoder(conditions_on=("mask", "category"))).hash
@@ -54,20 +54,20 @@ def test_what_does_not_matter_does_not(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("shard_pairs", [1, 3, 4, 1000])
-def test_shards_hold_every_pair_once_and_a_target_whole(monkeypatch, shard_pairs):
-    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", shard_pairs)
+@pytest.mark.parametrize("chunk_pairs", [1, 3, 4, 1000])
+def test_chunks_hold_every_pair_once_and_a_target_whole(monkeypatch, chunk_pairs):
+    monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", chunk_pairs)
     plan = plan_of()
-    placed = [item for s in plan.shards for item in zip(s.places, s.pairs, strict=True)]
+    placed = [item for c in plan.chunks for item in zip(c.places, c.pairs, strict=True)]
     places = sorted(place for place, _ in placed)
     assert places == list(range(24))
     assert all(plan.pairs[place] is pair for place, pair in placed)
     holders: dict[str, set[int]] = {}
-    for shard in plan.shards:
-        for pair in shard.pairs:
-            holders.setdefault(pair.target.image_id, set()).add(shard.number)
+    for chunk in plan.chunks:
+        for pair in chunk.pairs:
+            holders.setdefault(pair.target.image_id, set()).add(chunk.number)
     assert all(len(numbers) == 1 for numbers in holders.values())
-    assert len(plan.shards) == -(-8 // -(-shard_pairs // 3))
+    assert len(plan.chunks) == -(-8 // -(-chunk_pairs // 3))
 
 
 @pytest.fixture

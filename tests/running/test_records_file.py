@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_series_equal
-from tiny_world import RULES, TinyDataset, TinyEncoder
+from tiny_world import RULES, TinyDataset, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.running import join_chunks as joining
-from kapbench.running import records_file, results, run
+from kapbench.running import records_file, results
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import ResultSet, read_records
 from kapbench.scoring import average_precision
@@ -25,10 +25,7 @@ def done(tmp_path_factory):
     root = tmp_path_factory.mktemp("stored")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joining, "STRETCH_PAIRS", 7)
-        return run.run(
-            TinyEncoder(), TinyDataset(n_images=8), RULES, runs_root=root, cache_root=root,
-            intervals=False,
-        )  # fmt: skip
+        return evaluate(root, dataset=TinyDataset(n_images=8))
 
 
 @pytest.fixture(scope="module")
@@ -53,28 +50,29 @@ def test_scores_are_those_of_the_whole_table_to_the_bit(path, monkeypatch, kept,
         return repr(score_table(records, RULES, resampling=Resampling.of(records, 30)))
 
     expected = scores(read_records(path, CATEGORIES))
-    monkeypatch.setattr(stored, "KEPT_BYTES", kept)
-    monkeypatch.setattr(precision, "_MOST", ranked)
+    monkeypatch.setattr(records_file, "KEPT_BYTES", kept)
+    monkeypatch.setattr(average_precision, "_MOST", ranked)
     assert scores(StoredRecords(path, CATEGORIES)) == expected
 
 
-def test_columns_that_no_score_asks_for_are_not_read(path, tmp_path, monkeypatch):
+def test_columns_that_no_score_needs_are_not_read(path, tmp_path, monkeypatch):
     wide = tmp_path / "wide.parquet"
     table = pq.read_table(path)
     for i in range(80):
         table = table.append_column(f"more@{i}", pa.array(np.arange(len(table)) + 0.5))
     pq.write_table(table, wide)
-    asked, read = [], pq.ParquetFile.read
+    calls, read = [], pq.ParquetFile.read
     monkeypatch.setattr(
-        pq.ParquetFile, "read",
-        lambda self, columns=None: asked.append(columns) or read(self, columns=columns),
-    )  # fmt: skip
+        pq.ParquetFile,
+        "read",
+        lambda self, columns=None: calls.append(columns) or read(self, columns=columns),
+    )
     score_table(StoredRecords(wide, CATEGORIES), RULES)
-    assert all(len(columns) == 1 for columns in asked)
-    read_now = {columns[0] for columns in asked}
+    assert all(len(columns) == 1 for columns in calls)
+    read_now = {columns[0] for columns in calls}
     assert read_now
     assert not any(name.startswith("more@") for name in read_now)
-    assert len(asked) == len(read_now)  # so small a table is read once
+    assert len(calls) == len(read_now)  # so small a table is read once
 
 
 def test_a_table_without_rows_and_a_column_that_is_not_there(path, tmp_path):
@@ -88,17 +86,14 @@ def test_a_table_without_rows_and_a_column_that_is_not_there(path, tmp_path):
 
 
 def test_a_run_reads_the_whole_table_only_for_who_asks(tmp_path, monkeypatch):
-    asked = []
+    paths = []
     read = results.read_records
-    monkeypatch.setattr(results, "read_records", lambda p, c: asked.append(p) or read(p, c))
+    monkeypatch.setattr(results, "read_records", lambda p, c: paths.append(p) or read(p, c))
     for _ in range(2):  # the second time it is there already
-        made = run.run(
-            TinyEncoder(), TinyDataset(), RULES, runs_root=tmp_path, cache_root=tmp_path,
-            intervals=False,
-        )  # fmt: skip
-    assert not asked
+        made = evaluate(tmp_path)
+    assert not paths
     assert len(made.records)
-    assert asked == [made.folder / "records.parquet"]
+    assert paths == [made.folder / "records.parquet"]
 
 
 def test_a_result_is_checked_when_it_is_loaded_and_when_it_is_read(done, tmp_path):

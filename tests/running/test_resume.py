@@ -21,13 +21,13 @@ from kapbench.running.run_clock import SESSIONS
 
 
 @pytest.fixture(autouse=True)
-def _small_shards(monkeypatch):
-    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", tiny_world.SHARD_PAIRS)
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", tiny_world.CHUNK_PAIRS)
 
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory) -> bytes:
-    """Records of a run that nothing stopped, all in one shard."""
+    """Records of a run that nothing stopped, all in one chunk."""
     done = evaluate(tmp_path_factory.mktemp("whole"))
     return (done.folder / "records.parquet").read_bytes()
 
@@ -41,9 +41,9 @@ def nothing_left_over(root: Path) -> None:
     assert not list(root.rglob("parts"))
 
 
-def test_shards_are_irrelevant(tmp_path, monkeypatch, expected):
+def test_chunks_are_irrelevant(tmp_path, monkeypatch, expected):
     for size in (1, 7):
-        monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", size)
+        monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", size)
         assert records_of(evaluate(tmp_path / str(size))) == expected
 
 
@@ -74,7 +74,7 @@ def stop_at(monkeypatch, n: int, error: BaseException) -> None:
     monkeypatch.setattr(Path, "replace", replace_or_stop)
 
 
-# 8 images, 4 parts, the records, the card: fourteen files are moved into place.
+# 8 images, 4 chunks, the records, the card: fourteen files are moved into place.
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 11, 12, 13])
 @pytest.mark.parametrize("error", [Stop(), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space")])
 def test_stopped_at_any_file(tmp_path, expected, n, error):
@@ -97,7 +97,7 @@ def test_stopped_at_any_file(tmp_path, expected, n, error):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["encoded", "3 parts", "card half-written"])
+@pytest.mark.parametrize("moment", ["encoded", "3 chunks", "card half-written"])
 def test_killed(tmp_path, expected, moment):
     command = [sys.executable, tiny_world.__file__, str(tmp_path), moment]
     assert subprocess.run(command, check=False).returncode == 9
@@ -107,17 +107,17 @@ def test_killed(tmp_path, expected, moment):
     nothing_left_over(tmp_path / "runs")
 
 
-def test_parts_of_another_cut_are_not_taken_for_ours(tmp_path, monkeypatch, expected):
+def test_chunk_files_of_another_cut_are_not_used(tmp_path, monkeypatch, expected):
     with pytest.MonkeyPatch.context() as patched:
         stop_at(patched, 11, Stop())
         with pytest.raises(Stop):
             evaluate(tmp_path)
-    monkeypatch.setattr("kapbench.running.plan.SHARD_PAIRS", 5)
+    monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", 5)
     assert records_of(evaluate(tmp_path)) == expected
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", None])
-def test_a_damaged_part_is_done_again_and_said(tmp_path, expected, damage):
+def test_a_damaged_chunk_file_is_scored_again_and_reported(tmp_path, expected, damage):
     with pytest.MonkeyPatch.context() as patched:
         stop_at(patched, 12, Stop())
         with pytest.raises(Stop):
@@ -126,10 +126,10 @@ def test_a_damaged_part_is_done_again_and_said(tmp_path, expected, damage):
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
     part.write_bytes(bytes(content) if damage is None else damage)
-    said: list[str] = []
-    done = evaluate(tmp_path, progress=Progress(log=said.append))
+    messages: list[str] = []
+    done = evaluate(tmp_path, progress=Progress(log=messages.append))
     assert records_of(done) == expected
-    assert said == [f"part damaged, scoring again: {part}"]
+    assert messages == [f"A chunk file is damaged; its pairs are scored again: {part}"]
 
 
 def test_a_finished_run_is_read_back_without_the_model(tmp_path):
@@ -177,10 +177,10 @@ def test_a_damaged_cache_file_is_encoded_again_and_said(tmp_path, expected, dama
     path.write_bytes(
         {"byte": bytes(content), "truncated": bytes(content[:-9]), "empty": b""}[damage]
     )
-    model, said = TinyEncoder(), []
-    done = evaluate(tmp_path, model, force=True, progress=Progress(log=said.append))
+    model, messages = TinyEncoder(), []
+    done = evaluate(tmp_path, model, force=True, progress=Progress(log=messages.append))
     assert len(model.seen) == 1
-    assert said == [f"the cache file is damaged, the image is encoded again: {path}"]
+    assert messages == [f"the cache file is damaged, the image is encoded again: {path}"]
     assert records_of(done) == expected
 
 
@@ -226,19 +226,21 @@ def test_a_pair_model_resumes_too(tmp_path):
     model = TinyPairModel()
     done = evaluate(tmp_path / "cut", model)
     assert records_of(done) == whole
-    assert len(model.asked) == 24 - 12  # two shards of two targets, three pairs each, are kept
+    assert len(model.asked) == 24 - 12  # two chunks of two targets, three pairs each, are kept
 
 
 def test_a_dead_worker_is_a_users_error():
+    (outcome,) = Processes(1).run(os._exit, [3])
     with pytest.raises(KapbenchError, match="worker process died"):
-        list(Processes(1).run(os._exit, [3]))
+        outcome.value()
 
 
 @pytest.mark.slow
 def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(tmp_path):
     script = tmp_path / "unguarded.py"
     script.write_text(
-        "from kapbench.running.local_executors import Processes\nlist(Processes(1).run(abs, [1]))\n"
+        "from kapbench.running.local_executors import Processes\n"
+        "[outcome.value() for outcome in Processes(1).run(abs, [1])]\n"
     )
     command = [sys.executable, str(script)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -287,11 +289,11 @@ def test_force_begins_a_new_time(tmp_path, time_flies):
     assert evaluate(tmp_path, force=True).card.provenance.started == "hour 1"
 
 
-@pytest.mark.parametrize(("model", "said"), [(TinyEncoder, 0), (TinyPairModel, 1)])
-def test_workers_that_have_nothing_to_do_are_told(tmp_path, model, said):
+@pytest.mark.parametrize(("model", "n_messages"), [(TinyEncoder, 0), (TinyPairModel, 1)])
+def test_workers_that_have_no_effect_are_reported(tmp_path, model, n_messages):
     heard: list[str] = []
     evaluate(tmp_path, model(), workers=2, progress=Progress(log=heard.append))
-    assert len([line for line in heard if "--workers is not used" in line]) == said
+    assert len([line for line in heard if "--workers 2 has no effect" in line]) == n_messages
 
 
 def test_a_users_error_comes_back_from_a_worker(tmp_path, expected):

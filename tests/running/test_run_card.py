@@ -104,7 +104,7 @@ def test_a_newer_schema_is_refused(copied):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "cannot be read"),
         ("{", "cannot be read"),
@@ -116,9 +116,9 @@ def test_a_newer_schema_is_refused(copied):
         ("\x00\udcff", "cannot be read"),
     ],
 )
-def test_a_damaged_card_is_named(copied, content, said):
+def test_a_damaged_card_is_named(copied, content, message):
     (copied / "run.json").write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(KapbenchError, match=said) as caught:
+    with pytest.raises(KapbenchError, match=message) as caught:
         load_card(copied)
     assert str(copied / "run.json") in str(caught.value)
 

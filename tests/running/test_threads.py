@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_world import TinyDataset, TinyEncoder, evaluate
 
+from kapbench.running import pair_scorers
 from kapbench.scoring.rules import load_rule
 
 RULES = [load_rule(n) for n in ("kap-cvpr24", "kap-v1", "pck-geoaware-soft", "pck-dift", "geo")]
@@ -26,10 +27,10 @@ def scored(root, dataset=None):
 
 @pytest.mark.parametrize(("n_threads", "at_once"), [(1, 4), (2, 1), (2, 4), (8, 4)])
 def test_rows_do_not_hang_on_it(tmp_path, monkeypatch, threads, n_threads, at_once):
-    monkeypatch.setattr(shard, "PAIRS_AT_ONCE", 1)
+    monkeypatch.setattr(pair_scorers, "PAIRS_AT_ONCE", 1)
     threads(1)
     alone = scored(tmp_path / "alone")
-    monkeypatch.setattr(shard, "PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr(pair_scorers, "PAIRS_AT_ONCE", at_once)
     threads(n_threads)
     assert scored(tmp_path / "together").equals(alone)
 

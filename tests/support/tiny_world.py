@@ -12,12 +12,14 @@ import numpy as np
 
 from kapbench.errors import KapbenchError
 from kapbench.running import plan as plan_module
-from kapbench.running.run import Finished, run
+from kapbench.running.request import RunRequest
+from kapbench.running.results import ResultSet
+from kapbench.running.run import run
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, SimilarityMap, View
 
 RULES = [load_rule(n) for n in ("kap-cvpr24", "pck-sd-dino", "pck-geoaware-soft")]
-SHARD_PAIRS = 4
+CHUNK_PAIRS = 4
 CATEGORIES = ("cat", "dog")
 
 
@@ -146,27 +148,28 @@ class TinyPairModel:
         return SimilarityMap(values, Grid.letterbox(target.size, 4, 840), queries)
 
 
-def evaluate(root: Path, model=None, dataset=None, rules=None, **options) -> Finished:
-    given = {"runs_root": root / "runs", "cache_root": root / "cache", "intervals": False}
-    return run(
+def evaluate(
+    root: Path, model=None, dataset=None, rules=None, progress=None, **options
+) -> ResultSet:
+    defaults = {"runs_root": root / "runs", "cache_root": root / "cache", "intervals": False}
+    request = RunRequest(
         TinyEncoder() if model is None else model,
         TinyDataset() if dataset is None else dataset,
-        RULES if rules is None else rules,
-        **(given | options),
+        tuple(RULES if rules is None else rules),
+        **({"device": "cpu"} | defaults | options),
     )
+    return run(request, progress)
 
 
 def _die_at(moment: str) -> None:
     from kapbench.running import run
-    from kapbench.running.chunk_files import Parts
+    from kapbench.running.chunk_files import ChunkFiles
 
     def die(*_, **__):
         os._exit(9)
 
     if moment == "encoded":
-        run._score = die
-    elif moment == "records":
-        run.make_card = die
+        run.score_chunks = die
     elif moment == "card half-written":
         save = run.save_run
 
@@ -175,21 +178,19 @@ def _die_at(moment: str) -> None:
             save(folder, card)
 
         run.save_run = save_and_die
-    elif moment == "cleaning":
-        run.shutil.rmtree = die
-    else:  # "N parts"
-        left, write = [int(moment.split(maxsplit=1)[0])], Parts.write
+    else:  # "N chunks"
+        left, write = [int(moment.split(maxsplit=1)[0])], ChunkFiles.write
 
-        def write_or_die(self, shard, rows):
+        def write_or_die(self, chunk, rows):
             if not left[0]:
                 Path.replace = die
             left[0] -= 1
-            write(self, shard, rows)
+            write(self, chunk, rows)
 
-        Parts.write = write_or_die
+        ChunkFiles.write = write_or_die
 
 
 if __name__ == "__main__":
-    plan_module.SHARD_PAIRS = SHARD_PAIRS
+    plan_module.CHUNK_PAIRS = CHUNK_PAIRS
     _die_at(sys.argv[2])
     evaluate(Path(sys.argv[1]))

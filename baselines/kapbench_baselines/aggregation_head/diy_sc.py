@@ -108,7 +108,7 @@ def diy_sc(
             f"{name} needs the released weights of its head (CC0)",
             place=f"model {name}",
             fix=f"download ckpts/{folder}/best.pth (sha256 {digits}…) of "
-            "github.com/odunkel/DIY-SC-torchhub; then --weights best.pth",
+            "github.com/odunkel/DIY-SC-torchhub; then -o weights=best.pth",
         )
     path = Path(weights)
     network = released(read_tensors(path), path)
@@ -123,7 +123,7 @@ def diy_sc(
             f"this is not the released file: its sha256 begins with {digest[:8]}, not {digits}",
             place=path,
             fix=f"download ckpts/{folder}/best.pth again; for a head of your own use "
-            "geoaware.supervised --backbone dinov2.vitb14",
+            "geoaware.supervised -o backbone=dinov2.vitb14",
         )
     given = {"weights": backbone_weights} if backbone_weights else {}
     encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **given)

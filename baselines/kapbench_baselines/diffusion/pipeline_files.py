@@ -187,7 +187,7 @@ def _download(release: Release) -> Path:
             place=release.hub,
             fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
             f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
-            "sha256) elsewhere and give the folder: --weights FOLDER; or its one .safetensors file "
+            "sha256) elsewhere and give the folder: -o weights=FOLDER; or its one .safetensors file "
             "in the original layout, with tokenizer beside it",
         ) from error
     absent = [name for name in wanted if not (folder / name).is_file()]
@@ -195,6 +195,6 @@ def _download(release: Release) -> Path:
         raise KapbenchError(
             f"the repository does not have {absent[0]}",
             place=release.hub,
-            fix="give a folder in diffusers' format: --weights FOLDER",
+            fix="give a folder in diffusers' format: -o weights=FOLDER",
         )
     return folder

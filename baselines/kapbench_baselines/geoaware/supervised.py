@@ -41,7 +41,7 @@ def supervised(
             METHOD,
             dataset,
             ". Or download best_856.PTH of github.com/Junyi42/GeoAware-SC (no licence is stated and "
-            "its sha256 is not known here), then add --weights best_856.PTH --backbone sd_dino.stack",
+            "its sha256 is not known here), then add -o weights=best_856.PTH -o backbone=sd_dino.stack",
         )
     path = Path(weights)
     if path.suffix.lower() == ".pth":
@@ -75,7 +75,7 @@ def _of_release(
         raise KapbenchError(
             "a released head does not name the backbone that it was trained on",
             place=path,
-            fix="add --backbone NAME: an encoder of the same features, e.g. sd_dino.stack",
+            fix="add -o backbone=NAME: an encoder of the same features, e.g. sd_dino.stack",
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)

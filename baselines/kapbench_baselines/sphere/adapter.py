@@ -179,7 +179,7 @@ def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
         + (f" for data set '{dataset}'" if dataset else "")
         + (f" over {backbone}" if backbone else ""),
         place="model sphere",
-        fix=f"give --weights FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
+        fix=f"give -o weights=FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
         f"--dataset {dataset or 'NAME'}` (shipped: "
         f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(found)) or 'none'})",
     )

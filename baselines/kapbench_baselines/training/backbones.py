@@ -74,8 +74,8 @@ def backbone_of(
         encoder = open_backbone(
             spec or own_backbone(card, place), weights, device, dataset, cosines_for=cosines_for
         )
-    except KapbenchError as error:  # `--weights` is taken by what stands on the backbone
-        fix = error.fix and error.fix.replace("--weights", "-o backbone_weights=PATH")
+    except KapbenchError as error:  # `-o weights` is taken by what stands on the backbone
+        fix = error.fix and error.fix.replace("-o weights=", "-o backbone_weights=")
         raise KapbenchError(error.thing, place=error.place, fix=fix) from error
     check_backbone(card, encoder, place)
     return encoder
@@ -90,7 +90,7 @@ def own_backbone(card: Card, place: object) -> str:
     raise KapbenchError(
         f"the weights are for backbone '{card.backbone}', which is not installed",
         place=place,
-        fix=f"add --backbone {spec}, with the path of that file",
+        fix=f"add -o backbone={spec}, with the path of that file",
     )
 
 
@@ -107,7 +107,7 @@ def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
         raise KapbenchError(
             f"the weights are for backbone '{card.backbone}', not for '{name}'",
             place=place,
-            fix=f"choose --backbone {card.backbone}, or train with `{command} --backbone {name}`",
+            fix=f"choose -o backbone={card.backbone}, or train with `{command} --backbone {name}`",
         )
     if card.backbone_revision not in (revision, ANY_REVISION):
         raise KapbenchError(
@@ -127,5 +127,5 @@ def needs_weights(method: str, dataset: str | None, otherwise: str = "") -> Kapb
         f"model {method} needs weights, which are not shipped",
         place=f"model {method}",
         fix=f"train them with `kapbench train {method} --backbone lite0 --dataset "
-        f"{dataset or 'NAME'}`, then add --weights FILE{otherwise}",
+        f"{dataset or 'NAME'}`, then add -o weights=FILE{otherwise}",
     )

@@ -109,7 +109,7 @@ class Checkpoint:
             f"{gate}{hub_advice()}; or download "
             "config.json and model.safetensors of the repository elsewhere, or "
             f"{self.file} from {self.page} ({self.licence}; {digits}), and give the folder or file "
-            "by --weights"
+            "by -o weights=PATH"
         )
 
     def check(self, config: Any, place: object) -> None:

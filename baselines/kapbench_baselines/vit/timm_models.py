@@ -141,7 +141,7 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             place=name,
             fix=f"{hub_advice()}; or download model.safetensors of "
             f"https://huggingface.co/timm/{source} (its licence and sha256 are on that page) and "
-            "give it by --weights",
+            "give it by -o weights=PATH",
         ) from error
 
 

@@ -2,23 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError
+from kapbench.protocols import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Dask:
-    """Workers of a dask scheduler; without one, processes of this machine.
+    """Workers of a dask scheduler, or processes of this machine where no scheduler is named.
 
     Args:
         scheduler: Its address, tcp://HOST:PORT.
-        workers: Processes, where there is no scheduler.
+        workers: Number of processes, where no scheduler is named.
         resources: What a task needs of a worker, e.g. {"GPU": 1}.
     """
 
@@ -27,30 +29,32 @@ class Dask:
     resources: dict[str, float] = field(default_factory=dict)
 
     def run(
-        self, job: Callable[[Any], Any], shards: Iterable[Any]
-    ) -> Iterator[tuple[Any, str | None]]:
-        """Answers as they come. A task whose worker died goes to another; one that kills several
-        workers is answered (shard, why), as all are that a scheduler which died left undone.
+        self, job: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Generator[Outcome, None, None]:
+        """Outcomes as they come. A task whose worker died goes to another worker; a task that kills
+        several workers fails, as do all that are unfinished when the scheduler dies.
 
         Raises:
-            KapbenchError: dask is not there, or no scheduler at the address.
+            KapbenchError: dask is not installed, or no scheduler answers at the address.
         """
         distributed = _distributed()
-        with _silent(), self._client(distributed.Client) as client:
+        with _quiet_loggers(), self._client(distributed.Client) as client:
+            outcome = partial(Outcome.of, job)
             waiting = {
-                client.submit(job, shard, pure=False, resources=self.resources or None): shard
-                for shard in shards
+                client.submit(outcome, task, pure=False, resources=self.resources or None): task
+                for task in tasks
             }
             try:
                 for future in distributed.as_completed(list(waiting)):
-                    error = future.exception()
-                    shard = waiting.pop(future)
-                    yield (
-                        (shard, f"{type(error).__name__}: {error}") if error is not None
-                        else future.result()
-                    )  # fmt: skip
+                    error, task = future.exception(), waiting.pop(future)
+                    yield future.result() if error is None else _dead(task, error)
             except (asyncio.CancelledError, CancelledError, OSError):
-                yield from ((shard, "the scheduler is gone") for shard in waiting.values())
+                gone = KapbenchError(
+                    "the dask scheduler no longer answers",
+                    place=self.scheduler,
+                    fix="start the scheduler and its workers again",
+                )
+                yield from (Outcome(task, error=gone) for task in waiting.values())
 
     def _client(self, connect: Any) -> Any:
         try:
@@ -60,9 +64,10 @@ class Dask:
             return connect(self.scheduler, timeout=10)
         except (OSError, TimeoutError, ValueError) as error:
             raise KapbenchError(
-                f"no dask scheduler answers: {error}", place=self.scheduler,
+                f"no dask scheduler answers: {error}",
+                place=self.scheduler,
                 fix="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
-            ) from error  # fmt: skip
+            ) from error
 
 
 def _distributed() -> Any:
@@ -75,9 +80,15 @@ def _distributed() -> Any:
     return distributed
 
 
+def _dead(task: Any, error: BaseException) -> Outcome:
+    """A task whose worker or job ended before it could give its outcome."""
+    lines = str(error).strip().splitlines() or ["without a message"]
+    return Outcome(task, error=KapbenchError(f"{type(error).__name__}: {lines[-1]}"))
+
+
 @contextmanager
-def _silent() -> Iterator[None]:
-    """Of a scheduler that is gone dask tells with tracebacks; here that is an error of one line."""
+def _quiet_loggers() -> Iterator[None]:
+    """Dask reports a scheduler that is gone by tracebacks; here that is an error of one line."""
     names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     before = {logger: logger.level for logger in map(logging.getLogger, names)}
     for logger in before:
@@ -96,7 +107,7 @@ class Slurm:
     Args:
         folder: For its logs, on a disk that all machines share.
         parameters: submitit's, e.g. {"slurm_partition": "gpu", "timeout_min": 60}.
-        cluster: slurm; local or debug to try without one.
+        cluster: slurm; or local or debug, to try it without Slurm.
     """
 
     folder: Path
@@ -104,33 +115,35 @@ class Slurm:
     cluster: str = "slurm"
 
     def run(
-        self, job: Callable[[Any], Any], shards: Iterable[Any]
-    ) -> Iterator[tuple[Any, str | None]]:
-        """Answers in the order of the shards; a job that ended without one is answered (shard, why).
+        self, job: Callable[[Any], Any], tasks: Iterable[Any]
+    ) -> Generator[Outcome, None, None]:
+        """Outcomes in the order of the tasks; a job that ended without one is a failure.
 
         Raises:
-            KapbenchError: submitit or Slurm is not there, or refuses a parameter.
+            KapbenchError: submitit or Slurm is not installed, or refuses a parameter.
         """
         try:
             import submitit
         except ImportError as error:
             raise KapbenchError(
-                "submitit is not installed", place="--executor slurm",
+                "submitit is not installed",
+                place="--executor slurm",
                 fix="pip install 'kapbench[slurm]'",
-            ) from error  # fmt: skip
-        numbers = list(shards)
+            ) from error
+        tasks = list(tasks)
         try:
             executor = submitit.AutoExecutor(folder=str(self.folder), cluster=self.cluster)
             executor.update_parameters(**self.parameters)
-            jobs = executor.map_array(job, numbers)
+            jobs = executor.map_array(partial(Outcome.of, job), tasks)
         except (RuntimeError, TypeError, ValueError, NameError, OSError) as error:
             raise KapbenchError(
-                f"Slurm does not take the jobs: {str(error).strip().splitlines()[0]}",
-                place="--executor slurm", fix="is `sbatch` here, and every --slurm KEY=VALUE sound?",
-            ) from error  # fmt: skip
-        for number, submitted in zip(numbers, jobs, strict=True):
+                f"Slurm does not accept the jobs: {str(error).strip().splitlines()[0]}",
+                place="--executor slurm",
+                fix="check that this machine has `sbatch`, and check each --slurm KEY=VALUE",
+            ) from error
+        for task, submitted in zip(tasks, jobs, strict=True):
             try:
-                yield submitted.result()
+                outcome = submitted.result()
             except Exception as error:  # noqa: BLE001  submitit raises whatever ended the job
-                lines = str(error).strip().splitlines()
-                yield number, f"{type(error).__name__}: {lines[-1] if lines else 'no word'}"
+                outcome = _dead(task, error)
+            yield outcome

@@ -1,96 +1,71 @@
-"""A run by names, whose shards any machine can take, and the taking of all of them."""
+"""All shards of a run, done by an executor: each on any machine, a failed one a second time."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 from kapbench.errors import KapbenchError
-from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.progress import Progress
 from kapbench.protocols import Executor
-from kapbench.running.distributed.shard import Turn, take
-from kapbench.running.local_executors import InProcess, set_threads
-from kapbench.scoring.rules import load_rule
+from kapbench.running.distributed.shard import Shard, require_cache, score_shard
+from kapbench.running.local_executors import InProcess, set_threads, threads
+from kapbench.running.request import RunRequest
 
 
-@dataclass(frozen=True)
-class Job:
-    """A run by names alone, so that another machine with the same folders can take its turns."""
+def score_all_shards(
+    request: RunRequest,
+    n_shards: int,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Scores every shard; one that fails is repeated once.
 
-    model: str
-    dataset: str
-    rules: tuple[str, ...]
-    runs_root: Path
-    cache_root: Path
-    of: int
-    split: str = "test"
-    data_root: Path | None = None
-    categories: tuple[str, ...] | None = None
-    batch_size: int | None = None
-    device: str = "auto"
-    precision: str = "fp32"
-    model_options: dict[str, Any] = field(default_factory=dict)
-    dataset_options: dict[str, Any] = field(default_factory=dict)
-    threads: int | None = None  # of arithmetic: an encoder's last bits hang on it
-
-    def __call__(self, number: int) -> str | None:
-        """Takes a turn; returns what went wrong in words, None where nothing did."""
-        if self.threads is not None:
-            set_threads(self.threads)
-        try:
-            dataset = load_dataset(
-                self.dataset, split=self.split, data_root=self.data_root, **self.dataset_options
-            )
-            model = load_model(
-                self.model,
-                device=self.device,
-                dataset=dataset.name,
-                precision=self.precision,
-                **self.model_options,
-            )
-            take(
-                Turn(number, self.of), model, dataset, [load_rule(name) for name in self.rules],
-                runs_root=self.runs_root, cache_root=self.cache_root, categories=self.categories,
-                batch_size=self.batch_size, device=pick_device(self.device),
-            )  # fmt: skip
-        except Exception as error:  # noqa: BLE001  told by the turn's number, and tried again
-            return f"{type(error).__name__}: {error}"
-        return None
-
-
-def take_all(job: Job, executor: Executor | None = None, progress: Progress | None = None) -> None:
-    """Takes every turn, one that fails a second time too.
+    Args:
+        request: Of a model and a data set by their names.
 
     Raises:
-        KapbenchError: turns that failed twice, by number. What others did is kept.
+        KapbenchError: a request without a cache folder; shards that failed twice, by number. What
+            the others did is kept.
     """
     executor, progress = executor or InProcess(), progress or Progress()
-    waiting = list(range(1, job.of + 1))
-    failed: dict[int, str] = {}
-    with progress.stage("shards", job.of) as advance:
+    require_cache(request)
+    request = request.with_absolute_folders()
+    if request.threads is None:
+        request = replace(request, threads=threads())
+    waiting = [Shard(number, n_shards) for number in range(1, n_shards + 1)]
+    errors: dict[Shard, Exception] = {}
+    with progress.stage("shards", n_shards) as advance:
         for _ in range(2):
-            failed = {}
-            for number, said in executor.run(_Numbered(job), waiting):
-                if said is None:
+            errors = {}
+            for outcome in executor.run(partial(_score_elsewhere, request), waiting):
+                if outcome.error is None:
                     advance(1)
                 else:
-                    failed[number] = said
-                    progress.say(f"shard {number}/{job.of} failed: {said}")
-            waiting = sorted(failed)
+                    errors[outcome.task] = outcome.error
+                    progress.say(f"Shard {outcome.task} failed: {outcome.error}")
+            waiting = sorted(errors, key=lambda shard: shard.number)
             if not waiting:
                 return
-    names = ", ".join(f"{n}/{job.of}" for n in waiting)
-    raise KapbenchError(
-        f"shards {names} failed twice: {failed[waiting[0]]}", place=job.runs_root,
-        fix="the run is incomplete; mend that, and the same command does what is missing",
-    )  # fmt: skip
+    raise _failure(waiting, errors[waiting[0]], request)
 
 
-@dataclass(frozen=True)
-class _Numbered:
-    """A job that says which turn its answer is of."""
+def _score_elsewhere(request: RunRequest, shard: Shard) -> None:
+    """In a process of its own. Errors of a model's own kind may not travel; their words do."""
+    if request.threads is not None:
+        set_threads(request.threads)
+    try:
+        score_shard(request, shard)
+    except KapbenchError:
+        raise
+    except Exception as error:
+        raise KapbenchError(f"{type(error).__name__}: {error}") from error
 
-    job: Job
 
-    def __call__(self, number: int) -> tuple[int, str | None]:
-        return number, self.job(number)
+def _failure(shards: list[Shard], error: Exception, request: RunRequest) -> KapbenchError:
+    names = ", ".join(map(str, shards))
+    cause = error if isinstance(error, KapbenchError) else KapbenchError(str(error))
+    return KapbenchError(
+        f"shards {names} failed twice: {cause.thing}",
+        place=cause.place or request.runs_root,
+        fix=f"{cause.fix or 'correct the cause'}; the run is incomplete, and the same command "
+        "scores what is missing",
+    )

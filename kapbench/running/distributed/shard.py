@@ -1,111 +1,115 @@
-"""A run in turns: any number of processes on any machines, each doing its share of one run folder.
+"""A run in shares: any number of processes on any machines, each scoring its share into one folder.
 
-Turn i of n scores every n-th shard of whole target images, and encodes every n-th image first. What
-is done is files, written whole: two machines that take one turn write the same bytes, and a turn that
-is taken again does only what is missing. The run is joined by whoever runs it without a turn.
+Shard i of n encodes every n-th image first, and then scores every n-th chunk. Finished work is files,
+each written whole: two machines that score the same shard write the same bytes, and a shard that is
+repeated does only what is missing. The run without a shard joins the chunks.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Encoder, Model
-from kapbench.running.chunk_files import Parts
-from kapbench.running.plan import Plan, Shard, check_answers, make_plan
+from kapbench.protocols import Encoder
+from kapbench.running.local_executors import InProcess
+from kapbench.running.plan import Chunk, Plan, check_answers, distinct_views
+from kapbench.running.request import OpenRun, RunRequest
 from kapbench.running.results import CARD
-from kapbench.running.run import run_folder, scorer_of, write_part
-from kapbench.scoring.rules import Rule
+from kapbench.running.run import make_scorer, missing_chunks, score_chunks
 from kapbench.types import View
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """`number` from 1 to `of`."""
+class Shard:
+    """The share of a run that one machine does: `number` from 1 to `of`."""
 
     number: int
     of: int
 
     @classmethod
-    def parse(cls, text: str) -> "Turn":
-        """From "3/8". KapbenchError where it is no such thing."""
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            raise KapbenchError(f"'{text}' is no turn", place="--shard", fix="write 1/8 to 8/8")
-        return cls(int(found[1]), int(found[2]))
+    def parse(cls, text: str) -> "Shard":
+        """From "3/8". Raises KapbenchError for another text."""
+        numbers = re.fullmatch(r"(\d+)/(\d+)", text)
+        if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+            raise KapbenchError(
+                f"'{text}' is not a shard", place="--shard", fix="write I/N, from 1/8 to 8/8"
+            )
+        return cls(int(numbers[1]), int(numbers[2]))
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
-    def shards(self, plan: Plan) -> tuple[Shard, ...]:
-        return plan.shards[self.number - 1 :: self.of]
+    def chunks(self, plan: Plan) -> tuple[Chunk, ...]:
+        return plan.chunks[self.number - 1 :: self.of]
 
     def views(self, plan: Plan) -> list[View]:
-        """Images to encode first; other turns do the others."""
+        """The images to encode first; the other shards encode the others."""
         return plan.views[self.number - 1 :: self.of]
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a turn did, and how far the run is."""
+class ShardResult:
+    """What a shard did, and how far the run is."""
 
     folder: Path
-    n_pairs: int  # of this turn
-    n_parts: int  # of the run, that are there
-    n_shards: int
+    n_pairs: int  # scored now
+    n_scored: int  # chunks of the whole run that are scored
+    n_chunks: int
 
     @property
     def complete(self) -> bool:
-        return self.n_parts == self.n_shards
+        return self.n_scored == self.n_chunks
 
 
-def take(
-    turn: Turn,
-    model: Model,
-    dataset: Dataset,
-    rules: Sequence[Rule],
-    *,
-    runs_root: Path,
-    cache_root: Path,
-    categories: Sequence[str] | None = None,
-    batch_size: int | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Taken:
-    """Takes one turn of a run; see `runner.run` for the arguments.
+def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = None) -> ShardResult:
+    """Scores one machine's share of a run.
 
     Raises:
-        KapbenchError: bad input.
+        KapbenchError: bad input, or a request without a cache folder.
     """
     progress = progress or Progress()
-    plan = make_plan(model, dataset, rules, categories)
-    folder = run_folder(runs_root, model, dataset, plan)
+    require_cache(request)
+    opened = request.open()
+    plan, folder, files = opened.plan, opened.folder, opened.chunk_files
     if (folder / CARD).exists():
-        return Taken(folder, 0, len(plan.shards), len(plan.shards))
-    parts = Parts(folder / "parts")
-    for path in (p for shard in turn.shards(plan) for p in parts.damaged(shard)):
-        progress.say(f"part damaged, scoring again: {path}")
-        path.unlink(missing_ok=True)
-    missing = [shard for shard in turn.shards(plan) if not parts.has(shard)]
+        return ShardResult(folder, 0, len(plan.chunks), len(plan.chunks))
+    missing = missing_chunks(shard.chunks(plan), files, progress)
     if missing:
-        check_answers(model, plan)
-        cache = FeatureCache.of(model, cache_root)
-        if isinstance(model, Encoder):
+        check_answers(opened.model, plan)
+        _score(opened, shard, missing, progress)
+    n_scored = sum(files.has(chunk) for chunk in plan.chunks)
+    return ShardResult(folder, sum(len(c.pairs) for c in missing), n_scored, len(plan.chunks))
+
+
+def require_cache(request: RunRequest) -> None:
+    """
+    Raises:
+        KapbenchError: a request without a cache folder.
+    """
+    if request.cache_root is None:
+        raise KapbenchError(
+            "the shards of a run share one feature cache, and this run keeps none",
+            place="--no-cache",
+            fix="leave --no-cache out, or name a folder that all machines share: --cache FOLDER",
+        )
+
+
+def _score(opened: OpenRun, shard: Shard, missing: list[Chunk], progress: Progress) -> None:
+    pairs = [pair for chunk in missing for pair in chunk.pairs]
+    with opened.cache() as cache:
+        if isinstance(opened.model, Encoder):
             encode_images(
-                model, dataset, turn.views(plan), cache, batch_size=batch_size, progress=progress,
-                device=device,
-            )  # fmt: skip
-        needed = {v.image_id: v for s in missing for p in s.pairs for v in (p.source, p.target)}
-        scorer, _ = scorer_of(
-            model, dataset, plan, cache, 1, batch_size, device, progress,
-            [needed[name] for name in sorted(needed)],
-        )  # fmt: skip
-        with progress.stage("pairs", sum(len(s.pairs) for s in missing)) as advance:
-            for shard in missing:
-                advance(write_part(scorer, parts, shard))
-    done = sum(parts.has(shard) for shard in plan.shards)
-    return Taken(folder, sum(len(s.pairs) for s in missing), done, len(plan.shards))
+                opened.model,
+                opened.dataset,
+                shard.views(opened.plan),
+                cache,
+                batch_size=opened.request.batch_size,
+                progress=progress,
+                device=opened.device,
+            )
+        scorer = make_scorer(opened, cache, distinct_views(pairs), progress)
+        with progress.stage("pairs", len(pairs)) as advance:
+            for n_pairs in score_chunks(missing, scorer, opened.chunk_files, InProcess()):
+                advance(n_pairs)

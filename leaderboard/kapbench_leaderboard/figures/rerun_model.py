@@ -15,7 +15,7 @@ from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
 from kapbench.registry import installed_as
-from kapbench.running.pair_scorers import EncoderScorer, shown_keypoints
+from kapbench.running.pair_scorers import EncoderScorer, visible_keypoints
 from kapbench.running.results import RunCard
 from kapbench.scoring.records import Needs, anchor_points
 from kapbench.scoring.rules import Geometry
@@ -131,7 +131,7 @@ def similarity_of(
         source, target = (
             picture(dataset, view, model.conditions_on) for view in (pair.source, pair.target)
         )
-        return similarity_map(model, pair, source, target, shown_keypoints(pair.source))
+        return similarity_map(model, pair, source, target, visible_keypoints(pair.source))
     views = {v.image_id: v for p in of_target for v in (p.source, p.target)}
     cache = FeatureCache.of(model, sources.features)
     encoded = encode_images(

@@ -149,7 +149,7 @@ class TestWrongFiles:
         )  # fmt: skip
         assert "stabilityai/stable-diffusion-2-1" in done.stdout
         assert "OpenRAIL++-M" in done.stdout
-        assert "--weights FOLDER" in done.stdout
+        assert "-o weights=FOLDER" in done.stdout
 
 
 class TestMemory:

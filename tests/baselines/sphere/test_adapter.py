@@ -133,7 +133,7 @@ def test_weights_of_another_backbone(colours: str, weights: str, tmp_path: Path)
 def test_no_shipped_weights_for_an_unknown_data_set() -> None:
     with pytest.raises(KapbenchError, match="no trained weights are shipped for data set 'mine'"):
         sphere(dataset="mine")
-    with pytest.raises(KapbenchError, match="give --weights"):
+    with pytest.raises(KapbenchError, match="give -o weights"):
         sphere()
 
 

@@ -57,9 +57,9 @@ def test_a_suffix_in_capitals_and_a_wrapped_state(tensors, tmp_path, name, wrap)
 
 
 def test_without_dinov2_the_advice_is_an_option_that_is_free(file, monkeypatch):
-    """`--weights` is the mapper's own."""
+    """`-o weights` is the mapper's own."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    lost = KapbenchError("no such repository", fix="give the folder or file by --weights")
+    lost = KapbenchError("no such repository", fix="give the folder or file by -o weights=PATH")
 
     def refuse(*_, **__):
         raise lost

@@ -60,7 +60,7 @@ def test_weights_over_an_adapters_file_say_which_backbone_to_give(tmp_path: Path
     assert card.backbone_spec == "toy_backbone.py:ToyEncoder"  # and no folder of this machine
     with pytest.raises(KapbenchError, match="backbone 'toy', which is not installed") as caught:
         load_model("sphere", weights=weights)
-    assert "--backbone toy_backbone.py:ToyEncoder" in str(caught.value)
+    assert "-o backbone=toy_backbone.py:ToyEncoder" in str(caught.value)
     assert load_model("sphere", weights=weights, backbone=f"{TOY}:ToyEncoder").name == "sphere.toy"
 
 

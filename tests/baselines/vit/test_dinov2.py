@@ -238,7 +238,7 @@ def test_the_hub_out_of_reach(monkeypatch):
     with pytest.raises(KapbenchError, match="couldn't connect") as caught:
         load_model("dinov2.vitl14", device="cpu")
     assert caught.value.place == "facebook/dinov2-large"
-    assert "--weights" in caught.value.fix
+    assert "-o weights=" in caught.value.fix
 
 
 def test_hub_names_and_a_revision_without_commit(monkeypatch, plain):

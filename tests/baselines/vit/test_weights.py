@@ -167,7 +167,7 @@ def test_a_damaged_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("dino.vitb8", ("facebook/dino-vitb8", "dino_vitbase8_pretrain.pth", "Apache-2.0", "--weights",
+        ("dino.vitb8", ("facebook/dino-vitb8", "dino_vitbase8_pretrain.pth", "Apache-2.0", "-o weights=",
                         "model.safetensors")),
         ("dinov2.vitb14reg", ("facebook/dinov2-with-registers-base", "dinov2_vitb14_reg4_pretrain.pth",
                               "Apache-2.0")),

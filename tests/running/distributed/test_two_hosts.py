@@ -20,10 +20,20 @@ WORLD = Path(tiny_world.__file__)
 ADDRESSES = ("10.213.7.1", "10.213.7.2")
 PORT = 8786
 RUN = [
-    "run", "--model", f"{WORLD}:TinyEncoder", "--dataset", f"{WORLD}:TinyDataset",
-    "--dataset-option", "n_images=16", "--rule", "kap-cvpr24", "--no-control", "-q",
-    "--device", "cpu",
-]  # fmt: skip
+    "run",
+    "--model",
+    f"{WORLD}:TinyEncoder",
+    "--dataset",
+    f"{WORLD}:TinyDataset",
+    "--dataset-option",
+    "n_images=16",
+    "--rule",
+    "kap-cvpr24",
+    "--no-control",
+    "-q",
+    "--device",
+    "cpu",
+]
 
 
 def ip(*words: str) -> None:
@@ -71,25 +81,41 @@ class Cluster:
         self.hosts, self.folder = hosts, folder
         self.running: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start(
-            0, "distributed.cli.dask_scheduler",
-            "--host", ADDRESSES[0], "--port", str(PORT), "--no-dashboard",
-        )  # fmt: skip
+            0,
+            "distributed.cli.dask_scheduler",
+            "--host",
+            ADDRESSES[0],
+            "--port",
+            str(PORT),
+            "--no-dashboard",
+        )
 
     def start(self, host: int, module: str, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"log{len(self.running)}.txt").open("wb") as log:
             process = subprocess.Popen(
-                self.on(host, "-m", module, *words), stdout=log, stderr=log, cwd=self.folder,
+                self.on(host, "-m", module, *words),
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            )
         self.running.append(process)
         return process
 
     def worker(self, host: int) -> subprocess.Popen[bytes]:
         return self.start(
-            host, "distributed.cli.dask_worker", f"tcp://{ADDRESSES[0]}:{PORT}",
-            "--host", ADDRESSES[host], "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--death-timeout", "60",
-        )  # fmt: skip
+            host,
+            "distributed.cli.dask_worker",
+            f"tcp://{ADDRESSES[0]}:{PORT}",
+            "--host",
+            ADDRESSES[host],
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            "--death-timeout",
+            "60",
+        )
 
     def on(self, host: int, *words: str) -> list[str]:
         return ["ip", "netns", "exec", self.hosts[host], sys.executable, *words]
@@ -122,9 +148,11 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     root = tmp_path_factory.mktemp("alone")
     words = ("--runs", str(root / "runs"), "--cache", str(root / "cache"))
     subprocess.run(
-        [sys.executable, "-m", "kapbench", *RUN, *words], check=True, timeout=200,
+        [sys.executable, "-m", "kapbench", *RUN, *words],
+        check=True,
+        timeout=200,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     return records(root)
 
 
@@ -135,9 +163,13 @@ def records(root: Path) -> bytes:
 
 def call(command: list[str], timeout: float = 200) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=timeout,
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
 
 
 def test_workers_of_both_hosts_make_the_same_records(cluster, tmp_path, expected):
@@ -148,9 +180,9 @@ def test_workers_of_both_hosts_make_the_same_records(cluster, tmp_path, expected
     assert f"{ADDRESSES[1]}:" in cluster.log()  # the other host did answer the scheduler
 
 
-def test_hosts_take_turns_by_hand_in_one_folder(cluster, tmp_path, expected):
-    turns = [cluster.kapbench(host, tmp_path, "--shard", f"{host + 1}/2") for host in (0, 1)]
-    running = [subprocess.Popen(turn) for turn in turns]
+def test_hosts_score_shards_by_hand_in_one_folder(cluster, tmp_path, expected):
+    shards = [cluster.kapbench(host, tmp_path, "--shard", f"{host + 1}/2") for host in (0, 1)]
+    running = [subprocess.Popen(shard) for shard in shards]
     assert [p.wait(timeout=200) for p in running] == [0, 0]
     assert call(cluster.kapbench(0, tmp_path)).returncode == 0
     assert records(tmp_path) == expected
@@ -161,19 +193,21 @@ def test_a_killed_scheduler_leaves_an_incomplete_run_that_is_finished_later(
 ):
     cluster.worker(1)
     waiting = subprocess.Popen(
-        cluster.by_dask(1, tmp_path), stderr=subprocess.PIPE, text=True,
+        cluster.by_dask(1, tmp_path),
+        stderr=subprocess.PIPE,
+        text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("part-*.parquet")) and waiting.poll() is None:
         assert time.monotonic() < deadline, cluster.log()
         time.sleep(0.01)
     cluster.scheduler.kill()
-    said = waiting.communicate(timeout=120)[1]
+    message = waiting.communicate(timeout=120)[1]
     if waiting.returncode:  # it may have ended just before
-        assert said.count("Error:") == 1, said
-        assert "Traceback" not in said, said
-        assert "incomplete" in said or "no dask scheduler answers" in said, said
+        assert message.count("Error:") == 1, message
+        assert "Traceback" not in message, message
+        assert "incomplete" in message or "no dask scheduler answers" in message, message
         assert not list(tmp_path.rglob("run.json"))
         done = call(cluster.kapbench(0, tmp_path))
         assert done.returncode == 0, done.stderr

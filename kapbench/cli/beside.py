@@ -1,0 +1,52 @@
+"""What a table shows beside a model: the random control, and the oracle as the ceiling."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from kapbench.cli.report_hook import board
+
+if TYPE_CHECKING:
+    from kapbench.running.request import RunRequest
+    from kapbench.running.results import ResultSet
+    from kapbench.scoring.rules import Rule
+
+CONTROL, CEILING = "random", "oracle"
+ALPHA = 0.10
+
+
+def control_request(request: "RunRequest", model: str = CONTROL) -> "RunRequest | None":
+    """The run of a control on the same pairs; None where no rule can score similarity maps."""
+    rules = tuple(rule for rule in request.rules if not _needs_features(rule))
+    if not rules:
+        return None
+    return replace(
+        request, model=model, rules=rules, model_options={}, precision="fp32", force=False
+    )
+
+
+def finished_ceiling(request: "RunRequest") -> "ResultSet | None":
+    """The oracle's run on the same pairs by the same rules, where it was scored before."""
+    from kapbench.running.results import CARD, ResultSet
+
+    ceiling = control_request(request, CEILING)
+    folder = ceiling and ceiling.open().folder
+    return ResultSet.load(folder) if folder and (folder / CARD).exists() else None
+
+
+def print_table(results: Iterable["ResultSet"], rules: "Iterable[Rule]", named: bool) -> None:
+    """
+    Args:
+        named: Whether the user named the rules, so that all of them are shown.
+    """
+    cards = {result.folder: result.card for result in results if result.folder is not None}
+    alphas = [alpha for rule in rules for alpha in rule.alphas]
+    names = [rule.name for rule in rules] if named else None
+    alpha = ALPHA if ALPHA in alphas else alphas[0]
+    click.echo(board()(cards, rules=names, alpha=alpha), nl=False)
+
+
+def _needs_features(rule: "Rule") -> bool:
+    return rule.metric == "pck" and rule.decode.offset == "pixel"

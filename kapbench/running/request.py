@@ -1,0 +1,137 @@
+"""One run is one frozen value, made once and handed on whole, to other machines as well."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kapbench.errors import KapbenchError
+from kapbench.features.cache import FeatureCache
+from kapbench.loading import load_dataset, load_model, pick_device
+from kapbench.protocols import Dataset, Model
+from kapbench.running.chunk_files import ChunkFiles
+from kapbench.running.plan import Plan, make_plan
+from kapbench.running.run_folder import CHUNKS, run_folder
+from kapbench.scoring.rules import Rule
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that a run is made from; rules by their content.
+
+    A request whose model and data set are names can be pickled and opened on another machine that
+    has the same folders.
+
+    Args:
+        model: A name for `load_model`, or a model.
+        dataset: A name for `load_dataset`, or a data set; then `split`, `data_root` and
+            `dataset_options` are not read.
+        runs_root: Folder of run folders.
+        cache_root: Folder of the feature cache; None keeps features only while the run lasts.
+        categories: Some of the data set's categories; None: all that are present.
+        device: auto, cpu or cuda.
+        precision: fp32, bf16 or fp16, of an encoder's matrix products.
+        batch_size: Images that the encoder gets at once; None: see `Batches`.
+        workers: Processes that score an encoder's pairs. Other models run in this process.
+        threads: Threads of torch's arithmetic, on which an encoder's last bits depend; None:
+            torch's own choice.
+        force: Score again what is finished. Cached features are kept: their names hold a hash of
+            their encoder and their image.
+        intervals: Whether scores get their confidence intervals.
+    """
+
+    model: str | Model
+    dataset: str | Dataset
+    rules: tuple[Rule, ...]
+    _: KW_ONLY
+    runs_root: Path
+    cache_root: Path | None = None
+    split: str = "test"
+    categories: tuple[str, ...] | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    dataset_options: Mapping[str, Any] = field(default_factory=dict)
+    data_root: Path | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    batch_size: int | None = None
+    workers: int = 1
+    threads: int | None = None
+    force: bool = False
+    intervals: bool = True
+
+    def open_dataset(self) -> Dataset:
+        """
+        Raises:
+            KapbenchError: see `load_dataset`.
+        """
+        if not isinstance(self.dataset, str):
+            return self.dataset
+        options = {"split": self.split, "data_root": self.data_root} | dict(self.dataset_options)
+        return load_dataset(self.dataset, **options)
+
+    def open(self) -> "OpenRun":
+        """Opens the data set, then the model, and makes the plan.
+
+        Raises:
+            KapbenchError: see `load_dataset`, `load_model` and `make_plan`.
+        """
+        dataset, model = self.open_dataset(), self.model
+        if isinstance(model, str):
+            model = load_model(
+                model,
+                device=self.device,
+                dataset=dataset.name,
+                precision=self.precision,
+                **self.model_options,
+            )
+        elif self.model_options:
+            raise KapbenchError(
+                f"{', '.join(self.model_options)}: options belong to a model that is made by name",
+                place=f"model {model.name}",
+                fix="leave them out, or give them to the model when you make it",
+            )
+        return OpenRun(self, model, dataset, make_plan(model, dataset, self.rules, self.categories))
+
+    def with_absolute_folders(self) -> "RunRequest":
+        """For processes that may have another current folder."""
+        return replace(
+            self,
+            runs_root=self.runs_root.resolve(),
+            cache_root=self.cache_root and self.cache_root.resolve(),
+            data_root=self.data_root and self.data_root.resolve(),
+        )
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A request whose model and data set are open, and what it will do."""
+
+    request: RunRequest
+    model: Model
+    dataset: Dataset
+    plan: Plan
+
+    @cached_property
+    def device(self) -> str:
+        """cpu or cuda."""
+        return pick_device(self.request.device)
+
+    @property
+    def folder(self) -> Path:
+        return run_folder(self.request.runs_root, self.model, self.dataset, self.plan)
+
+    @property
+    def chunk_files(self) -> ChunkFiles:
+        return ChunkFiles(self.folder / CHUNKS)
+
+    @contextmanager
+    def cache(self) -> Iterator[FeatureCache]:
+        """The model's features in the cache folder, or in one that is removed afterwards."""
+        if self.request.cache_root is not None:
+            yield FeatureCache.of(self.model, self.request.cache_root)
+            return
+        with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+            yield FeatureCache.of(self.model, Path(folder))

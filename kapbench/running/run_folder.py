@@ -1,0 +1,84 @@
+"""The folder of one run: its name, the lock of its one writer, and what a stopped run leaves."""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kapbench.errors import KapbenchError
+from kapbench.protocols import Dataset, Model
+from kapbench.running.plan import Plan
+from kapbench.running.run_clock import SESSIONS
+from kapbench.storage import UNFINISHED, fingerprint
+
+CHUNKS = "parts"  # the folder of chunk files, by the name that stored runs have
+_DEPTH = 3  # folders between a run's own and the folder of runs
+_LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
+
+
+def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> Path:
+    """`<dataset>@<rev>/<model>@<rev>/<rules>/<plan>`: one plan, one place."""
+    names = [rule.name for rule in plan.rules]
+    rules = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"
+    data = f"{dataset.name}.{dataset.split}@{dataset.revision[:12]}"
+    folders = data, f"{model.name}@{model.revision[:12]}", rules, plan.hash
+    return runs_root.joinpath(*map(_legal_name, folders))
+
+
+def _legal_name(text: str) -> str:
+    """A folder name that every system allows, close to the text; the plan's hash keeps it unique."""
+    legal = re.sub(r"[^\w.@+-]", "_", text)[:_LONGEST_NAME]
+    return legal if legal.strip(".") else "_"
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Makes and locks the folder, and clears what a killed process left half-written.
+
+    Raises:
+        KapbenchError: another process holds the lock, or the folder cannot be written.
+    """
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise KapbenchError(
+            "another process is writing this run",
+            place=folder,
+            fix="wait until it ends, or choose another folder with --runs",
+        ) from error
+    except OSError as error:
+        raise KapbenchError(
+            f"cannot write: {error.strerror or error}",
+            place=folder,
+            fix="make room, or choose another folder with --runs",
+        ) from error
+    try:
+        for path in list(folder.rglob(f"{UNFINISHED}*")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        yield
+    except Exception:  # not Ctrl-C: the clock of a run that will be resumed is kept
+        _remove_if_empty(folder)
+        raise
+    finally:
+        lock.release()
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Removes a run folder without results, and the folders above that held nothing else."""
+    with contextlib.suppress(OSError):
+        (folder / CHUNKS).rmdir()
+    with contextlib.suppress(OSError):  # in use by another process, or not empty: it stays
+        if {path.name for path in folder.iterdir()} <= {".lock", SESSIONS}:
+            for path in folder.iterdir():
+                path.unlink()
+            for parent in (folder, *list(folder.parents)[:_DEPTH]):
+                parent.rmdir()
