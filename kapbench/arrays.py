@@ -8,9 +8,9 @@ from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
-from kapbench.scoring.build_records import pair_columns
-from kapbench.scoring.records import Columns, Needs, table
+from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.schema import Columns, Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from kapbench.arrays import rows, single_rule
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import TEXT, Columns, table
+from kapbench.scoring.build_records import table
 from kapbench.scoring.rules import Rule
+from kapbench.scoring.schema import TEXT, Columns, Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid
 
@@ -56,7 +57,8 @@ class _OfRule(Metric):
         super().__init__(**kwargs)
         self.rule: Rule = single_rule(rule, self.metric, alpha)
         self.alpha, self.over = alpha, over or self.rule.headline[1]
-        self._names = sorted(set(_columns(self.rule)) - set(TEXT))
+        columns = Needs.of([self.rule]).columns
+        self._types = {name: c.type for name, c in sorted(columns.items()) if name not in TEXT}
         self.add_state("rows", default=[], dist_reduce_fx="cat")
         self.rows: list[Tensor]
 
@@ -96,7 +98,7 @@ class _OfRule(Metric):
             number = self._number(i, pair_id)
             kind = 0 if category is None else int(category[i])
             n = len(columns["keypoint"])
-            values = [np.full(n, kind), np.full(n, number), *(columns[k] for k in self._names)]
+            values = [np.full(n, kind), np.full(n, number), *(columns[k] for k in self._types)]
             numbers = np.stack([np.asarray(v, np.float64) for v in values], axis=1)
             self.rows.append(torch.from_numpy(numbers).to(self.device))
 
@@ -112,7 +114,7 @@ class _OfRule(Metric):
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """torchmetrics' own; a rank that has seen no pair takes part with no rows."""
         if not self.rows:
-            self.rows.append(torch.zeros(0, 2 + len(self._names), dtype=torch.float64))
+            self.rows.append(torch.zeros(0, 2 + len(self._types), dtype=torch.float64))
         super().sync(*args, **kwargs)
 
     def _number(self, i: int, pair_id: Sequence[int] | None) -> int:
@@ -124,14 +126,11 @@ class _OfRule(Metric):
 
     def _records(self, numbers: np.ndarray) -> pd.DataFrame:
         """The table that rules are scored on, ordered by pair; a pair given twice stands once."""
-        found = pd.DataFrame(numbers, columns=["category", "pair_id", *self._names])
+        found = pd.DataFrame(numbers, columns=["category", "pair_id", *self._types])
         found = found.drop_duplicates(["pair_id", "keypoint"]).sort_values(
             ["pair_id", "keypoint"], kind="stable"
         )
-        like = _columns(self.rule)
-        columns: Columns = {
-            name: found[name].to_numpy().astype(like[name].dtype) for name in self._names
-        }
+        columns: Columns = {n: found[n].to_numpy().astype(t) for n, t in self._types.items()}
         for name, source in (
             ("pair_id", "pair_id"), ("category", "category"), ("source_image", "pair_id"),
             ("target_image", "pair_id"),
@@ -156,13 +155,6 @@ class PercentageOfCorrectKeypoints(_OfRule):
 
     def __init__(self, rule: str = "pck-sd-dino", alpha: float = 0.10, **kwargs: Any) -> None:
         super().__init__(rule, alpha, **kwargs)
-
-
-def _columns(rule: Rule) -> Columns:
-    """The columns of a rule's rows, by an example of one keypoint."""
-    maps, points = [np.zeros((1, 2, 2), np.float32)], [np.zeros((1, 2))]
-    [found] = rows(maps, points, [1.0], [(2, 2)], rule, None)
-    return found
 
 
 def _array(given: Any) -> np.ndarray:

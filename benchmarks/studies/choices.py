@@ -17,9 +17,10 @@ import kapbench
 from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
+from kapbench.running.records_file import StoredRecords
 from kapbench.running.run import run
-from kapbench.scoring.records import typed
 from kapbench.scoring.rules import KapRule
+from kapbench.scoring.schema import MAP_MAX
 from kapbench.scoring.score_table import estimator
 from kapbench_leaderboard.entries.schema import find_entries, load_entry, records_path
 
@@ -71,8 +72,8 @@ def accepted(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     for path in find_entries(results):
         card = load_entry(path).run
         if card.model.name != "oracle":
-            records = pd.read_parquet(records_path(path))
-            yield card.model.name, typed(records, card.dataset.categories)
+            records = StoredRecords(records_path(path), card.dataset.categories)
+            yield card.model.name, records.table()
 
 
 Scores = dict[str, dict[str, float]]  # of a choice, then of a model
@@ -81,7 +82,7 @@ Scores = dict[str, dict[str, float]]  # of a choice, then of a model
 def scored(records: dict[str, pd.DataFrame]) -> Scores:
     """By every variant that all the records hold."""
     known = set.intersection(*(set(found) for found in records.values()))
-    rules = [(w, r) for w, r in variants() if f"map_max@{r.geometry.key}" in known]
+    rules = [(w, r) for w, r in variants() if MAP_MAX.of(r.geometry) in known]
     return {w: {name: score(found, rule) for name, found in records.items()} for w, rule in rules}
 
 

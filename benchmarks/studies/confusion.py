@@ -15,10 +15,11 @@ from pathlib import Path
 import pandas as pd
 from symmetry_confusion import KINDS, confusion
 
-from kapbench.running.results import RunCard, ScoreRow
+from kapbench.running.records_file import StoredRecords
+from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
-from kapbench.scoring.records import typed
 from kapbench.scoring.rules import load_rule
+from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash
 
 ALPHA, KAP, PCK = 0.10, load_rule("kap-cvpr24"), load_rule("pck-sd-dino")
@@ -35,7 +36,7 @@ def entry(path: Path) -> tuple[RunCard, pd.DataFrame]:
     rows = path.with_suffix(".parquet")
     if file_hash(rows) != card.provenance.records_sha256:
         raise SystemExit(f"{rows} is not what {path.name} was written for")
-    return card, typed(pd.read_parquet(rows), card.dataset.categories)
+    return card, StoredRecords(rows, card.dataset.categories).table()
 
 
 def stored(card: RunCard, metric: str, split: str = "all") -> str:
@@ -45,7 +46,7 @@ def stored(card: RunCard, metric: str, split: str = "all") -> str:
     return cell(found)
 
 
-def cell(found: ScoreRow | None) -> str:
+def cell(found: Score | None) -> str:
     if found is None or found.value is None:
         return "–"
     return shown(found.value, found.low, found.high)

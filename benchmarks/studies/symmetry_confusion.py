@@ -10,6 +10,7 @@ import pandas as pd
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.metrics import pck_correct, share
 from kapbench.scoring.rules import PckRule
+from kapbench.scoring.schema import TWIN_ERROR_PX
 
 KINDS = ("shown", "hidden", "of_hits")
 
@@ -24,10 +25,10 @@ def confusion(
             "hidden", where it does not; "of_hits", of the shown those that hit the twin or
             themselves: 0.5 is a model to which the two sides are one.
     """
-    key = rule.decode_for(supervised).key
-    own = pck_correct(records, rule, key, alpha)
+    decode = rule.decode_for(supervised)
+    own = pck_correct(records, rule, decode, alpha)
     limit = alpha * records["size_px"].to_numpy(float)
-    twin = (records[f"twin_error_px@{key}"].to_numpy(float) < limit) & ~own
+    twin = (records[TWIN_ERROR_PX.of(decode)].to_numpy(float) < limit) & ~own
     asked = records["twin_visible"].to_numpy(bool)
     visible = records["target_visible"].to_numpy(bool)
     rows = asked & {"shown": visible, "hidden": ~visible, "of_hits": visible & (own | twin)}[kind]

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from kapbench.errors import KapbenchError
 from kapbench.running.chunk_files import Parts
 from kapbench.running.plan import Plan
-from kapbench.scoring.records import TEXT
+from kapbench.scoring.schema import TEXT, arrow_schema
 from kapbench.storage import UNFINISHED
 
 STRETCH_PAIRS = 1 << 15
@@ -35,10 +35,12 @@ def join(plan: Plan, parts: Parts, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
             unfinished = Path(folder) / path.name
-            with _writer(unfinished, _schema(parts.read(plan.shards[0]))) as writer:
+            names = [n for n in parts.read(plan.shards[0]).column_names if n != "place"]
+            with _writer(unfinished, arrow_schema(names)) as writer:
+                stored = pa.schema([pa.field("place", pa.int64()), *writer.schema])
                 stretches = _Stretches(Path(folder))
                 for shard in plan.shards:
-                    stretches.deal(_plain(parts.read(shard)))
+                    stretches.deal(parts.read(shard).cast(stored))
                 if not stretches.numbers:  # no keypoint is shown anywhere: columns without rows
                     writer.write_table(writer.schema.empty_table())
                 for number in stretches.numbers:
@@ -90,22 +92,6 @@ def _sorted(rows: pa.Table) -> pa.Table:
         columns[name] = rows[name].take(order).combine_chunks()
         rows = rows.drop_columns(name)
     return pa.table(columns)
-
-
-def _plain(rows: pa.Table) -> pa.Table:
-    """Text as text: categories differ from part to part."""
-    for name in (c for c in TEXT if c in rows.column_names):
-        rows = rows.set_column(
-            rows.column_names.index(name), name, rows[name].cast(pa.large_string())
-        )
-    return rows
-
-
-def _schema(part: pa.Table) -> pa.Schema:
-    """Of the records: a part's, without places, and with what pandas is told of its columns."""
-    text = dict.fromkeys((c for c in TEXT if c in part.column_names), "str")
-    rows = part.to_pandas().astype(text).drop(columns="place")
-    return pa.Schema.from_pandas(rows, preserve_index=False)
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

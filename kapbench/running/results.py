@@ -1,18 +1,19 @@
 """The run folder: run.json, a card that a person and a leaderboard read, and records.parquet."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import TEXT, typed
+from kapbench.registry import unknown
+from kapbench.running.records_file import StoredRecords
+from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 
 SCHEMA_VERSION = 1
@@ -32,6 +33,11 @@ class ModelCard(_Card):
     supervision: str  # "none", or what it was trained with
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def supervised(self) -> bool:
+        """Whether it was trained on keypoints: some rules decode its maps differently."""
+        return self.supervision == "keypoints"
 
 
 class DatasetCard(_Card):
@@ -73,21 +79,6 @@ class Provenance(_Card):
     seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
 
 
-class ScoreRow(_Card):
-    """One number; None where nothing can be said. See kapbench.scoring.score_table.Score."""
-
-    rule: str
-    metric: str
-    average: str
-    alpha: float
-    split: str
-    category: str
-    value: float | None
-    n: int
-    low: float | None = None
-    high: float | None = None
-
-
 class RunCard(_Card):
     schema_version: int
     model: ModelCard
@@ -95,7 +86,7 @@ class RunCard(_Card):
     rules: tuple[RuleCard, ...]
     plan_hash: str
     provenance: Provenance
-    scores: tuple[ScoreRow, ...]
+    scores: tuple[Score, ...]
 
     def score(
         self,
@@ -106,12 +97,35 @@ class RunCard(_Card):
         *,
         average: str,
         split: str = "all",
-    ) -> ScoreRow | None:
+    ) -> Score | None:
         """The row with exactly these keys, or None."""
         return self._by_keys.get((rule, metric, alpha, category, average, split))
 
+    def rule(self, name: str) -> Rule:
+        """A rule that this run was scored by.
+
+        Args:
+            name: A rule's name or file.
+
+        Raises:
+            KapbenchError: the run was not scored by it, or by other choices under the same name.
+        """
+        hashes = {card.name: card.hash for card in self.rules}
+        rule = load_rule(name) if name.endswith(".json") or name in hashes else None
+        place = f"run of {self.model.name} on {self.dataset.name}"
+        if rule is None or rule.name not in hashes:
+            raise unknown("rule", name, hashes, place=place)
+        if rule.hash != hashes[rule.name]:
+            raise KapbenchError(
+                f"The run was scored by another version of rule {rule.name}: its hash is "
+                f"{hashes[rule.name]}, and {name} has {rule.hash}.",
+                place=place,
+                fix="Score the model again with this version of the rule.",
+            )
+        return rule
+
     @cached_property
-    def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], ScoreRow]:
+    def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], Score]:
         """The first row of each; a board of many models asks for thousands."""
         rows = reversed(self.scores)
         return {(r.rule, r.metric, r.alpha, r.category, r.average, r.split): r for r in rows}
@@ -156,39 +170,34 @@ def load_card(folder: Path) -> RunCard:
         ) from error
 
 
-def load_records(folder: Path) -> pd.DataFrame:
-    """
+def open_records(folder: Path) -> StoredRecords:
+    """The records of a finished run, to be read by the column.
+
     Raises:
-        KapbenchError: missing, or not the file that the card was written for.
+        KapbenchError: they are missing, or not the file that the run card was written for.
     """
     check_records(folder)
-    return read_records(folder / RECORDS, load_card(folder).dataset.categories)
+    return StoredRecords(folder / RECORDS, load_card(folder).dataset.categories)
+
+
+def load_records(folder: Path) -> pd.DataFrame:
+    """The whole records table of a finished run; raises as `open_records`."""
+    return open_records(folder).table()
 
 
 def check_records(folder: Path) -> None:
     """
     Raises:
-        KapbenchError: missing, or not the file that the card was written for.
+        KapbenchError: the records are missing, or not the file that the run card was written for.
     """
     path = folder / RECORDS
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
         raise KapbenchError(
-            "records are missing or were changed after the run",
+            "The records are missing or were changed after the run.",
             place=path,
-            fix="run again with --force",
+            fix="Run again with --force.",
         )
-
-
-def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:
-    """A table of records, its text as categories from the start: as text it takes gigabytes.
-
-    Raises:
-        KapbenchError: no parquet file.
-    """
-    names = pq.read_schema(path).names
-    found = pq.read_table(path, read_dictionary=[c for c in TEXT if c in names])
-    return typed(found.to_pandas(split_blocks=True, self_destruct=True), categories)
 
 
 def save_run(folder: Path, card: RunCard) -> None:
@@ -230,7 +239,7 @@ class ResultSet:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """All scores in long form; the columns are those of kapbench.scoring.score_table.Score."""
+        """All scores in long form; the columns are the fields of kapbench.scoring.score_table.Score."""
         return pd.DataFrame([row.model_dump() for row in self.card.scores])
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:

@@ -42,8 +42,8 @@ from kapbench.running.results import (
 )
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, Clock, session
-from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import Rule
+from kapbench.scoring.schema import Needs
 from kapbench.storage import UNFINISHED, file_hash, fingerprint
 from kapbench.types import View
 

@@ -17,7 +17,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.records import Records
+from kapbench.scoring.schema import Records
 
 N_RESAMPLES = 1000
 CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int
 
 from kapbench.scoring.grid_geometry import (
@@ -14,8 +15,22 @@ from kapbench.scoring.grid_geometry import (
     decode_cells,
     soft_argmax_cells,
 )
-from kapbench.scoring.records import Columns, Needs, alpha_key
 from kapbench.scoring.rules import Decode, Geometry
+from kapbench.scoring.schema import (
+    BEST,
+    ERROR_PX,
+    INSIDE,
+    MAP_MAX,
+    MAP_MIN,
+    NEAREST,
+    OUTSIDE,
+    TEXT,
+    TWIN_ERROR_PX,
+    Columns,
+    Needs,
+    X,
+    Y,
+)
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
 Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
@@ -60,6 +75,14 @@ def target_columns(
     for geometry, alphas in needs.geometries:
         columns |= _score_columns(geometry, alphas, rows, of(geometry))
     return columns
+
+
+def table(parts: Sequence[Columns]) -> pd.DataFrame:
+    """Joins the rows of pairs; columns of text become categories."""
+    if not parts:
+        return pd.DataFrame()
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame({k: pd.Categorical(v) if k in TEXT else v for k, v in joined.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +208,11 @@ def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "
         nearest[some] = np.where(mutual, distance, np.inf)[some].argmin(axis=1)
     xy, twin = frame.to_image(predicted), rows.twin
     return {
-        f"x@{decode.key}": xy[:, 0],
-        f"y@{decode.key}": xy[:, 1],
-        f"error_px@{decode.key}": distance[every, rows.keypoint],
-        f"twin_error_px@{decode.key}": np.where(
-            twin != rows.keypoint, distance[every, twin], np.nan
-        ),
-        f"nearest@{decode.key}": nearest.astype(np.int16),
+        X.of(decode): xy[:, 0],
+        Y.of(decode): xy[:, 1],
+        ERROR_PX.of(decode): distance[every, rows.keypoint],
+        TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, distance[every, twin], np.nan),
+        NEAREST.of(decode): nearest.astype(np.int16),
     }
 
 
@@ -210,14 +231,10 @@ def _score_columns(
     if not geometry.absent_at_corner:
         inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
     low, high = _pair_extremes(flat, best, rows.pair)
-    columns = {
-        f"best@{geometry.key}": best,
-        f"map_min@{geometry.key}": low,
-        f"map_max@{geometry.key}": high,
-    }
+    columns = {BEST.of(geometry): best, MAP_MIN.of(geometry): low, MAP_MAX.of(geometry): high}
     for i, alpha in enumerate(alphas):
-        columns[f"inside@{geometry.key}@{alpha_key(alpha)}"] = inside[i]
-        columns[f"outside@{geometry.key}@{alpha_key(alpha)}"] = outside[i]
+        columns[INSIDE.of(geometry, alpha)] = inside[i]
+        columns[OUTSIDE.of(geometry, alpha)] = outside[i]
     return columns
 
 

@@ -88,6 +88,20 @@ def decode_cells(
     return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)
 
 
+def anchor_points(
+    rule: Decode | Geometry, grid: Grid, image_size: tuple[int, int]
+) -> Float64[np.ndarray, "h w 2"]:
+    """The point of each cell that a rule measures, in original pixels: what the oracle aims at."""
+    if isinstance(rule, Geometry):
+        x, y = anchors(rule, grid, image_size)
+    else:
+        index = np.arange(max(grid.height, grid.width), dtype=np.float64)
+        points = decode_cells(rule, grid, image_size, np.stack([index, index], axis=1))
+        x, y = points[: grid.width, 0], points[: grid.height, 1]
+    every_point = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
+    return Frame(image_size, rule.frame_px).to_image(every_point)
+
+
 def argmax_cells(best: Int[np.ndarray, "q"], grid: Grid) -> Float64[np.ndarray, "q 2"]:
     """Cell numbers to (column, row)."""
     return np.stack([best % grid.width, best // grid.width], axis=1).astype(np.float64)

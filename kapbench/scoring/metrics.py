@@ -7,8 +7,17 @@ from jaxtyping import Bool, Float64, Int, Num
 
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
-from kapbench.scoring.records import Records, alpha_key
-from kapbench.scoring.rules import KapRule, PckRule
+from kapbench.scoring.rules import Decode, KapRule, PckRule
+from kapbench.scoring.schema import (
+    BEST,
+    ERROR_PX,
+    INSIDE,
+    MAP_MAX,
+    MAP_MIN,
+    NEAREST,
+    OUTSIDE,
+    Records,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +34,16 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
 
     A side without any cell gives no sample, or one of score 0, as the rule's `empty` says.
     """
-    key, at = rule.geometry.key, alpha_key(alpha)
-    inside = records[f"inside@{key}@{at}"].to_numpy(np.float32)
-    outside = records[f"outside@{key}@{at}"].to_numpy(np.float32)
+    geometry = rule.geometry
+    inside = records[INSIDE.of(geometry, alpha)].to_numpy(np.float32)
+    outside = records[OUTSIDE.of(geometry, alpha)].to_numpy(np.float32)
     visible = records["target_visible"].to_numpy(bool)
     if rule.absent == "negative":
-        outside = np.where(visible, outside, records[f"best@{key}"].to_numpy(np.float32))
+        outside = np.where(visible, outside, records[BEST.of(geometry)].to_numpy(np.float32))
     both = np.stack([inside, outside], axis=1)
     if rule.rescale == "pair-min-max":
-        low = records[f"map_min@{key}"].to_numpy(np.float32)[:, None]
-        span = records[f"map_max@{key}"].to_numpy(np.float32)[:, None] - low
+        low = records[MAP_MIN.of(geometry)].to_numpy(np.float32)[:, None]
+        span = records[MAP_MAX.of(geometry)].to_numpy(np.float32)[:, None] - low
         with np.errstate(invalid="ignore", divide="ignore"):
             # A pair without any contrast says nothing: all its scores tie at 0.
             both = np.where(span > 0, (both - low) / span, both * np.float32(0))
@@ -96,14 +105,14 @@ def _twin_samples(records: Records, samples: Samples) -> Bool[np.ndarray, "s"]:
 
 
 def pck_correct(
-    records: Records, rule: PckRule, decode_key: str, alpha: float, *, dagger: bool = False
+    records: Records, rule: PckRule, decode: Decode, alpha: float, *, dagger: bool = False
 ) -> Bool[np.ndarray, "n"]:
     """Whether each record's prediction is right; `dagger`: and nearest to its own keypoint."""
-    error = records[f"error_px@{decode_key}"].to_numpy(float)
+    error = records[ERROR_PX.of(decode)].to_numpy(float)
     limit = alpha * records["size_px"].to_numpy(float)
     correct = error <= limit if rule.closed else error < limit
     if dagger:
-        correct &= (records[f"nearest@{decode_key}"] == records["keypoint"]).to_numpy(bool)
+        correct &= (records[NEAREST.of(decode)] == records["keypoint"]).to_numpy(bool)
     return np.asarray(correct)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from kapbench.registry import unknown
-from kapbench.scoring.records import Records
+from kapbench.scoring.schema import Records
 
 _Selector = Callable[[Records], np.ndarray]
 

@@ -6,8 +6,8 @@ import pytest
 from scoring_cases import pair, peaks, records
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.scoring.splits import select
 
