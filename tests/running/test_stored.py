@@ -1,0 +1,97 @@
+"""Runs, chunks and features that an earlier version stored are read, resumed and reused."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dots import Dots
+from pandas.testing import assert_frame_equal
+
+import kapbench
+from kapbench.cli.main import main
+from kapbench.running import run as running
+from kapbench.running.results import find_runs
+
+STORED = Path(__file__).parents[1] / "stored"
+[FOLDER] = find_runs(STORED / "finished")
+RULES = ["kap-cvpr24", "pck-sd-dino"]
+N_PAIRS, N_ROWS, KAP = 144, 512, 0.4760177763831423
+
+
+def model(name: str):
+    spec = importlib.util.spec_from_file_location("exact_model", STORED / "exact_model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)()
+
+
+def evaluate(name: str, runs: Path, cache: Path) -> kapbench.ResultSet:
+    return kapbench.evaluate(
+        model(name),
+        Dots(n_images=9),
+        rule=RULES,
+        runs=runs,
+        cache=cache,
+        device="cpu",
+        intervals=False,
+    )
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    return Path(shutil.copytree(STORED / "cache", tmp_path / "cache"))
+
+
+def test_a_stored_run_is_read():
+    result = kapbench.ResultSet.load(FOLDER)
+    assert (result.card.model.name, result.card.dataset.n_pairs) == ("signs", N_PAIRS)
+    assert [rule.name for rule in result.card.rules] == RULES
+    assert len(result.records) == N_ROWS
+    assert list(result.records["category"].cat.categories) == ["dot", "spot"]
+    assert result.headline("kap-cvpr24") == pytest.approx(KAP, abs=1e-9)
+    assert result.scores["low"].isna().any()  # null in run.json
+    assert result.scores["low"].notna().any()
+
+
+def test_a_stored_run_is_compared():
+    shown = CliRunner().invoke(main, ["compare", str(STORED / "finished")], catch_exceptions=False)
+    assert shown.exit_code == 0, shown.output
+    assert "signs" in shown.output
+    assert f"{100 * KAP:.1f}" in shown.output
+
+
+def test_the_same_run_today_has_the_same_records_to_the_bit(tmp_path, cache):
+    stored, again = kapbench.ResultSet.load(FOLDER), evaluate("Signs", tmp_path / "runs", cache)
+    assert again.folder.parts[-4:] == FOLDER.parts[-4:]
+    assert_frame_equal(again.records, stored.records, check_exact=True)
+    columns = ["rule", "metric", "average", "alpha", "split", "category", "n", "value"]
+    assert_frame_equal(again.scores[columns], stored.scores[columns], rtol=0, atol=1e-12)
+
+
+def test_features_of_a_stored_cache_are_not_encoded_again(tmp_path, cache):
+    again = evaluate("NeverEncodes", tmp_path / "runs", cache)
+    assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
+
+
+def test_an_unfinished_run_goes_on_from_its_stored_chunk(tmp_path, cache, monkeypatch):
+    runs = Path(shutil.copytree(STORED / "unfinished", tmp_path / "runs"))
+    scored, score = [], running.write_part
+
+    def spy(scorer, parts, shard):
+        scored.append(shard.number)
+        return score(scorer, parts, shard)
+
+    monkeypatch.setattr(running, "write_part", spy)
+    again = evaluate("NeverEncodes", runs, cache)
+    assert scored == [1]  # chunk 0 was stored
+    assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
+    assert again.card.provenance.started.startswith("2026-11-29")  # of the session that was stopped
+
+
+def test_a_stored_run_is_not_scored_again(tmp_path, monkeypatch):
+    runs = Path(shutil.copytree(STORED / "finished", tmp_path / "runs"))
+    monkeypatch.setattr(running, "write_part", None)
+    again = evaluate("NeverEncodes", runs, tmp_path / "empty")
+    assert again.card == kapbench.ResultSet.load(FOLDER).card
