@@ -108,13 +108,13 @@ ANNOTATION = (
     Column("target_visible", "bool", "", "whether the keypoint is visible in the target image"),
     Column("twin_visible", "bool", "", "whether the target shows the counterpart", "false"),
     Column("group_visible", "int16", "", "members of the group visible in the target", "0"),
-    Column("group_visible_renumbered", "int16", "", "the same for `geo-published-point`", "0"),
+    Column("group_visible_renumbered", "int16", "", "the same by rule `geo-published-point`", "0"),
     Column("source_x", "float32", _PIXELS, "keypoint in the source image, x to the right"),
     Column("source_y", "float32", _PIXELS, "keypoint in the source image, y downwards"),
     Column("target_x", "float32", _PIXELS, "keypoint in the target image, x", _ABSENT),
     Column("target_y", "float32", _PIXELS, "keypoint in the target image, y", _ABSENT),
     Column("size_px", "float64", _PIXELS, "T, the size that distances are divided by"),
-    Column("viewpoint_change", "int8", "45°", "difference of the azimuth bins, 0–4", _UNKNOWN),
+    Column("viewpoint_change", "int8", "45° steps", "difference of the viewpoints, 0–4", _UNKNOWN),
     Column("truncation", "int8", "", f"truncated objects: {_EITHER}", _UNKNOWN),
     Column("occlusion", "int8", "", f"occluded objects: {_EITHER}", _UNKNOWN),
 )
@@ -150,7 +150,7 @@ INSIDE = CircleColumn(
     "inside",
     "float32",
     _SCORE,
-    "highest score within α·T of the keypoint; `neurips25` looks for an absent one at (0, 0)",
+    "highest score of the cells within α·T of the keypoint",
     "NaN where the keypoint is absent, or no cell lies inside",
 )
 OUTSIDE = CircleColumn(
