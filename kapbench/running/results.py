@@ -1,4 +1,4 @@
-"""The run folder: run.json, a card that a person and a leaderboard read, and records.parquet."""
+"""The run folder: run.json, the run card that people and a leaderboard read, and records.parquet."""
 
 import json
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class DatasetCard(_Card):
 
 
 class RuleCard(_Card):
-    """`headline`: average within and over categories by which the rule's one number is taken."""
+    """`headline`: the averages within and over categories of the number that the rule is quoted by."""
 
     name: str
     hash: str
@@ -98,7 +98,7 @@ class RunCard(_Card):
         average: str,
         split: str = "all",
     ) -> Score | None:
-        """The row with exactly these keys, or None."""
+        """The score with exactly these keys, or None."""
         return self._by_keys.get((rule, metric, alpha, category, average, split))
 
     def rule(self, name: str) -> Rule:
@@ -126,7 +126,7 @@ class RunCard(_Card):
 
     @cached_property
     def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], Score]:
-        """The first row of each; a board of many models asks for thousands."""
+        """The first score of each: a table of many models looks up thousands."""
         rows = reversed(self.scores)
         return {(r.rule, r.metric, r.alpha, r.category, r.average, r.split): r for r in rows}
 
@@ -139,7 +139,7 @@ def find_runs(root: Path) -> list[Path]:
 def load_card(folder: Path) -> RunCard:
     """
     Raises:
-        KapbenchError: no run there, a newer schema, or a card that is damaged.
+        KapbenchError: there is no run, its schema is newer, or its run card is damaged.
     """
     path = folder / CARD
     try:
@@ -147,26 +147,30 @@ def load_card(folder: Path) -> RunCard:
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(
-            "no finished run", place=folder, fix="`kapbench list runs` shows finished runs"
+            "This folder holds no finished run.",
+            place=folder,
+            fix="Choose one that `kapbench list runs` shows.",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
-            f"run card cannot be read: {error}", place=path, fix="run again with --force"
+            f"The run card cannot be read: {error}", place=path, fix="Run again with --force."
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
-            f"run card of schema {version}, this kapbench reads up to {SCHEMA_VERSION}",
+            f"The run card has schema {version}; this kapbench reads schemas up to "
+            f"{SCHEMA_VERSION}.",
             place=path,
-            fix="pip install --upgrade kapbench",
+            fix="Install a newer version: pip install --upgrade kapbench",
         )
     try:
         return RunCard.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
-            f"not a run card: {first['msg']} at {'.'.join(map(str, first['loc']))}",
+            f"The file is not a valid run card: {first['msg']} at "
+            f"{'.'.join(map(str, first['loc']))}.",
             place=path,
-            fix="run again with --force",
+            fix="Run again with --force.",
         ) from error
 
 

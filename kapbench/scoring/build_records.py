@@ -1,4 +1,4 @@
-"""The rows of pairs, by column: what a similarity map says of each source keypoint."""
+"""The rows of pairs, by column: what similarity maps predict for each source keypoint."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,9 +52,9 @@ def target_columns(
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
 ) -> Columns:
-    """The rows of pairs of one target image, by column; see docs/records.md for each one's meaning.
+    """The rows of pairs of one target image, by the columns of `schema`.
 
-    Rows do not hang on each other: pairs one by one give the same.
+    Rows do not depend on each other: the same pairs one by one give the same rows.
 
     Args:
         maps: Similarity of every source-visible keypoint, pair by pair and in order of id, to the
@@ -106,7 +106,7 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Maps:
-    """Maps with what every decode and geometry asks of them."""
+    """Maps with what every decode and geometry needs of them."""
 
     values: Float32[np.ndarray, "q h w"]
     grid: Grid
@@ -124,7 +124,7 @@ def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
 
 
 def _annotation_columns(rows: _Rows) -> Columns:
-    target, at, shown = rows.target, rows.pair, rows.keypoint
+    target, pair, keypoint = rows.target, rows.pair, rows.keypoint
     visible = target.keypoints.visible
     text = {
         "pair_id": [p.pair_id for p in rows.pairs],
@@ -140,22 +140,22 @@ def _annotation_columns(rows: _Rows) -> Columns:
     groups = np.array([p.groups for p in rows.pairs])
     distinct, which = np.unique(groups, axis=0, return_inverse=True)
     renamed = np.array([renumbered(g) for g in distinct])[which]
-    source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[at, shown]
+    source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[pair, keypoint]
     return {
-        **{k: np.array(v, dtype=object)[at] for k, v in text.items()},
-        "keypoint": shown.astype(np.int16),
-        "group": groups[at, shown].astype(np.int16),
+        **{k: np.array(v, dtype=object)[pair] for k, v in text.items()},
+        "keypoint": keypoint.astype(np.int16),
+        "group": groups[pair, keypoint].astype(np.int16),
         "twin": rows.twin.astype(np.int16),
-        "target_visible": visible[shown],
-        "twin_visible": (rows.twin != shown) & visible[rows.twin],
-        "group_visible": _members_visible(groups[at], visible, shown),
-        "group_visible_renumbered": _members_visible(renamed[at], visible, shown),
+        "target_visible": visible[keypoint],
+        "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
+        "group_visible": _members_visible(groups[pair], visible, keypoint),
+        "group_visible_renumbered": _members_visible(renamed[pair], visible, keypoint),
         "source_x": source_xy[:, 0].astype(np.float32),
         "source_y": source_xy[:, 1].astype(np.float32),
-        "target_x": target.keypoints.xy[shown, 0].astype(np.float32),
-        "target_y": target.keypoints.xy[shown, 1].astype(np.float32),
+        "target_x": target.keypoints.xy[keypoint, 0].astype(np.float32),
+        "target_y": target.keypoints.xy[keypoint, 1].astype(np.float32),
         "size_px": rows.size,
-        **{k: np.array(v, np.int8)[at] for k, v in numbers.items()},
+        **{k: np.array(v, np.int8)[pair] for k, v in numbers.items()},
     }
 
 
@@ -178,10 +178,10 @@ def renumbered(groups: Int[np.ndarray, "K"]) -> Int[np.ndarray, "K"]:
 
 
 def _members_visible(
-    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], shown: Int[np.ndarray, "q"]
+    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], keypoint: Int[np.ndarray, "q"]
 ) -> Int[np.ndarray, "q"]:
-    """Members of each shown keypoint's group that the target shows; 0 for one that stands alone."""
-    own = np.take_along_axis(groups, shown[:, None], 1)
+    """Visible members of each keypoint's group in the target; 0 for a keypoint without a group."""
+    own = np.take_along_axis(groups, keypoint[:, None], 1)
     return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1).astype(np.int16))
 
 
@@ -196,16 +196,18 @@ def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.n
 
 def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
     frame = Frame(rows.target.size, decode.frame_px)
-    known = rows.target.keypoints
+    annotated = rows.target.keypoints
     distance = (
-        np.linalg.norm(predicted[:, None] - frame.points(known.xy)[None], axis=2) / frame.scale
+        np.linalg.norm(predicted[:, None] - frame.points(annotated.xy)[None], axis=2) / frame.scale
     )
     every = np.arange(len(rows.keypoint))
-    mutual = known.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
-    some = mutual.any(axis=1)
+    mutual = (
+        annotated.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
+    )
+    has_mutual = mutual.any(axis=1)
     nearest = np.full(len(every), -1)
-    if some.any():
-        nearest[some] = np.where(mutual, distance, np.inf)[some].argmin(axis=1)
+    if has_mutual.any():
+        nearest[has_mutual] = np.where(mutual, distance, np.inf)[has_mutual].argmin(axis=1)
     xy, twin = frame.to_image(predicted), rows.twin
     return {
         X.of(decode): xy[:, 0],
@@ -241,7 +243,7 @@ def _score_columns(
 def _pair_extremes(
     flat: Float32[np.ndarray, "q n"], best: Float32[np.ndarray, "q"], pair: Int[np.ndarray, "q"]
 ) -> tuple[Float32[np.ndarray, "q"], Float32[np.ndarray, "q"]]:
-    """Least and greatest of all maps of each row's pair."""
+    """Lowest and highest score of all maps of each row's pair."""
     if not len(pair):
         return best, best
     _, first, which = np.unique(pair, return_index=True, return_inverse=True)

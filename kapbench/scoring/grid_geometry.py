@@ -37,7 +37,7 @@ class Frame:
         if self.side is None:
             return x, y
         box = Letterbox(self.image_size, self.side)
-        # Going to original pixels and back costs 1e-13; whole numbers must come back whole.
+        # Converting to original pixels and back loses 1e-13; whole numbers must stay whole.
         return np.round(x * box.scale + box.offset[0], 6), np.round(
             y * box.scale + box.offset[1], 6
         )
@@ -156,7 +156,7 @@ def circle_maxima(
     """Best score inside and outside each circle; NaN where no cell is on that side.
 
     Args:
-        best: Number of each map's best cell: where it lies outside, nothing else need be looked at.
+        best: Number of each map's best cell: where it lies outside, it is the maximum outside.
         x: Measured point of each column; `y`: of each row.
     """
     flat = maps.reshape(len(maps), len(x) * len(y))
