@@ -79,7 +79,7 @@ class StoredRecords:
         wanted = texts.take(pc.unique(whole.indices))
         if name == "category":
             if unknown := sorted(set(wanted.to_pylist()) - set(self.categories)):
-                listed = ", ".join(self.categories)
+                listed = ", ".join(self.categories) or "no category"
                 raise self._damaged(f"rows of {', '.join(unknown)}, and the run is of {listed}")
             wanted = pa.array(self.categories, pa.large_string())
         wanted = wanted.take(pc.sort_indices(wanted))
