@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 import kapbench
 from kapbench.cli.main import main
-from kapbench.running import run as running
+from kapbench.features import match
 from kapbench.running.results import find_runs
 
 STORED = Path(__file__).parents[1] / "stored"
@@ -75,23 +75,29 @@ def test_features_of_a_stored_cache_are_not_encoded_again(tmp_path, cache):
     assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
 
 
-def test_an_unfinished_run_goes_on_from_its_stored_chunk(tmp_path, cache, monkeypatch):
+@pytest.fixture
+def scored_targets(monkeypatch) -> list[int]:
+    """Grows by one with every target image whose pairs are scored."""
+    counted, similarity = [], match.similarity
+
+    def count(queries, *rest):
+        counted.append(len(queries))
+        return similarity(queries, *rest)
+
+    monkeypatch.setattr(match, "similarity", count)
+    return counted
+
+
+def test_an_unfinished_run_goes_on_from_its_stored_chunk(tmp_path, cache, scored_targets):
     runs = Path(shutil.copytree(STORED / "unfinished", tmp_path / "runs"))
-    scored, score = [], running.write_part
-
-    def spy(scorer, parts, shard):
-        scored.append(shard.number)
-        return score(scorer, parts, shard)
-
-    monkeypatch.setattr(running, "write_part", spy)
     again = evaluate("NeverEncodes", runs, cache)
-    assert scored == [1]  # chunk 0 was stored
+    assert len(scored_targets) == 2  # the other 16 target images are in the stored chunk
     assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
     assert again.card.provenance.started.startswith("2026-11-29")  # of the session that was stopped
 
 
-def test_a_stored_run_is_not_scored_again(tmp_path, monkeypatch):
+def test_a_stored_run_is_not_scored_again(tmp_path, scored_targets):
     runs = Path(shutil.copytree(STORED / "finished", tmp_path / "runs"))
-    monkeypatch.setattr(running, "write_part", None)
     again = evaluate("NeverEncodes", runs, tmp_path / "empty")
     assert again.card == kapbench.ResultSet.load(FOLDER).card
+    assert scored_targets == []
