@@ -1,4 +1,4 @@
-"""KAP and PCK of plain arrays: dense similarity maps in, one number out; no data set, no model."""
+"""KAP and PCK of plain arrays: similarity maps in, one number out; no data set and no model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,9 @@ from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
-from kapbench.scoring.build_records import pair_columns
-from kapbench.scoring.records import Columns, Needs, table
+from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.schema import Columns, Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
@@ -33,7 +33,7 @@ def kap(
         similarity: Per pair, the map of every source keypoint over the target's cells; higher is
             more similar. Keypoints in one source cell should have equal maps (ties count).
         target_xy: Per pair, where each keypoint is in the target, original pixels, x right, y down;
-            NaN where the target does not show it.
+            NaN where it is absent.
         size_px: Per pair, T: the longer side of the target's box in original pixels.
         image_size: Per pair, width and height of the target image.
         alpha: A circle's radius is alpha · T.
@@ -41,11 +41,11 @@ def kap(
         grids: Per pair, where the cells lie; None: a letterbox of the whole image.
 
     Returns:
-        A share in 0 … 1; NaN where no keypoint is visible.
+        A share in 0 … 1; NaN where no keypoint is visible in any target.
 
     Raises:
-        KapbenchError: arrays that do not fit each other or hold what cannot be; a rule of another
-            metric.
+        KapbenchError: arrays of shapes that do not match or with impossible values; a rule of
+            another metric.
     """
     return _single(similarity, target_xy, size_px, image_size, rule, "kap", grids, alpha)
 
@@ -60,7 +60,7 @@ def pck(
     rule: str = "pck-sd-dino",
     grids: Sequence[Grid] | None = None,
 ) -> float:
-    """Share (0 … 1) of correct keypoints among those that the target shows.
+    """Share (0 … 1) of correct keypoints among those visible in the target.
 
     Arguments, return value and errors are those of `kap`; per point or per image as the rule says.
     """
@@ -68,23 +68,25 @@ def pck(
 
 
 def single_rule(name: str, metric: str, alpha: float) -> Rule:
-    """A rule at one alpha, of a metric (kap or pck) that maps alone can be scored by.
+    """A rule of a metric (kap or pck) with one alpha, by which maps alone can be scored.
 
     Raises:
-        KapbenchError: it is another metric's, or needs more than maps; an alpha of 0 or less.
+        KapbenchError: the rule is of another metric, or needs more than maps; alpha is not above 0.
     """
-    chosen = load_rule(name)
-    if metric == "kap" and not isinstance(chosen, KapRule):
-        raise KapbenchError(f"{name} is no KAP rule", fix="choose one of `kapbench list rules`")
+    rule = load_rule(name)
+    if metric == "kap" and not isinstance(rule, KapRule):
+        raise KapbenchError(
+            f"{name} is not a rule for KAP.", fix="Choose one that `kapbench list rules` shows."
+        )
     if metric == "pck" and (
-        not isinstance(chosen, PckRule) or chosen.subset != "all" or chosen.decode.offset == "pixel"
+        not isinstance(rule, PckRule) or rule.subset != "all" or rule.decode.offset == "pixel"
     ):
         raise KapbenchError(
-            f"{name} cannot be taken from similarity maps alone",
-            fix="choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
+            f"{name} cannot be computed from similarity maps alone.",
+            fix="Choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1.",
         )
-    _above_zero(alpha, "alpha", None)
-    return chosen.model_copy(update={"alphas": (alpha,)})
+    _check_above_zero(alpha, "alpha", None)
+    return rule.model_copy(update={"alphas": (alpha,)})
 
 
 def _single(
@@ -115,7 +117,7 @@ def rows(
     """The rows of each pair, by column.
 
     Args:
-        rule: Of one alpha; the others are those of `kap`.
+        rule: Has one alpha; for the other arguments see `kap`.
 
     Raises:
         KapbenchError: see `kap`.
@@ -126,7 +128,7 @@ def rows(
         lengths.add(len(grids))
     if len(lengths) > 1:
         raise KapbenchError(
-            f"lists of different lengths: {sorted(lengths)}", fix="give one entry per pair"
+            f"The lists have different lengths: {sorted(lengths)}.", fix="Give one entry per pair."
         )
     parts = []
     for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
@@ -135,36 +137,38 @@ def rows(
         points = numbers(xy, "target_xy", place).astype(np.float64)
         if values.ndim != 3 or points.shape != (len(values), 2):
             raise KapbenchError(
-                f"similarity {list(values.shape)} does not fit target_xy {list(points.shape)}",
+                f"The shapes of similarity {list(values.shape)} and target_xy "
+                f"{list(points.shape)} do not match.",
                 place=place,
-                fix="give maps [q, h, w] and points [q, 2]",
+                fix="Give maps [q, h, w] and points [q, 2].",
             )
         _check_points(points, place)
-        _above_zero(size_px[i], "size_px", place)
-        shown = _image_size(size, place)
-        grid = (
-            _letterbox(values, shown, place) if grids is None else _fitting(grids[i], values, place)
-        )
-        pair = _pair(i, points, shown, float(size_px[i]))
-        given = SimilarityMap(values, grid, pair.source.keypoints.xy)
-        parts.append(pair_columns(pair, given, needs))
+        _check_above_zero(size_px[i], "size_px", place)
+        wh = _image_size(size, place)
+        grid = _letterbox(values, wh, place) if grids is None else _grid(grids[i], values, place)
+        pair = _pair(i, points, wh, float(size_px[i]))
+        similarity_maps = SimilarityMap(values, grid, pair.source.keypoints.xy)
+        parts.append(pair_columns(pair, similarity_maps, needs))
     return parts
 
 
-def _above_zero(value: Any, name: str, place: str | None) -> None:
-    found = numbers(value, name, place)
-    if found.shape or not (np.isfinite(found) and found > 0):
-        raise KapbenchError(f"{name} is {value}", place=place, fix="give a finite number above 0")
+def _check_above_zero(value: Any, name: str, place: str | None) -> None:
+    number = numbers(value, name, place)
+    if number.shape or not (np.isfinite(number) and number > 0):
+        raise KapbenchError(
+            f"{name} is {value}.", place=place, fix="Give one finite number above 0."
+        )
 
 
 def _image_size(size: Any, place: str) -> tuple[int, int]:
-    found = numbers(size, "image_size", place)
-    if found.shape != (2,) or not (np.isfinite(found) & (found >= 1)).all():
+    wh = numbers(size, "image_size", place)
+    if wh.shape != (2,) or not (np.isfinite(wh) & (wh >= 1)).all():
         raise KapbenchError(
-            f"image_size is {size}", place=place,
-            fix="give (width, height) in pixels, one such couple per pair",
-        )  # fmt: skip
-    width, height = found.tolist()
+            f"image_size is {size}.",
+            place=place,
+            fix="Give (width, height) in pixels for each pair.",
+        )
+    width, height = wh.tolist()
     return width, height
 
 
@@ -172,20 +176,20 @@ def _check_points(points: Float64[np.ndarray, "q 2"], place: str) -> None:
     absent = np.isnan(points).all(axis=1, keepdims=True)
     if not (np.isfinite(points) | absent).all():
         raise KapbenchError(
-            "target_xy with a coordinate that is infinite, or NaN beside a number",
+            "target_xy has a coordinate that is infinite, or a point with one NaN.",
             place=place,
-            fix="give finite points, and NaN, NaN where the target does not show one",
+            fix="Give finite points, and (NaN, NaN) where a keypoint is absent.",
         )
 
 
-def _fitting(given: Any, values: np.ndarray, place: str) -> Grid:
-    grid = sound_grid(given, place)
-    if (grid.height, grid.width) != values.shape[1:]:
+def _grid(value: Any, maps: np.ndarray, place: str) -> Grid:
+    grid = sound_grid(value, place)
+    if (grid.height, grid.width) != maps.shape[1:]:
         raise KapbenchError(
-            f"a grid of {grid.height}×{grid.width} cells for maps of "
-            f"{values.shape[1]}×{values.shape[2]}",
+            f"The grid has {grid.height}×{grid.width} cells, the maps have "
+            f"{maps.shape[1]}×{maps.shape[2]}.",
             place=place,
-            fix="give the grid that the maps were made on",
+            fix="Give the grid that the maps were computed on.",
         )
     return grid
 
@@ -193,9 +197,9 @@ def _fitting(given: Any, values: np.ndarray, place: str) -> Grid:
 def _letterbox(values: np.ndarray, size: tuple[int, int], place: str) -> Grid:
     if values.shape[1] != values.shape[2] or not values.shape[1]:
         raise KapbenchError(
-            f"maps of {values.shape[1]}×{values.shape[2]} cells are no square letterbox",
+            f"Maps of {values.shape[1]}×{values.shape[2]} cells do not cover a square letterbox.",
             place=place,
-            fix="say where the cells lie: grids=[Grid.stretched(...), ...]",
+            fix="Say where their cells lie: grids=[Grid.stretched(...), ...].",
         )
     return Grid.letterbox(size, values.shape[1], FRAME_PX)
 
@@ -203,8 +207,8 @@ def _letterbox(values: np.ndarray, size: tuple[int, int], place: str) -> Grid:
 def _pair(i: int, xy: np.ndarray, size: tuple[int, int], size_px: float) -> Pair:
     n = len(xy)
     everywhere = Keypoints(np.zeros((n, 2)), np.ones(n, bool))
-    shown = Keypoints(xy, ~np.isnan(xy).any(axis=1))
+    annotated = Keypoints(xy, ~np.isnan(xy).any(axis=1))
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     source = View(f"source-{i}", "all", size, box, everywhere)
-    target = View(f"target-{i}", "all", size, box, shown)
+    target = View(f"target-{i}", "all", size, box, annotated)
     return Pair(f"pair-{i}", source, target, size_px, np.full(n, -1), np.arange(n))

@@ -9,7 +9,7 @@
     print(kap.compute())                              # over all ranks under torchrun
     kap.reset()
 
-What is kept is a row of numbers for each keypoint, never a map.
+A metric keeps a row of numbers for each keypoint, never a map.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,9 @@ from torch import Tensor
 
 from kapbench.arrays import rows, single_rule
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import TEXT, Columns, table
+from kapbench.scoring.build_records import table
 from kapbench.scoring.rules import Rule
+from kapbench.scoring.schema import TEXT, Columns, Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid
 
@@ -31,19 +32,19 @@ try:
     from torchmetrics import Metric
 except ImportError as error:
     raise KapbenchError(
-        "torchmetrics is not installed", fix="pip install 'kapbench[torchmetrics]'"
+        "The package torchmetrics is not installed.", fix="pip install 'kapbench[torchmetrics]'"
     ) from error
 
-_RANK = 1 << 40  # pairs without an id of their own are counted from here on, by rank
+_RANK = 1 << 40  # pairs without an id are numbered from here on, by rank
 
 
-class _OfRule(Metric):
-    """One rule's headline at one alpha.
+class _RuleMetric(Metric):
+    """The number that a rule is quoted by, at one alpha.
 
     Args:
         rule: A rule's name or file.
         alpha: A circle's radius is alpha · T.
-        over: How categories are averaged: mean, pair_weighted or pooled; None: as the rule does.
+        over: How categories are averaged: mean, pair_weighted or pooled; None: as the rule says.
     """
 
     higher_is_better = True
@@ -56,7 +57,8 @@ class _OfRule(Metric):
         super().__init__(**kwargs)
         self.rule: Rule = single_rule(rule, self.metric, alpha)
         self.alpha, self.over = alpha, over or self.rule.headline[1]
-        self._names = sorted(set(_columns(self.rule)) - set(TEXT))
+        columns = Needs.of([self.rule]).columns
+        self._types = {name: c.type for name, c in sorted(columns.items()) if name not in TEXT}
         self.add_state("rows", default=[], dist_reduce_fx="cat")
         self.rows: list[Tensor]
 
@@ -73,14 +75,14 @@ class _OfRule(Metric):
         """Adds a batch of pairs.
 
         Args:
-            similarity: Per pair, maps [q h w] over the target's cells, one a source keypoint;
+            similarity: Per pair, maps [q h w] over the target's cells, one per source keypoint;
                 tensors on any device, or arrays.
-            target_xy: Per pair [q 2], original pixels; NaN where the target does not show one.
+            target_xy: Per pair [q 2], original pixels; NaN where the keypoint is absent.
             size_px: Per pair T, original pixels.
             image_size: Per pair width and height of the target image.
-            category: Per pair its number; None: all are one category.
-            pair_id: Per pair a number from 0 that tells pairs apart, so that one that a sampler
-                repeats to fill up its last batch counts once; None: every pair given counts.
+            category: Per pair its category's number; None: all pairs are of one category.
+            pair_id: Per pair its number, from 0, so that a pair that a sampler repeats to fill its
+                last batch counts once; None: every pair counts.
             grids: See `kapbench.kap`.
 
         Raises:
@@ -91,56 +93,49 @@ class _OfRule(Metric):
         images = [
             _array([_array(n) for n in x] if isinstance(x, list | tuple) else x) for x in image_size
         ]
-        found = rows(maps, points, sizes, images, self.rule, grids)
-        for i, columns in enumerate(found):
-            number = self._number(i, pair_id)
-            kind = 0 if category is None else int(category[i])
+        for i, columns in enumerate(rows(maps, points, sizes, images, self.rule, grids)):
+            pair = self._pair_number(i, pair_id)
+            of_category = 0 if category is None else int(category[i])
             n = len(columns["keypoint"])
-            values = [np.full(n, kind), np.full(n, number), *(columns[k] for k in self._names)]
+            values = [np.full(n, of_category), np.full(n, pair), *(columns[k] for k in self._types)]
             numbers = np.stack([np.asarray(v, np.float64) for v in values], axis=1)
             self.rows.append(torch.from_numpy(numbers).to(self.device))
 
     def compute(self) -> Tensor:
-        """A share in 0 … 1; NaN where nothing was asked."""
+        """A share in 0 … 1; NaN where there is nothing to score."""
         kept = [part for part in _listed(self.rows) if len(part)]
         if not kept:
             return torch.tensor(float("nan"))
         records = self._records(torch.cat(kept).cpu().numpy())
-        found = estimator(records, self.rule, self.alpha, self.rule.headline[0]).by_category()
-        return torch.tensor(float(found.over_categories(self.over)), dtype=torch.float64)
+        by = estimator(records, self.rule, self.alpha, self.rule.headline[0]).by_category()
+        return torch.tensor(float(by.over_categories(self.over)), dtype=torch.float64)
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
-        """torchmetrics' own; a rank that has seen no pair takes part with no rows."""
+        """As torchmetrics does; a rank that has seen no pair takes part with no rows."""
         if not self.rows:
-            self.rows.append(torch.zeros(0, 2 + len(self._names), dtype=torch.float64))
+            self.rows.append(torch.zeros(0, 2 + len(self._types), dtype=torch.float64))
         super().sync(*args, **kwargs)
 
-    def _number(self, i: int, pair_id: Sequence[int] | None) -> int:
+    def _pair_number(self, i: int, pair_id: Sequence[int] | None) -> int:
         if pair_id is not None:
             return int(pair_id[i])
-        together = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if together else 0
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = torch.distributed.get_rank() if distributed else 0
         return _RANK * (1 + rank) + len(self.rows)
 
     def _records(self, numbers: np.ndarray) -> pd.DataFrame:
-        """The table that rules are scored on, ordered by pair; a pair given twice stands once."""
-        found = pd.DataFrame(numbers, columns=["category", "pair_id", *self._names])
-        found = found.drop_duplicates(["pair_id", "keypoint"]).sort_values(
-            ["pair_id", "keypoint"], kind="stable"
-        )
-        like = _columns(self.rule)
-        columns: Columns = {
-            name: found[name].to_numpy().astype(like[name].dtype) for name in self._names
-        }
-        for name, source in (
-            ("pair_id", "pair_id"), ("category", "category"), ("source_image", "pair_id"),
-            ("target_image", "pair_id"),
-        ):  # fmt: skip
-            columns[name] = np.array([f"{v:014.0f}" for v in found[source]], dtype=object)
+        """The records table, ordered by pair; a pair that was passed twice is kept once."""
+        stored = pd.DataFrame(numbers, columns=["category", "pair_id", *self._types])
+        key = ["pair_id", "keypoint"]
+        stored = stored.drop_duplicates(key).sort_values(key, kind="stable")
+        columns: Columns = {n: stored[n].to_numpy().astype(t) for n, t in self._types.items()}
+        for name in TEXT:
+            number = stored["category" if name == "category" else "pair_id"]
+            columns[name] = np.array([f"{n:014.0f}" for n in number], dtype=object)
         return table([columns])
 
 
-class KeypointAveragePrecision(_OfRule):
+class KeypointAveragePrecision(_RuleMetric):
     """KAP of a KAP rule; see `kapbench.kap`."""
 
     metric = "kap"
@@ -149,7 +144,7 @@ class KeypointAveragePrecision(_OfRule):
         super().__init__(rule, alpha, **kwargs)
 
 
-class PercentageOfCorrectKeypoints(_OfRule):
+class PercentageOfCorrectKeypoints(_RuleMetric):
     """PCK of a PCK rule; see `kapbench.pck`."""
 
     metric = "pck"
@@ -158,18 +153,11 @@ class PercentageOfCorrectKeypoints(_OfRule):
         super().__init__(rule, alpha, **kwargs)
 
 
-def _columns(rule: Rule) -> Columns:
-    """The columns of a rule's rows, by an example of one keypoint."""
-    maps, points = [np.zeros((1, 2, 2), np.float32)], [np.zeros((1, 2))]
-    [found] = rows(maps, points, [1.0], [(2, 2)], rule, None)
-    return found
-
-
-def _array(given: Any) -> np.ndarray:
-    if not isinstance(given, Tensor):
-        return np.asarray(given)
-    held = given.detach().cpu()
-    return np.asarray((held.float() if held.dtype == torch.bfloat16 else held).numpy())
+def _array(values: Any) -> np.ndarray:
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    tensor = values.detach().cpu()  # NumPy has no bfloat16
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
 
 
 def _listed(state: Any) -> list[Tensor]:

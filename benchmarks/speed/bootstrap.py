@@ -20,12 +20,12 @@ import pandas as pd
 from rich.progress import Progress
 from sklearn.metrics import average_precision_score
 
-from kapbench.running.results import load_card, load_records, read_records
+from kapbench.running.records_file import StoredRecords
+from kapbench.running.results import load_card, load_records
 from kapbench.scoring.bootstrap import N_RESAMPLES, Resampling, replicates
 from kapbench.scoring.metrics import kap_samples
-from kapbench.scoring.records import typed
 from kapbench.scoring.rules import Rule, load_rule
-from kapbench.scoring.score_table import asked, estimator, score_table
+from kapbench.scoring.score_table import estimator, score_requests, score_table
 from kapbench_leaderboard.entries.schema import Entry, records_path
 
 ENTRIES = Path(__file__).parents[2] / "leaderboard/results/spair/lite0"
@@ -45,7 +45,7 @@ def enlarge(records: pd.DataFrame) -> pd.DataFrame:
             copy_of_group[column] = f"{i:02d}-" + copy_of_group[column]
         copies.append(copy_of_group)
     whole = pd.concat(copies, ignore_index=True).iloc[:N_ROWS]
-    return typed(whole, whole["category"].unique().tolist())
+    return whole.astype(dict.fromkeys(text, "category"))
 
 
 def naive(records: pd.DataFrame) -> None:
@@ -72,7 +72,7 @@ def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
 def load_entry(path: Path) -> tuple[pd.DataFrame, list[Rule]]:
     """Rows and rules of an entry of the leaderboard."""
     run = Entry.model_validate_json(path.read_text()).run
-    records = read_records(records_path(path), run.dataset.categories)
+    records = StoredRecords(records_path(path), run.dataset.categories).table()
     return records, [load_rule(rule.name) for rule in run.rules]
 
 
@@ -88,7 +88,7 @@ def measure(records: pd.DataFrame, rules: list[Rule]) -> dict[str, float]:
     kap_estimator = estimator(records, load_rule("kap-cvpr24"), 0.10, "category")
     kap_seconds, _ = seconds(lambda: replicates(kap_estimator, resampling))
     with Progress() as bar:
-        task = bar.add_task("scores and intervals", total=len(asked(rules)))
+        task = bar.add_task("scores and intervals", total=len(score_requests(rules)))
         table_seconds, scores = seconds(
             lambda: score_table(
                 records, rules, resampling=resampling, advance=lambda n: bar.advance(task, n)

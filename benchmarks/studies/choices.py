@@ -18,10 +18,11 @@ import kapbench
 from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
+from kapbench.running.records_file import StoredRecords
 from kapbench.running.request import RunRequest
 from kapbench.running.run import run
-from kapbench.scoring.records import typed
 from kapbench.scoring.rules import KapRule
+from kapbench.scoring.schema import MAP_MAX
 from kapbench.scoring.score_table import estimator
 from kapbench_leaderboard.entries.schema import find_entries, load_entry, records_path
 
@@ -81,8 +82,8 @@ def load_entries(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     for path in find_entries(results):
         card = load_entry(path).run
         if card.model.name != "oracle":
-            records = pd.read_parquet(records_path(path))
-            yield card.model.name, typed(records, card.dataset.categories)
+            records = StoredRecords(records_path(path), card.dataset.categories)
+            yield card.model.name, records.table()
 
 
 Scores = dict[str, dict[str, float]]  # by choice, then by model
@@ -91,7 +92,7 @@ Scores = dict[str, dict[str, float]]  # by choice, then by model
 def score_all(records: dict[str, pd.DataFrame]) -> Scores:
     """Scores under every variant for which all records have the columns."""
     columns = set.intersection(*(set(table) for table in records.values()))
-    rules = [(text, r) for text, r in variants() if f"map_max@{r.geometry.key}" in columns]
+    rules = [(text, r) for text, r in variants() if MAP_MAX.of(r.geometry) in columns]
     return {
         text: {name: score(table, rule) for name, table in records.items()} for text, rule in rules
     }

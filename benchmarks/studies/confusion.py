@@ -16,10 +16,11 @@ from pathlib import Path
 import pandas as pd
 from symmetry_confusion import KINDS, confusion
 
-from kapbench.running.results import RunCard, ScoreRow
+from kapbench.running.records_file import StoredRecords
+from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
-from kapbench.scoring.records import typed
 from kapbench.scoring.rules import load_rule
+from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash
 
 ALPHA, KAP, PCK = 0.10, load_rule("kap-cvpr24"), load_rule("pck-sd-dino")
@@ -42,7 +43,7 @@ def load_entry(path: Path) -> tuple[RunCard, pd.DataFrame]:
     records_file = path.with_suffix(".parquet")
     if file_hash(records_file) != card.provenance.records_sha256:
         raise SystemExit(f"{records_file} does not have the hash that {path.name} states.")
-    return card, typed(pd.read_parquet(records_file), card.dataset.categories)
+    return card, StoredRecords(records_file, card.dataset.categories).table()
 
 
 def stored_score(card: RunCard, metric: str, split: str = "all") -> str:
@@ -52,7 +53,7 @@ def stored_score(card: RunCard, metric: str, split: str = "all") -> str:
     return format_row(row)
 
 
-def format_row(row: ScoreRow | None) -> str:
+def format_row(row: Score | None) -> str:
     if row is None or row.value is None:
         return "–"
     return format_score(row.value, row.low, row.high)

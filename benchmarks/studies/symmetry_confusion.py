@@ -11,6 +11,7 @@ import pandas as pd
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.metrics import pck_correct, share
 from kapbench.scoring.rules import PckRule
+from kapbench.scoring.schema import TWIN_ERROR_PX
 
 KINDS = ("visible", "absent", "of_hits")
 
@@ -26,10 +27,10 @@ def confusion(
             visible ones whose match hits the counterpart or themselves; a model that does not
             distinguish the two sides gets 0.5.
     """
-    key = rule.decode_for(supervised).key
-    is_correct = pck_correct(records, rule, key, alpha)
+    decode = rule.decode_for(supervised)
+    is_correct = pck_correct(records, rule, decode, alpha)
     radius_px = alpha * records["size_px"].to_numpy(float)
-    at_twin = (records[f"twin_error_px@{key}"].to_numpy(float) < radius_px) & ~is_correct
+    at_twin = (records[TWIN_ERROR_PX.of(decode)].to_numpy(float) < radius_px) & ~is_correct
     visible = records["target_visible"].to_numpy(bool)
     of_kind = {"visible": visible, "absent": ~visible, "of_hits": visible & (is_correct | at_twin)}
     rows = records["twin_visible"].to_numpy(bool) & of_kind[kind]

@@ -1,4 +1,4 @@
-"""Arrays and grids from outside, checked at the door."""
+"""Checks of arrays and grids that a model or a caller passes in."""
 
 from typing import Any
 
@@ -10,59 +10,62 @@ from kapbench.types import Grid
 
 
 def numbers(values: Any, what: str, place: object) -> np.ndarray:
-    """Values as an array of real numbers of the type that they have.
+    """Values as an array of real numbers, in their own type.
 
     Raises:
-        KapbenchError: no array (a tensor that needs a gradient, say), or one of anything else.
+        KapbenchError: they cannot be read as an array (e.g. a tensor that needs a gradient), or
+            hold anything but real numbers.
     """
     try:
-        found = np.asarray(values)
+        array = np.asarray(values)
     except Exception as error:
         raise KapbenchError(
-            f"{what} cannot be read as an array: {error}",
+            f"The values of {what} cannot be read as an array: {error}",
             place=place,
-            fix="give NumPy arrays, e.g. tensor.detach().float().cpu().numpy()",
+            fix="Give NumPy arrays, e.g. tensor.detach().float().cpu().numpy().",
         ) from error
-    if found.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiu":
         raise KapbenchError(
-            f"{what} of type {found.dtype}", place=place, fix="give real numbers, e.g. float32"
+            f"The values of {what} have type {array.dtype}, not real numbers.",
+            place=place,
+            fix="Give real numbers, e.g. float32.",
         )
-    return found
+    return array
 
 
 def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray, "..."]:
     """
     Raises:
-        KapbenchError: as `numbers`; or a value that is not finite, also once rounded to float32.
+        KapbenchError: as `numbers`; or a value is not finite once rounded to float32.
     """
     with np.errstate(over="ignore"):
-        found = numbers(values, what, place).astype(np.float32)
-    if not np.isfinite(found).all():
+        array = numbers(values, what, place).astype(np.float32)
+    if not np.isfinite(array).all():
         raise KapbenchError(
-            f"{what} with values that are not finite in float32",
+            f"The values of {what} are not all finite in float32.",
             place=place,
-            fix="look for NaN in the model's output, or for sizes beyond 3e38",
+            fix="Look for NaN in the model's output, or for numbers beyond 3e38.",
         )
-    return found
+    return array
 
 
 def sound_grid(grid: Any, place: object) -> Grid:
     """
     Raises:
-        KapbenchError: no Grid, one without cells, or one whose box has no area.
+        KapbenchError: it is not a Grid, has no cells, or its box has no area.
     """
     if not isinstance(grid, Grid):
         raise KapbenchError(
-            f"{type(grid).__name__} where a Grid belongs",
+            f"The grid is a {type(grid).__name__}, not a kapbench Grid.",
             place=place,
-            fix="give Grid.letterbox(...) or Grid.stretched(...)",
+            fix="Give Grid.letterbox(...) or Grid.stretched(...).",
         )
     cells, (x0, y0, x1, y1) = (grid.height, grid.width), grid.box
     whole = all(isinstance(n, int | np.integer) and n > 0 for n in cells)
     if not whole or not np.isfinite(grid.box).all() or not (x1 > x0 and y1 > y0):
         raise KapbenchError(
-            f"a grid of {grid.height}×{grid.width} cells over the box {list(grid.box)}",
+            f"The grid has {grid.height}×{grid.width} cells over the box {list(grid.box)}.",
             place=place,
-            fix="give it cells, and a box x0, y0, x1, y1 that has an area",
+            fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area.",
         )
     return grid

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from kapbench.errors import KapbenchError
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan
-from kapbench.scoring.records import TEXT
+from kapbench.scoring.schema import TEXT, arrow_schema
 from kapbench.storage import UNFINISHED
 
 STRETCH_PAIRS = 1 << 15
@@ -36,10 +36,12 @@ def join(plan: Plan, files: ChunkFiles, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
             unfinished = Path(folder) / path.name
-            with _writer(unfinished, _schema(files.read(plan.chunks[0]))) as writer:
+            names = [n for n in files.read(plan.chunks[0]).column_names if n != "place"]
+            with _writer(unfinished, arrow_schema(names)) as writer:
+                stored = pa.schema([pa.field("place", pa.int64()), *writer.schema])
                 stretches = _Stretches(Path(folder))
                 for chunk in plan.chunks:
-                    stretches.add(_with_plain_text(files.read(chunk)))
+                    stretches.add(files.read(chunk).cast(stored))
                 if not stretches.numbers:  # no keypoint is visible anywhere: columns without rows
                     writer.write_table(writer.schema.empty_table())
                 for number in stretches.numbers:
@@ -92,22 +94,6 @@ def _sorted(rows: pa.Table) -> pa.Table:
         columns[name] = rows[name].take(order).combine_chunks()
         rows = rows.drop_columns(name)
     return pa.table(columns)
-
-
-def _with_plain_text(rows: pa.Table) -> pa.Table:
-    """Text as text: the dictionaries differ from chunk to chunk."""
-    for name in (c for c in TEXT if c in rows.column_names):
-        rows = rows.set_column(
-            rows.column_names.index(name), name, rows[name].cast(pa.large_string())
-        )
-    return rows
-
-
-def _schema(chunk: pa.Table) -> pa.Schema:
-    """The records' schema: a chunk's without places, with the metadata that pandas reads."""
-    text = dict.fromkeys((c for c in TEXT if c in chunk.column_names), "str")
-    rows = chunk.to_pandas().astype(text).drop(columns="place")
-    return pa.Schema.from_pandas(rows, preserve_index=False)
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

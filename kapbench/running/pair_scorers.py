@@ -16,10 +16,10 @@ from kapbench.models.outputs import similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
 from kapbench.running.plan import Chunk
-from kapbench.scoring.build_records import pair_columns, target_columns
-from kapbench.scoring.grid_geometry import source_cells
-from kapbench.scoring.records import Columns, Needs, anchor_points, table
+from kapbench.scoring.build_records import pair_columns, table, target_columns
+from kapbench.scoring.grid_geometry import anchor_points, source_cells
 from kapbench.scoring.rules import Decode, Geometry
+from kapbench.scoring.schema import Columns, Needs
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
 PAIRS_AT_ONCE = 16  # more gain nothing: maps of 60×60 cells no longer fit the processor's cache

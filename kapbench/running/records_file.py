@@ -1,31 +1,31 @@
-"""A file of records, by the column: a score reads what it needs, and few columns are in memory."""
+"""The one reader of records.parquet: by the column, or the whole table at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kapbench.running.results import RECORDS, check_records, load_card
-from kapbench.scoring.records import TEXT
+from kapbench.errors import KapbenchError
+from kapbench.scoring.schema import TEXT
 
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
 
 
 @dataclass(frozen=True, eq=False)
 class StoredRecords:
-    """Columns of a parquet file, each read when it is asked for.
+    """The columns of a records.parquet, each read when it is first needed.
 
-    Columns of text are kept, as codes; of all others the last ones, up to `KEPT_BYTES`.
+    Columns of text are kept, as pandas categories in sorted order; of all others the last ones
+    read, up to `KEPT_BYTES`. A column that the file does not have is a KeyError.
 
-    Raises:
-        KeyError: no such column.
+    Args:
+        categories: The run's, which may include some that no row has.
     """
 
     path: Path
@@ -33,55 +33,72 @@ class StoredRecords:
     _text: "dict[str, pd.Series[Any]]" = field(default_factory=dict, repr=False)
     _numbers: "dict[str, pd.Series[Any]]" = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(cls, folder: Path) -> "StoredRecords":
-        """Of a finished run. KapbenchError where there is none, or its records were changed."""
-        check_records(folder)
-        return cls(folder / RECORDS, load_card(folder).dataset.categories)
-
-    def __getitem__(self, column: str, /) -> "pd.Series[Any]":
-        kept = self._text if column in TEXT else self._numbers
-        found = kept.pop(column, None)
-        if found is None:
-            found = self._read(column)
+    def __getitem__(self, name: str, /) -> "pd.Series[Any]":
+        kept = self._text if name in TEXT else self._numbers
+        values = kept.pop(name, None)
+        if values is None:
+            values = self.table([name])[name]
             pa.default_memory_pool().release_unused()  # else it stays: 300 bytes a pair
-        kept[column] = found
+        kept[name] = values
         while len(self._numbers) > 1 and sum(c.nbytes for c in self._numbers.values()) > KEPT_BYTES:
             del self._numbers[next(iter(self._numbers))]
-        return found
+        return values
 
     def __len__(self) -> int:
-        return self._n_rows
+        return int(self._metadata.num_rows)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the file's columns, in order."""
+        return tuple(self._metadata.schema.to_arrow_schema().names)
 
     @cached_property
-    def _n_rows(self) -> int:
-        return int(pq.read_metadata(self.path).num_rows)
+    def _metadata(self) -> pq.FileMetaData:
+        return pq.read_metadata(self.path)
 
-    def _read(self, column: str) -> "pd.Series[Any]":
-        text = [column] if column in TEXT else []
-        with pq.ParquetFile(self.path, read_dictionary=text) as file:
-            found = file.read(columns=[column])
-        if not found.num_columns:
-            raise KeyError(column)
-        if text:
-            return coded(found[column], self.categories if column == "category" else None)
-        return cast("pd.Series[Any]", found.to_pandas()[column])
+    def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """The columns of these names; None: the whole table.
+
+        Raises:
+            KeyError: the file has no such column.
+            KapbenchError: rows of a category that is not among the run's, or without text.
+        """
+        names = self.columns if names is None else names
+        with pq.ParquetFile(self.path, read_dictionary=[n for n in names if n in TEXT]) as file:
+            stored = file.read(columns=list(names))
+        # Columns stay apart (copy=False): joined into one block they would be in memory twice.
+        return pd.DataFrame({name: self._series(name, stored[name]) for name in names}, copy=False)
+
+    def _series(self, name: str, values: pa.ChunkedArray) -> "pd.Series[Any]":
+        if name not in TEXT:
+            return pd.Series(values.to_pandas())
+        if values.null_count:
+            raise self._damaged(f"{values.null_count} rows without {name}")
+        whole = _as_dictionary(values)
+        texts = whole.dictionary.cast(pa.large_string())
+        wanted = texts.take(pc.unique(whole.indices))
+        if name == "category":
+            if unknown := sorted(set(wanted.to_pylist()) - set(self.categories)):
+                listed = ", ".join(self.categories) or "no category"
+                raise self._damaged(f"rows of {', '.join(unknown)}, and the run is of {listed}")
+            wanted = pa.array(self.categories, pa.large_string())
+        wanted = wanted.take(pc.sort_indices(wanted))
+        place = pc.index_in(texts, wanted).fill_null(-1).to_numpy()
+        codes = place[whole.indices.to_numpy()]
+        return pd.Series(
+            pd.Categorical.from_codes(codes, pd.Index(wanted.to_pandas(), dtype="str"))
+        )
+
+    def _damaged(self, what: str) -> KapbenchError:
+        return KapbenchError(
+            f"The records have {what}.",
+            place=self.path,
+            fix="Use the run.json and the records.parquet of one run, both unchanged.",
+        )
 
 
-def coded(column: pa.ChunkedArray, known: Sequence[str] | None = None) -> "pd.Series[Any]":
-    """A column of dictionaries as pandas categories: those that occur, or `known`, sorted.
-
-    `typed` does the same to a table in memory, through a Python string a pair.
-    """
-    whole = column.unify_dictionaries().combine_chunks()
-    names = whole.dictionary.cast(pa.large_string())
-    if known is None:
-        order = pc.sort_indices(names)
-        wanted, codes = names.take(order), np.empty(len(names), np.int32)
-        codes[order.to_numpy()] = np.arange(len(names))
-    else:
-        wanted = pa.array(sorted(known), pa.large_string())
-        codes = pc.index_in(names, wanted).to_numpy(zero_copy_only=False)
-    made = codes[whole.indices.to_numpy()] if len(names) else np.empty(0, np.int32)
-    index = pd.Index(wanted.to_pandas(), dtype="str")
-    return pd.Series(pd.Categorical.from_codes(made, index))
+def _as_dictionary(values: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A column of text as its distinct texts and a number a row; each row group has its own."""
+    if not pa.types.is_dictionary(values.type):
+        values = values.cast(pa.large_string()).dictionary_encode()
+    return values.unify_dictionaries().combine_chunks()

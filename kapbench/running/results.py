@@ -1,19 +1,20 @@
-"""The run folder: run.json, a card that a person and a leaderboard read, and records.parquet."""
+"""The run folder: run.json, the run card that people and a leaderboard read, and records.parquet."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import KEYPOINTS
-from kapbench.scoring.records import TEXT, typed
+from kapbench.registry import unknown
+from kapbench.running.records_file import StoredRecords
+from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 
 SCHEMA_VERSION = 1
@@ -54,7 +55,7 @@ class DatasetCard(_Card):
 
 
 class RuleCard(_Card):
-    """`headline`: average within and over categories by which the rule's one number is taken."""
+    """`headline`: the averages within and over categories of the number that the rule is quoted by."""
 
     name: str
     hash: str
@@ -79,21 +80,6 @@ class Provenance(_Card):
     seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
 
 
-class ScoreRow(_Card):
-    """One number; None where nothing can be said. See kapbench.scoring.score_table.Score."""
-
-    rule: str
-    metric: str
-    average: str
-    alpha: float
-    split: str
-    category: str
-    value: float | None
-    n: int
-    low: float | None = None
-    high: float | None = None
-
-
 class RunCard(_Card):
     schema_version: int
     model: ModelCard
@@ -101,7 +87,7 @@ class RunCard(_Card):
     rules: tuple[RuleCard, ...]
     plan_hash: str
     provenance: Provenance
-    scores: tuple[ScoreRow, ...]
+    scores: tuple[Score, ...]
 
     def score(
         self,
@@ -112,13 +98,36 @@ class RunCard(_Card):
         *,
         average: str,
         split: str = "all",
-    ) -> ScoreRow | None:
-        """The row with exactly these keys, or None."""
+    ) -> Score | None:
+        """The score with exactly these keys, or None."""
         return self._by_keys.get((rule, metric, alpha, category, average, split))
 
+    def rule(self, name: str) -> Rule:
+        """A rule that this run was scored by.
+
+        Args:
+            name: A rule's name or file.
+
+        Raises:
+            KapbenchError: the run was not scored by it, or by other choices under the same name.
+        """
+        hashes = {card.name: card.hash for card in self.rules}
+        rule = load_rule(name) if name.endswith(".json") or name in hashes else None
+        place = f"run of {self.model.name} on {self.dataset.name}"
+        if rule is None or rule.name not in hashes:
+            raise unknown("rule", name, hashes, place=place)
+        if rule.hash != hashes[rule.name]:
+            raise KapbenchError(
+                f"The run was scored by another version of rule {rule.name}: its hash is "
+                f"{hashes[rule.name]}, and {name} has {rule.hash}.",
+                place=place,
+                fix="Score the model again with this version of the rule.",
+            )
+        return rule
+
     @cached_property
-    def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], ScoreRow]:
-        """The first row of each; a board of many models asks for thousands."""
+    def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], Score]:
+        """The first score of each: a table of many models looks up thousands."""
         rows = reversed(self.scores)
         return {(r.rule, r.metric, r.alpha, r.category, r.average, r.split): r for r in rows}
 
@@ -131,7 +140,7 @@ def find_runs(root: Path) -> list[Path]:
 def load_card(folder: Path) -> RunCard:
     """
     Raises:
-        KapbenchError: no run there, a newer schema, or a card that is damaged.
+        KapbenchError: there is no run, its schema is newer, or its run card is damaged.
     """
     path = folder / CARD
     try:
@@ -139,62 +148,61 @@ def load_card(folder: Path) -> RunCard:
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(
-            "no finished run", place=folder, fix="`kapbench list runs` shows finished runs"
+            "This folder holds no finished run.",
+            place=folder,
+            fix="Choose one that `kapbench list runs` shows.",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
-            f"run card cannot be read: {error}", place=path, fix="run again with --force"
+            f"The run card cannot be read: {error}", place=path, fix="Run again with --force."
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
-            f"run card of schema {version}, this kapbench reads up to {SCHEMA_VERSION}",
+            f"The run card has schema {version}; this kapbench reads schemas up to "
+            f"{SCHEMA_VERSION}.",
             place=path,
-            fix="pip install --upgrade kapbench",
+            fix="Install a newer version: pip install --upgrade kapbench",
         )
     try:
         return RunCard.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
-            f"not a run card: {first['msg']} at {'.'.join(map(str, first['loc']))}",
+            f"The file is not a valid run card: {first['msg']} at "
+            f"{'.'.join(map(str, first['loc']))}.",
             place=path,
-            fix="run again with --force",
+            fix="Run again with --force.",
         ) from error
 
 
-def load_records(folder: Path) -> pd.DataFrame:
-    """
+def open_records(folder: Path) -> StoredRecords:
+    """The records of a finished run, to be read by the column.
+
     Raises:
-        KapbenchError: missing, or not the file that the card was written for.
+        KapbenchError: they are missing, or not the file that the run card was written for.
     """
     check_records(folder)
-    return read_records(folder / RECORDS, load_card(folder).dataset.categories)
+    return StoredRecords(folder / RECORDS, load_card(folder).dataset.categories)
+
+
+def load_records(folder: Path) -> pd.DataFrame:
+    """The whole records table of a finished run; raises as `open_records`."""
+    return open_records(folder).table()
 
 
 def check_records(folder: Path) -> None:
     """
     Raises:
-        KapbenchError: missing, or not the file that the card was written for.
+        KapbenchError: the records are missing, or not the file that the run card was written for.
     """
     path = folder / RECORDS
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
         raise KapbenchError(
-            "records are missing or were changed after the run",
+            "The records are missing or were changed after the run.",
             place=path,
-            fix="run again with --force",
+            fix="Run again with --force.",
         )
-
-
-def read_records(path: Path, categories: Sequence[str]) -> pd.DataFrame:
-    """A table of records, its text as categories from the start: as text it takes gigabytes.
-
-    Raises:
-        KapbenchError: no parquet file.
-    """
-    names = pq.read_schema(path).names
-    found = pq.read_table(path, read_dictionary=[c for c in TEXT if c in names])
-    return typed(found.to_pandas(split_blocks=True, self_destruct=True), categories)
 
 
 def save_run(folder: Path, card: RunCard) -> None:
@@ -234,7 +242,7 @@ class ResultSet:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """All scores in long form; the columns are those of kapbench.scoring.score_table.Score."""
+        """All scores in long form; the columns are the fields of kapbench.scoring.score_table.Score."""
         return pd.DataFrame([row.model_dump() for row in self.card.scores])
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:

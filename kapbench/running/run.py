@@ -28,7 +28,7 @@ from kapbench.running.results import CARD, RECORDS, ResultSet, save_run
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, session
 from kapbench.running.run_folder import only_writer
-from kapbench.scoring.records import Needs
+from kapbench.scoring.schema import Needs
 from kapbench.storage import file_hash
 from kapbench.types import View
 

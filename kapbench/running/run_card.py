@@ -1,7 +1,5 @@
 """From records to run.json."""
 
-from dataclasses import fields
-
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model, model_info
 from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined
@@ -13,13 +11,12 @@ from kapbench.running.results import (
     ModelCard,
     RuleCard,
     RunCard,
-    ScoreRow,
 )
 from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import Resampling
-from kapbench.scoring.records import Records
 from kapbench.scoring.rules import Rule
-from kapbench.scoring.score_table import Score, asked, score_table
+from kapbench.scoring.schema import Records
+from kapbench.scoring.score_table import score_requests, score_table
 
 SEED = 0
 
@@ -33,15 +30,15 @@ def make_card(
     progress: Progress,
 ) -> RunCard:
     model, dataset, plan = opened.model, opened.dataset, opened.plan
-    intervals = opened.request.intervals
-    asks = asked(plan.rules, has_absent=kap_is_defined(dataset))
-    with progress.stage("scores and intervals" if intervals else "scores", len(asks)) as advance:
+    requests = score_requests(plan.rules, has_absent=kap_is_defined(dataset))
+    stage = "scores and intervals" if opened.request.intervals else "scores"
+    with progress.stage(stage, len(requests)) as advance:
         scores = score_table(
             records,
             plan.rules,
             supervised=model_info(model).supervised,
             has_absent=kap_is_defined(dataset),
-            resampling=Resampling.of(records, seed=SEED) if intervals else None,
+            resampling=Resampling.of(records, seed=SEED) if opened.request.intervals else None,
             advance=advance,
         )
     return RunCard(
@@ -59,7 +56,7 @@ def make_card(
             records=records_sha256,
             seconds_per_image=seconds_per_image,
         ),
-        scores=tuple(_row(score) for score in scores),
+        scores=tuple(scores),
     )
 
 
@@ -101,9 +98,3 @@ def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
         n_images=len(plan.views),
         pairs_hash=plan.pairs_hash,
     )
-
-
-def _row(score: Score) -> ScoreRow:
-    """NaN is not JSON: None stands for it."""
-    said = {field.name: getattr(score, field.name) for field in fields(score)}
-    return ScoreRow.model_validate({k: None if v != v else v for k, v in said.items()})  # noqa: PLR0124

@@ -3,8 +3,8 @@
 Pairs share images, so they are not independent. Images are drawn within their category, and a pair
 weighs the product of how often its two images were drawn. Products count the effect of an image
 once but the noise of a pair three times (Owen 2007, "The pigeonhole bootstrap"). Where the two
-counts are added instead, twice the deviation has the same image effects and the noise but twice;
-what products have beyond that is the noise once. So both parts are known, and either gets its due:
+counts are added instead, twice the deviation has the same image effects and only twice the noise;
+the difference of the two is the noise once. So both parts can be computed:
 docs/statistics.md has the algebra, benchmarks/studies/coverage.py the simulation.
 """
 
@@ -17,11 +17,11 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.records import Records
+from kapbench.scoring.schema import Records
 
 N_RESAMPLES = 1000
-CHUNK = 16  # more at a time leave the cache, and their temporaries the heap: half the pace
-SMALL = 1 << 17  # weights that fit all the same: of few pairs, more resamples at a time
+CHUNK = 16  # resamples at a time: more no longer fit the processor's cache and take twice as long
+SMALL = 1 << 17  # weights that fit the cache: with few pairs, more resamples at a time
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ class Replicates:
     def variances(self) -> Float64[np.ndarray, "c"]:
         """Of each category's score.
 
-        NaN with fewer than four images, or where more than one resample in a hundred had no score:
-        the rest would say too little.
+        NaN with fewer than four images, or where more than one resample in a hundred had no score.
         """
         of_pairs = _variance(self.products - 2 * self.sums)
         return self.parted(of_pairs, _variance(2 * self.sums))
@@ -98,8 +97,8 @@ class Replicates:
     ) -> Float64[np.ndarray, "c"]:
         """Variances from those of `products - 2 * sums` and of `2 * sums`."""
         n = np.where(self.n_images > 3, self.n_images, np.nan)
-        # Draws of one category hold each other down: a pair's noise is in the sums a little less
-        # than twice. No image is paired with itself: n − 2 of its n − 1 partners speak for it.
+        # Draws of one category are negatively correlated: a pair's noise is in the sums a little
+        # less than twice. No image is paired with itself: hence n − 2 of its n − 1 partners.
         of_images = np.maximum(by_sums - 2 * (n - 2) / (n - 1) * of_pairs, 0)
         return np.asarray(of_pairs + of_images * ((n - 1) / (n - 2)) ** 2)
 
@@ -145,9 +144,10 @@ def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
 def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interval:
     """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
-    Categories are independent: their variances add up. Student's t; a category of n images has
-    (n − 1) / 2 degrees of freedom, since noise of pairs is told from effects of images by the same
-    few images (benchmarks/studies/coverage.py finds 14 to 17 where n is 25), an average Satterthwaite's.
+    Categories are independent: their variances add up. Student's t with (n − 1) / 2 degrees of
+    freedom for a category of n images, since the noise of pairs and the effects of images are
+    estimated from the same few images (benchmarks/studies/coverage.py finds 14 to 17 where n is 25);
+    an average has Satterthwaite's.
     """
     return averaged(replicates.value, replicates.variances(), replicates.n_images, weights)
 
@@ -169,7 +169,7 @@ def averaged(
 
 
 def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
-    """p-values of k tests after Holm's correction; NaN (no test) stays and does not count."""
+    """p-values of k tests after Holm's correction; NaN (no test) stays NaN and is not counted."""
     out = np.full(len(p), np.nan)
     order = np.argsort(p)[: int((~np.isnan(p)).sum())]
     steps = p[order] * np.arange(len(order), 0, -1)

@@ -1,9 +1,10 @@
-"""The rows of pairs, by column: what a similarity map says of each source keypoint."""
+"""The rows of pairs, by column: what similarity maps predict for each source keypoint."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int
 
 from kapbench.scoring.grid_geometry import (
@@ -14,8 +15,22 @@ from kapbench.scoring.grid_geometry import (
     decode_cells,
     soft_argmax_cells,
 )
-from kapbench.scoring.records import Columns, Needs, alpha_key
 from kapbench.scoring.rules import Decode, Geometry
+from kapbench.scoring.schema import (
+    BEST,
+    ERROR_PX,
+    INSIDE,
+    MAP_MAX,
+    MAP_MIN,
+    NEAREST,
+    OUTSIDE,
+    TEXT,
+    TWIN_ERROR_PX,
+    Columns,
+    Needs,
+    X,
+    Y,
+)
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
 Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
@@ -37,9 +52,9 @@ def target_columns(
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
 ) -> Columns:
-    """The rows of pairs of one target image, by column; see docs/records.md for each one's meaning.
+    """The rows of pairs of one target image, by the columns of `schema`.
 
-    Rows do not hang on each other: pairs one by one give the same.
+    Rows do not depend on each other: the same pairs one by one give the same rows.
 
     Args:
         maps: Similarity of every source-visible keypoint, pair by pair and in order of id, to the
@@ -60,6 +75,14 @@ def target_columns(
     for geometry, alphas in needs.geometries:
         columns |= _score_columns(geometry, alphas, rows, of(geometry))
     return columns
+
+
+def table(parts: Sequence[Columns]) -> pd.DataFrame:
+    """Joins the rows of pairs; columns of text become categories."""
+    if not parts:
+        return pd.DataFrame()
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pd.DataFrame({k: pd.Categorical(v) if k in TEXT else v for k, v in joined.items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +106,7 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Maps:
-    """Maps with what every decode and geometry asks of them."""
+    """Maps with what every decode and geometry needs of them."""
 
     values: Float32[np.ndarray, "q h w"]
     grid: Grid
@@ -101,7 +124,7 @@ def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
 
 
 def _annotation_columns(rows: _Rows) -> Columns:
-    target, at, shown = rows.target, rows.pair, rows.keypoint
+    target, pair, keypoint = rows.target, rows.pair, rows.keypoint
     visible = target.keypoints.visible
     text = {
         "pair_id": [p.pair_id for p in rows.pairs],
@@ -117,22 +140,22 @@ def _annotation_columns(rows: _Rows) -> Columns:
     groups = np.array([p.groups for p in rows.pairs])
     distinct, which = np.unique(groups, axis=0, return_inverse=True)
     renamed = np.array([renumbered(g) for g in distinct])[which]
-    source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[at, shown]
+    source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[pair, keypoint]
     return {
-        **{k: np.array(v, dtype=object)[at] for k, v in text.items()},
-        "keypoint": shown.astype(np.int16),
-        "group": groups[at, shown].astype(np.int16),
+        **{k: np.array(v, dtype=object)[pair] for k, v in text.items()},
+        "keypoint": keypoint.astype(np.int16),
+        "group": groups[pair, keypoint].astype(np.int16),
         "twin": rows.twin.astype(np.int16),
-        "target_visible": visible[shown],
-        "twin_visible": (rows.twin != shown) & visible[rows.twin],
-        "group_visible": _members_visible(groups[at], visible, shown),
-        "group_visible_renumbered": _members_visible(renamed[at], visible, shown),
+        "target_visible": visible[keypoint],
+        "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
+        "group_visible": _members_visible(groups[pair], visible, keypoint),
+        "group_visible_renumbered": _members_visible(renamed[pair], visible, keypoint),
         "source_x": source_xy[:, 0].astype(np.float32),
         "source_y": source_xy[:, 1].astype(np.float32),
-        "target_x": target.keypoints.xy[shown, 0].astype(np.float32),
-        "target_y": target.keypoints.xy[shown, 1].astype(np.float32),
+        "target_x": target.keypoints.xy[keypoint, 0].astype(np.float32),
+        "target_y": target.keypoints.xy[keypoint, 1].astype(np.float32),
         "size_px": rows.size,
-        **{k: np.array(v, np.int8)[at] for k, v in numbers.items()},
+        **{k: np.array(v, np.int8)[pair] for k, v in numbers.items()},
     }
 
 
@@ -155,10 +178,10 @@ def renumbered(groups: Int[np.ndarray, "K"]) -> Int[np.ndarray, "K"]:
 
 
 def _members_visible(
-    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], shown: Int[np.ndarray, "q"]
+    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], keypoint: Int[np.ndarray, "q"]
 ) -> Int[np.ndarray, "q"]:
-    """Members of each shown keypoint's group that the target shows; 0 for one that stands alone."""
-    own = np.take_along_axis(groups, shown[:, None], 1)
+    """Visible members of each keypoint's group in the target; 0 for a keypoint without a group."""
+    own = np.take_along_axis(groups, keypoint[:, None], 1)
     return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1).astype(np.int16))
 
 
@@ -173,25 +196,25 @@ def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.n
 
 def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
     frame = Frame(rows.target.size, decode.frame_px)
-    known = rows.target.keypoints
+    annotated = rows.target.keypoints
     distance = (
-        np.linalg.norm(predicted[:, None] - frame.points(known.xy)[None], axis=2) / frame.scale
+        np.linalg.norm(predicted[:, None] - frame.points(annotated.xy)[None], axis=2) / frame.scale
     )
     every = np.arange(len(rows.keypoint))
-    mutual = known.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
-    some = mutual.any(axis=1)
+    mutual = (
+        annotated.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
+    )
+    has_mutual = mutual.any(axis=1)
     nearest = np.full(len(every), -1)
-    if some.any():
-        nearest[some] = np.where(mutual, distance, np.inf)[some].argmin(axis=1)
+    if has_mutual.any():
+        nearest[has_mutual] = np.where(mutual, distance, np.inf)[has_mutual].argmin(axis=1)
     xy, twin = frame.to_image(predicted), rows.twin
     return {
-        f"x@{decode.key}": xy[:, 0],
-        f"y@{decode.key}": xy[:, 1],
-        f"error_px@{decode.key}": distance[every, rows.keypoint],
-        f"twin_error_px@{decode.key}": np.where(
-            twin != rows.keypoint, distance[every, twin], np.nan
-        ),
-        f"nearest@{decode.key}": nearest.astype(np.int16),
+        X.of(decode): xy[:, 0],
+        Y.of(decode): xy[:, 1],
+        ERROR_PX.of(decode): distance[every, rows.keypoint],
+        TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, distance[every, twin], np.nan),
+        NEAREST.of(decode): nearest.astype(np.int16),
     }
 
 
@@ -210,21 +233,17 @@ def _score_columns(
     if not geometry.absent_at_corner:
         inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
     low, high = _pair_extremes(flat, best, rows.pair)
-    columns = {
-        f"best@{geometry.key}": best,
-        f"map_min@{geometry.key}": low,
-        f"map_max@{geometry.key}": high,
-    }
+    columns = {BEST.of(geometry): best, MAP_MIN.of(geometry): low, MAP_MAX.of(geometry): high}
     for i, alpha in enumerate(alphas):
-        columns[f"inside@{geometry.key}@{alpha_key(alpha)}"] = inside[i]
-        columns[f"outside@{geometry.key}@{alpha_key(alpha)}"] = outside[i]
+        columns[INSIDE.of(geometry, alpha)] = inside[i]
+        columns[OUTSIDE.of(geometry, alpha)] = outside[i]
     return columns
 
 
 def _pair_extremes(
     flat: Float32[np.ndarray, "q n"], best: Float32[np.ndarray, "q"], pair: Int[np.ndarray, "q"]
 ) -> tuple[Float32[np.ndarray, "q"], Float32[np.ndarray, "q"]]:
-    """Least and greatest of all maps of each row's pair."""
+    """Lowest and highest score of all maps of each row's pair."""
     if not len(pair):
         return best, best
     _, first, which = np.unique(pair, return_index=True, return_inverse=True)

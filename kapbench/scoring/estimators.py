@@ -1,4 +1,4 @@
-"""Scores per category that can be taken again at any weights of pairs: what a bootstrap repeats."""
+"""Scores per category that can be computed at any weights of pairs: what a bootstrap repeats."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class ByCategory:
     def over_categories(self, how: OverCategories) -> Float64[np.ndarray, "*b"]:
         """Average over categories.
 
-        A category in which nothing was asked (n = 0) is left out; one that was asked but has no
-        score makes the average NaN.
+        A category without anything to score (n = 0) is left out; one with n > 0 whose score is
+        not defined makes the average NaN.
         """
         weight = self._weights(how)
         if not weight.any():
@@ -35,7 +35,7 @@ class ByCategory:
         return np.asarray(total / weight.sum())  # divided last: an average of ones is 1
 
     def weights(self, how: OverCategories) -> Float64[np.ndarray, "c"]:
-        """What each category weighs in an average; the sum is 1, or 0 where nothing was asked."""
+        """What each category weighs in an average; the sum is 1, or 0 where every n is 0."""
         by = self._weights(how)
         return by / by.sum() if by.any() else by
 
@@ -170,7 +170,7 @@ class _Ranked:
 
 
 def _running_sums(values: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n b"]:
-    """Sums of the rows up to each: a triangle of ones over blocks is three times np.cumsum's pace."""
+    """Sums of the rows up to each: a triangle of ones over blocks is three times as fast as np.cumsum."""
     n, width = values.shape
     blocks = np.zeros((-(-n // _BLOCK), _BLOCK, width), values.dtype)
     blocks.reshape(-1, width)[:n] = values

@@ -37,7 +37,7 @@ class Frame:
         if self.side is None:
             return x, y
         box = Letterbox(self.image_size, self.side)
-        # Going to original pixels and back costs 1e-13; whole numbers must come back whole.
+        # Converting to original pixels and back loses 1e-13; whole numbers must stay whole.
         return np.round(x * box.scale + box.offset[0], 6), np.round(
             y * box.scale + box.offset[1], 6
         )
@@ -86,6 +86,20 @@ def decode_cells(
         case _:
             offset = size / 2
     return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)
+
+
+def anchor_points(
+    rule: Decode | Geometry, grid: Grid, image_size: tuple[int, int]
+) -> Float64[np.ndarray, "h w 2"]:
+    """The point of each cell that a rule measures, in original pixels: what the oracle aims at."""
+    if isinstance(rule, Geometry):
+        x, y = anchors(rule, grid, image_size)
+    else:
+        index = np.arange(max(grid.height, grid.width), dtype=np.float64)
+        points = decode_cells(rule, grid, image_size, np.stack([index, index], axis=1))
+        x, y = points[: grid.width, 0], points[: grid.height, 1]
+    every_point = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
+    return Frame(image_size, rule.frame_px).to_image(every_point)
 
 
 def argmax_cells(best: Int[np.ndarray, "q"], grid: Grid) -> Float64[np.ndarray, "q 2"]:
@@ -142,7 +156,7 @@ def circle_maxima(
     """Best score inside and outside each circle; NaN where no cell is on that side.
 
     Args:
-        best: Number of each map's best cell: where it lies outside, nothing else need be looked at.
+        best: Number of each map's best cell: where it lies outside, it is the maximum outside.
         x: Measured point of each column; `y`: of each row.
     """
     flat = maps.reshape(len(maps), len(x) * len(y))

@@ -1,4 +1,4 @@
-"""Scores of a records table under a rule: what counts, and by which estimator."""
+"""Scores of a records table under a rule: which rows count, and by which estimator."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,17 @@ from jaxtyping import Bool, Float64, Int, Num
 
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
-from kapbench.scoring.records import Records, alpha_key
-from kapbench.scoring.rules import KapRule, PckRule
+from kapbench.scoring.rules import Decode, KapRule, PckRule
+from kapbench.scoring.schema import (
+    BEST,
+    ERROR_PX,
+    INSIDE,
+    MAP_MAX,
+    MAP_MIN,
+    NEAREST,
+    OUTSIDE,
+    Records,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +34,18 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
 
     A side without any cell gives no sample, or one of score 0, as the rule's `empty` says.
     """
-    key, at = rule.geometry.key, alpha_key(alpha)
-    inside = records[f"inside@{key}@{at}"].to_numpy(np.float32)
-    outside = records[f"outside@{key}@{at}"].to_numpy(np.float32)
+    geometry = rule.geometry
+    inside = records[INSIDE.of(geometry, alpha)].to_numpy(np.float32)
+    outside = records[OUTSIDE.of(geometry, alpha)].to_numpy(np.float32)
     visible = records["target_visible"].to_numpy(bool)
     if rule.absent == "negative":
-        outside = np.where(visible, outside, records[f"best@{key}"].to_numpy(np.float32))
+        outside = np.where(visible, outside, records[BEST.of(geometry)].to_numpy(np.float32))
     both = np.stack([inside, outside], axis=1)
     if rule.rescale == "pair-min-max":
-        low = records[f"map_min@{key}"].to_numpy(np.float32)[:, None]
-        span = records[f"map_max@{key}"].to_numpy(np.float32)[:, None] - low
+        low = records[MAP_MIN.of(geometry)].to_numpy(np.float32)[:, None]
+        span = records[MAP_MAX.of(geometry)].to_numpy(np.float32)[:, None] - low
         with np.errstate(invalid="ignore", divide="ignore"):
-            # A pair without any contrast says nothing: all its scores tie at 0.
+            # Where all scores of a pair are equal, they all become 0 and tie.
             both = np.where(span > 0, (both - low) / span, both * np.float32(0))
     if rule.empty == "zero":
         both = np.nan_to_num(both, nan=0.0)
@@ -59,13 +68,11 @@ def kap(
     """Average precision pooled per category, or the mean of each pair's.
 
     Args:
-        rows: Records to ask about; None: all.
-        twin_split: Keep, of target-visible keypoints that have a twin, only the positives, and the
-            samples of absent keypoints whose twin is visible. Either label weighs the same within
-            a category, so a score that ignores the image gets 0.5 whatever their numbers.
-
-    Raises:
-        ValueError: the twin split of pairs' own precisions, which hardly ever have both labels.
+        rows: The rows to score; None: all.
+        twin_split: Keep only the positives of visible keypoints that have a mirror counterpart,
+            and the negatives of absent keypoints whose counterpart is visible. Both labels weigh
+            the same within a category, so a score that ignores the image gets 0.5 whatever their
+            numbers.
     """
     samples = kap_samples(records, rule, alpha)
     keep = np.ones(len(samples.row), bool) if rows is None else rows[samples.row]
@@ -96,19 +103,19 @@ def _twin_samples(records: Records, samples: Samples) -> Bool[np.ndarray, "s"]:
 
 
 def pck_correct(
-    records: Records, rule: PckRule, decode_key: str, alpha: float, *, dagger: bool = False
+    records: Records, rule: PckRule, decode: Decode, alpha: float, *, dagger: bool = False
 ) -> Bool[np.ndarray, "n"]:
-    """Whether each record's prediction is right; `dagger`: and nearest to its own keypoint."""
-    error = records[f"error_px@{decode_key}"].to_numpy(float)
+    """Whether each prediction is correct; `dagger`: and nearest to its own keypoint."""
+    error = records[ERROR_PX.of(decode)].to_numpy(float)
     limit = alpha * records["size_px"].to_numpy(float)
     correct = error <= limit if rule.closed else error < limit
     if dagger:
-        correct &= (records[f"nearest@{decode_key}"] == records["keypoint"]).to_numpy(bool)
+        correct &= (records[NEAREST.of(decode)] == records["keypoint"]).to_numpy(bool)
     return np.asarray(correct)
 
 
 def pck_rows(records: Records, rule: PckRule) -> Bool[np.ndarray, "n"]:
-    """Mutually visible keypoints that the rule's subset counts."""
+    """The rows that the rule's subset counts, of keypoints visible in both images."""
     rows = records["target_visible"].to_numpy(bool)
     if rule.subset == "repeated":
         return np.asarray(rows & (records["group_visible"] >= 2).to_numpy(bool))
@@ -126,15 +133,15 @@ def share(
     """Share of `correct` among `rows`: per point, or the mean of each pair's share."""
     pair, n_pairs = _codes(records, "pair_id")
     category, n_categories = _codes(records, "category")
-    asked = np.bincount(pair[rows], minlength=n_pairs).astype(np.float64)
-    right = np.bincount(pair[rows & correct], minlength=n_pairs).astype(np.float64)
-    none = np.zeros(n_categories, np.int64)
+    n_rows = np.bincount(pair[rows], minlength=n_pairs).astype(np.float64)
+    n_correct = np.bincount(pair[rows & correct], minlength=n_pairs).astype(np.float64)
+    no_negatives = np.zeros(n_categories, np.int64)
     if average == "point":
         n = np.bincount(category[rows], minlength=n_categories)
         of_pairs = pairs_by_category(records, np.flatnonzero(rows))
-        return Ratio(right, asked, _category_of_pair(records), n, of_pairs, none)
+        return Ratio(n_correct, n_rows, _category_of_pair(records), n, of_pairs, no_negatives)
     with np.errstate(invalid="ignore"):
-        return _mean_over_pairs(records, right / asked, none)
+        return _mean_over_pairs(records, n_correct / n_rows, no_negatives)
 
 
 def _mean_over_pairs(
@@ -161,10 +168,10 @@ def _category_of_pair(records: Records) -> Int[np.ndarray, "p"]:
 def pairs_by_category(records: Records, rows: Int[np.ndarray, "r"]) -> Int[np.ndarray, "c"]:
     """Number of distinct pairs among `rows`, per category."""
     pair, n_pairs = _codes(records, "pair_id")
-    asked = np.zeros(n_pairs, bool)
-    asked[pair[rows]] = True
+    has_rows = np.zeros(n_pairs, bool)
+    has_rows[pair[rows]] = True
     n_categories = len(records["category"].cat.categories)
-    return np.bincount(_category_of_pair(records)[asked], minlength=n_categories)
+    return np.bincount(_category_of_pair(records)[has_rows], minlength=n_categories)
 
 
 def _codes(records: Records, column: str) -> tuple[Int[np.ndarray, "n"], int]:

@@ -24,9 +24,8 @@ from kapbench.registry import unknown
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
-_Name = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-]  # also a folder's and a key's
+# Names of rules and keys are also parts of folders' and columns' names.
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class _Frozen(BaseModel):
@@ -51,7 +50,9 @@ class Decode(_Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> "Decode":
         if (self.frame_px is None) != (self.offset in ("centre", "pixel")):
-            raise ValueError("frame_px belongs to the offsets that are measured in a frame")
+            raise ValueError(
+                "frame_px is needed by the offsets measured in a frame, and only by them"
+            )
         if (self.window is None) != (self.temperature is None):
             raise ValueError("a soft-argmax needs both window and temperature")
         return self
@@ -60,8 +61,8 @@ class Decode(_Frozen):
 class Geometry(_Frozen):
     """Which cells count as inside the circle around a target keypoint.
 
-    `anchor`: the point of a cell that is measured. `absent_at_corner`: a keypoint that the target
-    does not show is measured as if it sat at the frame's (0, 0), where the published code keeps it.
+    `anchor`: the point of a cell that is measured. `absent_at_corner`: an absent keypoint is
+    measured as if it lay at the frame's (0, 0), where the published code puts it.
     """
 
     key: _Name
@@ -85,19 +86,19 @@ class _Rule(_Frozen):
     @classmethod
     def _distinct(cls, alphas: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(alphas)) < len(alphas):
-            raise ValueError("an alpha stands there twice")
+            raise ValueError("the same alpha is listed twice")
         return alphas
 
     @model_validator(mode="after")
     def _headline_is_taken(self) -> "_Rule":
         average, over = self.headline
         if over not in self.averages.get(average, ()):
-            raise ValueError(f"the headline {average}, {over} is not among the averages")
+            raise ValueError(f"the headline ({average}, {over}) is not among the averages")
         return self
 
     @property
     def hash(self) -> str:
-        """Identifies every choice; words are not part of it."""
+        """Identifies every choice; summary, source and notes are not part of it."""
         choices = self.model_dump(mode="json", exclude={"summary", "source", "notes"})
         return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -105,8 +106,9 @@ class _Rule(_Frozen):
 class KapRule(_Rule):
     """How average precision over every source keypoint is taken.
 
-    `empty`: a side of the circle without any cell gives a sample of score 0, or none.
-    `absent`: an absent keypoint is one negative (its map's maximum), or the "corner"'s two samples.
+    `empty`: a side of the circle without any cell gives a sample of score 0, or no sample.
+    `absent`: an absent keypoint gives one negative (its map's maximum), or the two samples of a
+    keypoint at the "corner".
     """
 
     metric: Literal["kap"]
@@ -144,8 +146,8 @@ def load_rule(name: str) -> Rule:
     """A shipped rule by name, or a rule file by path (ending in .json).
 
     Raises:
-        KapbenchError: no such rule; the file is not one, or gives a shipped rule's name to other
-            choices.
+        KapbenchError: there is no such rule; the file is not a rule, or gives the name of a rule
+            of kapbench to other choices.
     """
     if name.endswith(".json"):
         return _own(_parse(Path(name)), Path(name))
@@ -161,12 +163,12 @@ def _shipped(name: str) -> Rule:
 
 
 def _own(rule: Rule, path: Path) -> Rule:
-    """A file's rule, once it is sure that its name means nothing else."""
+    """A file's rule; KapbenchError where it takes the name of another rule of kapbench."""
     if rule.name in rule_names() and rule.hash != _shipped(rule.name).hash:
         raise KapbenchError(
-            f"'{rule.name}' is a rule of kapbench, and this file chooses otherwise",
+            f"The name '{rule.name}' belongs to a rule of kapbench that makes other choices.",
             place=f"{path}, key name",
-            fix="give it a name of its own",
+            fix="Give your rule another name.",
         )
     return rule
 
@@ -176,12 +178,14 @@ def _parse(path: Path) -> Rule:
         return _adapter.validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise KapbenchError(
-            f"rule file cannot be read: {error}", place=path, fix="give an existing rule file"
+            f"The rule file cannot be read: {error}",
+            place=path,
+            fix="Give the path of an existing rule file.",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
-            f"not a rule: {first['msg']}",
+            f"The file is not a valid rule: {first['msg']}.",
             place=f"{path}, key {'.'.join(map(str, first['loc']))}",
-            fix="compare it with kapbench/scoring/rules/kap-v1.json",
+            fix="Correct it; kapbench/scoring/rules/kap-v1.json is an example.",
         ) from error

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
+from pydantic import BaseModel, ConfigDict
 
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
@@ -17,20 +18,22 @@ from kapbench.scoring.metrics import (
     pck_rows,
     share,
 )
-from kapbench.scoring.records import Records
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
+from kapbench.scoring.schema import TWIN_ERROR_PX, Records
 from kapbench.scoring.splits import SPLITS, known, select
 
 ROUNDING_DRAWS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One number. `category` is a category's name or how categories were averaged.
+class Score(BaseModel):
+    """One number, in memory and in run.json.
 
-    `value` is NaN where nothing can be said; `n` is what it was taken over: samples, keypoints,
-    pairs. `low`, `high`: 95 % interval, NaN where none was computed.
+    `category`: a category's name, or how categories were averaged. `value`: None where it is not
+    defined, e.g. without a positive sample. `n`: what it was taken over (samples, keypoints or
+    pairs). `low`, `high`: ends of the 95 % interval, None where none was computed.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rule: str
     metric: str
@@ -38,10 +41,10 @@ class Score:
     alpha: float
     split: str
     category: str
-    value: float
+    value: float | None
     n: int
-    low: float = float("nan")
-    high: float = float("nan")
+    low: float | None = None
+    high: float | None = None
 
 
 def estimator(
@@ -58,18 +61,18 @@ def estimator(
     rows = select(records, split)
     if isinstance(rule, KapRule):
         return kap(records, rule, alpha, average, rows, twin_split=split == "absent_with_twin")
-    key = rule.decode_for(supervised).key
-    correct = pck_correct(records, rule, key, alpha, dagger=metric == "pck_dagger")
+    decode = rule.decode_for(supervised)
+    correct = pck_correct(records, rule, decode, alpha, dagger=metric == "pck_dagger")
     if metric == "symmetry_confusion":
-        twin_error = records[f"twin_error_px@{key}"].to_numpy(float)
+        twin_error = records[TWIN_ERROR_PX.of(decode)].to_numpy(float)
         at_twin = twin_error < alpha * records["size_px"].to_numpy(float)
         return share(records, at_twin & ~correct, average, rows & _twin_visible(records))
     return share(records, correct, average, rows & pck_rows(records, rule))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One score to take: of a rule, by an average, at an alpha, on a split."""
+class ScoreRequest:
+    """A score to compute: a rule's, by one average, at one alpha, on one split."""
 
     rule: Rule
     metric: str
@@ -79,37 +82,38 @@ class Asked:
     over: Sequence[OverCategories]
 
 
-def asked(rules: Sequence[Rule], *, has_absent: bool = True) -> list[Asked]:
-    """Everything that a table of scores holds, less what is said of samples.
+def score_requests(rules: Sequence[Rule], *, has_absent: bool = True) -> list[ScoreRequest]:
+    """Every score of a table that is an average; prevalence, AUROC and rounding come beside it.
 
-    KAP is not defined where no keypoint can be absent (`has_absent` False): it is not asked for.
+    KAP is not defined where no keypoint can be absent (`has_absent` False), and left out.
     """
-    out: list[Asked] = []
+    requests: list[ScoreRequest] = []
     for rule in rules:
         if isinstance(rule, KapRule):
-            out += _kap_asked(rule) if has_absent else ()
+            requests += _kap_requests(rule) if has_absent else ()
         else:
-            out += _pck_asked(rule)
-    return out
+            requests += _pck_requests(rule)
+    return requests
 
 
-def _kap_asked(rule: KapRule) -> Iterator[Asked]:
+def _kap_requests(rule: KapRule) -> Iterator[ScoreRequest]:
     for alpha in rule.alphas:
         for split in SPLITS:
             for average, over in rule.averages.items():
-                # A pair hardly ever has both labels of this split: its samples are pooled or none.
+                # A pair hardly ever has both labels of this split: its samples are always pooled.
                 if not (average == "pair" and split == "absent_with_twin"):
-                    yield Asked(rule, "kap", average, alpha, split, over)
+                    yield ScoreRequest(rule, "kap", average, alpha, split, over)
 
 
-def _pck_asked(rule: PckRule) -> Iterator[Asked]:
+def _pck_requests(rule: PckRule) -> Iterator[ScoreRequest]:
     plain = rule.subset == "all"
+    splits = [s for s in SPLITS if s != "absent_with_twin"] if plain else ["all"]
     for alpha in rule.alphas:
         for average, over in rule.averages.items():
-            for split in (s for s in SPLITS if s != "absent_with_twin") if plain else ("all",):
-                yield Asked(rule, "pck", average, alpha, split, over)
+            for split in splits:
+                yield ScoreRequest(rule, "pck", average, alpha, split, over)
             for metric in ("pck_dagger", "symmetry_confusion") if plain else ():
-                yield Asked(rule, metric, average, alpha, "all", over)
+                yield ScoreRequest(rule, metric, average, alpha, "all", over)
 
 
 def score_table(
@@ -124,48 +128,68 @@ def score_table(
     """Every score of every rule: what run.json holds.
 
     Args:
-        resampling: Draws of the records' images, for 95 % intervals; None: none. Splits have
-            theirs at a rule's first alpha.
-        advance: Told of every score that was taken, of `len(asked(rules))`.
+        resampling: Draws of the records' images, for 95 % intervals; None: no intervals. Splits
+            have intervals at a rule's first alpha only.
+        advance: Called with 1 after each of `score_requests(rules)`.
     """
-    out: list[Score] = []
-    telling = known(records)
-    for ask in asked(rules, has_absent=has_absent):
+    scores: list[Score] = []
+    splits = known(records)
+    for request in score_requests(rules, has_absent=has_absent):
         if advance is not None:
             advance(1)
-        if ask.split not in telling:
+        if request.split not in splits:
             continue
-        estimate = estimator(
-            records, ask.rule, ask.alpha, ask.average, metric=ask.metric, split=ask.split,
-            supervised=supervised,
-        )  # fmt: skip
-        with_interval = ask.split == "all" or ask.alpha == ask.rule.alphas[0]
-        out += _rows(records, ask, estimate, resampling if with_interval else None)
+        with_interval = request.split == "all" or request.alpha == request.rule.alphas[0]
+        drawn = resampling if with_interval else None
+        scores += _scores_of(records, request, supervised=supervised, resampling=drawn)
     for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
-            out += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
-    return out
+            scores += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
+    return scores
 
 
-def _rows(
-    records: Records, ask: Asked, estimate: Estimator, resampling: Resampling | None
+def _scores_of(
+    records: Records, request: ScoreRequest, *, supervised: bool, resampling: Resampling | None
 ) -> Iterator[Score]:
+    """Of each category, then of each average over categories."""
+    rule, alpha, average = request.rule, request.alpha, request.average
+    estimate = estimator(
+        records,
+        rule,
+        alpha,
+        average,
+        metric=request.metric,
+        split=request.split,
+        supervised=supervised,
+    )
     by = estimate.by_category()
-    one_each = np.eye(len(by.n))
-    weights = [*one_each, *(by.weights(how) for how in ask.over)]
-    names = [*records["category"].cat.categories, *ask.over]
-    values = [*by.values, *(by.over_categories(how) for how in ask.over)]
-    n = [*by.n, *[by.n.sum()] * len(ask.over)]
-    again = None if resampling is None else replicates(estimate, resampling)
-    for name, value, count, weight in zip(names, values, n, weights, strict=True):
-        low = high = float("nan")
-        if again is not None and count:
-            found = interval(again, weight)
-            low, high = (float(np.clip(bound, 0, 1)) for bound in (found.low, found.high))
+    weights = [*np.eye(len(by.n)), *(by.weights(how) for how in request.over)]
+    names = [*records["category"].cat.categories, *request.over]
+    values = [*by.values, *(by.over_categories(how) for how in request.over)]
+    counts = [*by.n, *[by.n.sum()] * len(request.over)]
+    resampled = None if resampling is None else replicates(estimate, resampling)
+    for name, value, count, weight in zip(names, values, counts, weights, strict=True):
+        low = high = None
+        if resampled is not None and count:
+            bounds = interval(resampled, weight)
+            low, high = (_number(np.clip(bound, 0, 1)) for bound in (bounds.low, bounds.high))
         yield Score(
-            ask.rule.name, ask.metric, ask.average, ask.alpha, ask.split, name, float(value),
-            int(count), low, high,
-        )  # fmt: skip
+            rule=rule.name,
+            metric=request.metric,
+            average=average,
+            alpha=alpha,
+            split=request.split,
+            category=name,
+            value=_number(value),
+            n=int(count),
+            low=low,
+            high=high,
+        )
+
+
+def _number(value: Float[np.ndarray, ""] | float) -> float | None:
+    """NaN, of arithmetic, is None in a score and null in run.json."""
+    return None if np.isnan(value) else float(value)
 
 
 def _sample_scores(records: Records, rule: KapRule, alpha: float) -> Iterator[Score]:
@@ -178,17 +202,26 @@ def _sample_scores(records: Records, rule: KapRule, alpha: float) -> Iterator[Sc
     with np.errstate(invalid="ignore"):
         prevalence = positive / n
     auroc = [roc_auc(samples.label[codes == c], samples.score[codes == c]) for c in range(k)]
-    found = {
+    by_metric = {
         "prevalence": prevalence,
         "auroc": np.array(auroc),
         "rounding": _rounding(samples, codes, k),
     }
-    for metric, values in found.items():
+    for metric, values in by_metric.items():
         by = ByCategory(values, n, n, n - positive)
         names = [*records["category"].cat.categories, "mean"]
         every = [*zip(values, n, strict=True), (by.over_categories("mean"), n.sum())]
         for name, (value, count) in zip(names, every, strict=True):
-            yield Score(rule.name, metric, "category", alpha, "all", name, float(value), int(count))
+            yield Score(
+                rule=rule.name,
+                metric=metric,
+                average="category",
+                alpha=alpha,
+                split="all",
+                category=name,
+                value=_number(value),
+                n=int(count),
+            )
 
 
 def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[np.ndarray, "c"]:

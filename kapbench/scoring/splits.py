@@ -1,4 +1,4 @@
-"""Which rows a split asks about."""
+"""The rows of each split."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from kapbench.registry import unknown
-from kapbench.scoring.records import Records
+from kapbench.scoring.schema import Records
 
 _Selector = Callable[[Records], np.ndarray]
 
@@ -21,7 +21,7 @@ def _viewpoint(change: int) -> _Selector:
 
 
 def _difficulty(column: str, present: bool) -> _Selector:
-    """Pairs in which neither or any image is truncated or occluded; −1 is unknown: in neither."""
+    """Pairs in which some image, or none, is truncated or occluded. Unknown (−1) is in neither split."""
     if present:
         return lambda records: (records[column] > 0).to_numpy(bool)
     return lambda records: (records[column] == 0).to_numpy(bool)
@@ -31,7 +31,7 @@ _SPLITS: dict[str, _Selector] = {
     "all": lambda records: np.ones(len(records), bool),
     "symmetric": _has_twin,
     "other": lambda records: ~_has_twin(records),
-    "absent_with_twin": lambda records: np.ones(len(records), bool),  # samples are chosen by kap()
+    "absent_with_twin": lambda records: np.ones(len(records), bool),  # kap() chooses its samples
     **{f"viewpoint={change}": _viewpoint(change) for change in range(5)},
     **{
         f"{column}={word}": _difficulty(column, present)
@@ -43,13 +43,13 @@ SPLITS = tuple(_SPLITS)
 
 
 def known(records: Records) -> tuple[str, ...]:
-    """Splits that the data can tell: truncation and occlusion only where any pair's is known."""
+    """Splits that the data set annotates: truncation and occlusion only where any pair's is known."""
     unknown_columns = [c for c in ("truncation", "occlusion") if not (records[c] >= 0).any()]
     return tuple(s for s in SPLITS if s.partition("=")[0] not in unknown_columns)
 
 
 def select(records: Records, split: str) -> Bool[np.ndarray, "n"]:
-    """Rows of a split: symmetric (a mirrored twin or a repeated part), other, viewpoint=0 … 4,
+    """Rows of a split: symmetric (has a mirror counterpart or repetitions), other, viewpoint=0 … 4,
     truncation=none, =some, occlusion=none, =some.
 
     Raises:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, pair, peaks, records
 from symmetry_confusion import KINDS, confusion
 
-from kapbench.scoring.records import typed
+from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import load_rule
 
 RULE = load_rule("pck-v1")
@@ -64,7 +64,7 @@ def test_visible_and_absent_are_parts_of_the_stored_confusion(seed):
 def test_the_parts_of_a_committed_entry_are_what_it_stores(model):
     [path] = (RESULTS / "synthetic" / model).glob("*.json")
     run = json.loads(path.read_text(encoding="utf-8"))["run"]
-    rows = typed(pd.read_parquet(path.with_suffix(".parquet")), run["dataset"]["categories"])
+    rows = StoredRecords(path.with_suffix(".parquet"), run["dataset"]["categories"]).table()
     wanted = ("pck-sd-dino", "symmetry_confusion", "point", 0.10, "all")
     keys = ("rule", "metric", "average", "alpha", "split")
     stored = {s["category"]: s for s in run["scores"] if tuple(s[k] for k in keys) == wanted}

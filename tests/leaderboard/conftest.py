@@ -15,8 +15,8 @@ from kapbench.running.results import (
     Provenance,
     RuleCard,
     RunCard,
-    ScoreRow,
 )
+from kapbench.scoring.score_table import Score
 
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
@@ -27,11 +27,9 @@ DOTS_RULES = (
 
 def row(
     rule: str, metric: str, average: str, category: str, value: float | None, **more: Any
-) -> ScoreRow:
+) -> Score:
     keys = {"alpha": 0.1, "split": "all", "n": 100} | more
-    return ScoreRow(
-        rule=rule, metric=metric, average=average, category=category, value=value, **keys
-    )
+    return Score(rule=rule, metric=metric, average=average, category=category, value=value, **keys)
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def make(
     dataset: str = "spair",
     split: str = "test",
     rules: Mapping[str, str] | None = None,
-    scores: Sequence[ScoreRow] | None = None,
+    scores: Sequence[Score] | None = None,
     interval: float | None = None,
 ) -> RunCard:
     """A card whose category scores are the mean ∓ 0.1, its splits the mean ∓ 0.05."""
@@ -109,7 +107,7 @@ def _scores(
     pck: float | None,
     categories: Sequence[str],
     interval: float | None,
-) -> list[ScoreRow]:
+) -> list[Score]:
     is_kap = rule.startswith("kap")
     metric, average, value = ("kap", "category", kap) if is_kap else ("pck", "point", pck)
 

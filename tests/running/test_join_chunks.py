@@ -6,7 +6,7 @@ from pandas.testing import assert_frame_equal
 from tiny_world import TinyDataset, evaluate
 
 from kapbench.running import join_chunks as joining
-from kapbench.running.results import read_records
+from kapbench.running.records_file import StoredRecords
 
 
 def records(root):
@@ -32,11 +32,11 @@ def test_stretches_and_what_is_put_aside_change_nothing(
     order = found["pair_id"].astype(str).map(pairs.index) * 100 + found["keypoint"]
     assert order.is_monotonic_increasing
     assert len(order) > len(pairs)
-    assert_frame_equal(read_records(path, ("cat", "dog")), found)
+    assert_frame_equal(StoredRecords(path, ("cat", "dog")).table(), found)
 
 
 def test_text_comes_back_as_categories_in_order(whole):
-    found = read_records(whole[0], ("dog", "cat", "emu"))
+    found = StoredRecords(whole[0], ("dog", "cat", "emu")).table()
     assert list(found["category"].cat.categories) == ["cat", "dog", "emu"]
     names = list(found["source_image"].cat.categories)
     assert names == sorted(set(pd.read_parquet(whole[0])["source_image"].astype(str)))

@@ -1,19 +1,21 @@
 """Records read by the column say what the whole table says, and little of them is held."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pandas.testing import assert_series_equal
+from pandas.testing import assert_frame_equal, assert_series_equal
 from tiny_world import RULES, TinyDataset, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.running import join_chunks as joining
-from kapbench.running import records_file, results
+from kapbench.running import records_file
 from kapbench.running.records_file import StoredRecords
-from kapbench.running.results import ResultSet, read_records
+from kapbench.running.results import ResultSet, open_records
 from kapbench.scoring import average_precision
 from kapbench.scoring.bootstrap import Resampling
+from kapbench.scoring.schema import TEXT
 from kapbench.scoring.score_table import score_table
 
 CATEGORIES = ("emu", "dog", "cat")
@@ -35,11 +37,17 @@ def path(done):
 
 @pytest.mark.parametrize("categories", [("cat", "dog"), CATEGORIES])
 def test_each_column_is_that_of_the_whole_table(path, categories):
-    whole, by_column = read_records(path, categories), StoredRecords(path, categories)
+    whole, by_column = pd.read_parquet(path), StoredRecords(path, categories)
     assert len(by_column) == len(whole)
     assert pq.read_metadata(path).num_row_groups > 10
+    for name in TEXT:
+        known = categories if name == "category" else whole[name].unique()
+        whole[name] = pd.Categorical(whole[name], sorted(known))
     for name in (*whole, *whole):
         assert_series_equal(by_column[name], whole[name], check_names=False)
+    assert_frame_equal(by_column.table(), whole)
+    some = ["error_px@sd-dino", "category"]
+    assert_frame_equal(by_column.table(some), whole[some])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def test_scores_are_those_of_the_whole_table_to_the_bit(path, monkeypatch, kept,
     def scores(records):
         return repr(score_table(records, RULES, resampling=Resampling.of(records, 30)))
 
-    expected = scores(read_records(path, CATEGORIES))
+    expected = scores(StoredRecords(path, CATEGORIES).table())
     monkeypatch.setattr(records_file, "KEPT_BYTES", kept)
     monkeypatch.setattr(average_precision, "_MOST", ranked)
     assert scores(StoredRecords(path, CATEGORIES)) == expected
@@ -61,39 +69,47 @@ def test_columns_that_no_score_needs_are_not_read(path, tmp_path, monkeypatch):
     for i in range(80):
         table = table.append_column(f"more@{i}", pa.array(np.arange(len(table)) + 0.5))
     pq.write_table(table, wide)
-    calls, read = [], pq.ParquetFile.read
+    columns_read, read = [], pq.ParquetFile.read
     monkeypatch.setattr(
-        pq.ParquetFile,
-        "read",
-        lambda self, columns=None: calls.append(columns) or read(self, columns=columns),
-    )
+        pq.ParquetFile, "read",
+        lambda self, columns=None: columns_read.append(columns) or read(self, columns=columns),
+    )  # fmt: skip
     score_table(StoredRecords(wide, CATEGORIES), RULES)
-    assert all(len(columns) == 1 for columns in calls)
-    read_now = {columns[0] for columns in calls}
+    assert all(len(columns) == 1 for columns in columns_read)
+    read_now = {columns[0] for columns in columns_read}
     assert read_now
     assert not any(name.startswith("more@") for name in read_now)
-    assert len(calls) == len(read_now)  # so small a table is read once
+    assert len(columns_read) == len(read_now)  # so small a table is read once
 
 
 def test_a_table_without_rows_and_a_column_that_is_not_there(path, tmp_path):
     none = tmp_path / "none.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), none)
-    whole, by_column = read_records(none, CATEGORIES), StoredRecords(none, CATEGORIES)
+    by_column = StoredRecords(none, CATEGORIES)
+    whole = by_column.table()
+    assert len(whole) == 0
+    assert list(whole["category"].cat.categories) == sorted(CATEGORIES)
     for name in whole:
         assert_series_equal(by_column[name], whole[name], check_names=False)
-    with pytest.raises(KeyError):
-        by_column["no such column"]
+    for name in ("no such column", "error_px"):
+        with pytest.raises(KeyError, match=name):
+            by_column[name]
 
 
 def test_a_run_reads_the_whole_table_only_for_who_asks(tmp_path, monkeypatch):
-    paths = []
-    read = results.read_records
-    monkeypatch.setattr(results, "read_records", lambda p, c: paths.append(p) or read(p, c))
+    read_whole, table = [], StoredRecords.table
+
+    def spy(self, names=None):
+        if names is None:
+            read_whole.append(self.path)
+        return table(self, names)
+
+    monkeypatch.setattr(StoredRecords, "table", spy)
     for _ in range(2):  # the second time it is there already
         made = evaluate(tmp_path)
-    assert not paths
+    assert not read_whole
     assert len(made.records)
-    assert paths == [made.folder / "records.parquet"]
+    assert read_whole == [made.folder / "records.parquet"]
 
 
 def test_a_result_is_checked_when_it_is_loaded_and_when_it_is_read(done, tmp_path):
@@ -109,4 +125,4 @@ def test_a_result_is_checked_when_it_is_loaded_and_when_it_is_read(done, tmp_pat
     with pytest.raises(KapbenchError, match="were changed"):
         ResultSet.load(folder)
     with pytest.raises(KapbenchError, match="were changed"):
-        StoredRecords.of(folder)
+        open_records(folder)

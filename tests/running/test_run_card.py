@@ -98,7 +98,9 @@ def edit(folder: Path, **changes) -> None:
 
 def test_a_newer_schema_is_refused(copied):
     edit(copied, schema_version=2)
-    with pytest.raises(KapbenchError, match="schema 2, this kapbench reads up to 1") as caught:
+    with pytest.raises(
+        KapbenchError, match="schema 2; this kapbench reads schemas up to 1"
+    ) as caught:
         load_card(copied)
     assert "upgrade" in caught.value.fix
 
@@ -112,7 +114,7 @@ def test_a_newer_schema_is_refused(copied):
         ("{}", "cannot be read"),
         ('{"schema_version": "new"}', "cannot be read"),
         ('{"schema_version": null}', "cannot be read"),
-        ('{"schema_version": 1}', "not a run card"),
+        ('{"schema_version": 1}', "not a valid run card"),
         ("\x00\udcff", "cannot be read"),
     ],
 )

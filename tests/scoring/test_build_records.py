@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, similarity
 
-from kapbench.scoring.build_records import pair_columns, target_columns
-from kapbench.scoring.records import Needs, table
+from kapbench.scoring.build_records import pair_columns, table, target_columns
+from kapbench.scoring.schema import Needs
 from kapbench.types import Keypoints, SimilarityMap
 
 

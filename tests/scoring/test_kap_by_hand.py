@@ -122,8 +122,8 @@ def test_a_letterbox_moves_circle_and_cells_alike():
     # The image is 420 × 210 px: scale 2, offset y (840 − 420) / 2 = 210. (210, 0) ↦ (420, 210).
     from scoring_cases import similarity, view
 
-    from kapbench.scoring.build_records import pair_columns
-    from kapbench.scoring.records import Needs, table
+    from kapbench.scoring.build_records import pair_columns, table
+    from kapbench.scoring.schema import Needs
     from kapbench.types import Pair
 
     target = view("t", [(210, 0)], size=(420, 210))

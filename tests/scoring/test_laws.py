@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, estimate, pair, records, similarity
 
-from kapbench.scoring.build_records import pair_columns
+from kapbench.scoring.build_records import pair_columns, table
+from kapbench.scoring.grid_geometry import anchor_points
 from kapbench.scoring.metrics import kap_samples
-from kapbench.scoring.records import Needs, anchor_points, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
-from kapbench.scoring.score_table import Asked, asked, estimator, score_table
+from kapbench.scoring.schema import Needs
+from kapbench.scoring.score_table import ScoreRequest, estimator, score_requests, score_table
 from kapbench.scoring.splits import SPLITS, select
 from kapbench.types import Grid
 
@@ -33,7 +34,9 @@ FOR_TABLES = [
 
 def same_scores(first: pd.DataFrame, second: pd.DataFrame) -> None:
     keys = ["rule", "metric", "average", "alpha", "split", "category"]
-    tables = [pd.DataFrame(score_table(r, FOR_TABLES)) for r in (first, second)]
+    tables = [
+        pd.DataFrame([s.model_dump() for s in score_table(r, FOR_TABLES)]) for r in (first, second)
+    ]
     left, right = (
         t[t.metric != "rounding"].sort_values(keys, ignore_index=True) for t in tables
     )  # rounding draws noise row by row
@@ -62,11 +65,12 @@ def test_joining_tables_is_scoring_all_pairs_at_once(seed, n_pairs):
     same_scores(whole, joined)
 
 
-def at_one_alpha(rules: Sequence[Rule], rng: np.random.Generator) -> list[Asked]:
+def at_one_alpha(rules: Sequence[Rule], rng: np.random.Generator) -> list[ScoreRequest]:
     """Every score that is asked for, at one of its rule's alphas, by chance."""
-    groups: dict[tuple[str, ...], list[Asked]] = {}
-    for ask in asked(rules):
-        groups.setdefault((ask.rule.name, ask.metric, ask.average, ask.split), []).append(ask)
+    groups: dict[tuple[str, ...], list[ScoreRequest]] = {}
+    for request in score_requests(rules):
+        key = request.rule.name, request.metric, request.average, request.split
+        groups.setdefault(key, []).append(request)
     return [group[rng.integers(len(group))] for group in groups.values()]
 
 
@@ -152,9 +156,9 @@ def test_counts_of_splits_add_up(seed, n_pairs):
 @given(seeds, few)
 def test_scores_are_shares(seed, n_pairs):
     for score in score_table(records(drawn(seed, n_pairs)), FOR_TABLES):
-        assert np.isnan(score.value) or -1e-12 <= score.value <= 1 + 1e-12
+        assert score.value is None or -1e-12 <= score.value <= 1 + 1e-12
         if score.n == 0:
-            assert np.isnan(score.value), score
+            assert score.value is None, score
 
 
 @quick

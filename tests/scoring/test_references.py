@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from kapbench.scoring import average_precision as ranking
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.estimators import PooledPrecision
 from kapbench.scoring.grid_geometry import circle_maxima
@@ -60,7 +61,7 @@ def test_groups_are_scored_as_if_alone(seed, n, n_groups):
     pooled = PooledPrecision(label, score, np.arange(n), group, np.zeros(n_groups, np.int64))
     np.testing.assert_allclose(pooled.by_category().values, found, atol=1e-12)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "_MOST", 5)  # ranked by halves of the groups
+        patch.setattr(ranking, "_MOST", 5)  # ranked by halves of the groups
         np.testing.assert_array_equal(average_precision(label, score, group, n_groups), found)
     for g in range(n_groups):
         own = group == g

@@ -6,8 +6,8 @@ import pytest
 from scoring_cases import pair, peaks, records
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.records import Needs
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.scoring.splits import select
 
@@ -63,10 +63,10 @@ def test_words_are_no_choice_and_choices_are(tmp_path):
 
 
 def test_a_files_rule_may_not_pass_for_a_shipped_one(tmp_path):
-    with pytest.raises(KapbenchError, match="'kap-v1' is a rule of kapbench") as caught:
+    with pytest.raises(KapbenchError, match="'kap-v1' belongs to a rule of kapbench") as caught:
         load_rule(str(as_file(tmp_path, "kap-v1", empty="zero")))
     assert str(tmp_path / "mine.json") in str(caught.value)
-    assert "a name of its own" in caught.value.fix
+    assert "another name" in caught.value.fix
     renamed = load_rule(str(as_file(tmp_path, "kap-v1", name="mine", empty="zero")))
     assert (renamed.name, renamed.empty) == ("mine", "zero")
 
@@ -87,9 +87,9 @@ GEOMETRY = load_rule("kap-cvpr24").model_dump(mode="json")["geometry"]
         ({"alphas": []}, "alphas"),
         ({"alphas": [0.1, 0]}, "alphas"),
         ({"alphas": [-0.1]}, "alphas"),
-        ({"alphas": [0.1, 0.1]}, "stands there twice"),
-        ({"headline": ["pair", "mean"]}, "headline pair, mean is not among the averages"),
-        ({"headline": ["category", "pooled"]}, "headline category, pooled is not among"),
+        ({"alphas": [0.1, 0.1]}, "the same alpha is listed twice"),
+        ({"headline": ["pair", "mean"]}, "headline (pair, mean) is not among the averages"),
+        ({"headline": ["category", "pooled"]}, "headline (category, pooled) is not among"),
         ({"averages": {}}, "not among the averages"),
         ({"geometry": GEOMETRY | {"frame_px": 0}}, "frame_px"),
         ({"geometry": GEOMETRY | {"frame_px": -840}}, "frame_px"),
@@ -100,7 +100,7 @@ GEOMETRY = load_rule("kap-cvpr24").model_dump(mode="json")["geometry"]
     ids=str,
 )
 def test_choices_that_make_no_sense_are_refused(tmp_path, changes, said):
-    with pytest.raises(KapbenchError, match="not a rule") as caught:
+    with pytest.raises(KapbenchError, match="not a valid rule") as caught:
         load_rule(str(as_file(tmp_path, "kap-cvpr24", **({"name": "mine"} | changes))))
     assert said in str(caught.value)
 
@@ -110,7 +110,7 @@ DECODE = load_rule("pck-geoaware-soft").model_dump(mode="json")["decode"]
 
 @pytest.mark.parametrize("change", [{"frame_px": 0}, {"window": 0}, {"temperature": 0.0}], ids=str)
 def test_decodes_that_make_no_sense_are_refused(tmp_path, change):
-    with pytest.raises(KapbenchError, match="not a rule") as caught:
+    with pytest.raises(KapbenchError, match="not a valid rule") as caught:
         load_rule(str(as_file(tmp_path, "pck-v1", name="mine", decode=DECODE | change)))
     assert next(iter(change)) in str(caught.value)
 
@@ -124,10 +124,10 @@ def test_an_unknown_rule_suggests_the_nearest():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "not a rule"),
-        ("[]", "not a rule"),
-        ('{"metric": "kip"}', "not a rule"),
-        ('{"metric": "kap", "name": "x"}', "not a rule"),
+        ("{", "not a valid rule"),
+        ("[]", "not a valid rule"),
+        ('{"metric": "kip"}', "not a valid rule"),
+        ('{"metric": "kap", "name": "x"}', "not a valid rule"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_missing_rule_file_is_named(tmp_path):
 
 
 def test_an_unknown_key_is_refused(tmp_path):
-    with pytest.raises(KapbenchError, match="not a rule") as caught:
+    with pytest.raises(KapbenchError, match="not a valid rule") as caught:
         load_rule(str(as_file(tmp_path, "kap-v1", treshold=3)))
     assert "treshold" in caught.value.place
 

@@ -10,10 +10,10 @@ from kapbench.running.results import (
     Provenance,
     RuleCard,
     RunCard,
-    ScoreRow,
 )
 from kapbench.scoring.bootstrap import Replicates
 from kapbench.scoring.rules import load_rule
+from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, fingerprint
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
@@ -120,7 +120,7 @@ def _rule(name: str) -> RuleCard:
     )
 
 
-def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[ScoreRow]:
+def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Score]:
     metric, average = ("kap", "category") if rule.startswith("kap") else ("pck", "point")
     out = []
     for split in SPLITS:
@@ -128,10 +128,10 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
             continue
         for category, value in zip((*categories, "mean"), (*by, by.mean()), strict=True):
             v = float(np.clip(value, 0.02, 0.98))
-            out.append(ScoreRow(rule=rule, metric=metric, average=average, alpha=0.10, split=split,
+            out.append(Score(rule=rule, metric=metric, average=average, alpha=0.10, split=split,
                                 category=category, value=v, n=100, low=v - 0.02, high=v + 0.02))  # fmt: skip
     if metric == "kap":
-        out.append(ScoreRow(rule=rule, metric="prevalence", average="category", alpha=0.10,
+        out.append(Score(rule=rule, metric="prevalence", average="category", alpha=0.10,
                             split="all", category="mean", value=0.4, n=100))  # fmt: skip
     return out
 

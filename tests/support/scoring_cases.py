@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kapbench.scoring.build_records import pair_columns
+from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.estimators import ByCategory
-from kapbench.scoring.records import Needs, table
 from kapbench.scoring.rules import Rule, load_rule, rule_names
+from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from kapbench.running.records_file import StoredRecords
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, open_records
 from kapbench_leaderboard.comparison.groups import group, shown_rules, without_rules
 from kapbench_leaderboard.comparison.resamples import Resamples, make
 from kapbench_leaderboard.entries.as_runs import entry_resamples
@@ -70,4 +69,4 @@ def _resamples(
 def _made(place: Path, card: RunCard, rules: Sequence[str] | None, alpha: float) -> Resamples:
     if place.suffix == ".json":
         return entry_resamples(place, rules, alpha)
-    return make(StoredRecords.of(place), card, rules, alpha)
+    return make(open_records(place), card, rules, alpha)

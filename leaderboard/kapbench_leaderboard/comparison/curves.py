@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from kapbench.running.results import RunCard
 from kapbench.scoring.metrics import kap_samples
-from kapbench.scoring.rules import KapRule, PckRule, load_rule
+from kapbench.scoring.rules import KapRule, PckRule
+from kapbench.scoring.schema import ERROR_PX
 from kapbench_leaderboard.comparison.groups import shown_rules
 
 ALPHAS = np.linspace(0.01, 0.2, 39)
@@ -37,13 +38,9 @@ class WorstPair:
     error: float  # mean distance as a share of T
 
 
-def decode_key(rule: PckRule, run: RunCard) -> str:
-    return rule.decode_for(run.model.supervised).key
-
-
 def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
     """PCK over alpha and precision over recall, by the run's best-known rules."""
-    rules = {card.metric: load_rule(card.name) for card in shown_rules(run)}
+    rules = {card.metric: run.rule(card.name) for card in shown_rules(run)}
     out = []
     if isinstance(pck := rules.get("pck"), PckRule):
         out.append(pck_curve(records, pck, run))
@@ -66,9 +63,9 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
-    key = decode_key(rule, run)
+    decode = rule.decode_for(run.model.supervised)
     shown = records[records["target_visible"].to_numpy(bool)]
-    relative: pd.Series[float] = shown[f"error_px@{key}"] / shown["size_px"]
+    relative: pd.Series[float] = shown[ERROR_PX.of(decode)] / shown["size_px"]
     return relative
 
 
@@ -94,7 +91,7 @@ def worst_pairs(
     Args:
         rule: Says what is right, at its first alpha; None: the run's best-known rule of PCK.
     """
-    known = (load_rule(c.name) for c in shown_rules(run) if c.metric == "pck")
+    known = (run.rule(c.name) for c in shown_rules(run) if c.metric == "pck")
     rule = rule or next((r for r in known if isinstance(r, PckRule)), None)
     if rule is None:
         return []

@@ -11,8 +11,7 @@ from jaxtyping import Float64
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
-from kapbench.scoring.records import Records
-from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
 from kapbench_leaderboard.comparison.groups import shown_rules
@@ -77,7 +76,7 @@ def make(
     for card in shown:
         if _alpha(card, alpha) not in card.alphas:
             continue
-        rule, name = _shipped(card, run), stem(card, shown)
+        rule, name = run.rule(card.name), stem(card, shown)
         average, over = rule.headline
         asked: dict[str, str] = {name: "all"}
         if rule.metric == "kap" and average == "category":
@@ -94,17 +93,6 @@ def make(
 
 def _alpha(rule: RuleCard, alpha: float | None) -> float:
     return rule.alphas[0] if alpha is None else alpha
-
-
-def _shipped(card: RuleCard, run: RunCard) -> Rule:
-    rule = load_rule(card.name)
-    if rule.hash != card.hash:
-        raise KapbenchError(
-            f"rule {card.name} ({card.hash}) is not the shipped one ({rule.hash})",
-            place=f"run of {run.model.name}",
-            fix="run again with this version of kapbench",
-        )
-    return rule
 
 
 def to_bytes(resamples: Resamples) -> bytes:

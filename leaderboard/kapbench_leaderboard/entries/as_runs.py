@@ -54,4 +54,4 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
         )
     refuse_large(records, RECORDS)
     refuse_changed(records, entry.records)
-    return make(read_records(records, entry.run.dataset.categories), entry.run, rules, alpha)
+    return make(read_records(records, entry.run), entry.run, rules, alpha)

@@ -9,11 +9,11 @@ import pandas as pd
 from pyarrow import ArrowException, parquet
 
 from kapbench.errors import KapbenchError
+from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import RunCard
-from kapbench.scoring.records import alpha_key, typed
-from kapbench.scoring.rules import KapRule, PckRule, load_rule
+from kapbench.scoring.rules import PckRule
+from kapbench.scoring.schema import ERROR_PX, OF_CIRCLE, OF_GEOMETRY
 from kapbench.storage import file_hash
-from kapbench_leaderboard.comparison.curves import decode_key
 from kapbench_leaderboard.comparison.groups import shown_rules
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
 
@@ -73,71 +73,46 @@ def refuse_changed(path: Path, stored: StoredFile) -> None:
         )
 
 
-def read_records(path: Path, categories: tuple[str, ...]) -> pd.DataFrame:
-    """
+def read_records(path: Path, run: RunCard, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """A run's records, once it is sure that they are not larger than any run's.
+
+    Args:
+        names: Columns to read; None: all.
+
     Raises:
-        KapbenchError: no parquet, larger inside than any run is, or of other categories.
+        KapbenchError: no parquet, larger inside than any run is, of other categories, or without
+            one of the columns.
     """
     try:
-        about = parquet.read_metadata(path)
-        if about.num_rows > MOST_ROWS or about.num_columns > MOST_COLUMNS:
-            raise KapbenchError(
-                f"records of {about.num_rows:,} rows and {about.num_columns} columns",
-                place=path,
-                fix="submit the records.parquet of one run",
-            )
-        twice = [n for n, count in Counter(parquet.read_schema(path).names).items() if count > 1]
-        if twice:
-            raise KapbenchError(
-                f"records with two columns named {', '.join(twice)}",
-                place=path,
-                fix="submit the records.parquet of one run",
-            )
-        raw = pd.read_parquet(path)
-        found = sorted(set(raw["category"].astype(str)))
-        # A category that the card has not would be lost in the conversion.
-        if not set(found) <= set(categories):
-            raise KapbenchError(
-                f"records are of {_listed(found)}, the run of {_listed(categories)}",
-                place=path,
-                fix="submit the card and the records of one run",
-            )
-        return typed(raw, categories)
-    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        sizes = parquet.read_metadata(path)
+        if sizes.num_rows > MOST_ROWS or sizes.num_columns > MOST_COLUMNS:
+            raise _unfit(f"{sizes.num_rows:,} rows and {sizes.num_columns} columns", path)
+        records = StoredRecords(path, run.dataset.categories)
+        columns = records.columns
+        if repeated := [n for n, count in Counter(columns).items() if count > 1]:
+            raise _unfit(f"two columns named {', '.join(repeated)}", path)
+        if missing := [n for n in (names or ("category",)) if n not in columns]:
+            raise _unfit(f"no column {missing[0]}", path)
+        return records.table(names)
+    except (ArrowException, OSError, ValueError, TypeError) as error:
         raise KapbenchError(
-            f"records cannot be read: {error}", place=path, fix="submit the run again"
+            f"The records cannot be read: {error}", place=path, fix="Submit the run again."
         ) from error
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "no category"
+def _unfit(what: str, path: Path) -> KapbenchError:
+    return KapbenchError(
+        f"The records have {what}.", place=path, fix="Submit the records.parquet of one run."
+    )
 
 
-def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
-    """The columns of a run's records that curves and worst pairs are made of, and no others.
-
-    Raises:
-        KapbenchError: records that lack them, or cannot be read.
-    """
+def curve_columns(run: RunCard) -> list[str]:
+    """The columns of a run's records that curves and worst pairs are made of."""
     names = ["pair_id", "category", "target_visible", "size_px"]
-    for rule in (load_rule(card.name) for card in shown_rules(run)):
+    for rule in (run.rule(card.name) for card in shown_rules(run)):
         if isinstance(rule, PckRule):
-            names.append(f"error_px@{decode_key(rule, run)}")
-        elif isinstance(rule, KapRule):
-            key, at = rule.geometry.key, alpha_key(rule.alphas[0])
-            names += [f"{each}@{key}" for each in ("best", "map_min", "map_max")]
-            names += [f"{side}@{key}@{at}" for side in ("inside", "outside")]
-    try:
-        with parquet.ParquetFile(path, read_dictionary=["pair_id", "category"]) as file:
-            if file.metadata.num_rows > MOST_ROWS:
-                raise _unreadable(f"{file.metadata.num_rows:,} rows", path)
-            records: pd.DataFrame = file.read(names).to_pandas()
-    except (ArrowException, OSError, ValueError) as error:
-        raise _unreadable(str(error), path) from error
-    if lacking := [name for name in names if name not in records]:
-        raise _unreadable(f"no column {lacking[0]}", path)
-    return records
-
-
-def _unreadable(why: str, path: Path) -> KapbenchError:
-    return KapbenchError(f"records cannot be read: {why}", place=path, fix="submit the run again")
+            names.append(ERROR_PX.of(rule.decode_for(run.model.supervised)))
+        else:
+            names += [column.of(rule.geometry) for column in OF_GEOMETRY]
+            names += [column.of(rule.geometry, rule.alphas[0]) for column in OF_CIRCLE]
+    return names

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kapbench.running.results import ScoreRow
 from kapbench.scoring.rules import KapRule, PckRule
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.figures.run_view import Subject, colour_of
 from kapbench_leaderboard.figures.style import COLUMN_IN, FONT_PT, HATCHES, blank
 from kapbench_leaderboard.tables.build import labels
@@ -79,13 +79,13 @@ def _panel(
     axes.set_title(f"{NAME[rule.metric]}@{alpha:.2f}  {rule.name}", loc="left", pad=3)
 
 
-def _row(subject: Subject, rule: KapRule | PckRule, alpha: float, category: str) -> ScoreRow | None:
+def _row(subject: Subject, rule: KapRule | PckRule, alpha: float, category: str) -> Score | None:
     average, over = rule.headline
     asked = over if category == MEAN else category
     return subject.card.score(rule.name, rule.metric, alpha, asked, average=average)
 
 
-def _span(row: ScoreRow | None) -> tuple[float, float] | None:
+def _span(row: Score | None) -> tuple[float, float] | None:
     if row is None or row.low is None or row.high is None:
         return None
     return 100 * row.low, 100 * row.high

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Float32
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.grid_geometry import Frame, anchors
-from kapbench.scoring.records import alpha_key
 from kapbench.scoring.rules import Geometry, KapRule
+from kapbench.scoring.schema import BEST, INSIDE, OUTSIDE
 from kapbench.types import Grid, Pair
 
 ACROSS_MACHINES = 1e-3  # sums of float32 in another order
@@ -101,10 +101,10 @@ def largest_gap(found: Circle, row: "pd.Series[Any]", rule: KapRule, alpha: floa
     """Largest difference between maxima found and those the record holds; infinite where only one
     of the two has a side.
     """
-    key = rule.geometry.key
-    sides = {side: float(row[f"{side}@{key}@{alpha_key(alpha)}"]) for side in ("inside", "outside")}
+    geometry = rule.geometry
+    sides = {c.name: float(row[c.of(geometry, alpha)]) for c in (INSIDE, OUTSIDE)}
     if not row["target_visible"] and _is_one_negative(rule):
-        sides = {"inside": np.nan, "outside": float(row[f"best@{key}"])}
+        sides = {"inside": np.nan, "outside": float(row[BEST.of(geometry)])}
     gaps = []
     for side, stored in sides.items():
         peak = found.inside if side == "inside" else found.outside

@@ -7,6 +7,7 @@ import pandas as pd
 
 from kapbench.protocols import Dataset, Model
 from kapbench.scoring.metrics import kap_samples
+from kapbench.scoring.schema import BEST
 from kapbench.types import Pair
 from kapbench_leaderboard.figures import select_rows
 from kapbench_leaderboard.figures.kap_circle import check, cut
@@ -83,7 +84,7 @@ def telling(subject: Subject) -> list[tuple[str, int]]:
         for side in (True, False)
     )
     visible = records["target_visible"].to_numpy(bool)
-    similarity = records[f"best@{rule.geometry.key}"].to_numpy(np.float64)
+    similarity = records[BEST.of(rule.geometry)].to_numpy(np.float64)
     absent = _first(~visible & records["twin_visible"].to_numpy(bool), outside, similarity)
     if absent is None:
         absent = _first(~visible, outside, similarity)

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle as Ring
 
 from kapbench.scoring.rules import KapRule
+from kapbench.scoring.schema import MAP_MAX, MAP_MIN
 from kapbench.types import Grid, Pair
 from kapbench_leaderboard.figures.kap_circle import Circle, Peak
 from kapbench_leaderboard.figures.style import (
@@ -98,8 +99,8 @@ class Scene:
     def limits(self) -> tuple[float, float]:
         """Similarities that are 0 and 1 on the colour scale."""
         if self.rule.rescale == "pair-min-max":
-            key = self.rule.geometry.key
-            return float(self.row[f"map_min@{key}"]), float(self.row[f"map_max@{key}"])
+            low, high = (column.of(self.rule.geometry) for column in (MAP_MIN, MAP_MAX))
+            return float(self.row[low]), float(self.row[high])
         return float(self.values.min()), float(self.values.max())
 
     def score(self, similarity: float) -> float:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kapbench.running.results import ScoreRow
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.figures.run_view import Subject, colour_of
 from kapbench_leaderboard.figures.style import COLUMN_IN, MARKERS, blank
 from kapbench_leaderboard.tables.build import labels
@@ -64,7 +64,7 @@ def _mark(axes: Axes, number: int, name: str, subject: Subject) -> Line2D | None
     return mark
 
 
-def _headline(subject: Subject, metric: str) -> ScoreRow | None:
+def _headline(subject: Subject, metric: str) -> Score | None:
     rule = subject.kap_rule if metric == "kap" else subject.pck_rule
     average, over = rule.headline
     return subject.card.score(rule.name, rule.metric, subject.at(rule), over, average=average)

@@ -17,8 +17,9 @@ from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
 from kapbench.registry import installed_as
 from kapbench.running.pair_scorers import EncoderScorer, visible_keypoints
 from kapbench.running.results import RunCard
-from kapbench.scoring.records import Needs, anchor_points
+from kapbench.scoring.grid_geometry import anchor_points
 from kapbench.scoring.rules import Geometry
+from kapbench.scoring.schema import Needs
 from kapbench.types import Pair, SimilarityMap
 
 

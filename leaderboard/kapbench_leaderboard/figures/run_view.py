@@ -11,7 +11,7 @@ from numpy import ndarray
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.scoring.metrics import pck_correct
-from kapbench.scoring.rules import KapRule, PckRule
+from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench_leaderboard.comparison.groups import CONTROLS
 from kapbench_leaderboard.figures.select_rows import alpha_of, of_category, rules_of
 from kapbench_leaderboard.figures.style import GREY, SERIES
@@ -69,13 +69,13 @@ class Subject:
         return alpha_of(rule, self.alpha)
 
     @property
-    def decode_key(self) -> str:
-        return self.pck_rule.decode_for(self.card.model.supervised).key
+    def decode(self) -> Decode:
+        return self.pck_rule.decode_for(self.card.model.supervised)
 
     def right(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
         """Whether each row's prediction is right by the rule for PCK."""
         rule = self.pck_rule
-        return pck_correct(rows, rule, self.decode_key, self.at(rule))
+        return pck_correct(rows, rule, self.decode, self.at(rule))
 
 
 def ordered(subjects: Sequence[Subject]) -> list[Subject]:

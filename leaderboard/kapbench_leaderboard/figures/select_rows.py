@@ -7,8 +7,8 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
-from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.running.results import RunCard
+from kapbench.scoring.rules import KapRule, PckRule, Rule
 from kapbench_leaderboard.comparison.curves import worst_pairs
 from kapbench_leaderboard.comparison.groups import shown_rules
 
@@ -22,34 +22,12 @@ def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, P
     Raises:
         KapbenchError: a rule that the run was not scored by.
     """
-    asked = [_named(run, name) for name in names]
+    asked = [run.rule(name) for name in names]
     kinds = {rule.metric for rule in asked}
-    asked += [_shipped(run, card) for card in shown_rules(run) if card.metric not in kinds]
+    asked += [run.rule(card.name) for card in shown_rules(run) if card.metric not in kinds]
     kap = next((rule for rule in asked if isinstance(rule, KapRule)), None)
     pck = next((rule for rule in asked if isinstance(rule, PckRule)), None)
     return kap, pck
-
-
-def _named(run: RunCard, name: str) -> Rule:
-    known = {card.name: card for card in run.rules}
-    rule = load_rule(name) if name.endswith(".json") or name in known else None
-    if rule is None or rule.name not in known:
-        raise unknown("rule", name, known, place=f"the rules of the run of {run.model.name}")
-    return _same(run, rule, known[rule.name])
-
-
-def _shipped(run: RunCard, card: RuleCard) -> Rule:
-    return _same(run, load_rule(card.name), card)
-
-
-def _same(run: RunCard, rule: Rule, card: RuleCard) -> Rule:
-    if rule.hash != card.hash:
-        raise KapbenchError(
-            f"rule {card.name} ({card.hash}) of the run is not the one here ({rule.hash})",
-            place=f"run of {run.model.name}",
-            fix="run again with this version of kapbench",
-        )
-    return rule
 
 
 def alpha_of(rule: Rule, alpha: float | None) -> float:

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 
+from kapbench.scoring.rules import Decode
+from kapbench.scoring.schema import X, Y
 from kapbench_leaderboard.figures.run_view import Subject
 from kapbench_leaderboard.figures.style import (
     BLUE,
@@ -69,7 +71,7 @@ def transfers(
     _heading(figure, subject, rows[asked], tall_in)
     for visible, right, (_, row) in zip(asked, subject.right(rows), rows.iterrows(), strict=True):
         if visible:
-            _transfer(axes[0], axes[1], row, subject.decode_key, right=bool(right))
+            _transfer(axes[0], axes[1], row, subject.decode, right=bool(right))
         else:
             axes[0].plot(row["source_x"], row["source_y"], **ABSENT)
         _number(axes[0], row)
@@ -77,9 +79,11 @@ def transfers(
     return figure
 
 
-def _transfer(source: Axes, target: Axes, row: "pd.Series[Any]", key: str, *, right: bool) -> None:
+def _transfer(
+    source: Axes, target: Axes, row: "pd.Series[Any]", decode: Decode, *, right: bool
+) -> None:
     start = float(row["source_x"]), float(row["source_y"])
-    end = float(row[f"x@{key}"]), float(row[f"y@{key}"])
+    end = float(row[X.of(decode)]), float(row[Y.of(decode)])
     line = ConnectionPatch(
         start, end, "data", "data", axesA=source, axesB=target,
         color=BLUE if right else VERMILION, linestyle="-" if right else (0, (3, 2)),

@@ -10,7 +10,7 @@ from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
-from kapbench.scoring.score_table import asked
+from kapbench.scoring.score_table import score_requests
 from kapbench.storage import file_hash, fingerprint
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.schema import Entry
@@ -65,7 +65,7 @@ def _recomputed(
         if entry.records.sha256 != run.provenance.records_sha256:
             yield "the run was scored from other records than these: their sha256 differ"
             return
-        records = read_records(place, run.dataset.categories)
+        records = read_records(place, run)
     except KapbenchError as error:
         yield str(error)
         return
@@ -73,7 +73,7 @@ def _recomputed(
     yield from wrong
     if wrong:  # other questions have other scores
         return
-    steps = len(asked([load_rule(card.name) for card in run.rules])) + 1
+    steps = len(score_requests([run.rule(card.name) for card in run.rules])) + 1
     with progress.stage(f"{run.dataset.name}/{run.model.name}", steps) as advance:
         yield from wrong_scores(run, records, advance)
         yield from wrong_resamples(run, records, drawn)

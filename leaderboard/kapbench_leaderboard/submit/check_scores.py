@@ -1,6 +1,5 @@
 """Scores, intervals and resamples of a submission, taken again from its records."""
 
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.running.results import RunCard, ScoreRow
+from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling
-from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score, score_table
 from kapbench_leaderboard.comparison import resamples
 
@@ -26,7 +24,7 @@ def wrong_scores(
     try:
         again = score_table(
             records,
-            [load_rule(card.name) for card in run.rules],
+            [run.rule(card.name) for card in run.rules],
             supervised=run.model.supervised,
             resampling=Resampling.of(records, seed=run.provenance.seed),
             advance=advance,
@@ -70,7 +68,7 @@ def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator
                 yield f"{path.name}: {name}/{part} is not what the records give"
 
 
-def _key(row: Score | ScoreRow) -> Key:
+def _key(row: Score) -> Key:
     return row.rule, row.metric, row.average, row.alpha, row.split, row.category
 
 
@@ -79,18 +77,22 @@ def _words(key: Key) -> str:
     return f"{rule} {metric}@{alpha:g} per {average}, {split}, {category}"
 
 
-def _different(row: ScoreRow, score: Score, key: Key) -> Iterator[str]:
+def _different(row: Score, score: Score, key: Key) -> Iterator[str]:
     if row.n != score.n:
         yield f"{_words(key)}: n is {row.n:,}, the records have {score.n:,}"
     if not _near(row.value, score.value, EXACT):
-        yield f"{_words(key)}: score is {row.value}, the records give {score.value:.9f}"
+        yield f"{_words(key)}: score is {row.value}, the records give {_shown(score.value, 9)}"
     for side in ("low", "high"):
         mine, theirs = getattr(row, side), getattr(score, side)
         if not _near(mine, theirs, RESAMPLED):
-            yield f"{_words(key)}: {side} end is {mine}, the records give {theirs:.6f}"
+            yield f"{_words(key)}: {side} end is {mine}, the records give {_shown(theirs, 6)}"
 
 
-def _near(stored: float | None, again: float, within: float) -> bool:
-    if stored is None or math.isnan(again):
-        return stored is None and math.isnan(again)
+def _near(stored: float | None, again: float | None, within: float) -> bool:
+    if stored is None or again is None:
+        return stored is again
     return abs(stored - again) <= within
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "none" if value is None else f"{value:.{digits}f}"

@@ -129,7 +129,7 @@ def reproduce(
             device=device,
             progress=progress,
         ).records
-    stored = read_records(place, run.dataset.categories)
+    stored = read_records(place, run)
     if tolerance is None:
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
     return Reproduced(len(pairs), len(again), tolerance, differences(stored, again))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kapbench.running.results import RuleCard, RunCard, ScoreRow
+from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
 
@@ -235,7 +236,7 @@ def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[
     return lambda _card: cell
 
 
-def _cell(row: ScoreRow | None, what: str) -> Cell:
+def _cell(row: Score | None, what: str) -> Cell:
     if row is None:
         return Cell(None, reason=f"{what} is not defined here, or this run was not scored by it")
     if row.value is not None:

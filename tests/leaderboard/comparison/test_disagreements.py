@@ -2,7 +2,7 @@
 
 import pytest
 
-from kapbench.running.results import ScoreRow
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 
@@ -33,7 +33,7 @@ def test_a_tie_is_no_disagreement_and_a_missing_score_no_tie(card):
 def test_two_alphas_that_disagree_are_said(card):
     def at_both(name, coarse, fine):
         made = card(name, coarse, 0.5)
-        finer = ScoreRow(
+        finer = Score(
             rule="kap-cvpr24", metric="kap", average="category", alpha=0.05, split="all",
             category="mean", value=fine, n=100,
         )  # fmt: skip

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.build_records import pair_columns
-from kapbench.scoring.records import Needs, table
+from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
+from kapbench.scoring.schema import Needs
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 from kapbench_leaderboard.figures.kap_circle import check, cut, largest_gap
 

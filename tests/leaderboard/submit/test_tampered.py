@@ -232,11 +232,15 @@ def test_a_part_that_claims_to_be_the_whole(entry, field, value, said):
 
 
 @pytest.mark.parametrize(
-    ("categories", "said"), [([], "no category"), (["dot", "ring"], "dot, ring")]
+    ("categories", "said"),
+    [
+        ([], "dot, spot, and the run is of no category"),
+        (["dot", "ring"], "spot, and the run is of dot, ring"),
+    ],
 )
 def test_records_of_other_categories(entry, categories, said):
     edit(entry, lambda c: c["run"]["dataset"].update(categories=categories))
-    only(check(entry), f"records are of dot, spot, the run of {said}")
+    only(check(entry), f"records have rows of {said}")
 
 
 def test_another_data_set(entry):

@@ -1,0 +1,103 @@
+"""Runs, chunks and features that an earlier version stored are read, resumed and reused."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dots import Dots
+from pandas.testing import assert_frame_equal
+
+import kapbench
+from kapbench.cli.main import main
+from kapbench.features import match
+from kapbench.running.results import find_runs
+
+STORED = Path(__file__).parents[1] / "stored"
+[FOLDER] = find_runs(STORED / "finished")
+RULES = ["kap-cvpr24", "pck-sd-dino"]
+N_PAIRS, N_ROWS, KAP = 144, 512, 0.4760177763831423
+
+
+def model(name: str):
+    spec = importlib.util.spec_from_file_location("exact_model", STORED / "exact_model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)()
+
+
+def evaluate(name: str, runs: Path, cache: Path) -> kapbench.ResultSet:
+    return kapbench.evaluate(
+        model(name),
+        Dots(n_images=9),
+        rule=RULES,
+        runs=runs,
+        cache=cache,
+        device="cpu",
+        intervals=False,
+    )
+
+
+@pytest.fixture
+def cache(tmp_path) -> Path:
+    return Path(shutil.copytree(STORED / "cache", tmp_path / "cache"))
+
+
+def test_a_stored_run_is_read():
+    result = kapbench.ResultSet.load(FOLDER)
+    assert (result.card.model.name, result.card.dataset.n_pairs) == ("signs", N_PAIRS)
+    assert [rule.name for rule in result.card.rules] == RULES
+    assert len(result.records) == N_ROWS
+    assert list(result.records["category"].cat.categories) == ["dot", "spot"]
+    assert result.headline("kap-cvpr24") == pytest.approx(KAP, abs=1e-9)
+    assert result.scores["low"].isna().any()  # null in run.json
+    assert result.scores["low"].notna().any()
+
+
+def test_a_stored_run_is_compared():
+    shown = CliRunner().invoke(main, ["compare", str(STORED / "finished")], catch_exceptions=False)
+    assert shown.exit_code == 0, shown.output
+    assert "signs" in shown.output
+    assert f"{100 * KAP:.1f}" in shown.output
+
+
+def test_the_same_run_today_has_the_same_records_to_the_bit(tmp_path, cache):
+    stored, again = kapbench.ResultSet.load(FOLDER), evaluate("Signs", tmp_path / "runs", cache)
+    assert again.folder.parts[-4:] == FOLDER.parts[-4:]
+    assert_frame_equal(again.records, stored.records, check_exact=True)
+    columns = ["rule", "metric", "average", "alpha", "split", "category", "n", "value"]
+    assert_frame_equal(again.scores[columns], stored.scores[columns], rtol=0, atol=1e-12)
+
+
+def test_features_of_a_stored_cache_are_not_encoded_again(tmp_path, cache):
+    again = evaluate("NeverEncodes", tmp_path / "runs", cache)
+    assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
+
+
+@pytest.fixture
+def scored_targets(monkeypatch) -> list[int]:
+    """Grows by one with every target image whose pairs are scored."""
+    counted, similarity = [], match.similarity
+
+    def count(queries, *rest):
+        counted.append(len(queries))
+        return similarity(queries, *rest)
+
+    monkeypatch.setattr(match, "similarity", count)
+    return counted
+
+
+def test_an_unfinished_run_goes_on_from_its_stored_chunk(tmp_path, cache, scored_targets):
+    runs = Path(shutil.copytree(STORED / "unfinished", tmp_path / "runs"))
+    again = evaluate("NeverEncodes", runs, cache)
+    assert len(scored_targets) == 2  # the other 16 target images are in the stored chunk
+    assert_frame_equal(again.records, kapbench.ResultSet.load(FOLDER).records, check_exact=True)
+    assert again.card.provenance.started.startswith("2026-11-29")  # of the session that was stopped
+
+
+def test_a_stored_run_is_not_scored_again(tmp_path, scored_targets):
+    runs = Path(shutil.copytree(STORED / "finished", tmp_path / "runs"))
+    again = evaluate("NeverEncodes", runs, tmp_path / "empty")
+    assert again.card == kapbench.ResultSet.load(FOLDER).card
+    assert scored_targets == []
