@@ -8,7 +8,7 @@ import click
 
 from kapbench.cli.distributed import Names, Spread, spread_options
 from kapbench.cli.options import shown_path, typed
-from kapbench.cli.report_hook import board
+from kapbench.cli.report_hook import runs_table
 from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def run(
         shown[beside.folder] = beside.card
     if control and (ceiling := job.ceiling()) is not None:
         shown[ceiling[0]] = ceiling[1]
-    click.echo(board()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
+    click.echo(runs_table()(shown, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     click.echo(f"run folder: {shown_path(done.folder)}")
-    click.echo(f"pictures: kapbench show {shlex.quote(shown_path(done.folder))} -o pictures")
+    click.echo(f"pictures: kapbench show report {shlex.quote(shown_path(done.folder))} -o pictures")
 
 
 def _without_kap(dataset: "Dataset") -> tuple[str, ...]:

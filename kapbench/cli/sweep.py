@@ -9,7 +9,7 @@ import click
 from kapbench import registry
 from kapbench.cli.distributed import Names, Spread, spread_options
 from kapbench.cli.options import typed
-from kapbench.cli.report_hook import board
+from kapbench.cli.report_hook import runs_table
 from kapbench.cli.run_options import CONTROL, RunJob, check_names, running_options
 from kapbench.cli.sweep_table import Line, SweepTable
 from kapbench.errors import KapbenchError
@@ -80,7 +80,7 @@ def sweep(
                     else:
                         done[finished.folder] = finished.card
     if done and job is not None:
-        click.echo(board()(done, rules=job.rule_names or None, alpha=job.alpha), nl=False)
+        click.echo(runs_table()(done, rules=job.rule_names or None, alpha=job.alpha), nl=False)
     table.raise_failures()
 
 

@@ -84,9 +84,13 @@ def make(
             asked[f"{name}.{WITH_TWIN}"] = WITH_TWIN
         for column, split in asked.items():
             made = estimator(
-                records, rule, _alpha(card, alpha), average, split=split,
+                records,
+                rule,
+                _alpha(card, alpha),
+                average,
+                split=split,
                 supervised=run.model.supervision == "keypoints",
-            )  # fmt: skip
+            )
             columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)
     return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)

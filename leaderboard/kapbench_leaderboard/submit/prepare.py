@@ -28,7 +28,7 @@ from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MO
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
-TEMPLATE = '''# What a run cannot know of its model.
+TEMPLATE = """# What a run cannot know of its model.
 # kapbench submit RUN --to leaderboard/results --card card.toml
 title = "My model"
 authors = ["Ada Lovelace"]
@@ -44,7 +44,7 @@ n_parameters = 86000000
 # seconds_per_image = 0.05        # left out: what the run took to encode one, where it did
 command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
 # notes = "what a reader must know"
-'''  # fmt: skip
+"""
 
 
 def read_card(path: Path) -> SubmissionCard:
@@ -94,13 +94,15 @@ def prepare(
     with (progress or Progress()).stage("resample", 1) as advance:
         drawn = resamples.to_bytes(resamples.make(records, run))
         advance(1)
-    entry = Entry.model_validate({
-        "schema_version": SCHEMA_VERSION,
-        "card": about,
-        "run": run,
-        "records": stored,
-        "resamples": {"sha256": sha256(drawn).hexdigest(), "n_bytes": len(drawn)},
-    })  # fmt: skip
+    entry = Entry.model_validate(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "card": about,
+            "run": run,
+            "records": stored,
+            "resamples": {"sha256": sha256(drawn).hexdigest(), "n_bytes": len(drawn)},
+        }
+    )
     _refuse_others(path, entry, files)
     files[resamples_path(path)] = drawn
     if records_url is None:

@@ -60,7 +60,7 @@ def files_of(entry: Path, content: Entry | None) -> list[Path]:
     ]
 
 
-def strangers(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
+def stray_files(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
     """Files below a folder that no entry names, and links, which lead anywhere.
 
     Where the folder is that of all results, so among the adapters.

@@ -10,7 +10,8 @@ from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
 from kapbench_leaderboard.tables import notes
-from kapbench_leaderboard.tables.columns import NAME, Cell, Column, View, columns, rules_of
+from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
 Ranks = dict[tuple[str, str], int | None]  # by the hash of a run's records and a rule's name
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
@@ -113,10 +114,16 @@ def _table(
         *notes.models([(row.label, row.card) for row in rows]),
     )
     return Table(
-        members, view, tuple(shown), tuple(rows), (title,), remarks,
+        members,
+        view,
+        tuple(shown),
+        tuple(rows),
+        (title,),
+        remarks,
         _beside(competing or rows, shown, members.rules, alpha) if view != "summary" else (),
-        f"{NAME[by.metric]}@{alpha:.2f} by {by.name}", alpha,
-    )  # fmt: skip
+        f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
+        alpha,
+    )
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:

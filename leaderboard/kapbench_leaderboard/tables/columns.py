@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from kapbench.running.results import RuleCard, RunCard, ScoreRow
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
+from kapbench_leaderboard.tables.choices import View
 
-View = Literal[
-    "summary", "category", "symmetry", "viewpoint", "twin", "occlusion", "average", "rule", "paired"
-]
 NAME = {"kap": "KAP", "pck": "PCK"}
 _OVER = {
     "mean": "mean",

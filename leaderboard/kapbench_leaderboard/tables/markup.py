@@ -16,11 +16,26 @@ from kapbench_leaderboard.tables.format_cells import (
 )
 
 _TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "×": r"$\times$", "−": "$-$", "–": "--", "…": r"\ldots{}", "α": r"$\alpha$", "†": r"\dag{}",
-    "°": r"$^\circ$", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "α": r"$\alpha$",
+    "†": r"\dag{}",
+    "°": r"$^\circ$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 
 
 def markdown(tables: Sequence[Table]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
-from kapbench_leaderboard.tables.columns import NAME, View, rules_of
+from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.columns import NAME, rules_of
 
 _AVERAGES = {
     "category": "pooled per category",

@@ -10,9 +10,9 @@ import pytest
 
 from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.figures import kap_figure, select_rows, style
-from kapbench_leaderboard.figures.kap_examples import Stage, telling
+from kapbench_leaderboard.figures.kap_examples import Rerun, choose_examples
 from kapbench_leaderboard.figures.rerun_model import Sources
-from kapbench_leaderboard.figures.run_view import Subject
+from kapbench_leaderboard.figures.run_view import RunView
 
 DOTS = Path(__file__).parents[2] / "support/dots.py"
 DATA = ("--dataset", f"{DOTS}:Dots")
@@ -91,15 +91,15 @@ class TestOneRun:
         self, kapbench, greys
     ):
         text = made(kapbench("show", greys, "-o", "out", *DATA))[0].read_text("utf-8")
-        (pair, number), _ = telling(Subject.load(greys))
+        (pair, number), _ = choose_examples(RunView.load(greys))
         assert "It is not shown: the picture needs the run&#39;s model" in text
         assert f"kapbench show greys --pair {pair} --keypoint {number} -o pictures" in text
         assert "kapbench show --pca --model greys --dataset dots --category" in text
 
     def test_the_keypoints_that_say_most(self, greys):
-        subject = Subject.load(greys, rules=("kap-v1",))
-        absent, found = telling(subject)
-        rows = subject.records.set_index(["pair_id", "keypoint"])
+        run = RunView.load(greys, rules=("kap-v1",))
+        absent, found = choose_examples(run)
+        rows = run.records.set_index(["pair_id", "keypoint"])
         hidden = rows[~rows["target_visible"]]
         assert not rows.loc[absent, "target_visible"]
         assert rows.loc[absent, "best@v1"] == hidden["best@v1"].max()
@@ -154,12 +154,12 @@ class TestPairs:
         assert size_of(file)[0] == int(style.COLUMN_IN * style.PNG_DPI)
 
     def test_the_words_of_a_picture_agree_with_the_records(self, greys):
-        subject = Subject.load(greys, rules=("kap-v1",))
+        run = RunView.load(greys, rules=("kap-v1",))
         sources = Sources(f"{DOTS}:Dots", f"{DOTS}:Greys", cache=Path("cache"), device="cpu")
-        rows = select_rows.of_pair(subject.records, "dot:0-1")
-        stage = Stage.of(subject, sources)
+        rows = select_rows.of_pair(run.records, "dot:0-1")
+        rerun = Rerun.of(run, sources)
         for _, row in rows.iterrows():
-            said = kap_figure.verdict(stage.scene("dot:0-1", int(row["keypoint"])))
+            said = kap_figure.verdict(rerun.example("dot:0-1", int(row["keypoint"])))
             if not row["target_visible"]:
                 assert said.startswith("absent")
             elif row["inside@v1@0.10"] > row["outside@v1@0.10"]:
@@ -173,8 +173,12 @@ class TestSeveral:
         score("Colours", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
         files = made(kapbench("show", "runs", "-o", "out"))
         assert [f.name for f in files] == [
-            "report.html", "bars.png", "scatter.png", "precision.png", "pck.png",
-        ]  # fmt: skip
+            "report.html",
+            "bars.png",
+            "scatter.png",
+            "precision.png",
+            "pck.png",
+        ]
         page = Page(files[0].read_text(encoding="utf-8"))
         assert "KAP over PCK of colours, greys" in page.alts
         assert len(page.alts) == 4
@@ -210,13 +214,16 @@ class TestErrors:
             (("RUN", "--worst", "0"), "0"),
             (("RUN", "--pair", "dot:0-1", "--keypoint", "9", *DATA, *GREYS), "keypoint 9"),
             (("RUN", "--pair", "dot:0-1"), "the picture needs the run's data set"),
-            (("RUN", "--pair", "dot:0-1", "--keypoint", "0", *DATA), "the picture needs the run's model"),
+            (
+                ("RUN", "--pair", "dot:0-1", "--keypoint", "0", *DATA),
+                "the picture needs the run's model",
+            ),
             (("--pca", "--model", f"{DOTS}:Greys"), "--pca needs"),
             (("--pca", *GREYS, *DATA), "none is named"),
             (("nowhere",), "nowhere"),
         ],
         ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else "",
-    )  # fmt: skip
+    )
     def test_says_what_and_how_to_mend_it(self, kapbench, greys, words, said):
         given = [greys if word == "RUN" else word for word in words]
         result = kapbench("show", *given, "-o", "out")

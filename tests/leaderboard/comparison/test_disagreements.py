@@ -34,9 +34,15 @@ def test_two_alphas_that_disagree_are_said(card):
     def at_both(name, coarse, fine):
         made = card(name, coarse, 0.5)
         finer = ScoreRow(
-            rule="kap-cvpr24", metric="kap", average="category", alpha=0.05, split="all",
-            category="mean", value=fine, n=100,
-        )  # fmt: skip
+            rule="kap-cvpr24",
+            metric="kap",
+            average="category",
+            alpha=0.05,
+            split="all",
+            category="mean",
+            value=fine,
+            n=100,
+        )
         return made.model_copy(update={"scores": (*made.scores, finer)})
 
     found = notes([at_both("a", 0.4, 0.1), at_both("b", 0.3, 0.2)])

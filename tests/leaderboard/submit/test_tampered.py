@@ -18,9 +18,10 @@ from kapbench_leaderboard.submit.check import check
 
 def headline(content):
     (row,) = [
-        r for r in content["run"]["scores"]
+        r
+        for r in content["run"]["scores"]
         if (r["metric"], r["alpha"], r["split"], r["category"]) == ("kap", 0.1, "all", "mean")
-    ]  # fmt: skip
+    ]
     return row
 
 

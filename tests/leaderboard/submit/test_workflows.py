@@ -33,9 +33,11 @@ def jobs(name: str) -> dict[str, str]:
 
 def test_the_workflow_asks_for_what_the_command_offers():
     lines = [
-        line for job in jobs("leaderboard.yml").values() for line in job.splitlines()
+        line
+        for job in jobs("leaderboard.yml").values()
+        for line in job.splitlines()
         if "kapbench submit" in line
-    ]  # fmt: skip
+    ]
     asked = [set(re.findall(r"--[a-z-]+", line)) for line in lines]
     assert asked == [{"--check", "--fetch", "--base"}, {"--adapters", "--base"}]
     offered = {name for option in main.get_command(None, "submit").params for name in option.opts}

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from kapbench_leaderboard.commands.comparison_text import tables as show_runs
+
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.render import render

@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+from kapbench_leaderboard.commands.comparison_text import tables
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
 from kapbench.scoring.bootstrap import Replicates
-from kapbench_leaderboard.commands.comparison_text import tables
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema
