@@ -1,4 +1,4 @@
-"""Files of a stranger: sizes first, then content, nothing that could run."""
+"""Reading files that strangers wrote: sizes first, then content, and nothing that could run."""
 
 import stat
 from collections import Counter
@@ -20,32 +20,34 @@ from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
 MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
-FEWER_COLUMNS = "run again with fewer rules (--rule): each brings columns; submit those records"
+FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns."
 MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
 def refuse_large(path: Path, kind: str) -> None:
     """
     Args:
-        kind: The ending that a file of this purpose has; the path's own may be another.
+        kind: The suffix that files of this purpose have, whatever the path's own is.
 
     Raises:
-        KapbenchError: no such file, or more bytes than a submission needs. It is not opened.
+        KapbenchError: no such file, or more bytes than a submission may have. It is not opened.
     """
     try:
         about = path.stat()
     except OSError as error:
         raise KapbenchError(
-            "file missing", place=path, fix="`kapbench submit RUN --to FOLDER` writes all three"
+            "The file is missing",
+            place=path,
+            fix="Write all files again with `kapbench submit prepare`.",
         ) from error
     if not stat.S_ISREG(about.st_mode):
-        raise KapbenchError("not a file", place=path, fix="give the file itself")
+        raise KapbenchError("This is not a file", place=path, fix="Give the file itself.")
     most = MOST_BYTES[kind]
     if about.st_size > most:
         raise KapbenchError(
-            f"file of {about.st_size / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
+            f"The file has {about.st_size / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=path,
-            fix=FEWER_COLUMNS if kind == RECORDS else "submit one run a file",
+            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as an entry of its own.",
         )
 
 
@@ -55,7 +57,7 @@ def read_entry(path: Path) -> Entry:
         KapbenchError: a link, too large, or no entry.
     """
     if path.is_symlink():
-        raise KapbenchError("a link, not a file", place=path, fix="give the file itself")
+        raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself.")
     refuse_large(path, ENTRY)
     return load_entry(path)
 
@@ -67,9 +69,9 @@ def refuse_changed(path: Path, stored: StoredFile) -> None:
     """
     if path.stat().st_size != stored.n_bytes or file_hash(path) != stored.sha256:
         raise KapbenchError(
-            "not the file that the entry names by its sha256",
+            "This is not the file that the entry names by its sha256",
             place=path,
-            fix="submit the run again; do not edit or exchange its files",
+            fix="Submit the run again, without editing or exchanging its files.",
         )
 
 
@@ -82,42 +84,42 @@ def read_records(path: Path, categories: tuple[str, ...]) -> pd.DataFrame:
         about = parquet.read_metadata(path)
         if about.num_rows > MOST_ROWS or about.num_columns > MOST_COLUMNS:
             raise KapbenchError(
-                f"records of {about.num_rows:,} rows and {about.num_columns} columns",
+                f"{about.num_rows:,} rows and {about.num_columns} columns are too many for one run",
                 place=path,
-                fix="submit the records.parquet of one run",
+                fix="Submit the records.parquet of one run.",
             )
         twice = [n for n, count in Counter(parquet.read_schema(path).names).items() if count > 1]
         if twice:
             raise KapbenchError(
-                f"records with two columns named {', '.join(twice)}",
+                f"The records have two columns named {', '.join(twice)}",
                 place=path,
-                fix="submit the records.parquet of one run",
+                fix="Submit the records.parquet of one run.",
             )
         raw = pd.read_parquet(path)
-        found = sorted(set(raw["category"].astype(str)))
-        # A category that the card has not would be lost in the conversion.
-        if not set(found) <= set(categories):
+        of_records = sorted(set(raw["category"].astype(str)))
+        # A category that the run card lacks would be lost in the conversion.
+        if not set(of_records) <= set(categories):
             raise KapbenchError(
-                f"records are of {_listed(found)}, the run of {_listed(categories)}",
+                f"The records have {_listed(of_records)}, but the run has {_listed(categories)}",
                 place=path,
-                fix="submit the card and the records of one run",
+                fix="Submit the card and the records of one run.",
             )
         return typed(raw, categories)
     except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise KapbenchError(
-            f"records cannot be read: {error}", place=path, fix="submit the run again"
+            f"The records cannot be read: {error}", place=path, fix="Submit the run again."
         ) from error
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "no category"
+    return f"the categories {', '.join(names)}" if names else "no category"
 
 
-def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
-    """The columns of a run's records that curves and worst pairs are made of, and no others.
+def read_curve_columns(path: Path, run: RunCard) -> pd.DataFrame:
+    """Only those columns of a run's records from which curves and worst pairs are drawn.
 
     Raises:
-        KapbenchError: records that lack them, or cannot be read.
+        KapbenchError: the records lack one of them, or cannot be read.
     """
     names = ["pair_id", "category", "target_visible", "size_px"]
     for rule in (load_rule(card.name) for card in shown_rules(run)):
@@ -130,14 +132,16 @@ def read_drawn(path: Path, run: RunCard) -> pd.DataFrame:
     try:
         with parquet.ParquetFile(path, read_dictionary=["pair_id", "category"]) as file:
             if file.metadata.num_rows > MOST_ROWS:
-                raise _unreadable(f"{file.metadata.num_rows:,} rows", path)
+                raise _unreadable(f"they have {file.metadata.num_rows:,} rows", path)
             records: pd.DataFrame = file.read(names).to_pandas()
     except (ArrowException, OSError, ValueError) as error:
         raise _unreadable(str(error), path) from error
     if lacking := [name for name in names if name not in records]:
-        raise _unreadable(f"no column {lacking[0]}", path)
+        raise _unreadable(f"column {lacking[0]} is missing", path)
     return records
 
 
 def _unreadable(why: str, path: Path) -> KapbenchError:
-    return KapbenchError(f"records cannot be read: {why}", place=path, fix="submit the run again")
+    return KapbenchError(
+        f"The records cannot be read: {why}", place=path, fix="Submit the run again."
+    )

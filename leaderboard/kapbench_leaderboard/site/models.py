@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kapbench.running.results import RuleCard, RunCard
 from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
 from kapbench_leaderboard.entries.schema import records_path
-from kapbench_leaderboard.entries.untrusted_files import read_drawn
+from kapbench_leaderboard.entries.untrusted_files import read_curve_columns
 from kapbench_leaderboard.site.boards import Accepted
 from kapbench_leaderboard.tables.columns import Cell
 
@@ -44,7 +44,7 @@ def shown_runs(found: Sequence[Accepted]) -> list[Shown]:
         run, place = each.run, records_path(each.path)
         drawn: tuple[list[Curve], list[WorstPair]] = [], []
         if place.exists():
-            records = read_drawn(place, run)
+            records = read_curve_columns(place, run)
             drawn = curves(records, run), worst_pairs(records, run)
         alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
         again = n_of[run.dataset.name, run.dataset.split] > 1

@@ -10,6 +10,7 @@ from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.comparison import curves
 from kapbench_leaderboard.entries.schema import find_entries, load_entry
+from kapbench_leaderboard.entries.untrusted_files import read_curve_columns
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_worst_pairs_have_the_fewest_right_then_the_largest_error(rows, run):
 
 
 def test_of_records_only_what_is_drawn_is_read(stored, rows, run):
-    read = curves.read_drawn(stored, run)
+    read = read_curve_columns(stored, run)
     assert set(read) == set(rows) - {"keypoint"}
     for one, other in zip(curves.curves(read, run), curves.curves(rows, run), strict=True):
         np.testing.assert_array_equal(one.points, other.points)
@@ -99,12 +100,12 @@ def test_records_without_a_column_are_refused_by_its_name(tmp_path, rows, run):
     path = tmp_path / "records.parquet"
     rows.drop(columns="best@cvpr24").to_parquet(path, index=False)
     with pytest.raises(KapbenchError, match=r"no column best@cvpr24"):
-        curves.read_drawn(path, run)
+        read_curve_columns(path, run)
 
 
 def test_damaged_records_are_refused(tmp_path, run):
     path = tmp_path / "records.parquet"
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(KapbenchError, match="records cannot be read") as caught:
-        curves.read_drawn(path, run)
+        read_curve_columns(path, run)
     assert caught.value.place == path
