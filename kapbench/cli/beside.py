@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.report_hook import board
+from kapbench.cli.report_hook import runs_table
 
 if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
@@ -45,7 +45,7 @@ def print_table(results: Iterable["ResultSet"], rules: "Iterable[Rule]", named: 
     alphas = [alpha for rule in rules for alpha in rule.alphas]
     names = [rule.name for rule in rules] if named else None
     alpha = ALPHA if ALPHA in alphas else alphas[0]
-    click.echo(board()(cards, rules=names, alpha=alpha), nl=False)
+    click.echo(runs_table()(cards, rules=names, alpha=alpha), nl=False)
 
 
 def _needs_features(rule: "Rule") -> bool:

@@ -4,22 +4,10 @@ import click
 
 from kapbench.cli.lazy import Deferred, LazyGroup
 
-_COMMANDS = {
+_OWN = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
     "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
-    "compare": Deferred(
-        "kapbench_leaderboard.commands.compare:compare", "Table of any finished runs."
-    ),
-    "show": Deferred(
-        "kapbench_leaderboard.commands.show:show", "Pictures of runs, pairs and feature maps."
-    ),
     "train": Deferred("kapbench.cli.train:train", "Train a model's own part: sphere and others."),
-    "site": Deferred(
-        "kapbench_leaderboard.commands.site:site", "Write the leaderboard as static pages."
-    ),
-    "submit": Deferred(
-        "kapbench_leaderboard.commands.submit:submit", "Prepare, check or repeat a submission."
-    ),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
     "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
@@ -28,7 +16,8 @@ _COMMANDS = {
 
 @click.group(
     cls=LazyGroup,
-    deferred=_COMMANDS,
+    deferred=_OWN,
+    plugins="kapbench.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

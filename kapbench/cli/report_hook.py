@@ -1,63 +1,39 @@
-"""The plug-in that turns run cards into tables: the core never imports the leaderboard."""
+"""The plug-in that prints finished runs as a table: the core never imports a leaderboard."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
 
-FORMATS = ("text", "markdown", "latex", "csv", "json", "html")
-VIEWS = ("category", "symmetry", "twin", "viewpoint", "occlusion", "average", "rule")
+GROUP, NAME = "kapbench.boards", "tables"
 
 
-class Board(Protocol):
-    """Finished runs to one text; see comparison.groups of the leaderboard for what may share a table."""
+class RunsTable(Protocol):
+    """Finished runs by folder as text for a terminal.
+
+    `rules`: names of the rules to show; None: one for KAP and one for PCK.
+    """
 
     def __call__(
-        self,
-        runs: "Mapping[Path, RunCard]",
-        *,
-        rules: Sequence[str] | None = None,
-        by: str | None = None,
-        alpha: float = 0.10,
-        how: str = "text",
-        paired: bool = False,
-        width: int = 80,
-        colour: bool = False,
-        advance: Callable[[int], None] | None = None,
-    ) -> str:
-        """
-        Args:
-            rules: Names of the rules to show; None: one for KAP and one for PCK.
-            by: One of VIEWS; None: one row of headline numbers a model.
-            paired: Add ranks, and differences on the same resamples; reads the runs' records.
-            advance: Told of every run that was resampled.
-        """
+        self, runs: "Mapping[Path, RunCard]", *, rules: Sequence[str] | None, alpha: float
+    ) -> str: ...
 
 
-def board() -> Board:
+def runs_table() -> RunsTable:
     """
     Raises:
-        KapbenchError: the plug-in is not installed.
+        KapbenchError: no installed package prints tables.
     """
-    found: Board = plugin("tables")
-    return found
-
-
-def plugin(name: str) -> Any:
-    """What an installed package offers the command of this name.
-
-    Raises:
-        KapbenchError: nothing does.
-    """
-    for entry in entry_points(group="kapbench.boards", name=name):
-        return entry.load()
+    for entry in entry_points(group=GROUP, name=NAME):
+        table: RunsTable = entry.load()
+        return table
     raise KapbenchError(
-        f"no plug-in offers '{name}'",
-        place="entry point group kapbench.boards",
-        fix="install kapbench again: pip install --force-reinstall kapbench",
+        "No installed package prints tables of runs",
+        place=f"entry point '{NAME}' of the group {GROUP}",
+        fix="Install kapbench again: pip install --force-reinstall kapbench",
     )

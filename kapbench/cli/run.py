@@ -111,7 +111,9 @@ def run(
     print_table(results, request.rules, named=bool(chosen.rules))
     assert result.folder is not None
     folder = shown_path(result.folder)
-    click.echo(f"run folder: {folder}\npictures: kapbench show {shlex.quote(folder)} -o pictures")
+    click.echo(
+        f"run folder: {folder}\npictures: kapbench show report {shlex.quote(folder)} -o pictures"
+    )
 
 
 def _coverage(dataset: "Dataset", categories: tuple[str, ...]) -> "Coverage":

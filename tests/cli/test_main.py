@@ -3,18 +3,20 @@
 import errno
 import subprocess
 import sys
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from kapbench.cli import main
+from kapbench.cli import lazy, main
 from kapbench.cli.lazy import Deferred, LazyGroup, explain
 from kapbench.cli.run_options import HEADINGS
 from kapbench.errors import KapbenchError
 
-COMMANDS = ["run", "compare", "train", "list", "fetch"]
+COMMANDS = ["run", "train", "list", "fetch", "compare", "show", "site", "submit"]
 
 
 def test_help_names_every_command(kapbench):
@@ -52,12 +54,49 @@ def test_help_imports_nothing_heavy(words):
 
 
 @pytest.mark.parametrize(
-    ("typed", "message"), [("rnu", "Did you mean 'run'?"), ("xyz", "Known: run, sweep, compare")]
+    ("typed", "message"),
+    [
+        ("rnu", "Did you mean 'run'?"),
+        ("xyz", "Commands: run, sweep, train, list, cache, fetch, compare, show"),
+    ],
 )
 def test_a_command_that_does_not_exist(kapbench, typed, message):
     done = kapbench(typed)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Installs a command under a name and an import path, beside those that are installed."""
+
+    def install(name: str, value: str) -> None:
+        def entry_points(*, group: str) -> EntryPoints:
+            entry = EntryPoint(name, value, "kapbench.commands")
+            return EntryPoints([*metadata.entry_points(group=group), entry])
+
+        monkeypatch.setattr(lazy, "entry_points", entry_points)
+
+    return install
+
+
+def test_a_command_that_cannot_be_imported_says_so_and_hides_no_other(kapbench, plugin):
+    plugin("broken", "no_such_package.module:command")
+    shown = kapbench("--help")
+    assert shown.exit_code == 0
+    assert "\n  broken   (not installed)\n" in shown.stdout
+    assert "\n  compare  Print tables of runs" in shown.stdout
+    for words in (["broken"], ["broken", "--help"]):
+        done = kapbench(*words)
+        assert done.exit_code == 1
+        assert "Error: The command 'broken' cannot be imported: ModuleNotFoundError" in done.stderr
+        assert "Update, reinstall or remove the package" in done.stderr
+        assert "Traceback" not in done.output
+
+
+def test_a_plugin_takes_no_place_of_an_own_command(kapbench, plugin):
+    plugin("run", "no_such_package.module:command")
+    assert kapbench("run", "--help").exit_code == 0
 
 
 def test_version(kapbench):
@@ -86,9 +125,8 @@ def raising(monkeypatch):
         def fail():
             raise error
 
-        root = LazyGroup(
-            "kapbench", deferred={"fail": Deferred("unused:unused", "")}, params=[*main.params]
-        )
+        deferred = {"fail": Deferred("unused:unused", "")}
+        root = LazyGroup("kapbench", deferred=deferred, plugins="", params=[*main.params])
         monkeypatch.setattr(root, "get_command", lambda ctx, name: fail)
         return CliRunner().invoke(root, [*before, "fail"])
 

@@ -29,7 +29,7 @@ def test_a_run_leaves_a_folder_and_prints_its_table(score):
         len(load_records(folder())) == 84
     )  # of 4 images, two show 3 dots and two 4; 3 targets each
     assert f"run folder: {folder()}" in done.stdout
-    assert f"pictures: kapbench show {folder()} -o pictures" in done.stdout
+    assert f"pictures: kapbench show report {folder()} -o pictures" in done.stdout
     shown = card.score("kap-cvpr24", "kap", 0.1, "mean", average="category").value
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("colours")]
     assert f"{100 * shown:.1f}" in row

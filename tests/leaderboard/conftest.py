@@ -21,8 +21,13 @@ from kapbench.scoring.score_table import Score
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
 DOTS_RULES = (
-    "kap-cvpr24", "kap-v1", "kap-neurips25", "pck-sd-dino", "pck-geoaware", "pck-v1",
-)  # fmt: skip
+    "kap-cvpr24",
+    "kap-v1",
+    "kap-neurips25",
+    "pck-sd-dino",
+    "pck-geoaware",
+    "pck-v1",
+)
 
 
 def row(
@@ -44,9 +49,13 @@ def dots_runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     out = []
     for model in (module.Colours(), module.Greys()):
         done = kapbench.evaluate(
-            model, module.Dots(n_images=6), rule=DOTS_RULES, runs=folder, cache=folder / "cache",
+            model,
+            module.Dots(n_images=6),
+            rule=DOTS_RULES,
+            runs=folder,
+            cache=folder / "cache",
             device="cpu",
-        )  # fmt: skip
+        )
         card = json.loads((done.folder / "run.json").read_text())
         card["provenance"]["git_dirty"] = False
         (done.folder / "run.json").write_text(json.dumps(card))
@@ -75,17 +84,31 @@ def make(
     return RunCard(
         schema_version=1,
         model=ModelCard(
-            name=model, revision=revision, kind="encoder", conditions_on=(), similarity="dot",
-            supervision="none", trained_on=None,
+            name=model,
+            revision=revision,
+            kind="encoder",
+            conditions_on=(),
+            similarity="dot",
+            supervision="none",
+            trained_on=None,
         ),
         dataset=DatasetCard(
-            name=dataset, revision="data1", split=split, licence="none", categories=tuple(categories),
-            categories_expected=EXPECTED, n_pairs=n_pairs, n_pairs_expected=30, n_images=10,
+            name=dataset,
+            revision="data1",
+            split=split,
+            licence="none",
+            categories=tuple(categories),
+            categories_expected=EXPECTED,
+            n_pairs=n_pairs,
+            n_pairs_expected=30,
+            n_images=10,
             pairs_hash=f"{n_pairs}-{'-'.join(categories)}",
         ),
         rules=tuple(
             RuleCard(
-                name=name, hash=value, metric="kap" if name.startswith("kap") else "pck",
+                name=name,
+                hash=value,
+                metric="kap" if name.startswith("kap") else "pck",
                 headline=("category" if name.startswith("kap") else "point", "mean"),
                 alphas=(0.10, 0.05, 0.01),
             )
@@ -93,12 +116,21 @@ def make(
         ),
         plan_hash="plan",
         provenance=Provenance(
-            kapbench="0.1.0", scoring=2, python="3.11", packages={}, git_commit=None, git_dirty=None,
-            platform="Linux", device="cpu", started="2026-01-01T00:00:00+00:00", seconds=1.0, seed=0,
+            kapbench="0.1.0",
+            scoring=2,
+            python="3.11",
+            packages={},
+            git_commit=None,
+            git_dirty=None,
+            platform="Linux",
+            device="cpu",
+            started="2026-01-01T00:00:00+00:00",
+            seconds=1.0,
+            seed=0,
             records_sha256="0" * 64,
         ),
         scores=tuple(scores),
-    )  # fmt: skip
+    )
 
 
 def _scores(

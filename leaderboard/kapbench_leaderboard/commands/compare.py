@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kapbench.cli.options import output_format, runs_root
-from kapbench.cli.report_hook import FORMATS, VIEWS, board, plugin
 from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
+    from kapbench_leaderboard.comparison.resamples import Resamples
 
 NARROWEST = 80
 
@@ -22,29 +24,47 @@ NARROWEST = 80
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
-@click.option("--by", type=click.Choice(VIEWS), help="Other columns than the summary's.")
-@click.option("--rule", "rules", multiple=True, help="Show these rules; may be repeated.")
+@click.option("--by", type=click.Choice(VIEWS), help="Show these columns, not the summary's.")
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1, min_open=True), default=0.10, show_default=True
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="NAME",
+    help="Show the scores of this rule. May be repeated.  [default: one rule each for KAP and PCK]",
 )
-@click.option("--paired", is_flag=True, help="Add ranks, paired differences and p-values.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.10,
+    show_default=True,
+    help="Show the scores at this threshold, a share of the object's size.",
+)
+@click.option(
+    "--paired",
+    is_flag=True,
+    help="Add ranks, and the models' paired differences with confidence intervals and p-values.",
+)
 @output_format(*FORMATS)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the table to this file.",
 )
 def compare(
     runs: tuple[str, ...],
     runs_root: Path,
-    by: str | None,
+    by: View | None,
     rules: tuple[str, ...],
     alpha: float,
     paired: bool,
-    how: str,
+    how: Format,
     output: Path | None,
 ) -> None:
-    """Table of any RUNS: run folders, folders of runs, names of models, or leaderboard entries.
+    """Print tables of runs, one for each set of comparable runs.
 
-    Default: all runs. They stand in one table only if they saw the same pairs and were scored by the
+    RUNS are run folders, folders that hold runs, names of models, or entries of a leaderboard. By
+    default all runs are shown. Runs share a table if they saw the same pairs and were scored by the
     same rules.
 
     \b
@@ -57,15 +77,17 @@ def compare(
       kapbench compare --by symmetry --format latex -o table.tex
       kapbench compare --format csv -o scores.csv
     """
-    found = named_runs(runs, runs_root, _entries)
-    cards = list(found.values())
-    chosen = _rule_names(rules, cards)
+    from kapbench_leaderboard.entries.as_runs import entry_runs
+
+    selected = named_runs(runs, runs_root, entry_runs)
+    cards = list(selected.values())
+    rule_names = _rule_names(rules, cards)
     _check_alpha(alpha, cards)
     on_screen = how == "text" and output is None
-    with _progress(len(found) if paired else 0) as advance:
-        text = board()(
-            found,
-            rules=chosen or None,
+    with _progress(len(selected) if paired else 0) as advance:
+        text = comparison_text(
+            selected,
+            rules=rule_names or None,
             by=by,
             alpha=alpha,
             how=how,
@@ -82,6 +104,80 @@ def compare(
         write_atomically(output, text.encode())
 
 
+def comparison_text(
+    runs: "Mapping[Path, RunCard]",
+    *,
+    rules: Sequence[str] | None = None,
+    by: View | None = None,
+    alpha: float = 0.10,
+    how: Format = "text",
+    paired: bool = False,
+    width: int = 80,
+    colour: bool = False,
+    advance: Callable[[int], None] | None = None,
+) -> str:
+    """Tables of finished runs, one for each comparability group.
+
+    Args:
+        runs: By run folder, or by the path of an entry.
+        rules: Names of the rules to show; None: one for KAP and one for PCK.
+        by: None: the headline scores, or a column for each rule where several of a kind are named.
+        paired: Add ranks and paired differences; this reads the records of the runs.
+        advance: Called after each run that was resampled.
+    """
+    from kapbench_leaderboard.comparison.groups import group, without_rules
+    from kapbench_leaderboard.tables import build
+    from kapbench_leaderboard.tables.differences import paired_tables
+    from kapbench_leaderboard.tables.render import render
+
+    cards = list(runs.values())
+    if by == "rule" and rules is None:
+        rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
+    view: View = by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary")
+    groups = group(cards, rules)
+    resamples = _resamples(runs, rules, alpha, advance) if paired else {}
+    tables = build.tables(groups, view, alpha, build.ranked(groups, resamples))
+    if paired:
+        tables += [t for members in groups for t in paired_tables(members, resamples, alpha)]
+    text = render(tables, how, width=width, colour=colour)
+    left_out = without_rules(cards, rules or ())
+    if rules and left_out and how == "text":
+        names = ", ".join(dict.fromkeys(card.model.name for card in left_out))
+        text += f"\nNot scored by {' or '.join(rules)} and therefore left out: {names}.\n"
+    return text
+
+
+def _several_of_a_kind(rules: Sequence[str], cards: "Sequence[RunCard]") -> bool:
+    """Whether rules share a metric: a table of splits has room for one rule of KAP and one of PCK."""
+    metrics = [rule.metric for card in cards for rule in card.rules if rule.name in rules]
+    return len(dict.fromkeys(rules)) > len(set(metrics))
+
+
+def _resamples(
+    runs: "Mapping[Path, RunCard]",
+    rules: Sequence[str] | None,
+    alpha: float,
+    advance: Callable[[int], None] | None,
+) -> "dict[str, Resamples]":
+    """By the hash of a run's records, for the runs that have one of the rules."""
+    from kapbench.running.results import open_records
+    from kapbench_leaderboard.comparison.groups import shown_rules
+    from kapbench_leaderboard.comparison.resamples import make
+    from kapbench_leaderboard.entries.as_runs import entry_resamples
+
+    resamples = {}
+    for place, card in runs.items():
+        if shown_rules(card, rules):
+            resamples[card.provenance.records_sha256] = (
+                entry_resamples(place, rules, alpha)
+                if place.suffix == ".json"
+                else make(open_records(place), card, rules, alpha)
+            )
+        if advance is not None:
+            advance(1)
+    return resamples
+
+
 @contextmanager
 def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
     """A bar over runs on stderr, where there is something to wait for."""
@@ -94,59 +190,6 @@ def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("resampling images", total=n_runs)
         yield lambda n: bar.advance(task, n)
-
-
-def _entries(place: Path) -> "dict[Path, RunCard]":
-    found: dict[Path, RunCard] = plugin("submit").entry_runs(place)
-    return found
-
-
-def named_runs(
-    names: Sequence[str],
-    root: Path,
-    entries: "Callable[[Path], dict[Path, RunCard]] | None" = None,
-) -> "dict[Path, RunCard]":
-    """Finished runs by folder: run folders, folders of runs, or names of models; none: all.
-
-    Args:
-        entries: Reads a file, or a folder that holds no run: results of a leaderboard.
-    """
-    from kapbench.running.results import find_runs, load_card
-
-    below: dict[Path, RunCard] = {}
-    for folder in find_runs(root):
-        try:
-            below[folder.resolve()] = load_card(folder)
-        except KapbenchError as error:  # one damaged card must not hide the others
-            click.echo(f"left out: {error}", err=True)
-    if not names:
-        if not below:
-            raise KapbenchError(
-                "no finished runs",
-                place=root,
-                fix="`kapbench run` makes one; --runs looks elsewhere",
-            )
-        return below
-    found: dict[Path, RunCard] = {}
-    for name in names:
-        some = {folder: c for folder, c in below.items() if c.model.name == name}
-        some = some or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
-        if not some and entries is not None and Path(name).exists():
-            some = entries(Path(name))
-        if not some:
-            raise _no_run(name, [c.model.name for c in below.values()], root)
-        found |= some
-    return found
-
-
-def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
-    from kapbench.registry import unknown
-
-    if Path(name).is_dir():
-        return KapbenchError(
-            "no finished run below", place=name, fix="an interrupted run is resumed by its command"
-        )
-    return unknown("run", name, set(models), place=root)
 
 
 def _rule_names(rules: Sequence[str], cards: "Sequence[RunCard]") -> list[str]:
@@ -166,6 +209,6 @@ def _check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
     known = sorted({row.alpha for card in cards for row in card.scores}, reverse=True)
     if alpha not in known:
         raise KapbenchError(
-            f"no run was scored at alpha {alpha:g}",
-            fix=f"choose one of {', '.join(f'{a:g}' for a in known)}",
+            f"None of these runs was scored at alpha {alpha:g}",
+            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}.",
         )

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from kapbench.cli.options import shown_path
-from kapbench.cli.report_hook import plugin
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -13,10 +12,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.command()
 @click.option("--results", type=_FOLDER, required=True, help="Folder of accepted results.")
 @click.option(
-    "--out", type=_FOLDER, required=True, help="Folder to write; an old site is replaced."
+    "--out", type=_FOLDER, required=True, help="Folder to write. A site in it is replaced."
 )
 def site(results: Path, out: Path) -> None:
-    """Write the leaderboard as pages that open from disk: no server, no network.
+    """Write the leaderboard as static pages.
+
+    The pages open from disk in any browser, without a server or a network.
 
     \b
     Examples:
@@ -25,8 +26,10 @@ def site(results: Path, out: Path) -> None:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from kapbench_leaderboard.site.build import build
+
     columns = (SpinnerColumn(), TextColumn("{task.completed} pages"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("pages", total=None)
-        n_pages = plugin("site")(results, out, lambda n: bar.advance(task, n))
-    click.echo(f"{n_pages} pages: open {shown_path(out / 'index.html')}")
+        n_pages = build(results, out, lambda n: bar.advance(task, n))
+    click.echo(f"Wrote {n_pages} pages. Open {shown_path(out / 'index.html')}.")

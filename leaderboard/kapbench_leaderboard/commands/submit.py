@@ -1,148 +1,233 @@
-"""`kapbench submit`: a run for the leaderboard, prepared, checked or run again."""
+"""`kapbench submit`: a run for the leaderboard, prepared, checked, or run again."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kapbench.cli.options import data_root, shown_path, typed
-from kapbench.cli.report_hook import plugin
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.submit.adapter_trial import tried
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
+    from kapbench_leaderboard.submit.reports import Report
 
-_FILE = click.Path(path_type=Path)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
 
 
-@click.command()
-@click.argument("paths", nargs=-1, type=_FILE)
-@click.option("--to", type=_FILE, help="Folder of results to prepare a submission in.")
-@click.option("--card", type=_FILE, help="What you say of your model (TOML).")
-@click.option("--card-template", is_flag=True, help="Print a card to fill in.")
-@click.option("--records-url", metavar="URL", help="Where records above 10 MiB can be had.")
-@click.option("--check", is_flag=True, help="Check entries, or all below folders.")
-@click.option("--base", metavar="REVISION", help="With --check: results that must be unchanged.")
-@click.option("--fetch", is_flag=True, help="With --check: get records that lie elsewhere.")
+def _base(command: _Command) -> _Command:
+    return click.option(
+        "--base",
+        metavar="REVISION",
+        help="A git revision whose results are accepted: they must be unchanged and are not checked"
+        " again.",
+    )(command)
+
+
+def _records(command: _Command) -> _Command:
+    return click.option(
+        "--records",
+        type=_PATH,
+        metavar="FILE",
+        help="The records of the one entry, if they do not lie beside it.",
+    )(command)
+
+
+@click.group()
+def submit() -> None:
+    """Prepare a finished run for the leaderboard, check submissions, or run them again.
+
+    \b
+    Examples:
+      kapbench submit template > card.toml
+      kapbench submit prepare runs/.../RUN --to leaderboard/results --card card.toml
+      kapbench submit check leaderboard/results
+    """
+
+
+@submit.command()
+def template() -> None:
+    """Print a card to fill in: what a run cannot know of its model.
+
+    \b
+    Examples:
+      kapbench submit template > card.toml
+    """
+    from kapbench_leaderboard.submit.prepare import TEMPLATE
+
+    click.echo(TEMPLATE, nl=False)
+
+
+@submit.command()
+@click.argument("runs", nargs=-1, required=True, type=_PATH)
 @click.option(
-    "--adapter", metavar="FILE.py:Class", help="Submit this adapter too; with --check: test it."
+    "--to", type=_PATH, required=True, metavar="FOLDER", help="Folder of results to write to."
 )
-@click.option("--adapters", is_flag=True, help="Test the adapters that came with entries.")
-@click.option("--records", type=_FILE, help="Records that lie elsewhere than beside the one entry.")
-@click.option("--reproduce", type=click.IntRange(1), metavar="N", help="Run N pairs again.")
-@click.option("--model", metavar="SPEC", help="With --reproduce: where the adapter is.")
 @click.option(
-    "-o", "--option", "options", multiple=True, metavar="KEY=VALUE",
-    help="With --reproduce: of the model, e.g. weights=FILE.",
-)  # fmt: skip
-@click.option("--device", default="cpu", show_default=True, help="With --reproduce.")
-@click.option("--tolerance", type=click.FloatRange(0), help="With --reproduce: largest difference.")
-@click.option("--manifest", is_flag=True, help="Write the manifest of a run's data set to --to.")
-@data_root
-def submit(
+    "--card",
+    type=_PATH,
+    required=True,
+    metavar="FILE",
+    help="What you state about your model; `kapbench submit template` prints one.",
+)
+@click.option(
+    "--records-url", metavar="URL", help="Public address of records that are larger than 10 MiB."
+)
+@click.option("--adapter", metavar="FILE.py:Class", help="Submit the adapter of the model too.")
+def prepare(
+    runs: tuple[Path, ...], to: Path, card: Path, records_url: str | None, adapter: str | None
+) -> None:
+    """Write the entries of finished RUNS, with their records, into a folder of results.
+
+    \b
+    Examples:
+      kapbench submit prepare runs/.../RUN --to leaderboard/results --card card.toml
+      kapbench submit prepare RUN --to leaderboard/results --card card.toml --adapter my.py:MyModel
+    """
+    from kapbench_leaderboard.submit import prepare as preparation
+
+    for run in runs:
+        entry = preparation.prepare(run, to, card, records_url, adapter, _progress())
+        click.echo(shown_path(entry))
+    click.echo(
+        f"Next: run `kapbench submit check {shown_path(to)}`, commit the files, and open a pull"
+        " request."
+    )
+
+
+@submit.command()
+@click.argument("paths", nargs=-1, required=True, type=_PATH)
+@_base
+@_records
+@click.option("--fetch", is_flag=True, help="Download records that do not lie beside their entry.")
+@click.option(
+    "--adapter", metavar="FILE.py:Class", help="Test this adapter against its contract too."
+)
+def check(
     paths: tuple[Path, ...],
-    to: Path | None,
-    card: Path | None,
-    card_template: bool,
-    records_url: str | None,
-    check: bool,
     base: str | None,
+    records: Path | None,
     fetch: bool,
     adapter: str | None,
-    adapters: bool,
-    records: Path | None,
-    reproduce: int | None,
+) -> None:
+    """Check entries: PATHS are entries (.json), or folders of results.
+
+    Every score is computed again from the records, and the records are compared with the data set's
+    annotations. No code of a submission runs, except that of --adapter.
+
+    \b
+    Examples:
+      kapbench submit check leaderboard/results
+      kapbench submit check leaderboard/results/spair/mine --adapter my.py:MyModel
+    """
+    from kapbench_leaderboard.submit import reports
+
+    def all_reports() -> "Iterable[Report]":
+        yield reports.check_all(paths, base, records, fetch=fetch, progress=_progress())
+        if adapter is not None:  # last: it may be a stranger's code
+            yield reports.adapter_report(adapter)
+
+    _print_reports(all_reports())
+
+
+@submit.command()
+@click.argument("paths", nargs=-1, required=True, type=_PATH)
+@_base
+def adapters(paths: tuple[Path, ...], base: str | None) -> None:
+    """Test the adapters that were submitted with entries. This runs their code.
+
+    Each adapter runs in a process of its own. Use an isolated machine without secrets.
+
+    \b
+    Examples:
+      kapbench submit adapters leaderboard/results/spair/mine
+    """
+    from kapbench_leaderboard.submit import reports
+
+    _print_reports(reports.adapter_reports(paths, base))
+
+
+@submit.command()
+@click.argument("entries", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "--pairs",
+    "n_pairs",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Run at least this many pairs again.",
+)
+@click.option("--model", metavar="SPEC", help="The model, if the entry's own is not installed.")
+@click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the model, e.g. weights=FILE. May be repeated.",
+)
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    help="Largest difference that agrees. Default: 0 if both ran on a CPU, else 0.001.",
+)
+@_records
+@data_root
+def reproduce(
+    entries: tuple[Path, ...],
+    n_pairs: int,
     model: str | None,
     options: tuple[str, ...],
     device: str,
     tolerance: float | None,
-    manifest: bool,
+    records: Path | None,
     data_root: Path | None,
 ) -> None:
-    """Prepare a finished run for the leaderboard; check or repeat submissions.
+    """Run the models of ENTRIES again on some pairs, and compare the rows with their records.
 
     \b
     Examples:
-      kapbench submit --card-template > card.toml
-      kapbench submit runs/.../RUN --to leaderboard/results --card card.toml
-      kapbench submit --check leaderboard/results
-      kapbench submit runs/.../RUN --to leaderboard/results --card card.toml --adapter my.py:MyModel
-      kapbench submit --check --adapter my.py:MyModel leaderboard/results/spair/mine
-      kapbench submit --reproduce 64 leaderboard/results/spair/mine/RUN.json
+      kapbench submit reproduce leaderboard/results/spair/mine/RUN.json
+      kapbench submit reproduce RUN.json --pairs 128 --model my.py:MyModel -o weights=my.safetensors
     """
-    offered = plugin("submit")
-    if card_template:
-        click.echo(offered.TEMPLATE, nl=False)
-        return
-    if not paths:
-        raise click.UsageError("give a run folder, an entry or a folder of results")
-    if check or adapters:
-        given = [adapter] if adapter and check else []
-        try:
-            for part in _checks(offered, paths, base, records, given, check, adapters, fetch):
-                _say(*part)
-        except KapbenchError as error:  # a report is what is asked for, whatever it says
-            _say(offered.refused_text("the check", [str(error)]), False)
-    elif reproduce is not None:
-        for path in paths:
-            spec = offered.model_spec(path) if options and not model else model
-            report = offered.reproduce_text(
-                path, reproduce, model=model, data_root=data_root, device=device,
-                tolerance=tolerance, records=records, progress=_progress(),
-                options=typed("models", spec, options) if spec else {},
-            )  # fmt: skip
-            _say(*report)
-    elif manifest:
-        for path in paths:
-            click.echo(shown_path(offered.make_manifest(path, _there(to))))
-    else:
-        _prepare(offered, paths, _there(to), card, records_url, adapter)
+    from kapbench_leaderboard.submit import reports, reproduce
+
+    for path in entries:
+        spec = reproduce.entry_spec(path) if options and not model else model
+        again = reproduce.reproduce(
+            path,
+            n_pairs,
+            model=model,
+            data_root=data_root,
+            device=device,
+            tolerance=tolerance,
+            records=records,
+            options=typed("models", spec, options) if spec else {},
+            progress=_progress(),
+        )
+        _print_report(reports.reproduction_report(again))
 
 
-def _there(to: Path | None) -> Path:
-    if to is None:
-        raise click.UsageError("--to FOLDER says where, or give --check or --reproduce N")
-    return to
+@submit.command()
+@click.argument("runs", nargs=-1, required=True, type=_PATH)
+@click.option("--to", type=_PATH, required=True, metavar="FOLDER", help="Folder to write to.")
+def manifest(runs: tuple[Path, ...], to: Path) -> None:
+    """Write the manifest of the data set of each run: what records on it must contain.
 
+    A maintainer does this once for each data set, from the run of a control.
 
-def _prepare(
-    offered: Any,
-    paths: tuple[Path, ...],
-    to: Path,
-    card: Path | None,
-    records_url: str | None,
-    adapter: str | None,
-) -> None:
-    if card is None:
-        raise click.UsageError("--card FILE says what the model is: see --card-template")
-    for path in paths:
-        made = offered.prepare(path, to, card, records_url, adapter, _progress())
-        click.echo(shown_path(made))
-    click.echo(f"next: kapbench submit --check {shown_path(to)}; then commit, open a pull request")
+    \b
+    Examples:
+      kapbench submit manifest runs/.../RUN --to leaderboard/kapbench_leaderboard/manifests
+    """
+    from kapbench_leaderboard.submit import dataset_digest
 
-
-def _checks(
-    offered: Any,
-    paths: tuple[Path, ...],
-    base: str | None,
-    records: Path | None,
-    given: list[str],
-    check: bool,
-    adapters: bool,
-    fetch: bool,
-) -> Iterator[tuple[str, bool]]:
-    """Reports, and whether each is content. Files first: an adapter is a stranger's code."""
-    if check:
-        yield offered.check_all(paths, base, records, fetch=fetch, progress=_progress())
-    named = offered.adapters(paths, base) if adapters else []
-    for spec, entry in [*((spec, None) for spec in given), *named]:
-        run = None if entry is None else entry.run
-        found = tried(spec) if run is None else tried(spec, run.model, run.dataset.name)
-        what = f"{spec}: the contract of adapters"
-        yield offered.trial_text(what, found), not found
+    for run in runs:
+        click.echo(shown_path(dataset_digest.write(run, to)))
 
 
 def _progress() -> "Progress":
@@ -151,7 +236,18 @@ def _progress() -> "Progress":
     return Progress(show=sys.stderr.isatty(), log=lambda line: click.echo(line, err=True))
 
 
-def _say(report: str, good: bool) -> None:
-    click.echo(report, nl=False)
-    if not good:
+def _print_reports(reports: "Iterable[Report]") -> None:
+    """Also an error is reported as a refusal, because the report is read, not the terminal."""
+    from kapbench_leaderboard.submit.reports import refusal
+
+    try:
+        for each in reports:
+            _print_report(each)
+    except KapbenchError as error:
+        _print_report(refusal("the check", [str(error)]))
+
+
+def _print_report(report: "Report") -> None:
+    click.echo(report.text, nl=False)
+    if not report.in_order:
         raise SystemExit(1)

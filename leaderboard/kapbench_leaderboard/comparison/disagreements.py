@@ -1,4 +1,4 @@
-"""Where two columns order the same models differently: said in words under the table."""
+"""Sentences on where two columns order the same models differently."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -37,20 +37,20 @@ def _headline(rule: RuleCard, models: Sequence[RunCard], alpha: float) -> Scores
 def _sentence(
     first: str, one: Scores, second: str, other: Scores, names: Sequence[str]
 ) -> list[str]:
-    found = []
+    swaps = []
     for i, j in combinations(range(len(names)), 2):
         a, b, c, d = one[i], one[j], other[i], other[j]
         if a is None or b is None or c is None or d is None or (a - b) * (c - d) >= 0:
             continue
         up, down = (i, j) if a > b else (j, i)
-        found.append(
-            f"{names[up]} over {names[down]} by {_points(one[up], one[down])}, "
-            f"under it by {_points(other[down], other[up])}"
+        swaps.append(
+            f"{names[up]} is {_points(one[up], one[down])} above {names[down]} in the first and "
+            f"{_points(other[down], other[up])} below in the second"
         )
-    if not found:
+    if not swaps:
         return []
-    more = f"; and {len(found) - MOST} more" if len(found) > MOST else ""
-    return [f"{first} and {second} disagree: {'; '.join(found[:MOST])}{more}."]
+    more = f"; and {len(swaps) - MOST} more" if len(swaps) > MOST else ""
+    return [f"{first} and {second} order models differently: {'; '.join(swaps[:MOST])}{more}."]
 
 
 def _points(more: float | None, less: float | None) -> str:

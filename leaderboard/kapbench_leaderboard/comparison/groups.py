@@ -1,4 +1,4 @@
-"""Which runs may stand in one table: run cards to groups, and in words what keeps groups apart."""
+"""Comparability groups: which runs may share a table, and why others may not."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,14 @@ _PREFERRED: dict[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that saw the same pairs and are shown by the same rules; `asked`: by those alone."""
+    """Runs that saw the same pairs and were scored by the rules that are shown.
+
+    `rules_are_named`: the user named these rules, so that no other is shown.
+    """
 
     rules: tuple[RuleCard, ...]
     cards: tuple[RunCard, ...]
-    asked: bool = False
+    rules_are_named: bool = False
 
     @property
     def dataset(self) -> DatasetCard:
@@ -47,23 +50,23 @@ class Group:
 
 
 def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[Group]:
-    """Groups of comparable runs, the largest data first; best-known order inside is the caller's.
+    """Groups of comparable runs by data set, the largest first; runs stay in their order.
 
     Args:
         rules: Names of the rules to show. None: of each run, one rule for KAP and one for PCK.
     """
-    found: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
+    by_key: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
         shown = shown_rules(card, rules)
         if shown:
-            found.setdefault(_key(card, shown), (shown, []))[1].append(card)
-    asked = rules is not None
-    groups = [Group(shown, tuple(members), asked) for shown, members in found.values()]
+            by_key.setdefault(_key(card, shown), (shown, []))[1].append(card)
+    are_named = rules is not None
+    groups = [Group(shown, tuple(members), are_named) for shown, members in by_key.values()]
     return sorted(groups, key=lambda g: (g.dataset.name, -g.dataset.n_pairs, -len(g.cards)))
 
 
 def without_rules(cards: Iterable[RunCard], rules: Sequence[str]) -> list[RunCard]:
-    """Runs that have none of the rules asked for."""
+    """Runs that were scored by none of these rules."""
     return [card for card in cards if not shown_rules(card, rules)]
 
 
@@ -81,32 +84,30 @@ def shown_rules(card: RunCard, rules: Sequence[str] | None = None) -> tuple[Rule
 
 
 def why_apart(first: Group, other: Group) -> str:
-    """In words, what keeps two groups from one table."""
+    """Why two groups cannot share a table: what the second has, and the first has not."""
     left, right = first.dataset, other.dataset
     if left.name != right.name:
-        return f"another data set: {right.name}, not {left.name}"
+        return f"the data set is {right.name}, not {left.name}"
     reasons = []
     if left.revision != right.revision:
-        reasons.append(
-            f"other annotations or pair list: revision {right.revision}, not {left.revision}"
-        )
+        reasons.append(f"the data set has revision {right.revision}, not {left.revision}")
     if left.split != right.split:
-        reasons.append(f"another split: {right.split}, not {left.split}")
+        reasons.append(f"the split is {right.split}, not {left.split}")
     if left.pairs_hash != right.pairs_hash:
-        reasons.append(f"other pairs: {_pairs(right)}, not {_pairs(left)}")
+        reasons.append(f"the pairs are {_pairs(right)}, not {_pairs(left)}")
     reasons += _rules_apart(first.rules, other.rules)
     versions = [g.cards[0].provenance.scoring for g in (first, other)]
     if versions[0] != versions[1]:
-        reasons.append(f"scored by version {versions[1]} of the scoring, not {versions[0]}")
+        reasons.append(f"the scoring has version {versions[1]}, not {versions[0]}")
     return "; ".join(reasons)
 
 
 def _rules_apart(left: Sequence[RuleCard], right: Sequence[RuleCard]) -> list[str]:
     if {r.name for r in left} != {r.name for r in right}:
-        return [f"other rules: {_names(right)}, not {_names(left)}"]
+        return [f"the rules are {_names(right)}, not {_names(left)}"]
     hashes = {r.name: r.hash for r in left}
     return [
-        f"another version of rule {r.name}: {r.hash}, not {hashes[r.name]}"
+        f"rule {r.name} has hash {r.hash}, not {hashes[r.name]}"
         for r in right
         if hashes[r.name] != r.hash
     ]

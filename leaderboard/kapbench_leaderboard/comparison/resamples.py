@@ -1,4 +1,4 @@
-"""The scores of one run at every resample: what ranks and paired differences are made of."""
+"""The scores of one run at every resample, from which ranks and paired differences are computed."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ FORMAT = "kapbench-resamples-1"
 class Resamples:
     """`columns`: "kap", "kap.absent_with_twin", "pck"; with a rule's name where it is one of several.
 
-    Of the same pairs and rules only, two can be subtracted; `key` says which those are.
+    Two can be subtracted if they have the same `key`, that is the same pairs and rules.
     """
 
     key: str
@@ -43,7 +43,7 @@ def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
 
 
 def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None) -> str:
-    """Runs of one key were asked the same questions, and their images were drawn alike.
+    """Runs of one key have the same pairs and rules, and their images were drawn alike.
 
     Args:
         rules: Names; None: of the run's, the best-known one of each kind.
@@ -64,7 +64,7 @@ def make(
     rules: Sequence[str] | None = None,
     alpha: float | None = None,
 ) -> Resamples:
-    """Columns of the rules that `key` names; a rule that has no such alpha has none.
+    """Columns of the rules that `key` names; a rule without this alpha has no column.
 
     Raises:
         KapbenchError: the run was scored by a rule that is not shipped under its name and hash.
@@ -78,14 +78,18 @@ def make(
             continue
         rule, name = run.rule(card.name), stem(card, shown)
         average, over = rule.headline
-        asked: dict[str, str] = {name: "all"}
+        splits: dict[str, str] = {name: "all"}
         if rule.metric == "kap" and average == "category":
-            asked[f"{name}.{WITH_TWIN}"] = WITH_TWIN
-        for column, split in asked.items():
+            splits[f"{name}.{WITH_TWIN}"] = WITH_TWIN
+        for column, split in splits.items():
             made = estimator(
-                records, rule, _alpha(card, alpha), average, split=split,
+                records,
+                rule,
+                _alpha(card, alpha),
+                average,
+                split=split,
                 supervised=run.model.supervised,
-            )  # fmt: skip
+            )
             columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)
     return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
@@ -144,5 +148,7 @@ def load(path: Path) -> Resamples:
             return Resamples(about["key"], tuple(about["categories"]), columns, weights)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise KapbenchError(
-            f"resamples cannot be read: {error}", place=path, fix="`kapbench submit` makes them"
+            f"The resamples cannot be read: {error}",
+            place=path,
+            fix="Write them with `kapbench submit prepare`.",
         ) from error

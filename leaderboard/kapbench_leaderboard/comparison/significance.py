@@ -29,17 +29,17 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
     """Every column, of every category and of their mean; Holm's correction over a column's categories.
 
     Raises:
-        KapbenchError: the two runs were not asked the same questions.
+        KapbenchError: the runs have other pairs or other rules.
     """
     _same(first, second)
     out = []
     for column in first.columns:
         gap = first.columns[column] - second.columns[column]
-        each = [interval(gap, one) for one in np.eye(len(first.categories))]
-        p = holm(np.array([found.p for found in each]))
+        each = [interval(gap, weights) for weights in np.eye(len(first.categories))]
+        p = holm(np.array([one.p for one in each]))
         out += [
-            Difference(name, column, found, float(q))
-            for name, found, q in zip(first.categories, each, p, strict=True)
+            Difference(name, column, one, float(q))
+            for name, one, q in zip(first.categories, each, p, strict=True)
         ]
         mean = interval(gap, first.weights[column])
         out.append(Difference("mean", column, mean, mean.p))
@@ -48,22 +48,22 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
 
 def against(reference: Resamples, others: Sequence[Resamples], column: str) -> list[Difference]:
     """Each of `others` − `reference` in the mean of a column; Holm's correction over them."""
-    found = [mean_difference(other, reference, column) for other in others]
-    corrected = holm(np.array([f.p for f in found]))
-    return [Difference("mean", column, f, float(p)) for f, p in zip(found, corrected, strict=True)]
+    gaps = [mean_difference(other, reference, column) for other in others]
+    corrected = holm(np.array([gap.p for gap in gaps]))
+    return [Difference("mean", column, g, float(p)) for g, p in zip(gaps, corrected, strict=True)]
 
 
 def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
-    """1 + how many runs are better beyond chance: those that cannot be told apart share a rank.
+    """1 + the number of significantly better runs; runs without significant differences share a rank.
 
-    Holm's correction is over all pairs of runs in the column. None: there are others, and against
-    none of them could be tested.
+    Holm's correction is over all pairs of runs in the column. None: the run could be tested against
+    no other run.
     """
     pairs = list(combinations(range(len(runs)), 2))
-    found = every_two(runs, column)
-    corrected = holm(np.array([f.p for f in found]))
+    gaps = every_two(runs, column)
+    corrected = holm(np.array([gap.p for gap in gaps]))
     rank = [1] * len(runs)
-    for (i, j), gap, p in zip(pairs, found, corrected, strict=True):
+    for (i, j), gap, p in zip(pairs, gaps, corrected, strict=True):
         if p < SIGNIFICANT:
             rank[j if gap.value > 0 else i] += 1
     tested = {i for pair, p in zip(pairs, corrected, strict=True) if not np.isnan(p) for i in pair}
@@ -76,20 +76,20 @@ def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
     Variances of differences come from covariances: a matrix product for all pairs of many runs.
 
     Raises:
-        KapbenchError: two runs were not asked the same questions.
+        KapbenchError: two runs have other pairs or other rules.
     """
     pairs = list(combinations(range(len(runs)), 2))
     for run in runs[1:]:
         _same(runs[0], run)
-    found = [run.columns[column] for run in runs]
-    if len(runs) < _MANY or any(np.isnan([r.products, r.sums]).any() for r in found):
+    of_runs = [run.columns[column] for run in runs]
+    if len(runs) < _MANY or any(np.isnan([r.products, r.sums]).any() for r in of_runs):
         return [mean_difference(runs[i], runs[j], column) for i, j in pairs]
-    of_pairs = _of_differences([r.products - 2 * r.sums for r in found])
-    by_sums = _of_differences([2 * r.sums for r in found])
-    first, weights = found[0], runs[0].weights[column]
+    of_pairs = _of_differences([r.products - 2 * r.sums for r in of_runs])
+    by_sums = _of_differences([2 * r.sums for r in of_runs])
+    first, weights = of_runs[0], runs[0].weights[column]
     return [
         averaged(
-            found[i].value - found[j].value,
+            of_runs[i].value - of_runs[j].value,
             first.parted(of_pairs[:, i, j], by_sums[:, i, j]),
             first.n_images,
             weights,
@@ -112,7 +112,7 @@ def mean_difference(first: Resamples, second: Resamples, column: str) -> Interva
     """`first` − `second` in the average over categories.
 
     Raises:
-        KapbenchError: the two runs were not asked the same questions.
+        KapbenchError: the runs have other pairs or other rules.
     """
     _same(first, second)
     return interval(first.columns[column] - second.columns[column], first.weights[column])
@@ -121,7 +121,7 @@ def mean_difference(first: Resamples, second: Resamples, column: str) -> Interva
 def _same(first: Resamples, second: Resamples) -> None:
     if first.key != second.key:
         raise KapbenchError(
-            "the two runs are not about the same pairs and rules",
+            "The two runs differ in their pairs or rules and cannot be compared",
             place=f"{first.key} against {second.key}",
-            fix="compare runs of one data set revision, split, category list and rules",
+            fix="Compare runs of one data set revision, split, category list and set of rules.",
         )

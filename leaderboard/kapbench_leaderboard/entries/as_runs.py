@@ -1,4 +1,4 @@
-"""Accepted results as `kapbench compare` takes them: cards and resamples."""
+"""Accepted results in the form of runs, for `kapbench compare`: run cards and resamples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,22 +22,24 @@ from kapbench_leaderboard.entries.untrusted_files import (
 
 
 def entry_runs(place: Path) -> dict[Path, RunCard]:
-    """Runs of an entry, or of all below a folder of results, by the entry's path; none elsewhere.
+    """Run cards of an entry, or of all entries below a folder of results, by the entry's path.
+
+    A folder that holds no entry gives none.
 
     Raises:
-        KapbenchError: a file that is no entry.
+        KapbenchError: a file is not an entry.
     """
-    found = [place] if place.is_file() else find_entries(place)
-    if place.is_dir() and not any(resamples_path(path).exists() for path in found):
+    entries = [place] if place.is_file() else find_entries(place)
+    if place.is_dir() and not any(resamples_path(path).exists() for path in entries):
         return {}
-    return {path.resolve(): load_entry(path).run for path in found}
+    return {path.resolve(): load_entry(path).run for path in entries}
 
 
 def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None) -> Resamples:
-    """Those stored beside an entry where they answer the same questions; else from its records.
+    """The stored resamples of an entry, if they have the same rules and alpha; else from its records.
 
     Raises:
-        KapbenchError: a file that is not the entry's, or records that lie elsewhere.
+        KapbenchError: a file was changed, or the records lie elsewhere.
     """
     entry = load_entry(path)
     if key(entry.run, rules, alpha) == key(entry.run):
@@ -47,10 +49,10 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
     records = records_path(path)
     if not records.exists():
         raise KapbenchError(
-            "stored resamples are of the best-known rules at their first alpha, and the records "
-            f"lie elsewhere: {entry.records.url}",
+            "The stored resamples have other rules or another alpha, and the records lie elsewhere, "
+            f"at {entry.records.url}",
             place=path,
-            fix="leave out --rule and --alpha, or put the records beside the entry as .parquet",
+            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet.",
         )
     refuse_large(records, RECORDS)
     refuse_changed(records, entry.records)

@@ -1,4 +1,4 @@
-"""Records that an entry keeps elsewhere, brought here: no more bytes than it names."""
+"""Downloading records that do not lie beside their entry: no more bytes than the entry states."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ def fetched(stored: StoredFile, progress: Progress) -> Iterator[Path]:
     """The file, for as long as it is read.
 
     Raises:
-        KapbenchError: larger than records may be, out of reach, or another file than was named.
+        KapbenchError: too large, not reachable, or not the file that the entry names.
     """
     if stored.url is None:
-        raise ValueError("the file lies beside its entry")
+        raise ValueError("The file lies beside its entry.")
     place, most = str(stored.url), MOST_BYTES[RECORDS]
     if stored.n_bytes > most:
         raise KapbenchError(
-            f"records of {stored.n_bytes / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
+            f"The records have {stored.n_bytes / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=place,
             fix=FEWER_COLUMNS,
         )
@@ -43,9 +43,9 @@ def fetched(stored: StoredFile, progress: Progress) -> Iterator[Path]:
                 nonlocal here
                 if max(have, total or 0) > stored.n_bytes:
                     raise KapbenchError(
-                        f"more bytes are there than the entry's {stored.n_bytes:,}",
+                        f"The file is larger than the {stored.n_bytes:,} bytes that the entry states",
                         place=place,
-                        fix="give the address of the records that were submitted",
+                        fix="Give the address of the records that were submitted.",
                     )
                 advance(have - here)
                 here = have

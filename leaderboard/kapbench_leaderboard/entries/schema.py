@@ -1,4 +1,4 @@
-"""What a leaderboard stores of an accepted run: `<dataset>/<model>/<run-id>.json` and two files."""
+"""What is stored of an accepted run: `<dataset>/<model>/<run-id>.json` and two files beside it."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 
 SCHEMA_VERSION = 1
+_FIX = "Write entries with `kapbench submit prepare`."
 ADAPTERS = "adapters"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -23,7 +24,7 @@ _INSIDE = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", 
 
 
 def is_public(url: HttpUrl) -> bool:
-    """Whether an address is encrypted, and by a name that a network keeps for nobody inside it."""
+    """Whether an address is encrypted, and names a host outside of private networks."""
     labels = (url.host or "").rstrip(".").lower().split(".")
     # Numbers, however they were written, are an IP address: no top-level domain has a digit first.
     inside = len(labels) < 2 or labels[-1] in _INSIDE or not labels[-1][:1].isalpha()
@@ -32,7 +33,7 @@ def is_public(url: HttpUrl) -> bool:
 
 def _public(url: HttpUrl) -> HttpUrl:
     if not is_public(url):
-        raise ValueError("give an https address of a public host, by its name")
+        raise ValueError("Give an https address with the name of a public host")
     return url
 
 
@@ -41,7 +42,7 @@ class _Stored(BaseModel):
 
 
 class SubmissionCard(_Stored):
-    """What a run cannot know of its model; written by its authors as card.toml."""
+    """What a run cannot know of its model; its authors write it as card.toml."""
 
     title: Line
     authors: tuple[Line, ...] = Field(min_length=1)
@@ -57,7 +58,9 @@ class SubmissionCard(_Stored):
     seconds_per_image: float | None = Field(default=None, ge=0)
     command: Line
     notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
-    adapter: Adapter | None = None  # this and its hash are set by `kapbench submit --adapter`
+    adapter: Adapter | None = (
+        None  # this and its hash are set by `kapbench submit prepare --adapter`
+    )
     adapter_sha256: Sha256 | None = None
 
 
@@ -70,7 +73,7 @@ class StoredFile(_Stored):
 
 
 class Entry(_Stored):
-    """One accepted run. `records` is what every score of `run` is recomputed from."""
+    """One accepted run. Every score of `run` is computed again from `records`."""
 
     schema_version: int
     card: SubmissionCard
@@ -119,29 +122,29 @@ def adapter_path(path: Path, entry: Entry) -> Path | None:
 def load_entry(path: Path) -> Entry:
     """
     Raises:
-        KapbenchError: unreadable, of a newer schema, or a field that is wrong, by its name.
+        KapbenchError: it cannot be read, has a newer schema, or a field is wrong; it is named.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         version = int(content["schema_version"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
-            f"not a leaderboard entry: {error}", place=path, fix="make it by `kapbench submit`"
+            f"This is not a leaderboard entry: {error}", place=path, fix=_FIX
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
-            f"entry of schema {version}, this kapbench reads up to {SCHEMA_VERSION}",
+            f"The entry has schema {version}, and this kapbench reads schemas up to {SCHEMA_VERSION}",
             place=path,
-            fix="pip install --upgrade kapbench",
+            fix="Upgrade kapbench: pip install --upgrade kapbench",
         )
     try:
         return Entry.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
-            f"not a leaderboard entry: {first['msg']} at {'.'.join(map(str, first['loc']))}",
+            f"This is not a leaderboard entry: {first['msg']} at {'.'.join(map(str, first['loc']))}",
             place=path,
-            fix="make it by `kapbench submit`",
+            fix=_FIX,
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Files of a stranger: sizes first, then content, nothing that could run."""
+"""Reading files that strangers wrote: sizes first, then content, and nothing that could run."""
 
 import stat
 from collections import Counter
@@ -20,32 +20,34 @@ from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
 MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
-FEWER_COLUMNS = "run again with fewer rules (--rule): each brings columns; submit those records"
+FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns."
 MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
 def refuse_large(path: Path, kind: str) -> None:
     """
     Args:
-        kind: The ending that a file of this purpose has; the path's own may be another.
+        kind: The suffix that files of this purpose have, whatever the path's own is.
 
     Raises:
-        KapbenchError: no such file, or more bytes than a submission needs. It is not opened.
+        KapbenchError: no such file, or more bytes than a submission may have. It is not opened.
     """
     try:
         about = path.stat()
     except OSError as error:
         raise KapbenchError(
-            "file missing", place=path, fix="`kapbench submit RUN --to FOLDER` writes all three"
+            "The file is missing",
+            place=path,
+            fix="Write all files again with `kapbench submit prepare`.",
         ) from error
     if not stat.S_ISREG(about.st_mode):
-        raise KapbenchError("not a file", place=path, fix="give the file itself")
+        raise KapbenchError("This is not a file", place=path, fix="Give the file itself.")
     most = MOST_BYTES[kind]
     if about.st_size > most:
         raise KapbenchError(
-            f"file of {about.st_size / MEBI:,.0f} MiB, at most {most // MEBI} are taken",
+            f"The file has {about.st_size / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=path,
-            fix=FEWER_COLUMNS if kind == RECORDS else "submit one run a file",
+            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as an entry of its own.",
         )
 
 
@@ -55,7 +57,7 @@ def read_entry(path: Path) -> Entry:
         KapbenchError: a link, too large, or no entry.
     """
     if path.is_symlink():
-        raise KapbenchError("a link, not a file", place=path, fix="give the file itself")
+        raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself.")
     refuse_large(path, ENTRY)
     return load_entry(path)
 
@@ -67,9 +69,9 @@ def refuse_changed(path: Path, stored: StoredFile) -> None:
     """
     if path.stat().st_size != stored.n_bytes or file_hash(path) != stored.sha256:
         raise KapbenchError(
-            "not the file that the entry names by its sha256",
+            "This is not the file that the entry names by its sha256",
             place=path,
-            fix="submit the run again; do not edit or exchange its files",
+            fix="Submit the run again, without editing or exchanging its files.",
         )
 
 

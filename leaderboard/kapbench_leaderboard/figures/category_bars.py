@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from kapbench.scoring.rules import KapRule, PckRule
 from kapbench.scoring.score_table import Score
-from kapbench_leaderboard.figures.run_view import Subject, colour_of
+from kapbench_leaderboard.figures.run_view import RunView, colour_of
 from kapbench_leaderboard.figures.style import COLUMN_IN, FONT_PT, HATCHES, blank
 from kapbench_leaderboard.tables.build import labels
 from kapbench_leaderboard.tables.columns import NAME
@@ -18,13 +18,13 @@ _GAP_IN = 0.22
 MEAN = "mean"
 
 
-def bars_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Figure:
+def draw_category_bars(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> Figure:
     """KAP left and PCK right, a group of bars a category, one bar a run; the average on top."""
-    rules = [r for r in (subjects[0].kap, subjects[0].pck) if r is not None]
-    categories = (MEAN, *subjects[0].card.dataset.categories)
-    group_in = _BAR_IN * len(subjects) + _BETWEEN_IN
+    rules = [r for r in (runs[0].kap, runs[0].pck) if r is not None]
+    categories = (MEAN, *runs[0].card.dataset.categories)
+    group_in = _BAR_IN * len(runs) + _BETWEEN_IN
     tall_in = group_in * len(categories)
-    n_lines = (len(subjects) + 1) // 2 if len(subjects) > 1 else 0
+    n_lines = (len(runs) + 1) // 2 if len(runs) > 1 else 0
     height_in = tall_in + _HEAD_IN + _FOOT_IN + n_lines * _LINE_IN
     figure = blank(width_in, height_in)
     wide_in = (width_in - _LEFT_IN - 0.1 - _GAP_IN * (len(rules) - 1)) / len(rules)
@@ -34,33 +34,47 @@ def bars_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Fi
         axes = figure.add_axes(
             (left_in / width_in, bottom, wide_in / width_in, tall_in / height_in)
         )
-        _panel(axes, subjects, rule, categories)
+        _panel(axes, runs, rule, categories)
         axes.tick_params(axis="y", length=0, labelleft=i == 0)
-    if len(subjects) > 1:
+    if len(runs) > 1:
         handles, names = axes.get_legend_handles_labels()
         figure.legend(
-            handles, names, loc="lower left", ncols=2, borderaxespad=0, borderpad=0.1,
-            labelspacing=0.3, columnspacing=1.5, handlelength=1.6, frameon=False,
-        )  # fmt: skip
+            handles,
+            names,
+            loc="lower left",
+            ncols=2,
+            borderaxespad=0,
+            borderpad=0.1,
+            labelspacing=0.3,
+            columnspacing=1.5,
+            handlelength=1.6,
+            frameon=False,
+        )
     return figure
 
 
 def _panel(
-    axes: Axes, subjects: Sequence[Subject], rule: KapRule | PckRule, categories: Sequence[str]
+    axes: Axes, runs: Sequence[RunView], rule: KapRule | PckRule, categories: Sequence[str]
 ) -> None:
-    alpha = subjects[0].at(rule)
-    names = labels([s.card for s in subjects])
+    alpha = runs[0].at(rule)
+    names = labels([s.card for s in runs])
     place = np.arange(len(categories), dtype=np.float64)
-    thick = _BAR_IN / (_BAR_IN * len(subjects) + _BETWEEN_IN)
-    for i, (name, subject) in enumerate(zip(names, subjects, strict=True)):
-        rows = [_row(subject, rule, alpha, category) for category in categories]
+    thick = _BAR_IN / (_BAR_IN * len(runs) + _BETWEEN_IN)
+    for i, (name, run) in enumerate(zip(names, runs, strict=True)):
+        rows = [_row(run, rule, alpha, category) for category in categories]
         value = np.array([100 * r.value if r and r.value is not None else np.nan for r in rows])
         spans = [_span(r) for r in rows]
-        at = place + (i - (len(subjects) - 1) / 2) * thick
+        at = place + (i - (len(runs) - 1) / 2) * thick
         axes.barh(
-            at, np.nan_to_num(value), thick * 0.92, color=colour_of(subject, i), label=name,
-            hatch=HATCHES[i % len(HATCHES)], edgecolor="white", linewidth=0,
-        )  # fmt: skip
+            at,
+            np.nan_to_num(value),
+            thick * 0.92,
+            color=colour_of(run, i),
+            label=name,
+            hatch=HATCHES[i % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0,
+        )
         known = [j for j, span in enumerate(spans) if span is not None]
         bounds = np.array([s for s in spans if s is not None]).reshape(-1, 2)
         axes.hlines(at[known], bounds[:, 0], bounds[:, 1], color="black", linewidth=0.9)
@@ -79,10 +93,10 @@ def _panel(
     axes.set_title(f"{NAME[rule.metric]}@{alpha:.2f}  {rule.name}", loc="left", pad=3)
 
 
-def _row(subject: Subject, rule: KapRule | PckRule, alpha: float, category: str) -> Score | None:
+def _row(run: RunView, rule: KapRule | PckRule, alpha: float, category: str) -> Score | None:
     average, over = rule.headline
     asked = over if category == MEAN else category
-    return subject.card.score(rule.name, rule.metric, alpha, asked, average=average)
+    return run.card.score(rule.name, rule.metric, alpha, asked, average=average)
 
 
 def _span(row: Score | None) -> tuple[float, float] | None:

@@ -1,154 +1,141 @@
-"""The plug-in behind `kapbench show`: pictures into a folder; each function returns their paths."""
+"""What `kapbench show` writes: each function draws figures into files and returns their paths."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.storage import write_atomically
 from kapbench_leaderboard.comparison.groups import group, why_apart
 from kapbench_leaderboard.figures import feature_rows, select_rows, style
-from kapbench_leaderboard.figures.category_bars import bars_picture
-from kapbench_leaderboard.figures.feature_figure import Row, maps_picture
-from kapbench_leaderboard.figures.kap_examples import Stage
-from kapbench_leaderboard.figures.kap_figure import kap_picture
-from kapbench_leaderboard.figures.kap_over_pck import scatter_picture
-from kapbench_leaderboard.figures.report import report, report_of_several
-from kapbench_leaderboard.figures.rerun_model import Sources, dataset_of, find_pair
-from kapbench_leaderboard.figures.run_view import Subject, ordered
-from kapbench_leaderboard.figures.score_curves import pck_picture, precision_picture
-from kapbench_leaderboard.figures.transfer_figure import transfers
-
-__all__ = ["Sources", "Subject", "category", "keypoint", "maps", "pair", "run", "several", "worst"]
+from kapbench_leaderboard.figures.category_bars import draw_category_bars
+from kapbench_leaderboard.figures.feature_figure import Row, draw_feature_maps
+from kapbench_leaderboard.figures.kap_examples import Rerun
+from kapbench_leaderboard.figures.kap_figure import draw_kap
+from kapbench_leaderboard.figures.kap_over_pck import draw_kap_over_pck
+from kapbench_leaderboard.figures.report import report
+from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
+from kapbench_leaderboard.figures.run_view import RunView, ordered
+from kapbench_leaderboard.figures.score_curves import draw_pck_curves, draw_precision_curves
+from kapbench_leaderboard.figures.sources import Output, Sources
+from kapbench_leaderboard.figures.transfer_figure import draw_transfer
 
 REPORT = "report.html"
+N_WORST = 20
 
 
-def run(
-    subject: Subject, sources: Sources, out: Path, how: style.Format, n_worst: int
-) -> list[Path]:
-    """A run's report, and its bars and curves as files of their own."""
-    page = out / REPORT
-    write_atomically(page, report(subject, sources, n_worst))
-    with style.styled():
-        bars = style.save(bars_picture([subject]), out / f"bars.{how}")
-    return [page, bars, *_curves([subject], out, how)]
-
-
-def several(subjects: Sequence[Subject], out: Path, how: style.Format) -> list[Path]:
-    """A page about runs that may be compared; its bars, curves and scatter as files of their own.
+def draw_report(runs: Sequence[RunView], sources: Sources, output: Output) -> list[Path]:
+    """The report of a run, or of several that may be compared; its bars and curves as files too.
 
     Raises:
-        KapbenchError: they saw other pairs, or were scored by other rules.
+        KapbenchError: the runs saw different pairs, or were scored by different rules.
     """
-    names = [r.name for r in (subjects[0].kap, subjects[0].pck) if r is not None]
-    groups = group([s.card for s in subjects], names)
-    if len(groups) > 1 or len(groups[0].cards) < len(subjects):
-        why = why_apart(groups[0], groups[1]) if len(groups) > 1 else "not all have these rules"
-        raise KapbenchError(
-            f"these runs cannot stand in one picture: {why}",
-            place=", ".join(s.card.model.name for s in subjects),
-            fix="name runs of one data set and one set of pairs, by their folders",
-        )
-    subjects = ordered(subjects)
-    page = out / REPORT
-    write_atomically(page, report_of_several(subjects))
+    _refuse_apart(runs)
+    runs = ordered(runs)
+    page = output.folder / REPORT
+    write_atomically(page, report(runs, sources, N_WORST))
     with style.styled():
-        made = [style.save(bars_picture(subjects), out / f"bars.{how}")]
-        if subjects[0].kap is not None and subjects[0].pck is not None:
-            made.append(style.save(scatter_picture(subjects), out / f"scatter.{how}"))
-    return [page, *made, *_curves(subjects, out, how)]
+        paths = [style.save(draw_category_bars(runs), output.path("bars"))]
+        if len(runs) > 1 and runs[0].kap is not None and runs[0].pck is not None:
+            paths.append(style.save(draw_kap_over_pck(runs), output.path("scatter")))
+    return [page, *paths, *_draw_curves(runs, output)]
 
 
-def category(
-    subject: Subject, name: str, sources: Sources, out: Path, how: style.Format, n_worst: int
+def _refuse_apart(runs: Sequence[RunView]) -> None:
+    names = [rule.name for rule in (runs[0].kap, runs[0].pck) if rule is not None]
+    groups = group([run.card for run in runs], names)
+    if len(groups) == 1 and len(groups[0].cards) == len(runs):
+        return
+    why = why_apart(groups[0], groups[1]) if len(groups) > 1 else "some lack a rule that is shown"
+    raise KapbenchError(
+        f"These runs cannot share a figure: {why}",
+        place=", ".join(run.card.model.name for run in runs),
+        fix="Name the folders of runs on one data set, one set of pairs and the same rules.",
+    )
+
+
+def draw_category(run: RunView, sources: Sources, output: Output, n_worst: int) -> list[Path]:
+    """Curves of the run's one category, and its worst pairs."""
+    curves = _draw_curves([run], output, run.category)
+    return [*curves, *draw_worst(run, sources, output, n_worst)]
+
+
+def _draw_curves(
+    runs: Sequence[RunView], output: Output, category: str | None = None
 ) -> list[Path]:
-    """Curves of one category, and its worst pairs."""
-    chosen = subject.of_category(name)
-    return [
-        *_curves([chosen], out, how, f"{name}-"),
-        *worst(chosen, sources, out, how, n_worst),
-    ]
-
-
-def _curves(
-    subjects: Sequence[Subject], out: Path, how: style.Format, prefix: str = ""
-) -> list[Path]:
-    made = []
+    prefix = "" if category is None else f"{category}-"
+    paths = []
     with style.styled():
-        if subjects[0].kap is not None:
-            path = out / f"{style.file_name(prefix + 'precision')}.{how}"
-            made.append(style.save(precision_picture(subjects), path))
-        if subjects[0].pck is not None:
-            path = out / f"{style.file_name(prefix + 'pck')}.{how}"
-            made.append(style.save(pck_picture(subjects), path))
-    return made
+        if runs[0].kap is not None:
+            figure = draw_precision_curves(runs)
+            paths.append(style.save(figure, output.path(f"{prefix}precision")))
+        if runs[0].pck is not None:
+            paths.append(style.save(draw_pck_curves(runs), output.path(f"{prefix}pck")))
+    return paths
 
 
-def worst(
-    subject: Subject, sources: Sources, out: Path, how: style.Format, n_worst: int
-) -> list[Path]:
+def draw_worst(run: RunView, sources: Sources, output: Output, n_worst: int) -> list[Path]:
     """The worst pairs, numbered from the worst: see `select_rows.worst` for the order."""
-    names = select_rows.worst(subject.records, subject.card, n_worst, subject.pck_rule)
-    dataset = dataset_of(subject.card, sources)
-    pairs = {p.pair_id: p for p in dataset.pairs(subject.card.dataset.categories)}
-    made = []
-    for i, name in enumerate(names, 1):
-        rows = select_rows.of_pair(subject.records, name)
-        found = pairs[name]
+    names = select_rows.worst(run.records, run.card, n_worst, run.pck_rule)
+    files = {name: output.path(f"worst-{i:02d}", name) for i, name in enumerate(names, 1)}
+    return _draw_pairs(run, files, sources)
+
+
+def draw_pair(run: RunView, pair_id: str, sources: Sources, output: Output) -> list[Path]:
+    """
+    Raises:
+        KapbenchError: the run or its data set has no such pair.
+    """
+    return _draw_pairs(run, {pair_id: output.path("pair", pair_id)}, sources)
+
+
+def _draw_pairs(run: RunView, files: Mapping[str, Path], sources: Sources) -> list[Path]:
+    """
+    Args:
+        files: What to write by the pair's name.
+    """
+    rows = {name: select_rows.of_pair(run.records, name) for name in files}
+    dataset = dataset_of(run.card, sources)
+    pairs = dataset.pairs(run.card.dataset.categories)
+    for name, path in files.items():
+        pair = find_pair(pairs, name, dataset.name)
         with style.styled():
-            figure = transfers(
-                subject, rows, dataset.pixels(found.source), dataset.pixels(found.target)
-            )
-        made.append(style.save(figure, out / f"{style.file_name(f'worst-{i:02d}', name)}.{how}"))
-    return made
+            images = dataset.pixels(pair.source), dataset.pixels(pair.target)
+            style.save(draw_transfer(run, rows[name], *images), path)
+    return list(files.values())
 
 
-def pair(
-    subject: Subject, pair_id: str, sources: Sources, out: Path, how: style.Format
+def draw_keypoint(
+    run: RunView, pair_id: str, keypoint: int, sources: Sources, output: Output
 ) -> list[Path]:
-    rows = select_rows.of_pair(subject.records, pair_id)
-    dataset = dataset_of(subject.card, sources)
-    found, _ = find_pair(dataset, subject.card, pair_id)
+    """The similarity of one keypoint by KAP's rule, computed again by the run's model.
+
+    Raises:
+        KapbenchError: no such pair or keypoint; the run's data or model cannot be loaded.
+    """
+    rows = select_rows.of_pair(run.records, pair_id)
+    select_rows.of_keypoint(rows, keypoint)  # fail before a model is loaded
+    example = Rerun.of(run, sources).example(pair_id, keypoint)
     with style.styled():
-        figure = transfers(
-            subject, rows, dataset.pixels(found.source), dataset.pixels(found.target)
-        )
-    return [style.save(figure, out / f"{style.file_name('pair', pair_id)}.{how}")]
+        return [style.save(draw_kap(example), output.path("kap", pair_id, str(keypoint)))]
 
 
-def keypoint(
-    subject: Subject, pair_id: str, number: int, sources: Sources, out: Path, how: style.Format
-) -> list[Path]:
-    """The KAP picture of one keypoint, from the run's model asked again."""
-    select_rows.of_keypoint(
-        select_rows.of_pair(subject.records, pair_id), number
-    )  # before a model is loaded
-    scene = Stage.of(subject, sources).scene(pair_id, number)
-    with style.styled():
-        figure = kap_picture(scene)
-    name = style.file_name("kap", pair_id, str(number))
-    return [style.save(figure, out / f"{name}.{how}")]
-
-
-def maps(
+def draw_features(
     models: Sequence[str],
-    dataset_name: str,
+    data: str,
     split: str,
-    of_category: str | None,
+    category: str | None,
     n_images: int,
     sources: Sources,
-    out: Path,
-    how: style.Format,
+    output: Output,
 ) -> list[Path]:
-    """Feature maps of models in rows, over images of one category."""
-    dataset = feature_rows.open_dataset(dataset_name, split, sources)
-    shots = feature_rows.shots_of(dataset, of_category, n_images)
-    views = [shot.view for shot in shots]
+    """Feature maps of models in rows, over images of one category of a data set."""
+    dataset = feature_rows.open_dataset(data, split, sources)
+    tiles = feature_rows.choose_tiles(dataset, category, n_images)
+    views = [tile.view for tile in tiles]
     rows: list[Row] = []
     for spec in models:
         model = feature_rows.open_model(spec, dataset.name, sources)
         rows += feature_rows.rows_of(model, dataset, views, sources)
     with style.styled():
-        figure = maps_picture(shots, rows)
-    name = style.file_name("maps", dataset.name, views[0].category)
-    return [style.save(figure, out / f"{name}.{how}")]
+        figure = draw_feature_maps(tiles, rows)
+    return [style.save(figure, output.path("maps", dataset.name, views[0].category))]

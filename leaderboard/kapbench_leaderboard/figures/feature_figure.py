@@ -29,7 +29,7 @@ class NamesMaps(Protocol):
 
 
 @dataclass(frozen=True)
-class Shot:
+class Tile:
     """One image of the figure. `mask`: True on the object; None where nothing knows it."""
 
     view: View
@@ -46,29 +46,31 @@ class Row:
     as_they_are: bool = False
 
 
-def maps_picture(shots: Sequence[Shot], rows: Sequence[Row], width_in: float = COLUMN_IN) -> Figure:
+def draw_feature_maps(
+    tiles: Sequence[Tile], rows: Sequence[Row], width_in: float = COLUMN_IN
+) -> Figure:
     """Images on top, cut to their objects; below, rows of coloured maps, one basis a row.
 
     Where masks are known, colours stand on the objects alone.
     """
-    cell_in = (width_in - _LABEL_IN - _GAP_IN * (len(shots) - 1)) / len(shots)
-    ratio, n_rows = _ratio(shots), len(rows) + 1
+    cell_in = (width_in - _LABEL_IN - _GAP_IN * (len(tiles) - 1)) / len(tiles)
+    ratio, n_rows = _ratio(tiles), len(rows) + 1
     tall_in = cell_in * ratio
     height_in = n_rows * tall_in + (n_rows - 1) * _GAP_IN
     figure = blank(width_in, height_in)
-    coloured = [[s.pixels for s in shots], *(_coloured(row, shots) for row in rows)]
+    coloured = [[s.pixels for s in tiles], *(_coloured(row, tiles) for row in rows)]
     labels = ["", *(row.label for row in rows)]
     for i, (label, pictures) in enumerate(zip(labels, coloured, strict=True)):
         bottom_in = height_in - (i + 1) * tall_in - i * _GAP_IN
         place = (0, (bottom_in + tall_in / 2) / height_in)
         figure.text(*place, _broken(label), rotation=90, va="center", fontsize=FONT_PT)
-        for j, (shot, shown) in enumerate(zip(shots, pictures, strict=True)):
+        for j, (tile, shown) in enumerate(zip(tiles, pictures, strict=True)):
             left_in = _LABEL_IN + j * (cell_in + _GAP_IN)
             box = (left_in / width_in, bottom_in / height_in)
             axes = figure.add_axes((*box, cell_in / width_in, tall_in / height_in))
-            axes.imshow(shown, extent=(0, shot.view.size[0], shot.view.size[1], 0))
-            bare(axes, shot.view.size)
-            x, y, wide, tall = window(shot.view, ratio)
+            axes.imshow(shown, extent=(0, tile.view.size[0], tile.view.size[1], 0))
+            bare(axes, tile.view.size)
+            x, y, wide, tall = window(tile.view, ratio)
             axes.set_xlim(x, x + wide)
             axes.set_ylim(y + tall, y)
     return figure
@@ -89,42 +91,42 @@ def window(view: View, ratio: float) -> tuple[float, float, float, float]:
     return corner[0], corner[1], *sides
 
 
-def _ratio(shots: Sequence[Shot]) -> float:
+def _ratio(tiles: Sequence[Tile]) -> float:
     """Height over width of the objects' boxes, the middle one; neither very flat nor very tall."""
-    boxes = np.array([shot.view.bbox for shot in shots])
+    boxes = np.array([tile.view.bbox for tile in tiles])
     ratios = (boxes[:, 3] - boxes[:, 1]) / (boxes[:, 2] - boxes[:, 0])
     return float(np.median(ratios).clip(0.6, 1.25))
 
 
-def _coloured(row: Row, shots: Sequence[Shot]) -> list[Shaped[np.ndarray, "h w 4"]]:
-    """An RGBA image in pixels of each shot; transparent beyond a known object."""
+def _coloured(row: Row, tiles: Sequence[Tile]) -> list[Shaped[np.ndarray, "h w 4"]]:
+    """An RGBA image in pixels of each tile; transparent beyond a known object."""
     flat = [feature_colours.cells(m) for m in row.maps]
     if row.as_they_are:
         found = [feature_colours.coordinates(cells) for cells in flat]
     else:
         members = [
             cells[feature_colours.on_object(m.grid, s.view, s.mask)]
-            for cells, m, s in zip(flat, row.maps, shots, strict=True)
+            for cells, m, s in zip(flat, row.maps, tiles, strict=True)
         ]
         basis = feature_colours.Basis.of(np.concatenate(members))
         found = [basis.colours(cells) for cells in flat]
     return [
-        _over(colours, m.grid, shot)
-        for colours, m, shot in zip(found, row.maps, shots, strict=True)
+        _over(colours, m.grid, tile)
+        for colours, m, tile in zip(found, row.maps, tiles, strict=True)
     ]
 
 
-def _over(colours: UInt8[np.ndarray, "n 3"], grid: Grid, shot: Shot) -> Shaped[np.ndarray, "h w 4"]:
+def _over(colours: UInt8[np.ndarray, "n 3"], grid: Grid, tile: Tile) -> Shaped[np.ndarray, "h w 4"]:
     """Each pixel takes the colour of the cell that holds its centre."""
-    width, height = shot.view.size
+    width, height = tile.view.size
     x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
     x0, y0, x1, y1 = grid.box
     column = ((x - x0) / (x1 - x0) * grid.width).astype(int).clip(0, grid.width - 1)
     row = ((y - y0) / (y1 - y0) * grid.height).astype(int).clip(0, grid.height - 1)
     shown = colours.reshape(grid.height, grid.width, 3)[np.ix_(row, column)]
     alpha = np.full((height, width), 255, np.uint8)
-    if shot.mask is not None:
-        alpha[~shot.mask] = 0
+    if tile.mask is not None:
+        alpha[~tile.mask] = 0
     return np.dstack([shown, alpha])
 
 

@@ -1,82 +1,78 @@
-"""KAP pictures of a run: its data set and model opened once, and which keypoints say most."""
+"""KAP figures of a run: its data set and model loaded once, and which keypoints are drawn."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float64
 
 from kapbench.protocols import Dataset, Model
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.schema import BEST
-from kapbench.types import Pair
 from kapbench_leaderboard.figures import select_rows
-from kapbench_leaderboard.figures.kap_circle import check, cut
-from kapbench_leaderboard.figures.kap_figure import Scene
+from kapbench_leaderboard.figures.kap_circle import check, find_circle
+from kapbench_leaderboard.figures.kap_figure import KapExample
 from kapbench_leaderboard.figures.rerun_model import (
-    Sources,
     dataset_of,
     find_pair,
     model_of,
     similarity_of,
 )
-from kapbench_leaderboard.figures.run_view import Subject
+from kapbench_leaderboard.figures.run_view import RunView
+from kapbench_leaderboard.figures.sources import Sources
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A run's own data set and model, by which its similarities are computed again."""
+class Rerun:
+    """A run's own data set and model, with which its similarities are computed again."""
 
-    subject: Subject
+    run: RunView
     sources: Sources
     dataset: Dataset
     model: Model
 
     @classmethod
-    def of(cls, subject: Subject, sources: Sources, *, build: bool = True) -> "Stage":
+    def of(cls, run: RunView, sources: Sources, *, build: bool = True) -> "Rerun":
         """
         Raises:
-            KapbenchError: data or model that are missing or others than the run's.
+            KapbenchError: the data or the model are missing, or are not the run's.
         """
-        dataset = dataset_of(subject.card, sources, build=build)
-        return cls(subject, sources, dataset, model_of(subject.card, sources))
+        dataset = dataset_of(run.card, sources, build=build)
+        return cls(run, sources, dataset, model_of(run.card, sources))
 
-    def scene(self, pair_id: str, number: int) -> Scene:
+    def example(self, pair_id: str, keypoint: int) -> KapExample:
         """
         Raises:
-            KapbenchError: no such pair or keypoint, or similarities other than the run's.
+            KapbenchError: no such pair or keypoint, or similarities that are not the run's.
         """
-        subject, dataset = self.subject, self.dataset
-        row = select_rows.of_keypoint(select_rows.of_pair(subject.records, pair_id), number)
-        rule = subject.kap_rule
-        alpha = subject.at(rule)
-        found, of_target = find_pair(dataset, subject.card, pair_id)
-        similar = similarity_of(self.model, dataset, found, of_target, rule.geometry, self.sources)
-        values = similar.values[_place(found, number)]
-        circle = cut(values, similar.grid, found, number, rule, alpha)
+        run, dataset = self.run, self.dataset
+        row = select_rows.of_keypoint(select_rows.of_pair(run.records, pair_id), keypoint)
+        rule = run.kap_rule
+        alpha = run.at(rule)
+        pairs = dataset.pairs(run.card.dataset.categories)
+        pair = find_pair(pairs, pair_id, dataset.name)
+        of_target = [p for p in pairs if p.target.image_id == pair.target.image_id]
+        maps = similarity_of(self.model, dataset, pair, of_target, rule.geometry, self.sources)
+        visible = np.flatnonzero(pair.source.keypoints.visible).tolist()
+        values = maps.values[visible.index(keypoint)]
+        circle = find_circle(maps, pair, keypoint, rule, alpha)
         check(circle, row, rule, alpha)
-        return Scene(
-            subject.card.model.name, found, row, rule, alpha, values, similar.grid, circle,
-            dataset.pixels(found.source), dataset.pixels(found.target),
-        )  # fmt: skip
+        source, target = dataset.pixels(pair.source), dataset.pixels(pair.target)
+        name = run.card.model.name
+        return KapExample(name, pair, row, rule, alpha, values, maps.grid, circle, source, target)
 
 
-def _place(found: Pair, number: int) -> int:
-    """Which of the pair's maps is that of a keypoint."""
-    shown = np.flatnonzero(found.source.keypoints.visible).tolist()
-    return int(shown.index(number))
+def choose_examples(run: RunView) -> list[tuple[str, int]]:
+    """Pair and keypoint of the worst absent keypoint, and of the clearest visible one.
 
-
-def telling(subject: Subject) -> list[tuple[str, int]]:
-    """Pair and keypoint of the worst absent one, and of one that shows and is found.
-
-    Worst is the false match of the highest score, of keypoints whose mirror twin shows where there
-    are any; of equal ones, that of the highest similarity. Beside it stands the visible keypoint
-    that wins by most, of the same pair where one wins there. A run may lack either.
+    Worst is the false match with the highest score, of keypoints whose mirror counterpart is visible
+    if there are any; of equal ones, that with the highest similarity. Clearest is the visible
+    keypoint whose score inside the circle exceeds that outside by most, in the same pair if there is
+    one. A run may lack either.
     """
-    records = subject.records
-    rule = subject.kap_rule
-    alpha = subject.at(rule)
-    samples = kap_samples(records, rule, alpha)
+    records = run.records
+    rule = run.kap_rule
+    samples = kap_samples(records, rule, run.at(rule))
     inside, outside = (
         pd.Series(samples.score[samples.label == side], samples.row[samples.label == side])
         .reindex(range(len(records)))
@@ -85,23 +81,27 @@ def telling(subject: Subject) -> list[tuple[str, int]]:
     )
     visible = records["target_visible"].to_numpy(bool)
     similarity = records[BEST.of(rule.geometry)].to_numpy(np.float64)
-    absent = _first(~visible & records["twin_visible"].to_numpy(bool), outside, similarity)
+    absent = _highest(~visible & records["twin_visible"].to_numpy(bool), outside, similarity)
     if absent is None:
-        absent = _first(~visible, outside, similarity)
+        absent = _highest(~visible, outside, similarity)
     margin = inside - outside
-    found = None
+    clearest = None
     if absent is not None:
-        same = (records["pair_id"] == records["pair_id"].iloc[absent]).to_numpy(bool)
-        found = _first(visible & same & (margin > 0), margin, similarity)
-    if found is None:
-        found = _first(visible, margin, similarity)
-    rows = [records.iloc[i] for i in (absent, found) if i is not None]
+        same_pair = (records["pair_id"] == records["pair_id"].iloc[absent]).to_numpy(bool)
+        clearest = _highest(visible & same_pair & (margin > 0), margin, similarity)
+    if clearest is None:
+        clearest = _highest(visible, margin, similarity)
+    rows = [records.iloc[i] for i in (absent, clearest) if i is not None]
     return [(str(row["pair_id"]), int(row["keypoint"])) for row in rows]
 
 
-def _first(asked: np.ndarray, score: np.ndarray, then: np.ndarray) -> int | None:
-    """The row of the highest score, of equal ones by `then`; None where nothing has a score."""
-    rows = np.flatnonzero(asked & ~np.isnan(score))
+def _highest(
+    candidates: Bool[np.ndarray, "n"],
+    score: Float64[np.ndarray, "n"],
+    similarity: Float64[np.ndarray, "n"],
+) -> int | None:
+    """The candidate with the highest score, of equal ones by similarity; None: none has a score."""
+    rows = np.flatnonzero(candidates & ~np.isnan(score))
     if not len(rows):
         return None
-    return int(rows[np.lexsort((then[rows], score[rows]))[-1]])
+    return int(rows[np.lexsort((similarity[rows], score[rows]))[-1]])

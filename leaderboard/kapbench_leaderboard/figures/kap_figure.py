@@ -57,7 +57,7 @@ _TWIN: Style = {
 
 
 @dataclass(frozen=True)
-class Scene:
+class KapExample:
     """All that one KAP picture shows. `values` are similarities as the model gives them."""
 
     model: str
@@ -67,7 +67,7 @@ class Scene:
     alpha: float
     values: Float32[np.ndarray, "h w"]
     grid: Grid
-    found: Circle
+    circle: Circle
     source: UInt8[np.ndarray, "hs ws 3"]
     target: UInt8[np.ndarray, "ht wt 3"]
 
@@ -81,7 +81,7 @@ class Scene:
 
     @property
     def twin_xy(self) -> tuple[float, float] | None:
-        """Where the target shows an absent keypoint's mirror twin; None where it does not."""
+        """The mirror counterpart of an absent keypoint in the target; None: it is not visible."""
         if self.visible or not self.row["twin_visible"]:
             return None
         x, y = self.pair.target.keypoints.xy[int(self.row["twin"])].tolist()
@@ -89,11 +89,11 @@ class Scene:
 
     @property
     def on_twin(self) -> bool:
-        """Whether an absent keypoint's false match lies within α·T of its twin."""
-        best = self.found.outside
-        if self.twin_xy is None or best is None:
+        """Whether an absent keypoint's false match lies within α·T of its mirror counterpart."""
+        false_match = self.circle.outside
+        if self.twin_xy is None or false_match is None:
             return False
-        return bool(np.hypot(*np.subtract(best.xy, self.twin_xy)) < self.found.radius_px)
+        return bool(np.hypot(*np.subtract(false_match.xy, self.twin_xy)) < self.circle.radius_px)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -111,36 +111,39 @@ class Scene:
         return (similarity - low) / (high - low) if high > low else 0.0
 
 
-def kap_picture(scene: Scene, width_in: float = COLUMN_IN) -> Figure:
+def draw_kap(example: KapExample, width_in: float = COLUMN_IN) -> Figure:
     """Source with the keypoint left; target with its similarity, circle and maxima right."""
-    sizes = [(image.shape[1], image.shape[0]) for image in (scene.source, scene.target)]
+    sizes = [(image.shape[1], image.shape[0]) for image in (example.source, example.target)]
     inner_in = width_in - _BAR_IN
     tall_in = height_beside(sizes, inner_in, _GAP_IN)
     figure = blank(width_in, tall_in + _HEAD_IN + _FOOT_IN)
     height_in = tall_in + _HEAD_IN + _FOOT_IN
     left, right = beside(figure, sizes, _FOOT_IN, _GAP_IN, inner_in)
-    for axes, image in ((left, scene.source), (right, _grey(scene.target))):
+    for axes, image in ((left, example.source), (right, _grey(example.target))):
         axes.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
         axes.set_autoscale_on(False)
-    left.plot(float(scene.row["source_x"]), float(scene.row["source_y"]), **_QUERY)
-    _heat(figure, right, scene, (_FOOT_IN / height_in, tall_in / height_in), inner_in / width_in)
-    _marks(right, scene)
-    head = f"{scene.model}, keypoint {scene.keypoint}: {verdict(scene)}\n{scene.pair.pair_id}"
+    left.plot(float(example.row["source_x"]), float(example.row["source_y"]), **_QUERY)
+    _heat(figure, right, example, (_FOOT_IN / height_in, tall_in / height_in), inner_in / width_in)
+    _marks(right, example)
+    head = (
+        f"{example.model}, keypoint {example.keypoint}: {describe(example)}\n{example.pair.pair_id}"
+    )
     place = (tall_in + _FOOT_IN + 0.03) / height_in
     figure.text(0, place, head, fontsize=FONT_PT, va="bottom")
-    _legend(figure, scene)
+    _legend(figure, example)
     return figure
 
 
-def verdict(scene: Scene) -> str:
-    """In words, what the maxima mean for KAP."""
-    inside, outside = scene.found.inside, scene.found.outside
-    if not scene.visible:
-        return "absent; falls on its twin" if scene.on_twin else "absent; any match is false"
+def describe(example: KapExample) -> str:
+    """What the maxima mean for KAP."""
+    inside, outside = example.circle.inside, example.circle.outside
+    if not example.visible:
+        where = "matched to its mirror counterpart" if example.on_twin else "any match is false"
+        return f"absent, {where}"
     if inside is None or outside is None:
         return "one side of the circle has no cell"
-    right = inside.score > outside.score
-    return "the right place scores highest" if right else "a wrong place scores as high"
+    correct = inside.score > outside.score
+    return "the best match is correct" if correct else "the best match is wrong"
 
 
 def _grey(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
@@ -148,55 +151,72 @@ def _grey(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.asarray(np.repeat(luminance[..., None], 3, axis=2))
 
 
-def _heat(figure: Figure, axes: Axes, scene: Scene, span: tuple[float, float], left: float) -> None:
+def _heat(
+    figure: Figure, axes: Axes, example: KapExample, span: tuple[float, float], left: float
+) -> None:
     """The map over the whole target; `span`: bottom and height of the colour bar in the figure."""
-    x0, y0, x1, y1 = scene.grid.box
-    low, high = scene.limits
+    x0, y0, x1, y1 = example.grid.box
+    low, high = example.limits
     heat = axes.imshow(
-        scene.values, extent=(x0, x1, y1, y0), cmap="viridis", alpha=_HEAT_ALPHA,
-        vmin=low, vmax=high if high > low else low + 1, interpolation="nearest",
-    )  # fmt: skip
+        example.values,
+        extent=(x0, x1, y1, y0),
+        cmap="viridis",
+        alpha=_HEAT_ALPHA,
+        vmin=low,
+        vmax=high if high > low else low + 1,
+        interpolation="nearest",
+    )
     bar = figure.colorbar(heat, cax=figure.add_axes((left + 0.02, span[0], 0.022, span[1])))
     ticks = np.array([0.0, 0.5, 1.0]) * (high - low) + low
-    bar.set_ticks(ticks.tolist(), labels=[f"{scene.score(float(t)):.2g}" for t in ticks])
+    bar.set_ticks(ticks.tolist(), labels=[f"{example.score(float(t)):.2g}" for t in ticks])
     bar.ax.tick_params(length=2, pad=1.5, labelsize=FONT_PT)
     bar.outline.set_visible(False)
 
 
-def _marks(axes: Axes, scene: Scene) -> None:
-    radius = scene.found.radius_px
-    for centre, dashed in ((scene.found.centre, False), (scene.twin_xy, True)):
+def _marks(axes: Axes, example: KapExample) -> None:
+    radius = example.circle.radius_px
+    for centre, dashed in ((example.circle.centre, False), (example.twin_xy, True)):
         if centre is not None:
             ring = Ring(centre, radius, fill=False, edgecolor="white", linewidth=1.2)
             ring.set_linestyle("--" if dashed else "-")
             outlined(ring, 2.2, "black")
             axes.add_patch(ring)
-    if scene.twin_xy is not None:
-        axes.plot(*scene.twin_xy, **_TWIN)
-    for peak, style in ((scene.found.inside, _INSIDE), (scene.found.outside, _OUTSIDE)):
+    if example.twin_xy is not None:
+        axes.plot(*example.twin_xy, **_TWIN)
+    for peak, style in ((example.circle.inside, _INSIDE), (example.circle.outside, _OUTSIDE)):
         if peak is not None:
             axes.plot(*peak.xy, **style, zorder=6)
 
 
-def _legend(figure: Figure, scene: Scene) -> None:
-    def said(words: str, peak: Peak) -> str:
-        return f"{words} {scene.score(peak.score):.3f}"
+def _legend(figure: Figure, example: KapExample) -> None:
+    def label_of(name: str, peak: Peak) -> str:
+        return f"{name} {example.score(peak.score):.3f}"
 
-    found, none = scene.found, Style(linestyle="")
+    circle, none = example.circle, Style(linestyle="")
     handles = [Line2D([], [], **_QUERY, **none, label="keypoint in the source")]
-    if found.inside is not None:
-        handles.append(Line2D([], [], **_INSIDE, **none, label=said("best inside", found.inside)))
-    if found.outside is not None:
-        words = "best outside" if found.centre else "false match"
-        handles.append(Line2D([], [], **_OUTSIDE, **none, label=said(words, found.outside)))
-    if scene.twin_xy is not None:
-        label = f"its mirror twin ({int(scene.row['twin'])})"
+    if circle.inside is not None:
+        handles.append(
+            Line2D([], [], **_INSIDE, **none, label=label_of("best inside", circle.inside))
+        )
+    if circle.outside is not None:
+        name = "best outside" if circle.centre else "false match"
+        handles.append(Line2D([], [], **_OUTSIDE, **none, label=label_of(name, circle.outside)))
+    if example.twin_xy is not None:
+        label = f"its mirror counterpart ({int(example.row['twin'])})"
         handles.append(Line2D([], [], **_TWIN, **none, label=label))
-    if found.centre is not None or scene.twin_xy is not None:
+    if circle.centre is not None or example.twin_xy is not None:
         ring: Style = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": "black"}
-        label = f"α·T around it, α = {scene.alpha:g}"
+        label = f"radius α·T, α = {example.alpha:g}"
         handles.append(Line2D([], [], **ring, **none, markersize=7, label=label))
     figure.legend(
-        handles=handles, loc="lower left", ncols=2, handlelength=1.2, columnspacing=1.5,
-        borderaxespad=0.0, borderpad=0.1, labelspacing=0.25, frameon=False, fontsize=FONT_PT,
-    )  # fmt: skip
+        handles=handles,
+        loc="lower left",
+        ncols=2,
+        handlelength=1.2,
+        columnspacing=1.5,
+        borderaxespad=0.0,
+        borderpad=0.1,
+        labelspacing=0.25,
+        frameon=False,
+        fontsize=FONT_PT,
+    )

@@ -7,16 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kapbench.scoring.score_table import Score
-from kapbench_leaderboard.figures.run_view import Subject, colour_of
+from kapbench_leaderboard.figures.run_view import RunView, colour_of
 from kapbench_leaderboard.figures.style import COLUMN_IN, MARKERS, blank
 from kapbench_leaderboard.tables.build import labels
 
 _PLOT_IN, _LINE_IN, _LEFT_IN = 2.2, 0.14, 0.5
 
 
-def scatter_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Figure:
+def draw_kap_over_pck(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> Figure:
     """One mark a run with both 95 % intervals; controls are hollow."""
-    names = labels([s.card for s in subjects])
+    names = labels([s.card for s in runs])
     n_lines = (len(names) + 1) // 2
     height_in = _PLOT_IN + n_lines * _LINE_IN + 0.6
     figure = blank(width_in, height_in)
@@ -26,45 +26,56 @@ def scatter_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) ->
     )
     handles = [
         found
-        for i, (name, subject) in enumerate(zip(names, subjects, strict=True))
-        if (found := _mark(axes, i, name, subject)) is not None
+        for i, (name, run) in enumerate(zip(names, runs, strict=True))
+        if (found := _mark(axes, i, name, run)) is not None
     ]
-    kap, pck = subjects[0].kap_rule, subjects[0].pck_rule
+    kap, pck = runs[0].kap_rule, runs[0].pck_rule
     axes.set(
-        xlabel=f"PCK@{subjects[0].at(pck):.2f} × 100, {pck.name}",
-        ylabel=f"KAP@{subjects[0].at(kap):.2f} × 100, {kap.name}",
+        xlabel=f"PCK@{runs[0].at(pck):.2f} × 100, {pck.name}",
+        ylabel=f"KAP@{runs[0].at(kap):.2f} × 100, {kap.name}",
     )
     axes.margins(0.08)
     axes.set_axisbelow(True)
     axes.grid(visible=True, color="#d8dee4", linewidth=0.5)
-    data = subjects[0].card.dataset
+    data = runs[0].card.dataset
     axes.set_title(f"{data.name}, {data.split}: {data.n_pairs:,} pairs", loc="left", pad=4)
     figure.legend(
-        handles=handles, loc="lower left", ncols=2, borderaxespad=0, borderpad=0.1,
-        labelspacing=0.3, columnspacing=1.5, frameon=False,
-    )  # fmt: skip
+        handles=handles,
+        loc="lower left",
+        ncols=2,
+        borderaxespad=0,
+        borderpad=0.1,
+        labelspacing=0.3,
+        columnspacing=1.5,
+        frameon=False,
+    )
     return figure
 
 
-def _mark(axes: Axes, number: int, name: str, subject: Subject) -> Line2D | None:
+def _mark(axes: Axes, number: int, name: str, run: RunView) -> Line2D | None:
     """None where one of the two scores is not defined."""
-    x, y = _headline(subject, "pck"), _headline(subject, "kap")
+    x, y = _headline(run, "pck"), _headline(run, "kap")
     if x is None or y is None or x.value is None or y.value is None:
         return None
-    colour = colour_of(subject, number)
+    colour = colour_of(run, number)
     at = 100 * x.value, 100 * y.value
     if x.low is not None and x.high is not None:
         axes.plot([100 * x.low, 100 * x.high], [at[1]] * 2, color=colour, linewidth=0.9)
     if y.low is not None and y.high is not None:
         axes.plot([at[0]] * 2, [100 * y.low, 100 * y.high], color=colour, linewidth=0.9)
     (mark,) = axes.plot(
-        *at, linestyle="", marker=MARKERS[number % len(MARKERS)], markersize=5, label=name,
-        markerfacecolor="white" if subject.is_control else colour, markeredgecolor=colour,
-    )  # fmt: skip
+        *at,
+        linestyle="",
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=5,
+        label=name,
+        markerfacecolor="white" if run.is_control else colour,
+        markeredgecolor=colour,
+    )
     return mark
 
 
-def _headline(subject: Subject, metric: str) -> Score | None:
-    rule = subject.kap_rule if metric == "kap" else subject.pck_rule
+def _headline(run: RunView, metric: str) -> Score | None:
+    rule = run.kap_rule if metric == "kap" else run.pck_rule
     average, over = rule.headline
-    return subject.card.score(rule.name, rule.metric, subject.at(rule), over, average=average)
+    return run.card.score(rule.name, rule.metric, run.at(rule), over, average=average)

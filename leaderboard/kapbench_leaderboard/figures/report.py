@@ -1,4 +1,4 @@
-"""One page about one run: nothing in it is fetched from anywhere."""
+"""A page about one run or several: it holds its figures, and loads nothing from anywhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,115 +9,109 @@ from matplotlib.figure import Figure
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset
-from kapbench.types import View
+from kapbench.types import Pair
 from kapbench_leaderboard.comparison.curves import WorstPair, worst_pairs
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.figures import style
-from kapbench_leaderboard.figures.category_bars import bars_picture
+from kapbench_leaderboard.figures.category_bars import draw_category_bars
 from kapbench_leaderboard.figures.data_urls import Inline, drawing, photograph
-from kapbench_leaderboard.figures.kap_over_pck import scatter_picture
-from kapbench_leaderboard.figures.report_examples import asides
-from kapbench_leaderboard.figures.rerun_model import Sources, dataset_of
-from kapbench_leaderboard.figures.run_view import Subject
-from kapbench_leaderboard.figures.score_curves import pck_picture, precision_picture
+from kapbench_leaderboard.figures.kap_over_pck import draw_kap_over_pck
+from kapbench_leaderboard.figures.report_examples import draw_examples
+from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
+from kapbench_leaderboard.figures.run_view import RunView
+from kapbench_leaderboard.figures.score_curves import draw_pck_curves, draw_precision_curves
 from kapbench_leaderboard.figures.select_rows import of_pair
-from kapbench_leaderboard.figures.transfer_figure import transfers
-from kapbench_leaderboard.tables import build, columns, markup
+from kapbench_leaderboard.figures.sources import Sources
+from kapbench_leaderboard.figures.transfer_figure import draw_transfer
+from kapbench_leaderboard.tables import build, choices, markup
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
-    """One of the worst pairs; `picture` where its images are in reach."""
+class ShownPair:
+    """One of the worst pairs; `figure`: None if its images are not available."""
 
     pair: WorstPair
-    picture: Inline | None
+    figure: Inline | None
 
 
-def report(subject: Subject, sources: Sources, n_worst: int) -> bytes:
-    """The page as UTF-8. Images are shown where the data set is here already: nothing is built."""
-    worst, absent = _worst(subject, sources, n_worst)
-    text = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            run=subject.card,
-            kap=subject.kap,
-            pck=subject.pck,
-            tables=_tables([subject]),
-            pictures=_pictures([subject]),
-            scenes=asides(subject, sources),
-            worst=worst,
-            absent=absent,
-        )
-    )
-    return text.encode()
+def report(runs: Sequence[RunView], sources: Sources, n_worst: int) -> bytes:
+    """The page as UTF-8. Runs share data and rules; the pairs of one run alone are shown.
 
-
-def report_of_several(subjects: Sequence[Subject]) -> bytes:
-    """A page as UTF-8 about runs of one data set and rules, which may stand in one table."""
+    A data set that makes its images is not built for the page.
+    """
+    names = build.labels([run.card for run in runs])
     return (
         _environment()
-        .get_template("several.html")
+        .get_template("report.html" if len(runs) == 1 else "page.html")
         .render(
-            names=build.labels([s.card for s in subjects]),
-            data=subjects[0].card.dataset,
-            tables=_tables(subjects),
-            pictures=_pictures(subjects),
+            title=names[0] if len(runs) == 1 else f"{len(runs)} runs",
+            names=names,
+            data=runs[0].card.dataset,
+            tables=_tables(runs),
+            figures=_score_figures(runs),
+            **(_one_run(runs[0], sources, n_worst) if len(runs) == 1 else {}),
         )
         .encode()
     )
 
 
-def _tables(subjects: Sequence[Subject]) -> list[Markup]:
+def _one_run(run: RunView, sources: Sources, n_worst: int) -> dict[str, object]:
+    worst, why_absent = _worst(run, sources, n_worst)
+    return {
+        "run": run.card,
+        "pck": run.pck,
+        "examples": draw_examples(run, sources),
+        "worst": worst,
+        "why_absent": why_absent,
+    }
+
+
+def _tables(runs: Sequence[RunView]) -> list[Markup]:
     """The headline table and the categories, worded as `kapbench compare` words them."""
-    rules = [rule for rule in (subjects[0].kap, subjects[0].pck) if rule is not None]
-    alpha = subjects[0].at(rules[0])
-    groups = group([s.card for s in subjects], [rule.name for rule in rules])
-    views: Sequence[columns.View] = ("summary", "category")
+    rules = [rule for rule in (runs[0].kap, runs[0].pck) if rule is not None]
+    alpha = runs[0].at(rules[0])
+    groups = group([run.card for run in runs], [rule.name for rule in rules])
+    views: Sequence[choices.View] = ("summary", "category")
     return [Markup(markup.html(build.tables(groups, view, alpha))) for view in views]  # noqa: S704  escaped there
 
 
-def _pictures(subjects: Sequence[Subject]) -> list[Inline]:
-    name = ", ".join(s.card.model.name for s in subjects)
-    drawn: list[tuple[Figure, str]] = []
-    first = subjects[0]
+def _score_figures(runs: Sequence[RunView]) -> list[Inline]:
+    names = ", ".join(run.card.model.name for run in runs)
+    first = runs[0]
+    figures: list[tuple[Figure, str]] = []
     with style.styled():
-        drawn.append((bars_picture(subjects), f"Scores of {name} by category, as in the table"))
-        if len(subjects) > 1 and first.kap is not None and first.pck is not None:
-            drawn.append((scatter_picture(subjects), f"KAP over PCK of {name}"))
+        bars = draw_category_bars(runs)
+        figures.append((bars, f"Scores of {names} by category, as in the table"))
+        if len(runs) > 1 and first.kap is not None and first.pck is not None:
+            figures.append((draw_kap_over_pck(runs), f"KAP over PCK of {names}"))
         if first.kap is not None:
-            drawn.append((precision_picture(subjects), f"Precision over recall of {name}"))
+            figures.append((draw_precision_curves(runs), f"Precision over recall of {names}"))
         if first.pck is not None:
-            drawn.append((pck_picture(subjects), f"PCK over alpha of {name}"))
-    return [drawing(f, alt) for f, alt in drawn]
+            figures.append((draw_pck_curves(runs), f"PCK over alpha of {names}"))
+    return [drawing(figure, alt) for figure, alt in figures]
 
 
-def _worst(subject: Subject, sources: Sources, n: int) -> tuple[list[Bad], str | None]:
-    """The worst pairs, and why their images are not there, if they are not."""
-    if subject.pck is None or not n:
+def _worst(run: RunView, sources: Sources, n: int) -> tuple[list[ShownPair], str | None]:
+    """The worst pairs, and why their images are not shown, if they are not."""
+    if run.pck is None or not n:
         return [], None
-    found = worst_pairs(subject.records, subject.card, n, subject.pck)
+    worst = worst_pairs(run.records, run.card, n, run.pck)
     try:
-        dataset = dataset_of(subject.card, sources, build=False)
-        pairs = {p.pair_id: p for p in dataset.pairs(subject.card.dataset.categories)}
-        views = [(pairs[bad.pair_id].source, pairs[bad.pair_id].target) for bad in found]
-        return [
-            Bad(bad, _thumbnail(subject, bad, dataset, *both))
-            for bad, both in zip(found, views, strict=True)
-        ], None
-    except (KapbenchError, KeyError) as error:
-        reason = error.thing if isinstance(error, KapbenchError) else f"no pair {error}"
-        return [Bad(bad, None) for bad in found], reason
+        dataset = dataset_of(run.card, sources, build=False)
+        pairs = dataset.pairs(run.card.dataset.categories)
+        return [ShownPair(pair, _thumbnail(run, pair, dataset, pairs)) for pair in worst], None
+    except KapbenchError as error:
+        return [ShownPair(pair, None) for pair in worst], error.thing
 
 
-def _thumbnail(
-    subject: Subject, bad: WorstPair, dataset: Dataset, source: View, target: View
-) -> Inline:
-    rows = of_pair(subject.records, bad.pair_id)
+def _thumbnail(run: RunView, worst: WorstPair, dataset: Dataset, pairs: Sequence[Pair]) -> Inline:
+    pair = find_pair(pairs, worst.pair_id, dataset.name)
+    rows = of_pair(run.records, worst.pair_id)
     with style.styled():
-        figure = transfers(subject, rows, dataset.pixels(source), dataset.pixels(target))
-    alt = f"Pair {bad.pair_id}: {100 * bad.correct:.0f} % of {bad.n} keypoints right"
-    return photograph(figure, alt)
+        images = dataset.pixels(pair.source), dataset.pixels(pair.target)
+        figure = draw_transfer(run, rows, *images)
+    share = f"{100 * worst.correct:.0f} % of {worst.n} keypoints are correct"
+    return photograph(figure, f"Pair {worst.pair_id}: {share}")
 
 
 def _environment() -> Environment:

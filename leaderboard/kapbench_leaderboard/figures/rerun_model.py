@@ -1,9 +1,6 @@
-"""A run's data set and model opened again, and the similarity that it scored computed again."""
+"""A run's data set and model loaded again, and the similarity that it scored computed again."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
@@ -11,7 +8,6 @@ from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.models.inputs import picture
 from kapbench.models.outputs import similarity_map
-from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
 from kapbench.registry import installed_as
@@ -21,26 +17,7 @@ from kapbench.scoring.grid_geometry import anchor_points
 from kapbench.scoring.rules import Geometry
 from kapbench.scoring.schema import Needs
 from kapbench.types import Pair, SimilarityMap
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where data and models are found, beyond what a run card says.
-
-    `dataset`, `model`: specs as `kapbench run` takes them, for those that are not registered.
-    """
-
-    dataset: str | None = None
-    model: str | None = None
-    data_root: Path | None = None
-    cache: Path | None = None
-    device: str = "auto"
-    dataset_options: Mapping[str, Any] = field(default_factory=dict)
-    model_options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def features(self) -> Path:
-        return cache_root() if self.cache is None else self.cache
+from kapbench_leaderboard.figures.sources import Sources
 
 
 def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset:
@@ -50,64 +27,74 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
         build: Whether a data set that makes its images may make them now.
 
     Raises:
-        KapbenchError: it is not here, or of another revision.
+        KapbenchError: it is not on this machine, or has another revision.
     """
     spec = sources.dataset or run.dataset.name
     try:
-        found = load_dataset(
-            spec, split=run.dataset.split, data_root=sources.data_root, build=build,
+        dataset = load_dataset(
+            spec,
+            split=run.dataset.split,
+            data_root=sources.data_root,
+            build=build,
             **sources.dataset_options,
-        )  # fmt: skip
+        )
     except KapbenchError as error:
-        fix = f"{error.fix or 'see `kapbench list datasets`'}; --dataset and --data-root say where"
-        thing = f"the picture needs the run's data set: {error.thing}"
-        raise KapbenchError(thing, place=error.place, fix=fix) from error
-    if found.revision != run.dataset.revision:
-        raise _another("data set", found.name, found.revision, run.dataset.revision, "--dataset")
-    return found
+        how = "Say with --dataset and --data-root where the data set is."
+        raise _cannot_draw("data set", error, how) from error
+    if dataset.revision != run.dataset.revision:
+        raise _other_revision(
+            "data set", dataset.name, dataset.revision, run.dataset.revision, "--dataset"
+        )
+    return dataset
 
 
 def model_of(run: RunCard, sources: Sources) -> Model:
-    """The model that made a run: that of `sources`, else what is installed for the run's name.
+    """The model that made a run: that of `sources`, else what is installed under the run's name.
 
     Raises:
-        KapbenchError: it cannot be loaded here, or is of another revision.
+        KapbenchError: it cannot be loaded on this machine, or has another revision.
     """
     name, options = run.model.name, {**run.model.options, **sources.model_options}
     spec = sources.model or installed_as(name, options) or name
     try:
-        found = load_model(spec, device=sources.device, dataset=run.dataset.name, **options)
+        model = load_model(spec, device=sources.device, dataset=run.dataset.name, **options)
     except KapbenchError as error:
-        thing = f"the picture needs the run's model: {error.thing}"
-        how = "--model (of an adapter, FILE.py:CLASS) and --model-option say how it was made"
-        fix = f"{error.fix or ''}; {how}".lstrip("; ")
-        raise KapbenchError(thing, place=error.place, fix=fix) from error
-    if found.revision != run.model.revision:
-        option = "--model-option" if found.name == name else "--model"
-        raise _another("model", found.name, found.revision, run.model.revision, option)
-    return found
+        how = (
+            "Say with --model (FILE.py:CLASS for an adapter) and --model-option how the run's model"
+            " was made."
+        )
+        raise _cannot_draw("model", error, how) from error
+    if model.revision != run.model.revision:
+        option = "--model-option" if model.name == name else "--model"
+        raise _other_revision("model", model.name, model.revision, run.model.revision, option)
+    return model
 
 
-def _another(thing: str, name: str, here: str, there: str, option: str) -> KapbenchError:
+def _cannot_draw(kind: str, error: KapbenchError, how: str) -> KapbenchError:
+    fix = how if error.fix is None else f"{error.fix} {how}"
     return KapbenchError(
-        f"{thing} {name} is of revision {here} here, the run's was {there}",
-        fix=f"say by {option} how the run's own was made",
+        f"The figure needs the run's {kind}: {error.thing}", place=error.place, fix=fix
     )
 
 
-def find_pair(dataset: Dataset, run: RunCard, pair_id: str) -> tuple[Pair, list[Pair]]:
-    """A pair of a run, and all of the run's pairs that share its target, in their order.
+def _other_revision(kind: str, name: str, here: str, of_run: str, option: str) -> KapbenchError:
+    return KapbenchError(
+        f"The {kind} {name} has revision {here} here, but the run used revision {of_run}",
+        fix=f"Say with {option} how the run's {kind} was made.",
+    )
 
-    Raises:
-        KapbenchError: the data set has no such pair.
+
+def find_pair(pairs: Sequence[Pair], pair_id: str, dataset: str) -> Pair:
     """
-    pairs = list(dataset.pairs(run.dataset.categories))
+    Raises:
+        KapbenchError: the data set of this name has no such pair.
+    """
     for pair in pairs:
         if pair.pair_id == pair_id:
-            return pair, [p for p in pairs if p.target.image_id == pair.target.image_id]
+            return pair
     raise KapbenchError(
-        f"data set {dataset.name} has no pair '{pair_id}'",
-        fix="use the data set that the run was scored on",
+        f"The data set {dataset} has no pair '{pair_id}'",
+        fix="Use the data set that the run was scored on.",
     )
 
 
@@ -124,7 +111,7 @@ def similarity_of(
     Args:
         of_target: All of the run's pairs with this target, `pair` among them: a matrix product
             changes its last bits with its shape, so the run's shape is kept.
-        geometry: Tells the oracle what a cell's place is.
+        geometry: Defines for the oracle where a cell is.
     """
     if isinstance(model, AnnotatedModel):
         return model.match_pair(pair, lambda grid: anchor_points(geometry, grid, pair.target.size))

@@ -18,7 +18,7 @@ from kapbench_leaderboard.figures.style import GREY, SERIES
 
 
 @dataclass(frozen=True)
-class Subject:
+class RunView:
     """`category`: None for all, else the one that `records` are of."""
 
     card: RunCard
@@ -31,7 +31,7 @@ class Subject:
     @classmethod
     def load(
         cls, folder: Path, *, rules: tuple[str, ...] = (), alpha: float | None = None
-    ) -> "Subject":
+    ) -> "RunView":
         """
         Raises:
             KapbenchError: no run there, or not scored by these rules or at this alpha.
@@ -44,7 +44,7 @@ class Subject:
                 alpha_of(rule, alpha)
         return found
 
-    def of_category(self, category: str | None) -> "Subject":
+    def of_category(self, category: str | None) -> "RunView":
         return replace(self, records=of_category(self.records, category), category=category)
 
     @property
@@ -78,25 +78,25 @@ class Subject:
         return pck_correct(rows, rule, self.decode, self.at(rule))
 
 
-def ordered(subjects: Sequence[Subject]) -> list[Subject]:
+def ordered(runs: Sequence[RunView]) -> list[RunView]:
     """Models by KAP, else PCK, the best first, then controls; the oracle, always at 100, left out
     where others are.
     """
 
-    def place(subject: Subject) -> tuple[bool, float]:
-        rule = subject.kap or subject.pck_rule
+    def place(run: RunView) -> tuple[bool, float]:
+        rule = run.kap or run.pck_rule
         average, over = rule.headline
-        row = subject.card.score(rule.name, rule.metric, subject.at(rule), over, average=average)
+        row = run.card.score(rule.name, rule.metric, run.at(rule), over, average=average)
         value = row.value if row is not None else None
-        return subject.is_control, -1.0 if value is None else -value
+        return run.is_control, -1.0 if value is None else -value
 
-    kept = [s for s in subjects if s.card.model.kind != "oracle"]
-    return sorted(kept or subjects, key=place)
+    kept = [s for s in runs if s.card.model.kind != "oracle"]
+    return sorted(kept or runs, key=place)
 
 
-def colour_of(subject: Subject, number: int) -> str:
+def colour_of(run: RunView, number: int) -> str:
     """Grey for controls, which are no entrants."""
-    return GREY if subject.is_control else SERIES[number % len(SERIES)]
+    return GREY if run.is_control else SERIES[number % len(SERIES)]
 
 
 def _lacks(card: RunCard, metric: str) -> KapbenchError:

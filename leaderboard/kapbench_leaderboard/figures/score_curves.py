@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from kapbench.scoring.metrics import kap_samples
 from kapbench_leaderboard.comparison.curves import pck_curve, precision_curve
-from kapbench_leaderboard.figures.run_view import Subject, colour_of
+from kapbench_leaderboard.figures.run_view import RunView, colour_of
 from kapbench_leaderboard.figures.style import (
     COLUMN_IN,
     DASHES,
@@ -20,39 +20,39 @@ from kapbench_leaderboard.tables.build import labels
 
 _PLOT_IN, _LINE_IN, _LEFT_IN, _HEAD_IN, _FOOT_IN = 1.75, 0.14, 0.46, 0.22, 0.42
 _MARK_EVERY = 0.2  # of the axis' length
-Points = Callable[[Subject], Float[np.ndarray, "n 2"]]
+Points = Callable[[RunView], Float[np.ndarray, "n 2"]]
 
 
-def precision_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Figure:
+def draw_precision_curves(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> Figure:
     """All samples of KAP ranked by score; a dotted line is the share of positives."""
-    rule = subjects[0].kap_rule
-    alpha = subjects[0].at(rule)
+    rule = runs[0].kap_rule
+    alpha = runs[0].at(rule)
 
-    def points(subject: Subject) -> Float[np.ndarray, "n 2"]:
-        return precision_curve(subject.records, subject.kap_rule, alpha).points
+    def points(run: RunView) -> Float[np.ndarray, "n 2"]:
+        return precision_curve(run.records, run.kap_rule, alpha).points
 
-    figure, axes = _axes(width_in, len(subjects) + 1)
-    _lines(axes, subjects, points)
-    _share_of_positives(axes, subjects[0])
+    figure, axes = _axes(width_in, len(runs) + 1)
+    _lines(axes, runs, points)
+    _share_of_positives(axes, runs[0])
     _legend(figure)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision")
-    _heading(axes, f"{rule.name} at α = {alpha:g}, {_what(subjects[0])}")
+    _heading(axes, f"{rule.name} at α = {alpha:g}, {_what(runs[0])}")
     return figure
 
 
-def pck_picture(subjects: Sequence[Subject], width_in: float = COLUMN_IN) -> Figure:
+def draw_pck_curves(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> Figure:
     """Share of keypoints within α·T, per point, mean over categories."""
-    rule = subjects[0].pck_rule
+    rule = runs[0].pck_rule
 
-    def points(subject: Subject) -> Float[np.ndarray, "n 2"]:
-        return pck_curve(subject.records, subject.pck_rule, subject.card).points
+    def points(run: RunView) -> Float[np.ndarray, "n 2"]:
+        return pck_curve(run.records, run.pck_rule, run.card).points
 
-    figure, axes = _axes(width_in, len(subjects))
-    _lines(axes, subjects, points)
+    figure, axes = _axes(width_in, len(runs))
+    _lines(axes, runs, points)
     _legend(figure)
     axes.set(xlim=(0, 0.2), ylim=(0, 1), xlabel="α", ylabel="PCK, per point")
     axes.set_xticks([0, 0.05, 0.1, 0.15, 0.2])
-    _heading(axes, f"{rule.name}, {_what(subjects[0], 'mean over categories')}")
+    _heading(axes, f"{rule.name}, {_what(runs[0], 'mean over categories')}")
     return figure
 
 
@@ -68,39 +68,54 @@ def _axes(width_in: float, n_series: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _lines(axes: Axes, subjects: Sequence[Subject], points: Points) -> None:
-    names = labels([s.card for s in subjects])
-    for i, (name, subject) in enumerate(zip(names, subjects, strict=True)):
-        found = points(subject)
+def _lines(axes: Axes, runs: Sequence[RunView], points: Points) -> None:
+    names = labels([s.card for s in runs])
+    for i, (name, run) in enumerate(zip(names, runs, strict=True)):
+        found = points(run)
         axes.plot(
-            found[:, 0], found[:, 1], label=name, clip_on=False,
-            color=colour_of(subject, i),
-            linestyle=DASHES[i % len(DASHES)], marker=MARKERS[i % len(MARKERS)], markersize=3.5,
+            found[:, 0],
+            found[:, 1],
+            label=name,
+            clip_on=False,
+            color=colour_of(run, i),
+            linestyle=DASHES[i % len(DASHES)],
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=3.5,
             markevery=(0.02 * i, _MARK_EVERY) if len(found) else None,
-        )  # fmt: skip
+        )
 
 
-def _share_of_positives(axes: Axes, subject: Subject) -> None:
-    rule = subject.kap_rule
-    label = kap_samples(subject.records, rule, subject.at(rule)).label
+def _share_of_positives(axes: Axes, run: RunView) -> None:
+    rule = run.kap_rule
+    label = kap_samples(run.records, rule, run.at(rule)).label
     if len(label):
         axes.axhline(
-            float(label.mean()), color="black", linewidth=0.7, linestyle=":",
+            float(label.mean()),
+            color="black",
+            linewidth=0.7,
+            linestyle=":",
             label="share of positives",
-        )  # fmt: skip
+        )
 
 
 def _legend(figure: Figure) -> None:
     left = _LEFT_IN / figure.get_size_inches()[0]
     figure.legend(
-        loc="lower left", bbox_to_anchor=(left, 0), ncols=2, handlelength=3.2, borderaxespad=0,
-        borderpad=0, labelspacing=0.25, columnspacing=1.2, frameon=False,
-    )  # fmt: skip
+        loc="lower left",
+        bbox_to_anchor=(left, 0),
+        ncols=2,
+        handlelength=3.2,
+        borderaxespad=0,
+        borderpad=0,
+        labelspacing=0.25,
+        columnspacing=1.2,
+        frameon=False,
+    )
 
 
 def _heading(axes: Axes, words: str) -> None:
     axes.set_title(words, loc="left", pad=5)
 
 
-def _what(subject: Subject, pooled: str = "all categories pooled") -> str:
-    return subject.category or pooled
+def _what(run: RunView, pooled: str = "all categories pooled") -> str:
+    return run.category or pooled

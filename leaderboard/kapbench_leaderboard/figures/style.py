@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from kapbench.storage import write_atomically
 
-Format = Literal["png", "svg", "jpg"]
+_FileFormat = Literal["png", "svg", "jpg"]
 Style = dict[str, Any]  # keyword arguments of a matplotlib artist
 COLUMN_IN = 3.3  # width of a column of a two-column paper
 FONT_PT, TITLE_PT = 7.0, 7.5
@@ -60,7 +60,7 @@ def blank(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), facecolor="white")
 
 
-def content(figure: Figure, how: Format, dpi: int = PNG_DPI) -> bytes:
+def content(figure: Figure, how: _FileFormat, dpi: int = PNG_DPI) -> bytes:
     """The picture as a file's bytes, without a date."""
     out = io.BytesIO()
     with styled():
@@ -71,15 +71,9 @@ def content(figure: Figure, how: Format, dpi: int = PNG_DPI) -> bytes:
 
 def save(figure: Figure, path: Path) -> Path:
     """Writes `path`, whose ending says the format; returns it."""
-    how: Format = "svg" if path.suffix == ".svg" else "png"
+    how: _FileFormat = "svg" if path.suffix == ".svg" else "png"
     write_atomically(path, content(figure, how))
     return path
-
-
-def file_name(*words: str) -> str:
-    """Words as one legal file name on any system."""
-    joined = "-".join(words)
-    return "".join(c if c.isalnum() or c in ".-@_" else "_" for c in joined)[:120].strip(".")
 
 
 def outlined(artist: Artist, width_pt: float = 1.5, colour: str = "white") -> None:

@@ -12,7 +12,7 @@ from matplotlib.patches import ConnectionPatch
 
 from kapbench.scoring.rules import Decode
 from kapbench.scoring.schema import X, Y
-from kapbench_leaderboard.figures.run_view import Subject
+from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.style import (
     BLUE,
     COLUMN_IN,
@@ -48,8 +48,8 @@ ABSENT: Style = {
 }
 
 
-def transfers(
-    subject: Subject,
+def draw_transfer(
+    run: RunView,
     rows: pd.DataFrame,
     source: UInt8[np.ndarray, "hs ws 3"],
     target: UInt8[np.ndarray, "ht wt 3"],
@@ -68,10 +68,10 @@ def transfers(
         each.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
         each.set_autoscale_on(False)
     asked = rows["target_visible"].to_numpy(bool)
-    _heading(figure, subject, rows[asked], tall_in)
-    for visible, right, (_, row) in zip(asked, subject.right(rows), rows.iterrows(), strict=True):
+    _heading(figure, run, rows[asked], tall_in)
+    for visible, right, (_, row) in zip(asked, run.right(rows), rows.iterrows(), strict=True):
         if visible:
-            _transfer(axes[0], axes[1], row, subject.decode, right=bool(right))
+            _transfer(axes[0], axes[1], row, run.decode, right=bool(right))
         else:
             axes[0].plot(row["source_x"], row["source_y"], **ABSENT)
         _number(axes[0], row)
@@ -85,10 +85,17 @@ def _transfer(
     start = float(row["source_x"]), float(row["source_y"])
     end = float(row[X.of(decode)]), float(row[Y.of(decode)])
     line = ConnectionPatch(
-        start, end, "data", "data", axesA=source, axesB=target,
-        color=BLUE if right else VERMILION, linestyle="-" if right else (0, (3, 2)),
-        linewidth=0.8, alpha=0.85,
-    )  # fmt: skip
+        start,
+        end,
+        "data",
+        "data",
+        axesA=source,
+        axesB=target,
+        color=BLUE if right else VERMILION,
+        linestyle="-" if right else (0, (3, 2)),
+        linewidth=0.8,
+        alpha=0.85,
+    )
     source.figure.add_artist(line)
     source.plot(*start, **(RIGHT if right else WRONG), zorder=3)
     if not right:
@@ -107,12 +114,12 @@ def _number(axes: Axes, row: "pd.Series[Any]") -> None:
     outlined(text)
 
 
-def _heading(figure: Figure, subject: Subject, asked: pd.DataFrame, tall_in: float) -> None:
-    n_right = int(subject.right(asked).sum())
-    rule = subject.pck_rule
+def _heading(figure: Figure, run: RunView, asked: pd.DataFrame, tall_in: float) -> None:
+    n_right = int(run.right(asked).sum())
+    rule = run.pck_rule
     height_in = figure.get_size_inches()[1]
     lines = [
-        f"{subject.card.model.name}: {n_right} of {len(asked)} right at α = {subject.at(rule):g}",
+        f"{run.card.model.name}: {n_right} of {len(asked)} right at α = {run.at(rule):g}",
         str(asked["pair_id"].iloc[0]) if len(asked) else "no keypoint in both images",
     ]
     figure.text(
@@ -129,6 +136,12 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], linestyle="", **ABSENT, label="not in target"),
     ]
     figure.legend(
-        handles=handles, loc="lower center", ncols=4, handlelength=1.8, columnspacing=1.2,
-        borderaxespad=0.1, frameon=False, fontsize=FONT_PT,
-    )  # fmt: skip
+        handles=handles,
+        loc="lower center",
+        ncols=4,
+        handlelength=1.8,
+        columnspacing=1.2,
+        borderaxespad=0.1,
+        frameon=False,
+        fontsize=FONT_PT,
+    )

@@ -11,7 +11,7 @@ from kapbench_leaderboard.comparison.groups import CONTROLS, Group, group, why_a
 from kapbench_leaderboard.comparison.resamples import Resamples, load
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry, resamples_path
 from kapbench_leaderboard.tables.build import Table, ranked, tables
-from kapbench_leaderboard.tables.columns import View
+from kapbench_leaderboard.tables.choices import View
 
 VIEWS: dict[View, str] = {
     "category": "Categories",

@@ -15,7 +15,8 @@ from kapbench_leaderboard.site.models import shown_runs
 from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
 from kapbench_leaderboard.site.published import published
 from kapbench_leaderboard.tables import format_cells
-from kapbench_leaderboard.tables.render import Format, render
+from kapbench_leaderboard.tables.choices import Format
+from kapbench_leaderboard.tables.render import render
 
 MARKER = ".kapbench-site"
 # Below these widths a row of a table is a card of its own; a test measures that none is wider.
@@ -61,16 +62,22 @@ def pages(found: Sequence[Accepted], made: Sequence[Board]) -> Iterator[Page]:
 
     yield page("index.html", "index.html", title="kapbench leaderboard")
     yield page(
-        "published.html", "published.html", title="Published numbers", quoted=published(),
+        "published.html",
+        "published.html",
+        title="Published numbers",
+        quoted=published(),
         narrow=NARROW_QUOTED,
-    )  # fmt: skip
+    )
     yield page("compare.html", "compare.html", title="Compare two models", pairs=pairs)
     for board in made:
         every = [board.summary, *(t for view in board.views.values() for t in view)]
         yield page(
-            "data.html", Links("").data(board.name), title=board.name, board=board,
+            "data.html",
+            Links("").data(board.name),
+            title=board.name,
+            board=board,
             narrow=NARROW_DENSE if any(len(t.columns) > FEW for t in every) else NARROW,
-        )  # fmt: skip
+        )
         for ending, how in DOWNLOADS.items():
             yield Links("").download(board.name, ending), render(every, how)
     for each in pairs:
@@ -95,9 +102,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals.update(
-        number=format_cells.number, interval=format_cells.interval, heading=format_cells.heading, reasons=format_cells.reasons,
-        notes=format_cells.notes, marked=format_cells.marked, rule_text=rule_text, few=FEW,
-    )  # fmt: skip
+        number=format_cells.number,
+        interval=format_cells.interval,
+        heading=format_cells.heading,
+        reasons=format_cells.reasons,
+        notes=format_cells.notes,
+        marked=format_cells.marked,
+        rule_text=rule_text,
+        few=FEW,
+    )
     return made
 
 

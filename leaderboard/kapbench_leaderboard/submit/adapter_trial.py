@@ -1,6 +1,6 @@
-"""An adapter against its contract, in a process of its own: its code is a stranger's.
+"""An adapter against its contract, in a process of its own, because it is a stranger's code.
 
-What it prints, and how it ends, says nothing: only a verdict that bears the parent's token does.
+What it prints and how it ends decide nothing: only a verdict with the parent's token does.
 """
 
 import json
@@ -21,91 +21,105 @@ TIMEOUT_S = 300.0
 MOST_BYTES, MOST_LINES = 2**16, 20
 
 
-def tried(
-    spec: str, model: "ModelCard | None" = None, dataset: str | None = None,
+def try_adapter(
+    spec: str,
+    model: "ModelCard | None" = None,
+    dataset: str | None = None,
     timeout_s: float = TIMEOUT_S,
-) -> list[str]:  # fmt: skip
-    """What an adapter breaks, or is other than its run says, in words; empty: nothing.
+) -> list[str]:
+    """What an adapter breaks of its contract, or where it differs from its run; empty: nothing.
 
     Args:
-        model: What the run says of it; None: it came without a run.
+        model: The run's card of the model; None: the adapter came without a run.
         dataset: Name of the run's data set.
     """
     with TemporaryDirectory(prefix="kapbench-") as folder:
         verdict, printed = Path(folder, "verdict"), Path(folder, "printed")
         token = secrets.token_hex(16)
-        asked = {
-            "token": token, "verdict": str(verdict), "spec": spec, "dataset": dataset,
+        task = {
+            "token": token,
+            "verdict": str(verdict),
+            "spec": spec,
+            "dataset": dataset,
             "model": None if model is None else model.model_dump(mode="json"),
-        }  # fmt: skip
+        }
         with printed.open("xb") as output:
-            how = _ended(json.dumps(asked).encode(), output, timeout_s)
-        found = _read(verdict, token)
-        if found is None:
-            found = [f"no verdict: {how}"]
-        return [*found, *_last(printed)] if found else []
+            ending = _run_child(json.dumps(task).encode(), output, timeout_s)
+        findings = _read_verdict(verdict, token)
+        if findings is None:
+            findings = [f"The test gave no verdict: {ending}."]
+        return [*findings, *_last_lines(printed)] if findings else []
 
 
-def _ended(asked: bytes, output: IO[bytes], timeout_s: float) -> str:
-    """Runs the child; how it ended, in words."""
+def _run_child(task: bytes, output: IO[bytes], timeout_s: float) -> str:
+    """How the child ended, in words."""
     # -P: the folder that it is started in is the submission's, and no place for modules.
     command = [sys.executable, "-P", "-m", "kapbench_leaderboard.submit.adapter_trial"]
     try:
         # To a file: a pipe would be waited for as long as any process of the adapter holds it.
         done = subprocess.run(  # noqa: S603
-            command, input=asked, stdout=output, stderr=subprocess.STDOUT,
-            timeout=timeout_s, check=False,
-        )  # fmt: skip
+            command,
+            input=task,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_s,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        return f"not done after {timeout_s:g} s"
+        return f"it was not finished after {timeout_s:g} s"
     return f"its process ended with status {done.returncode}"
 
 
-def _read(verdict: Path, token: str) -> list[str] | None:
+def _read_verdict(verdict: Path, token: str) -> list[str] | None:
     try:
         with verdict.open("rb") as file:
-            said = json.loads(file.read(MOST_BYTES))
-        genuine = secrets.compare_digest(str(said["token"]).encode(), token.encode())
-        return [str(line) for line in said["found"]] if genuine else None
+            content = json.loads(file.read(MOST_BYTES))
+        genuine = secrets.compare_digest(str(content["token"]).encode(), token.encode())
+        return [str(line) for line in content["findings"]] if genuine else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _last(printed: Path) -> list[str]:
+def _last_lines(printed: Path) -> list[str]:
     with printed.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_BYTES // 16))
         text = file.read(MOST_BYTES // 16).decode(errors="replace")
     lines = text.strip().splitlines()[-MOST_LINES:]
-    return ["it printed last:\n" + "\n".join(lines)] if lines else []
+    return ["The last lines that it printed:\n" + "\n".join(lines)] if lines else []
 
 
 def _child() -> None:
-    asked = json.load(sys.stdin)
-    found = [line[:2000] for line in _broken(asked["spec"], asked["model"], asked["dataset"])][:10]
-    Path(asked["verdict"]).write_text(json.dumps({"token": asked["token"], "found": found}))
+    task = json.load(sys.stdin)
+    findings = _test(task["spec"], task["model"], task["dataset"])
+    shortened = [line[:2000] for line in findings][:10]
+    Path(task["verdict"]).write_text(json.dumps({"token": task["token"], "findings": shortened}))
 
 
-def _broken(spec: str, said: dict[str, Any] | None, dataset: str | None) -> list[str]:
+def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> list[str]:
     from kapbench.loading import load_model
     from kapbench.models.contract import broken
     from kapbench.running.results import ModelCard
     from kapbench.running.run_card import model_card
 
-    run = None if said is None else ModelCard.model_validate(said)
-    options = {} if run is None else {"dataset": dataset, **run.options}
+    submitted = None if run_model is None else ModelCard.model_validate(run_model)
+    options = {} if submitted is None else {"dataset": dataset, **submitted.options}
     try:
         model = load_model(spec, device="cpu", **options)
-        found = broken(model)
-        if run is None or found:
-            return found
+        findings = broken(model)
+        if submitted is None or findings:
+            return findings
         # By way of JSON, as the run's was: a tuple among the options is a list there.
-        mine = ModelCard.model_validate_json(model_card(model).model_dump_json())
+        tested = ModelCard.model_validate_json(model_card(model).model_dump_json())
     except KapbenchError as error:
         return [str(error)]
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an adapter raises is the finding
-        return [f"it cannot be made: {type(error).__name__}: {error}"]
-    fields = [f for f in ModelCard.model_fields if getattr(mine, f) != getattr(run, f)]
-    return [f"{f} is {getattr(mine, f)!r}, the entry's {getattr(run, f)!r}" for f in fields]
+        return [f"The model cannot be made: {type(error).__name__}: {error}"]
+    mine, theirs = tested.model_dump(), submitted.model_dump()
+    return [
+        f"{name} is {mine[name]!r}, but the entry has {theirs[name]!r}."
+        for name in mine
+        if mine[name] != theirs[name]
+    ]
 
 
 if __name__ == "__main__":

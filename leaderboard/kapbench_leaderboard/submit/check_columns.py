@@ -9,14 +9,14 @@ _NUMBERS = "bif"  # kinds of NumPy's types
 
 
 def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
-    """In words, what records lack, have beyond what was asked for, or have as another type."""
+    """Columns that records lack, that no run has, or that have another type, in words."""
     rules = [run.rule(card.name) for card in run.rules]
     expected = Needs.of(rules, run.model.supervised).columns
-    lacking = [f"no {name}" for name in expected if name not in records]
-    beyond = [f"{name} is none of them" for name in records if name not in expected]
-    strange = [
-        f"{name} holds no numbers"
+    missing = [f"{name} is missing" for name in expected if name not in records]
+    unknown = [f"{name} is unknown" for name in records if name not in expected]
+    not_numbers = [
+        f"{name} does not hold numbers"
         for name in records
         if name in expected and name not in TEXT and records[name].dtype.kind not in _NUMBERS
     ]
-    return [*lacking, *beyond, *strange]
+    return [*missing, *unknown, *not_numbers]

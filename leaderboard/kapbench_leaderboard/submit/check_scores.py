@@ -1,4 +1,4 @@
-"""Scores, intervals and resamples of a submission, taken again from its records."""
+"""Scores, intervals and resamples of a submission, computed again from its records."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ Key = tuple[str, str, str, float, str, str]
 def wrong_scores(
     run: RunCard, records: pd.DataFrame, advance: Callable[[int], None] | None = None
 ) -> Iterator[str]:
-    """Every score that differs from what the records give, the first ten spelt out."""
+    """Every score that differs from that of the records; the first ten in detail."""
     try:
         again = score_table(
             records,
@@ -30,20 +30,22 @@ def wrong_scores(
             advance=advance,
         )
     except (KeyError, ValueError, TypeError) as error:
-        yield f"records have not the columns that the rules need: {error}"
+        yield f"The records lack columns that the rules need: {error}."
         return
     expected = {_key(score): score for score in again}
     stored = {_key(row): row for row in run.scores}
     if len(stored) < len(run.scores):
-        yield f"{len(run.scores) - len(stored)} scores are given twice"
-    found = [f"{_words(key)} is missing" for key in expected.keys() - stored.keys()]
-    found += [f"{_words(key)} cannot be taken" for key in stored.keys() - expected.keys()]
+        yield f"{len(run.scores) - len(stored)} scores are listed twice."
+    findings = [f"{_name(key)} is missing." for key in expected.keys() - stored.keys()]
+    findings += [
+        f"{_name(key)} is no score of these rules." for key in stored.keys() - expected.keys()
+    ]
     for key, row in stored.items():
         if key in expected:
-            found += _different(row, expected[key], key)
-    yield from found[:MOST]
-    if len(found) > MOST:
-        yield f"and {len(found) - MOST} more scores"
+            findings += _different(row, expected[key], key)
+    yield from findings[:MOST]
+    if len(findings) > MOST:
+        yield f"{len(findings) - MOST} more scores differ."
 
 
 def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator[str]:
@@ -53,39 +55,39 @@ def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator
         yield str(error)
         return
     if stored.key != again.key or stored.categories != again.categories:
-        yield f"{path.name}: resamples of another run"
+        yield f"{path.name} holds the resamples of another run."
         return
     if set(stored.columns) != set(again.columns):
-        yield f"{path.name}: resamples of other columns"
+        yield f"{path.name} holds the resamples of other columns."
         return
     for name, column in again.columns.items():
         mine = stored.columns[name]
         for part in ("value", "products", "sums", "n_images"):
-            one, other = getattr(mine, part), getattr(column, part)
-            if one.shape != other.shape or not np.allclose(
-                one, other, rtol=0, atol=RESAMPLED, equal_nan=True
+            given, computed = getattr(mine, part), getattr(column, part)
+            if given.shape != computed.shape or not np.allclose(
+                given, computed, rtol=0, atol=RESAMPLED, equal_nan=True
             ):
-                yield f"{path.name}: {name}/{part} is not what the records give"
+                yield f"{path.name}: {name}/{part} differs from that of the records."
 
 
 def _key(row: Score) -> Key:
     return row.rule, row.metric, row.average, row.alpha, row.split, row.category
 
 
-def _words(key: Key) -> str:
+def _name(key: Key) -> str:
     rule, metric, average, alpha, split, category = key
     return f"{rule} {metric}@{alpha:g} per {average}, {split}, {category}"
 
 
 def _different(row: Score, score: Score, key: Key) -> Iterator[str]:
     if row.n != score.n:
-        yield f"{_words(key)}: n is {row.n:,}, the records have {score.n:,}"
+        yield f"{_name(key)}: n is {row.n:,}, but the records have {score.n:,}."
     if not _near(row.value, score.value, EXACT):
-        yield f"{_words(key)}: score is {row.value}, the records give {_shown(score.value, 9)}"
+        yield f"{_name(key)}: the score is {row.value}, but the records give {_text(score.value, 9)}."
     for side in ("low", "high"):
-        mine, theirs = getattr(row, side), getattr(score, side)
-        if not _near(mine, theirs, RESAMPLED):
-            yield f"{_words(key)}: {side} end is {mine}, the records give {_shown(theirs, 6)}"
+        stored, computed = getattr(row, side), getattr(score, side)
+        if not _near(stored, computed, RESAMPLED):
+            yield f"{_name(key)}: the {side} end is {stored}, but the records give {_text(computed, 6)}."
 
 
 def _near(stored: float | None, again: float | None, within: float) -> bool:
@@ -94,5 +96,5 @@ def _near(stored: float | None, again: float | None, within: float) -> bool:
     return abs(stored - again) <= within
 
 
-def _shown(value: float | None, digits: int) -> str:
+def _text(value: float | None, digits: int) -> str:
     return "none" if value is None else f"{value:.{digits}f}"

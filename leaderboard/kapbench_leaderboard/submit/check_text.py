@@ -1,4 +1,4 @@
-"""Whether what a card says is safe to show, and says one thing."""
+"""Whether the texts of an entry are safe to show, and its card and run agree."""
 
 import math
 import re
@@ -15,30 +15,31 @@ _LINE: TypeAdapter[str] = TypeAdapter(Line)
 _TRAINED_ON = ("viewpoint", "masks", "keypoints", "answer")
 
 
-def wrong_words(entry: Entry) -> Iterator[str]:
-    """Names, every other text of the run, and supervision, which run and card both tell.
+def wrong_texts(entry: Entry) -> Iterator[str]:
+    """Unsafe names and other texts of the run, and a supervision on which run and card disagree.
 
-    Scores are not among them: theirs are compared with what the records give.
+    Scores are left out: they are compared with those of the records.
     """
     names = _names(entry.run)
     for place, name in names.items():
         if ("/" in name and place != "model.name") or ".." in name or name.startswith("/"):
-            yield f"{place}: {name!r} leads to another folder"
+            yield f"{place}: {name!r} leads to another folder."
         elif not NAME.fullmatch(name):
-            yield f"{place}: {name!r} holds signs that no name needs"
+            yield f"{place}: {name!r} has characters that a name may not have."
     for place, value in _leaves("", entry.run.model_dump(exclude={"scores"})):
         if place not in names:
             yield from _wrong_leaf(place, value)
-    said = entry.run.model.supervision
-    of_run = {word for word in _TRAINED_ON if word in said}
-    if not of_run and said != "none":
-        yield f"model.supervision: {said!r} names none of {', '.join(_TRAINED_ON)}"
+    supervision = entry.run.model.supervision
+    of_run = {word for word in _TRAINED_ON if word in supervision}
+    if not of_run and supervision != "none":
+        yield f"model.supervision: {supervision!r} names none of {', '.join(_TRAINED_ON)}."
     elif of_run != set(entry.card.supervision) - {"none"}:
-        yield f"the card's supervision is {', '.join(entry.card.supervision)}, the run's {said}"
+        of_card = ", ".join(entry.card.supervision)
+        yield f"The card's supervision is {of_card}, but the run's is {supervision}."
 
 
 def _names(run: RunCard) -> dict[str, str]:
-    """What becomes a file's name or a heading."""
+    """Texts that become the name of a file, or a heading."""
     data, model = run.dataset, run.model
     return {
         "model.name": model.name,
@@ -53,7 +54,7 @@ def _names(run: RunCard) -> dict[str, str]:
 
 
 def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every value below a value, and every key, by its place."""
+    """Every value inside a value, and every key, with its place."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield f"a key of {place or 'the run'}", key
@@ -67,9 +68,9 @@ def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _wrong_leaf(place: str, value: Any) -> Iterator[str]:
     if isinstance(value, float) and not math.isfinite(value):
-        yield f"{place}: {value} is no finite number"
+        yield f"{place}: {value} is not a finite number."
     elif isinstance(value, str):
         try:
             _LINE.validate_python(value)
         except ValidationError:
-            yield f"{place}: {value[:80]!r} is not a line of at most 200 signs without < and >"
+            yield f"{place}: {value[:80]!r} is not a line of at most 200 characters without < and >."

@@ -3,13 +3,14 @@
 import json
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from kapbench.running.results import RunCard
-from kapbench.storage import bytes_hash
+from kapbench.running.results import RunCard, load_card, load_records
+from kapbench.storage import bytes_hash, write_atomically
 
 FOLDER = files("kapbench_leaderboard") / "manifests"
 # Columns that come from the annotation alone: the same for every model.
@@ -65,18 +66,30 @@ def make(run: RunCard, records: pd.DataFrame) -> Manifest:
     """From a run that is known to be right, as the controls' are."""
     data = run.dataset
     return Manifest(
-        name=data.name, revision=data.revision, split=data.split, licence=data.licence,
-        categories_expected=data.categories_expected, n_pairs_expected=data.n_pairs_expected,
+        name=data.name,
+        revision=data.revision,
+        split=data.split,
+        licence=data.licence,
+        categories_expected=data.categories_expected,
+        n_pairs_expected=data.n_pairs_expected,
         categories=digests(records),
-    )  # fmt: skip
+    )
+
+
+def write(run: Path, to: Path) -> Path:
+    """Writes the manifest of a run's data set into a folder; returns its path."""
+    manifest = make(load_card(run), load_records(run))
+    path = to / manifest.file_name
+    write_atomically(path, (manifest.model_dump_json(indent=1) + "\n").encode())
+    return path
 
 
 @cache
 def shipped() -> dict[tuple[str, str, str], Manifest]:
     """By name, revision and split."""
-    found = [
+    manifests = [
         Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
         for path in FOLDER.iterdir()
         if path.name.endswith(".json")
     ]
-    return {(m.name, m.revision, m.split): m for m in found}
+    return {(m.name, m.revision, m.split): m for m in manifests}

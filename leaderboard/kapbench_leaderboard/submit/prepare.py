@@ -1,4 +1,4 @@
-"""A finished run and what its authors say of it, to the three files of a submission."""
+"""A finished run and its authors' card to the three files of a submission."""
 
 import re
 import tomllib
@@ -28,8 +28,8 @@ from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MO
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
-TEMPLATE = '''# What a run cannot know of its model.
-# kapbench submit RUN --to leaderboard/results --card card.toml
+TEMPLATE = """# What a run cannot know of its model.
+# kapbench submit prepare RUN --to leaderboard/results --card card.toml
 title = "My model"
 authors = ["Ada Lovelace"]
 # paper = "https://arxiv.org/abs/..."
@@ -37,35 +37,37 @@ authors = ["Ada Lovelace"]
 licence = "Apache-2.0"            # of the weights
 backbone = "DINOv2 ViT-B/14"
 # weights_sha256 = "..."
-supervision = ["none"]            # any of "none", "viewpoint", "masks", "keypoints"
+supervision = ["none"]            # one or more of "none", "viewpoint", "masks", "keypoints"
 training_data = "none beyond the backbone's"
-input_px = 840                    # longer side of what the network sees
+input_px = 840                    # longer side of the network's input
 n_parameters = 86000000
-# seconds_per_image = 0.05        # left out: what the run took to encode one, where it did
+# seconds_per_image = 0.05        # default: as the run measured it
 command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
-# notes = "what a reader must know"
-'''  # fmt: skip
+# notes = "what readers should know"
+"""
 
 
 def read_card(path: Path) -> SubmissionCard:
     """
     Raises:
-        KapbenchError: unreadable, or a field that is missing or wrong, by its name: all at once.
+        KapbenchError: it cannot be read, or fields are missing or wrong; all are named at once.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise KapbenchError(
-            f"card cannot be read: {error}", place=path, fix="`kapbench submit --card-template`"
+            f"The card cannot be read: {error}",
+            place=path,
+            fix="Print one with `kapbench submit template`.",
         ) from error
     try:
         return SubmissionCard.model_validate(content)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise KapbenchError(
-            f"card is not complete: {wrong}",
+            f"The card is incomplete or wrong: {wrong}",
             place=path,
-            fix="`kapbench submit --card-template` shows every field",
+            fix="Compare it with `kapbench submit template`, which has every field.",
         ) from error
 
 
@@ -80,11 +82,11 @@ def prepare(
     """Writes a run's entry, records and resamples below `to`; returns the entry's path.
 
     Args:
-        adapter: FILE.py:Class, to be kept beside `to` under the model's name.
+        adapter: FILE.py:Class, which is stored beside `to` under the model's name.
 
     Raises:
-        KapbenchError: a run that cannot be taken, a card that is not complete, an entry that is
-            there with other content, or records that are too large to lie beside it.
+        KapbenchError: the run cannot be accepted, the card is incomplete, the entry exists with
+            other content, or the records are too large to lie beside it.
     """
     run, records = load_card(folder), load_records(folder)
     _refuse(run, folder)
@@ -92,17 +94,19 @@ def prepare(
     path, source = to / entry_path(run), folder / RECORDS
     stored = _stored_at(records_url, source)
     with (progress or Progress()).stage("resample", 1) as advance:
-        drawn = resamples.to_bytes(resamples.make(records, run))
+        resampled = resamples.to_bytes(resamples.make(records, run))
         advance(1)
-    entry = Entry.model_validate({
-        "schema_version": SCHEMA_VERSION,
-        "card": about,
-        "run": run,
-        "records": stored,
-        "resamples": {"sha256": sha256(drawn).hexdigest(), "n_bytes": len(drawn)},
-    })  # fmt: skip
+    entry = Entry.model_validate(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "card": about,
+            "run": run,
+            "records": stored,
+            "resamples": {"sha256": sha256(resampled).hexdigest(), "n_bytes": len(resampled)},
+        }
+    )
     _refuse_others(path, entry, files)
-    files[resamples_path(path)] = drawn
+    files[resamples_path(path)] = resampled
     if records_url is None:
         files[records_path(path)] = source.read_bytes()
     if not path.exists():  # last: it names the others
@@ -119,8 +123,8 @@ def _packed(entry: Entry) -> bytes:
 def _card(
     path: Path, run: RunCard, adapter: str | None, to: Path
 ) -> tuple[SubmissionCard, dict[Path, bytes]]:
-    """The authors' card with what is known without them; and the adapter, where it is to lie."""
-    found = read_card(path)
+    """The authors' card, completed with what is known, and the adapter by its place."""
+    card = read_card(path)
     known: dict[str, object] = {}
     files = {}
     if adapter is not None:
@@ -130,9 +134,9 @@ def _card(
         name = f"{stem}-{digest[:8]}.py"
         known = {"adapter": f"{name}:{adapter.rpartition(':')[2]}", "adapter_sha256": digest}
         files[adapters_folder(to) / name] = content
-    if found.seconds_per_image is None:
+    if card.seconds_per_image is None:
         known["seconds_per_image"] = run.provenance.seconds_per_image
-    return SubmissionCard.model_validate(found.model_dump() | known), files
+    return SubmissionCard.model_validate(card.model_dump() | known), files
 
 
 def _adapter(adapter: str) -> bytes:
@@ -141,15 +145,15 @@ def _adapter(adapter: str) -> bytes:
         content = Path(source).read_bytes()
     except OSError as error:
         raise KapbenchError(
-            f"adapter cannot be read: {error.strerror or error}",
+            f"The adapter cannot be read: {error.strerror or error}",
             place=adapter,
-            fix="give --adapter FILE.py:Class, or leave it out",
+            fix="Give --adapter FILE.py:Class, or leave the option out.",
         ) from error
     if len(content) > ADAPTER_BYTES:
         raise KapbenchError(
-            f"adapter of {len(content) / 1024:,.0f} KiB, at most {ADAPTER_BYTES // 1024} are taken",
+            f"The adapter has {len(content) / 1024:,.0f} KiB; {ADAPTER_BYTES // 1024} are the limit",
             place=source,
-            fix="leave --adapter out, and say in the card where your code is",
+            fix="Leave --adapter out, and give the address of your code in the card.",
         )
     return content
 
@@ -159,51 +163,53 @@ def _refuse_others(path: Path, entry: Entry, adapters: Mapping[Path, bytes]) -> 
     # As content: the bytes of an entry that was accepted before a field was thought of are others.
     if path.exists() and _packed(load_entry(path)) != _packed(entry):
         raise KapbenchError(
-            "another submission of this run is there",
+            "There is another submission of this run",
             place=path,
-            fix="accepted results are never changed; remove it only if it was never accepted",
+            fix="Remove it if it was never accepted; accepted results are never changed.",
         )
     for place, mine in adapters.items():
         if place.exists() and place.read_bytes() != mine:
             raise KapbenchError(
-                "another adapter is there under the head of this one's sha256",
+                "There is another adapter whose sha256 begins with the same digits",
                 place=place,
-                fix="submit an adapter that differs by a comment",
+                fix="Change a comment in your adapter and submit it again.",
             )
 
 
 def _refuse(run: RunCard, folder: Path) -> None:
     if run.provenance.git_dirty:
         raise KapbenchError(
-            "the run was made with uncommitted changes to kapbench: nobody could repeat it",
+            "The run was made with uncommitted changes to kapbench, so it cannot be repeated",
             place=folder,
-            fix="commit or undo the changes, then `kapbench run ... --force`",
+            fix="Commit or undo the changes, and repeat the run with `kapbench run ... --force`.",
         )
     if not run.scores or run.dataset.n_pairs == 0:
-        raise KapbenchError("a run without scores", place=folder, fix="run on pairs that exist")
+        raise KapbenchError(
+            "The run has no scores", place=folder, fix="Run on categories that have pairs."
+        )
 
 
 def _stored_at(url: str | None, source: Path) -> StoredFile:
-    """What an entry says of a run's records."""
+    """Size, hash and address of a run's records."""
     size, most = source.stat().st_size, MOST_BYTES[source.suffix]
     if size > most:
         raise KapbenchError(
-            f"records of {size / MEBI:.0f} MiB, at most {most // MEBI} are taken",
+            f"The records have {size / MEBI:.0f} MiB; at most {most // MEBI} are accepted",
             place=source,
             fix=FEWER_COLUMNS,
         )
     if size > BESIDE and url is None:
         raise KapbenchError(
-            f"records of {size / MEBI:.0f} MiB are too large to lie in a repository",
+            f"The records have {size / MEBI:.0f} MiB and are too large for the repository",
             place=source,
-            fix="upload the file and give its address: --records-url https://...",
+            fix="Upload the file and give its address: --records-url https://...",
         )
-    found = {"sha256": file_hash(source), "n_bytes": size, "url": url}
+    stored = {"sha256": file_hash(source), "n_bytes": size, "url": url}
     try:
-        return StoredFile.model_validate(found)
+        return StoredFile.model_validate(stored)
     except ValidationError as error:
         raise KapbenchError(
-            f"no address of records: {error.errors()[0]['msg']}",
+            f"The address of the records is wrong: {error.errors()[0]['msg']}",
             place=url,
-            fix="give --records-url https://HOST/..., where anybody can get them",
+            fix="Give --records-url https://HOST/..., a public address.",
         ) from error

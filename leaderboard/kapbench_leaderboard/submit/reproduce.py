@@ -20,6 +20,7 @@ from kapbench.types import Pair, View
 from kapbench_leaderboard.entries.schema import Entry, adapter_spec, load_entry, records_path
 from kapbench_leaderboard.entries.untrusted_files import (
     RECORDS,
+    read_entry,
     read_records,
     refuse_changed,
     refuse_large,
@@ -29,7 +30,7 @@ ACROSS_DEVICES = 1e-3
 
 
 class SomePairs:
-    """A data set with some of its pairs; all else is the data set's own."""
+    """Some pairs of a data set; everything else is as in the data set."""
 
     def __init__(self, whole: Dataset, pairs: Sequence[Pair]) -> None:
         self.whole, self.chosen = whole, list(pairs)
@@ -47,16 +48,16 @@ class SomePairs:
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """`worst` is the largest difference of each column that differs at all; `within` what may."""
+    """`differences`: the largest of each column that differs at all; `tolerance`: what may differ."""
 
     n_pairs: int
     n_rows: int
-    within: float
-    worst: dict[str, float]
+    tolerance: float
+    differences: dict[str, float]
 
     @property
     def agrees(self) -> bool:
-        return all(gap <= self.within for gap in self.worst.values())
+        return all(gap <= self.tolerance for gap in self.differences.values())
 
 
 def choose(pairs: Sequence[Pair], n: int, seed: str) -> list[Pair]:
@@ -88,14 +89,15 @@ def reproduce(
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Reproduced:
-    """
+    """Runs the model of an entry again on some pairs, and compares the rows.
+
     Args:
         path: The entry.
         n: Pairs to run again, at least.
         model: A model's name or FILE.py:Class; None: the adapter that came with the entry, else
-            what is installed for the run's name.
-        options: Of the model beyond those that the run tells, e.g. weights.
-        tolerance: Largest difference; None: 0 where both ran on a CPU, else 1e-3.
+            what is installed under the name of the run's model.
+        options: Options of the model beyond those of the run, e.g. weights.
+        tolerance: Largest difference that agrees; None: 0 where both ran on a CPU, else 1e-3.
 
     Raises:
         KapbenchError: the model or data set is not here, or is of another revision.
@@ -104,20 +106,26 @@ def reproduce(
     run, place = entry.run, records or records_path(path)
     refuse_large(place, RECORDS)
     refuse_changed(place, entry.records)
-    data = _dataset(run.dataset.name, run.dataset.split, data_root)
+    data = load_dataset(run.dataset.name, split=run.dataset.split, data_root=data_root)
     if data.revision != run.dataset.revision:
-        raise KapbenchError(
-            f"{data.name} is of revision {data.revision} here, the run's was {run.dataset.revision}",
-            place=path,
-            fix="use the same copy of the data set",
+        raise _other_revision(
+            "data set",
+            data.name,
+            data.revision,
+            run.dataset.revision,
+            path,
+            "Use the copy of the data set that the run was made on.",
         )
-    given = {**run.model.options, **(options or {})}
-    built = _model(model or spec(path, entry, given), device, data.name, given)
+    all_options = {**run.model.options, **(options or {})}
+    built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
     if built.revision != run.model.revision:
-        raise KapbenchError(
-            f"{built.name} is of revision {built.revision} here, the run's was {run.model.revision}",
-            place=path,
-            fix="install the adapter and weights of the card's command: --model SPEC, -o weights=FILE",
+        raise _other_revision(
+            "model",
+            built.name,
+            built.revision,
+            run.model.revision,
+            path,
+            "Install the adapter and weights of the card's command: --model SPEC, -o weights=FILE.",
         )
     pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
     with tempfile.TemporaryDirectory() as scratch:
@@ -135,37 +143,49 @@ def reproduce(
     return Reproduced(len(pairs), len(again), tolerance, differences(stored, again))
 
 
+def _other_revision(
+    kind: str, name: str, here: str, of_run: str, path: Path, fix: str
+) -> KapbenchError:
+    return KapbenchError(
+        f"The {kind} {name} has revision {here} here, but the run used revision {of_run}",
+        place=path,
+        fix=fix,
+    )
+
+
+def entry_spec(path: Path) -> str:
+    """`spec` of the entry at a path."""
+    return spec(path, read_entry(path))
+
+
 def spec(path: Path, entry: Entry, options: Mapping[str, Any] | None = None) -> str:
     """What to load the model of an entry by.
 
     Args:
-        options: That it must take; None: those that the run tells.
+        options: What the model must accept; None: the options of the run.
 
     Raises:
-        KapbenchError: nothing installed has a part of the model's name.
+        KapbenchError: no installed model has the name, or the beginning of the name.
     """
     if own := adapter_spec(path, entry):
         return own
     name = entry.run.model.name
-    if found := installed_as(name, entry.run.model.options if options is None else options):
-        return found
+    required = entry.run.model.options if options is None else options
+    if installed := installed_as(name, required):
+        return installed
     raise KapbenchError(
-        f"no installed model is called {name}, or by the beginning of that",
+        f"No installed model is called {name}, or has the first part of this name",
         place=path,
-        fix=f"give --model, as in the card's command: {entry.card.command}",
+        fix=f"Give --model, as in the card's command: {entry.card.command}",
     )
 
 
-def _model(name: str, device: str, dataset: str, options: dict[str, Any]) -> Model:
+def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -> Model:
     try:
         return load_model(name, device=device, dataset=dataset, **options)
     except KapbenchError as error:
-        fix = f"{error.fix or 'see the card'}; or give --model SPEC, -o weights=FILE"
+        fix = f"{error.fix or 'See the card.'} Or give --model SPEC, -o weights=FILE."
         raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
-
-
-def _dataset(name: str, split: str, root: Path | None) -> Dataset:
-    return load_dataset(name, split=split, data_root=root)
 
 
 def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
@@ -176,15 +196,15 @@ def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
     if not right.index.isin(left.index).all():
         return {"rows": float("inf")}
     left = left.loc[right.index]
-    found = {}
+    largest = {}
     for column in right.columns:
         if column not in left or column in text:
             same = column in left and (left[column] == right[column]).all()
             gap = 0.0 if same else float("inf")
         else:
-            one, other = (t[column].to_numpy(np.float64) for t in (left, right))
-            unlike = np.isnan(one) != np.isnan(other)
-            gap = float("inf") if unlike.any() else float(np.nan_to_num(np.abs(one - other)).max())
+            before, after = (t[column].to_numpy(np.float64) for t in (left, right))
+            one_is_empty = (np.isnan(before) != np.isnan(after)).any()
+            gap = np.inf if one_is_empty else float(np.nan_to_num(np.abs(before - after)).max())
         if gap:
-            found[column] = gap
-    return found
+            largest[column] = gap
+    return largest

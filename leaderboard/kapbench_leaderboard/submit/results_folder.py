@@ -1,4 +1,4 @@
-"""What lies in a folder of results: entries, files of theirs, files of nobody's, accepted files."""
+"""What lies in a folder of results: entries and their files, stray files, accepted files."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ from kapbench_leaderboard.entries.schema import (
 
 @dataclass(frozen=True)
 class Accepted:
-    """Files of a git revision that are still what they were, and what became of the others."""
+    """Files of a git revision that are unchanged, and those that were changed or removed."""
 
     same: frozenset[Path]
     changed: tuple[str, ...]
 
     def holds(self, entry: Path, content: Entry) -> bool:
-        """Whether an entry and all its files were accepted as they are."""
+        """Whether an entry and all its files are accepted and unchanged."""
         return all(path in self.same for path in files_of(entry, content))
 
 
@@ -40,16 +40,18 @@ def entries_at(root: Path) -> list[Path]:
     Raises:
         KapbenchError: there is none.
     """
-    found = [root] if root.suffix == ".json" else find_entries(root)
-    if not found:
+    entries = [root] if root.suffix == ".json" else find_entries(root)
+    if not entries:
         raise KapbenchError(
-            "no entries", place=root, fix="give an entry's .json or a folder of results"
+            "There are no entries",
+            place=root,
+            fix="Give the .json of an entry, or a folder of results.",
         )
-    return found
+    return entries
 
 
 def files_of(entry: Path, content: Entry | None) -> list[Path]:
-    """An entry's own files; of one that cannot be read, all that it may have."""
+    """The files of an entry; of one that cannot be read, all that it may have."""
     elsewhere = content is not None and content.records.url is not None
     adapter = None if content is None else adapter_path(entry, content)
     return [
@@ -60,17 +62,17 @@ def files_of(entry: Path, content: Entry | None) -> list[Path]:
     ]
 
 
-def strangers(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
-    """Files below a folder that no entry names, and links, which lead anywhere.
+def stray_files(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
+    """Files below a folder that no entry names, and links, which may lead anywhere.
 
-    Where the folder is that of all results, so among the adapters.
+    If the folder is that of all results, the adapters are looked through too.
     """
     known = {path for entry, content in entries.items() for path in files_of(entry, content)}
     yield from _unknown(root, known)
     if results_of(root, entries) == root.resolve():
         adapters = adapters_folder(root)
         if adapters.is_symlink():
-            yield f"{adapters}: a link, not a file"
+            yield f"{adapters}: this is a link, not a file"
         yield from _unknown(adapters, known)
 
 
@@ -79,9 +81,9 @@ def _unknown(root: Path, known: Collection[Path]) -> Iterator[str]:
         for name in sorted([*folders, *names]):
             path = Path(folder, name)
             if path.is_symlink():
-                yield f"{path}: a link, not a file"
+                yield f"{path}: this is a link, not a file"
             elif name in names and path not in known:
-                yield f"{path}: no file of an entry; only those lie here"
+                yield f"{path}: this file belongs to no entry"
 
 
 def results_of(root: Path, entries: Iterable[Path]) -> Path:
@@ -92,7 +94,7 @@ def results_of(root: Path, entries: Iterable[Path]) -> Path:
 
 
 def accepted(root: Path, base: str) -> Accepted:
-    """How the files below a folder, or of one entry, stand to those of a git revision.
+    """Compares the files below a folder, or of one entry, with those of a git revision.
 
     Raises:
         KapbenchError: no git repository, or no such revision.
@@ -112,7 +114,9 @@ def accepted(root: Path, base: str) -> Accepted:
         path = results.parent / name
         if kind == "blob" and not path.is_symlink() and _is_blob(path, digest):
             same.append(path)
-        elif results == root.resolve():  # of a part, the entry that names it says so
+        elif (
+            results == root.resolve()
+        ):  # in a part of the results, the entry that names it reports it
             changed.append(str(path))
     return Accepted(frozenset(same), tuple(changed))
 
@@ -120,14 +124,18 @@ def accepted(root: Path, base: str) -> Accepted:
 def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
     """Name below the folder, kind and hash of all that a revision has there, or below a part."""
     if base.startswith("-"):
-        raise KapbenchError("no git revision", place=base, fix="give a commit, branch or tag")
+        raise KapbenchError(
+            "This is not a git revision", place=base, fix="Give a commit, a branch or a tag."
+        )
     command = ["git", "-C", str(folder), "ls-tree", "-r", "-z", base, "--", *below]
     try:
         # The revision comes from the maintainer's command line; no shell sees it.
         found = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         raise KapbenchError(
-            f"cannot compare with git revision {base!r}", place=folder, fix="fetch it first"
+            f"The folder cannot be compared with git revision {base!r}",
+            place=folder,
+            fix="Fetch the revision first.",
         ) from error
     for line in os.fsdecode(found.stdout).split("\0")[:-1]:
         about, _, name = line.partition("\t")

@@ -1,4 +1,4 @@
-"""Groups of runs to tables: rows, columns, and what must be said above and below them."""
+"""Comparability groups to tables: rows, columns, and the lines above and below them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,8 @@ from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
 from kapbench_leaderboard.tables import notes
-from kapbench_leaderboard.tables.columns import NAME, Cell, Column, View, columns, rules_of
+from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
 Ranks = dict[tuple[str, str], int | None]  # by the hash of a run's records and a rule's name
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
@@ -18,7 +19,7 @@ _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run. `rank`: of `share_ranks`; None for controls and where nothing was tested."""
+    """One run. `rank`: from `share_ranks`; None for controls and for models that were not tested."""
 
     card: RunCard
     label: str
@@ -31,8 +32,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What scores are read beside and no run's: a cell a column. `key` names it in files."""
+class ReferenceRow:
+    """A row that belongs to no run, with a cell for each column. `key` names it in files."""
 
     key: str
     label: str
@@ -41,7 +42,7 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is printed: `head` lines stand above, `notes` below; `ranked_by`: what rows' ranks are of.
+    """What is printed: `head` lines above, `notes` below; `ranked_by`: the score that gives the ranks.
 
     `alpha`: None: each rule's first.
     """
@@ -52,7 +53,7 @@ class Table:
     rows: tuple[Row, ...]
     head: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    beside: tuple[Beside, ...] = ()
+    references: tuple[ReferenceRow, ...] = ()
     ranked_by: str | None = None
     alpha: float | None = None
 
@@ -67,20 +68,20 @@ def tables(
     alpha: float = 0.10,
     ranks: Ranks | None = None,
 ) -> list[Table]:
-    """One table a group, or one a metric of it; best run first, controls last.
+    """One table for each group, or for each metric of it; best run first, controls last.
 
     Args:
-        ranks: Of `ranked`; without them rows have none.
+        ranks: From `ranked`; None: rows have no rank.
     """
     out: list[Table] = []
     for i, members in enumerate(groups):
         kinds: Sequence[Kind | None] = ("kap", "pck") if view in _ONE_METRIC_A_TABLE else (None,)
-        drawn = (_table(members, view, alpha, kind, ranks or {}) for kind in kinds)
-        made = [table for table in drawn if table.columns]
-        if i and made:
-            apart = f"not comparable with table 1: {why_apart(groups[0], members)}"
-            made[0] = replace(made[0], head=(*made[0].head, apart))
-        out.extend(made)
+        every = (_table(members, view, alpha, kind, ranks or {}) for kind in kinds)
+        filled = [table for table in every if table.columns]
+        if i and filled:
+            apart = f"Not comparable with table 1: {why_apart(groups[0], members)}."
+            filled[0] = replace(filled[0], head=(*filled[0].head, apart))
+        out.extend(filled)
     return out
 
 
@@ -91,17 +92,17 @@ def _table(
     kind: Kind | None,
     ranks: Ranks,
 ) -> Table:
-    shown = columns(members, view, alpha, kind)
+    table_columns = columns(members, view, alpha, kind)
     names = labels(members.cards)
     by = _ranking(members, view, kind)
     rows = [
-        Row(c, name, tuple(column.cell(c) for column in shown), ranks.get(_key(c, by)))
+        Row(c, name, tuple(column.cell(c) for column in table_columns), ranks.get(_key(c, by)))
         for c, name in zip(members.cards, names, strict=True)
     ]
-    lead = len(shown) - 1 if view == "category" else 0
+    lead = len(table_columns) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
-    title = f"{data.name}@{data.revision}, {data.split}: {members.coverage}"
+    title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
     remarks = (
@@ -113,14 +114,22 @@ def _table(
         *notes.models([(row.label, row.card) for row in rows]),
     )
     return Table(
-        members, view, tuple(shown), tuple(rows), (title,), remarks,
-        _beside(competing or rows, shown, members.rules, alpha) if view != "summary" else (),
-        f"{NAME[by.metric]}@{alpha:.2f} by {by.name}", alpha,
-    )  # fmt: skip
+        members,
+        view,
+        tuple(table_columns),
+        tuple(rows),
+        (title,),
+        remarks,
+        _prevalence_row(competing or rows, table_columns, members.rules, alpha)
+        if view != "summary"
+        else (),
+        f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
+        alpha,
+    )
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:
-    """Ranks of groups whose models' resamples are all there.
+    """Ranks in the groups for whose models all resamples are given.
 
     Args:
         resamples: By the hash of a run's records.
@@ -128,8 +137,8 @@ def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks
     out: Ranks = {}
     for members in groups:
         models = [card for card in members.cards if card.model.name not in CONTROLS]
-        found = [resamples.get(card.provenance.records_sha256) for card in models]
-        known = [r for r in found if r is not None]
+        of_models = [resamples.get(card.provenance.records_sha256) for card in models]
+        known = [r for r in of_models if r is not None]
         for rule in members.rules:
             column = stem(rule, members.rules)
             if len(known) == len(models) and all(column in r.columns for r in known):
@@ -143,23 +152,26 @@ def _key(card: RunCard, rule: RuleCard) -> tuple[str, str]:
 
 
 def _ranking(members: Group, view: View, kind: Kind | None) -> RuleCard:
-    """The rule whose headline a table's ranks are of."""
+    """The rule whose headline score gives the ranks."""
     first = members.rules[0] if view == "rule" else members.rule_of("kap")
     return (members.rule_of(kind) if kind else first) or members.rules[0]
 
 
-def _beside(
-    rows: Sequence[Row], shown: Sequence[Column], rules: Sequence[RuleCard], alpha: float
-) -> tuple[Beside, ...]:
-    """The prevalence under each KAP, of the first row where another's grid makes another."""
-    if not any(column.prevalence for column in shown):
+def _prevalence_row(
+    rows: Sequence[Row], table_columns: Sequence[Column], rules: Sequence[RuleCard], alpha: float
+) -> tuple[ReferenceRow, ...]:
+    """The prevalence under each KAP: of all rows, or of the first where the models' grids differ."""
+    if not any(column.prevalence for column in table_columns):
         return ()
     first = rows[0]
     names = [rule.name for rule in rules if rule.metric == "kap"]
     same = agree([row.card for row in rows], names, alpha)
-    cells = (column.prevalence(first.card) if column.prevalence else Cell(None) for column in shown)
+    cells = (
+        column.prevalence(first.card) if column.prevalence else Cell(None)
+        for column in table_columns
+    )
     label = "prevalence" if same else f"prevalence of {first.label}"
-    return (Beside("prevalence", label, tuple(cells)),)
+    return (ReferenceRow("prevalence", label, tuple(cells)),)
 
 
 def labels(cards: Sequence[RunCard]) -> list[str]:

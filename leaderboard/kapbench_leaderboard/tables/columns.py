@@ -1,17 +1,14 @@
-"""What a table asks of each run: the columns of every view, as data."""
+"""The columns of every view of a table."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
+from kapbench_leaderboard.tables.choices import View
 
-View = Literal[
-    "summary", "category", "symmetry", "viewpoint", "twin", "occlusion", "average", "rule", "paired"
-]
 NAME = {"kap": "KAP", "pck": "PCK"}
 _OVER = {
     "mean": "mean",
@@ -23,7 +20,7 @@ _OVER = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A share with its 95 % interval, or the reason why there is none; neither: an empty place."""
+    """A share with its 95 % interval, or the reason why there is none; neither: an empty cell."""
 
     value: float | None
     low: float | None = None
@@ -36,9 +33,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`key` names the column in files, `heading` on screen (one entry a line).
+    """`key` names the column in files, `heading` on screen (one entry for each line).
 
-    `prevalence`: of the samples behind a KAP; None where there is none or it has a column.
+    `prevalence`: that of the samples of a KAP; None for other scores, or if it has a column.
     """
 
     key: str
@@ -50,8 +47,8 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A score's keys; None stands for the rule's own metric and headline averages."""
+class _ScoreKey:
+    """Which score of a rule; None: the rule's own metric and headline averages."""
 
     heading: str
     split: str = "all"
@@ -65,44 +62,44 @@ class _Asked:
         return ".".join(part for part in named if part)
 
 
-_SPLITS: dict[View, dict[Kind, tuple[_Asked, ...]]] = {
+_SPLITS: dict[View, dict[Kind, tuple[_ScoreKey, ...]]] = {
     "symmetry": {
         "kap": (
-            _Asked("all"),
-            _Asked("symm.", "symmetric"),
-            _Asked("other", "other"),
-            _Asked("twin", TWIN_SPLIT),
+            _ScoreKey("all"),
+            _ScoreKey("symm.", "symmetric"),
+            _ScoreKey("other", "other"),
+            _ScoreKey("twin", TWIN_SPLIT),
         ),
         "pck": (
-            _Asked("all"),
-            _Asked("symm.", "symmetric"),
-            _Asked("other", "other"),
-            _Asked("confu-\nsion", metric="symmetry_confusion"),
+            _ScoreKey("all"),
+            _ScoreKey("symm.", "symmetric"),
+            _ScoreKey("other", "other"),
+            _ScoreKey("confu-\nsion", metric="symmetry_confusion"),
         ),
     },
     "viewpoint": {
-        kind: tuple(_Asked(f"view {i}", f"viewpoint={i}") for i in range(5))
+        kind: tuple(_ScoreKey(f"view {i}", f"viewpoint={i}") for i in range(5))
         for kind in ("kap", "pck")
     },
     "occlusion": {
         kind: (
-            _Asked("whole", "truncation=none"),
-            _Asked("trunc.", "truncation=some"),
-            _Asked("clear", "occlusion=none"),
-            _Asked("occl.", "occlusion=some"),
+            _ScoreKey("whole", "truncation=none"),
+            _ScoreKey("trunc.", "truncation=some"),
+            _ScoreKey("clear", "occlusion=none"),
+            _ScoreKey("occl.", "occlusion=some"),
         )
         for kind in ("kap", "pck")
     },
     "twin": {
         "kap": (
-            _Asked("twin", TWIN_SPLIT),
-            _Asked("all"),
-            _Asked("AUROC", metric="auroc", average="category", over="mean"),
+            _ScoreKey("twin", TWIN_SPLIT),
+            _ScoreKey("all"),
+            _ScoreKey("AUROC", metric="auroc", average="category", over="mean"),
         ),
         "pck": (
-            _Asked("all"),
-            _Asked("dagger", metric="pck_dagger"),
-            _Asked("confu-\nsion", metric="symmetry_confusion"),
+            _ScoreKey("all"),
+            _ScoreKey("dagger", metric="pck_dagger"),
+            _ScoreKey("confu-\nsion", metric="symmetry_confusion"),
         ),
     },
 }
@@ -114,7 +111,8 @@ def columns(members: Group, view: View, alpha: float, kind: Kind | None = None) 
         return list(_summary(members, alpha))
     if view == "rule":
         return [
-            _column(r, r.name, alpha, _Asked("\n".join(r.name.split("-")))) for r in members.rules
+            _column(r, r.name, alpha, _ScoreKey("\n".join(r.name.split("-"))))
+            for r in members.rules
         ]
     out: list[Column] = []
     for each in (kind,) if kind else ("kap", "pck"):
@@ -127,17 +125,18 @@ def columns(members: Group, view: View, alpha: float, kind: Kind | None = None) 
             rules = _averaged(members, each)
             out += [c for r in rules for c in _averages(members, r, alpha, named=len(rules) > 1)]
         else:
-            asked = _SPLITS[view][each]
-            out += [_column(rule, rule.metric, alpha, ask, named=True) for ask in asked]
+            keys = _SPLITS[view][each]
+            out += [_column(rule, rule.metric, alpha, key, named=True) for key in keys]
             if view == "twin" and each == "pck":
                 out += [
-                    _column(r, "geo", alpha, _Asked("PCK\ngeo")) for r in _geometry_aware(members)
+                    _column(r, "geo", alpha, _ScoreKey("PCK\ngeo"))
+                    for r in _geometry_aware(members)
                 ]
     return out
 
 
 def rules_of(members: Group, view: View) -> tuple[RuleCard, ...]:
-    """The group's rules, and what else the columns of a view are scored by."""
+    """The group's rules, and other rules that score columns of a view."""
     more: dict[View, tuple[RuleCard, ...]] = {
         "average": _averaged(members, "pck"),
         "twin": _geometry_aware(members),
@@ -150,29 +149,31 @@ def _summary(members: Group, alpha: float) -> Iterator[Column]:
     kap, pck = members.rule_of("kap"), members.rule_of("pck")
     at = f"@{alpha:.2f}"
     if kap is not None:
-        yield _column(kap, "kap", alpha, _Asked(at), named=True)
-        beside = _Asked("preva-\nlence", metric="prevalence", average="category", over="mean")
-        yield _column(kap, "kap", alpha, beside, ranks=False)
+        yield _column(kap, "kap", alpha, _ScoreKey(at), named=True)
+        prevalence_key = _ScoreKey(
+            "preva-\nlence", metric="prevalence", average="category", over="mean"
+        )
+        yield _column(kap, "kap", alpha, prevalence_key, ranks=False)
         random = members.control("random")
         cell = _random(kap, alpha, random)
         yield Column(f"random.kap{at}", ("random", "KAP"), cell, ranks=False, lead=False)
     if pck is not None:
-        yield _column(pck, "pck", alpha, _Asked(at), named=True)
+        yield _column(pck, "pck", alpha, _ScoreKey(at), named=True)
     if kap is not None:
-        for ask in _SPLITS["symmetry"]["kap"][1:]:
-            yield replace(_column(kap, "kap", alpha, ask, named=True), lead=False)
+        for score_key in _SPLITS["symmetry"]["kap"][1:]:
+            yield replace(_column(kap, "kap", alpha, score_key, named=True), lead=False)
 
 
 def _categories(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column]:
     for name in members.dataset.categories:
-        yield _column(rule, rule.metric, alpha, _Asked(name, over=name))
-    yield _column(rule, rule.metric, alpha, _Asked(_OVER[rule.headline[1]].replace("-", "-\n")))
+        yield _column(rule, rule.metric, alpha, _ScoreKey(name, over=name))
+    yield _column(rule, rule.metric, alpha, _ScoreKey(_OVER[rule.headline[1]].replace("-", "-\n")))
 
 
 def _averaged(members: Group, kind: Kind) -> tuple[RuleCard, ...]:
-    """The rule of a kind; of PCK, which of two averages a paper prints differs, all of the runs'."""
+    """The rule of a kind; for PCK all rules of the runs, because papers print different averages."""
     shown = tuple(r for r in members.rules if r.metric == kind)
-    if kind == "kap" or members.asked or not shown:
+    if kind == "kap" or members.rules_are_named or not shown:
         return shown
     found = {r.name: r for r in (*shown, *_every_rule(members)) if r.metric == kind}
     return tuple(found.values())
@@ -183,52 +184,58 @@ def _every_rule(members: Group) -> Iterator[RuleCard]:
 
 
 def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> Iterator[Column]:
-    """Every average that the rule states, whoever prints it; `named`: with the rule's name."""
+    """Every average that the rule states; `named`: with the rule's name."""
     card = next(c for c in members.cards if rule in c.rules)
     rows = [s for s in card.scores if (s.rule, s.metric) == (rule.name, rule.metric)]
     found = dict.fromkeys((s.average, s.category) for s in rows if s.category in _OVER)
     own = rule not in members.rules or sum(r.metric == rule.metric for r in members.rules) > 1
     name = f"{rule.name.removeprefix(f'{rule.metric}-')}\n" if named else ""
     for average, over in found:
-        ask = _Asked(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
-        yield _column(rule, rule.name if own else rule.metric, alpha, ask, named=True)
+        score_key = _ScoreKey(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
+        yield _column(rule, rule.name if own else rule.metric, alpha, score_key, named=True)
 
 
 def _geometry_aware(members: Group) -> tuple[RuleCard, ...]:
-    """Beside another PCK, none without."""
+    """The rule `geo`, which is shown beside another rule for PCK."""
     found = {r.name: r for r in _every_rule(members) if r.name == "geo"}
     return tuple(found.values()) if members.rule_of("pck") else ()
 
 
 def _column(
-    rule: RuleCard, stem: str, alpha: float, ask: _Asked, *, named: bool = False, ranks: bool = True
+    rule: RuleCard,
+    stem: str,
+    alpha: float,
+    score_key: _ScoreKey,
+    *,
+    named: bool = False,
+    ranks: bool = True,
 ) -> Column:
     """`stem` begins the column's key; `named`: the metric's name begins its heading."""
-    metric = ask.metric or rule.metric
-    average, over = ask.average or rule.headline[0], ask.over or rule.headline[1]
+    metric = score_key.metric or rule.metric
+    average, over = score_key.average or rule.headline[0], score_key.over or rule.headline[1]
     what = f"{NAME.get(metric, metric.replace('_', ' '))}@{alpha:.2f}"
-    heading = tuple(ask.heading.split("\n"))
+    heading = tuple(score_key.heading.split("\n"))
     if named and metric in NAME:
         heading = (NAME[metric], *heading)
 
     def cell(card: RunCard) -> Cell:
-        row = card.score(rule.name, metric, alpha, over, average=average, split=ask.split)
+        row = card.score(rule.name, metric, alpha, over, average=average, split=score_key.split)
         same = any((r.name, r.hash) == (rule.name, rule.hash) for r in card.rules)
         return _cell(row if same else None, what)
 
-    def beside(card: RunCard) -> Cell:
-        found = prevalence(card, rule.name, alpha, over, ask.split)
-        return Cell(None, reason=found) if isinstance(found, str) else Cell(found)
+    def prevalence_of(card: RunCard) -> Cell:
+        share = prevalence(card, rule.name, alpha, over, score_key.split)
+        return Cell(None, reason=share) if isinstance(share, str) else Cell(share)
 
-    if ask.metric == "prevalence":
+    if score_key.metric == "prevalence":
         return Column(f"prevalence@{alpha:.2f}", heading, cell, ranks)
-    key = f"{stem}@{alpha:.2f}" + (f".{ask.key}" if ask.key else "")
-    return Column(key, heading, cell, ranks, prevalence=beside if metric == "kap" else None)
+    key = f"{stem}@{alpha:.2f}" + (f".{score_key.key}" if score_key.key else "")
+    return Column(key, heading, cell, ranks, prevalence=prevalence_of if metric == "kap" else None)
 
 
 def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[RunCard], Cell]:
     if control is None:
-        cell = Cell(None, reason="no run of the control `random` on these pairs")
+        cell = Cell(None, reason="The control `random` was not run on these pairs.")
     else:
         average, over = rule.headline
         row = control.score(rule.name, "kap", alpha, over, average=average)
@@ -238,9 +245,15 @@ def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[
 
 def _cell(row: Score | None, what: str) -> Cell:
     if row is None:
-        return Cell(None, reason=f"{what} is not defined here, or this run was not scored by it")
+        return Cell(
+            None, reason=f"{what} is not defined here, or the run was not scored by its rule."
+        )
     if row.value is not None:
         return Cell(row.value, row.low, row.high, row.n)
     if row.n == 0:
-        return Cell(None, n=0, reason="no keypoint to score (n = 0), or not known here")
-    return Cell(None, n=row.n, reason=f"no positive among its samples (n = {row.n:,})")
+        return Cell(
+            None,
+            n=0,
+            reason="There is no keypoint to score (n = 0), or the annotation does not say.",
+        )
+    return Cell(None, n=row.n, reason=f"None of the samples is a positive (n = {row.n:,}).")

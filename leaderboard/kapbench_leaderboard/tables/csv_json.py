@@ -13,7 +13,7 @@ SCHEMA_VERSION = 1
 
 
 def csv_(tables: Sequence[Table]) -> str:
-    """One line a run and table, empty where there is no number."""
+    """One line for each run of each table; a cell without a number is empty."""
     lines = [_line(table, row) for table in tables for row in table.rows]
     fields = list(dict.fromkeys(name for line in lines for name in line))
     out = io.StringIO()
@@ -24,7 +24,7 @@ def csv_(tables: Sequence[Table]) -> str:
 
 
 def json_(tables: Sequence[Table]) -> str:
-    """Everything that the tables know, null with its reason."""
+    """Everything in the tables; null with its reason."""
     content = {"schema_version": SCHEMA_VERSION, "tables": [_table(t) for t in tables]}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -49,7 +49,7 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         line[column.key] = cell.value
         if cell.low is not None and cell.high is not None:
             line |= {f"{column.key}.low": cell.low, f"{column.key}.high": cell.high}
-    for each in table.beside:
+    for each in table.references:
         cells = zip(table.columns, each.cells, strict=True)
         line |= {f"{each.key}.{c.key}": cell.value for c, cell in cells if cell.value is not None}
     return line
@@ -65,7 +65,7 @@ def _table(table: Table) -> dict[str, Any]:
         "columns": [c.key for c in table.columns],
         "rows": [_row(table.columns, row) for row in table.rows],
         "ranked_by": table.ranked_by,
-        "beside": {each.key: _scores(table.columns, each.cells) for each in table.beside},
+        "beside": {each.key: _scores(table.columns, each.cells) for each in table.references},
     }
 
 

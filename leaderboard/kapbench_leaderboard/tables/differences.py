@@ -11,14 +11,17 @@ from kapbench_leaderboard.tables.build import Row, Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.notes import rule_words
 
+_OVER_CATEGORIES = "with Holm's correction over the categories of a column"
+_OVER_MODELS = "with Holm's correction over the models of a column"
+
 
 def paired_tables(
     members: Group, resamples: Mapping[str, Resamples], alpha: float | None = None
 ) -> list[Table]:
-    """One table of a group of at least two runs; controls stand in it where there is but one model.
+    """One table for a group of at least two runs; controls are compared if there is only one model.
 
     Args:
-        resamples: By the hash of a run's records: by the group's rules, at `alpha`.
+        resamples: By the hash of a run's records, for the group's rules at `alpha`.
         alpha: None: each rule's first.
     """
     known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
@@ -27,17 +30,17 @@ def paired_tables(
     if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
         return []
     names = dict(zip((id(c) for c in known), labels(known), strict=True))
-    found = {id(c): resamples[c.provenance.records_sha256] for c in known}
-    first, *others = sorted(known, key=lambda c: -_lead(found[id(c)]))
+    of_card = {id(c): resamples[c.provenance.records_sha256] for c in known}
+    first, *others = sorted(known, key=lambda c: -_lead(of_card[id(c)]))
     if len(others) == 1:
         (other,) = others
-        gaps = differences(found[id(first)], found[id(other)])
+        gaps = differences(of_card[id(first)], of_card[id(other)])
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
-        return [_table(members, title, _by_category(first, gaps), alpha)]
-    columns = list(found[id(first)].columns)
-    each = {c: against(found[id(first)], [found[id(o)] for o in others], c) for c in columns}
+        return [_table(members, title, _by_category(first, gaps), alpha, _OVER_CATEGORIES)]
+    columns = list(of_card[id(first)].columns)
+    each = {c: against(of_card[id(first)], [of_card[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
-    return [_table(members, f"each − {names[id(first)]}", rows, alpha)]
+    return [_table(members, f"each model − {names[id(first)]}", rows, alpha, _OVER_MODELS)]
 
 
 def _lead(resamples: Resamples) -> float:
@@ -56,6 +59,7 @@ def _table(
     title: str,
     rows: Mapping[str, tuple[RunCard, Sequence[Difference]]],
     alpha: float | None,
+    correction: str,
 ) -> Table:
     columns = []
     headings = _headings(members)
@@ -66,17 +70,14 @@ def _table(
             Column(f"p.{name}", (*heading, "p"), _unknown),
         ]
     made = [
-        Row(card, label, tuple(cell for gap in found for cell in _cells(gap)))
-        for label, (card, found) in rows.items()
+        Row(card, label, tuple(cell for gap in gaps for cell in _cells(gap)))
+        for label, (card, gaps) in rows.items()
     ]
     data = members.dataset
-    head = f"{data.name}@{data.revision}, {data.split}: paired differences, {title}"
+    head = f"{data.name}@{data.revision}, {data.split} split, paired differences, {title}"
     notes = (
         *(rule_words(rule, rule.alphas[0] if alpha is None else alpha) for rule in members.rules),
-        (
-            "Both models on the same resamples of images; p after Holm's correction down a column "
-            "(the mean stands alone)."
-        ),
+        f"Both models are scored on the same resamples of images. p: paired test, {correction}.",
     )
     return Table(members, "paired", tuple(columns), tuple(made), (head,), notes, alpha=alpha)
 
@@ -92,16 +93,15 @@ def _headings(members: Group) -> dict[str, tuple[str, ...]]:
 
 
 def _cells(gap: Difference) -> tuple[Cell, Cell]:
-    found = gap.interval
-    if math.isnan(found.value):
-        nothing = Cell(None, reason="one of the two has no score here")
+    span = gap.interval
+    if math.isnan(span.value):
+        nothing = Cell(None, reason="One of the two models has no score here.")
         return nothing, nothing
-    if math.isnan(found.error):
-        reason = "too few images for an interval"
-        return Cell(found.value, signed=True), Cell(None, reason=reason)
-    low, high = found.low, found.high
-    return Cell(found.value, low, high, signed=True), Cell(gap.p, is_p=True)
+    if math.isnan(span.error):
+        reason = "There are too few images for an interval."
+        return Cell(span.value, signed=True), Cell(None, reason=reason)
+    return Cell(span.value, span.low, span.high, signed=True), Cell(gap.p, is_p=True)
 
 
 def _unknown(card: RunCard) -> Cell:
-    return Cell(None, reason=f"no difference of {card.model.name}")
+    return Cell(None, reason=f"{card.model.name} has no difference here.")

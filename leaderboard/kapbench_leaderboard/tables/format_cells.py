@@ -1,4 +1,4 @@
-"""Cells as a reader sees them: one wording for every format."""
+"""Cells as a reader sees them, the same in every format."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ def interval(cell: Cell) -> str | None:
 
 
 def heading(column: Column) -> str:
-    """On one line; a line that ends in a hyphen goes on in the next."""
+    """On one line; a line that ends in a hyphen is joined with the next."""
     return " ".join(column.heading).replace("- ", "").replace(" @", "@")
 
 
@@ -36,33 +36,33 @@ def label(row: Row) -> str:
 
 
 def rows_of(table: Table) -> list[tuple[str, Sequence[Cell], bool]]:
-    """Label, cells, and whether they are apart from the models: controls and what stands beside."""
+    """Label, cells, and whether the row stands apart from the models: controls, references."""
     rows = [(label(row), row.cells, row.is_control) for row in table.rows]
-    return [*rows, *((each.label, each.cells, True) for each in table.beside)]
+    return [*rows, *((each.label, each.cells, True) for each in table.references)]
 
 
 def reasons(table: Table) -> dict[str, int]:
     """Number of the footnote of each reason, in order of appearance."""
-    cells = [cell for _, found, _ in rows_of(table) for cell in found]
+    cells = [cell for _, row, _ in rows_of(table) for cell in row]
     distinct = dict.fromkeys(c.reason for c in cells if c.value is None and c.reason)
     return {reason: i + 1 for i, reason in enumerate(distinct) if reason}
 
 
 def marked(cell: Cell, footnotes: dict[str, int]) -> str:
-    """A number, or what stands in its place with the number of its footnote."""
+    """A number, or n/a with the number of its footnote."""
     mark = f"[{footnotes[cell.reason]}]" if cell.value is None and cell.reason else ""
     return number(cell) + mark
 
 
 def notes(table: Table, footnotes: dict[str, int], *, intervals: bool = True) -> list[str]:
-    """All that stands below a table; `intervals`: whether it shows those it has."""
+    """All lines below a table; `intervals`: whether the table shows the intervals that it has."""
     has_interval = intervals and any(interval(c) for row in table.rows for c in row.cells)
     about = ["Scores ×100.", *table.notes]
     if any(row.rank is not None for row in table.rows):
         about.append(
-            f"1. 2. ...: 1 + how many models have a better {table.ranked_by}, beyond chance "
-            "(p < 0.05, paired, Holm)."
+            f"Rank: 1 + the number of models whose {table.ranked_by} is significantly better (paired "
+            "test, p < 0.05 after Holm's correction)."
         )
     if has_interval:
-        about.append("Ranges: 95 %, bootstrap over images.")
+        about.append("Ranges are 95 % confidence intervals from a bootstrap over images.")
     return about + [f"[{n}] {reason}" for reason, n in footnotes.items()]

@@ -16,11 +16,26 @@ from kapbench_leaderboard.tables.format_cells import (
 )
 
 _TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "×": r"$\times$", "−": "$-$", "–": "--", "…": r"\ldots{}", "α": r"$\alpha$", "†": r"\dag{}",
-    "°": r"$^\circ$", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "−": "$-$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "α": r"$\alpha$",
+    "†": r"\dag{}",
+    "°": r"$^\circ$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -33,16 +48,16 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def html(tables: Sequence[Table]) -> str:
-    """`<table>` elements with captions and notes, to stand in a page of the reader's own."""
+    """`<table>` elements with captions and notes, for the reader's own page."""
     return "\n".join(_html(table) for table in tables)
 
 
 def best(table: Table) -> list[float | None]:
-    """The highest value among models of each column that may order them."""
+    """The highest value among models in each column that may order them."""
     out: list[float | None] = []
     for i, column in enumerate(table.columns):
-        found = [row.cells[i].value for row in table.rows if not row.is_control]
-        known = [value for value in found if value is not None]
+        values = [row.cells[i].value for row in table.rows if not row.is_control]
+        known = [value for value in values if value is not None]
         ranked = column.ranks and table.view != "paired"
         out.append(max(known) if known and ranked else None)
     return out
@@ -63,20 +78,20 @@ def _body(
 def _markdown(table: Table) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
-    lines = [*map(_words, table.head), "", _pipe(["model", *map(heading, table.columns)])]
+    lines = [*map(_literal, table.head), "", _pipe(["model", *map(heading, table.columns)])]
     lines.append(_pipe([":--", *["--:"] * len(table.columns)]))
     lines += map(_pipe, body)
-    return "\n".join([*lines, "", *(f"{_words(note)}  " for note in notes(table, footnotes)), ""])
+    return "\n".join([*lines, "", *(f"{_literal(note)}  " for note in notes(table, footnotes)), ""])
 
 
 def _pipe(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_words, cells)) + " |"
+    return "| " + " | ".join(map(_literal, cells)) + " |"
 
 
-def _words(text: str) -> str:
-    """A text for Markdown, shown as it is: no markup, link, picture or mention in it acts."""
-    marked = re.sub(r"([\\`*\[\]|!])", r"\\\1", escape(text, quote=False))
-    return re.sub(r"(?<!\w)@(?=\w)", "@<!-- -->", marked)
+def _literal(text: str) -> str:
+    """A text for Markdown that is shown as it is: no markup, link, image or mention in it works."""
+    escaped = re.sub(r"([\\`*\[\]|!])", r"\\\1", escape(text, quote=False))
+    return re.sub(r"(?<!\w)@(?=\w)", "@<!-- -->", escaped)
 
 
 def _latex(table: Table) -> str:
@@ -86,12 +101,12 @@ def _latex(table: Table) -> str:
     lines += [f"    model & {' & '.join(_tex(heading(c)) for c in table.columns)} \\\\"]
     lines += [r"    \midrule"]
     controls = False
-    for label, found, apart in rows_of(table):
+    for label, row, apart in rows_of(table):
         if apart and not controls:
             lines.append(r"    \midrule")
         controls = apart
         cells = []
-        for cell, highest in zip(found, top, strict=True):
+        for cell, highest in zip(row, top, strict=True):
             number, span = _tex(marked(cell, footnotes)), interval(cell)
             if highest is not None and cell.value == highest and not apart:
                 number = rf"\textbf{{{number}}}"
@@ -113,11 +128,11 @@ def _html(table: Table) -> str:
     lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
     lines += ["</tr></thead>", "<tbody>"]
     for label, *cells in body:
-        found = [f'<th scope="row">{escape(label)}</th>']
+        row = [f'<th scope="row">{escape(label)}</th>']
         for cell in cells:
             number, _, span = cell.partition("\0")
             small = f"<br><small>{escape(span)}</small>" if span else ""
-            found.append(f"<td>{escape(number)}{small}</td>")
-        lines.append(f"<tr>{''.join(found)}</tr>")
+            row.append(f"<td>{escape(number)}{small}</td>")
+        lines.append(f"<tr>{''.join(row)}</tr>")
     about = "".join(f"<li>{escape(note)}</li>" for note in notes(table, footnotes))
     return "\n".join([*lines, "</tbody>", "</table>", f"<ul>{about}</ul>", ""])

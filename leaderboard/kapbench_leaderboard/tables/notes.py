@@ -1,10 +1,11 @@
-"""What must be said under a table: what its numbers are, and what to know before reading them."""
+"""The notes under a table: what its numbers mean, and what to know before comparing them."""
 
 from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
-from kapbench_leaderboard.tables.columns import NAME, View, rules_of
+from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.columns import NAME, rules_of
 
 _AVERAGES = {
     "category": "pooled per category",
@@ -18,34 +19,49 @@ _OVER = {
     "pooled": "pooled over categories",
     "negative_weighted": "weighted by negatives over categories",
 }
+_PREVALENCE = (
+    "prevalence: share of positives among the samples of KAP. A score that ignores the image ties "
+    "all samples and gets about the prevalence."
+)
 _SPLITS = (
-    "symm.: mirrored or repeated parts; other: all else; twin: can a threshold tell an absent "
-    "keypoint whose mirror twin shows from one that shows itself? Either class weighs the same, "
-    "so a score that says nothing gets about 50; it is not KAP on some of the pairs."
+    "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints. "
+    "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
+    "classes weigh the same, so a score that ignores the image gets about 50, and twin is not KAP on "
+    "a subset of the pairs."
 )
 _NO_KAP = (
-    "KAP: not scored; where no keypoint can be absent, or T is the image's, it is not defined."
+    "KAP was not scored. It is not defined if no keypoint can be absent, or if T is the image size."
 )
-_NOT_TESTED = "too few images in a category, or no score in some resamples"
-_CONFUSION = "confusion: share of keypoints with a visible twin that are matched to the twin."
+_NOT_TESTED = "a category has too few images, or some resamples have no score"
+_CONFUSION = (
+    "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
+    "counterpart."
+)
 _EXPLAINED: dict[View, tuple[str, ...]] = {
-    "summary": (_SPLITS,),
+    "summary": (_PREVALENCE, _SPLITS),
     "symmetry": (_SPLITS, _CONFUSION),
     "twin": (
         _SPLITS,
         _CONFUSION,
         (
-            "dagger: PCK†, right and nearest to its own keypoint; geo: keypoints with a repeated part "
-            "in the target."
+            "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point. "
+            "geo: PCK of keypoints whose part the target shows at least twice."
         ),
     ),
-    "viewpoint": ("view 0-4: steps of 45° between the two azimuths, where both are known.",),
-    "occlusion": ("trunc., occl.: of either image, where known.",),
+    "viewpoint": (
+        "view 0-4: difference of the two azimuths in steps of 45°, where both are known.",
+    ),
+    "occlusion": (
+        (
+            "trunc., occl.: truncated or occluded in at least one image, where this is annotated. "
+            "whole, clear: in neither image."
+        ),
+    ),
 }
 
 
 def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
-    """What a rule's numbers are; `alpha` where no heading says it."""
+    """What a rule's numbers are; `alpha`: for tables whose headings do not name it."""
     average, over = rule.headline
     words = f"{_AVERAGES.get(average, average)}, {_OVER.get(over, over)}"
     at = "" if alpha is None else f"@{alpha:.2f}"
@@ -53,29 +69,34 @@ def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
 
 
 def about(members: Group, view: View, kind: Kind | None) -> list[str]:
-    """One line a rule."""
+    """One line for each rule."""
     return [rule_words(r) for r in rules_of(members, view) if kind in (None, r.metric)]
 
 
 def explained(members: Group, view: View) -> tuple[str, ...]:
-    """Words of the headings; of a summary without KAP: why."""
+    """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
         return _EXPLAINED.get(view, ())
     names = dict.fromkeys(r.name for c in members.cards for r in c.rules if r.metric == "kap")
-    return (f"KAP: not asked for; these runs have {', '.join(names)}.",) if names else (_NO_KAP,)
+    return (
+        (f"KAP is not among the selected rules. These runs have {', '.join(names)}.",)
+        if names
+        else (_NO_KAP,)
+    )
 
 
 def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
-    """Of models' ranks by label, those that could not be had."""
+    """Which models have no rank, of ranks by label, and why."""
     without = [label for label, rank in ranks.items() if rank is None]
     if not without:
         return []
-    who = "no model" if len(without) == len(ranks) else ", ".join(without)
-    return [f"Ranks: {who} could be tested: {_NOT_TESTED}."]
+    if len(without) == len(ranks):
+        return [f"No model is ranked: {_NOT_TESTED}."]
+    return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:
-    """What no score can be above, and the want of a control that a KAP is read beside."""
+    """The highest possible scores, and whether the control is missing that KAP is compared with."""
     rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
     out, highest = [], []
     oracle = members.control("oracle")
@@ -85,24 +106,24 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
         if row and row.value is not None:
             highest.append(f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}")
     if highest:
-        out.append(f"Ceiling, what a rule allows on the oracle's grid: {', '.join(highest)}.")
+        out.append(f"Ceiling, the scores of the oracle on its grid: {', '.join(highest)}.")
     without = view != "summary" and members.control("random") is None
     if without and any(rule.metric == "kap" for rule in rules):
-        out.append("Random control: no run of it on these pairs.")
+        out.append("The control `random` was not run on these pairs.")
     return out
 
 
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
-    """What a reader must know of a model before comparing it: what it looks at, what it learnt from."""
-    told: dict[str, list[str]] = {}
+    """What each model conditions on and was trained on."""
+    labels_of: dict[str, list[str]] = {}
     for label, card in named:
         model, facts = card.model, []
         if model.conditions_on:
-            facts.append(f"looks at the {' and '.join(model.conditions_on)} besides the pixels")
+            facts.append(f"conditions on {' and '.join(model.conditions_on)} besides the pixels")
         if model.kind == "oracle":
-            facts.append("reads the answer")
+            facts.append("reads the annotation of the target")
         if model.trained_on:
             facts.append(f"trained on {model.trained_on}")
         if facts:
-            told.setdefault(", ".join(facts), []).append(label)
-    return [f"{', '.join(labels)}: {facts}." for facts, labels in told.items()]
+            labels_of.setdefault(", ".join(facts), []).append(label)
+    return [f"{', '.join(labels)}: {facts}." for facts, labels in labels_of.items()]

@@ -1,14 +1,12 @@
 """Tables to text, Markdown, LaTeX, HTML, CSV and JSON. Shown ×100, kept 0-1 in files."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.choices import Format
 from kapbench_leaderboard.tables.csv_json import csv_, json_
 from kapbench_leaderboard.tables.markup import html, latex, markdown
 from kapbench_leaderboard.tables.terminal import text
-
-Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 
 
 def render(tables: Sequence[Table], how: Format, *, width: int = 80, colour: bool = False) -> str:

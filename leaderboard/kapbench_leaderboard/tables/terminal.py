@@ -63,8 +63,8 @@ def _rich(
     for i in indices:
         heading = Text("\n".join(table.columns[i].heading))
         made.add_column(heading, justify="right", no_wrap=True)
-    for name, found, apart in rows_of(table):
-        cells = [_screen(found[i], footnotes, with_interval=spans[i]) for i in indices]
+    for name, row, apart in rows_of(table):
+        cells = [_screen(row[i], footnotes, with_interval=spans[i]) for i in indices]
         made.add_row(Text(name), *cells, style="dim" if apart else None)
     return made
 

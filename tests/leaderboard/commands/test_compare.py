@@ -129,8 +129,10 @@ def test_accepted_entries_stand_beside_runs(kapbench, score):
     card = json.loads((run / "run.json").read_text())
     card["provenance"]["git_dirty"] = False
     (run / "run.json").write_text(json.dumps(card))
-    Path("card.toml").write_text(kapbench("submit", "--card-template").stdout)
-    assert kapbench("submit", run, "--to", "results", "--card", "card.toml").exit_code == 0
+    Path("card.toml").write_text(kapbench("submit", "template").stdout)
+    assert (
+        kapbench("submit", "prepare", run, "--to", "results", "--card", "card.toml").exit_code == 0
+    )
     score("Greys", *few)
     (entry,) = Path("results").rglob("*.json")
     for place in ("results", entry):

@@ -10,9 +10,9 @@ import pytest
 
 from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.figures import kap_figure, select_rows, style
-from kapbench_leaderboard.figures.kap_examples import Stage, telling
-from kapbench_leaderboard.figures.rerun_model import Sources
-from kapbench_leaderboard.figures.run_view import Subject
+from kapbench_leaderboard.figures.kap_examples import Rerun, choose_examples
+from kapbench_leaderboard.figures.run_view import RunView
+from kapbench_leaderboard.figures.sources import Output, Sources
 
 DOTS = Path(__file__).parents[2] / "support/dots.py"
 DATA = ("--dataset", f"{DOTS}:Dots")
@@ -63,7 +63,7 @@ class Page(HTMLParser):
 
 class TestOneRun:
     def test_a_page_with_its_pictures_inside(self, kapbench, greys):
-        files = made(kapbench("show", greys, "-o", "out", *DATA))
+        files = made(kapbench("show", "report", greys, "-o", "out", *DATA))
         assert [f.name for f in files] == ["report.html", "bars.png", "precision.png", "pck.png"]
         page = Page(files[0].read_text(encoding="utf-8"))
         assert all(a.startswith("data:image/") for a in page.addresses)
@@ -73,33 +73,35 @@ class TestOneRun:
         assert all(page.alts)
 
     def test_without_the_data_set_the_page_says_so(self, kapbench, greys):
-        files = made(kapbench("show", greys, "-o", "out"))
+        files = made(kapbench("show", "report", greys, "-o", "out"))
         text = files[0].read_text(encoding="utf-8")
-        assert "Images are not shown: the picture needs the run&#39;s data set" in text
+        assert "The images are not shown. The figure needs the run&#39;s data set" in text
         assert len(Page(text).alts) == 3
 
     def test_with_its_model_the_page_shows_what_kap_asks_and_the_features(self, kapbench, greys):
-        text = made(kapbench("show", greys, "-o", "out", *DATA, *GREYS))[0].read_text("utf-8")
+        text = made(kapbench("show", "report", greys, "-o", "out", *DATA, *GREYS))[0].read_text(
+            "utf-8"
+        )
         alts = Page(text).alts
         asked = [alt for alt in alts if alt.startswith("Similarity over the target: ")]
         assert len(asked) == 2
         assert asked[0].removeprefix("Similarity over the target: ").startswith("absent")
-        assert asked[1].endswith("place scores highest") or asked[1].endswith("scores as high")
+        assert asked[1].endswith(("the best match is correct", "the best match is wrong"))
         assert "Feature maps of 4 images of dot" in " ".join(alts).replace("spot", "dot")
 
     def test_without_its_model_the_page_says_why_and_which_command_makes_them(
         self, kapbench, greys
     ):
-        text = made(kapbench("show", greys, "-o", "out", *DATA))[0].read_text("utf-8")
-        (pair, number), _ = telling(Subject.load(greys))
-        assert "It is not shown: the picture needs the run&#39;s model" in text
-        assert f"kapbench show greys --pair {pair} --keypoint {number} -o pictures" in text
-        assert "kapbench show --pca --model greys --dataset dots --category" in text
+        text = made(kapbench("show", "report", greys, "-o", "out", *DATA))[0].read_text("utf-8")
+        (pair, number), _ = choose_examples(RunView.load(greys))
+        assert "The figure is not shown. The figure needs the run&#39;s model" in text
+        assert f"kapbench show keypoint greys {pair} {number} -o pictures" in text
+        assert "kapbench show features --model greys --dataset dots --category" in text
 
     def test_the_keypoints_that_say_most(self, greys):
-        subject = Subject.load(greys, rules=("kap-v1",))
-        absent, found = telling(subject)
-        rows = subject.records.set_index(["pair_id", "keypoint"])
+        run = RunView.load(greys, rules=("kap-v1",))
+        absent, found = choose_examples(run)
+        rows = run.records.set_index(["pair_id", "keypoint"])
         hidden = rows[~rows["target_visible"]]
         assert not rows.loc[absent, "target_visible"]
         assert rows.loc[absent, "best@v1"] == hidden["best@v1"].max()
@@ -109,22 +111,26 @@ class TestOneRun:
         assert margin.loc[found] == (same.max() if same.max() > 0 else margin.max())
 
     def test_pictures_are_as_wide_as_a_column(self, kapbench, greys):
-        files = made(kapbench("show", greys, "-o", "out"))
+        files = made(kapbench("show", "report", greys, "-o", "out"))
         assert {size_of(f)[0] for f in files[1:]} == {int(style.COLUMN_IN * style.PNG_DPI)}
 
     def test_svg(self, kapbench, greys):
-        for file in made(kapbench("show", greys, "-o", "out", "--format", "svg"))[1:]:
+        for file in made(kapbench("show", "report", greys, "-o", "out", "--format", "svg"))[1:]:
             assert ET.parse(file).getroot().tag.endswith("svg")
 
     def test_the_same_run_gives_the_same_files(self, kapbench, greys):
-        first = [f.read_bytes() for f in made(kapbench("show", greys, "-o", "one", *DATA))]
-        again = [f.read_bytes() for f in made(kapbench("show", greys, "-o", "two", *DATA))]
+        first = [
+            f.read_bytes() for f in made(kapbench("show", "report", greys, "-o", "one", *DATA))
+        ]
+        again = [
+            f.read_bytes() for f in made(kapbench("show", "report", greys, "-o", "two", *DATA))
+        ]
         assert first == again
 
     def test_a_name_with_markup_is_text(self, kapbench, greys):
         path = greys / "run.json"
         path.write_text(path.read_text().replace('"greys"', '"<b>$x_i$</b>"'))
-        text = made(kapbench("show", greys, "-o", "out"))[0].read_text(encoding="utf-8")
+        text = made(kapbench("show", "report", greys, "-o", "out"))[0].read_text(encoding="utf-8")
         assert "<b>$x_i$" not in text
         assert "&lt;b&gt;$x_i$" in text
 
@@ -132,49 +138,54 @@ class TestOneRun:
 class TestPairs:
     def test_worst_pairs_in_order(self, kapbench, greys):
         expected = select_rows.worst(load_records(greys), load_card(greys), 3)
-        files = made(kapbench("show", greys, "--worst", 3, "-o", "out", *DATA))
+        files = made(kapbench("show", "worst", greys, "--n", 3, "-o", "out", *DATA))
         assert [f.name for f in files] == [
-            f"{style.file_name(f'worst-{i:02d}', name)}.png" for i, name in enumerate(expected, 1)
+            Output(Path("out")).path(f"worst-{i:02d}", name).name
+            for i, name in enumerate(expected, 1)
         ]
 
     def test_a_category(self, kapbench, greys):
-        files = made(kapbench("show", greys, "--category", "spot", "-o", "out", *DATA))
+        files = made(kapbench("show", "category", greys, "spot", "-o", "out", *DATA))
         assert [f.name for f in files[:2]] == ["spot-precision.png", "spot-pck.png"]
         assert all("spot" in f.name for f in files[2:])
 
     def test_one_pair(self, kapbench, greys):
-        (file,) = made(kapbench("show", greys, "--pair", "dot:0-1", "-o", "out", *DATA))
+        (file,) = made(kapbench("show", "pair", greys, "dot:0-1", "-o", "out", *DATA))
         assert file == Path("out/pair-dot_0-1.png")
 
     @pytest.mark.parametrize("rule", ["kap-cvpr24", "kap-v1"])
     def test_a_keypoint_that_is_absent(self, kapbench, greys, rule):
         row = absent(greys)
-        of = ("--pair", row["pair_id"], "--keypoint", row["keypoint"], "--rule", rule)
-        (file,) = made(kapbench("show", greys, *of, "-o", "out", *DATA, *GREYS))
+        of = (row["pair_id"], row["keypoint"], "--rule", rule)
+        (file,) = made(kapbench("show", "keypoint", greys, *of, "-o", "out", *DATA, *GREYS))
         assert size_of(file)[0] == int(style.COLUMN_IN * style.PNG_DPI)
 
     def test_the_words_of_a_picture_agree_with_the_records(self, greys):
-        subject = Subject.load(greys, rules=("kap-v1",))
+        run = RunView.load(greys, rules=("kap-v1",))
         sources = Sources(f"{DOTS}:Dots", f"{DOTS}:Greys", cache=Path("cache"), device="cpu")
-        rows = select_rows.of_pair(subject.records, "dot:0-1")
-        stage = Stage.of(subject, sources)
+        rows = select_rows.of_pair(run.records, "dot:0-1")
+        rerun = Rerun.of(run, sources)
         for _, row in rows.iterrows():
-            said = kap_figure.verdict(stage.scene("dot:0-1", int(row["keypoint"])))
+            said = kap_figure.describe(rerun.example("dot:0-1", int(row["keypoint"])))
             if not row["target_visible"]:
                 assert said.startswith("absent")
             elif row["inside@v1@0.10"] > row["outside@v1@0.10"]:
-                assert said == "the right place scores highest"
+                assert said == "the best match is correct"
             else:
-                assert said == "a wrong place scores as high"
+                assert said == "the best match is wrong"
 
 
 class TestSeveral:
     def test_bars_scatter_and_curves(self, kapbench, score, greys):
         score("Colours", "--rule", "kap-cvpr24", "--rule", "kap-v1", "--rule", "pck-sd-dino")
-        files = made(kapbench("show", "runs", "-o", "out"))
+        files = made(kapbench("show", "report", "runs", "-o", "out"))
         assert [f.name for f in files] == [
-            "report.html", "bars.png", "scatter.png", "precision.png", "pck.png",
-        ]  # fmt: skip
+            "report.html",
+            "bars.png",
+            "scatter.png",
+            "precision.png",
+            "pck.png",
+        ]
         page = Page(files[0].read_text(encoding="utf-8"))
         assert "KAP over PCK of colours, greys" in page.alts
         assert len(page.alts) == 4
@@ -182,15 +193,15 @@ class TestSeveral:
 
     def test_runs_of_other_pairs_do_not_stand_in_one_picture(self, kapbench, score, greys):
         score("Colours", "--category", "dot")
-        result = kapbench("show", "runs", "-o", "out")
+        result = kapbench("show", "report", "runs", "-o", "out")
         assert result.exit_code == 1
-        assert "cannot stand in one picture" in result.output
+        assert "cannot share a figure" in result.output
         assert not Path("out").exists()
 
 
 def test_feature_maps_of_several_models(kapbench):
     colours = ("--model", f"{DOTS}:Colours")
-    words = ("--pca", *colours, *GREYS, *DATA, "--category", "dot", "--images", 3)
+    words = ("features", *colours, *GREYS, *DATA, "--category", "dot", "--images", 3)
     (file,) = made(kapbench("show", *words, "-o", "out"))
     assert file == Path("out/maps-dots-dot.png")
     assert size_of(file)[0] == int(style.COLUMN_IN * style.PNG_DPI)
@@ -200,23 +211,25 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ((), "give a RUN"),
-            (("RUN", "--keypoint", "1"), "add --pair ID"),
-            (("RUN", "--pair", "dot:0-1", "--worst", "2"), "leave --worst and --category out"),
-            (("RUN", "--pair", "dot:0-9"), "no pair 'dot:0-9'|unknown pair"),
-            (("RUN", "--category", "spto"), "spot"),
-            (("RUN", "--rule", "pck-v1"), "pck-v1"),
-            (("RUN", "--alpha", "0.3"), "has no alpha 0.3"),
-            (("RUN", "--worst", "0"), "0"),
-            (("RUN", "--pair", "dot:0-1", "--keypoint", "9", *DATA, *GREYS), "keypoint 9"),
-            (("RUN", "--pair", "dot:0-1"), "the picture needs the run's data set"),
-            (("RUN", "--pair", "dot:0-1", "--keypoint", "0", *DATA), "the picture needs the run's model"),
-            (("--pca", "--model", f"{DOTS}:Greys"), "--pca needs"),
-            (("--pca", *GREYS, *DATA), "none is named"),
-            (("nowhere",), "nowhere"),
+            (("report",), "Missing argument 'RUNS...'"),
+            (("pair", "RUN"), "Missing argument 'ID'"),
+            (("keypoint", "RUN", "dot:0-1"), "Missing argument 'K'"),
+            (("pair", "RUN", "dot:0-9"), "no pair 'dot:0-9'|unknown pair"),
+            (("category", "RUN", "spto"), "spot"),
+            (("worst", "RUN", "--category", "spto"), "spot"),
+            (("report", "RUN", "--rule", "pck-v1"), "pck-v1"),
+            (("report", "RUN", "--alpha", "0.3"), "has no alpha 0.3"),
+            (("report", "RUN", "--model-option", "a=1"), "--model-option needs --model"),
+            (("worst", "RUN", "--n", "0"), "0"),
+            (("keypoint", "RUN", "dot:0-1", "9", *DATA, *GREYS), "eypoint 9"),
+            (("pair", "RUN", "dot:0-1"), "The figure needs the run's data set"),
+            (("keypoint", "RUN", "dot:0-1", "0", *DATA), "The figure needs the run's model"),
+            (("features", "--model", f"{DOTS}:Greys"), "Missing option '--dataset'"),
+            (("features", *GREYS, *DATA), "none is named"),
+            (("report", "nowhere"), "nowhere"),
         ],
         ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else "",
-    )  # fmt: skip
+    )
     def test_says_what_and_how_to_mend_it(self, kapbench, greys, words, said):
         given = [greys if word == "RUN" else word for word in words]
         result = kapbench("show", *given, "-o", "out")
@@ -224,8 +237,16 @@ class TestErrors:
         assert any(s in result.output for s in said.split("|")), result.output
         assert not Path("out").exists()
 
+    def test_a_figure_of_one_run_refuses_several(self, kapbench, score, greys):
+        score("Colours")
+        result = kapbench("show", "pair", "runs", "dot:0-1")
+        assert result.exit_code == 1
+        assert "'runs' names 2 runs" in result.output
+
     def test_a_model_of_other_options_is_not_the_runs(self, kapbench, greys):
-        words = ("--pair", "dot:0-1", "--keypoint", "0", *DATA, "--cache", "cache")
-        result = kapbench("show", greys, *words, "--model", f"{DOTS}:Counts", "-o", "out")
+        words = ("dot:0-1", "0", *DATA, "--cache", "cache")
+        result = kapbench(
+            "show", "keypoint", greys, *words, "--model", f"{DOTS}:Counts", "-o", "out"
+        )
         assert result.exit_code == 1
         assert "revision" in result.output or "other maxima" in result.output

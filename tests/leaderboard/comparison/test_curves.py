@@ -27,19 +27,21 @@ def rows() -> pd.DataFrame:
     pair = np.repeat(np.arange(40), 5)
     visible = rng.random(len(pair)) < 0.7
     inside, outside, best = (rng.integers(0, 9, (3, len(pair))) / 8).astype(np.float32)  # ties
-    return pd.DataFrame({
-        "pair_id": [f"{p:02d}" for p in pair],
-        "category": np.where(pair < 15, "cat", "cow"),
-        "keypoint": np.int16(0),
-        "target_visible": visible,
-        "size_px": 100.0,
-        "error_px@sd-dino": np.where(visible, rng.exponential(10, len(pair)), np.nan),
-        "best@cvpr24": best,
-        "map_min@cvpr24": np.float32(0),
-        "map_max@cvpr24": np.float32(1),
-        "inside@cvpr24@0.10": np.where(visible, inside, np.float32(np.nan)),
-        "outside@cvpr24@0.10": np.where(visible, outside, np.float32(np.nan)),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "pair_id": [f"{p:02d}" for p in pair],
+            "category": np.where(pair < 15, "cat", "cow"),
+            "keypoint": np.int16(0),
+            "target_visible": visible,
+            "size_px": 100.0,
+            "error_px@sd-dino": np.where(visible, rng.exponential(10, len(pair)), np.nan),
+            "best@cvpr24": best,
+            "map_min@cvpr24": np.float32(0),
+            "map_max@cvpr24": np.float32(1),
+            "inside@cvpr24@0.10": np.where(visible, inside, np.float32(np.nan)),
+            "outside@cvpr24@0.10": np.where(visible, outside, np.float32(np.nan)),
+        }
+    )
 
 
 @pytest.fixture

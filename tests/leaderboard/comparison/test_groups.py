@@ -15,17 +15,17 @@ def test_runs_on_the_same_pairs_by_the_same_rules_are_one_group(card):
     [
         (
             {"categories": ["cat"], "n_pairs": 10},
-            "other pairs: 10 pairs of cat, not 20 pairs of cat, cow",
+            "the pairs are 10 pairs of cat, not 20 pairs of cat, cow",
         ),
-        ({"split": "val"}, "another split: val, not test"),
-        ({"dataset": "willow"}, "another data set: willow, not spair"),
+        ({"split": "val"}, "the split is val, not test"),
+        ({"dataset": "willow"}, "the data set is willow, not spair"),
         (
             {"rules": {"kap-cvpr24": "changed", "pck-sd-dino": "bbb"}},
-            "another version of rule kap-cvpr24: changed, not aaa",
+            "rule kap-cvpr24 has hash changed, not aaa",
         ),
         (
             {"rules": {"pck-sd-dino": "bbb"}},
-            "other rules: pck-sd-dino, not kap-cvpr24, pck-sd-dino",
+            "the rules are pck-sd-dino, not kap-cvpr24, pck-sd-dino",
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_runs_scored_by_another_version_stand_apart(card):
     old = card()
     old = old.model_copy(update={"provenance": old.provenance.model_copy(update={"scoring": 1})})
     first, second = group([card(), old])
-    assert "scored by version 1 of the scoring, not 2" in why_apart(first, second)
+    assert "the scoring has version 1, not 2" in why_apart(first, second)
 
 
 def test_the_larger_data_come_first(card):

@@ -29,7 +29,9 @@ def test_of_every_split_it_is_what_the_records_give(dots_runs, rule):
         each = {c: counted(records, rule, split, c) for c in card.dataset.categories}
         for category, expected in each.items():
             found = prevalence(card, rule, 0.10, category, split)
-            assert found == ("no sample to score" if expected is None else pytest.approx(expected))
+            assert found == (
+                "There is no sample to score." if expected is None else pytest.approx(expected)
+            )
             values.add(found)
         some = [share for share in each.values() if share is not None]
         if some:
@@ -43,7 +45,7 @@ def test_where_a_rule_counts_otherwise_it_says_that_it_does_not_know(dots_runs):
     card, records = load_card(dots_runs[0]), load_records(dots_runs[0])
     expected = counted(records, "kap-neurips25", "all", "dot")
     assert prevalence(card, "kap-neurips25", 0.10, "dot") == pytest.approx(expected)
-    assert "does not follow" in prevalence(card, "kap-neurips25", 0.10, "mean", "other")
+    assert "cannot be computed" in prevalence(card, "kap-neurips25", 0.10, "mean", "other")
 
 
 def test_of_the_twin_split_it_is_a_half_because_its_classes_weigh_alike(dots_runs):
@@ -51,7 +53,7 @@ def test_of_the_twin_split_it_is_a_half_because_its_classes_weigh_alike(dots_run
     scored = card.score(
         "kap-cvpr24", "kap", 0.1, "mean", average="category", split="absent_with_twin"
     )
-    expected = 0.5 if scored.value is not None else "no sample to score"
+    expected = 0.5 if scored.value is not None else "There is no sample to score."
     assert prevalence(card, "kap-cvpr24", 0.10, "mean", "absent_with_twin") == expected
 
 
@@ -64,8 +66,8 @@ def test_it_stands_under_every_kap_and_under_nothing_else(dots_runs, view):
         is_kap = ["KAP" in c.heading or c.heading[0] == "kap" for c in table.columns]
         if view in ("category", "viewpoint"):
             is_kap = [c.key.startswith("kap") for c in table.columns]
-        assert len(table.beside) == any(is_kap)
-        for each in table.beside:
+        assert len(table.references) == any(is_kap)
+        for each in table.references:
             has = [cell.value is not None or cell.reason is not None for cell in each.cells]
             assert has == is_kap
             assert any(cell.value is not None for cell in each.cells)
@@ -86,7 +88,7 @@ def test_every_format_shows_it(dots_runs, how):
 
 def test_a_summary_has_a_column_and_no_row(dots_runs):
     (table,) = tables(group([load_card(dots_runs[0])]))
-    assert table.beside == ()
+    assert table.references == ()
     assert any(column.key == "prevalence@0.10" for column in table.columns)
 
 
@@ -101,13 +103,13 @@ def test_where_grids_make_another_prevalence_it_says_whose_it_is(card):
 
     cards = [with_prevalence("coarse", 0.41), with_prevalence("fine", 0.39)]
     kap, _ = tables(group(cards), "category")
-    assert [each.label for each in kap.beside] == ["prevalence of coarse"]
+    assert [each.label for each in kap.references] == ["prevalence of coarse"]
     kap, _ = tables(group([cards[0], with_prevalence("fine", 0.41)]), "category")
-    assert [each.label for each in kap.beside] == ["prevalence"]
+    assert [each.label for each in kap.references] == ["prevalence"]
 
 
 def test_the_want_of_a_random_control_is_said_where_a_kap_stands(card):
-    said = "Random control: no run of it on these pairs."
+    said = "The control `random` was not run on these pairs."
     kap, pck = tables(group([card("lite0")]), "category")
     assert said in kap.notes
     assert said not in pck.notes

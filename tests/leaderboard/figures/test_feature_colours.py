@@ -92,9 +92,14 @@ class TestSpread:
 
 
 @given(
-    st.integers(20, 500), st.integers(20, 500), st.floats(0, 0.6), st.floats(0, 0.6),
-    st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.floats(0.6, 1.25),
-)  # fmt: skip
+    st.integers(20, 500),
+    st.integers(20, 500),
+    st.floats(0, 0.6),
+    st.floats(0, 0.6),
+    st.floats(0.1, 0.4),
+    st.floats(0.1, 0.4),
+    st.floats(0.6, 1.25),
+)
 def test_a_window_holds_the_object_and_stays_in_the_image_where_it_fits(w, h, x, y, bw, bh, ratio):
     box = (x * w, y * h, (x + bw) * w, (y + bh) * h)
     x0, y0, wide, tall = window(view((w, h), box), ratio)

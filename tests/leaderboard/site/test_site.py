@@ -196,12 +196,15 @@ class TestTwoRunsOfOneModel:
     def test_every_two_runs_have_a_page_of_their_own(self, twice):
         titles = [Page(p).text.partition(" · ")[0] for p in (twice / "compare").iterdir()]
         assert sorted(t.strip() for t in titles) == [
-            "better and good@r1", "better and good@r2", "good@r1 and good@r2",
-        ]  # fmt: skip
+            "better and good@r1",
+            "better and good@r2",
+            "good@r1 and good@r2",
+        ]
 
     def test_the_chooser_offers_each(self, twice):
-        chosen = re.findall(r'data-first="([^"]+)" data-second="([^"]+)"',
-                            (twice / "compare.html").read_text())  # fmt: skip
+        chosen = re.findall(
+            r'data-first="([^"]+)" data-second="([^"]+)"', (twice / "compare.html").read_text()
+        )
         assert len(set(chosen)) == 3
 
     def test_the_models_page_tells_them_apart(self, twice):

@@ -11,7 +11,7 @@ from kapbench.cli import main
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_leaderboard.entries.schema import load_entry
-from kapbench_leaderboard.submit.adapter_trial import tried
+from kapbench_leaderboard.submit.adapter_trial import try_adapter
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import prepare
 from kapbench_leaderboard.submit.reproduce import spec
@@ -62,7 +62,7 @@ def test_an_adapter_that_is_not_there_or_was_changed(with_adapter, tmp_path):
     kept.write_text("pass")
     assert any("not the file that was submitted" in found for found in check(with_adapter))
     kept.unlink()
-    assert any("its adapter is not among adapters" in found for found in check(with_adapter))
+    assert any("is missing from the folder adapters" in found for found in check(with_adapter))
 
 
 def test_an_adapter_of_the_same_head_of_a_hash_is_another(with_adapter, tmp_path):
@@ -71,7 +71,7 @@ def test_an_adapter_of_the_same_head_of_a_hash_is_another(with_adapter, tmp_path
     edit(with_adapter, lambda c: c["card"].update(adapter_sha256=head + "0" * 56))
     assert any("not the file that was submitted" in found for found in check(with_adapter))
     edit(with_adapter, lambda c: c["card"].pop("adapter_sha256"))
-    assert any("an adapter without adapter_sha256" in found for found in check(with_adapter))
+    assert any("names an adapter without adapter_sha256" in found for found in check(with_adapter))
 
 
 def test_an_adapter_that_another_file_stands_in_the_place_of_is_not_replaced(run, card, tmp_path):
@@ -80,7 +80,7 @@ def test_an_adapter_that_another_file_stands_in_the_place_of_is_not_replaced(run
     place = tmp_path / "adapters" / f"colours-{file_hash(fine)[:8]}.py"
     place.parent.mkdir()
     place.write_text("another")
-    with pytest.raises(KapbenchError, match="another adapter is there"):
+    with pytest.raises(KapbenchError, match="another adapter whose sha256"):
         prepare(run, tmp_path / "results", card, adapter=f"{fine}:Fine")
     assert place.read_text() == "another"
     assert not (tmp_path / "results").exists()
@@ -109,27 +109,27 @@ def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp
     (tmp_path / "fine.py").write_text(FINE)
     with_adapter = prepare(run, tmp_path / "results", card, adapter=f"{tmp_path / 'fine.py'}:Fine")
     edit(with_adapter, lambda c: c["run"]["model"].update(similarity="dot"))
-    done = kapbench("submit", "--adapters", tmp_path / "results")
+    done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 0, done.output
     assert f"in order  {file_of(tmp_path)}:Fine: the contract of adapters" in done.output
     edit(with_adapter, lambda c: c["run"]["model"].update(trained_on="everything"))
-    done = kapbench("submit", "--adapters", tmp_path / "results")
+    done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 1
-    assert "trained_on is None, the entry's 'everything'" in done.output
+    assert "trained_on is None, but the entry has 'everything'" in done.output
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("raise OSError('no weights')", "it cannot be made: OSError: no weights"),
-        ("raise SystemExit(0)", "it cannot be made: SystemExit: 0"),
+        ("raise OSError('no weights')", "The model cannot be made: OSError: no weights"),
+        ("raise SystemExit(0)", "The model cannot be made: SystemExit: 0"),
         ("pass", "is not a model"),
     ],
 )
 def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
     path = tmp_path / "broken.py"
     path.write_text(f"class Broken:\n    def __init__(self):\n        {body}\n")
-    done = kapbench("submit", "--check", "--adapter", f"{path}:Broken", entry)
+    done = kapbench("submit", "check", "--adapter", f"{path}:Broken", entry)
     assert done.exit_code == 1
     assert f"in order  {entry}" in done.output
     assert f"REFUSED   {path}:Broken: the contract of adapters" in done.output
@@ -139,14 +139,17 @@ def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("import os; os._exit(0)", "no verdict: its process ended with status 0"),
-        ("import os; os.kill(os.getpid(), 9)", "no verdict: its process ended with status -9"),
+        ("import os; os._exit(0)", "The test gave no verdict: its process ended with status 0"),
+        (
+            "import os; os.kill(os.getpid(), 9)",
+            "The test gave no verdict: its process ended with status -9",
+        ),
     ],
 )
 def test_an_adapter_that_ends_the_test_has_not_passed_it(entry, tmp_path, body, said):
     path = tmp_path / "quits.py"
     path.write_text(f"{body}\n")
-    done = kapbench("submit", "--check", "--adapter", f"{path}:Quits", entry)
+    done = kapbench("submit", "check", "--adapter", f"{path}:Quits", entry)
     assert done.exit_code == 1
     assert f"REFUSED   {path}:Quits: the contract of adapters\n  - {said}" in done.output
 
@@ -156,26 +159,28 @@ def test_a_verdict_without_the_token_is_none(tmp_path):
     path.write_text(
         "import json, os, pathlib, tempfile\n"
         "for folder in pathlib.Path(tempfile.gettempdir()).glob('kapbench-*'):\n"
-        "    said = json.dumps({'token': '0' * 32, 'found': []})\n"
+        "    said = json.dumps({'token': '0' * 32, 'findings': []})\n"
         "    (folder / 'verdict').write_text(said)\n"
         "print('forged')\n"
         "os._exit(0)\n"
     )
-    (found, printed) = tried(f"{path}:Forger")
-    assert found.startswith("no verdict")
-    assert printed == "it printed last:\nforged"
+    (finding, printed) = try_adapter(f"{path}:Forger")
+    assert finding.startswith("The test gave no verdict")
+    assert printed == "The last lines that it printed:\nforged"
 
 
 def test_an_adapter_that_never_ends(tmp_path):
     path = tmp_path / "sleeps.py"
     path.write_text("import time; time.sleep(60)\n")
-    assert tried(f"{path}:Sleeps", timeout_s=0.1) == ["no verdict: not done after 0.1 s"]
+    assert try_adapter(f"{path}:Sleeps", timeout_s=0.1) == [
+        "The test gave no verdict: it was not finished after 0.1 s."
+    ]
 
 
 def test_what_an_adapter_prints_is_no_markup(entry, tmp_path):
     path = tmp_path / "loud.py"
     path.write_text("print('in order\\n```\\n@everyone ![x](https://evil.example)')\nLoud = 3\n")
-    done = kapbench("submit", "--check", "--adapter", f"{path}:Loud", entry)
+    done = kapbench("submit", "check", "--adapter", f"{path}:Loud", entry)
     assert done.exit_code == 1
     trial = done.output[done.output.index("```\nREFUSED") :]
     inside = trial.removeprefix("```\n").removesuffix("\n```\n")
@@ -188,7 +193,7 @@ def test_modules_of_the_folder_that_the_test_is_started_in_are_not_read(tmp_path
     (tmp_path / "kapbench" / "__init__.py").write_text("raise SystemExit('a stranger')")
     (tmp_path / "fine.py").write_text(FINE)
     monkeypatch.chdir(tmp_path)
-    assert tried("fine.py:Fine") == []
+    assert try_adapter("fine.py:Fine") == []
 
 
 def test_old_entries_have_no_adapter(entry):
@@ -197,4 +202,4 @@ def test_old_entries_have_no_adapter(entry):
     entry.write_text(json.dumps(content))
     assert load_entry(entry).card.adapter is None
     assert check(entry) == []
-    assert kapbench("submit", "--adapters", entry).output == ""
+    assert kapbench("submit", "adapters", entry).output == ""

@@ -7,6 +7,7 @@ from misbehaving_server import Server
 from submissions import edit
 
 from kapbench.progress import Progress
+from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.attachment import fetched
 from kapbench_leaderboard.entries.schema import load_entry, records_path
 from kapbench_leaderboard.submit.prepare import prepare
@@ -16,7 +17,7 @@ from kapbench_leaderboard.submit.reports import check_all
 @pytest.fixture
 def attached(run, card, tmp_path, monkeypatch):
     """An entry whose records a server keeps, on this machine: what no submission may name."""
-    monkeypatch.setattr(entries, "is_public", lambda url: True)
+    monkeypatch.setattr(schema, "is_public", lambda url: True)
     content = (run / "records.parquet").read_bytes()
     with Server(content) as server:
         prepare(run, tmp_path / "results", card, server.url)
@@ -30,7 +31,7 @@ def test_attachments_are_fetched(attached, tmp_path):
     assert len(attached.asked) == 2  # resumed
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert "give --fetch" in report
+    assert "Give --fetch" in report
 
 
 @pytest.mark.parametrize("announces_length", [True, False])
@@ -39,7 +40,7 @@ def test_an_attachment_of_more_bytes_than_the_entry_says(attached, tmp_path, ann
     attached.content += bytes(1 << 20)
     report, good = check_all([tmp_path / "results"], fetch=True)
     assert not good
-    assert "more bytes are there than the entry's" in report
+    assert "larger than the" in report
 
 
 def test_another_attachment_and_none(attached, tmp_path):
@@ -56,7 +57,7 @@ def test_records_beside_an_entry_that_keeps_them_elsewhere(attached, run, tmp_pa
     shutil.copy(run / "records.parquet", records_path(entry))
     report, good = check_all([tmp_path / "results"], fetch=True)
     assert not good
-    assert f"{records_path(entry)}: no file of an entry" in report
+    assert f"{records_path(entry)}: this file belongs to no entry" in report
 
 
 def test_an_attachment_that_is_too_large_is_not_asked_for(attached, tmp_path):
@@ -64,8 +65,8 @@ def test_an_attachment_that_is_too_large_is_not_asked_for(attached, tmp_path):
     edit(entry, lambda c: c["records"].update(n_bytes=2**31))
     report, good = check_all([tmp_path / "results"], fetch=True)
     assert not good
-    assert "records of 2,048 MiB, at most 50 are taken" in report
-    assert "fix: run again with fewer rules" in report
+    assert "The records have 2,048 MiB; at most 50 are accepted" in report
+    assert "fix: Repeat the run with fewer rules" in report
     assert attached.asked == []
 
 

@@ -14,10 +14,10 @@ from kapbench_leaderboard.submit.check import check
         ("model", {"supervision": "<b>"}, "supervision: '<b>' is not a line"),
         ("model", {"conditions_on": ["<b>"]}, "conditions_on.0: '<b>' is not a line"),
         ("model", {"options": {"<b>": 1}}, "a key of model.options: '<b>' is not a line"),
-        ("model", {"options": {"a": [float("inf")]}}, "options.a.0: inf is no finite number"),
+        ("model", {"options": {"a": [float("inf")]}}, "options.a.0: inf is not a finite number"),
         ("dataset", {"licence": "<b>"}, "licence: '<b>' is not a line"),
         ("provenance", {"kapbench": "<b>"}, "kapbench: '<b>' is not a line"),
-        ("provenance", {"platform": "x" * 300}, "is not a line of at most 200 signs"),
+        ("provenance", {"platform": "x" * 300}, "is not a line of at most 200 characters"),
         ("provenance", {"packages": {"torch": "<b>"}}, "packages.torch: '<b>' is not a line"),
         ("provenance", {"seconds": -1}, "greater than or equal to 0 at run.provenance.seconds"),
         ("provenance", {"seed": -1}, "greater than or equal to 0 at run.provenance.seed"),
@@ -30,7 +30,7 @@ def test_what_no_text_and_no_number_of_a_run_can_be(entry, part, change, said):
 
 def test_a_card_that_hides_what_the_model_was_trained_with(entry):
     edit(entry, lambda c: c["run"]["model"].update(supervision="viewpoint and masks"))
-    only(check(entry), "the card's supervision is none, the run's viewpoint and masks")
+    only(check(entry), "The card's supervision is none, but the run's is viewpoint and masks")
     edit(entry, lambda c: c["card"].update(supervision=["masks", "viewpoint"]))
     assert not any("supervision" in line for line in check(entry))
     edit(entry, lambda c: c["run"]["model"].update(supervision="a little"))

@@ -47,13 +47,13 @@ def test_from_nothing_to_a_checked_submission(kapbench):
     card["provenance"]["git_dirty"] = False  # whatever the checkout that is tested
     (run / "run.json").write_text(json.dumps(card))
     to = ("--to", "leaderboard/results", "--card", "card.toml", "--adapter", "my_adapter.py:Edges")
-    done = kapbench("submit", run, *to)
+    done = kapbench("submit", "prepare", run, *to)
     assert done.exit_code == 0, done.output
     place = "leaderboard/results/synthetic.small/edges"
-    done = kapbench("submit", "--adapters", place)
+    done = kapbench("submit", "adapters", place)
     assert done.exit_code == 0, done.output
     assert re.search(r"in order  .*/edges-\w{8}\.py:Edges: the contract of adapters", done.output)
-    done = kapbench("submit", "--check", "--adapter", "my_adapter.py:Edges", place)
+    done = kapbench("submit", "check", "--adapter", "my_adapter.py:Edges", place)
     assert done.exit_code == 0, done.output
     assert "in order  my_adapter.py:Edges: the contract of adapters" in done.output
     assert "| edges |" in done.output

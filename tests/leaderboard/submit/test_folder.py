@@ -40,7 +40,7 @@ def checked(monkeypatch) -> list[Path]:
     """Entries whose scores were taken again."""
     real, seen = reports.check, []
     monkeypatch.setattr(
-        command, "check", lambda path, *more: seen.append(path) or real(path, *more)
+        reports, "check", lambda path, *more: seen.append(path) or real(path, *more)
     )
     return seen
 
@@ -60,7 +60,7 @@ def test_a_link_leads_out_and_is_refused(entry, tmp_path):
     records_path(entry).symlink_to(elsewhere)
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert report.count("a link, not a file") == 2
+    assert report.count("is a link, not a file") == 2
 
 
 def test_one_broken_entry_hides_nothing_of_the_others(entry, other_run, card, tmp_path):
@@ -77,10 +77,12 @@ def test_an_entry_that_breaks_the_check_is_refused(entry, tmp_path, monkeypatch)
     def explode(*_):
         raise ZeroDivisionError("nobody thought of this")
 
-    monkeypatch.setattr(command, "check", explode)
+    monkeypatch.setattr(reports, "check", explode)
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert "the check itself fails on it: ZeroDivisionError: nobody thought of this" in report
+    assert (
+        "The check itself fails on this entry: ZeroDivisionError: nobody thought of this" in report
+    )
 
 
 def test_only_what_is_new_is_taken_again(entry, results, other_run, card, checked):
@@ -89,7 +91,7 @@ def test_only_what_is_new_is_taken_again(entry, results, other_run, card, checke
     assert good, report
     assert checked == [other]
     assert f"in order  {other}" in report
-    assert "accepted  1 more, unchanged since HEAD" in report
+    assert "accepted  1 more entries, unchanged since HEAD" in report
     assert "| colours |" in report  # the board on which the new one stands
 
 
@@ -107,7 +109,7 @@ def test_an_accepted_file_that_was_changed_or_removed(entry, results, suffix, ch
     for _ in range(2):
         report, good = check_all([results], "HEAD")
         assert not good
-        assert f"REFUSED   {path}\n  - accepted results are never changed" in report
+        assert f"REFUSED   {path}\n  - Accepted results are never changed" in report
         if suffix == ".json":
             return
         path.unlink(missing_ok=True)
@@ -139,14 +141,17 @@ def test_training_data_is_no_markup_under_the_board(entry, tmp_path):
 
 
 def test_an_error_is_in_the_report(entry, tmp_path):
-    done = kapbench("submit", "--check", "--base", "nowhere", tmp_path / "results")
+    done = kapbench("submit", "check", "--base", "nowhere", tmp_path / "results")
     assert done.exit_code == 1
-    assert "REFUSED   the check\n  - cannot compare with git revision 'nowhere'" in done.stdout
+    assert (
+        "REFUSED   the check\n  - The folder cannot be compared with git revision 'nowhere'"
+        in done.stdout
+    )
 
 
 @pytest.mark.parametrize("base", ["nowhere", "--output=x"])
 def test_a_revision_that_is_none(results, base):
-    with pytest.raises(KapbenchError, match=r"cannot compare|no git revision"):
+    with pytest.raises(KapbenchError, match=r"cannot be compared|not a git revision"):
         check_all([results], base)
 
 
@@ -169,9 +174,9 @@ def test_an_entry_that_is_a_link_is_not_read(unread, tmp_path):
     for root in (tmp_path / "results", unread):
         report, good = check_all([root])
         assert not good
-        assert "a link, not a file" in report
-    with pytest.raises(KapbenchError, match="a link, not a file"):
-        reports.adapters([unread])
+        assert "is a link, not a file" in report
+    with pytest.raises(KapbenchError, match="This is a link, not a file"):
+        reports.submitted_adapters([unread])
 
 
 def test_an_entry_that_is_too_large_is_not_read(unread, tmp_path):
@@ -179,7 +184,7 @@ def test_an_entry_that_is_too_large_is_not_read(unread, tmp_path):
     os.truncate(unread, 2**31)
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert "file of 2,048 MiB, at most 5" in report
+    assert "The file has 2,048 MiB; at most 5" in report
 
 
 @pytest.fixture
@@ -200,7 +205,7 @@ def test_an_accepted_adapter_is_part_of_its_entry(with_adapter, tmp_path, checke
     (entry,) = (tmp_path / "results").rglob("*.json")
     for part in (entry, entry.parent, entry.parents[1]):
         assert check_all([part], "HEAD")[1]
-        assert reports.adapters([part], "HEAD") == []
+        assert reports.submitted_adapters([part], "HEAD") == []
     assert checked == []
 
 
@@ -209,12 +214,12 @@ def test_an_accepted_adapter_that_was_changed_or_removed(with_adapter, tmp_path,
     with_adapter.unlink() if gone else with_adapter.write_text("pass")
     report, good = check_all([tmp_path / "results"], "HEAD")
     assert not good
-    assert f"REFUSED   {with_adapter}\n  - accepted results are never changed" in report
+    assert f"REFUSED   {with_adapter}\n  - Accepted results are never changed" in report
     (entry,) = (tmp_path / "results").rglob("*.json")
     report, good = check_all([entry], "HEAD")
     assert not good
-    assert "its adapter" in report
-    assert len(reports.adapters([entry], "HEAD")) == 1
+    assert "The adapter" in report
+    assert len(reports.submitted_adapters([entry], "HEAD")) == 1
 
 
 def test_an_adapter_of_no_entry(with_adapter, tmp_path):
@@ -223,8 +228,8 @@ def test_an_adapter_of_no_entry(with_adapter, tmp_path):
     with_adapter.with_name("away").symlink_to("/etc")
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert f"{stray}: no file of an entry" in report
-    assert "away: a link, not a file" in report
+    assert f"{stray}: this file belongs to no entry" in report
+    assert "away: this is a link, not a file" in report
     assert str(with_adapter) not in report
     assert check_all([tmp_path / "results" / "dots"])[1]  # a part knows its own adapters alone
 
@@ -234,7 +239,7 @@ def test_a_folder_of_adapters_that_is_a_link(with_adapter, tmp_path):
     with_adapter.parent.symlink_to(tmp_path / "elsewhere")
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert f"REFUSED   {with_adapter.parent}: a link, not a file" in report
+    assert f"REFUSED   {with_adapter.parent}: this is a link, not a file" in report
 
 
 def test_given_records_are_of_one_entry(entry, run, tmp_path):
@@ -242,11 +247,11 @@ def test_given_records_are_of_one_entry(entry, run, tmp_path):
     assert file_hash(Path(copy)) == file_hash(records_path(entry))
     assert check_all([entry], records=Path(copy))[1]
     for paths in ([tmp_path / "results"], [entry, entry]):
-        with pytest.raises(KapbenchError, match="records are of one entry"):
+        with pytest.raises(KapbenchError, match="Records belong to one entry"):
             check_all(paths, records=Path(copy))
 
 
 def test_given_records_that_are_a_folder(entry, tmp_path):
     report, good = check_all([entry], records=tmp_path)
     assert not good
-    assert "not a file" in report
+    assert "This is not a file" in report

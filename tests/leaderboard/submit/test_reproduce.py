@@ -13,7 +13,8 @@ from kapbench.loading import load_model
 from kapbench.registry import callable_with
 from kapbench.running.results import load_records
 from kapbench_leaderboard.entries.schema import load_entry
-from kapbench_leaderboard.figures.rerun_model import Sources, model_of
+from kapbench_leaderboard.figures.rerun_model import model_of
+from kapbench_leaderboard.figures.sources import Sources
 from kapbench_leaderboard.submit import reproduce as reproducing
 from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
 
@@ -38,8 +39,8 @@ def again(entry, **options):
 def test_an_honest_run_is_repeated_to_the_bit(entry):
     found = again(entry)
     assert found.agrees
-    assert found.worst == {}
-    assert found.within == 0.0
+    assert found.differences == {}
+    assert found.tolerance == 0.0
     assert 12 <= found.n_pairs < 60
     assert found.n_rows > found.n_pairs
 
@@ -48,7 +49,7 @@ def test_records_that_the_model_does_not_make(entry, tmp_path):
     edit_records(entry, lambda rows: rows.assign(**{"best@cvpr24": rows["best@cvpr24"] + 0.01}))
     found = again(entry)
     assert not found.agrees
-    assert found.worst["best@cvpr24"] == pytest.approx(0.01, rel=1e-3)
+    assert found.differences["best@cvpr24"] == pytest.approx(0.01, rel=1e-3)
     assert again(entry, tolerance=0.02).agrees
 
 
@@ -56,7 +57,7 @@ def test_a_model_of_another_revision_is_refused(entry):
     content = json.loads(entry.read_text())
     content["run"]["model"]["revision"] = "2"
     entry.write_text(json.dumps(content))
-    with pytest.raises(KapbenchError, match="of revision 1 here, the run's was 2"):
+    with pytest.raises(KapbenchError, match="has revision 1 here, but the run used revision 2"):
         again(entry)
 
 
@@ -89,10 +90,10 @@ def test_accepted_models_are_found_again_with_their_options(path):
 
 
 def test_a_name_that_leads_nowhere_asks_for_the_model(entry):
-    with pytest.raises(KapbenchError, match="no installed model is called colours") as caught:
+    with pytest.raises(KapbenchError, match="No installed model is called colours") as caught:
         reproduce(entry, 12)
     assert (
-        "give --model, as in the card's command: kapbench run --model my_adapter"
+        "Give --model, as in the card's command: kapbench run --model my_adapter"
         in caught.value.fix
     )
 
@@ -112,7 +113,7 @@ def test_a_composed_model_is_run_again(entry, monkeypatch):
     ((name, options),) = asked
     assert name == "sphere.lite0"
     assert options["weights"] == "w.safetensors"
-    assert caught.value.fix == "train some; or give --model SPEC, -o weights=FILE"
+    assert caught.value.fix == "train some Or give --model SPEC, -o weights=FILE."
 
 
 def test_pairs_are_chosen_by_hash_and_by_whole_targets():

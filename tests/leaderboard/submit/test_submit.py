@@ -96,7 +96,7 @@ def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
     for path in (schema.records_path(entry), schema.resamples_path(entry)):
         path.write_bytes(b"what was accepted")
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
-    with pytest.raises(KapbenchError, match="another submission of this run is there"):
+    with pytest.raises(KapbenchError, match="another submission of this run"):
         prepare(run, tmp_path / "results", card, adapter=f"{DOTS}:Colours")
     assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
     assert not (tmp_path / "adapters").exists()
@@ -129,14 +129,14 @@ def test_large_records_need_an_address(run, card, tmp_path, monkeypatch):
     assert str(schema.load_entry(path).records.url) == "https://example.org/records.parquet"
     report, good = check_all([path])
     assert not good
-    assert "give --fetch, or download them and give --records FILE" in report
+    assert "Give --fetch, or download them and give --records FILE" in report
     report, good = check_all([path], records=run / "records.parquet")
     assert good, report
 
 
 def test_records_that_are_too_large_even_elsewhere(run, card, tmp_path, monkeypatch):
     monkeypatch.setitem(MOST_BYTES, ".parquet", 100)
-    with pytest.raises(KapbenchError, match="at most 0 are taken"):
+    with pytest.raises(KapbenchError, match="at most 0 are accepted"):
         prepare(run, tmp_path / "results", card, "https://example.org/records.parquet")
     assert not (tmp_path / "results").exists()
 
@@ -157,7 +157,7 @@ def test_records_that_are_too_large_even_elsewhere(run, card, tmp_path, monkeypa
     ],
 )
 def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
-    with pytest.raises(KapbenchError, match="no address of records"):
+    with pytest.raises(KapbenchError, match="address of the records is wrong"):
         prepare(run, tmp_path / "others", card, url)
     assert not (tmp_path / "others").exists()
     content = json.loads(entry.read_text())
@@ -174,7 +174,7 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
         (("title", ""), "title: Field required"),
         (('"none"', '"telepathy"'), "supervision.0: Input should be 'none'"),
         (("input_px = 840", "input_px = 0"), "input_px: Input should be greater than 0"),
-        (("[", "[["), "card cannot be read"),
+        (("[", "[["), "The card cannot be read"),
         (('"My model"', '"<b>"'), "title: String should match"),
     ],
 )
@@ -189,11 +189,11 @@ def test_a_card_that_is_wrong_says_every_field(card, change, said):
 
 def test_the_command_from_run_to_check(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("card.toml").write_text(kapbench("submit", "--card-template").output)
-    done = kapbench("submit", run, "--to", "results", "--card", "card.toml")
+    Path("card.toml").write_text(kapbench("submit", "template").output)
+    done = kapbench("submit", "prepare", run, "--to", "results", "--card", "card.toml")
     assert done.exit_code == 0
-    assert "next: kapbench submit --check results" in done.output
-    done = kapbench("submit", "--check", "results")
+    assert "Next: run `kapbench submit check results`" in done.output
+    done = kapbench("submit", "check", "results")
     assert done.exit_code == 0, done.output
     assert "in order" in done.output
     assert "| model | KAP@0.10 |" in done.output
@@ -201,7 +201,7 @@ def test_the_command_from_run_to_check(run, tmp_path, monkeypatch):
 
 def test_the_command_refuses_and_says_why(entry, tmp_path):
     entry.write_text("{}")
-    done = kapbench("submit", "--check", tmp_path / "results")
+    done = kapbench("submit", "check", tmp_path / "results")
     assert done.exit_code == 1
     assert "REFUSED" in done.output
 
@@ -209,14 +209,17 @@ def test_the_command_refuses_and_says_why(entry, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give a run folder"),
-        (("nowhere",), "--to FOLDER"),
-        (("nowhere", "--to", "x"), "--card FILE"),
-        (("nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
-        (("--check", "nowhere"), "no entries"),
-        (("--check", "nowhere.json"), "file missing"),
-        (("--reproduce", "0", "x"), "--reproduce"),
-        (("--reproduce", "3", "x.json"), "not a leaderboard entry"),
+        (("prepare",), "Missing argument 'RUNS...'"),
+        (("prepare", "nowhere"), "Missing option '--to'"),
+        (("prepare", "nowhere", "--to", "x"), "Missing option '--card'"),
+        (("prepare", "nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
+        (("manifest", "nowhere", "--to", "x"), "no finished run"),
+        (("check",), "Missing argument 'PATHS...'"),
+        (("check", "nowhere"), "There are no entries"),
+        (("check", "nowhere.json"), "The file is missing"),
+        (("adapters", "nowhere"), "There are no entries"),
+        (("reproduce", "--pairs", "0", "x"), "--pairs"),
+        (("reproduce", "--pairs", "3", "x.json"), "not a leaderboard entry"),
     ],
 )
 def test_what_is_not_there_is_named(words, said, tmp_path, monkeypatch):
@@ -241,8 +244,8 @@ def test_an_accepted_result_is_never_changed(entry, tmp_path):
     entry.write_text(entry.read_text() + " ")
     report, good = check_all([results], "HEAD")
     assert not good
-    assert "accepted results are never changed" in report
-    with pytest.raises(KapbenchError, match="cannot compare with git revision 'nowhere'"):
+    assert "Accepted results are never changed" in report
+    with pytest.raises(KapbenchError, match="cannot be compared with git revision 'nowhere'"):
         check_all([results], "nowhere")
 
 

@@ -52,7 +52,7 @@ def test_by_rule_has_one_column_a_rule(card):
 def test_every_missing_number_has_a_reason(card):
     (table,) = tables(group([card("lite0", None, 0.5)]))
     found = cells(table, "lite0")
-    assert "no positive among its samples (n = 100)" in found["kap@0.10"].reason
+    assert "None of the samples is a positive (n = 100)." in found["kap@0.10"].reason
     assert "control `random`" in found["random.kap@0.10"].reason
     assert "n = 0" in found["kap@0.10.absent_with_twin"].reason
     assert found["pck@0.10"].reason is None
@@ -82,11 +82,11 @@ def test_partial_data_are_said(cards):
 def test_the_second_group_says_why_it_is_apart(cards, card):
     first, second = tables(group([*cards, card(categories=["cat"], n_pairs=10)]))
     assert len(first.head) == 1
-    assert "not comparable with table 1: other pairs" in second.head[1]
+    assert "Not comparable with table 1: the pairs are " in second.head[1]
 
 
 def test_what_a_model_looks_at_is_said(card):
     seen = card("asic")
     model = seen.model.model_copy(update={"conditions_on": ("mask",), "trained_on": "spair trn"})
     (table,) = tables(group([card(), seen.model_copy(update={"model": model})]))
-    assert "asic: looks at the mask besides the pixels, trained on spair trn." in table.notes
+    assert "asic: conditions on mask besides the pixels, trained on spair trn." in table.notes

@@ -21,9 +21,11 @@ def runs() -> list[Resamples]:
         of_images = common + rng.normal(0, 0.01, (300, 3))
         products = value + of_images + rng.normal(0, 0.01, (300, 3))
         column = Replicates(
-            value + np.array([0, 0.1, -0.1]), products.astype(np.float32),
-            (value + of_images / 2).astype(np.float32), np.array([25, 9, 3]),
-        )  # fmt: skip
+            value + np.array([0, 0.1, -0.1]),
+            products.astype(np.float32),
+            (value + of_images / 2).astype(np.float32),
+            np.array([25, 9, 3]),
+        )
         made.append(Resamples("same", ("a", "b", "c"), {"kap": column}, {"kap": WEIGHTS}))
     return [*made, made[0]]
 

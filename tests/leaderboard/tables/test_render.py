@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kapbench_leaderboard.commands.comparison_text import tables as show_runs
+from kapbench_leaderboard.commands.compare import comparison_text as show_runs
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.render import render
@@ -34,14 +34,14 @@ def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
     (line,) = [line for line in shown.splitlines() if line.startswith("lite0")]
     assert line.split()[1:5] == ["38.4", "39.0", "28.0", "40.0"]
     assert "37.4–39.4" in shown
-    assert "Ranges: 95 %" in shown
+    assert "Ranges are 95 % confidence intervals" in shown
 
 
 def test_text_gives_the_reason_of_what_is_missing_in_a_footnote(drawn):
     shown = render(drawn, "text")
     (line,) = [line for line in shown.splitlines() if line.startswith("sphere")]
     mark = line.split()[1].removeprefix("n/a")
-    assert f"{mark} no positive among its samples (n = 100)" in shown
+    assert f"{mark} None of the samples is a positive (n = 100)." in shown
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -95,7 +95,7 @@ def test_json_holds_shares_intervals_and_reasons(drawn):
     assert rows["lite0"]["kap@0.10"]["value"] == 0.384
     assert rows["lite0"]["kap@0.10"]["high"] == pytest.approx(0.394)
     assert rows["sphere"]["kap@0.10"]["value"] is None
-    assert "no positive" in rows["sphere"]["kap@0.10"]["reason"]
+    assert "None of the samples is a positive" in rows["sphere"]["kap@0.10"]["reason"]
     assert table["dataset"]["n_pairs_expected"] == 30
 
 
@@ -108,7 +108,7 @@ def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
 
 def test_a_run_without_the_rules_asked_for_is_named(card):
     shown = show([card("lite0", rules={"kap-v1": "1"}), card("sphere")], rules=["kap-v1"])
-    assert "left out, not scored by kap-v1: sphere" in shown
+    assert "Not scored by kap-v1 and therefore left out: sphere." in shown
 
 
 def test_two_rules_of_a_kind_are_columns(card):

@@ -9,7 +9,7 @@ import pytest
 from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
 from kapbench.scoring.bootstrap import Replicates
-from kapbench_leaderboard.commands.comparison_text import tables
+from kapbench_leaderboard.commands.compare import comparison_text as tables
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema
@@ -151,24 +151,24 @@ def test_what_could_not_be_tested_has_no_rank_and_says_so(card, n_images, ranks)
     }
     (table,) = drawn(groups, ranks=ranked(groups, made))
     assert sorted((row.rank for row in table.rows), key=str) == ranks[:: 1 if ranks[0] else -1]
-    assert ("Ranks: no model could be tested" in " ".join(table.notes)) == (n_images == 3)
-    assert "could be tested" not in " ".join(drawn(groups)[0].notes)  # nobody asked
+    assert ("No model is ranked" in " ".join(table.notes)) == (n_images == 3)
+    assert "ranked: " not in " ".join(drawn(groups)[0].notes)  # nobody asked
 
 
 def test_notes_do_not_say_that_kap_is_undefined_where_it_was_not_asked_for(card):
     has = card(rules={"kap-v1": "1", "pck-v1": "2"})
     (table,) = drawn(group([has], ["pck-v1"]))
     said = " ".join(table.notes)
-    assert "KAP: not asked for; these runs have kap-v1." in said
+    assert "KAP is not among the selected rules. These runs have kap-v1." in said
     assert "not defined" not in said
     (table,) = drawn(group([card(rules={"pck-v1": "2"})]))
-    assert "it is not defined" in " ".join(table.notes)
+    assert "It is not defined" in " ".join(table.notes)
 
 
 def test_the_oracles_scores_are_the_ceiling_of_each_rule(card):
     cards = [card("lite0"), card("oracle", 0.97, 0.62)]
     (table,) = drawn(group(cards))
-    ceiling = "Ceiling, what a rule allows on the oracle's grid: "
+    ceiling = "Ceiling, the scores of the oracle on its grid: "
     assert f"{ceiling}kap-cvpr24@0.10 97.0, pck-sd-dino@0.10 62.0." in table.notes
     kap, pck = drawn(group(cards), "category")
     assert f"{ceiling}kap-cvpr24@0.10 97.0." in kap.notes

@@ -1,0 +1,178 @@
+"""Options that the subcommands of `kapbench show` share, as one value."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from kapbench import registry
+from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.figures.sources import Format, Output, Sources
+
+if TYPE_CHECKING:
+    from kapbench_leaderboard.figures.run_view import RunView
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILES = (
+    click.option(
+        "-o",
+        "--output",
+        "folder",
+        type=_FOLDER,
+        default="pictures",
+        show_default=True,
+        help="Write the files to this folder.",
+    ),
+    click.option(
+        "--format", "how", type=click.Choice(["png", "svg"]), default="png", show_default=True
+    ),
+)
+_SCORES = (
+    runs_root,
+    click.option(
+        "--rule",
+        "rules",
+        multiple=True,
+        metavar="NAME",
+        help="Use this rule for KAP or for PCK, by its name or file. May be repeated.",
+    ),
+    click.option(
+        "--alpha",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Use this threshold, a share of the object's size. Default: the rule's first.",
+    ),
+)
+_DATASET_OPTION = click.option(
+    "--dataset-option",
+    "dataset_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the data set. May be repeated.",
+)
+_MODEL_OPTION = click.option(
+    "--model-option",
+    "model_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the model. May be repeated.",
+)
+_LOADING = (
+    click.option(
+        "--dataset",
+        metavar="SPEC",
+        help="The run's data set, if its name is not registered, e.g. manifest:FILE.",
+    ),
+    _DATASET_OPTION,
+    click.option(
+        "--model",
+        metavar="SPEC",
+        help="The run's model, if its name is not registered, e.g. FILE.py:CLASS.",
+    ),
+    _MODEL_OPTION,
+)
+_MACHINE = (
+    data_root,
+    click.option("--cache", type=_FOLDER, help="Folder of the feature cache."),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+    ),
+)
+
+
+@dataclass(frozen=True)
+class FigureOptions:
+    """Which scores of which runs are drawn, from what, and into which files."""
+
+    sources: Sources
+    output: Output
+    runs_root: Path
+    rules: tuple[str, ...] = ()
+    alpha: float | None = None
+
+    def load_runs(self, names: Sequence[str]) -> "list[RunView]":
+        """
+        Raises:
+            KapbenchError: a name without a finished run, or a run without these scores.
+        """
+        from kapbench_leaderboard.figures.run_view import RunView
+
+        folders = named_runs(names, self.runs_root)
+        return [RunView.load(f, rules=self.rules, alpha=self.alpha) for f in folders]
+
+    def load_run(self, name: str) -> "RunView":
+        """
+        Raises:
+            KapbenchError: as `load_runs`, or several runs of this name.
+        """
+        folders = list(named_runs([name], self.runs_root))
+        if len(folders) > 1:
+            raise KapbenchError(
+                f"'{name}' names {len(folders)} runs, and this figure shows one run",
+                place=self.runs_root,
+                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}.",
+            )
+        return self.load_runs([str(folders[0])])[0]
+
+
+def figure_options(command: _Command) -> _Command:
+    """The command receives its shared options as `options` and returns the paths that it wrote."""
+
+    @functools.wraps(command)
+    def with_options(
+        folder: Path,
+        how: Format,
+        runs_root: Path,
+        rules: tuple[str, ...],
+        alpha: float | None,
+        dataset: str | None,
+        dataset_options: tuple[str, ...],
+        model: str | None,
+        model_options: tuple[str, ...],
+        data_root: Path | None,
+        cache: Path | None,
+        device: str,
+        **own: Any,
+    ) -> None:
+        sources = Sources(
+            dataset,
+            model,
+            data_root,
+            cache,
+            device,
+            _typed("datasets", dataset, dataset_options),
+            _typed("models", model, model_options),
+        )
+        options = FigureOptions(sources, Output(folder, how), runs_root, rules, alpha)
+        print_paths(command(options=options, **own))
+
+    return cast("_Command", _added(with_options, *_SCORES, *_FILES, *_LOADING, *_MACHINE))
+
+
+def feature_options(command: _Command) -> _Command:
+    """Options of a figure that is drawn from models and a data set, and needs no run."""
+    return _added(command, _MODEL_OPTION, _DATASET_OPTION, *_FILES, *_MACHINE)
+
+
+def print_paths(paths: Sequence[Path]) -> None:
+    for path in paths:
+        click.echo(shown_path(path))
+
+
+def _added(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
+    """The command with these options, which its help lists in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _typed(kind: registry.Kind, spec: str | None, texts: tuple[str, ...]) -> dict[str, Any]:
+    if texts and spec is None:
+        option = "--model" if kind == "models" else "--dataset"
+        raise click.UsageError(f"{option}-option needs {option} too.")
+    return typed(kind, spec, texts) if spec else {}

@@ -1,0 +1,74 @@
+"""Finished runs that a user names: by folder, by a folder above them, or by model."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kapbench.errors import KapbenchError
+
+if TYPE_CHECKING:
+    from kapbench.running.results import RunCard
+
+    Runs = dict[Path, RunCard]
+
+
+def named_runs(
+    names: Sequence[str], root: Path, entries: "Callable[[Path], Runs] | None" = None
+) -> "Runs":
+    """Run cards by folder: of run folders, folders of runs, or names of models; no name: all.
+
+    Args:
+        root: Folder below which runs are looked for by the name of their model.
+        entries: Reads an entry of a leaderboard, or a folder that holds entries instead of runs.
+
+    Raises:
+        KapbenchError: a name without a finished run, or no finished run at all.
+    """
+    from kapbench.running.results import find_runs, load_card
+
+    below = _runs_below(root)
+    if not names:
+        if not below:
+            raise KapbenchError(
+                "There are no finished runs",
+                place=root,
+                fix="Make one with `kapbench run`, or name another folder with --runs.",
+            )
+        return below
+    selected: Runs = {}
+    for name in names:
+        matching = {folder: c for folder, c in below.items() if c.model.name == name}
+        matching = matching or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
+        if not matching and entries is not None and Path(name).exists():
+            matching = entries(Path(name))
+        if not matching:
+            raise _no_run(name, [c.model.name for c in below.values()], root)
+        selected |= matching
+    return selected
+
+
+def _runs_below(root: Path) -> "Runs":
+    """A run card that cannot be read is reported, and does not hide the others."""
+    from kapbench.running.results import find_runs, load_card
+
+    cards: Runs = {}
+    for folder in find_runs(root):
+        try:
+            cards[folder.resolve()] = load_card(folder)
+        except KapbenchError as error:
+            click.echo(f"A run is left out. {error}", err=True)
+    return cards
+
+
+def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
+    from kapbench.registry import unknown
+
+    if Path(name).is_dir():
+        return KapbenchError(
+            "There is no finished run in this folder",
+            place=name,
+            fix="Repeat the command of an interrupted run to finish it.",
+        )
+    return unknown("run", name, set(models), place=root)
