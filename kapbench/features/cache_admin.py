@@ -91,7 +91,9 @@ def remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise KapbenchError(f"the file cannot be removed: {error.strerror or error}", place=path) from error
+        raise KapbenchError(
+            f"the file cannot be removed: {error.strerror or error}", place=path
+        ) from error
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -100,7 +102,9 @@ def _listed(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise KapbenchError(f"the folder cannot be read: {error.strerror or error}", place=folder) from error
+        raise KapbenchError(
+            f"the folder cannot be read: {error.strerror or error}", place=folder
+        ) from error
 
 
 def _tensors(folder: Path) -> Iterator[Path]:
