@@ -1,4 +1,4 @@
-"""Names to plug-ins: entry points, files of the user's, and answers to names that do not exist."""
+"""Names to plug-ins: entry points, the user's files, and the error for a name that does not exist."""
 
 import difflib
 import importlib.util
@@ -20,7 +20,7 @@ def names(kind: Kind) -> list[str]:
 
 
 def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
-    """The error for a name that does not exist: suggests the nearest, else lists what does."""
+    """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     fix = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
@@ -45,16 +45,16 @@ def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
 
 
 def installed_as(name: str, options: Iterable[str]) -> str | None:
-    """The spec of an installed model for the name that a run has of its model; no file is run.
+    """The spec of the installed model that a run's model name belongs to; no file is run.
 
-    Composed models add a part to their spec's name, or are asked for by it: the whole name counts
-    before its beginnings, and what takes the options before what does not. None: nothing fits.
+    A composed model adds a part to its spec, or is named by it: the whole name is preferred to its
+    beginnings, and a factory that accepts the options to one that does not. None: nothing fits.
     """
     options, parts = list(options), name.split(".")
     specs = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-    found = {spec: f for spec in specs if (f := _registered("models", spec)) is not None}
-    taking = [spec for spec, factory in found.items() if not _refused(factory, options)]
-    return next(iter([*taking, *found]), None)
+    factories = {spec: f for spec in specs if (f := _registered("models", spec)) is not None}
+    accepting = [spec for spec, factory in factories.items() if not _refused(factory, options)]
+    return next(iter([*accepting, *factories]), None)
 
 
 def _registered(kind: Kind, spec: str) -> Callable[..., Any] | None:
@@ -78,10 +78,10 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
 
     Args:
         context: Offered; a factory that does not name the parameter does not get it.
-        options: Asked for by the user; one that the factory does not accept is an error.
+        options: The user's; one that the factory does not accept is an error.
 
     Raises:
-        KapbenchError: as `resolve`; an option that is not accepted, or one that is lacking.
+        KapbenchError: as `resolve`; an option that is not accepted, or one that is missing.
     """
     factory = callable_with(kind, spec, context, options)
     parameters = inspect.signature(factory).parameters
@@ -92,7 +92,7 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
 def callable_with(
     kind: Kind, spec: str, context: Iterable[str], options: Iterable[str]
 ) -> Callable[..., Any]:
-    """The factory behind `spec`, once it is sure that it takes these names; nothing is called.
+    """The factory behind `spec`, checked to accept these names; it is not called.
 
     Raises:
         KapbenchError: see `create`.
@@ -101,28 +101,28 @@ def callable_with(
     parameters = inspect.signature(factory).parameters
     for option in _refused(factory, options):
         raise unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
-    given = {*context, *options}
-    lacking = [k for k, p in parameters.items() if _must_be_given(p) and k not in given]
-    if lacking:
+    known = {*context, *options}
+    missing = [k for k, p in parameters.items() if _is_required(p) and k not in known]
+    if missing:
         option = "-o" if kind == "models" else "--dataset-option"
         raise KapbenchError(
-            f"{kind[:-1]} '{spec}' needs {' and '.join(lacking)}",
+            f"{kind[:-1]} '{spec}' needs {' and '.join(missing)}",
             place=spec,
-            fix=f"add {option} {lacking[0]}=VALUE, or give the argument a default",
+            fix=f"add {option} {missing[0]}=VALUE, or give the argument a default",
         )
     return factory
 
 
 def _refused(factory: Callable[..., Any], options: Iterable[str]) -> list[str]:
-    """Names that it does not take."""
+    """Options that the factory does not accept."""
     parameters = inspect.signature(factory).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return [] if takes_any else [option for option in options if option not in parameters]
 
 
-def _must_be_given(parameter: inspect.Parameter) -> bool:
-    anything = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    return parameter.default is parameter.empty and parameter.kind not in anything
+def _is_required(parameter: inspect.Parameter) -> bool:
+    variadic = (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    return parameter.default is parameter.empty and parameter.kind not in variadic
 
 
 @runtime_checkable

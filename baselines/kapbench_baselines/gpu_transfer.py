@@ -25,7 +25,7 @@ class _Locked:
         return self._bytes[:n_bytes].view(kind).view(*shape)
 
 
-_there, _back, _in_use = (_Locked(), _Locked()), (_Locked(), _Locked()), Lock()
+_to_gpu, _from_gpu, _in_use = (_Locked(), _Locked()), (_Locked(), _Locked()), Lock()
 
 
 def on_host(
@@ -52,12 +52,12 @@ def _in_chunks(
     n = -(-len(shown) // CHUNKS)
     last: tuple[torch.cuda.Event, Tensor] | None = None
     for i, start in enumerate(range(0, len(shown), n)):
-        some = shown[start : start + n]
-        images = _there[i % 2].of((len(some), *some[0].shape), torch.uint8)
-        np.stack(some, out=images.numpy())
-        found = maps(images.permute(0, 3, 1, 2))
-        copied = _back[i % 2].of(found.shape, torch.float32)
-        copied.copy_(found, non_blocking=True)
+        chunk = shown[start : start + n]
+        images = _to_gpu[i % 2].of((len(chunk), *chunk[0].shape), torch.uint8)
+        np.stack(chunk, out=images.numpy())
+        output = maps(images.permute(0, 3, 1, 2))
+        copied = _from_gpu[i % 2].of(output.shape, torch.float32)
+        copied.copy_(output, non_blocking=True)
         done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record()
         if last is not None:

@@ -61,5 +61,5 @@ class Sift:
         # The first descriptor is a radius from the border and has to be half a cell from it.
         before, after = self.radius - STEP // 2, self.radius + STEP // 2
         around = np.pad(grey, (before, after), mode="edge")
-        found = daisy(around, step=STEP, radius=self.radius, normalization="daisy")
-        return np.asarray(found[:CELLS, :CELLS].transpose(2, 0, 1), np.float32)
+        descriptors = daisy(around, step=STEP, radius=self.radius, normalization="daisy")
+        return np.asarray(descriptors[:CELLS, :CELLS].transpose(2, 0, 1), np.float32)

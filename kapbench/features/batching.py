@@ -1,4 +1,4 @@
-"""How many images an encoder gets at once: what was asked for, less where memory does not hold it."""
+"""How many images an encoder gets at once: the user's number, or fewer if memory ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ CPU, GPU = 4, 32  # a CPU gains nothing from more
 class Batches:
     """Encodes in batches of `size`, halved for good whenever the device runs out of memory.
 
-    Where none is asked for, 4 on a CPU and 32 on a GPU.
+    The default is 4 on a CPU and 32 on a GPU.
     """
 
     size: int
     progress: Progress
 
     @classmethod
-    def of(cls, asked: int | None, device: str, progress: Progress) -> "Batches":
-        return cls(asked or (CPU if device == "cpu" else GPU), progress)
+    def of(cls, batch_size: int | None, device: str, progress: Progress) -> "Batches":
+        return cls(batch_size or (CPU if device == "cpu" else GPU), progress)
 
     def encode(self, model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """One map a picture, in order.
 
         Raises:
-            KapbenchError: see `feature_maps`; one image alone is too much.
+            KapbenchError: see `feature_maps`; one image alone does not fit into memory.
         """
-        found: list[FeatureMap] = []
-        while len(found) < len(pictures):
-            batch = pictures[len(found) : len(found) + self.size]
+        maps: list[FeatureMap] = []
+        while len(maps) < len(pictures):
+            batch = pictures[len(maps) : len(maps) + self.size]
             try:
-                found += feature_maps(model, batch)
+                maps += feature_maps(model, batch)
             except KapbenchError as error:
                 if len(batch) == 1 or not _out_of_memory(error):
                     raise
                 self._halve(len(batch))
-        return found
+        return maps
 
     def _halve(self, tried: int) -> None:
         import torch

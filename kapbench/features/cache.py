@@ -53,9 +53,9 @@ class FeatureCache:
         """Says beside the features whose they are."""
         path = self.root / self.encoder / SIGNATURE
         if not path.exists():
-            said = {"model": model.name, "revision": model.revision}
+            signed = {"model": model.name, "revision": model.revision}
             write_atomically(
-                path, json.dumps(said | {"sees": sorted(model.conditions_on)}).encode()
+                path, json.dumps(signed | {"sees": sorted(model.conditions_on)}).encode()
             )
 
     def write(self, image_hash: str, feature_map: FeatureMap) -> None:
@@ -74,7 +74,7 @@ class FeatureCache:
         write_atomically(self.path(image_hash), save({"features": cells}, metadata))
 
     def verify(self, image_hash: str, *, touch: bool = True) -> bool | None:
-        """True: whole; False: there but damaged; None: not there.
+        """True: undamaged; False: damaged; None: missing.
 
         Args:
             touch: Mark what is whole as used now, so that it is evicted last.
@@ -134,8 +134,8 @@ def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
 
 def _digest(cells: np.ndarray, metadata: dict[str, str]) -> str:
     """Hash of the features and of all that says what they are."""
-    said = json.dumps([metadata["schema"], metadata["grid"], cells.dtype.str, cells.shape])
-    digest = hashlib.sha256(said.encode())
+    layout = json.dumps([metadata["schema"], metadata["grid"], cells.dtype.str, cells.shape])
+    digest = hashlib.sha256(layout.encode())
     digest.update(np.ascontiguousarray(cells).data)
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""What lies in a cache folder, by who made it; checking it, and making room in it."""
+"""The contents of a cache folder by their maker: listing, checking and evicting them."""
 
 import contextlib
 import json
@@ -13,12 +13,12 @@ from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file that can be removed alone: what needs it makes it again."""
+    """One file that can be removed alone: whoever needs it makes it again."""
 
     path: Path
     group: str  # features/<fingerprint of the encoder>, or another folder of the cache
     n_bytes: int
-    used: float  # seconds since 1970: last written, or found whole by a run
+    used: float  # seconds since 1970: last written, or verified by a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,38 @@ class Group:
 
 
 def items(root: Path) -> Iterator[Item]:
-    """Cached tensors below a cache folder; renderings are no such, and not touched."""
+    """Cached tensors below a cache folder; rendered images are left out and never touched."""
     for folder in sorted(p for p in _listed(root) if p.is_dir()):
-        groups = _listed(folder) if folder.name == "features" else [folder]
-        for group in sorted(groups):
+        folders = _listed(folder) if folder.name == "features" else [folder]
+        for group in sorted(folders):
             name = str(group.relative_to(root))
             for path in _tensors(group):
                 with contextlib.suppress(FileNotFoundError):  # another process removed it
-                    seen = path.stat()
-                    yield Item(path, name, seen.st_size, seen.st_mtime)
+                    status = path.stat()
+                    yield Item(path, name, status.st_size, status.st_mtime)
 
 
 def groups(root: Path) -> list[Group]:
     """Largest first."""
-    found: dict[str, list[Item]] = {}
+    by_name: dict[str, list[Item]] = {}
     for item in items(root):
-        found.setdefault(item.group, []).append(item)
-    made = [
+        by_name.setdefault(item.group, []).append(item)
+    named = [
         Group(
             name,
             _maker(root / name),
-            len(own),
-            sum(i.n_bytes for i in own),
-            max(i.used for i in own),
+            len(files),
+            sum(i.n_bytes for i in files),
+            max(i.used for i in files),
         )
-        for name, own in found.items()
+        for name, files in by_name.items()
     ]
-    return sorted(made, key=lambda g: (-g.n_bytes, g.group))
+    return sorted(named, key=lambda g: (-g.n_bytes, g.group))
 
 
-def damaged(found: Iterable[Item], advance: Callable[[int], None]) -> Iterator[Path]:
-    """Features that are not what was written. Other files have no hash, and are passed over."""
-    for item in found:
+def damaged(items: Iterable[Item], advance: Callable[[int], None]) -> Iterator[Path]:
+    """Features that differ from what was written. Other files have no hash and are skipped."""
+    for item in items:
         root, _, encoder = item.group.partition("/")
         if root == "features":
             above = item.path.parents[2]
@@ -73,25 +73,27 @@ def damaged(found: Iterable[Item], advance: Callable[[int], None]) -> Iterator[P
         advance(1)
 
 
-def to_evict(found: Iterable[Item], limit: int) -> list[Item]:
-    """The least recently used, as many as must go for the rest to take `limit` bytes at most."""
-    oldest_first = sorted(found, key=lambda i: (i.used, str(i.path)))
+def to_evict(items: Iterable[Item], limit: int) -> list[Item]:
+    """The least recently used files whose removal leaves at most `limit` bytes."""
+    oldest_first = sorted(items, key=lambda i: (i.used, str(i.path)))
     excess = sum(i.n_bytes for i in oldest_first) - limit
-    gone: list[Item] = []
+    evicted: list[Item] = []
     for item in oldest_first:
         if excess <= 0:
             break
-        gone.append(item)
+        evicted.append(item)
         excess -= item.n_bytes
-    return gone
+    return evicted
 
 
 def remove(path: Path) -> None:
-    """KapbenchError where it cannot be removed; that it is gone already is no error."""
+    """KapbenchError if the file cannot be removed; a missing file is not an error."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise KapbenchError(f"cannot remove: {error.strerror or error}", place=path) from error
+        raise KapbenchError(
+            f"the file cannot be removed: {error.strerror or error}", place=path
+        ) from error
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -100,7 +102,9 @@ def _listed(folder: Path) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise KapbenchError(f"cannot read: {error.strerror or error}", place=folder) from error
+        raise KapbenchError(
+            f"the folder cannot be read: {error.strerror or error}", place=folder
+        ) from error
 
 
 def _tensors(folder: Path) -> Iterator[Path]:

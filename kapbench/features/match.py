@@ -68,9 +68,9 @@ def pixel_argmax(
     for top in range(0, height, _ROWS_AT_A_TIME):
         rows = torch.einsum("ph,hwc->pwc", along_y[top : top + _ROWS_AT_A_TIME], cells)
         pixels = torch.einsum("xw,pwc->pxc", along_x, rows).flatten(0, 1)
-        found, at = (source @ torch.nn.functional.normalize(pixels, dim=1).T).max(dim=1)
-        better = found > best
-        best = torch.where(better, found, best)
+        highest, at = (source @ torch.nn.functional.normalize(pixels, dim=1).T).max(dim=1)
+        better = highest > best
+        best = torch.where(better, highest, best)
         place = torch.where(better, at + top * width, place)
     index = place.cpu().numpy()
     return np.stack([index % width, index // width], axis=1).astype(np.float64)

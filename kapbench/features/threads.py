@@ -1,4 +1,4 @@
-"""Work ahead of who needs it: in order, and never far."""
+"""Threads that work ahead of, or behind, the thread that needs their results."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,8 +11,8 @@ def ahead(
 ) -> Iterator[Any]:
     """`map(job, items)`, of which up to `depth` results are made before they are asked for.
 
-    With one thread a disk is read in order, and a data set is never asked twice at once; decoding
-    images leaves the interpreter free for the model meanwhile. What a job raises is raised in its turn.
+    With one thread, a disk is read in order and a data set is never called twice at once. A job's
+    exception is raised when its result is due.
     """
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="kapbench-ahead") as pool:
@@ -31,8 +31,8 @@ def ahead(
 class Behind:
     """Runs jobs on `threads` threads, of which `depth` at most are unfinished.
 
-    What a job raises is raised by a later `hand`, or by `finish`. Left on an error, it still does all
-    that was handed over; what fails then is lost to that error.
+    A job's exception is raised by a later `hand`, or by `finish`. If the block ends by an exception,
+    the remaining jobs are still done, and their own exceptions are dropped.
     """
 
     def __init__(self, depth: int, threads: int) -> None:
@@ -40,14 +40,14 @@ class Behind:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="kapbench-behind")
         self._unfinished: deque[Future[None]] = deque()
 
-    def hand(self, job: Callable[..., None], *given: Any) -> None:
-        """Waits while too much is unfinished."""
-        self._unfinished.append(self._pool.submit(job, *given))
+    def hand(self, job: Callable[..., None], *arguments: Any) -> None:
+        """Waits while `depth` jobs are unfinished."""
+        self._unfinished.append(self._pool.submit(job, *arguments))
         while len(self._unfinished) > self._depth:
             self._unfinished.popleft().result()
 
     def finish(self) -> None:
-        """Waits for all that was handed over."""
+        """Waits for all jobs."""
         while self._unfinished:
             self._unfinished.popleft().result()
 

@@ -1,4 +1,4 @@
-"""What every model owes to whoever runs it, tried on small pictures drawn from a seed."""
+"""The contract of every model, tried on small pictures drawn from a seed."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +16,13 @@ CLOSE = 2e-5  # float32, added up in another order
 
 
 def broken(model: object) -> list[str]:
-    """What a model does against the contract of docs/adapters.md, in words; empty: nothing.
+    """One sentence for each way in which a model breaks the contract; empty: none.
 
-    A model that raises breaks it too: the error is among the words.
+    A model that raises an exception breaks it too: the exception is among the sentences.
     """
-    found = list(_tried("attributes", lambda: _declares(model)))
-    if found:
-        return found
+    problems = list(_tried("attributes", lambda: _declares(model)))
+    if problems:
+        return problems
     if isinstance(model, Encoder):
         return [*_tried("encode", lambda: _encodes(model))]
     if isinstance(model, PairModel):
@@ -33,16 +33,19 @@ def broken(model: object) -> list[str]:
 def pictures(conditions: Sequence[str]) -> list[Picture]:
     """Pictures of several shapes with just the declared conditions filled in."""
     rng = np.random.default_rng(0)
-    out = []
+    drawn = []
     for i, (width, height) in enumerate(SIZES):
         pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
         mask = np.zeros((height, width), bool)
         mask[height // 4 : -height // 4, width // 4 : -width // 4] = True
-        shown: dict[str, Any] = {"category": "thing", "mask": mask, "azimuth": i}
-        named = {"category": "category", "mask": "mask", "azimuth": "azimuth_bin"}
-        given = {named[c]: shown[c] for c in conditions if c in named}  # twins are of queries
-        out.append(Picture(pixels, f"thing/{i}", **given))
-    return out
+        fields: dict[str, tuple[str, Any]] = {
+            "category": ("category", "thing"),
+            "mask": ("mask", mask),
+            "azimuth": ("azimuth_bin", i),
+        }
+        declared = dict(fields[c] for c in conditions if c in fields)  # twins belong to queries
+        drawn.append(Picture(pixels, f"thing/{i}", **declared))
+    return drawn
 
 
 def _tried(what: str, rule: Callable[[], Iterator[str]]) -> Iterator[str]:
@@ -71,28 +74,29 @@ def _encodes(model: Encoder) -> Iterator[str]:
     model.encode(shown[::-1])
     if not np.array_equal(together[0].values, before):
         yield "the next call of encode() changes maps that it returned before"
-    for picture, found in zip(shown, together, strict=True):
-        yield from _map(picture, found)
+    for picture, feature_map in zip(shown, together, strict=True):
+        yield from _map(picture, feature_map)
         (alone,) = model.encode([picture])
-        if alone.grid != found.grid or not np.allclose(alone.values, found.values, atol=CLOSE):
-            yield f"{picture.image_id}: alone it is not what it is in a batch"
+        same_grid = alone.grid == feature_map.grid
+        if not same_grid or not np.allclose(alone.values, feature_map.values, atol=CLOSE):
+            yield f"{picture.image_id}: its features alone differ from those in a batch"
         if isinstance(model, Prepares):
             (ready,) = model.encode([replace(picture, prepared=model.prepare(picture))])
             if not np.array_equal(ready.values, alone.values):
-                yield f"{picture.image_id}: prepared it is not what it is otherwise"
+                yield f"{picture.image_id}: its features differ when it was prepared"
     turned = np.ascontiguousarray(shown[0].pixels[::-1])
     other = Picture(turned, "thing/turned", shown[0].category, shown[0].mask, shown[0].azimuth_bin)
     reads_pixels = not model_info(model).reads_image_id
     if reads_pixels and np.allclose(together[0].values, model.encode([other])[0].values):
-        yield "two pictures of one size have the same features"
+        yield "two different pictures of one size have the same features"
 
 
-def _map(picture: Picture, found: FeatureMap) -> Iterator[str]:
-    grid, (width, height) = found.grid, picture.size
-    if np.shape(found.values)[1:] != (grid.height, grid.width):
-        yield f"{picture.image_id}: values {np.shape(found.values)} do not fit its grid"
-    if not np.isfinite(found.values).all():
-        yield f"{picture.image_id}: values that are not finite"
+def _map(picture: Picture, feature_map: FeatureMap) -> Iterator[str]:
+    grid, (width, height) = feature_map.grid, picture.size
+    if np.shape(feature_map.values)[1:] != (grid.height, grid.width):
+        yield f"{picture.image_id}: values {np.shape(feature_map.values)} do not fit its grid"
+    if not np.isfinite(feature_map.values).all():
+        yield f"{picture.image_id}: some values are not finite"
     x0, y0, x1, y1 = grid.box
     # Half a cell: centres of overlapping patches begin half a patch from the border.
     dx, dy = (max(0.5, side / 2 + 1e-6) for side in grid.cell_size)
@@ -104,12 +108,12 @@ def _matches(model: PairModel) -> Iterator[str]:
     source, *targets = pictures(model.conditions_on)
 
     def match(target: Picture, queries: np.ndarray) -> SimilarityMap:
-        """Of queries that are each other's twins in turn, the last one's not shown."""
+        """Each query's twin is the next one; that of the last is not visible."""
         twins = np.concatenate([queries[1:], np.full((min(1, len(queries)), 2), np.nan)])
         more = (twins,) if "twins" in model.conditions_on else ()
-        given: Any = model.match
-        found: SimilarityMap = given(source, target, queries, *more)
-        return found
+        untyped: Any = model.match  # twins are a fourth argument
+        maps: SimilarityMap = untyped(source, target, queries, *more)
+        return maps
 
     for target in targets:
         whole = match(target, QUERIES)
@@ -118,14 +122,14 @@ def _matches(model: PairModel) -> Iterator[str]:
             yield f"{target.image_id}: values {np.shape(whole.values)} for {len(QUERIES)} queries"
             return
         if not np.isfinite(whole.values).all():
-            yield f"{target.image_id}: values that are not finite"
+            yield f"{target.image_id}: some values are not finite"
         if "twins" not in model.conditions_on:
             yield from _orders(match(target, QUERIES[::-1].copy()), whole)
         none = match(target, QUERIES[:0])
         if np.shape(none.values) != (0, *cells):
-            yield f"{target.image_id}: no queries give {np.shape(none.values)}"
+            yield f"{target.image_id}: values {np.shape(none.values)} for no queries"
 
 
 def _orders(back: SimilarityMap, whole: SimilarityMap) -> Iterator[str]:
     if not np.allclose(back.values[::-1], whole.values, atol=CLOSE):
-        yield "queries in another order have other maps"
+        yield "the maps change with the order of the queries"

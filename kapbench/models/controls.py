@@ -79,13 +79,13 @@ class Pixels:
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[3 60 60] float32 in 0 … 1 per picture."""
-        found = []
+        maps = []
         for picture in pictures:
             square = Image.fromarray(letterboxed(picture, FRAME_PX))
             small = np.asarray(square.resize((CELLS, CELLS), Image.Resampling.BOX), np.float32)
             grid = Grid.letterbox(picture.size, CELLS, FRAME_PX)
-            found.append(FeatureMap(small.transpose(2, 0, 1) / 255, grid))
-        return found
+            maps.append(FeatureMap(small.transpose(2, 0, 1) / 255, grid))
+        return maps
 
 
 class Oracle:

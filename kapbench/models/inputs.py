@@ -13,7 +13,7 @@ from kapbench.types import Picture, View
 def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
     """
     Raises:
-        KapbenchError: a declared condition that this data set does not have of the image.
+        KapbenchError: the data set does not have a condition that the model declares.
     """
     conditions = set(conditions_on)
     mask = dataset.mask(view) if "mask" in conditions else None
@@ -31,7 +31,11 @@ def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Pictu
 
 
 def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
-    """Hash of all that the model sees. The image's name is part of it only for saved features."""
+    """Hash of everything that the model is shown.
+
+    Args:
+        by_name: Whether the image's name is part of it: for saved features.
+    """
     parts = [str(shown.pixels.shape).encode(), np.ascontiguousarray(shown.pixels).tobytes()]
     parts.append(repr((shown.category, shown.azimuth_bin)).encode())
     if by_name:

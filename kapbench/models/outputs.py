@@ -1,4 +1,4 @@
-"""What a model answers, checked: a mistake of an adapter's is told with its image or pair."""
+"""What a model returns, checked: an adapter's mistake is reported with its image or pair."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
         KapbenchError: encode() failed, or returned something else.
     """
     images = ", ".join(p.image_id for p in pictures)
-    with _told(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
+    with _naming(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
         maps: object = model.encode(pictures)
     place = f"model {model.name}"
     if not isinstance(maps, Sequence):
@@ -38,12 +38,12 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
             fix="return one FeatureMap per picture, in order",
         )
     places = [f"image {p.image_id}, {place}" for p in pictures]
-    return [_feature_map(given, where) for given, where in zip(maps, places, strict=True)]
+    return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
 
 
 def prepared(model: Prepares, shown: Picture) -> Picture:
     """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
-    with _told(model, f"image {shown.image_id}"):
+    with _naming(model, f"image {shown.image_id}"):
         return replace(shown, prepared=model.prepare(shown))
 
 
@@ -56,11 +56,13 @@ def similarity_map(
         KapbenchError: match() failed, or returned something else.
     """
     place = f"pair {pair.pair_id}, model {model.name}"
-    with _told(model, f"pair {pair.pair_id}"):
-        given: Any = model.match(source, target, queries, *_twins(model, pair))
-    _has(given, "match()", "return SimilarityMap(values [q, h, w], grid, queries)", place)
-    grid = sound_grid(given.grid, place)
-    values = numbers(given.values, "similarity", place)
+    with _naming(model, f"pair {pair.pair_id}"):
+        answer: Any = model.match(source, target, queries, *_twins(model, pair))
+    _check_attributes(
+        answer, "match()", "return SimilarityMap(values [q, h, w], grid, queries)", place
+    )
+    grid = sound_grid(answer.grid, place)
+    values = numbers(answer.values, "similarity", place)
     expected = (len(queries), grid.height, grid.width)
     if values.shape != expected:
         raise KapbenchError(
@@ -79,27 +81,27 @@ def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
     return (np.asarray(shown.xy[pair.twins[np.flatnonzero(shown.visible)]]),)
 
 
-def _feature_map(given: Any, place: str) -> FeatureMap:
-    _has(given, "encode()", _MAP, place)
-    values = numbers(given.values, "features", place)
+def _feature_map(answer: Any, place: str) -> FeatureMap:
+    _check_attributes(answer, "encode()", _MAP, place)
+    values = numbers(answer.values, "features", place)
     if values.ndim != 3:
         raise KapbenchError(f"feature map of shape {list(values.shape)}", place=place, fix=_MAP)
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
-    return FeatureMap(values, sound_grid(given.grid, place))
+    return FeatureMap(values, sound_grid(answer.grid, place))
 
 
-def _has(given: Any, method: str, fix: str, place: str) -> None:
-    if not hasattr(given, "values") or not hasattr(given, "grid"):
+def _check_attributes(answer: Any, method: str, fix: str, place: str) -> None:
+    if not hasattr(answer, "values") or not hasattr(answer, "grid"):
         raise KapbenchError(
-            f"{method} returned a {type(given).__name__} without values and grid",
+            f"{method} returned a {type(answer).__name__} without values and grid",
             place=place,
             fix=fix,
         )
 
 
 @contextmanager
-def _told(model: Any, where: str) -> Iterator[None]:
+def _naming(model: Any, where: str) -> Iterator[None]:
     """Names model and place in whatever the adapter raises."""
     place = f"{where}, model {model.name}"
     try:

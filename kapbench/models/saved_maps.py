@@ -186,10 +186,10 @@ def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
     distance = np.linalg.norm(queries[:, None] - known[None], axis=2)
     nearest = distance.min(axis=1, initial=np.inf)
     if (nearest > QUERY_TOLERANCE_PX).any():
-        lacking = queries[nearest > QUERY_TOLERANCE_PX]
+        unanswered = queries[nearest > QUERY_TOLERANCE_PX]
         raise KapbenchError(
-            f"the file has no map for {len(lacking)} of {len(queries)} queries, the first at "
-            f"{lacking[0].tolist()}",
+            f"the file has no map for {len(unanswered)} of {len(queries)} queries, the first at "
+            f"{unanswered[0].tolist()}",
             place=path,
             fix="save one map per visible source keypoint, in original source pixels",
         )

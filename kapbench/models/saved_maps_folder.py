@@ -1,4 +1,4 @@
-"""A folder of saved maps: what it says of itself, and its files."""
+"""A folder of saved maps: its settings and its files."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ class Settings:
     def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
         """
         Raises:
-            KapbenchError: cells that make no square where a letterbox is said.
+            KapbenchError: the settings say letterbox, but the cells are not a square.
         """
         height, width = shape
         if self.grid == "stretched":
@@ -57,20 +57,20 @@ def read_settings(directory: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise KapbenchError(
             f"the file is not JSON: {error}", place=path, fix="correct it"
         ) from error
     known = [f.name for f in fields(Settings)]
-    if not isinstance(found, dict) or not set(found) <= set(known):
+    if not isinstance(content, dict) or not set(content) <= set(known):
         raise KapbenchError(
-            f"the settings are {json.dumps(found)}",
+            f"the settings are {json.dumps(content)}",
             place=path,
             fix=f"give an object with some of the keys {', '.join(known)}",
         )
     try:
-        settings = TypeAdapter(Settings).validate_python(found)
+        settings = TypeAdapter(Settings).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
@@ -123,7 +123,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
 
 
 def missing(paths: list[Path], directory: Path) -> KapbenchError:
-    """The error for files that are not there, with what lies in their place."""
+    """The error for missing files, which names a file of another format in their place."""
     first = paths[0]
     others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
     if others:

@@ -101,13 +101,13 @@ def test_a_right_one_breaks_nothing(model):
         (changed(Fine, supervision=True), "supervision is True"),
         (changed(Fine, trained_on=1), "trained_on is 1"),
         (Small(), "thing/0: its grid leaves part of the image out"),
-        (Blind(), "two pictures of one size have the same features"),
-        (Infinite(), "values that are not finite"),
-        (Batched(), "alone it is not what it is in a batch"),
+        (Blind(), "two different pictures of one size have the same features"),
+        (Infinite(), "some values are not finite"),
+        (Batched(), "its features alone differ from those in a batch"),
         (Reusing(), "changes maps that it returned before"),
         (Few(), "3 feature maps for 4 pictures"),
         (Raises(), "encode raised RuntimeError: no weights"),
-        (Orders(), "queries in another order have other maps"),
+        (Orders(), "the maps change with the order of the queries"),
     ],
 )
 def test_what_is_broken_is_said(model, said):

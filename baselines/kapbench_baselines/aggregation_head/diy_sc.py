@@ -61,20 +61,20 @@ class AggregatedEncoder(WrappedEncoder):
         Raises:
             KapbenchError: features of another number of channels than the network's.
         """
-        return [self._one(found) for found in self.backbone.encode(pictures)]
+        return [self._one(feature_map) for feature_map in self.backbone.encode(pictures)]
 
     @torch.inference_mode()
-    def _one(self, found: FeatureMap) -> FeatureMap:
+    def _one(self, feature_map: FeatureMap) -> FeatureMap:
         expected = sum(self.network.widths)
-        if len(found.values) != expected:
+        if len(feature_map.values) != expected:
             raise KapbenchError(
-                f"{self.backbone.name} has {len(found.values)} channels, but these weights take "
+                f"{self.backbone.name} has {len(feature_map.values)} channels, but these weights take "
                 f"{expected}",
                 place=f"model {self.name}",
                 fix="choose the backbone that the weights were trained on",
             )
-        values = torch.from_numpy(np.asarray(found.values, np.float32))[None].to(self.device)
-        size = (found.grid.height, found.grid.width)
+        values = torch.from_numpy(np.asarray(feature_map.values, np.float32))[None].to(self.device)
+        size = (feature_map.grid.height, feature_map.grid.width)
         if self.unit:
             values = functional.normalize(values, dim=1)
         if self.cells is not None:
@@ -83,7 +83,7 @@ class AggregatedEncoder(WrappedEncoder):
         out = self.network(values)
         if out.shape[2:] != size:
             out = functional.interpolate(out, size, mode="bilinear")
-        return FeatureMap(np.asarray(out[0].cpu().numpy(), np.float32), found.grid)
+        return FeatureMap(np.asarray(out[0].cpu().numpy(), np.float32), feature_map.grid)
 
 
 def diy_sc(
@@ -112,10 +112,12 @@ def diy_sc(
         )
     path = Path(weights)
     network = released(read_tensors(path), path)
-    digest, found = file_hash(path), network.width_out
-    if found != width:
+    digest, n_channels = file_hash(path), network.width_out
+    if n_channels != width:
         raise KapbenchError(
-            f"the head has {found} channels, not {width}", place=path, fix=f"choose diy_sc.{found}"
+            f"the head has {n_channels} channels, not {width}",
+            place=path,
+            fix=f"choose diy_sc.{n_channels}",
         )
     # The same tensors in a .safetensors have another hash, which no release says.
     if path.suffix.lower() == ".pth" and not digest.startswith(digits):
@@ -125,8 +127,8 @@ def diy_sc(
             fix=f"download ckpts/{folder}/best.pth again; for a head of your own use "
             "geoaware.supervised -o backbone=dinov2.vitb14",
         )
-    given = {"weights": backbone_weights} if backbone_weights else {}
-    encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **given)
+    options = {"weights": backbone_weights} if backbone_weights else {}
+    encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **options)
     if not isinstance(encoder, Encoder):
         raise TypeError("dinov2.vitb14 is no encoder")
     return AggregatedEncoder(

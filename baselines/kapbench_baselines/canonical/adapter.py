@@ -67,22 +67,22 @@ class CanonicalEncoder(WrappedEncoder):
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[3 or 2, h, w] on the backbone's own grid."""
-        found = self.backbone.encode(pictures)
-        return [self._points(m, p.category) for m, p in zip(found, pictures, strict=True)]
+        maps = self.backbone.encode(pictures)
+        return [self._points(m, p.category) for m, p in zip(maps, pictures, strict=True)]
 
     def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
         """The points themselves, for whoever draws them."""
         return {self.method: self.encode(pictures)}
 
     @torch.inference_mode()
-    def _points(self, found: FeatureMap, category: str | None) -> FeatureMap:
+    def _points(self, feature_map: FeatureMap, category: str | None) -> FeatureMap:
         if category not in self.categories:
             raise unknown(
                 "category", str(category), self.categories, place=f"weights of {self.name}"
             )
-        grid = found.grid
+        grid = feature_map.grid
         cells = min(self.token_grid, grid.height), min(self.token_grid, grid.width)
-        tokens = pooled(found.values, cells)[None].to(self.device)
+        tokens = pooled(feature_map.values, cells)[None].to(self.device)
         number = torch.tensor([self.categories.index(category)], device=self.device)
         coarse = self.heads(tokens, number)[0].T.unflatten(1, cells)
         size = (grid.height, grid.width)

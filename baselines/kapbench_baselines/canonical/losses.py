@@ -47,9 +47,9 @@ def mutual_matches(
     """Index of each token's nearest in the other image by cosine, and whether that is mutual."""
     similar = functional.normalize(one, dim=-1) @ functional.normalize(two, dim=-1).transpose(1, 2)
     similar = similar.masked_fill(~(one_on[:, :, None] & two_on[:, None]), -2.0)
-    there, back = similar.argmax(2), similar.argmax(1)
-    mutual = torch.gather(back, 1, there) == torch.arange(one.shape[1], device=one.device)
-    return there, mutual & one_on & torch.gather(two_on, 1, there)
+    forward, back = similar.argmax(2), similar.argmax(1)
+    mutual = torch.gather(back, 1, forward) == torch.arange(one.shape[1], device=one.device)
+    return forward, mutual & one_on & torch.gather(two_on, 1, forward)
 
 
 def reconstruction(

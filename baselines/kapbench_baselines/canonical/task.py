@@ -88,8 +88,8 @@ class _Task:
 
     def _logits(self, one: Drawn, two: Drawn, parts: int) -> Tensor:
         points = self._points(one, parts), self._points(two, parts)
-        found = losses.closeness(*points, sphere=self.sphere) / self._settings.temperature
-        return found.masked_fill(~two.on[:, None], -1e4)
+        logits = losses.closeness(*points, sphere=self.sphere) / self._settings.temperature
+        return logits.masked_fill(~two.on[:, None], -1e4)
 
 
 class DveTask(_Task):

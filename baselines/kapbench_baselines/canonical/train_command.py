@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from kapbench_baselines.training.options import Asked, Ground, common, leave_out
+from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common, leave_out
 
 _WARPS = click.option("--warps", type=click.IntRange(1), help="Warped views of an image.")
 _WITHOUT = click.option(
@@ -23,7 +23,7 @@ def dve(warps: int | None, **options: Any) -> None:
     """
     from kapbench_baselines.training import ranks
 
-    ranks.finish(f"weights: {run('dve', Asked.of(options), warps, ())}")
+    ranks.finish(f"weights: {run('dve', TrainingRequest.of(options), warps, ())}")
 
 
 @click.command("asic")
@@ -38,11 +38,11 @@ def asic(warps: int | None, without: tuple[str, ...], **options: Any) -> None:
     """
     from kapbench_baselines.training import ranks
 
-    ranks.finish(f"weights: {run('asic', Asked.of(options), warps, without)}")
+    ranks.finish(f"weights: {run('asic', TrainingRequest.of(options), warps, without)}")
 
 
-def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) -> Path:
-    """Trains as asked; returns the weights' path."""
+def run(method: str, request: TrainingRequest, warps: int | None, without: tuple[str, ...]) -> Path:
+    """Trains as requested; returns the weights' path."""
     from dataclasses import replace
 
     from kapbench_baselines.canonical.adapter import COSINES_FOR, CanonicalEncoder
@@ -51,34 +51,34 @@ def run(method: str, asked: Asked, warps: int | None, without: tuple[str, ...]) 
     from kapbench_baselines.canonical.warps import prepare
     from kapbench_baselines.training.trained_weights import Card, train_and_save
 
-    settings = (DVE if method == "dve" else ASIC).with_options(asked.changed)
+    settings = (DVE if method == "dve" else ASIC).with_options(request.changed)
     if warps is not None:
         settings = replace(settings, warping=replace(settings.warping, n_warps=warps))
     settings = leave_out(settings, without, method)
-    ground = Ground.of(asked, cosines_for=COSINES_FOR[method])
-    data = ground.prepared(
-        len(ground.views),
-        ground.views,
+    setup = TrainingSetup.of(request, cosines_for=COSINES_FOR[method])
+    data = setup.prepared(
+        len(setup.views),
+        setup.views,
         lambda views, advance: prepare(
-            ground.dataset,
+            setup.dataset,
             views,
-            ground.categories,
-            ground.encoder,
+            setup.categories,
+            setup.encoder,
             settings.warping,
-            ground.cache / "warps",
+            setup.cache / "warps",
             advance,
         ),
     )
     make = DveTask if method == "dve" else AsicTask
-    task = make(data, settings, len(ground.categories), asked.seed, ground.device)
+    task = make(data, settings, len(setup.categories), request.seed, setup.device)
     token_grid = 3 * settings.warping.grid // 2  # the box is a part of the image that is met later
-    shape = {**task.shape(len(ground.categories)), "token_grid": token_grid}
+    shape = {**task.shape(len(setup.categories)), "token_grid": token_grid}
     seen = "masks" if data.masks["mask"] else "boxes"
-    card = Card.of(ground, method, seen, shape, settings.as_dict())
+    card = Card.of(setup, method, seen, shape, settings.as_dict())
 
     def model(encoder: Any, heads: Any, revision: str) -> Any:
         return CanonicalEncoder(
-            method, encoder, heads, ground.categories, token_grid, revision, ground.device
+            method, encoder, heads, setup.categories, token_grid, revision, setup.device
         )
 
-    return train_and_save(ground, task, settings, card, model)
+    return train_and_save(setup, task, settings, card, model)

@@ -87,8 +87,8 @@ def sampled(
     resized = np.asarray(Image.fromarray(image).resize(small, Image.Resampling.LANCZOS))
     pixels = torch.from_numpy(resized.copy()).float().permute(2, 0, 1)[None] - padding
     where = at / torch.tensor([width, height]) * 2 - 1
-    found = functional.grid_sample(pixels, where[None], align_corners=False)[0] + padding
-    return np.asarray(found.permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
+    values = functional.grid_sample(pixels, where[None], align_corners=False)[0] + padding
+    return np.asarray(values.permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
 
 
 def prepare(
@@ -113,7 +113,7 @@ def prepare(
         shown = picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
-        asked = fingerprint(
+        key = fingerprint(
             backbone.name,
             backbone.revision,
             warping.as_dict(),
@@ -121,7 +121,7 @@ def prepare(
             picture_hash(shown),
             bytes_hash([on_object.tobytes()]),
         )
-        path = cache / f"{asked}.safetensors"
+        path = cache / f"{key}.safetensors"
         if not path.is_file():
             write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})
         kept.append(read_tensors(path, "delete the file: it is made again")[0])
@@ -158,9 +158,9 @@ def _encode(
     for i in range(warping.n_warps + 1):
         at = places(view, warping, rng if i else None, warping.side_px)
         pixels = sampled(shown.pixels, at, padding)
-        found = backbone.encode([replace(shown, pixels=pixels)])[0]
+        feature_map = backbone.encode([replace(shown, pixels=pixels)])[0]
         covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]
-        parts["tokens"].append(pooled(found.values, warping.grid).half())
+        parts["tokens"].append(pooled(feature_map.values, warping.grid).half())
         parts["on_object"].append(_cells(covered, warping.grid)[:, 0] > 127)
         middle = pooled(at.permute(2, 0, 1).numpy(), warping.grid)
         parts["xy"].append(((middle - centre) / unit).float())

@@ -44,14 +44,14 @@ class Maps:
         image, side = at
         key = self.keys[image][side]
         try:
-            found = self.cache.read(key)
+            cached = self.cache.read(key)
         except (OSError, SafetensorError) as error:
             raise KapbenchError(
                 "features were removed from the cache during the training",
                 place=self.cache.path(key),
                 fix="add --resume, and leave the cache as it is",
             ) from error
-        values = found.cells.T.reshape(-1, found.grid.height, found.grid.width)
+        values = cached.cells.T.reshape(-1, cached.grid.height, cached.grid.width)
         return averaged(np.asarray(values, np.float32), self.cells)
 
 

@@ -34,11 +34,11 @@ class TrainingPairs:
 
     def side(self, image: int, pair: int, *, mirror: bool) -> Side:
         """Keypoints of an image; of its mirror image with left and right relabelled."""
-        found = self.sides[image][int(mirror)]
+        side = self.sides[image][int(mirror)]
         if not mirror:
-            return found
+            return side
         twins = self.twins[pair]
-        return Side(found.xy[twins], found.visible[twins])
+        return Side(side.xy[twins], side.visible[twins])
 
 
 def prepare(

@@ -60,11 +60,11 @@ class GeoawareTask:
                 parts=parts,
             )
         unit = functional.normalize(out.float(), dim=1)
-        found = [
+        losses = [
             self._of_pair(unit[2 * i], unit[2 * i + 1], source, target, generator)
             for i, (_, _, source, target) in enumerate(drawn)
         ]
-        return torch.stack(found).mean(0)
+        return torch.stack(losses).mean(0)
 
     def _thinned(
         self, maps: Float[Tensor, "b c h w"], generator: torch.Generator
@@ -121,8 +121,8 @@ def _common(source: Side, target: Side) -> tuple[Tensor, Tensor]:
 def sampled(unit: Float[Tensor, "c s s"], xy: Float[Tensor, "k 2"]) -> Float[Tensor, "k c"]:
     """Unit features at places in cells, bilinearly."""
     at = (xy / unit.shape[-1] * 2 - 1)[None, None]
-    found = functional.grid_sample(unit[None], at, align_corners=False, padding_mode="border")
-    return functional.normalize(found[0, :, 0].T, dim=1)
+    sampled = functional.grid_sample(unit[None], at, align_corners=False, padding_mode="border")
+    return functional.normalize(sampled[0, :, 0].T, dim=1)
 
 
 def contrast(
@@ -131,8 +131,8 @@ def contrast(
     """Symmetric cross-entropy: each keypoint must know its own among the pair's."""
     logits = scale * one @ two.T
     own = torch.arange(len(one), device=one.device)
-    there, back = functional.cross_entropy(logits, own), functional.cross_entropy(logits.T, own)
-    return (there + back) / 2
+    forward, back = functional.cross_entropy(logits, own), functional.cross_entropy(logits.T, own)
+    return (forward + back) / 2
 
 
 def soft_places(

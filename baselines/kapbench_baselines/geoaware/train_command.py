@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import Asked, Ground, common, leave_out
+from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common, leave_out
 
 
 @click.command("geoaware.supervised")
@@ -33,14 +33,14 @@ def supervised(
     from kapbench_baselines.geoaware.settings import named
     from kapbench_baselines.training import ranks
 
-    asked = Asked.of(options)
-    changed = {**asked.changed, "mirror": mirror, "width": width, "cells": cells}
+    request = TrainingRequest.of(options)
+    changed = {**request.changed, "mirror": mirror, "width": width, "cells": cells}
     settings = leave_out(named(preset).with_options(changed), without, "geoaware.supervised")
-    ranks.finish(f"weights: {run(asked, settings)}")
+    ranks.finish(f"weights: {run(request, settings)}")
 
 
-def run(asked: Asked, settings: Any) -> Path:
-    """Trains as asked; returns the weights' path."""
+def run(request: TrainingRequest, settings: Any) -> Path:
+    """Trains as requested; returns the weights' path."""
     from kapbench.protocols import model_info
     from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
     from kapbench_baselines.geoaware.pairs import prepare
@@ -49,25 +49,25 @@ def run(asked: Asked, settings: Any) -> Path:
     from kapbench_baselines.training.trained_weights import Card, train_and_save
     from kapbench_baselines.training.validation import CachedEncoder
 
-    ground = Ground.of(asked)
-    pairs = ground.dataset.pairs(ground.categories)
+    setup = TrainingSetup.of(request)
+    pairs = setup.dataset.pairs(setup.categories)
     if not pairs:
         raise KapbenchError(
             "the data set has no pairs to train on",
-            place=f"{ground.dataset.name}, split {ground.dataset.split}",
+            place=f"{setup.dataset.name}, split {setup.dataset.split}",
             fix="choose another split or category",
         )
-    encoder = CachedEncoder.below(ground.cache, ground.encoder)
+    encoder = CachedEncoder.below(setup.cache, setup.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
-    data = ground.prepared(
+    data = setup.prepared(
         n_images,
         pairs,
-        lambda some, advance: prepare(ground.dataset, some, encoder, settings.cells, advance),
+        lambda some, advance: prepare(setup.dataset, some, encoder, settings.cells, advance),
     )
-    parts = model_info(ground.encoder).parts
-    task = GeoawareTask(data, settings, asked.seed, ground.device, parts)
+    parts = model_info(setup.encoder).parts
+    task = GeoawareTask(data, settings, request.seed, setup.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
-    card = Card.of(ground, METHOD, "keypoints", shape, settings.as_dict())
+    card = Card.of(setup, METHOD, "keypoints", shape, settings.as_dict())
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
         return AggregatedEncoder(
@@ -77,8 +77,8 @@ def run(asked: Asked, settings: Any) -> Path:
             revision,
             cells=settings.cells,
             unit=True,
-            device=ground.device,
+            device=setup.device,
             supervision="keypoints",
         )
 
-    return train_and_save(ground, task, settings, card, model)
+    return train_and_save(setup, task, settings, card, model)

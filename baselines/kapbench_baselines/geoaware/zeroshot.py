@@ -72,12 +72,12 @@ class Zeroshot:
         """
         plain, flipped, aim = self._see(source), self._see(mirrored(source)), self._see(target)
         grid = aim.grid
-        found = _cosines(plain, aim, queries, source.size)
+        similarity = _cosines(plain, aim, queries, source.size)
         if _fit(flipped, aim) > _fit(plain, aim):
-            there = np.column_stack([source.size[0] - twins[:, 0], twins[:, 1]])
+            mirrored_twins = np.column_stack([source.size[0] - twins[:, 0], twins[:, 1]])
             known = ~np.isnan(twins[:, 0])
-            found[known] = _cosines(flipped, aim, there[known], source.size)
-        return SimilarityMap(found.reshape(-1, grid.height, grid.width), grid, queries)
+            similarity[known] = _cosines(flipped, aim, mirrored_twins[known], source.size)
+        return SimilarityMap(similarity.reshape(-1, grid.height, grid.width), grid, queries)
 
     def _make(self, picture: Picture) -> "_Seen":
         mask = picture.mask if self._choice == "mask" else None
@@ -87,23 +87,23 @@ class Zeroshot:
 class _Seen:
     """Unit features of one image: fp16 as a cache would hold them, and coarse for the choice."""
 
-    def __init__(self, found: FeatureMap, coarse: Tensor) -> None:
-        values = torch.from_numpy(np.asarray(found.values, np.float32))
-        self.grid = found.grid
+    def __init__(self, feature_map: FeatureMap, coarse: Tensor) -> None:
+        values = torch.from_numpy(np.asarray(feature_map.values, np.float32))
+        self.grid = feature_map.grid
         self.unit = functional.normalize(values, dim=0).half().flatten(1)  # c, cells
         self.coarse = coarse
         self.n_bytes = self.unit.nbytes + coarse.nbytes
 
     @classmethod
-    def of(cls, found: FeatureMap, mask: Bool[np.ndarray, "h w"] | None) -> "_Seen":
-        values = torch.from_numpy(np.asarray(found.values, np.float32))
+    def of(cls, feature_map: FeatureMap, mask: Bool[np.ndarray, "h w"] | None) -> "_Seen":
+        values = torch.from_numpy(np.asarray(feature_map.values, np.float32))
         cells = min(_CELLS, values.shape[1]), min(_CELLS, values.shape[2])
         pooled = functional.adaptive_avg_pool2d(functional.normalize(values, dim=0), cells)
         flat = functional.normalize(pooled.flatten(1), dim=0).T
         if mask is not None:
-            on = _on_object(found.grid, mask, cells)
+            on = _on_object(feature_map.grid, mask, cells)
             flat = flat[on] if on.any() else flat
-        return cls(found, flat)
+        return cls(feature_map, flat)
 
 
 def _on_object(grid: Grid, mask: Bool[np.ndarray, "h w"], cells: tuple[int, int]) -> Tensor:
@@ -118,8 +118,8 @@ def _on_object(grid: Grid, mask: Bool[np.ndarray, "h w"], cells: tuple[int, int]
 def _fit(source: _Seen, target: _Seen) -> float:
     """Summed cosine of mutual nearest neighbours, over the number of source cells."""
     similar = source.coarse @ target.coarse.T
-    best, there = similar.max(1)
-    mutual = similar.argmax(0)[there] == torch.arange(len(there))
+    best, nearest = similar.max(1)
+    mutual = similar.argmax(0)[nearest] == torch.arange(len(nearest))
     return float((best * mutual).sum() / max(len(best), 1))
 
 

@@ -54,7 +54,7 @@ class Lite0:
         # On a CPU one at a time is nearly twice as fast: its activations stay in the CPU's cache.
         n = 1 if self.device == "cpu" else max(1, len(pictures))
         batches = [pictures[i : i + n] for i in range(0, len(pictures), n)]
-        return [found for batch in batches for found in self._maps(batch)]
+        return [feature_map for batch in batches for feature_map in self._maps(batch)]
 
     def _maps(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         import torch

@@ -80,12 +80,12 @@ class EfficientNetLite0(nn.Module):
     def forward(self, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
         """Outputs of the named blocks, in order of depth."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
-        found = []
+        outputs = []
         for i, block in enumerate(self._blocks[: max(blocks) + 1]):
             x = block(x)
             if i in blocks:
-                found.append(x)
-        return found
+                outputs.append(x)
+        return outputs
 
     def load_published(self, state: dict[str, Tensor]) -> None:
         """Published weights, less the classifier that is not built here."""

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import Asked, Ground, common, leave_out
+from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common, leave_out
 
 
 @click.command("sphere")
@@ -37,35 +37,35 @@ def sphere(
     from kapbench_baselines.sphere.settings import named
     from kapbench_baselines.training import ranks
 
-    asked = Asked.of(options)
-    settings = named(preset or "lite0").with_options(asked.changed).with_crops(crops)
+    request = TrainingRequest.of(options)
+    settings = named(preset or "lite0").with_options(request.changed).with_crops(crops)
     settings = leave_out(settings, without, "sphere")
-    ranks.finish(f"weights: {run(Ground.of(asked), settings, sphere_weight)}")
+    ranks.finish(f"weights: {run(TrainingSetup.of(request), settings, sphere_weight)}")
 
 
-def run(ground: Ground, settings: Any, sphere_weight: float) -> Path:
-    """Trains as asked; returns the weights' path."""
+def run(setup: TrainingSetup, settings: Any, sphere_weight: float) -> Path:
+    """Trains as requested; returns the weights' path."""
     from kapbench_baselines.sphere import checkpoint
     from kapbench_baselines.sphere.adapter import SphereEncoder
     from kapbench_baselines.sphere.task import SphereTask
     from kapbench_baselines.sphere.views import prepare
     from kapbench_baselines.training.trained_weights import Card, train_and_save
 
-    backbone, names = seen_by(ground.encoder, settings, ground), ground.categories
-    views = ground.prepared(
-        len(ground.views),
-        ground.views,
+    backbone, names = seen_by(setup.encoder, settings, setup), setup.categories
+    views = setup.prepared(
+        len(setup.views),
+        setup.views,
         lambda views, advance: prepare(
-            ground.dataset,
+            setup.dataset,
             views,
             names,
             backbone,
             settings.augmentation,
-            ground.cache / "sphere",
+            setup.cache / "sphere",
             advance,
         ),
     )
-    task = SphereTask(views, settings, len(names), ground.asked.seed, ground.device)
+    task = SphereTask(views, settings, len(names), setup.request.seed, setup.device)
     shape = {
         "channels": views.tokens.shape[-1],
         "width": settings.width,
@@ -75,16 +75,16 @@ def run(ground: Ground, settings: Any, sphere_weight: float) -> Path:
     }
     kept = {**settings.as_dict(), "sphere_weight": sphere_weight}
     seen = checkpoint.supervision(views.masks)
-    card = Card.of(ground, checkpoint.METHOD, seen, shape, kept)
+    card = Card.of(setup, checkpoint.METHOD, seen, shape, kept)
 
     def model(encoder: Any, mapper: Any, revision: str) -> Any:
         grid = settings.token_grid
-        return SphereEncoder(encoder, mapper, grid, revision, sphere_weight, ground.device)
+        return SphereEncoder(encoder, mapper, grid, revision, sphere_weight, setup.device)
 
-    return train_and_save(ground, task, settings, card, model)
+    return train_and_save(setup, task, settings, card, model)
 
 
-def seen_by(encoder: Any, settings: Any, ground: Ground) -> Any:
+def seen_by(encoder: Any, settings: Any, setup: TrainingSetup) -> Any:
     """The backbone as it sees the views of training: at another size, where the settings say so.
 
     Raises:
@@ -95,13 +95,13 @@ def seen_by(encoder: Any, settings: Any, ground: Ground) -> Any:
     from kapbench.loading import load_model
     from kapbench_baselines.training.backbones import as_backbone
 
-    asked = ground.asked
-    own = {} if asked.backbone_weights is None else {"weights": asked.backbone_weights}
+    request = setup.request
+    own = {} if request.backbone_weights is None else {"weights": request.backbone_weights}
     try:
         model = load_model(
-            asked.backbone,
-            device=ground.device,
-            dataset=asked.dataset_name,
+            request.backbone,
+            device=setup.device,
+            dataset=request.dataset_name,
             image_px=settings.backbone_px,
             **own,
         )

@@ -2,14 +2,14 @@
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
-from kapbench.protocols import Encoder, model_info
+from kapbench.protocols import Encoder, Model, model_info
 from kapbench.registry import names
 from kapbench_baselines.training.trained_weights import Card
 
 ANY_REVISION = "any"  # of weights that were released without one
 
 
-def as_backbone(model: object, *, cosines_for: str | None = "the fusion") -> Encoder:
+def as_backbone(model: Model, *, cosines_for: str | None = "the fusion") -> Encoder:
     """The model itself; KapbenchError where it is no encoder.
 
     Args:
@@ -17,7 +17,7 @@ def as_backbone(model: object, *, cosines_for: str | None = "the fusion") -> Enc
     """
     if not isinstance(model, Encoder):
         raise KapbenchError(
-            f"'{getattr(model, 'name', model)}' cannot be a backbone: it has no encode()",
+            f"'{model.name}' cannot be a backbone: it has no encode()",
             fix="choose an encoder, e.g. --backbone lite0",
         )
     if cosines_for is not None and model.similarity != "dot":

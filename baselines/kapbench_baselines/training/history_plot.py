@@ -24,11 +24,11 @@ def draw_curve(history: Sequence[dict[str, float]], names: Sequence[str], path: 
     left.legend(frameon=False)
     frozen = {} if history[0]["step"] else history[0]
     for name in ("kap", "pck"):
-        found = [(line["step"], 100 * line[name]) for line in trained if name in line]
-        if not found:
+        points = [(line["step"], 100 * line[name]) for line in trained if name in line]
+        if not points:
             continue
         label = f"{name.upper()}@0.10"
-        [drawn] = right.plot(*zip(*found, strict=True), marker=".", label=label)
+        [drawn] = right.plot(*zip(*points, strict=True), marker=".", label=label)
         if name in frozen:
             right.axhline(
                 100 * frozen[name],

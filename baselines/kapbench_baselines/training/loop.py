@@ -199,10 +199,10 @@ def _note_frozen(
     """Step 0 of the history, where it has none yet."""
     if state.history and state.history[0]["step"] == 0:
         return
-    found = frozen()
-    state.history.insert(0, {"step": 0, **found})
+    scores = frozen()
+    state.history.insert(0, {"step": 0, **scores})
     _write(state.history, plan.out)
-    progress.say(f"step 0: the frozen backbone  {_said(found)}")
+    progress.say(f"step 0: the frozen backbone  {_scores_text(scores)}")
     if state.step:  # a training from before this line was written
         state.save(plan.out / STATE, plan.identity)
 
@@ -217,19 +217,19 @@ def _no_choice() -> KapbenchError:
 
 def _note(state: State, validate: Validate | None, plan: Plan, progress: Progress) -> None:
     """One line of history: mean losses since the last one, and the scores now."""
-    found = validate(state.averaged, state.step) if validate else {}
+    scores = validate(state.averaged, state.step) if validate else {}
     means = state.mean_losses().tolist()
-    line = {"step": state.step, **dict(zip(state.task.names, means, strict=True)), **found}
+    line = {"step": state.step, **dict(zip(state.task.names, means, strict=True)), **scores}
     state.history.append(line)
     if plan.keep == BEST and best_line(state.history) is line:
         state.best = {k: t.detach().clone() for k, t in state.averaged.state_dict().items()}
     _write(state.history, plan.out)
-    words = "  ".join(f"{k} {v:.3f}" for k, v in line.items() if k not in ("step", *found))
-    progress.say(f"step {state.step}: {words}  {_said(found)}".rstrip())
+    words = "  ".join(f"{k} {v:.3f}" for k, v in line.items() if k not in ("step", *scores))
+    progress.say(f"step {state.step}: {words}  {_scores_text(scores)}".rstrip())
 
 
-def _said(found: Scores) -> str:
-    return "  ".join(f"val {k.upper()} {100 * v:.2f}" for k, v in found.items())
+def _scores_text(scores: Scores) -> str:
+    return "  ".join(f"val {k.upper()} {100 * v:.2f}" for k, v in scores.items())
 
 
 def _write(history: list[dict[str, float]], out: Path) -> None:

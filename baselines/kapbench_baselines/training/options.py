@@ -1,4 +1,4 @@
-"""Options that every `kapbench train NAME` has, and what they ask for, opened."""
+"""Options that every `kapbench train NAME` has, and the data and backbone that they name."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -66,8 +66,8 @@ def common(command: Command) -> Command:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The shared options."""
+class TrainingRequest:
+    """The options that all trainers share."""
 
     backbone: str
     backbone_weights: str | None
@@ -89,8 +89,8 @@ class Asked:
     validate_every: int
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> "Asked":
-        """Takes its own out of a command's options, and leaves the method's."""
+    def of(cls, options: dict[str, Any]) -> "TrainingRequest":
+        """Removes the shared ones from a command's options, and leaves the method's."""
         return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
 
     @property
@@ -100,7 +100,7 @@ class Asked:
 
 
 def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
-    """Settings without some of their losses. KapbenchError where one is not among them."""
+    """Settings without some of their losses. KapbenchError for an unknown loss."""
     for name in losses:
         if name not in settings.weights:
             raise KapbenchError(
@@ -112,10 +112,10 @@ def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Ground:
+class TrainingSetup:
     """Data and backbone of one training, opened and checked."""
 
-    asked: Asked
+    request: TrainingRequest
     dataset: Any
     views: Sequence[Any]
     categories: tuple[str, ...]
@@ -125,13 +125,15 @@ class Ground:
     progress: Any
 
     @classmethod
-    def of(cls, asked: Asked, *, cosines_for: str | None = "the fusion") -> "Ground":
+    def of(
+        cls, request: TrainingRequest, *, cosines_for: str | None = "the fusion"
+    ) -> "TrainingSetup":
         """
         Args:
             cosines_for: See `backbones.as_backbone`.
 
         Raises:
-            KapbenchError: data or backbone are not here, or fewer than two images.
+            KapbenchError: data or backbone cannot be loaded, or there are fewer than two images.
         """
         from kapbench.loading import load_dataset, pick_device
         from kapbench.paths import cache_root
@@ -139,20 +141,22 @@ class Ground:
         from kapbench_baselines.training import ranks
         from kapbench_baselines.training.backbones import open_backbone
 
-        device = ranks.start(pick_device(asked.device))
+        device = ranks.start(pick_device(request.device))
         talks = ranks.is_first()
         progress = Progress(
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
-        dataset = load_dataset(asked.dataset_name, split=asked.split, data_root=asked.data_root)
+        dataset = load_dataset(
+            request.dataset_name, split=request.split, data_root=request.data_root
+        )
         encoder = open_backbone(
-            asked.backbone,
-            asked.backbone_weights,
+            request.backbone,
+            request.backbone_weights,
             device,
-            asked.dataset_name,
+            request.dataset_name,
             cosines_for=cosines_for,
         )
-        views = dataset.views(asked.categories or None)
+        views = dataset.views(request.categories or None)
         if len(views) < 2:
             raise KapbenchError(
                 f"there are {len(views)} images to train on; at least 2 are needed",
@@ -160,8 +164,8 @@ class Ground:
                 fix="choose another split or more categories",
             )
         names = tuple(sorted({v.category for v in views}))
-        cache = asked.cache or cache_root()
-        return cls(asked, dataset, views, names, encoder, cache, device, progress)
+        cache = request.cache or cache_root()
+        return cls(request, dataset, views, names, encoder, cache, device, progress)
 
     def prepared(
         self,
@@ -169,7 +173,7 @@ class Ground:
         items: Sequence[Any],
         prepare: Callable[[Any, Callable[[int], None]], Any],
     ) -> Any:
-        """`prepare(items, advance)`, of which each rank first does its share for the cache."""
+        """`prepare(items, advance)`, after each rank has done its share for the cache."""
         from kapbench_baselines.training import ranks
 
         n_ranks = ranks.count()
@@ -180,37 +184,37 @@ class Ground:
             return prepare(items, advance)
 
     def out(self, method: str) -> Path:
-        name = f"{method}-{self.encoder.name}-{self.dataset.name}-seed{self.asked.seed}"
-        return self.asked.out or Path("trained") / name
+        name = f"{method}-{self.encoder.name}-{self.dataset.name}-seed{self.request.seed}"
+        return self.request.out or Path("trained") / name
 
     @property
     def bf16(self) -> bool:
-        """Whether to multiply in bfloat16; auto: where the hardware does so natively."""
+        """Whether to multiply in bfloat16; auto: if the hardware supports it natively."""
         import torch
 
-        if self.asked.precision != "auto":
-            return self.asked.precision == "bf16"
+        if self.request.precision != "auto":
+            return self.request.precision == "bf16"
         if self.device.startswith("cuda"):
             return bool(torch.cuda.is_bf16_supported())
         native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
         return native is not None and bool(native())
 
     def validator(self, build: Callable[[Any, Any, str], Any]) -> Any:
-        """A `Validator` on val; None where no scores are asked for.
+        """A `Validator` on val; None if the user wants no scores.
 
         Args:
             build: A model of the backbone (its maps cached), the module and a revision.
 
         Raises:
-            KapbenchError: val has none of the categories.
+            KapbenchError: the val split has none of the categories.
         """
-        if not self.asked.validate_every:
+        if not self.request.validate_every:
             return None
         from kapbench.loading import load_dataset
         from kapbench_baselines.training.validation import CachedEncoder, Validator
 
         held_out = load_dataset(
-            self.asked.dataset_name, split="val", data_root=self.asked.data_root
+            self.request.dataset_name, split="val", data_root=self.request.data_root
         )
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
@@ -224,7 +228,7 @@ class Ground:
 
     @property
     def backbone_spec(self) -> str:
-        """What to write after --backbone; of a file, its name: folders are this machine's own."""
-        spec = self.asked.backbone
+        """What to write after --backbone; a file is named without this machine's folder."""
+        spec = self.request.backbone
         path, colon, attribute = spec.rpartition(":")
         return f"{Path(path).name}:{attribute}" if colon and path.endswith(".py") else spec

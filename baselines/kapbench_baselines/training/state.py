@@ -61,7 +61,7 @@ class State:
         self.sums += torch.cat([losses.cpu(), torch.ones(1)])
 
     def mean_losses(self) -> Float[Tensor, "n"]:
-        """Mean losses since this was last asked."""
+        """Mean losses since the last call."""
         *sums, n_steps = self.sums
         self.sums = torch.zeros_like(self.sums)
         means: Tensor = torch.stack(sums) / n_steps

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash, fingerprint, write_atomically
 from kapbench_baselines.training import loop, ranks
-from kapbench_baselines.training.options import Ground
+from kapbench_baselines.training.options import TrainingSetup
 from kapbench_baselines.training.state import State
 from kapbench_baselines.training.task import Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
@@ -49,7 +49,7 @@ class Card:
     @classmethod
     def of(
         cls,
-        ground: Ground,
+        setup: TrainingSetup,
         method: str,
         supervision: str,
         shape: Mapping[str, Any],
@@ -58,16 +58,16 @@ class Card:
         """`settings` must hold the number of `steps`."""
         return cls(
             method=method,
-            backbone=ground.encoder.name,
-            backbone_revision=ground.encoder.revision,
-            backbone_spec=ground.backbone_spec,
-            categories=ground.categories,
-            dataset=ground.dataset.name,
-            dataset_revision=ground.dataset.revision,
-            split=ground.dataset.split,
-            n_images=len(ground.views),
+            backbone=setup.encoder.name,
+            backbone_revision=setup.encoder.revision,
+            backbone_spec=setup.backbone_spec,
+            categories=setup.categories,
+            dataset=setup.dataset.name,
+            dataset_revision=setup.dataset.revision,
+            split=setup.dataset.split,
+            n_images=len(setup.views),
             supervision=supervision,
-            seed=ground.asked.seed,
+            seed=setup.request.seed,
             steps=int(settings["steps"]),
             shape=dict(shape),
             settings=dict(settings),
@@ -84,34 +84,38 @@ class Card:
 
 
 def train_and_save(
-    ground: Ground, task: Task, settings: Any, card: Card, build: Callable[[Any, Any, str], Any]
+    setup: TrainingSetup,
+    task: Task,
+    settings: Any,
+    card: Card,
+    build: Callable[[Any, Any, str], Any],
 ) -> Path:
-    """Trains on the ground as asked and writes weights and card; returns the weights' path.
+    """Trains as requested and writes weights and card; returns the weights' path.
 
     Args:
-        build: See `Ground.validator`.
+        build: See `TrainingSetup.validator`.
     """
-    asked = ground.asked
+    request = setup.request
     plan = loop.Plan(
-        ground.out(card.method),
+        setup.out(card.method),
         card.identity,
-        asked.seed,
-        bf16=ground.bf16,
-        parts=asked.parts,
-        resume=asked.resume,
-        keep=asked.keep,
+        request.seed,
+        bf16=setup.bf16,
+        parts=request.parts,
+        resume=request.resume,
+        keep=request.keep,
     )
-    validate = ground.validator(build)
+    validate = setup.validator(build)
     train(
         task,
         settings,
         plan,
         card,
-        device=ground.device,
+        device=setup.device,
         validate=validate,
         frozen=validate and validate.frozen,
-        schedule=loop.Schedule(asked.validate_every or settings.steps),
-        progress=ground.progress,
+        schedule=loop.Schedule(request.validate_every or settings.steps),
+        progress=setup.progress,
     )
     return plan.out / loop.WEIGHTS
 
@@ -245,14 +249,14 @@ def _validated(card: Card, history: list[dict[str, float]]) -> str:
         return "not measured"
     name = "KAP" if "kap" in best else "PCK"
     step = card.steps if card.kept_step is None else card.kept_step
-    found = [
+    parts = [
         f"{_shown(card.scores)} at step {step}, whose weights these are",
         f"highest {name} at step {int(best['step'])} of {card.steps}",
     ]
     if not history[0]["step"]:
         frozen = {k: v for k, v in history[0].items() if k != "step"}
-        found.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
-    return ";\n  ".join(found)
+        parts.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
+    return ";\n  ".join(parts)
 
 
 def _shown(scores: Mapping[str, float]) -> str:

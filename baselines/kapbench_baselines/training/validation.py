@@ -37,9 +37,9 @@ class CachedEncoder(WrappedEncoder):
         key = picture_hash(picture, by_name=self.reads_image_id)
         if not self.cache.verify(key):
             self.cache.write(key, self.backbone.encode([picture])[0])
-        found = self.cache.read(key)
-        grid = found.grid
-        values = found.cells.T.reshape(-1, grid.height, grid.width)
+        cached = self.cache.read(key)
+        grid = cached.grid
+        values = cached.cells.T.reshape(-1, grid.height, grid.width)
         return FeatureMap(np.asarray(values, np.float32), grid)
 
 

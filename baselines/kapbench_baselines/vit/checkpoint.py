@@ -126,13 +126,13 @@ class Checkpoint:
                     fix="choose the model name that fits the weights",
                 )
 
-    def check_type(self, found: str, place: Path) -> None:
+    def check_type(self, model_type: str, place: Path) -> None:
         import transformers
 
         expected = getattr(transformers, self.kind).config_class.model_type
-        if found != expected:
+        if model_type != expected:
             raise KapbenchError(
-                f"these are weights of a {found} model, not of {expected}",
+                f"these are weights of a {model_type} model, not of {expected}",
                 place=place,
                 fix="choose the model name that fits the weights",
             )

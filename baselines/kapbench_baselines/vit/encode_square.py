@@ -81,7 +81,7 @@ def normalised(
     return (images.float() * factor - centre) / spread
 
 
-def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tensor:
+def tiling(maps: Tensor, side: int, name: str, cell: int | None = None) -> Tensor:
     """The maps of an unknown network as they are.
 
     Args:
@@ -90,7 +90,7 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
     Raises:
         KapbenchError: the cells are not squares that fill the letterbox.
     """
-    height, width = found.shape[-2:]
+    height, width = maps.shape[-2:]
     size = side // width
     fits = size.bit_count() == 1 if cell is None else size == cell
     if height != width or side % width or not fits:
@@ -99,7 +99,7 @@ def tiling(found: Tensor, side: int, name: str, cell: int | None = None) -> Tens
             place=name,
             fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )
-    return found
+    return maps
 
 
 def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
@@ -107,5 +107,5 @@ def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
     fix = "leave image_px out, or choose a multiple of the patch"
     if isinstance(error, TypeError):  # another signature
         fix = "this network needs more than pixels: write an adapter, a class with encode()"
-    said = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
-    return KapbenchError(said, place=name, fix=fix)
+    message = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
+    return KapbenchError(message, place=name, fix=fix)

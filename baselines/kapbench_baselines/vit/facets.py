@@ -19,19 +19,19 @@ def read(net: Any, pixels: Tensor, layer: int, facet: Facet) -> Tensor:
         layer: See `check_layer`.
         facet: Heads are joined; keys and queries are those before any rotation.
     """
-    given = {"interpolate_pos_encoding": True} if _interpolates(net) else {}
+    arguments = {"interpolate_pos_encoding": True} if _interpolates(net) else {}
     if facet == "token":
-        out = net(pixel_values=pixels, output_hidden_states=True, **given)
+        out = net(pixel_values=pixels, output_hidden_states=True, **arguments)
         # Windowed transformers keep their maps here, and in hidden_states flattened.
         states = getattr(out, "reshaped_hidden_states", None) or out.hidden_states
-        found: Tensor = states[layer]
-        return found
+        tokens: Tensor = states[layer]
+        return tokens
     seen: list[Tensor] = []
     watched = projection(blocks(net)[layer], facet)
     assert watched is not None
     hook = watched.register_forward_hook(lambda _module, _given, out: seen.append(out))
     try:
-        net(pixel_values=pixels, **given)
+        net(pixel_values=pixels, **arguments)
     finally:
         hook.remove()
     return seen[0]

@@ -95,9 +95,9 @@ class HuggingFace(encode_square.SquareEncoder):
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
-        found = self._normalisation
+        expected = self._normalisation
         pixels = encode_square.normalised(
-            images.to(self.device, non_blocking=True), found.mean, found.std, found.factor
+            images.to(self.device, non_blocking=True), expected.mean, expected.std, expected.factor
         )
         try:
             states = read(self._net, pixels, self.layer, self.facet)
@@ -126,13 +126,13 @@ def _load(folder: Path | None, source: str) -> tuple[Any, str]:
     return net, hash_of(folder)
 
 
-def _side(config: Any, read_as: Normalisation, asked: int | None, name: str) -> int:
+def _side(config: Any, read_as: Normalisation, image_px: int | None, name: str) -> int:
     size = getattr(config, "image_size", None)
     sizes = set(size) if isinstance(size, list | tuple) else {size}
     trained = sizes.pop() if len(sizes) == 1 else None
-    found = int(asked if asked is not None else trained or read_as.side or 224)
-    if found < 1:
+    side = int(image_px if image_px is not None else trained or read_as.side or 224)
+    if side < 1:
         raise KapbenchError(
-            f"image_px is {found}", place=name, fix="choose a side in pixels, e.g. 224"
+            f"image_px is {side}", place=name, fix="choose a side in pixels, e.g. 224"
         )
-    return found
+    return side

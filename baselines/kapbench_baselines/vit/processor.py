@@ -23,8 +23,8 @@ class Normalisation:
 
     @property
     def digest(self) -> str:
-        said = json.dumps([self.factor, self.mean, self.std])
-        return hashlib.sha256(said.encode()).hexdigest()[:6]
+        text = json.dumps([self.factor, self.mean, self.std])
+        return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def normalisation(source: str | Path, fix: str) -> Normalisation:
@@ -43,23 +43,25 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
             place=path.parent,
             fix="download it beside config.json",
         )
-    found = read_json(path)
-    found = found.get("image_processor", found)  # where it is that of a processor of two kinds
+    settings = read_json(path)
+    settings = settings.get(
+        "image_processor", settings
+    )  # where it is that of a processor of two kinds
     return Normalisation(
-        factor=float(found.get("rescale_factor", 1 / 255))
-        if found.get("do_rescale", True)
+        factor=float(settings.get("rescale_factor", 1 / 255))
+        if settings.get("do_rescale", True)
         else 1.0,
-        mean=_levels(found, "image_mean", 0.0, path),
-        std=_levels(found, "image_std", 1.0, path),
-        side=_side(found.get("crop_size")) or _side(found.get("size")),
+        mean=_levels(settings, "image_mean", 0.0, path),
+        std=_levels(settings, "image_std", 1.0, path),
+        side=_side(settings.get("crop_size")) or _side(settings.get("size")),
     )
 
 
-def _levels(found: dict[str, Any], key: str, neutral: float, path: Path) -> tuple[float, ...]:
-    if found.get("do_normalize", True) is False:
+def _levels(settings: dict[str, Any], key: str, neutral: float, path: Path) -> tuple[float, ...]:
+    if settings.get("do_normalize", True) is False:
         return (neutral,) * 3
-    given = found.get(key)
-    levels = [given] * 3 if isinstance(given, int | float) else given
+    levels = settings.get(key)
+    levels = [levels] * 3 if isinstance(levels, int | float) else levels
     if not isinstance(levels, list) or len(levels) != 3:
         raise KapbenchError(
             f"{key} does not have three channels",

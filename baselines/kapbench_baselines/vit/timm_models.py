@@ -68,25 +68,25 @@ class Timm(encode_square.SquareEncoder):
         )
         take = self._tokens if self.facet == "token" else self._projected
         try:
-            found = take(pixels)
+            features = take(pixels)
         except torch.OutOfMemoryError:
             raise
         except (AssertionError, ValueError, RuntimeError, TypeError) as error:
             raise encode_square.unreadable(self.image_px, self.name, error) from error
         at = self.layer if self.layer < 0 or self.facet != "token" else self.layer - 1
         cell = self._net.feature_info[at]["reduction"]
-        return encode_square.tiling(found, self.image_px, self.name, cell)
+        return encode_square.tiling(features, self.image_px, self.name, cell)
 
     def _tokens(self, pixels: Tensor) -> Tensor:
         at = self.layer if self.layer < 0 else self.layer - 1
-        [found] = self._net.forward_intermediates(
+        [features] = self._net.forward_intermediates(
             pixels,
             indices=[at % n_layers(self._net)],
             norm=False,
             stop_early=True,
             intermediates_only=True,
         )
-        out: Tensor = found
+        out: Tensor = features
         return out
 
     def _projected(self, pixels: Tensor) -> Tensor:

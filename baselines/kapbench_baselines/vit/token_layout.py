@@ -18,8 +18,8 @@ def vision_part(net: nn.Module, name: str) -> Any:
         KapbenchError: the model sees no images.
     """
     for part in VISION:
-        if isinstance(found := getattr(net, part, None), nn.Module):
-            return found
+        if isinstance(module := getattr(net, part, None), nn.Module):
+            return module
     if getattr(net, "main_input_name", "") != "pixel_values":
         raise KapbenchError(
             f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}, not images",
@@ -35,8 +35,8 @@ def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
     Raises:
         KapbenchError: their number is not that of the patches and the known leading tokens.
     """
-    given = net.config.patch_size
-    patch = given if isinstance(given, int) else given[0]
+    patch_size = net.config.patch_size
+    patch = patch_size if isinstance(patch_size, int) else patch_size[0]
     if side % patch:
         raise KapbenchError(
             f"{side} px is not a multiple of the patch of {patch} px",

@@ -59,16 +59,16 @@ def imported(place: str) -> Any:
 
 
 def _from_hub(kind: Any, checkpoint: Checkpoint) -> Any:
-    given = {**checkpoint.forced, **checkpoint.arguments}
+    arguments = {**checkpoint.forced, **checkpoint.arguments}
     fix = checkpoint.whereabouts()
     try:
-        return pretrained(kind, checkpoint.hub, fix=fix, **given)
+        return pretrained(kind, checkpoint.hub, fix=fix, **arguments)
     except KapbenchError as error:
         if "model.safetensors" not in error.thing:
             raise
     # Older repositories hold a .bin only; nothing but tensors is read from it.
     return pretrained(
-        kind, checkpoint.hub, fix=fix, use_safetensors=False, weights_only=True, **given
+        kind, checkpoint.hub, fix=fix, use_safetensors=False, weights_only=True, **arguments
     )
 
 
@@ -113,8 +113,8 @@ def check_folder(folder: Path, *, binary: bool) -> None:
         KapbenchError: there is no model in transformers' format.
     """
     config, wanted = folder / "config.json", "*.safetensors"
-    found = any(folder.glob(wanted)) or (binary and (folder / "pytorch_model.bin").is_file())
-    if not config.is_file() or not found:
+    has_weights = any(folder.glob(wanted)) or (binary and (folder / "pytorch_model.bin").is_file())
+    if not config.is_file() or not has_weights:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
             "the folder does not hold a model in transformers' format",
@@ -129,12 +129,12 @@ def read_json(path: Path) -> dict[str, Any]:
         KapbenchError: it holds no dictionary.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _no_configuration(path) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise _no_configuration(path)
-    return found
+    return content
 
 
 def _no_configuration(path: Path) -> KapbenchError:
@@ -203,18 +203,18 @@ def pretrained(
         unused: Parts of names of tensors that may be missing.
     """
     place = place or source
-    given: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
+    arguments: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
     try:
         with silent(
             _transformers_log()
         ):  # what it would warn of is raised here, or does not matter
-            net, report = kind.from_pretrained(source, output_loading_info=True, **given)
+            net, report = kind.from_pretrained(source, output_loading_info=True, **arguments)
     except FAILURES as error:
-        said = f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}"
-        raise KapbenchError(said, place=place, fix=fix) from error
+        message = f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}"
+        raise KapbenchError(message, place=place, fix=fix) from error
     except Exception as error:  # torch.load of a damaged .bin raises whatever it meets
-        said = f"the weights cannot be loaded: {type(error).__name__}, the file is damaged"
-        raise KapbenchError(said, place=place, fix=fix) from error
+        message = f"the weights cannot be loaded: {type(error).__name__}, the file is damaged"
+        raise KapbenchError(message, place=place, fix=fix) from error
     lost = sorted(k for k in report["missing_keys"] if not any(part in k for part in unused))
     if lost:
         raise KapbenchError(
@@ -259,9 +259,9 @@ def hash_of(path: Path) -> str:
     """Of a file, or of a folder's configuration and weights."""
     if path.is_file():
         return file_hash(path)
-    found = sorted(path.glob("*.safetensors")) or [path / "pytorch_model.bin"]
+    files = sorted(path.glob("*.safetensors")) or [path / "pytorch_model.bin"]
     digest = hashlib.sha256()
-    for part in [path / "config.json", *found]:
+    for part in [path / "config.json", *files]:
         digest.update(file_hash(part).encode())
     return digest.hexdigest()
 

@@ -13,7 +13,7 @@ from kapbench.loading import load_dataset, load_model
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.settings import named
 from kapbench_baselines.sphere.train_command import seen_by, sphere
-from kapbench_baselines.training.options import Asked, Ground
+from kapbench_baselines.training.options import TrainingRequest, TrainingSetup
 from kapbench_baselines.training.tensor_files import read_tensors
 
 TOY = Path(__file__).parents[2] / "support/toy_backbone.py"
@@ -164,29 +164,29 @@ class Sized(ToyEncoder):
 """
 
 
-def ground(backbone: str) -> Ground:
-    asked = Asked(
+def setup_of(backbone: str) -> TrainingSetup:
+    request = TrainingRequest(
         backbone=backbone, backbone_weights=None, dataset_name="toy", split="trn", categories=(),
         steps=None, batch=None, parts=1, rate=None, seed=0, device="cpu", precision="fp32",
         out=None, keep="last", resume=False, data_root=None, cache=None, validate_every=0,
     )  # fmt: skip
-    return Ground(asked, None, (), (), load_model(backbone, device="cpu"), Path(), "cpu", None)
+    return TrainingSetup(request, None, (), (), load_model(backbone, device="cpu"), Path(), "cpu", None)
 
 
 def test_the_paper_shows_the_backbone_448_px_in_training_alone(tmp_path: Path) -> None:
     (tmp_path / "sized.py").write_text(TOY.read_text() + SIZED)
-    asked = ground(f"{tmp_path / 'sized.py'}:Sized")
-    assert seen_by(asked.encoder, named("paper"), asked).revision == "448px"
-    assert seen_by(asked.encoder, named("lite0"), asked) is asked.encoder
-    assert asked.encoder.revision == "840px"
+    request = setup_of(f"{tmp_path / 'sized.py'}:Sized")
+    assert seen_by(request.encoder, named("paper"), request).revision == "448px"
+    assert seen_by(request.encoder, named("lite0"), request) is request.encoder
+    assert request.encoder.revision == "840px"
 
 
 def test_a_backbone_of_one_size_has_no_paper_preset(tmp_path: Path) -> None:
-    asked = ground(f"{TOY}:ToyEncoder")
+    request = setup_of(f"{TOY}:ToyEncoder")
     with pytest.raises(
         KapbenchError, match="448 px, but the size of toy cannot be chosen"
     ) as caught:
-        seen_by(asked.encoder, named("paper"), asked)
+        seen_by(request.encoder, named("paper"), request)
     assert "--preset lite0" in str(caught.value)
     none = train(tmp_path, "--preset", "paper", "--crops", "0")
     assert "this preset shows crops only" in str(none.exception)
