@@ -26,27 +26,17 @@ RULES = ("kap-v1", "pck-v1")
 def measure(n_pairs: int) -> dict[str, float]:
     from layout import Layout, Noise, simulated
 
-    from kapbench.running.request import RunRequest
-    from kapbench.running.run import run
-    from kapbench.scoring.rules import load_rule
+    import kapbench
 
     n_images = 2 + math.ceil(math.sqrt(n_pairs / N_CATEGORIES))
     data = Layout(simulated(n_pairs, N_CATEGORIES, np.random.default_rng(0), n_images))
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rules = tuple(load_rule(name) for name in RULES)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         started = time.perf_counter()
-        request = RunRequest(
-            Noise(CHANNELS, CELLS),
-            data,
-            rules,
-            runs_root=root,
-            cache_root=root,
-            device="cpu",
-            intervals=False,
+        kapbench.evaluate(
+            Noise(CHANNELS, CELLS), data, rule=RULES, runs=root, cache=root, intervals=False
         )
-        run(request)
         seconds = time.perf_counter() - started
         records_mb = sum(p.stat().st_size for p in root.rglob("records.parquet")) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

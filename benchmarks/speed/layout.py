@@ -23,16 +23,13 @@ from typing import Any
 import numpy as np
 import torch
 
+import kapbench
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
-from kapbench.loading import load_dataset
 from kapbench.progress import Progress
 from kapbench.running.plan import DEFAULT_RULES
-from kapbench.running.request import RunRequest
-from kapbench.running.run import run
 from kapbench.scoring.grid_geometry import source_cells
-from kapbench.scoring.rules import load_rule
 from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, View
 
 SIZE, FRAME = (500, 375), 840
@@ -134,7 +131,7 @@ def spair_layout(data_root: Path | None) -> tuple[list[Pair], int]:
     """12,234 pairs, and the number of real pairs among them."""
     rng = np.random.default_rng(0)
     try:
-        data = load_dataset("spair", data_root=data_root)
+        data = kapbench.load_dataset("spair", data_root=data_root)
         real = list(data.pairs())
         n_left = N_CATEGORIES - len(data.categories)
     except KapbenchError:
@@ -210,7 +207,6 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs, n_real = spair_layout(arguments.data_root)
     data, model = Layout(pairs), Noise(arguments.channels, arguments.cells)
-    rules = tuple(load_rule(name) for name in DEFAULT_RULES)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         cache = FeatureCache.of(model, root)
@@ -219,17 +215,16 @@ def main() -> None:
         encoding = time.perf_counter() - started
 
         def score(number: int) -> None:
-            request = RunRequest(
+            kapbench.evaluate(
                 model,
                 data,
-                rules,
-                runs_root=root / f"runs{number}",
-                cache_root=root,
+                rule=DEFAULT_RULES,
+                runs=root / f"runs{number}",
+                cache=root,
                 device=arguments.device,
                 workers=arguments.workers,
                 intervals=False,
             )
-            run(request)
 
         seconds = [_timed(partial(score, i)) for i in range(arguments.repeats)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -245,7 +240,7 @@ def main() -> None:
         "pairs": len(pairs),
         "real_pairs": n_real,
         "images": len(data.views()),
-        "rules": len(rules),
+        "rules": len(DEFAULT_RULES),
         "grid": [arguments.cells, arguments.cells, arguments.channels],
         "seconds": median_seconds,
         "repeats": len(seconds),

@@ -23,9 +23,6 @@ from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score
 
 import kapbench
-from kapbench.running.request import RunRequest
-from kapbench.running.run import run
-from kapbench.scoring.rules import load_rule
 from kapbench.types import Pair, View
 
 FRAME, STRIDE, CELLS = 840, 14, 60
@@ -111,17 +108,16 @@ def check(scores: dict[str, Any], printed: dict[str, Any]) -> float:
 def kapbench_seconds(category: str, golden: Path, root: Path, number: int) -> float:
     """Seconds of a whole run from cached features, including the table of scores."""
     started = time.perf_counter()
-    request = RunRequest(
+    kapbench.evaluate(
         f"features:{golden / 'features'}",
         "spair",
-        tuple(load_rule(name) for name in RULES),
-        runs_root=root / f"runs{number}",
-        cache_root=root,
-        categories=(category,),
+        rule=RULES,
+        categories=[category],
         device="cpu",
+        runs=root / f"runs{number}",
+        cache=root,
         intervals=False,
     )
-    run(request)
     return time.perf_counter() - started
 
 

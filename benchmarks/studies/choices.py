@@ -9,18 +9,16 @@ pooling, but not for other circles.
 """
 
 import argparse
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
 import kapbench
-from kapbench.loading import load_dataset, load_model
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.running.records_file import StoredRecords
-from kapbench.running.request import RunRequest
-from kapbench.running.run import run
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import MAP_MAX
 from kapbench.scoring.score_table import estimator
@@ -62,19 +60,22 @@ def score(records: pd.DataFrame, rule: KapRule) -> float:
 
 
 def run_models(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    dataset = load_dataset(dataset_name)
-    for name in names:
-        request = RunRequest(
-            load_model(name, dataset=dataset.name),
-            dataset,
-            tuple(rule for _, rule in variants()),
-            runs_root=cache_root() / "choices",
-            cache_root=cache_root(),
-            device="cpu",
-            intervals=False,
-        )
-        done = run(request, Progress(show=True))
-        yield name, done.records
+    with tempfile.TemporaryDirectory() as folder:
+        rule_files = []
+        for _, rule in variants():
+            rule_file = Path(folder) / f"{rule.name}.json"
+            rule_file.write_text(rule.model_dump_json(), encoding="utf-8")
+            rule_files.append(str(rule_file))
+        for name in names:
+            result = kapbench.evaluate(
+                name,
+                dataset_name,
+                rule=rule_files,
+                runs=cache_root() / "choices",
+                intervals=False,
+                progress=Progress(show=True),
+            )
+            yield name, result.records
 
 
 def load_entries(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:

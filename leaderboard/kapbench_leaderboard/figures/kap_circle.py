@@ -12,7 +12,7 @@ from kapbench.errors import KapbenchError
 from kapbench.scoring.build_records import pair_columns
 from kapbench.scoring.grid_geometry import Frame, anchors
 from kapbench.scoring.rules import KapRule
-from kapbench.scoring.schema import Needs
+from kapbench.scoring.schema import BEST, INSIDE, OUTSIDE, Needs
 from kapbench.types import Grid, Pair, SimilarityMap
 
 ACROSS_MACHINES = 1e-3  # sums of float32 in another order
