@@ -25,10 +25,11 @@ class RunCommand(GroupedCommand):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if not error.possibilities:
-                key = error.option_name.lstrip("-").replace("-", "_")
-                error.message += f" An argument of the model is written -o {key}=VALUE."
-            raise
+            if error.possibilities:
+                raise
+            key = error.option_name.lstrip("-").replace("-", "_")
+            advice = f"{error.message} An argument of the model is written -o {key}=VALUE."
+            raise click.NoSuchOption(error.option_name, advice, ctx=ctx) from error
 
 
 @click.command(cls=RunCommand, headings=HEADINGS)
