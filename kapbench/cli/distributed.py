@@ -28,7 +28,7 @@ class Machines:
     slurm: tuple[str, ...]
 
     @property
-    def wanted(self) -> bool:
+    def distributed(self) -> bool:
         return self.shard is not None or self.executor != "local" or self.shards is not None
 
     def check(self) -> None:

@@ -26,7 +26,7 @@ class GroupedCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.headings}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 heading = next(filter(None, map(self.heading_of.get, parameter.opts)), "Other")
                 sections[heading].append(record)
         for heading, records in sections.items():

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.beside import CONTROL, control_request, finished_ceiling, print_table
 from kapbench.cli.distributed import Machines, machine_options
 from kapbench.cli.grouped_help import GroupedCommand
 from kapbench.cli.options import Spec, shown_path
+from kapbench.cli.results_table import CONTROL, control_request, finished_ceiling, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class RunCommand(GroupedCommand):
             if error.possibilities:
                 raise
             key = error.option_name.lstrip("-").replace("-", "_")
-            hint = f"An argument of the model is written -o {key}=VALUE."
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+            advice = f"{error.message} An argument of the model is written -o {key}=VALUE."
+            raise click.NoSuchOption(error.option_name, advice, ctx=ctx) from error
 
 
 @click.command(cls=RunCommand, headings=HEADINGS)
@@ -97,7 +97,7 @@ def run(
     chosen.say(f"{opened.name}, split {opened.split}: {coverage}")
     for note in _notes(opened):
         chosen.say(f"note: {note}")
-    if machines.wanted and not machines.score(by_names, opened, progress):
+    if machines.distributed and not machines.score(by_names, opened, progress):
         return
     chosen.say(f"Scoring {model}")
     result = score(request, progress)

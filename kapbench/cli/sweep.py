@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kapbench import registry
-from kapbench.cli.beside import CONTROL, control_request, print_table
 from kapbench.cli.distributed import Machines, machine_options
 from kapbench.cli.grouped_help import GroupedCommand
 from kapbench.cli.options import Spec, typed
+from kapbench.cli.results_table import CONTROL, control_request, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 from kapbench.cli.sweep_table import SweepTable
 from kapbench.errors import KapbenchError
@@ -114,6 +114,6 @@ def _score(
     if request.model == CONTROL:
         control = control_request(local)
         return "no rule scores it" if control is None else run(control, progress)
-    if machines.wanted and not machines.score(request, dataset, progress):
+    if machines.distributed and not machines.score(request, dataset, progress):
         return "shard scored"
     return run(local, progress)

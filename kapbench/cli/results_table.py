@@ -1,4 +1,4 @@
-"""What a table shows beside a model: the random control, and the oracle as the ceiling."""
+"""The table that `run` and `sweep` print, and its two controls: random, and the oracle as ceiling."""
 
 from collections.abc import Iterable
 from dataclasses import replace
