@@ -70,12 +70,12 @@ def list_(
 
 def check_manifest(what: str, path: Path) -> None:
     """Says every problem of a manifest. KapbenchError where there is one."""
-    from kapbench.datasets.manifest.check import problems
+    from kapbench.datasets.manifest.check import list_problems
     from kapbench.datasets.manifest.dataset import manifest
 
     if what != "datasets":
         raise KapbenchError("--check is of data sets", fix=f"kapbench list datasets --check {path}")
-    found = problems(path)
+    found = list_problems(path)
     for key, said in found:
         click.echo(f"{path}, {key}: {said}")
     if found:
@@ -133,7 +133,6 @@ def _there(name: str, split: str | None, root: Path | None) -> Line:
     n_images, licence = len(found.views()), found.licence
     return {
         "state": state, "coverage": str(coverage), "n_images": n_images, "licence": licence,
-        "notes": list(getattr(found, "notes", ())),
     }  # fmt: skip
 
 
@@ -209,8 +208,7 @@ def _text(what: str, line: Line) -> str:
         absent = said.get(line["state"], "")  # a coverage says its own state
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
-        notes = "".join(f"\n{'':21}{note}" for note in line.get("notes", ()))
-        return f"{name} {absent}{line['coverage']}{images}{licence}{notes}"
+        return f"{name} {absent}{line['coverage']}{images}{licence}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

@@ -1,13 +1,13 @@
 """AwA-Pose and CUB-200-2011: what lacks, what is wrong, what is read."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_datasets as tiny
 from scipy.io import savemat
 
-from kapbench.datasets import reading
 from kapbench.datasets.awa_pose import awa_pose
 from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
@@ -59,8 +59,8 @@ def test_a_photograph_of_another_size_is_another_revision(opened):
 
 def test_each_annotation_file_is_read_once(opened, monkeypatch):
     read = []
-    plain = reading.read_bytes
-    monkeypatch.setattr(annotations, "read_bytes", lambda p, fix: read.append(p) or plain(p, fix))
+    plain = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: read.append(p) or plain(p))
     opened[0]()
     assert read
     assert len(set(read)) == len(read)
@@ -95,8 +95,8 @@ class TestAwaPose:
 
     @pytest.mark.parametrize(("value", "said"), [
         ([], "no animals by name"), (5, "no animals by name"), ({"a1": []}, "no keypoints by name"),
-        ({"a1": {"nose": [True, 1]}}, "no list of 2 numbers"),
-        ({"a1": {"nose": [1e300, 1]}}, "no list of 2 numbers"),
+        ({"a1": {"nose": [True, 1]}}, "not a list of 2 numbers"),
+        ({"a1": {"nose": [1e300, 1]}}, "not a list of 2 numbers"),
         ({"a1": {"nose": [3, 3], "bbox": [50, 1, 10, 20]}}, "no area"),
     ])  # fmt: skip
     def test_a_wrong_image_is_named(self, tmp_path, value, said):
@@ -192,5 +192,5 @@ class TestListOfImages:
 
     def test_no_file(self, tmp_path):
         tiny.cub(tmp_path)
-        with pytest.raises(KapbenchError, match="file not found"):
+        with pytest.raises(KapbenchError, match="file does not exist"):
             cub(root=tmp_path, image_list=str(tmp_path / "none.mat"))

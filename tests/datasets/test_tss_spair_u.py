@@ -105,7 +105,7 @@ class TestSpairU:
 
     def test_a_symmetry_file_that_is_not_there(self, tmp_path):
         tiny.spair_u(tmp_path)
-        with pytest.raises(KapbenchError, match="file not found") as error:
+        with pytest.raises(KapbenchError, match="file does not exist") as error:
             spair_u(root=tmp_path, symmetry_file=str(tmp_path / "none.json"))
         assert error.value.place == tmp_path / "none.json"
 

@@ -105,9 +105,10 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
         unsafe = _unsafe(member)
         if unsafe:
             raise KapbenchError(
-                f"unsafe archive: '{member.name}' {unsafe}", place=archive,
+                f"unsafe archive: '{member.name}' {unsafe}",
+                place=archive,
                 fix="nothing was unpacked; do not trust this file",
-            )  # fmt: skip
+            )
         n_members, total = n_members + 1, total + member.size
         if n_members > MOST_MEMBERS or total > limit:
             raise KapbenchError(
@@ -120,9 +121,10 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
     if not any((name,) in tops for name in _names(folder.name)):
         found = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
         raise KapbenchError(
-            f"the archive holds {found[:200]}, not {folder.name}", place=archive,
+            f"the archive holds {found[:200]}, not {folder.name}",
+            place=archive,
             fix="is it the archive of another data set?",
-        )  # fmt: skip
+        )
     free = shutil.disk_usage(folder.parent).free
     if free < total:
         raise KapbenchError(

@@ -36,9 +36,10 @@ class Further:
         for file in self.files:
             if file.name not in known:
                 raise KapbenchError(
-                    f"{file.name} is no further file of {self.source.title}", place=file,
+                    f"{file.name} is no further file of {self.source.title}",
+                    place=file,
                     fix=f"its name must be one of: {', '.join(known) or 'it has none'}",
-                )  # fmt: skip
+                )
 
     def put(self, folder: Path) -> dict[str, str]:
         """Puts every further file into the unpacked folder: SHA-256 of each, by name.
@@ -72,12 +73,16 @@ class Further:
         step = f"downloading {to.name}"
         try:
             download(
-                address, to, lambda done, total: self.report(step, done, total),
-                timeout_s=self.timeout_s, pauses_s=self.pauses_s,
-            )  # fmt: skip
+                address,
+                to,
+                lambda done, total: self.report(step, done, total),
+                timeout_s=self.timeout_s,
+                pauses_s=self.pauses_s,
+            )
         except KapbenchError as error:
             raise KapbenchError(
-                f"{to.name}: {error.thing}", place=error.place,
+                f"{to.name}: {error.thing}",
+                place=error.place,
                 fix=f"get it by hand, then put it at {self.root / to.name} or give it with "
                 f"--file {to.name}; the archive is kept",
-            ) from error  # fmt: skip
+            ) from error

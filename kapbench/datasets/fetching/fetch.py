@@ -135,9 +135,10 @@ def _check_beside(source: Source, root: Path) -> None:
     for other in (SOURCES[name] for name in source.beside):
         if not _occupied(root / other.folder):
             raise KapbenchError(
-                f"{source.title} needs {other.title} beside it", place=root / other.folder,
+                f"{source.title} needs {other.title} beside it",
+                place=root / other.folder,
                 fix=f"`kapbench fetch {other.name}` first; nothing has been downloaded",
-            )  # fmt: skip
+            )
 
 
 def _unpack(
@@ -166,10 +167,11 @@ def _download(
     if not to.exists():
         if source.url is None:
             raise KapbenchError(
-                f"{source.title} cannot be fetched without a browser", place=source.page,
+                f"{source.title} cannot be fetched without a browser",
+                place=source.page,
                 fix=f"download {source.file_name} there, then `kapbench fetch {source.name} "
                 f"--archive {source.file_name}`; or put its folder {source.folder} below {root}",
-            )  # fmt: skip
+            )
         download(
             source.url,
             to,
@@ -211,9 +213,10 @@ def _check_more(found: dict[str, str], source: Source, root: Path) -> None:
         if record is not None and record.more.get(name, sha256) != sha256:
             raise KapbenchError(
                 f"{name} is not what it was on {record.date}: sha256 {sha256}, recorded "
-                f"{record.more[name]}", place=Record.path(source, root),
+                f"{record.more[name]}",
+                place=Record.path(source, root),
                 fix="remove that file to accept what is fetched next as the first",
-            )  # fmt: skip
+            )
 
 
 def _sha256(path: Path, report: Report) -> str:

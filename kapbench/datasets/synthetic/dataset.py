@@ -78,8 +78,9 @@ def large(
         raise KapbenchError(
             f"{settings.pairs:,} pairs a category, and {settings.instances} instances of "
             f"{settings.views} views make {most:,}",
-            place="synthetic.large", fix="ask for more instances, or fewer pairs",
-        )  # fmt: skip
+            place="synthetic.large",
+            fix="ask for more instances, or fewer pairs",
+        )
     return Synthetic("synthetic.large", settings, open_split(settings, build=build))
 
 
@@ -164,9 +165,16 @@ class Synthetic:
         x1, y1, x2, y2 = (float(v) for v in entry["bbox"])
         mask = self.folder / "masks" / f"{entry['image_id']}.png"
         return View(
-            entry["image_id"], entry["category"], (w, h), (x1, y1, x2, y2),
-            Keypoints(xy, ~np.isnan(xy[:, 0])), entry["azimuth_bin"], mask, False, False,
-        )  # fmt: skip
+            entry["image_id"],
+            entry["category"],
+            (w, h),
+            (x1, y1, x2, y2),
+            Keypoints(xy, ~np.isnan(xy[:, 0])),
+            entry["azimuth_bin"],
+            mask,
+            False,
+            False,
+        )
 
     @functools.cached_property
     def _pairs(self) -> tuple[Pair, ...]:
@@ -191,9 +199,10 @@ class Synthetic:
         allowed = (visible @ visible.T > 0) & (instance[:, None] != instance[None])
         if not allowed.any():
             raise KapbenchError(
-                f"no two instances of {category} share a keypoint", place=self.name,
+                f"no two instances of {category} share a keypoint",
+                place=self.name,
                 fix="ask for more instances or views",
-            )  # fmt: skip
+            )
         rng = np.random.default_rng([self.settings.seed, len(category), 7])
         opposite = allowed & (instead >= OPPOSITE)
         half = _first(opposite, beside, self.settings.pairs // 2, rng)

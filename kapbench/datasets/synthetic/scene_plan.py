@@ -42,8 +42,9 @@ class Settings:
         if min(self.instances - 1, self.views, self.pairs) < 1:
             raise KapbenchError(
                 f"no data in {self.instances} instances, {self.views} views, {self.pairs} pairs",
-                place="synthetic", fix="give two instances, one view and one pair or more",
-            )  # fmt: skip
+                place="synthetic",
+                fix="give two instances, one view and one pair or more",
+            )
 
     @property
     def hash(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 import tiny_datasets as tiny
 from PIL import Image
 
-from kapbench.datasets.coco.ap_10k import ap_10k, crowds
+from kapbench.datasets.coco.ap_10k import ap_10k, list_crowds
 from kapbench.datasets.coco.dataset import coco
 from kapbench.datasets.symmetry import mirror_by_name
 from kapbench.errors import KapbenchError
@@ -161,7 +161,7 @@ def test_files_that_are_none(tmp_path):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))
-    with pytest.raises(KapbenchError, match="file not found"):
+    with pytest.raises(KapbenchError, match="file does not exist"):
         coco(str(tmp_path / "none.json"))
 
 
@@ -267,10 +267,10 @@ class TestAp10k:
     def test_images_of_several_animals_and_crowds_are_left_out(self, root):
         names = {v.image_id for v in ap_10k("intra", root=root).views()}
         assert "000090000012" not in names  # two animals
-        assert len(crowds()) == 1847
+        assert len(list_crowds()) == 1847
         path = root / "ap-10k/annotations/ap10k-test-split1.json"
-        path.write_text(path.read_text().replace("000090000000", sorted(crowds())[0]))
-        assert sorted(crowds())[0] not in {v.image_id for v in ap_10k(root=root).views()}
+        path.write_text(path.read_text().replace("000090000000", sorted(list_crowds())[0]))
+        assert sorted(list_crowds())[0] not in {v.image_id for v in ap_10k(root=root).views()}
 
     def test_three_shared_keypoints(self, root):
         for pair in ap_10k("cross-family", root=root).pairs():
@@ -280,7 +280,7 @@ class TestAp10k:
     def test_wrong_words(self, root):
         with pytest.raises(KapbenchError, match="unknown kind"):
             ap_10k("inter", root=root)
-        with pytest.raises(KapbenchError, match="file not found"):
+        with pytest.raises(KapbenchError, match="file does not exist"):
             ap_10k("intra", "val", root=root)
 
 
@@ -291,7 +291,7 @@ def test_a_symmetry_table_of_ones_own(tmp_path, content):
     assert own.pairs()[0].twins.tolist() == [1, 0, 2, 3, 4]
     assert own.revision != plain.revision
     for text, said in (
-        ("{}", "no symmetry table"), ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not sound"),
+        ("{}", "has no symmetry table"), ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not sound"),
         ('{"categories": {"cat": {"mirror": [[0, 1], [1, 2]]}}}', "not sound"),
         ('{"categories": {"cat": {"mirror": [[0, 1]], "groups": [[0], [1]]}}}', "not sound"),
     ):  # fmt: skip
