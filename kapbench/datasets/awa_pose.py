@@ -155,7 +155,7 @@ def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal
 
 def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise KapbenchError("The entry is not an object by name", place=place, fix=CORRECT_FILE)
+        raise KapbenchError("The entry is not a JSON object", place=place, fix=CORRECT_FILE)
     return content
 
 

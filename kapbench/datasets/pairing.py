@@ -75,14 +75,15 @@ def group_by_category(views: Iterable[View]) -> dict[str, list[View]]:
 
 
 def describe_no_pairs(
-    views: Iterable[View], min_shared: int, place: object, option: str
+    groups: Iterable[Sequence[View]], min_shared: int, place: object, option: str
 ) -> KapbenchError:
     """The error where the rule finds no pair.
 
     Args:
+        groups: The images of each category.
         option: Name of the user's option that sets `min_shared`.
     """
-    most = max(map(len, group_by_category(views).values()), default=0)
+    most = max(map(len, groups), default=0)
     if most < 2:
         return KapbenchError(
             "There is no category with two images to pair",

@@ -63,7 +63,7 @@ def test_tables_cannot_be_changed():
 def test_a_table_that_is_not_sound(tmp_path, facts):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"categories": {"cat": facts}}))
-    with pytest.raises(KapbenchError, match="not sound"):
+    with pytest.raises(KapbenchError, match="not consistent"):
         read_symmetry(path, "cat", 3)
 
 

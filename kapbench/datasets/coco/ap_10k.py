@@ -15,7 +15,7 @@ from kapbench.datasets.coco.dataset import Views
 from kapbench.datasets.coco.file import CocoFile, open_coco
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList, pair_by_box
-from kapbench.datasets.pairing import PairRule, describe_no_pairs
+from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
 from kapbench.datasets.reading import (
     check_choice,
     fetch_hint,
@@ -66,14 +66,16 @@ def ap_10k(
     table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
     views, paths, remarks = _read_views(file, path, folder)
     all_pairs, all_views = [], list[View]()
-    for category, members in sorted(_assign_categories(views, file, kind).items()):
+    by_category = _assign_categories(views, file, kind)
+    for category, members in sorted(by_category.items()):
         kinds = {view.image_id: label for view, label in members}
         category_views = [replace(view, category=category) for view, _ in members]
         all_views += category_views
         for s, t in rule.draw(category_views, None if kind == "intra" else kinds):
             all_pairs.append(pair_by_box(f"{category}:{s.image_id}>{t.image_id}", s, t, table))
     if not all_pairs:
-        raise describe_no_pairs(all_views, min_shared, path, "min_shared")
+        groups = group_by_category(all_views).values()
+        raise describe_no_pairs(groups, min_shared, path, "min_shared")
     settings = (kind, repr(rule), *sorted(list_crowds()), *list_sizes(all_views))
     return PairList(
         name,

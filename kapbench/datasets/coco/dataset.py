@@ -79,7 +79,7 @@ def coco(
             for s, t in rule.draw(views.by_category.get(number, []))
         ]
     if not all_pairs:
-        raise describe_no_pairs(views.all, min_shared, file_path, "min_shared")
+        raise describe_no_pairs(views.by_category.values(), min_shared, file_path, "min_shared")
     return PairList(
         f"coco.{file_path.stem}",
         split,

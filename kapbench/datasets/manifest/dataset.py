@@ -58,7 +58,8 @@ def manifest(path: str, split: str | None = None, symmetry_file: str | None = No
     ]
     if not pairs:
         min_shared, option = content.rule.min_shared, "rule.min_shared, or list pairs"
-        raise describe_no_pairs(views.values(), min_shared, file, option)
+        groups = group_by_category(views.values()).values()
+        raise describe_no_pairs(groups, min_shared, file, option)
     symmetry = [part.tobytes() for name in sorted(tables) for part in tables[name]]
     return PairList(
         content.name,
