@@ -199,7 +199,7 @@ def _check(archive: Path, source: Source, root: Path, report: Report) -> tuple[s
         return actual, "first"
     if actual != expected:
         raise KapbenchError(
-            f"The archive has SHA-256 {actual}, but {hash_from} is {expected}",
+            f"The SHA-256 of the archive is {actual}, not the {hash_from} {expected}",
             place=archive,
             fix=fix,
         )
@@ -261,7 +261,7 @@ def _complete(source: Source, root: Path) -> str:
         what = error.thing
     if what is not None:
         raise KapbenchError(
-            f"{source.folder} exists already, but is not complete. {what}",
+            f"{source.folder} exists already, but is not complete: {what}",
             place=folder,
             fix=f"Use it as it is, or move {folder} away and run the command again",
         )
