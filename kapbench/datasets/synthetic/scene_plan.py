@@ -43,7 +43,7 @@ class Settings:
             )
         if min(self.instances - 1, self.views, self.pairs) < 1:
             raise KapbenchError(
-                f"{self.instances} instances, {self.views} views and {self.pairs} pairs make no data set",
+                f"{self.instances} instances, {self.views} views and {self.pairs} pairs are too few",
                 place="synthetic",
                 fix="Give at least two instances, one view and one pair",
             )
