@@ -1,16 +1,15 @@
-"""The one exception that a user is meant to read."""
+"""The exception for mistakes that the user can correct."""
 
 
 class KapbenchError(Exception):
-    """A mistake in the input that the user can mend.
+    """A mistake in the input that the user can correct.
 
-    The message names the thing, the place and the fix; the command line prints it without a
-    traceback and exits with status 1.
+    The command line prints the message without a traceback and exits with status 1.
 
     Args:
-        thing: What is wrong, in words ("truncated JPEG").
-        place: Where: a path, a name, a line or key.
-        fix: What to do about it.
+        thing: What is wrong, as a sentence ("The photograph cannot be read").
+        place: Where it is wrong: a path, a name, a line or a key.
+        fix: What to do about it, as a sentence.
     """
 
     def __init__(self, thing: str, place: object = None, fix: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where data sets are kept, and what is made from them."""
+"""Finds the data root and the cache folder."""
 
 import os
 from pathlib import Path

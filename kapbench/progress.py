@@ -1,4 +1,4 @@
-"""Progress with time left, on stderr; silent where nobody looks."""
+"""Progress bars on stderr, with the time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Progress:
-    """`show` False: only `say` speaks, through `log`."""
+    """Shows bars where `show` is true; messages go above the bar, else to `log`."""
 
     show: bool = False
     log: Callable[[str], None] | None = None
@@ -16,40 +16,31 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Gives a function to call with the number of things done."""
+        """Yields a function to call with the number of items finished since the last call."""
         if not self.show:
             yield lambda _: None
             return
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import (
-            Progress as Bars,
-        )
 
         self._console = Console(stderr=True)
         columns = (
-            TextColumn("{task.description:>8}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            progress.TextColumn("{task.description:>8}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
         )
         try:
-            with Bars(*columns, console=self._console) as bars:
+            with progress.Progress(*columns, console=self._console) as bars:
                 task = bars.add_task(name, total=total)
                 yield lambda n: bars.advance(task, n)
         finally:
             self._console = None
 
     def say(self, message: str) -> None:
-        """One line that must not be lost in the bar."""
+        """Prints one line above the bar, or logs it where no bar is shown."""
         if self._console is not None:
             self._console.print(message, highlight=False, soft_wrap=True)
         elif self.log is not None:

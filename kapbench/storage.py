@@ -1,4 +1,7 @@
-"""Writing without halves, and hashes of what was written."""
+"""Writes files atomically, and hashes files, bytes and settings.
+
+Caches and stored runs are named by these hashes: neither what is hashed nor the length may change.
+"""
 
 import contextlib
 import hashlib
@@ -9,14 +12,14 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 
-UNFINISHED = ".tmp-"  # how names of files begin that a killed process left half-written
+UNFINISHED = ".tmp-"  # prefix of the temporary files that an interrupted process leaves behind
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file beside the place, then a move: readers see all of it or nothing.
+    """Writes a temporary file beside `path` and moves it there: readers see all of it or nothing.
 
     Raises:
-        KapbenchError: the place cannot be written, or the disk is full; nothing is left there.
+        KapbenchError: the file cannot be written, or the disk is full; no part of it is left.
     """
     temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
     try:
@@ -29,28 +32,29 @@ def write_atomically(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise KapbenchError(
-                f"cannot write: {error.strerror or error}",
+                f"The file cannot be written: {error.strerror or error}",
                 place=path,
-                fix="make room or choose another folder, then run again: what is finished is kept",
+                fix="Free disk space or choose another folder, then run the command again: "
+                "finished work is kept",
             ) from error
         raise
 
 
 def file_hash(path: Path) -> str:
-    """sha256 of a file's bytes."""
+    """SHA-256 of a file's bytes, 64 digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fingerprint(*parts: object) -> str:
-    """Short hash of settings, by their JSON."""
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]
-
-
 def bytes_hash(parts: Iterable[bytes]) -> str:
-    """Hash of byte strings; where one ends and the next begins matters."""
+    """SHA-256 of byte strings, each preceded by its length; 32 digits."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.hexdigest()[:32]
+
+
+def fingerprint(*settings: object) -> str:
+    """SHA-256 of settings as JSON, 16 digits."""
+    return hashlib.sha256(json.dumps(settings, default=str).encode()).hexdigest()[:16]

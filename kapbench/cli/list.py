@@ -73,19 +73,19 @@ def list_(
 
 def check_manifest(what: str, path: Path) -> None:
     """Prints every problem of a manifest. Raises KapbenchError where there is one."""
-    from kapbench.datasets.manifest.check import problems
+    from kapbench.datasets.manifest.check import list_problems
     from kapbench.datasets.manifest.dataset import manifest
 
     if what != "datasets":
         raise KapbenchError(
             "--check is an option of `list datasets`", fix=f"kapbench list datasets --check {path}"
         )
-    found = problems(path)
-    for key, message in found:
+    problems = list_problems(path)
+    for key, message in problems:
         click.echo(f"{path}, {key}: {message}")
-    if found:
+    if problems:
         raise KapbenchError(
-            f"the manifest has {len(found)} problems, printed above",
+            f"the manifest has {len(problems)} problems, printed above",
             place=path,
             fix="correct them; docs/datasets/manifest.md describes every key",
         )
@@ -141,7 +141,6 @@ def _state(name: str, split: str | None, root: Path | None) -> Line:
         "coverage": str(coverage),
         "n_images": len(dataset.views()),
         "licence": dataset.licence,
-        "notes": list(getattr(dataset, "notes", ())),
     }
 
 
@@ -216,8 +215,7 @@ def _text(what: str, line: Line) -> str:
         state = states.get(line["state"], "")  # a coverage names the other states itself
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
-        notes = "".join(f"\n{'':21}{note}" for note in line.get("notes", ()))
-        return f"{name} {state}{line['coverage']}{images}{licence}{notes}"
+        return f"{name} {state}{line['coverage']}{images}{licence}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"

@@ -1,31 +1,48 @@
-"""AwA-Pose (Banik et al. 2021): 36 quadrupeds of AwA2 with 39 keypoints; no pairs were published."""
+"""AwA-Pose (Banik et al. 2021): 36 quadrupeds of AwA2 with 39 keypoints and no published pairs."""
 
 import functools
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kapbench.datasets import reading as read
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
-from kapbench.datasets.pair_list import Listed, pairs_here
+from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import read_override, symmetry
+from kapbench.datasets.reading import (
+    CORRECT_FILE,
+    Box,
+    box_around,
+    check_choice,
+    drop_outside,
+    fetch_hint,
+    find_folder,
+    hash_revision,
+    list_names,
+    list_sizes,
+    longer_side,
+    make_keypoints,
+    parse_json,
+    read_bytes,
+    remark_on_outside,
+    smallest_size,
+)
+from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 
 NAME = "awa-pose"
 SOURCE = SOURCES[NAME]
-N_ANIMALS, PAIRS = 36, 200
-_ABSENT, _FAR = [-1, -1], 1e9
-SAMPLE = "sample"  # a file of two animals that others hold as well
-FIX = read.get_it(NAME, SOURCE.folder)
+PAIRS = 200
+NOT_ANNOTATED, _FAR = [-1, -1], 1e9
+SAMPLE = "sample"  # a file that repeats two animals of other files
+FIX = fetch_hint(NAME, SOURCE.folder)
 
 
 def awa_pose(
@@ -36,192 +53,192 @@ def awa_pose(
     min_shared: int = 3,
     photographs: bool = True,
     symmetry_file: str | None = None,
-) -> Listed:
-    """AwA-Pose by our own pairs: `pairs` an animal, drawn with `seed`.
+) -> PairList:
+    """AwA-Pose by our own pairs: `pairs` per animal, drawn with `seed`.
 
-    T is the longer side of the target's box; the keypoints' own box where an animal has none. An
-    image of several animals is several views of one photograph: NAME#a2 is its second.
+    T is the longer side of the target's box; an animal without a box gets that of its keypoints. A
+    photograph of several animals is several images: NAME#a2 is the second.
 
     Args:
-        split: test, which is all there is.
+        split: test, the only one.
         root: The data root that holds the folder AwA-Pose, or that folder: Annotations_json, and
             AwA2's JPEGImages beside it.
-        min_shared: Keypoints that both images of a pair must show.
-        photographs: Whether pairs without photographs are left out; without, all are there, and
-            an image is the smallest that holds its box and keypoints.
+        min_shared: Keypoints that must be visible in both images of a pair.
+        photographs: Whether pairs without photographs are left out. False keeps all pairs; an
+            image then has the smallest size that holds its box and keypoints.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
         KapbenchError: another split, no photograph, or an annotation that cannot be understood.
     """
-    read.choose("split", split, ("test",), NAME)
-    folder = read.folder_of(root, SOURCE.folder)
+    check_choice("split", split, ("test",), NAME)
+    folder = find_folder(root, SOURCE.folder)
     rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
-    tables = (
-        symmetry("quadruped", NAME) if symmetry_file is None
-        else read_override(symmetry_file, "quadruped", len(keypoint_names()))
-    )  # fmt: skip
-    contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, tables)]
+    table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
+    contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
     drawn, n_outside = list[tuple[View, View]](), 0
-    paths, here = dict[str, Path](), dict[str, View]()
-    animals = _files(folder)
-    for path in animals:
-        content = read.read_bytes(path, FIX)
+    paths, present = dict[str, Path](), dict[str, View]()
+    files = _list_files(folder)
+    for path in files:
+        content = read_bytes(path, FIX)
         contents.append(content)
-        annotated = list(_animals(content, path, folder))
+        annotated = list(_parse_animals(content, path, folder))
         drawn += rule.draw([animal.view for animal in annotated])
-        kept = _photographed(annotated) if photographs else annotated
-        here |= {animal.view.image_id: animal.view for animal in kept}
+        kept = _fit_photographs(annotated) if photographs else annotated
+        present |= {animal.view.image_id: animal.view for animal in kept}
         n_outside += sum(animal.n_outside for animal in kept)
         if photographs:
             paths |= {animal.view.image_id: animal.photograph for animal in kept}
-    found = pairs_here(drawn, here, tables)
-    if not found:
-        raise _no_photograph(folder)
-    return Listed(
-        NAME, split, read.revision([*contents, *read.seen(here.values())]), SOURCE.licence,
-        SOURCE.citation, found, paths, expected=tuple(path.stem for path in animals),
-        n_expected=len(drawn), more_views=list(here.values()), remarks=read.outside(n_outside),
-    )  # fmt: skip
-
-
-def _no_photograph(folder: Path) -> KapbenchError:
-    return KapbenchError(
-        "no photograph of AwA2 is here", place=folder / "JPEGImages",
-        fix=FIX + "; or --dataset-option photographs=false for the annotations alone",
-    )  # fmt: skip
+    pairs_present = pair_present(drawn, present, table)
+    if not pairs_present:
+        raise KapbenchError(
+            "There is no photograph of AwA2",
+            place=folder / "JPEGImages",
+            fix=f"{FIX}; for the annotations only, add --dataset-option photographs=false",
+        )
+    return PairList(
+        NAME,
+        split,
+        hash_revision([*contents, *list_sizes(present.values())]),
+        SOURCE.licence,
+        SOURCE.citation,
+        pairs_present,
+        paths,
+        expected=tuple(path.stem for path in files),
+        n_expected=len(drawn),
+        more_views=list(present.values()),
+        remarks=remark_on_outside(n_outside),
+    )
 
 
 def keypoint_names() -> tuple[str, ...]:
     """The 39 names, in the order of their ids."""
-    return tuple(_known()["keypoints"])
+    return tuple(_load_names()["keypoints"])
 
 
-def _files(folder: Path) -> list[Path]:
-    found = sorted((folder / "Annotations_json").glob("*.json"))
-    animals = [path for path in found if path.stem != SAMPLE]
+def _list_files(folder: Path) -> list[Path]:
+    """The annotation file of each animal."""
+    paths = sorted((folder / "Annotations_json").glob("*.json"))
+    animals = [path for path in paths if path.stem != SAMPLE]
     if not animals and any((folder / "Annotations").glob("*/*.pickle")):
         raise KapbenchError(
-            "annotations are pickles, which kapbench does not open: docs/datasets/awa-pose.md says "
-            "how to make Annotations_json of them", place=folder / "Annotations", fix=FIX,
-        )  # fmt: skip
+            "The annotations are pickles, which kapbench does not open because they can run code",
+            place=folder / "Annotations",
+            fix=f"Convert them to Annotations_json as docs/datasets/awa-pose.md shows. {FIX}",
+        )
     if not animals:
-        raise KapbenchError("no annotations", place=folder / "Annotations_json", fix=FIX)
+        raise KapbenchError("There are no annotations", place=folder / "Annotations_json", fix=FIX)
     return animals
 
 
 class _Animal(NamedTuple):
-    view: View  # its image the smallest that holds it
+    view: View  # of the smallest size that holds box and keypoints, until the photograph is read
     photograph: Path
     has_box: bool
-    n_outside: int  # keypoints outside the image, which the view does not show
+    n_outside: int  # keypoints outside the image, which are not visible in the view
 
 
-def _animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal]:
-    images = read.read_json(content, path)
-    if not isinstance(images, dict):
-        raise KapbenchError("no images by name", place=path, fix="mend the file")
+def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal]:
+    images = _check_mapping(parse_json(content, path), path)
     category, photographs = path.stem, folder / "JPEGImages" / path.stem
     for name, animals in images.items():
-        if not isinstance(animals, dict):
-            raise KapbenchError("no animals by name", place=f"{path}, {name}", fix="mend the file")
         photograph = photographs / f"{name}.jpg"
-        for number, animal in sorted(animals.items()):
+        for number, animal in sorted(_check_mapping(animals, f"{path}, {name}").items()):
+            place = f"{path}, {name}, {number}"
             image_id = f"{category}/{name}" + ("" if number == "a1" else f"#{number}")
-            points, n_outside = _points(animal, f"{path}, {name}, {number}")
+            points, n_outside = _parse_points(_check_mapping(animal, place), place)
             if points.visible.any():
-                box = _box(animal, points, f"{path}, {name}, {number}")
-                view = View(image_id, category, read.holding(box, points), box, points)
+                box = _parse_box(animal, points, place)
+                view = View(image_id, category, smallest_size(box, points), box, points)
                 yield _Animal(view, photograph, "bbox" in animal, n_outside)
 
 
-def _photographed(animals: Sequence[_Animal]) -> list[_Animal]:
-    """Those whose photographs are here, within them; one that shows nothing there is left out."""
+def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
+    if not isinstance(content, dict):
+        raise KapbenchError("The entry is not a JSON object", place=place, fix=CORRECT_FILE)
+    return content
+
+
+def _fit_photographs(animals: Sequence[_Animal]) -> list[_Animal]:
+    """Those whose photograph exists and shows a keypoint, with the size of the photograph."""
     sizes: dict[Path, tuple[int, int]] = {}
-    present = {
-        folder: _names(folder) for folder in {animal.photograph.parent for animal in animals}
-    }
-    found = []
+    names = {folder: list_names(folder) for folder in {a.photograph.parent for a in animals}}
+    fitted = []
     for view, photograph, has_box, n_before in animals:
-        if photograph.name not in present[photograph.parent]:
+        if photograph.name not in names[photograph.parent]:
             continue
         size = sizes[photograph] = sizes.get(photograph) or image_size(photograph)
-        points, n_outside = read.inside(view.keypoints, size)
+        points, n_outside = drop_outside(view.keypoints, size)
         if points.visible.any():
-            box = view.bbox if has_box or not n_outside else read.box_around(points)
-            within = replace(view, size=size, keypoints=points, bbox=box)
-            found.append(_Animal(within, photograph, has_box, n_before + n_outside))
-    return found
+            box = view.bbox if has_box or not n_outside else box_around(points)
+            fitted_view = replace(view, size=size, keypoints=points, bbox=box)
+            fitted.append(_Animal(fitted_view, photograph, has_box, n_before + n_outside))
+    return fitted
 
 
-def _names(folder: Path) -> frozenset[str]:
-    return frozenset(entry.name for entry in folder.iterdir()) if folder.is_dir() else frozenset()
-
-
-def _points(animal: Any, place: str) -> tuple[Keypoints, int]:
-    """By id, and how many lie left of the image or above it."""
-    if not isinstance(animal, dict):
-        raise KapbenchError("no keypoints by name", place=place, fix="mend the file")
-    given = _renamed(animal, place)
-    values = [given.get(name, _ABSENT) for name in keypoint_names()]
-    if not _all_points(values):
+def _parse_points(animal: Mapping[str, Any], place: str) -> tuple[Keypoints, int]:
+    """Keypoints by id, and how many lie left of the image or above it."""
+    by_name = _correct_names(animal, place)
+    values = [by_name.get(name, NOT_ANNOTATED) for name in keypoint_names()]
+    if not _are_points(values):
         values = [
-            _point(value, f"{place}, {name}")
+            _check_numbers(value, f"{place}, {name}")
             for name, value in zip(keypoint_names(), values, strict=True)
         ]
     xy = np.array(values, np.float64)
-    shown, right_below = (xy != -1).any(axis=1), (xy >= 0).all(axis=1)
-    return read.keypoints(xy, np.asarray(right_below)), int((shown & ~right_below).sum())
+    annotated, inside = (xy != -1).any(axis=1), np.asarray((xy >= 0).all(axis=1))
+    return make_keypoints(xy, inside), int((annotated & ~inside).sum())
 
 
-def _box(animal: Mapping[str, Any], points: Keypoints, place: str) -> read.Box:
-    box = read.box_around(points)
+def _parse_box(animal: Mapping[str, Any], points: Keypoints, place: str) -> Box:
+    box = box_around(points)
     if "bbox" in animal:
-        x1, y1, x2, y2 = _point(animal["bbox"], f"{place}, bbox", 4)
+        x1, y1, x2, y2 = _check_numbers(animal["bbox"], f"{place}, bbox", 4)
         box = (x1, y1, x2, y2)
-    if not (box[2] >= box[0] and box[3] >= box[1] and read.longer_side(box) > 0):
-        raise KapbenchError(f"box {list(box)} has no area", place=place, fix="mend the file")
+    if not (box[2] >= box[0] and box[3] >= box[1] and longer_side(box) > 0):
+        raise KapbenchError(f"The box {list(box)} has no area", place=place, fix=CORRECT_FILE)
     return box
 
 
-def _renamed(animal: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """By the 39 names. Where a keypoint is given by its name and misspelt, the name counts."""
-    known = _known()
-    found = {name: animal[name] for name in known["keypoints"] if name in animal}
-    for key in animal.keys() - found.keys() - {"bbox"}:
+def _correct_names(animal: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Values by the 39 names. A misspelt key counts where its keypoint has no correct one."""
+    known = _load_names()
+    values = {name: animal[name] for name in known["keypoints"] if name in animal}
+    for key in animal.keys() - values.keys() - {"bbox"}:
         if key in known["unknown"]:
             continue
         if key not in known["misspelt"]:
             raise KapbenchError(
-                f"unknown keypoint '{key}'", place=place,
-                fix="keys are mapped in awa-pose_keypoints.json, never guessed",
-            )  # fmt: skip
-        if found.get(known["misspelt"][key], _ABSENT) == _ABSENT:
-            found[known["misspelt"][key]] = animal[key]
-    return found
+                f"The keypoint '{key}' is unknown",
+                place=place,
+                fix="Correct the key: only those in awa-pose_keypoints.json are known",
+            )
+        if values.get(known["misspelt"][key], NOT_ANNOTATED) == NOT_ANNOTATED:
+            values[known["misspelt"][key]] = animal[key]
+    return values
 
 
-def _all_points(values: Sequence[Any]) -> bool:
-    """Whether each is a list of two finite numbers; told at once: there are 450,000."""
+def _are_points(values: Sequence[Any]) -> bool:
+    """Whether each is a list of two finite numbers; checked together, as there are 450,000."""
     if set(map(type, values)) != {list} or set(map(len, values)) != {2}:
         return False
     numbers = list(itertools.chain.from_iterable(values))
     return set(map(type, numbers)) <= {int, float} and max(numbers) < _FAR and min(numbers) > -_FAR
 
 
-def _point(value: Any, place: str, n: int = 2) -> list[float]:
+def _check_numbers(value: Any, place: str, n: int = 2) -> list[float]:
     numeric = isinstance(value, list) and all(
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR for v in value
     )
     if not numeric or len(value) != n:
         raise KapbenchError(
-            f"'{value}' is no list of {n} numbers", place=place, fix="mend the file"
+            f"'{value}' is not a list of {n} numbers", place=place, fix=CORRECT_FILE
         )
     return [float(v) for v in value]
 
 
 @functools.cache
-def _known() -> dict[str, Any]:
-    text = files("kapbench.datasets").joinpath("awa-pose_keypoints.json").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+def _load_names() -> dict[str, Any]:
+    text = resources.files("kapbench.datasets").joinpath("awa-pose_keypoints.json")
+    content: dict[str, Any] = json.loads(text.read_text("utf-8"))
+    return content

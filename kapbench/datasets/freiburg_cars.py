@@ -5,18 +5,27 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.datasets import reading as read
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
-from kapbench.datasets.pair_list import Listed
-from kapbench.datasets.reading import boxes_beyond
+from kapbench.datasets.pair_list import PairList
+from kapbench.datasets.reading import (
+    check_box,
+    check_choice,
+    fetch_hint,
+    find_folder,
+    hash_revision,
+    parse_numbers,
+    read_bytes,
+    read_text,
+    remark_on_boxes,
+)
 from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
 
 NAME = "freiburg-cars"
 SOURCE = SOURCES[NAME]
-FIX = read.get_it(NAME, SOURCE.folder)
-TRAIN = f"`kapbench train sphere --dataset {NAME} --validate-every 0` learns from them"
+FIX = fetch_hint(NAME, SOURCE.folder)
+TRAIN = f"Train on it: `kapbench train sphere --dataset {NAME} --validate-every 0`"
 
 
 def freiburg_cars(
@@ -24,38 +33,48 @@ def freiburg_cars(
     root: str | Path | None = None,
     front_deg: float = 0.0,
     clockwise: bool = False,
-) -> Listed:
-    """Freiburg static cars: views with azimuth and masks, no keypoints and so no pairs.
+) -> PairList:
+    """Freiburg static cars: views with azimuths and masks, without keypoints and pairs.
 
     Args:
-        split: trn, which is all there is.
+        split: trn, the only one.
         root: The data root that holds the folder freiburg_static_cars_52_v1.1, or that folder.
-        front_deg: The azimuth at which a car faces the camera.
-        clockwise: Whether azimuths grow the other way round than towards facing image-left.
+        front_deg: Azimuth at which a car faces the camera.
+        clockwise: Whether growing azimuths turn the car towards facing image-right.
 
     Raises:
-        KapbenchError: another split, no annotations, or a line that cannot be understood.
+        KapbenchError: another split, missing annotations, or a line that cannot be understood.
     """
     if split == "test":
         raise KapbenchError(
-            "no pairs to evaluate: views for training alone", place=f"data set {NAME}", fix=TRAIN
+            "The data set has no pairs to evaluate: its views are for training only",
+            place=f"data set {NAME}",
+            fix=TRAIN,
         )
-    read.choose("split", split, ("trn",), NAME)
-    folder = read.folder_of(root, SOURCE.folder)
+    check_choice("split", split, ("trn",), NAME)
+    folder = find_folder(root, SOURCE.folder)
     files = sorted((folder / "annotations").glob("*_annot.txt"))
     if not files:
-        raise KapbenchError("no annotations", place=folder / "annotations", fix=FIX)
+        raise KapbenchError("There are no annotations", place=folder / "annotations", fix=FIX)
     contents: list[bytes | str] = [str((front_deg, clockwise))]
     views, paths = [], {}
     for path in files:
-        contents.append(read.read_bytes(path, FIX))
-        for view, photograph in _views(path, folder, front_deg, clockwise):
+        contents.append(read_bytes(path, FIX))
+        for view, photograph in _read_views(path, folder, front_deg, clockwise):
             views.append(view)
             paths[view.image_id] = photograph
-    return Listed(
-        NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, [], paths,
-        has_absent=False, more_views=views, remarks=tuple(boxes_beyond(views)),
-    )  # fmt: skip
+    return PairList(
+        NAME,
+        split,
+        hash_revision(contents),
+        SOURCE.licence,
+        SOURCE.citation,
+        [],
+        paths,
+        has_absent=False,
+        more_views=views,
+        remarks=remark_on_boxes(views, "x1, y1, x2, y2, not x, y, width, height"),
+    )
 
 
 def azimuth_bin(degrees: float, front_deg: float, clockwise: bool) -> int:
@@ -64,27 +83,33 @@ def azimuth_bin(degrees: float, front_deg: float, clockwise: bool) -> int:
     return round(turned / (360 / AZIMUTH_BINS)) % AZIMUTH_BINS
 
 
-def _views(
+def _read_views(
     path: Path, folder: Path, front_deg: float, clockwise: bool
 ) -> Iterator[tuple[View, Path]]:
     car = path.name.partition("_")[0]
-    for number, line in enumerate(read.read_text(path, FIX).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, FIX).splitlines(), start=1):
         if not line.strip():
             continue
         place, words = f"{path}, line {number}", line.split()
         if len(words) != 6:
             raise KapbenchError(
-                f"{len(words)} words", place=place, fix="name, x1, y1, x2, y2, azimuth in degrees"
+                f"The line has {len(words)} words",
+                place=place,
+                fix="Give name, x1, y1, x2, y2 and the azimuth in degrees",
             )
-        x1, y1, x2, y2, azimuth = read.numbers(words[1:], place).tolist()
-        if not (x2 > x1 and y2 > y1):
-            raise KapbenchError("a box without area", place=place, fix="x1 y1 x2 y2 are meant")
+        x1, y1, x2, y2, azimuth = parse_numbers(words[1:], place).tolist()
+        check_box((x1, y1, x2, y2), place)
         name = Path(words[0]).name
         photograph = folder / "images" / car / name
         mask = folder / "instance_masks" / car / name
         mask = mask if mask.is_file() else mask.with_suffix(".png")
-        yield View(
-            f"{car}/{Path(name).stem}", "car", image_size(photograph), (x1, y1, x2, y2),
+        view = View(
+            f"{car}/{Path(name).stem}",
+            "car",
+            image_size(photograph),
+            (x1, y1, x2, y2),
             Keypoints(np.zeros((0, 2)), np.zeros(0, bool)),
-            azimuth_bin(azimuth, front_deg, clockwise), mask if mask.is_file() else None,
-        ), photograph  # fmt: skip
+            azimuth_bin(azimuth, front_deg, clockwise),
+            mask if mask.is_file() else None,
+        )
+        yield view, photograph

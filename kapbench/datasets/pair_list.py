@@ -1,4 +1,4 @@
-"""A data set that is read whole when it is opened: what most of them are."""
+"""A data set as a list of pairs and the photographs of their images."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from kapbench.datasets.images import read_mask, read_rgb
-from kapbench.datasets.reading import longer_side
+from kapbench.datasets.reading import (
+    longer_side,
+)
 from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
@@ -19,34 +21,44 @@ from kapbench.types import Coverage, Pair, View
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]
 
 
-def pairs_here(
-    drawn: Iterable[tuple[View, View]], here: Mapping[str, View], symmetry: Symmetry
+def pair_by_box(pair_id: str, source: View, target: View, symmetry: Symmetry) -> Pair:
+    """A pair whose T is the longer side of the target's box."""
+    return Pair(pair_id, source, target, longer_side(target.bbox), *symmetry)
+
+
+def name_pair(source: View, target: View) -> str:
+    """The source's image id and the target's without its folder."""
+    return f"{source.image_id}>{target.image_id.rpartition('/')[2]}"
+
+
+def pair_present(
+    drawn: Iterable[tuple[View, View]], present: Mapping[str, View], symmetry: Symmetry
 ) -> list[Pair]:
-    """Drawn pairs both of whose views are here, by id; T is the longer side of the target's box."""
-    found = []
+    """The drawn pairs whose two images are present, by id; T is the target's box."""
+    pairs = []
     for drawn_source, drawn_target in drawn:
-        source, target = here.get(drawn_source.image_id), here.get(drawn_target.image_id)
+        source, target = present.get(drawn_source.image_id), present.get(drawn_target.image_id)
         if source is not None and target is not None:
-            pair_id = f"{source.image_id}>{target.image_id.rpartition('/')[2]}"
-            found.append(Pair(pair_id, source, target, longer_side(target.bbox), *symmetry))
-    return found
+            pairs.append(pair_by_box(name_pair(source, target), source, target, symmetry))
+    return pairs
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
-    """One split of a data set as a list of pairs and the place of every photograph.
+class PairList:
+    """One split of a data set, read whole when it is opened.
 
     Args:
-        revision: Hash of all that was read: annotations, pair list, symmetry table, rule, and of which
-            photographs are here.
+        revision: Hash of all that was read: annotations, pair list, symmetry table, rule, and which
+            photographs are present.
         all_pairs: Those that can be run, in the data set's own order.
-        paths: Photograph of each image id; one that lacks here has none.
+        paths: Photograph of each image id; a missing photograph has no entry.
         expected: Categories of the whole data set; None: those of the pairs.
-        n_expected: Pairs of the whole data set; None: as many as there are.
-        more_views: Images that no pair names, e.g. of a training set.
-        read: Pixels at a path, of the size that a view states.
+        n_expected: Pairs of the whole data set; None: as many as `all_pairs`.
+        missing: Files that an incomplete category lacks.
+        more_views: Images that are in no pair, e.g. of a training set.
+        read: Reads the pixels at a path, of the size that a view states.
         mirrored: Ids of images that are shown left for right.
-        remarks: What looks wrong but may be meant, in words.
+        remarks: What looks wrong but may be meant, as sentences.
     """
 
     name: str
@@ -60,6 +72,7 @@ class Listed:
     has_absent: bool = True
     expected: tuple[str, ...] | None = None
     n_expected: int | None = None
+    missing: Mapping[str, Sequence[Path]] = field(default_factory=dict, repr=False)
     more_views: Sequence[View] = ()
     read: Reader = read_rgb
     remarks: tuple[str, ...] = ()
@@ -67,42 +80,50 @@ class Listed:
 
     @functools.cached_property
     def coverage(self) -> Coverage:
-        here = tuple(sorted({view.category for view in self._views.values()}))
+        present = tuple(sorted({view.category for view in self._views.values()}))
         n_pairs = len(self.all_pairs)
         n_expected = n_pairs if self.n_expected is None else self.n_expected
-        return Coverage(here, self.expected or here, n_pairs, n_expected)
+        return Coverage(present, self.expected or present, n_pairs, n_expected)
 
     @property
     def categories(self) -> tuple[str, ...]:
         return self.coverage.categories
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
-        wanted = self._wanted(categories)
+        wanted = self._check_categories(categories)
         return [pair for pair in self.all_pairs if pair.source.category in wanted]
 
     def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
-        wanted = self._wanted(categories)
+        wanted = self._check_categories(categories)
         return [self._views[i] for i in sorted(self._views) if self._views[i].category in wanted]
 
     def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         if view.image_id not in self.paths:
             raise KapbenchError(
-                f"no photograph of '{view.image_id}' is here", place=self.name,
-                fix=f"`kapbench fetch {self.name}` says where the photographs come from",
-            )  # fmt: skip
-        found = self.read(self.paths[view.image_id], view.size)
-        return np.ascontiguousarray(found[:, ::-1]) if view.image_id in self.mirrored else found
+                f"There is no photograph of '{view.image_id}'",
+                place=self.name,
+                fix=f"Run `kapbench fetch {self.name}` to learn where the photographs come from",
+            )
+        pixels = self.read(self.paths[view.image_id], view.size)
+        return np.ascontiguousarray(pixels[:, ::-1]) if view.image_id in self.mirrored else pixels
 
     def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
         return None if view.mask is None else read_mask(view.mask, view.size)
 
     @functools.cached_property
     def _views(self) -> Mapping[str, View]:
-        named = [view for pair in self.all_pairs for view in (pair.source, pair.target)]
-        return {view.image_id: view for view in (*named, *self.more_views)}
+        paired = [view for pair in self.all_pairs for view in (pair.source, pair.target)]
+        return {view.image_id: view for view in (*paired, *self.more_views)}
 
-    def _wanted(self, categories: Sequence[str] | None) -> frozenset[str]:
+    def _check_categories(self, categories: Sequence[str] | None) -> frozenset[str]:
         for category in categories or ():
+            if missing := self.missing.get(category):
+                raise KapbenchError(
+                    f"Category '{category}' is not complete: {len(missing)} files are missing, "
+                    "the first is named below",
+                    place=missing[0],
+                    fix=f"Run `kapbench fetch {self.name}`, or leave the category out",
+                )
             if category not in self.categories:
                 raise unknown("category", category, self.categories, place=f"data set {self.name}")
         return frozenset(self.categories if categories is None else categories)

@@ -1,9 +1,9 @@
-"""Pairs by a written, seeded rule, for data sets without a published list.
+"""Draws pairs by a fixed, seeded rule, for data sets without a published list.
 
-The rule: images of a category in the order of their ids; every ordered pair of two different ones
-that share at least `min_shared` visible keypoints may be drawn; `n` of them are, without
-replacement, by a generator seeded with `seed` and the category's name. What other categories hold
-does not change them.
+The rule: the images of a category are sorted by id. Every ordered pair of two different images
+that share at least `min_shared` visible keypoints is a candidate; `n` candidates are drawn without
+replacement by a generator seeded with `seed` and the category's name. Pairs of one category do not
+depend on the other categories.
 """
 
 import zlib
@@ -20,11 +20,11 @@ from kapbench.types import View
 class PairRule:
     """
     Args:
-        n: Pairs of a category; None: all that may be drawn.
-        min_shared: Keypoints that both images must show.
+        n: Pairs of a category; None: all candidates.
+        min_shared: Keypoints that must be visible in both images.
 
     Raises:
-        KapbenchError: less than one pair; a seed or a `min_shared` below 0.
+        KapbenchError: fewer than one pair; a seed or a `min_shared` below 0.
     """
 
     n: int | None = None
@@ -32,11 +32,13 @@ class PairRule:
     min_shared: int = 1
 
     def __post_init__(self) -> None:
-        least = {"pairs": (self.n, 1), "seed": (self.seed, 0), "min_shared": (self.min_shared, 0)}
-        for name, (value, bound) in least.items():
-            if value is not None and value < bound:
+        limits = {"pairs": (self.n, 1), "seed": (self.seed, 0), "min_shared": (self.min_shared, 0)}
+        for name, (value, minimum) in limits.items():
+            if value is not None and value < minimum:
                 raise KapbenchError(
-                    f"{name}={value}", place="the rule of pairs", fix=f"give {bound} or more"
+                    f"The option {name}={value} is too small",
+                    place="the rule that draws pairs",
+                    fix=f"Give {minimum} or more",
                 )
 
     def draw(
@@ -45,7 +47,7 @@ class PairRule:
         """Pairs of one category's images, source then target, in the order of their ids.
 
         Args:
-            kinds: Of each image by its id; only pairs of two different kinds are drawn then.
+            kinds: Kind of each image by its id; then only pairs of two different kinds are drawn.
         """
         ordered = sorted(views, key=lambda view: view.image_id)
         if not ordered:
@@ -65,22 +67,31 @@ class PairRule:
             yield ordered[source], ordered[target]
 
 
-def no_pairs(
-    categories: Iterable[Sequence[View]], min_shared: int, place: object, option: str
+def group_by_category(views: Iterable[View]) -> dict[str, list[View]]:
+    groups: dict[str, list[View]] = {}
+    for view in views:
+        groups.setdefault(view.category, []).append(view)
+    return groups
+
+
+def describe_no_pairs(
+    groups: Iterable[Sequence[View]], min_shared: int, place: object, option: str
 ) -> KapbenchError:
     """The error where the rule finds no pair.
 
     Args:
-        categories: The images of each.
-        option: What `min_shared` is called where the user gives it.
+        groups: The images of each category.
+        option: Name of the user's option that sets `min_shared`.
     """
-    most = max(map(len, categories), default=0)
+    most = max(map(len, groups), default=0)
     if most < 2:
         return KapbenchError(
-            "no category has two images to pair", place=place,
-            fix="pairs are within a category: give it two images, with keypoints shown in both",
-        )  # fmt: skip
+            "There is no category with two images to pair",
+            place=place,
+            fix="Pairs are within a category: give it two images with keypoints visible in both",
+        )
     return KapbenchError(
-        f"no two images of a category share {min_shared} keypoints", place=place,
-        fix=f"lower {option}",
-    )  # fmt: skip
+        f"There are no two images of a category that share {min_shared} keypoints",
+        place=place,
+        fix=f"Lower {option}",
+    )

@@ -1,7 +1,7 @@
-"""Reading annotation files at the door: what is wrong is named with file, line and key."""
+"""Reads and checks annotation files: every error names the file, and the line or the key."""
 
 import csv
-import hashlib
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,136 +14,179 @@ from pydantic import BaseModel, ValidationError
 from kapbench.errors import KapbenchError
 from kapbench.paths import data_root
 from kapbench.registry import unknown
+from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
 
-MEND = "mend the file, or fetch the data set again"  # where what is wrong is in it
+CORRECT_FILE = "Correct the file, or fetch the data set again"
+CORRECT_LINE = "Correct the line"
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def folder_of(root: str | Path | None, name: str) -> Path:
-    """The data set's folder: below the data root, or the root itself where that is it."""
+def find_folder(root: str | Path | None, name: str) -> Path:
+    """The data set's folder: below the data root, or the root itself where it has that name."""
     base = data_root(root)
     return base if base.name == name else base / name
 
 
-def get_it(name: str, folder: str) -> str:
-    """What to do where a data set is not here."""
+def fetch_hint(name: str, folder: str) -> str:
+    """What to do where a data set is missing."""
     return (
-        f"`kapbench fetch {name}`, or point --data-root (KAPBENCH_DATA) at the folder that holds "
-        f"{folder}"
+        f"Run `kapbench fetch {name}`, or point --data-root (KAPBENCH_DATA) at the folder that "
+        f"holds {folder}"
     )
+
+
+def list_names(folder: Path) -> frozenset[str]:
+    """Names in a folder; none where it does not exist. KapbenchError where it cannot be read."""
+    try:
+        return frozenset(entry.name for entry in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except OSError as error:
+        raise KapbenchError(
+            f"The folder cannot be read: {error.strerror}", place=folder, fix="Make it readable"
+        ) from error
 
 
 def read_bytes(path: Path, fix: str) -> bytes:
     """
     Raises:
-        KapbenchError: no such file, or it cannot be read.
+        KapbenchError: the file does not exist, or cannot be read.
     """
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise KapbenchError("file not found", place=path, fix=fix) from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise KapbenchError("The file does not exist", place=path, fix=fix) from error
     except OSError as error:
-        said = f"file cannot be read: {error.strerror or error}"
-        raise KapbenchError(said, place=path, fix=fix) from error
+        raise KapbenchError(
+            f"The file cannot be read: {error.strerror or error}", place=path, fix=fix
+        ) from error
 
 
 def read_text(path: Path, fix: str) -> str:
-    """UTF-8, with or without a mark at its start. KapbenchError as `read_bytes`."""
-    return decoded(read_bytes(path, fix), path, fix)
+    """UTF-8, with or without a byte-order mark. KapbenchError as `read_bytes`."""
+    return decode_text(read_bytes(path, fix), path, fix)
 
 
-def decoded(content: bytes, path: Path, fix: str) -> str:
-    """As `read_text`, of what the file at `path` holds."""
+def decode_text(content: bytes, path: Path, fix: str) -> str:
+    """As `read_text`, of the content of the file at `path`."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise KapbenchError("no text in UTF-8", place=path, fix=fix) from error
+        raise KapbenchError("The file is not text in UTF-8", place=path, fix=fix) from error
 
 
-def read_table(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of each line of a CSV file. KapbenchError where there are none."""
-    lines = csv.reader(decoded(content, path, fix).splitlines())
+def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line of a CSV file. KapbenchError where it is not CSV."""
+    reader = csv.reader(decode_text(content, path, fix).splitlines())
     try:
-        for words in lines:
-            yield lines.line_num, words
+        for fields in reader:
+            yield reader.line_num, fields
     except csv.Error as error:
         raise KapbenchError(
-            f"no line of a table: {error}", place=f"{path}, line {lines.line_num}",
-            fix="mend the line",
-        ) from error  # fmt: skip
+            f"The line is not CSV: {error}",
+            place=f"{path}, line {reader.line_num}",
+            fix=CORRECT_LINE,
+        ) from error
 
 
-def read_json(content: bytes, path: Path) -> Any:
-    """KapbenchError where it is not JSON; NaN and Infinity are not."""
+def parse_json(content: bytes, path: Path) -> Any:
+    """KapbenchError where it is not JSON; NaN and Infinity are refused."""
 
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number")
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not a number")
 
     try:
         return json.loads(content, parse_constant=refuse)
     except ValueError as error:
-        raise KapbenchError(f"not JSON: {error}", place=path, fix="mend the file") from error
+        raise KapbenchError(
+            f"The file is not JSON: {error}", place=path, fix=CORRECT_FILE
+        ) from error
 
 
-def parsed(kind: type[_Model], content: Any, place: object) -> _Model:
-    """A value as its schema has it. KapbenchError names the first key that is wrong."""
+def parse_mat(content: bytes, variable: str, path: Path, fix: str) -> Any:
+    """One variable of a MATLAB file. KapbenchError where it cannot be read."""
+    from scipy.io import loadmat
+
+    try:
+        return loadmat(io.BytesIO(content), variable_names=[variable])[variable]
+    except Exception as error:  # scipy raises errors of many types for a damaged file
+        raise KapbenchError(
+            f"The variable {variable} cannot be read: {type(error).__name__}", place=path, fix=fix
+        ) from error
+
+
+def validate(kind: type[_Model], content: Any, place: object) -> _Model:
+    """The content as its schema has it. KapbenchError names the first key that is wrong."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        raise describe_invalid(error, place) from error
+
+
+def describe_invalid(error: ValidationError, place: object) -> KapbenchError:
+    """The first key that a schema refuses, and why."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    message = f"The annotation is not valid: {first['msg'].lower()}"
+    if first["type"] == "json_invalid":
+        message = f"The file is not JSON: {first['msg']}"
+    elif first["type"] == "missing":
+        message = f"Key '{key}' is missing"
+    return KapbenchError(message, place=f"{place}, key {key}" if key else place, fix=CORRECT_FILE)
+
+
+def check_choice(thing: str, value: str, allowed: Sequence[str], dataset: str) -> None:
+    """KapbenchError where an option's value is not one of those allowed."""
+    if value not in allowed:
+        raise unknown(thing, value, allowed, place=f"data set {dataset}")
+
+
+def check_box(box: Box, place: object) -> None:
+    """KapbenchError where a box (x1, y1, x2, y2) has no area."""
+    x1, y1, x2, y2 = box
+    if not (x2 > x1 and y2 > y1):
         raise KapbenchError(
-            first["msg"].lower(), place=f"{place}, key {key}" if key else place,
-            fix="mend the file",
-        ) from error  # fmt: skip
+            f"The box {[x1, y1, x2, y2]} (x1, y1, x2, y2) has no area",
+            place=place,
+            fix=CORRECT_FILE,
+        )
 
 
-def choose(thing: str, value: str, known: Sequence[str], dataset: str) -> None:
-    """KapbenchError where an option's value is none of the known ones."""
-    if value not in known:
-        raise unknown(thing, value, known, place=f"data set {dataset}")
-
-
-def numbers(texts: Iterable[str], place: object, what: str = "number") -> Float[np.ndarray, "n"]:
-    """Finite numbers written as texts. KapbenchError names the first that is none."""
-    found = []
+def parse_numbers(texts: Iterable[str], place: object) -> Float[np.ndarray, "n"]:
+    """Finite numbers. KapbenchError names the first text that is not one."""
+    values = []
     for text in texts:
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not np.isfinite(value):
-            raise KapbenchError(f"'{text}' is no {what}", place=place, fix="mend the line")
-        found.append(value)
-    return np.array(found)
+            raise KapbenchError(f"'{text}' is not a number", place=place, fix=CORRECT_LINE)
+        values.append(value)
+    return np.array(values)
 
 
-def keypoints(xy: Float[np.ndarray, "K 2"], visible: Bool[np.ndarray, "K"]) -> Keypoints:
+def make_keypoints(xy: Float[np.ndarray, "K 2"], visible: Bool[np.ndarray, "K"]) -> Keypoints:
     """Positions by id, NaN where not visible; read-only."""
-    placed = np.where(visible[:, None], np.asarray(xy, np.float64), np.nan)
-    seen = np.asarray(visible, bool).copy()
-    placed.flags.writeable = seen.flags.writeable = False
-    return Keypoints(placed, seen)
+    positions = np.where(visible[:, None], np.asarray(xy, np.float64), np.nan)
+    flags = np.asarray(visible, bool).copy()
+    positions.flags.writeable = flags.flags.writeable = False
+    return Keypoints(positions, flags)
 
 
-def inside(points: Keypoints, size: tuple[int, int] | None = None) -> tuple[Keypoints, int]:
-    """Those within an image of `size` (None: right of and below its corner), and how many are not.
+def drop_outside(points: Keypoints, size: tuple[int, int] | None = None) -> tuple[Keypoints, int]:
+    """Makes keypoints outside the image invisible, and counts them.
 
-    A keypoint outside its image is taken as not shown.
+    Args:
+        size: Width and height; None: only those left of the image or above it are outside.
     """
     far = np.full(2, np.inf) if size is None else np.array(size, np.float64)
     with np.errstate(invalid="ignore"):
-        within = np.asarray(((points.xy >= 0) & (points.xy <= far)).all(axis=1))
-    n_outside = int((points.visible & ~within).sum())
-    return (keypoints(points.xy, within), n_outside) if n_outside else (points, 0)
-
-
-def outside(n: int) -> tuple[str, ...]:
-    """The remark on keypoints that `inside` has taken out."""
-    said = f"{n:,} keypoints lie outside their image: taken as not shown"
-    return (said,) if n else ()
+        inside = np.asarray(((points.xy >= 0) & (points.xy <= far)).all(axis=1))
+    n_outside = int((points.visible & ~inside).sum())
+    return (make_keypoints(points.xy, inside), n_outside) if n_outside else (points, 0)
 
 
 def box_around(points: Keypoints) -> Box:
@@ -157,42 +200,50 @@ def longer_side(box: Box) -> float:
     return float(max(box[2] - box[0], box[3] - box[1]))
 
 
-def holding(box: Box, points: Keypoints) -> tuple[int, int]:
-    """The smallest width and height that hold box and keypoints: of a photograph not here."""
+def smallest_size(box: Box, points: Keypoints) -> tuple[int, int]:
+    """The smallest width and height that hold box and keypoints, for a missing photograph."""
     xy = points.xy[points.visible]
     far = np.concatenate([np.array([[box[2], box[3]]]), xy]).max(axis=0)
     return max(1, int(np.ceil(far[0]))), max(1, int(np.ceil(far[1])))
 
 
-def seen(views: Iterable[View]) -> Iterator[str]:
-    """For a revision: which views there are, and of which size their photographs."""
+def list_sizes(views: Iterable[View]) -> Iterator[str]:
+    """Id and size of each image, for the revision."""
     sizes = {view.image_id: view.size for view in views}
     yield from (f"{name} {w}x{h}" for name, (w, h) in sorted(sizes.items()))
 
 
-def revision(parts: Iterable[bytes | str]) -> str:
-    """Hash of what was read and of how it was paired."""
-    digest = hashlib.sha256()
-    for part in parts:
-        content = part.encode() if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little"))
-        digest.update(content)
-    return digest.hexdigest()[:16]
+def hash_revision(parts: Iterable[bytes | str]) -> str:
+    """The revision: hash of all that was read and of how it was paired."""
+    return bytes_hash(part.encode() if isinstance(part, str) else part for part in parts)[:16]
 
 
-def counting_from_one(views: Iterable[View]) -> list[str]:
+def remark_on_outside(n_keypoints: int) -> tuple[str, ...]:
+    """The remark on keypoints that `drop_outside` made invisible."""
+    message = f"{n_keypoints:,} keypoints lie outside their image and count as not visible"
+    return (message,) if n_keypoints else ()
+
+
+def remark_on_counting_from_one(views: Iterable[View]) -> tuple[str, ...]:
     """The remark that keypoints seem to count from 1, where they do."""
-    shown = [(v.keypoints.xy[v.keypoints.visible], v.size) for v in views]
-    whole = all(((xy >= 1) & (xy == xy.round())).all() for xy, _ in shown)
-    if not whole or not any((xy == np.array(size)).any() for xy, size in shown):
-        return []
-    said = "keypoints are whole numbers from 1 to the image's size: do they count from 1?"
-    return [f"{said} Here they count from 0"]
+    visible = [(v.keypoints.xy[v.keypoints.visible], v.size) for v in views]
+    whole = all(((xy >= 1) & (xy == xy.round())).all() for xy, _ in visible)
+    if not whole or not any((xy == np.array(size)).any() for xy, size in visible):
+        return ()
+    message = (
+        "All keypoints are whole numbers from 1 to the image's size. kapbench counts pixels from "
+        "0: subtract 1 if these count from 1"
+    )
+    return (message,)
 
 
-def boxes_beyond(views: Iterable[View]) -> list[str]:
-    """The remark that every box reaches beyond its image by more than a pixel, where each does."""
-    far = [v.bbox[2] > v.size[0] + 1 or v.bbox[3] > v.size[1] + 1 for v in views]
-    if not far or not all(far):
-        return []
-    return ["every box reaches beyond its image: x1, y1, x2, y2 are read; are these x, y, w, h?"]
+def remark_on_boxes(views: Iterable[View], box_format: str) -> tuple[str, ...]:
+    """The remark that every box reaches beyond its image by more than a pixel, where each does.
+
+    Args:
+        box_format: What the file's four numbers are taken for.
+    """
+    beyond = [v.bbox[2] > v.size[0] + 1 or v.bbox[3] > v.size[1] + 1 for v in views]
+    if not beyond or not all(beyond):
+        return ()
+    return (f"Every box reaches beyond its image: check that boxes are {box_format}",)

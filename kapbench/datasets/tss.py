@@ -7,63 +7,86 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from kapbench.datasets import reading as read
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size, read_mask
-from kapbench.datasets.pair_list import Listed
+from kapbench.datasets.pair_list import PairList
+from kapbench.datasets.reading import (
+    CORRECT_FILE,
+    box_around,
+    check_choice,
+    fetch_hint,
+    find_folder,
+    hash_revision,
+    list_sizes,
+    make_keypoints,
+    parse_csv,
+    parse_numbers,
+    read_bytes,
+)
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 
 NAME, LIST = "tss", "test_pairs_tss.csv"
 SOURCE = SOURCES[NAME]
 SETS = ("FG3DCar", "JODS", "PASCAL")
-FIX = read.get_it(NAME, SOURCE.folder)
-FLO = 202021.25  # Middlebury's first number
-UNKNOWN = 1e9  # flow beyond this is none
+FIX = fetch_hint(NAME, SOURCE.folder)
+FLO = 202021.25  # Middlebury's first number, a check
+UNKNOWN = 1e9  # larger displacements mark unknown flow
 
 
-def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> Listed:
-    """TSS: the flow at every `step`-th pixel of the source's mask, as points; T is the longer side
-    of the target image.
+def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> PairList:
+    """TSS: the flow at every `step`-th pixel of the source's mask, as keypoints.
 
-    Points that the flow leads out of the target, or where it is unknown, are left out.
+    T is the longer side of the target image. Points whose flow is unknown or leads out of the
+    target are left out.
 
     Args:
-        split: test, which is all there is.
+        split: test, the only one.
         root: The data root that holds the folder TSS_CVPR2016, or that folder, with
             test_pairs_tss.csv in it.
-        step: Pixels from point to point.
+        step: Distance between neighbouring points, in pixels.
 
     Raises:
-        KapbenchError: another split, no list, or a file that cannot be understood.
+        KapbenchError: another split, a missing list, or a file that cannot be understood.
     """
-    read.choose("split", split, ("test",), NAME)
+    check_choice("split", split, ("test",), NAME)
     if step < 1:
-        raise KapbenchError(f"step={step}", place="data set tss", fix="give 1 or more pixels")
-    folder = read.folder_of(root, SOURCE.folder)
+        raise KapbenchError(
+            f"The option step is {step}", place="data set tss", fix="Give 1 pixel or more"
+        )
+    folder = find_folder(root, SOURCE.folder)
     path = folder / LIST
-    content = read.read_bytes(path, FIX)
+    content = read_bytes(path, FIX)
     contents: list[bytes | str] = [content, str(step)]
     pairs, paths, mirrored = [], dict[str, Path](), set()
-    for line in _lines(content, path):
-        pair, files = _pair(line, step)
+    for line in _parse_lines(content, path):
+        pair, flow_hash = _make_pair(line, step)
         pairs.append(pair)
-        contents.append(files)
+        contents.append(flow_hash)
         paths |= {pair.source.image_id: line.source, pair.target.image_id: line.target}
         if line.flip:
             mirrored.add(pair.source.image_id)
     if not pairs:
-        raise KapbenchError("a list without pairs", place=path, fix=FIX)
-    seen = read.seen(view for pair in pairs for view in (pair.source, pair.target))
-    return Listed(
-        NAME, split, read.revision([*contents, *seen]), SOURCE.licence, SOURCE.citation, pairs, paths,
-        size_from="image", has_absent=False, expected=SETS, mirrored=frozenset(mirrored),
-    )  # fmt: skip
+        raise KapbenchError("The list contains no pairs", place=path, fix=FIX)
+    sizes = list_sizes(view for pair in pairs for view in (pair.source, pair.target))
+    return PairList(
+        NAME,
+        split,
+        hash_revision([*contents, *sizes]),
+        SOURCE.licence,
+        SOURCE.citation,
+        pairs,
+        paths,
+        size_from="image",
+        has_absent=False,
+        expected=SETS,
+        mirrored=frozenset(mirrored),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line of the list; the flow lies beside the source and is that of its image."""
+    """One line of the list; the source's flow and mask lie beside its photograph."""
 
     number: int
     source: Path
@@ -81,89 +104,104 @@ class _Line:
         return self.source.with_name(f"mask{self.direction}.png")
 
 
-def _lines(content: bytes, path: Path) -> Iterator[_Line]:
-    for number, words in read.read_table(content, path, FIX):
+def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
+    for number, words in parse_csv(content, path, FIX):
         if number == 1:
             continue
         place = f"{path}, line {number}"
         if len(words) < 5:
             raise KapbenchError(
-                f"{len(words)} columns", place=place,
-                fix="source, target, flow direction, flip and set are meant",
-            )  # fmt: skip
-        direction, flip, kind = read.numbers(words[2:5], place).astype(int).tolist()
+                f"The line has {len(words)} columns",
+                place=place,
+                fix="Give source, target, flow direction, flip and set",
+            )
+        direction, flip, kind = parse_numbers(words[2:5], place).astype(int).tolist()
         if direction not in (1, 2) or flip not in (0, 1) or kind not in range(len(SETS)):
             raise KapbenchError(
-                f"direction {direction}, flip {flip}, set {kind}", place=place,
-                fix="direction is 1 or 2, flip 0 or 1, set 0 to 2",
-            )  # fmt: skip
-        source, target = (_place(path.parent, name, place) for name in words[:2])
+                f"A value is not allowed: direction {direction}, flip {flip}, set {kind}",
+                place=place,
+                fix="Use direction 1 or 2, flip 0 or 1, set 0 to 2",
+            )
+        source, target = (_find_photograph(path.parent, name, place) for name in words[:2])
         yield _Line(number, source, target, bool(flip), SETS[kind], direction)
 
 
-def _place(folder: Path, name: str, place: str) -> Path:
-    """Lists name images from the folder or from the one above."""
+def _find_photograph(folder: Path, name: str, place: str) -> Path:
+    """Lists name photographs relative to the folder or to its parent."""
     for path in (folder / name, folder.parent / name):
         if path.is_file():
             return path
-    raise KapbenchError(f"no photograph {name}", place=place, fix=FIX)
+    raise KapbenchError(f"There is no photograph {name}", place=place, fix=FIX)
 
 
-def _pair(line: _Line, step: int) -> tuple[Pair, str]:
-    """A line's pair, and the hash of its flow and mask, which are large."""
+def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
+    """A line's pair, and the hash of its flow and mask."""
     flow = read_flow(line.flow)
     source_size, target_size = image_size(line.source), image_size(line.target)
     if flow.shape[:2] != (source_size[1], source_size[0]):
         raise KapbenchError(
-            f"flow of {flow.shape[1]}×{flow.shape[0]} px for an image of {source_size[0]}×"
-            f"{source_size[1]} px", place=line.flow, fix=read.MEND,
-        )  # fmt: skip
-    mask = read_mask(line.mask, source_size)
-    source_xy, target_xy = _points(flow, mask, target_size, step)
-    if not len(source_xy):
-        raise KapbenchError("no flow within the mask", place=line.flow, fix=read.MEND)
-    name = f"{line.category}/{line.source.parent.name}"
-    views = [
-        View(f"{name}/{path.stem}#{line.number - 2}", line.category, size, read.box_around(points),
-             points)
-        for path, size, points in (
-            (line.source, source_size, read.keypoints(source_xy, np.ones(len(source_xy), bool))),
-            (line.target, target_size, read.keypoints(target_xy, np.ones(len(target_xy), bool))),
+            f"The flow has {flow.shape[1]}×{flow.shape[0]} px, its image {source_size[0]}×"
+            f"{source_size[1]} px",
+            place=line.flow,
+            fix=CORRECT_FILE,
         )
-    ]  # fmt: skip
-    n = len(source_xy)
-    size = float(max(target_size))
-    pair_id, files = f"{line.number - 2:03d}", read.revision([flow.tobytes(), mask.tobytes()])
-    return Pair(pair_id, views[0], views[1], size, np.full(n, -1), np.arange(n)), files
+    mask = read_mask(line.mask, source_size)
+    source_xy, target_xy = _sample_flow(flow, mask, target_size, step)
+    if not len(source_xy):
+        raise KapbenchError(
+            "The flow is unknown everywhere in the mask, or leads out of the target",
+            place=line.flow,
+            fix=CORRECT_FILE,
+        )
+    name = f"{line.category}/{line.source.parent.name}"
+    n, views = len(source_xy), []
+    for path, size, xy in (
+        (line.source, source_size, source_xy),
+        (line.target, target_size, target_xy),
+    ):
+        points = make_keypoints(xy, np.ones(n, bool))
+        image_id = f"{name}/{path.stem}#{line.number - 2}"
+        views.append(View(image_id, line.category, size, box_around(points), points))
+    pair = Pair(
+        f"{line.number - 2:03d}",
+        views[0],
+        views[1],
+        float(max(target_size)),
+        np.full(n, -1),
+        np.arange(n),
+    )
+    return pair, hash_revision([flow.tobytes(), mask.tobytes()])
 
 
-def _points(
+def _sample_flow(
     flow: Float[np.ndarray, "h w 2"],
     mask: Bool[np.ndarray, "h w"],
     size: tuple[int, int],
     step: int,
 ) -> tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2"]]:
-    """Centres of pixels of the mask and where the flow leads them."""
+    """Centres of pixels of the mask, and where the flow leads them."""
     row, column = np.nonzero(mask)
-    kept = (row % step == 0) & (column % step == 0)
-    row, column = row[kept], column[kept]
+    on_grid = (row % step == 0) & (column % step == 0)
+    row, column = row[on_grid], column[on_grid]
     start = np.stack([column, row], axis=1) + 0.5
-    moved = flow[row, column].astype(np.float64)
+    displacement = flow[row, column].astype(np.float64)
     with np.errstate(invalid="ignore"):
-        known = (np.abs(moved) < UNKNOWN).all(axis=1)
-        end = start + moved
+        known = (np.abs(displacement) < UNKNOWN).all(axis=1)
+        end = start + displacement
         inside = known & (end >= 0).all(axis=1) & (end <= np.array(size)).all(axis=1)
     return start[inside], end[inside]
 
 
 def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
-    """x and y of a Middlebury .flo file. KapbenchError where it is none."""
-    content = read.read_bytes(path, FIX)
+    """x and y of a Middlebury .flo file. KapbenchError where it is not one."""
+    content = read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
-        raise KapbenchError("no Middlebury flow", place=path, fix=read.MEND)
+        raise KapbenchError("The file is not a Middlebury flow", place=path, fix=CORRECT_FILE)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()
     if width < 1 or height < 1 or len(content) != 12 + 8 * width * height:
         raise KapbenchError(
-            f"flow of {width}×{height} px in {len(content):,} bytes", place=path, fix=read.MEND
+            f"The file says {width}×{height} px, but has {len(content):,} bytes",
+            place=path,
+            fix=CORRECT_FILE,
         )
     return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float64)

@@ -147,7 +147,7 @@ def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
         patched.setattr(Path, "replace", full)
         done = score(*BRIEFLY)
     assert done.exit_code == 1
-    assert "cannot write: No space left on device" in done.stderr
+    assert "cannot be written: No space left on device" in done.stderr
     assert "run again: what is finished is kept" in done.stderr
     assert find_runs(Path("runs")) == []
     assert not list(Path("runs").rglob(".tmp-*"))

@@ -40,7 +40,7 @@ def test_boxes_of_width_and_height_are_noted(root):
     path = root / "freiburg_static_cars_52_v1.1/annotations/001_annot.txt"
     path.write_text(path.read_text().replace(" 1 2 50 38 ", " 30 20 62 42 "))
     [remark] = freiburg_cars(root=root).remarks
-    assert "every box reaches beyond its image" in remark
+    assert "Every box reaches beyond its image" in remark
 
 
 def test_the_sphere_learns_from_it(root, tmp_path):

@@ -9,7 +9,7 @@ from kapbench.datasets.symmetry import (
     categories,
     mirror_by_name,
     n_keypoints,
-    read_override,
+    read_symmetry,
     symmetry,
 )
 from kapbench.errors import KapbenchError
@@ -63,23 +63,23 @@ def test_tables_cannot_be_changed():
 def test_a_table_that_is_not_sound(tmp_path, facts):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"categories": {"cat": facts}}))
-    with pytest.raises(KapbenchError, match="not sound"):
-        read_override(path, "cat", 3)
+    with pytest.raises(KapbenchError, match="not consistent"):
+        read_symmetry(path, "cat", 3)
 
 
 @pytest.mark.parametrize("facts", [None, [], {"mirror": 5}, {"mirror": [5]}, {"groups": []}])
 def test_what_is_no_table(tmp_path, facts):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"categories": {"cat": facts}}))
-    with pytest.raises(KapbenchError, match="no symmetry table of 'cat'"):
-        read_override(path, "cat", 3)
+    with pytest.raises(KapbenchError, match="has no symmetry table of 'cat'"):
+        read_symmetry(path, "cat", 3)
 
 
 def test_a_table_with_a_mark_at_its_start(tmp_path):
     path = tmp_path / "mine.json"
     text = '{"categories": {"cat": {"groups": [[0, 1]], "mirror": [[0, 1]]}}}'
     path.write_text(text, encoding="utf-8-sig")
-    assert read_override(path, "cat", 3)[1].tolist() == [1, 0, 2]
+    assert read_symmetry(path, "cat", 3)[1].tolist() == [1, 0, 2]
 
 
 def test_names_that_stand_twice_have_no_twin():

@@ -100,12 +100,12 @@ class TestSpairU:
         assert str(part.coverage) == "partial: 1 of 2 categories (dog), 3 of 6 pairs"
         assert part.revision != whole.revision
         shutil.rmtree(root / lost)
-        with pytest.raises(KapbenchError, match="no category of SPair-U is complete: cat lacks 3"):
+        with pytest.raises(KapbenchError, match="No category of SPair-U is complete: cat lacks 3"):
             spair_u(root=root)
 
     def test_a_symmetry_file_that_is_not_there(self, tmp_path):
         tiny.spair_u(tmp_path)
-        with pytest.raises(KapbenchError, match="file not found") as error:
+        with pytest.raises(KapbenchError, match="file does not exist") as error:
             spair_u(root=tmp_path, symmetry_file=str(tmp_path / "none.json"))
         assert error.value.place == tmp_path / "none.json"
 
@@ -118,8 +118,8 @@ class TestSpairU:
         assert pair.size == max(x2 - x1, y2 - y1)
 
     @pytest.mark.parametrize(("old", "new", "said"), [
-        ("[5, 6]", "[5000, 6]", "no point"), ("[5, 6]", '["5", 6]', "number"),
-        ('"0"', '"a"', "by number"), ('"kps"', '"keypoints"', "required"),
+        ("[5, 6]", "[5000, 6]", "outside the image"), ("[5, 6]", '["5", 6]', "number"),
+        ('"0"', '"a"', "match pattern"), ('"kps"', '"keypoints"', "is missing"),
     ])  # fmt: skip
     def test_a_wrong_annotation_is_named(self, tmp_path, old, new, said):
         tiny.spair_u(tmp_path)

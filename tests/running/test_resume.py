@@ -212,7 +212,7 @@ def test_the_same_process_is_refused_too_and_the_lock_is_given_back(tmp_path):
 
 def test_a_place_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(KapbenchError, match="cannot write") as caught:
+    with pytest.raises(KapbenchError, match="cannot be written") as caught:
         evaluate(tmp_path)
     assert "runs" in str(caught.value)
 
@@ -300,7 +300,7 @@ def test_a_users_error_comes_back_from_a_worker(tmp_path, expected):
     folder = evaluate(tmp_path).folder
     (folder / "run.json").unlink()
     (folder / "parts").write_text("in the way")
-    with pytest.raises(KapbenchError, match="cannot write") as caught:
+    with pytest.raises(KapbenchError, match="cannot be written") as caught:
         evaluate(tmp_path, workers=2)
     assert "part-0000" in str(caught.value)
     (folder / "parts").unlink()

@@ -1,7 +1,8 @@
 """AP-10K (Yu et al. 2021): 54 species of 23 families, 17 keypoints.
 
-The published pairs follow the order of a folder walk and cannot be made from the annotations; these
-are drawn by our own rule. Images of several animals are left out, as GeoAware-SC does.
+The published pairs depend on the order of a folder listing and cannot be reproduced from the
+annotations; these pairs are drawn by our own rule. Images of several animals are left out, as in
+GeoAware-SC.
 """
 
 import functools
@@ -10,21 +11,26 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from kapbench.datasets import reading as read
 from kapbench.datasets.coco.dataset import Views
 from kapbench.datasets.coco.file import CocoFile, open_coco
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.pair_list import Listed
-from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import read_override, symmetry
-from kapbench.errors import KapbenchError
-from kapbench.types import Pair, View
+from kapbench.datasets.pair_list import PairList, pair_by_box
+from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
+from kapbench.datasets.reading import (
+    check_choice,
+    fetch_hint,
+    find_folder,
+    hash_revision,
+    list_sizes,
+)
+from kapbench.datasets.symmetry import pick_symmetry, symmetry
+from kapbench.types import View
 
-NAME, N_KEYPOINTS = "ap-10k", 17
+NAME = "ap-10k"
 SOURCE = SOURCES[NAME]
 SPLITS = {"trn": "train", "val": "val", "test": "test"}
-PAIRS = {"intra": 50, "cross-species": 50, "cross-family": 2000}  # of each category
-FIX = read.get_it(NAME, SOURCE.folder)
+PAIRS = {"intra": 50, "cross-species": 50, "cross-family": 2000}  # per category
+FIX = fetch_hint(NAME, SOURCE.folder)
 
 
 def ap_10k(
@@ -35,49 +41,53 @@ def ap_10k(
     seed: int = 0,
     min_shared: int = 3,
     symmetry_file: str | None = None,
-) -> Listed:
+) -> PairList:
     """AP-10K by our own pairs; T is the longer side of the target's box.
 
     Args:
         kind: intra: within a species, which is the category. cross-species: two species of a
             family, which is the category. cross-family: two families; there is one category, animal.
-        split: trn, val or test of the first of its three splits.
+        split: trn, val or test of the first of its three partitions.
         root: The data root that holds the folder ap-10k, or that folder: annotations and data.
-        pairs: Of each category; by default 50, across families 2,000.
-        min_shared: Keypoints that both images of a pair must show.
+        pairs: Per category; by default 50, across families 2,000.
+        min_shared: Keypoints that must be visible in both images of a pair.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
     Raises:
-        KapbenchError: another kind or split, data that are not here or cannot be understood.
+        KapbenchError: another kind or split, data that are missing or cannot be understood.
     """
     name = f"{NAME}.{kind}"
-    read.choose("kind", kind, tuple(PAIRS), NAME)
-    read.choose("split", split, tuple(SPLITS), name)
-    folder = read.folder_of(root, SOURCE.folder)
+    check_choice("kind", kind, tuple(PAIRS), NAME)
+    check_choice("split", split, tuple(SPLITS), name)
+    folder = find_folder(root, SOURCE.folder)
     path = folder / "annotations" / f"ap10k-{SPLITS[split]}-split1.json"
     file = open_coco(path, FIX)
     rule = PairRule(n=PAIRS[kind] if pairs is None else pairs, seed=seed, min_shared=min_shared)
-    groups, twins = (
-        symmetry("animal", NAME) if symmetry_file is None
-        else read_override(symmetry_file, "animal", N_KEYPOINTS)
-    )  # fmt: skip
-    views, paths, remarks = _views(file, path, folder)
-    found, everyone = [], list[View]()
-    for category, members in sorted(_cast(views, file, kind).items()):
+    table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
+    views, paths, remarks = _read_views(file, path, folder)
+    all_pairs, all_views = [], list[View]()
+    by_category = _assign_categories(views, file, kind)
+    for category, members in sorted(by_category.items()):
         kinds = {view.image_id: label for view, label in members}
-        cast = [_of(view, category) for view, _ in members]
-        everyone += cast
-        for s, t in rule.draw(cast, None if kind == "intra" else kinds):
-            pair_id = f"{category}:{s.image_id}>{t.image_id}"
-            found.append(Pair(pair_id, s, t, read.longer_side(t.bbox), groups, twins))
-    if not found:
-        raise KapbenchError(f"no pairs of {min_shared} shared keypoints", place=path, fix=FIX)
-    tables = (groups.tobytes(), twins.tobytes())
-    said = (kind, repr(rule), *sorted(crowds()), *read.seen(everyone))
-    return Listed(
-        name, split, read.revision([file.content, *tables, *said]), SOURCE.licence,
-        SOURCE.citation, found, paths, remarks=remarks, more_views=everyone,
-    )  # fmt: skip
+        category_views = [replace(view, category=category) for view, _ in members]
+        all_views += category_views
+        for s, t in rule.draw(category_views, None if kind == "intra" else kinds):
+            all_pairs.append(pair_by_box(f"{category}:{s.image_id}>{t.image_id}", s, t, table))
+    if not all_pairs:
+        groups = group_by_category(all_views).values()
+        raise describe_no_pairs(groups, min_shared, path, "min_shared")
+    settings = (kind, repr(rule), *sorted(list_crowds()), *list_sizes(all_views))
+    return PairList(
+        name,
+        split,
+        hash_revision([file.content, *(part.tobytes() for part in table), *settings]),
+        SOURCE.licence,
+        SOURCE.citation,
+        all_pairs,
+        paths,
+        remarks=remarks,
+        more_views=all_views,
+    )
 
 
 intra = functools.partial(ap_10k, "intra")
@@ -86,32 +96,33 @@ cross_family = functools.partial(ap_10k, "cross-family")
 
 
 @functools.cache
-def crowds() -> frozenset[str]:
+def list_crowds() -> frozenset[str]:
     """Names of images that show several animals."""
-    text = files("kapbench.datasets").joinpath("ap-10k_crowd.txt").read_text("utf-8")
+    text = files("kapbench.datasets").joinpath("coco/ap-10k_crowd.txt").read_text("utf-8")
     return frozenset(text.split())
 
 
-def _views(
+def _read_views(
     file: CocoFile, path: Path, folder: Path
 ) -> tuple[list[tuple[View, int]], dict[str, Path], tuple[str, ...]]:
-    """One animal an image, with its species' number."""
-    wanted = [
-        a for a in file.annotations
-        if Path(file.images[a.image_id].file_name).stem not in crowds()
-    ]  # fmt: skip
-    times = Counter(a.image_id for a in wanted)
-    alone = [a for a in wanted if times[a.image_id] == 1]
-    found = Views.of(file, path, str(folder / "data"), True, alone)
-    views = [(view, number) for number, of in found.by_category.items() for view in of]
-    return views, found.paths, found.remarks(file)
+    """Images of one animal, each with its species' number; their photographs; remarks."""
+    candidates = [
+        a
+        for a in file.annotations
+        if Path(file.images[a.image_id].file_name).stem not in list_crowds()
+    ]
+    n_animals = Counter(a.image_id for a in candidates)
+    alone = [a for a in candidates if n_animals[a.image_id] == 1]
+    views = Views.read(file, path, str(folder / "data"), True, alone)
+    numbered = [(view, number) for number, of in views.by_category.items() for view in of]
+    return numbered, views.paths, views.list_remarks(file)
 
 
-def _cast(
+def _assign_categories(
     views: list[tuple[View, int]], file: CocoFile, kind: str
 ) -> dict[str, list[tuple[View, str]]]:
-    """Views by the category that they are evaluated in, each with what pairs must differ in."""
-    found: dict[str, list[tuple[View, str]]] = {}
+    """Views by the category that they are evaluated in, each with the kind that pairs differ in."""
+    members: dict[str, list[tuple[View, str]]] = {}
     for view, number in views:
         species = file.categories[number]
         family = species.supercategory or species.name
@@ -120,9 +131,5 @@ def _cast(
             "cross-species": (family, species.name),
             "cross-family": ("animal", family),
         }[kind]
-        found.setdefault(category, []).append((view, label))
-    return found
-
-
-def _of(view: View, category: str) -> View:
-    return replace(view, category=category)
+        members.setdefault(category, []).append((view, label))
+    return members

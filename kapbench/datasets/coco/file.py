@@ -1,4 +1,4 @@
-"""One COCO-keypoints file, checked at the door: images, categories, annotations by their ids."""
+"""Reads and checks a COCO-keypoints file: images, categories, annotations by their ids."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,14 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
-from kapbench.datasets import reading as read
+from kapbench.datasets.reading import (
+    CORRECT_FILE,
+    drop_outside,
+    make_keypoints,
+    parse_json,
+    read_bytes,
+    validate,
+)
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints
 
@@ -30,7 +37,7 @@ class CocoCategory(_Strict):
     id: int
     name: Annotated[str, Field(min_length=1)]
     supercategory: str | None = None
-    keypoints: list[str]
+    keypoints: list[str] = []  # files of several kinds have categories without keypoints
     flip_pairs: list[list[int]] | None = None
 
 
@@ -51,7 +58,7 @@ class _File(_Strict):
 
 @dataclass(frozen=True)
 class CocoFile:
-    """What a file holds; annotations in order of their ids, without crowds and without keypoints."""
+    """Content of a file; annotations by id, without crowds and those without keypoints."""
 
     content: bytes
     images: dict[int, CocoImage]
@@ -63,68 +70,66 @@ class CocoFile:
 def open_coco(path: Path, fix: str) -> CocoFile:
     """
     Raises:
-        KapbenchError: no such file; a key that is missing, or of a wrong type; an id that stands
-            twice, or that nothing has; a list of keypoints of a wrong length.
+        KapbenchError: a missing file; a key that is missing or of a wrong type; an id that occurs
+            twice or does not exist; a list of keypoints of a wrong length.
     """
-    content = read.read_bytes(path, fix)
-    given: Any = read.read_json(content, path)
-    if isinstance(given, dict) and isinstance(given.get("categories", []), list):
-        given = given | {"categories": [_complete(c) for c in given.get("categories", [])]}
-    file = read.parsed(_File, given, path)
+    content = read_bytes(path, fix)
+    file = validate(_File, parse_json(content, path), path)
     images = _by_id(file.images, "images", path)
     categories = _by_id(file.categories, "categories", path)
     annotations = _by_id(file.annotations, "annotations", path)
     kept = []
     for number in sorted(annotations):
-        found = annotations[number]
+        annotation = annotations[number]
         place = f"{path}, annotation {number}"
-        if found.image_id not in images:
-            raise KapbenchError(f"no image {found.image_id}", place=place, fix="mend the file")
-        if found.category_id not in categories:
+        if annotation.image_id not in images:
             raise KapbenchError(
-                f"no category {found.category_id}", place=place, fix="mend the file"
+                f"Image {annotation.image_id} does not exist", place=place, fix=CORRECT_FILE
             )
-        if found.iscrowd or not any(found.keypoints[2::3]):
-            continue
-        expected = 3 * len(categories[found.category_id].keypoints)
-        if len(found.keypoints) != expected:
+        if annotation.category_id not in categories:
             raise KapbenchError(
-                f"{len(found.keypoints)} numbers of keypoints, its category has {expected}",
-                place=place, fix="give x, y and visibility of each keypoint",
-            )  # fmt: skip
-        kept.append(found)
+                f"Category {annotation.category_id} does not exist", place=place, fix=CORRECT_FILE
+            )
+        if annotation.iscrowd or not any(annotation.keypoints[2::3]):
+            continue
+        expected = 3 * len(categories[annotation.category_id].keypoints)
+        if len(annotation.keypoints) != expected:
+            raise KapbenchError(
+                f"The list of keypoints has {len(annotation.keypoints)} numbers, its category "
+                f"has {expected}",
+                place=place,
+                fix="Give x, y and visibility of each keypoint",
+            )
+        kept.append(annotation)
     return CocoFile(content, images, categories, kept, len(annotations) - len(kept))
 
 
-def points_of(
-    found: CocoAnnotation, size: tuple[int, int], *, occluded: bool, place: str
+def read_points(
+    annotation: CocoAnnotation, size: tuple[int, int], *, occluded: bool, place: str
 ) -> tuple[Keypoints, int]:
-    """Keypoints, those labelled but hidden among them if asked for; and how many lie outside.
+    """Keypoints, and how many lie outside the image: those count as not visible.
 
-    A keypoint outside the image is taken as not shown.
+    Args:
+        occluded: Whether keypoints that are labelled but hidden count as visible.
     """
-    numbers: Float[np.ndarray, "K 3"] = np.array(found.keypoints, np.float64).reshape(-1, 3)
-    if not np.isin(numbers[:, 2], (0, 1, 2)).all():
+    numbers: Float[np.ndarray, "K 3"] = np.array(annotation.keypoints, np.float64).reshape(-1, 3)
+    wrong = numbers[~np.isin(numbers[:, 2], (0, 1, 2)), 2]
+    if len(wrong):
         raise KapbenchError(
-            f"visibility {numbers[~np.isin(numbers[:, 2], (0, 1, 2)), 2][0]:g}", place=place,
+            f"The visibility {wrong[0]:g} is not allowed",
+            place=place,
             fix="; ".join(f"{i}: {word}" for i, word in enumerate(_Visibility)),
-        )  # fmt: skip
-    shown = numbers[:, 2] >= (1 if occluded else 2)
-    inside = ((numbers[:, :2] >= 0) & (numbers[:, :2] <= np.array(size))).all(axis=1)
-    return read.keypoints(numbers[:, :2], shown & inside), int((shown & ~inside).sum())
+        )
+    visible = numbers[:, 2] >= (1 if occluded else 2)
+    return drop_outside(make_keypoints(numbers[:, :2], visible), size)
 
 
-def _complete(category: Any) -> Any:
-    """Categories without keypoints stand in files of several kinds: they have none to check."""
-    return {"keypoints": []} | category if isinstance(category, dict) else category
-
-
-def _by_id(things: list[Any], kind: str, path: Path) -> dict[int, Any]:
-    found: dict[int, Any] = {}
-    for thing in things:
-        if thing.id in found:
+def _by_id(entries: list[Any], kind: str, path: Path) -> dict[int, Any]:
+    by_id: dict[int, Any] = {}
+    for entry in entries:
+        if entry.id in by_id:
             raise KapbenchError(
-                f"id {thing.id} stands twice among {kind}", place=path, fix="mend the file"
+                f"The id {entry.id} occurs twice in {kind}", place=path, fix=CORRECT_FILE
             )
-        found[thing.id] = thing
-    return found
+        by_id[entry.id] = entry
+    return by_id

@@ -1,55 +1,61 @@
-"""Lists of images of CUB-200-2011 that others evaluate on."""
+"""Reads lists of CUB-200-2011's images that other papers evaluate on."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from kapbench.datasets.reading import (
+    parse_mat,
+)
 from kapbench.errors import KapbenchError
 
+FIX = "Give a list like ACSM's test_cub_cleaned.mat, or text with one image per line"
 
-def numbers_of(content: bytes, path: Path, names: Mapping[int, str]) -> set[int]:
+
+def read_image_list(content: bytes, path: Path, names: Mapping[int, str]) -> set[int]:
     """Numbers of the images in a list.
 
     A .mat file is ASIC's, which is that of ACSM (`test_cub_cleaned.mat`): a struct `images` whose
     field `id` is the image's number. In any other, a line is a number or a path as in images.txt.
 
     Raises:
-        KapbenchError: not such a file; an unknown path; nothing in it.
+        KapbenchError: another format; an unknown path; an empty list.
     """
-    mat = path.suffix == ".mat"
-    found = _of_mat(content, path) if mat else _of_text(content, path, names)
-    if not found:
-        raise KapbenchError("a list without images", place=path, fix="give another list")
-    return set(found)
+    if path.suffix == ".mat":
+        numbers = _parse_structs(content, path)
+    else:
+        numbers = _parse_text(content, path, names)
+    if not numbers:
+        raise KapbenchError("The list contains no images", place=path, fix="Give another list")
+    return set(numbers)
 
 
-def _of_mat(content: bytes, path: Path) -> list[int]:
-    from scipy.io import loadmat
-
+def _parse_structs(content: bytes, path: Path) -> list[int]:
+    images = parse_mat(content, "images", path, FIX)
     try:
-        images = loadmat(io.BytesIO(content), variable_names=["images"])["images"]
         return [int(np.asarray(number).item()) for number in images["id"].ravel()]
-    except Exception as error:  # scipy raises whatever a damaged file makes it meet
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
-            f"no struct images with ids can be read: {type(error).__name__}", place=path,
-            fix="give a list as test_cub_cleaned.mat is, or text with an image a line",
-        ) from error  # fmt: skip
+            f"The variable images has no readable field id: {type(error).__name__}",
+            place=path,
+            fix=FIX,
+        ) from error
 
 
-def _of_text(content: bytes, path: Path, names: Mapping[int, str]) -> list[int]:
-    numbers = {name: n for n, name in names.items()}
-    found = []
+def _parse_text(content: bytes, path: Path, names: Mapping[int, str]) -> list[int]:
+    number_of = {name: n for n, name in names.items()}
+    numbers = []
     for i, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
         word = line.strip()
         if word.isdecimal():
-            found.append(int(word))
-        elif word in numbers:
-            found.append(numbers[word])
+            numbers.append(int(word))
+        elif word in number_of:
+            numbers.append(number_of[word])
         elif word:
             raise KapbenchError(
-                f"'{word[:60]}' is no image of images.txt", place=f"{path}, line {i}",
-                fix="a line is an image's number, or its path as in images.txt",
-            )  # fmt: skip
-    return found
+                f"'{word[:60]}' is not in images.txt",
+                place=f"{path}, line {i}",
+                fix="Write an image's number in each line, or its path as in images.txt",
+            )
+    return numbers

@@ -1,4 +1,4 @@
-"""The text files of CUB-200-2011: each line begins with an image's number."""
+"""Reads the text files of CUB-200-2011: each line begins with a number."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,15 @@ from typing import NoReturn, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets import reading as read
+from kapbench.datasets.reading import (
+    CORRECT_FILE,
+    check_box,
+    drop_outside,
+    make_keypoints,
+    parse_numbers,
+    read_bytes,
+    smallest_size,
+)
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 
@@ -19,41 +27,40 @@ _Value = TypeVar("_Value")
 
 @dataclass
 class Tables:
-    """Files are read once each, when they are asked for; `contents` are those that were.
+    """Reads each file once, when it is needed, and keeps its content.
 
     Raises:
         KapbenchError: a file that is missing, a line that cannot be understood, an image that
-            stands twice or not at all.
+            occurs twice or not at all.
     """
 
     folder: Path
-    fix: str  # where a file is missing
+    fix: str  # what to do where a file is missing
     contents: dict[str, bytes] = field(default_factory=dict)
 
     def species(self) -> Mapping[int, str]:
-        return {n: words[0] for n, words in self._words("classes.txt")}
+        return self._names("classes.txt")
 
     def names(self) -> Mapping[int, str]:
-        """Path of each photograph; none where the list of them is not here."""
+        """Path of each photograph; empty where images.txt is missing."""
         if not (self.folder / "images.txt").is_file():
             return {}
-        return {n: words[0] for n, words in self._words("images.txt")}
+        return self._names("images.txt")
 
     def of_split(self, split: str) -> Iterator[int]:
         """Images of `test` or `trn`."""
-        marked = self._numbers("train_test_split.txt", 1)
-        yield from marked[marked[:, 1] == (split == "trn"), 0].astype(int).tolist()
+        flags = self._numbers("train_test_split.txt", 1)
+        yield from flags[flags[:, 1] == (split == "trn"), 0].astype(int).tolist()
 
     def labels(self) -> Mapping[int, int]:
-        found = self._numbers("image_class_labels.txt", 1).astype(int)
-        return dict(found.tolist())
+        return dict(self._numbers("image_class_labels.txt", 1).astype(int).tolist())
 
     def views(
         self, wanted: set[int], names: Mapping[int, str], labels: Mapping[int, int]
     ) -> Iterator[tuple[int, View, int]]:
-        """Number, view and how many parts lie left of or above the image, in order of numbers.
+        """Number, view and how many parts lie left of the image or above it, in order of numbers.
 
-        The image is the smallest that holds box and parts. Ids are numbers where there are no names.
+        A view has the smallest size that holds box and parts, and its number as id without `names`.
         """
         labelled, boxed, photographed = (
             self.folder / name
@@ -62,23 +69,20 @@ class Tables:
         boxes = {int(n): box for n, *box in self._numbers("bounding_boxes.txt", 4).tolist()}
         parts, species = self._parts(), self.species()
         for n in sorted(wanted):
-            label = _of(labels, n, labelled)
+            label = _look_up(labels, n, labelled)
             if label not in species:
                 raise KapbenchError(
-                    f"image {n} is of species {label}, which is not in classes.txt",
-                    place=labelled, fix=read.MEND,
-                )  # fmt: skip
-            x, y, width, height = _of(boxes, n, boxed)
-            if not (width > 0 and height > 0):
-                raise KapbenchError(
-                    f"box of {width:g}×{height:g} px of image {n} has no area",
-                    place=boxed, fix=read.MEND,
-                )  # fmt: skip
-            points, n_outside = parts.get(n, (_NOTHING, 0))
+                    f"The species {label} of image {n} is not in classes.txt",
+                    place=labelled,
+                    fix=CORRECT_FILE,
+                )
+            x, y, width, height = _look_up(boxes, n, boxed)
+            points, n_outside = parts.get(n, (NO_PARTS, 0))
             box = (x, y, x + width, y + height)
-            name = _of(names, n, photographed) if names else f"{n:05d}"
+            check_box(box, f"{boxed}, image {n}")
+            name = _look_up(names, n, photographed) if names else f"{n:05d}"
             image_id = name.removesuffix(".jpg")
-            size = read.holding(box, points)
+            size = smallest_size(box, points)
             yield n, View(image_id, species[label], size, box, points), n_outside
 
     def _parts(self) -> Mapping[int, tuple[Keypoints, int]]:
@@ -87,55 +91,60 @@ class Tables:
         wrong = np.flatnonzero(~np.isin(table[:, 1], np.arange(1, N_PARTS + 1)))
         if len(wrong):
             raise KapbenchError(
-                f"part {table[wrong[0], 1]:g}", place=f"{path}, line {wrong[0] + 1}", fix="1 to 15"
+                f"There is no part {table[wrong[0], 1]:g}",
+                place=f"{path}, line {wrong[0] + 1}",
+                fix=f"Use parts 1 to {N_PARTS}",
             )
         numbers, rows = np.unique(table[:, 0].astype(int), return_inverse=True)
-        placed = np.zeros((len(numbers), N_PARTS, 3))
-        placed[rows, table[:, 1].astype(int) - 1] = table[:, 2:]
+        parts = np.zeros((len(numbers), N_PARTS, 3))
+        parts[rows, table[:, 1].astype(int) - 1] = table[:, 2:]
         return {
-            n: read.inside(read.keypoints(of[:, :2], of[:, 2] == 1))
-            for n, of in zip(numbers.tolist(), placed, strict=True)
+            n: drop_outside(make_keypoints(values[:, :2], values[:, 2] == 1))
+            for n, values in zip(numbers.tolist(), parts, strict=True)
         }
 
-    def _words(self, name: str) -> list[tuple[int, list[str]]]:
+    def _names(self, name: str) -> dict[int, str]:
+        """The name behind each line's number."""
         path = self.folder / name
-        self.contents[name] = read.read_bytes(path, self.fix)
-        found = []
+        self.contents[name] = read_bytes(path, self.fix)
+        names = {}
         lines = self.contents[name].decode("utf-8", "replace").splitlines()
         for i, line in enumerate(lines, start=1):
             number, *words = line.split() or [""]
             if len(words) != 1 or not number.isdecimal():
                 raise KapbenchError(
-                    f"'{line[:40]}' is no number and a name",
+                    f"'{line[:40]}' is not a number and a name",
                     place=f"{path}, line {i}",
-                    fix=read.MEND,
+                    fix=CORRECT_FILE,
                 )
-            found.append((int(number), words))
-        return found
+            names[int(number)] = words[0]
+        return names
 
     def _numbers(self, name: str, n_values: int, keys: int = 1) -> Float[np.ndarray, "n columns"]:
-        """Each line's numbers; the first `keys` of them are those of no other line."""
+        """Each line's numbers; the first `keys` of them identify the line."""
         path = self.folder / name
-        content = self.contents[name] = read.read_bytes(path, self.fix)
+        content = self.contents[name] = read_bytes(path, self.fix)
         rows = [line.split() for line in content.splitlines()]
-        table = _at_once(rows, n_values)
+        table = _parse_table(rows, n_values)
         if table is None:
-            _name_the_wrong(rows, n_values, path)
-        first, times = np.unique(table[:, :keys], axis=0, return_index=True)[1], len(table)
-        if len(first) < times:
-            again = min(set(range(times)) - set(first.tolist()))
-            said = " ".join(f"{number:g}" for number in table[again, :keys])
+            _raise_wrong_line(rows, n_values, path)
+        first = np.unique(table[:, :keys], axis=0, return_index=True)[1]
+        if len(first) < len(table):
+            repeated = min(set(range(len(table))) - set(first.tolist()))
+            key = " ".join(f"{number:g}" for number in table[repeated, :keys])
             raise KapbenchError(
-                f"{said} stands twice", place=f"{path}, line {again + 1}", fix="take one line out"
+                f"An earlier line also begins with {key}",
+                place=f"{path}, line {repeated + 1}",
+                fix="Remove one of the two lines",
             )
         return table
 
 
-_NOTHING = read.keypoints(np.zeros((N_PARTS, 2)), np.zeros(N_PARTS, bool))
+NO_PARTS = make_keypoints(np.zeros((N_PARTS, 2)), np.zeros(N_PARTS, bool))
 
 
-def _at_once(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n columns"] | None:
-    """All lines as numbers; None where one is not of `n_values` behind an image's number."""
+def _parse_table(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n columns"] | None:
+    """All lines as numbers; None where one is not a number followed by `n_values` values."""
     if not rows or {len(row) for row in rows} != {1 + n_values}:
         return None
     words = itertools.chain.from_iterable(rows)
@@ -147,19 +156,20 @@ def _at_once(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n col
     return table if numbered else None
 
 
-def _name_the_wrong(rows: list[list[bytes]], n_values: int, path: Path) -> NoReturn:
+def _raise_wrong_line(rows: list[list[bytes]], n_values: int, path: Path) -> NoReturn:
     for i, row in enumerate(rows, start=1):
         place, words = f"{path}, line {i}", [word.decode("utf-8", "replace") for word in row]
         if len(words) != 1 + n_values or not words[0].isdecimal():
             raise KapbenchError(
-                f"'{' '.join(words)[:40]}' is no number and {n_values} values", place=place,
-                fix=read.MEND,
-            )  # fmt: skip
-        read.numbers(words[1:], place)
-    raise KapbenchError("a table without lines", place=path, fix=read.MEND)
+                f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values",
+                place=place,
+                fix=CORRECT_FILE,
+            )
+        parse_numbers(words[1:], place)
+    raise KapbenchError("The file is empty", place=path, fix=CORRECT_FILE)
 
 
-def _of(table: Mapping[int, _Value], n: int, path: Path) -> _Value:
+def _look_up(table: Mapping[int, _Value], n: int, path: Path) -> _Value:
     if n not in table:
-        raise KapbenchError(f"no line of image {n}", place=path, fix=read.MEND)
+        raise KapbenchError(f"There is no line of image {n}", place=path, fix=CORRECT_FILE)
     return table[n]

@@ -1,4 +1,4 @@
-"""Archives of strangers: checked whole before anything is written, moved into place when done."""
+"""Unpacks archives safely: checked whole before a byte is written, moved into place when done."""
 
 import gzip
 import lzma
@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from kapbench.errors import KapbenchError
 
-Report = Callable[[int, int | None], None]  # files that are out, files in all
+Report = Callable[[int, int | None], None]  # files unpacked, files in total
 MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
-BRANCHES = ("main", "master")  # a repository's archive bears them behind its name
-_FREE_EXPANSION = 1 << 30  # small archives of text may expand more
+BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's archive
+_FREE_EXPANSION = 1 << 30  # small archives of text expand more
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -26,31 +26,31 @@ _DAMAGED = (
     lzma.LZMAError,
     zlib.error,
     EOFError,
-    NotImplementedError,  # a zip compression that Python has not
+    NotImplementedError,  # a zip compression that Python lacks
 )
 
 
 class Member(NamedTuple):
     name: str
     size: int
-    kind: str  # "file", "folder" or what else it is
+    kind: str  # "file", "folder" or another kind, e.g. "link"
 
 
 def unpack(
     archive: Path, folder: Path, report: Report, check: Callable[[Path], None] = lambda _: None
 ) -> None:
-    """Puts what a tar or zip archive holds below its top folder `folder.name` at `folder`.
+    """Unpacks the top folder `folder.name` of a tar or zip archive to `folder`.
 
-    The top folder may bear a branch's name, as in a repository's archive: `folder.name`-main.
+    The top folder may have the suffix of a branch, as in a repository's archive: `folder.name`-main.
 
-    The archive is read once before the first byte is written: names that lead out, links,
-    devices and sizes beyond reason end it there.
+    The archive is read once before the first byte is written. Names that lead outside, links,
+    devices and excessive sizes are refused.
 
     Args:
         check: Called with the parent of the unpacked top folder before that is moved into place.
 
     Raises:
-        KapbenchError: damaged, unsafe, without that top folder, or no room on the disk.
+        KapbenchError: the archive is damaged, unsafe or lacks that top folder; the disk is full.
     """
     inside = folder.with_name(f".{folder.name}.unpacking")
     shutil.rmtree(inside, ignore_errors=True)
@@ -63,84 +63,90 @@ def unpack(
         extract = _extract_zip if is_zip else _extract_tar
         for n_done, _ in enumerate(extract(archive, inside), 1):
             report(n_done, n_members)
-        _without_branch(inside, folder.name)
+        _remove_branch(inside, folder.name)
         if not (inside / folder.name).is_dir():
             raise KapbenchError(
-                f"{folder.name} is no folder in the archive",
+                f"{folder.name} is not a folder in the archive",
                 place=archive,
-                fix="is it the archive of another data set?",
+                fix="Check that it is not the archive of another data set",
             )
         check(inside)
         (inside / folder.name).replace(folder)
     except _DAMAGED as error:
         raise KapbenchError(
-            f"no whole tar or zip archive: {error}", place=archive, fix="fetch it again"
+            f"The file is not a complete tar or zip archive: {error}",
+            place=archive,
+            fix="Fetch it again",
         ) from error
     except OSError as error:
         raise KapbenchError(
-            f"unpacking failed: {error.strerror or error}",
+            f"The archive cannot be unpacked: {error.strerror or error}",
             place=error.filename or folder,
-            fix="make room or choose another --data-root, then run again",
+            fix="Free disk space or choose another --data-root, then run the command again",
         ) from error
     finally:
         shutil.rmtree(inside, ignore_errors=True)
 
 
-def _names(name: str) -> tuple[str, ...]:
+def _accepted_names(name: str) -> tuple[str, ...]:
     return (name, *(f"{name}-{branch}" for branch in BRANCHES))
 
 
-def _without_branch(inside: Path, name: str) -> None:
-    found = next((inside / top for top in _names(name) if (inside / top).is_dir()), None)
-    if found is not None and found.name != name:
-        found.rename(inside / name)
+def _remove_branch(inside: Path, name: str) -> None:
+    top_folder = next(
+        (inside / top for top in _accepted_names(name) if (inside / top).is_dir()), None
+    )
+    if top_folder is not None and top_folder.name != name:
+        top_folder.rename(inside / name)
 
 
 def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
-    """Number of members, all of them safe and together of a size that fits."""
+    """Number of members. KapbenchError where one is unsafe, or together they are too large."""
     limit = archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
     n_members = total = 0
     tops = set()
     for member in members:
-        unsafe = _unsafe(member)
+        unsafe = _find_danger(member)
         if unsafe:
             raise KapbenchError(
-                f"unsafe archive: '{member.name}' {unsafe}", place=archive,
-                fix="nothing was unpacked; do not trust this file",
-            )  # fmt: skip
+                f"The archive is unsafe: '{member.name}' {unsafe}",
+                place=archive,
+                fix="Nothing was unpacked. Do not trust this file",
+            )
         n_members, total = n_members + 1, total + member.size
         if n_members > MOST_MEMBERS or total > limit:
             raise KapbenchError(
-                f"unsafe archive: it unpacks to more than {min(total, limit):,} bytes "
+                f"The archive is unsafe: it unpacks to more than {min(total, limit):,} bytes "
                 f"in {n_members:,} files",
                 place=archive,
-                fix="nothing was unpacked; do not trust this file",
+                fix="Nothing was unpacked. Do not trust this file",
             )
         tops.add(PurePosixPath(member.name).parts[:1])
-    if not any((name,) in tops for name in _names(folder.name)):
-        found = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
+    if not any((name,) in tops for name in _accepted_names(folder.name)):
+        content = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
         raise KapbenchError(
-            f"the archive holds {found[:200]}, not {folder.name}", place=archive,
-            fix="is it the archive of another data set?",
-        )  # fmt: skip
+            f"The archive contains {content[:200]}, not {folder.name}",
+            place=archive,
+            fix="Check that it is not the archive of another data set",
+        )
     free = shutil.disk_usage(folder.parent).free
     if free < total:
         raise KapbenchError(
-            f"the disk has no room: {(total - free) / 1e6:,.0f} MB more are needed",
+            f"The disk is full: {(total - free) / 1e6:,.0f} MB more are needed",
             place=folder.parent,
-            fix="make room or choose another --data-root, then run again",
+            fix="Free disk space or choose another --data-root, then run the command again",
         )
     return n_members
 
 
-def _unsafe(member: Member) -> str | None:
+def _find_danger(member: Member) -> str | None:
     if member.kind not in ("file", "folder"):
         return f"is a {member.kind}"
     windows = PureWindowsPath(member.name)
     if PurePosixPath(member.name).is_absolute() or windows.drive or windows.root:
         return "is an absolute path"
     if ".." in PurePosixPath(member.name).parts or ".." in windows.parts:
-        return "leads out of its folder"
+        return "leads outside its folder"
     return "has an illegal name" if "\0" in member.name else None
 
 
@@ -167,16 +173,16 @@ def _zip_members(archive: Path) -> Iterator[Member]:
             mode = info.external_attr >> 16
             kind = "folder" if info.is_dir() else "link" if stat.S_ISLNK(mode) else "file"
             if info.flag_bits & 1:
-                kind = f"{kind} under a password"
+                kind = f"{kind} with a password"
             yield Member(info.filename, info.file_size, kind)
 
 
 def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
     with tarfile.open(archive) as tar:
-        # Python before 3.11.4 has no filters; what they refuse has been refused above.
+        # Python before 3.11.4 has no filters; _check has refused all that they refuse.
         tar.extraction_filter = getattr(tarfile, "data_filter", None)
         for info in tar:
-            if _can_be_named(info.name):
+            if _has_legal_name(info.name):
                 tar.extract(info, inside)
             yield
 
@@ -184,11 +190,11 @@ def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
 def _extract_zip(archive: Path, inside: Path) -> Iterator[None]:
     with zipfile.ZipFile(archive) as zipped:
         for info in zipped.infolist():
-            if _can_be_named(info.filename):
+            if _has_legal_name(info.filename):
                 zipped.extract(info, inside)
             yield
 
 
-def _can_be_named(name: str) -> bool:
-    """False for SPair-71k's pair files on Windows, whose names hold ':'; kapbench needs none."""
+def _has_legal_name(name: str) -> bool:
+    """False on Windows for SPair-71k's pair files, whose names contain ':'; none is needed."""
     return os.name != "nt" or ":" not in name

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where the server can, else restarted; whole, or not there."""
+"""Downloads one file over HTTP: resumed where the server can, else restarted; complete or not at all."""
 
 import contextlib
 import json
@@ -17,15 +17,17 @@ from kapbench.storage import write_atomically
 if TYPE_CHECKING:
     import httpx2
 
-Report = Callable[[int, int | None], None]  # bytes that are here, bytes in all where known
-PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further attempt that got nothing new
+Report = Callable[[int, int | None], None]  # bytes downloaded, bytes in total where known
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further attempt after one without progress
 TIMEOUT_S = 30.0  # without a byte
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
-_BY_HAND = "try again later, give another address (--url), or get the file by hand (--archive FILE)"
+_BY_HAND = (
+    "Try again later, give another address (--url), or download the file yourself (--archive FILE)"
+)
 
 
-class _Interrupted(Exception):  # noqa: N818  the cause is the error
-    """The transfer stopped in a way that a further attempt may mend."""
+class _Interrupted(Exception):  # noqa: N818  it is caught here
+    """The transfer stopped in a way that another attempt may succeed."""
 
 
 def download(
@@ -37,15 +39,15 @@ def download(
     pauses_s: Sequence[float] = PAUSES_S,
     room_factor: float = 2.0,
 ) -> None:
-    """Puts what `url` serves at `to`. What came of an interrupted attempt waits in `to`.part.
+    """Downloads `url` to `to`. The bytes of an interrupted attempt are kept in `to`.part.
 
     Args:
-        timeout_s: A connection that gives nothing for so long is dropped and tried again.
+        timeout_s: A connection without a byte for so long is closed and tried again.
         pauses_s: Pauses between attempts in seconds; as many attempts may fail in a row.
-        room_factor: Free disk space asked for, as a multiple of the file's size.
+        room_factor: Free disk space required, as a multiple of the file's size.
 
     Raises:
-        KapbenchError: the server refuses or keeps failing, or there is no room on the disk.
+        KapbenchError: the server refuses or keeps failing, or the disk is full.
     """
     import httpx2
 
@@ -59,29 +61,33 @@ def download(
                 break
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
                 raise KapbenchError(
-                    f"no address to fetch from: {error}", place=url, fix="give an http(s) address"
+                    f"The address cannot be fetched: {error}",
+                    place=url,
+                    fix="Give an http(s) address",
                 ) from error
             except (httpx2.HTTPError, _Interrupted) as error:
                 failures = 1 if part.size > most else failures + 1
                 most = max(most, part.size)
                 if failures > len(pauses_s):
-                    raise _given_up(error, url, part) from error
+                    raise _describe_failure(error, url, part) from error
                 time.sleep(pauses_s[failures - 1])
     part.finish(to)
 
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """What an unfinished file is a part of."""
+    """The file on the server that an unfinished file is a part of."""
 
     url: str
-    validator: str | None  # strong ETag or date, by which a server tells that it has not changed
+    validator: (
+        str | None
+    )  # strong ETag or date, by which a server confirms that the file is unchanged
     total: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """An unfinished file and, beside it, where it comes from."""
+    """An unfinished file and, beside it, a record of its origin."""
 
     path: Path
 
@@ -92,33 +98,33 @@ class _Part:
     @property
     def origin(self) -> _Origin | None:
         try:
-            return _Origin(**json.loads(self._card.read_text(encoding="utf-8")))
+            return _Origin(**json.loads(self._record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     @property
-    def _card(self) -> Path:
+    def _record(self) -> Path:
         return self.path.with_name(f"{self.path.name}.json")
 
     def begin(self, origin: _Origin) -> None:
         self.clear()
-        write_atomically(self._card, json.dumps(asdict(origin)).encode())
+        write_atomically(self._record, json.dumps(asdict(origin)).encode())
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
-        self._card.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
 
     def finish(self, to: Path) -> None:
-        self.path.touch()  # an empty file has had no bytes to append
+        self.path.touch()  # an empty file never had bytes to append
         self.path.replace(to)
-        self._card.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
 
 
 def _receive(
     client: "httpx2.Client", url: str, part: _Part, report: Report, room_factor: float
 ) -> None:
-    """One attempt. Returns when the file is whole."""
-    # The file as it is stored: a server must not compress it again, or lengths would not agree.
+    """One attempt. Returns when the file is complete."""
+    # Without compression by the server, so that lengths agree.
     headers = {"Accept-Encoding": "identity"}
     origin, have = part.origin, part.size
     if origin is None or origin.url != url or origin.validator is None or not have:
@@ -136,7 +142,9 @@ def _receive(
             have = 0
         elif not _continues(response, origin, current, have):
             part.clear()
-            raise _Interrupted("the file changed on the server, or it resumes at a wrong place")
+            raise _Interrupted(
+                "the file has changed on the server, or it resumes at a wrong position"
+            )
         total = current.total if origin is None or response.status_code != 206 else origin.total
         _check_room(part.path.parent, total, have, room_factor)
         _append(response.iter_raw(), part, have, total, report)
@@ -151,32 +159,32 @@ def _append(
             try:
                 file.write(chunk)
             except OSError as error:
-                raise _no_room(part.path, error.strerror or str(error)) from error
+                raise _describe_full_disk(part.path, error.strerror or str(error)) from error
             have += len(chunk)
             report(have, total)
     if total is not None and have < total:
         raise _Interrupted(f"the server stopped after {have:,} of {total:,} bytes")
     if total is not None and have > total:
         part.clear()
-        raise _Interrupted(f"the server sent {have:,} bytes, it had announced {total:,}")
+        raise _Interrupted(f"the server sent {have:,} bytes, but announced {total:,}")
 
 
 def _check_status(response: "httpx2.Response", url: str, part: _Part) -> None:
     status = response.status_code
     if urlsplit(url).scheme == "https" and response.url.scheme != "https":
         raise KapbenchError(
-            "the server leads to an address without encryption",
+            "The server redirects to an address without encryption",
             place=f"{url} → {response.url}",
-            fix="give that address with --url if you trust it",
+            fix="Give that address with --url if you trust it",
         )
-    if status == 416:  # it has no bytes there: what is here is of another file
+    if status == 416:  # no bytes at that position: the unfinished file is of another file
         part.clear()
-        raise _Interrupted("the server's file is shorter than it had announced")
+        raise _Interrupted("the server's file is shorter than announced")
     if status in _BUSY:
         raise _Interrupted(f"the server answers {status} {response.reason_phrase}")
     if status not in (200, 206):
         raise KapbenchError(
-            f"the server answers {status} {response.reason_phrase}", place=url, fix=_BY_HAND
+            f"The server answers {status} {response.reason_phrase}", place=url, fix=_BY_HAND
         )
 
 
@@ -191,11 +199,11 @@ def _origin(response: "httpx2.Response", url: str) -> _Origin:
 def _continues(
     response: "httpx2.Response", origin: _Origin | None, current: _Origin, have: int
 ) -> bool:
-    """Whether a partial answer starts where the unfinished file ends, and is of the same file."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-    if origin is None or found is None or int(found[1]) != have:
+    """Whether a partial response starts where the unfinished file ends, and is of the same file."""
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if origin is None or match is None or int(match[1]) != have:
         return False
-    same_total = found[2] == "*" or origin.total is None or int(found[2]) == origin.total
+    same_total = match[2] == "*" or origin.total is None or int(match[2]) == origin.total
     return same_total and current.validator in (None, origin.validator)
 
 
@@ -203,24 +211,27 @@ def _check_room(folder: Path, total: int | None, have: int, factor: float) -> No
     free = shutil.disk_usage(folder).free
     if total is not None and free < total * factor - have:
         missing = (total * factor - have - free) / 1e6
-        raise _no_room(folder, f"{missing:,.0f} MB more are needed (file and unpacked data)")
+        raise _describe_full_disk(
+            folder, f"{missing:,.0f} MB more are needed (file and unpacked data)"
+        )
 
 
-def _no_room(place: Path, why: str) -> KapbenchError:
+def _describe_full_disk(place: Path, why: str) -> KapbenchError:
     return KapbenchError(
-        f"the disk has no room: {why}",
+        f"The disk is full: {why}",
         place=place,
-        fix="make room or choose another --data-root, then run again: what is here is resumed",
+        fix="Free disk space or choose another --data-root, then run the command again: the download "
+        "is resumed",
     )
 
 
-def _given_up(error: Exception, url: str, part: _Part) -> KapbenchError:
+def _describe_failure(error: Exception, url: str, part: _Part) -> KapbenchError:
     what = str(error) or type(error).__name__
     with contextlib.suppress(OSError):
         if part.size and part.origin is not None and part.origin.validator is not None:
             return KapbenchError(
-                f"the download stopped: {what}",
+                f"The download stopped: {what}",
                 place=url,
-                fix=f"run it again: {part.size:,} bytes are kept and resumed; or {_BY_HAND}",
+                fix=f"Run the command again: {part.size:,} bytes are kept and resumed. {_BY_HAND}",
             )
-    return KapbenchError(f"the download stopped: {what}", place=url, fix=_BY_HAND)
+    return KapbenchError(f"The download stopped: {what}", place=url, fix=_BY_HAND)

@@ -1,4 +1,4 @@
-"""Further files of a data set, beside its archive: in it, at hand, or on a server."""
+"""Finds the files of a data set that its archive lacks: given, beside it, or on a server."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +12,15 @@ from kapbench.storage import file_hash
 
 
 @dataclass(frozen=True)
-class Further:
+class ExtraFiles:
     """
     Args:
         files: Given by the user.
-        archive: Given by the user: what lies beside it is at hand.
-        report: Of each download, as `downloading NAME`.
+        archive: Given by the user: files beside it are found.
+        report: Called during each download, as `downloading NAME`.
 
     Raises:
-        KapbenchError: a file is given that the data set has no use for.
+        KapbenchError: a given file is not one of the data set.
     """
 
     source: Source
@@ -36,15 +36,16 @@ class Further:
         for file in self.files:
             if file.name not in known:
                 raise KapbenchError(
-                    f"{file.name} is no further file of {self.source.title}", place=file,
-                    fix=f"its name must be one of: {', '.join(known) or 'it has none'}",
-                )  # fmt: skip
+                    f"{file.name} is not an extra file of {self.source.title}",
+                    place=file,
+                    fix=f"Give one of: {', '.join(known) or 'it has no extra files'}",
+                )
 
     def put(self, folder: Path) -> dict[str, str]:
-        """Puts every further file into the unpacked folder: SHA-256 of each, by name.
+        """Puts every extra file into the unpacked folder; returns the SHA-256 of each, by name.
 
         Raises:
-            KapbenchError: one is neither in the archive nor at hand, and cannot be downloaded.
+            KapbenchError: one is neither in the archive nor found, and cannot be downloaded.
         """
         for address, name in self.source.more:
             if not (folder / name).exists() and not self._copy(folder, name):
@@ -55,14 +56,14 @@ class Further:
         return {name: file_hash(folder / name) for name in names if (folder / name).exists()}
 
     def _copy(self, folder: Path, name: str) -> bool:
-        found = next((p for p in self._at_hand(Path(name).name) if p.is_file()), None)
-        if found is None:
+        path = next((p for p in self._candidates(Path(name).name) if p.is_file()), None)
+        if path is None:
             return False
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found, folder / name)
+        shutil.copyfile(path, folder / name)
         return True
 
-    def _at_hand(self, name: str) -> Iterator[Path]:
+    def _candidates(self, name: str) -> Iterator[Path]:
         yield from (file for file in self.files if file.name == name)
         yield self.root / name
         if self.archive is not None:
@@ -72,12 +73,16 @@ class Further:
         step = f"downloading {to.name}"
         try:
             download(
-                address, to, lambda done, total: self.report(step, done, total),
-                timeout_s=self.timeout_s, pauses_s=self.pauses_s,
-            )  # fmt: skip
+                address,
+                to,
+                lambda done, total: self.report(step, done, total),
+                timeout_s=self.timeout_s,
+                pauses_s=self.pauses_s,
+            )
         except KapbenchError as error:
             raise KapbenchError(
-                f"{to.name}: {error.thing}", place=error.place,
-                fix=f"get it by hand, then put it at {self.root / to.name} or give it with "
+                f"{to.name} cannot be downloaded. {error.thing}",
+                place=error.place,
+                fix=f"Download it yourself, then put it at {self.root / to.name} or give it with "
                 f"--file {to.name}; the archive is kept",
-            ) from error  # fmt: skip
+            ) from error

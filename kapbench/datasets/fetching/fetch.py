@@ -1,4 +1,4 @@
-"""From a source's address, or a file at hand, to a data set below the data root."""
+"""Fetches a data set, from its address or from a local archive, into the data root."""
 
 import datetime as dt
 import hashlib
@@ -13,23 +13,23 @@ from filelock import FileLock, Timeout
 from kapbench import registry
 from kapbench.datasets.fetching.archive import unpack
 from kapbench.datasets.fetching.download import PAUSES_S, TIMEOUT_S, download
-from kapbench.datasets.fetching.extra_files import Further
+from kapbench.datasets.fetching.extra_files import ExtraFiles
 from kapbench.datasets.fetching.sources import SOURCES, Source
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset
 from kapbench.storage import write_atomically
 from kapbench.types import Coverage
 
-Report = Callable[[str, int, int | None], None]  # what is being done, how far, of how much
+Report = Callable[[str, int, int | None], None]  # step, done, total
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is at `folder` now.
+    """The data set at `folder`.
 
-    `hash_from` says against what the archive was checked: "pinned", "recorded" (the hash of an
-    earlier download), "first" (there was nothing to check against: it is recorded now), or None
-    where the data were there already and nothing was fetched.
+    `hash_from` says what the archive was checked against: "pinned", "recorded" (the hash of an
+    earlier download), "first" (no hash was known: it is recorded now), or None where the data
+    existed already and nothing was fetched.
     """
 
     folder: Path
@@ -40,13 +40,13 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was fetched first: kept beside the data, and checked from then on."""
+    """The first download: recorded beside the data, and checked from then on."""
 
     url: str
     sha256: str
     size: int
     date: str
-    more: dict[str, str] = field(default_factory=dict)  # SHA-256 of the further files
+    more: dict[str, str] = field(default_factory=dict)  # SHA-256 of the extra files
 
     @classmethod
     def path(cls, source: Source, root: Path) -> Path:
@@ -54,7 +54,7 @@ class Record:
 
     @classmethod
     def read(cls, source: Source, root: Path) -> "Record | None":
-        """Raises KapbenchError where there is one that cannot be understood."""
+        """None where there is no record. KapbenchError where it cannot be read."""
         path = cls.path(source, root)
         if not path.exists():
             return None
@@ -62,9 +62,9 @@ class Record:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise KapbenchError(
-                f"the record of the first download cannot be read: {error}",
+                f"The record of the first download cannot be read: {error}",
                 place=path,
-                fix="remove it to accept what is fetched next as the first",
+                fix="Remove it to accept the next download as the first",
             ) from error
 
     def write(self, source: Source, root: Path) -> None:
@@ -88,14 +88,14 @@ def fetch(
 
     Args:
         url: Another address than the source's own.
-        archive: A local file instead of a download; it is left where it is.
-        files: Local further files (a list of pairs), by their names; they are left too. Those that
-            lie in the root or beside the archive need not be given.
+        archive: A local file instead of a download; it is kept.
+        files: Local extra files (lists of pairs); they are kept. Those in the root or beside the
+            archive are found without this.
 
     Raises:
-        KapbenchError: data that are there but incomplete; no room; a server that fails; an
-            archive that is damaged, unsafe or not what its hash says; another data set that must
-            lie beside it and does not. Nothing is left half-written.
+        KapbenchError: the folder is incomplete; the disk is full; the server fails; the archive is
+            damaged, unsafe or of another hash; a data set that it needs is missing. No partial
+            data are left.
     """
     if url is not None:
         source = replace(source, url=url)
@@ -103,51 +103,52 @@ def fetch(
     if _occupied(folder):
         return Fetched(folder, _complete(source, root))
     _check_beside(source, root)
-    with _alone(source, root):
-        if _occupied(folder):  # since a moment ago
+    with _locked(source, root):
+        if _occupied(folder):  # by another process meanwhile
             return Fetched(folder, _complete(source, root))
         own = archive is None
-        further = Further(source, root, files, archive, report, timeout_s, pauses_s)
+        extra = ExtraFiles(source, root, files, archive, report, timeout_s, pauses_s)
         archive = archive or _download(source, root, report, timeout_s, pauses_s)
         try:
             sha256, hash_from = _check(archive, source, root, report)
-            more = _unpack(archive, source, root, report, further)
-        except _ContentError:  # a whole download, which a newer kapbench may read
+            more = _unpack(archive, source, root, report, extra)
+        except _ContentError:  # a complete download, which a newer kapbench may read
             raise
         except KapbenchError as error:
-            if own and error.place == archive:  # what is wrong is the file: fetch it anew next time
+            if own and error.place == archive:  # the file is damaged: download it again next time
                 archive.unlink(missing_ok=True)
             raise
         if hash_from == "first":
             today = dt.datetime.now(dt.UTC).date().isoformat()
-            said = source.url or source.page or ""
-            Record(said, sha256, archive.stat().st_size, today, more).write(source, root)
+            address = source.url or source.page or ""
+            Record(address, sha256, archive.stat().st_size, today, more).write(source, root)
         if own:
             archive.unlink()
         return Fetched(folder, str(_coverage(source, root)), sha256, hash_from)
 
 
 class _ContentError(KapbenchError):
-    """What a whole archive holds cannot be read as the data set."""
+    """The content of a complete archive cannot be read as the data set."""
 
 
 def _check_beside(source: Source, root: Path) -> None:
     for other in (SOURCES[name] for name in source.beside):
         if not _occupied(root / other.folder):
             raise KapbenchError(
-                f"{source.title} needs {other.title} beside it", place=root / other.folder,
-                fix=f"`kapbench fetch {other.name}` first; nothing has been downloaded",
-            )  # fmt: skip
+                f"{source.title} needs {other.title} beside it",
+                place=root / other.folder,
+                fix=f"Run `kapbench fetch {other.name}` first; nothing has been downloaded",
+            )
 
 
 def _unpack(
-    archive: Path, source: Source, root: Path, report: Report, further: Further
+    archive: Path, source: Source, root: Path, report: Report, extra: ExtraFiles
 ) -> dict[str, str]:
-    """Puts the archive's files in place, and the further ones beside them: their SHA-256."""
+    """Unpacks the archive and adds the extra files; returns the SHA-256 of those."""
     more: dict[str, str] = {}
 
     def complete(inside: Path) -> None:
-        more.update(further.put(inside / source.folder))
+        more.update(extra.put(inside / source.folder))
         _check_more(more, source, root)
         for other in (SOURCES[name].folder for name in source.beside):
             (inside / other).symlink_to(root / other, target_is_directory=True)
@@ -161,15 +162,16 @@ def _unpack(
 def _download(
     source: Source, root: Path, report: Report, timeout_s: float, pauses_s: tuple[float, ...]
 ) -> Path:
-    """The archive below the root; one that an interrupted run has left there is used."""
+    """Downloads the archive into the root; one that an interrupted run left there is used."""
     to = root / source.file_name
     if not to.exists():
         if source.url is None:
             raise KapbenchError(
-                f"{source.title} cannot be fetched without a browser", place=source.page,
-                fix=f"download {source.file_name} there, then `kapbench fetch {source.name} "
+                f"{source.title} cannot be fetched without a browser",
+                place=source.page,
+                fix=f"Download {source.file_name} there, then run `kapbench fetch {source.name} "
                 f"--archive {source.file_name}`; or put its folder {source.folder} below {root}",
-            )  # fmt: skip
+            )
         download(
             source.url,
             to,
@@ -181,39 +183,40 @@ def _download(
 
 
 def _check(archive: Path, source: Source, root: Path, report: Report) -> tuple[str, str]:
-    """The archive's sha256 and what it was held against."""
+    """The archive's SHA-256 and what it was checked against."""
     record = Record.read(source, root)
-    found = _sha256(archive, report)
+    actual = _sha256(archive, report)
     if source.sha256 is not None:
         expected, hash_from = source.sha256, "pinned"
-        fix = "fetch it again; if its makers have changed it, a newer kapbench may know it"
+        fix = "Fetch it again; if its makers have changed it, a newer kapbench may know it"
     elif record is not None:
         expected, hash_from = record.sha256, "recorded"
         fix = (
-            f"fetch it again; to accept another than that of {record.date}, remove "
+            f"Fetch it again; to accept another archive than that of {record.date}, remove "
             f"{Record.path(source, root)}"
         )
     else:
-        return found, "first"
-    if found != expected:
+        return actual, "first"
+    if actual != expected:
         raise KapbenchError(
-            f"the archive is not what it should be: sha256 {found}, {hash_from} {expected}",
+            f"The SHA-256 of the archive is {actual}, not the {hash_from} {expected}",
             place=archive,
             fix=fix,
         )
-    return found, hash_from
+    return actual, hash_from
 
 
-def _check_more(found: dict[str, str], source: Source, root: Path) -> None:
-    """Raises KapbenchError where a further file is not what it was at the first download."""
+def _check_more(hashes: dict[str, str], source: Source, root: Path) -> None:
+    """KapbenchError where an extra file differs from that of the first download."""
     record = Record.read(source, root)
-    for name, sha256 in found.items():
+    for name, sha256 in hashes.items():
         if record is not None and record.more.get(name, sha256) != sha256:
             raise KapbenchError(
-                f"{name} is not what it was on {record.date}: sha256 {sha256}, recorded "
-                f"{record.more[name]}", place=Record.path(source, root),
-                fix="remove that file to accept what is fetched next as the first",
-            )  # fmt: skip
+                f"{name} differs from that of {record.date}: SHA-256 {sha256}, recorded "
+                f"{record.more[name]}",
+                place=Record.path(source, root),
+                fix="Remove that file to accept the next download as the first",
+            )
 
 
 def _sha256(path: Path, report: Report) -> str:
@@ -237,19 +240,19 @@ def _coverage(source: Source, root: Path) -> Coverage:
 
 
 def _check_content(archive: Path, source: Source, root: Path) -> None:
-    """Raises KapbenchError where what was unpacked cannot be read as the data set."""
+    """KapbenchError where the unpacked files cannot be read as the data set."""
     try:
         _coverage(source, root)
     except KapbenchError as error:
         raise _ContentError(
-            f"the archive does not hold {source.title}: {error.thing}",
+            f"The archive does not contain {source.title}. {error.thing}",
             place=archive,
-            fix="is it the archive of another data set? It is kept: remove it to fetch it again",
+            fix="Check that it is not the archive of another data set; remove it to fetch it again",
         ) from error
 
 
 def _complete(source: Source, root: Path) -> str:
-    """What the folder holds, in words. Raises KapbenchError where it is not all of the data set."""
+    """Coverage of the folder, in words. KapbenchError where the data set is not complete."""
     folder = root / source.folder
     try:
         coverage = _coverage(source, root)
@@ -258,29 +261,29 @@ def _complete(source: Source, root: Path) -> str:
         what = error.thing
     if what is not None:
         raise KapbenchError(
-            f"{source.folder} is there already, but not all of it: {what}",
+            f"{source.folder} exists already, but is not complete: {what}",
             place=folder,
-            fix=f"use it as it is, or move {folder} away and run the command again",
+            fix=f"Use it as it is, or move {folder} away and run the command again",
         )
     return str(coverage)
 
 
 @contextmanager
-def _alone(source: Source, root: Path) -> Iterator[None]:
-    """Keeps a second fetch of the same data set out."""
+def _locked(source: Source, root: Path) -> Iterator[None]:
+    """Prevents two fetches of the same data set at once."""
     lock = FileLock(root / f".{source.folder}.lock", timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
         raise KapbenchError(
-            f"{source.title} is being fetched already", place=root, fix="wait until that is done"
+            f"Another process is fetching {source.title}", place=root, fix="Wait until it is done"
         ) from error
     except OSError as error:
         raise KapbenchError(
-            f"the data root cannot be written: {error.strerror or error}",
+            f"The data root cannot be written: {error.strerror or error}",
             place=root,
-            fix="give a folder that you may write to (--data-root or KAPBENCH_DATA)",
+            fix="Give a folder that you may write to (--data-root or KAPBENCH_DATA)",
         ) from error
     try:
         yield

@@ -1,4 +1,4 @@
-"""What can be fetched, from where, and on which terms."""
+"""Lists the data sets that can be fetched, with address, licence and citation."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ from kapbench.registry import unknown
 class Source:
     """An archive on its maker's server.
 
-    `sha256` and `size` (bytes) are None where the maker states none: the hash of the first
-    download is recorded then, and checked from then on. `url` is None where a browser is needed:
-    `page` says where it is then. `more` are further files: address, path below the folder; one
-    that is in the archive or at hand is not fetched. `by_hand` are such that only a browser gets,
-    and the data set can do without: taken where they are at hand.
+    `sha256` and `size` (bytes) are None where the maker publishes none: the hash of the first
+    download is then recorded and checked from then on. `url` is None where a browser is needed;
+    `page` is then the address for the browser. `more` are extra files: address, path below the
+    folder; one that is in the archive or was found is not downloaded. `by_hand` are optional extra
+    files that only a browser can download; they are used where found.
     """
 
     name: str
     title: str
     url: str | None
     file_name: str
-    folder: str  # what it unpacks to, below the data root
+    folder: str  # the unpacked folder, below the data root
     licence: str
     citation: str
     sha256: str | None = None
@@ -28,9 +28,11 @@ class Source:
     page: str | None = None
     more: tuple[tuple[str, str], ...] = ()
     by_hand: tuple[tuple[str, str], ...] = ()
-    opens: str | None = None  # data set that checks what was unpacked; None: of the same name
-    options: tuple[tuple[str, object], ...] = ()  # that it is opened with
-    beside: tuple[str, ...] = ()  # other sources whose folders it needs
+    opens: str | None = (
+        None  # data set that checks the unpacked files; None: the one of the same name
+    )
+    options: tuple[tuple[str, object], ...] = ()  # options for opening it
+    beside: tuple[str, ...] = ()  # other sources whose folders must exist
 
 
 _CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
@@ -125,7 +127,7 @@ _ALL = (
         url=None,
         file_name="AwA-Pose.zip",
         folder="AwA-Pose",
-        licence="MIT (annotations); photographs of AwA2 have licences of their own",
+        licence="MIT (annotations); each photograph of AwA2 has its own licence",
         citation="Banik, Li, Dong: A Novel Dataset for Keypoint Detection of Quadruped Animals "
         "from Images. arXiv:2108.13958, 2021",
         page="https://github.com/prinik/AwA-Pose (annotations; docs/datasets/awa-pose.md), and "
@@ -159,10 +161,10 @@ SOURCES = {source.name: source for source in _ALL}
 
 
 def source(name: str) -> Source:
-    """The source of a data set; the tag of a variant (`spair.small`) does not matter.
+    """The source of a data set; the variant (`spair.small`) is ignored.
 
     Raises:
-        KapbenchError: nothing of this name can be fetched.
+        KapbenchError: no data set of this name can be fetched.
     """
     base = name.partition(".")[0]
     if base not in SOURCES:

@@ -1,4 +1,4 @@
-"""Any data set written as a manifest: for other tools, and to look at."""
+"""Writes any data set as a manifest, for other tools and for inspection."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ FILE = "manifest.json"
 
 
 def write_manifest(dataset: Dataset, folder: Path) -> Path:
-    """A data set's pairs, photographs and masks (as PNG) below a folder; returns the manifest's path.
+    """Writes pairs, photographs and masks (as PNG) below a folder; returns the manifest's path.
 
     Keypoints are named by their ids, files by their number. A photograph with several objects is
-    written for each.
+    written once per object.
 
     Raises:
         KapbenchError: a photograph that cannot be read; no pairs; symmetries that differ between
@@ -27,23 +27,30 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
     """
     pairs = dataset.pairs()
     if not pairs:
-        raise KapbenchError("no pairs to write", place=f"{dataset.name}, split {dataset.split}")
+        raise KapbenchError(
+            "The data set has no pairs to write", place=f"{dataset.name}, split {dataset.split}"
+        )
     views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
     tables = {
-        c: _table(c, [p for p in pairs if p.source.category == c]) for c in _categories(pairs)
+        c: _find_table(c, [p for p in pairs if p.source.category == c]) for c in _categories(pairs)
     }
     images = [
-        _image(dataset, views[name], i, len(tables[views[name].category][0]), folder)
+        _write_image(dataset, views[name], i, len(tables[views[name].category][0]), folder)
         for i, name in enumerate(sorted(views))
     ]
-    found = Manifest(
-        name=dataset.name, split=dataset.split, size_from=dataset.size_from,
-        has_absent=dataset.has_absent, licence=dataset.licence, citation=dataset.citation,
-        categories={name: _category(table) for name, table in tables.items()}, images=images,
+    manifest = Manifest(
+        name=dataset.name,
+        split=dataset.split,
+        size_from=dataset.size_from,
+        has_absent=dataset.has_absent,
+        licence=dataset.licence,
+        citation=dataset.citation,
+        categories={name: _make_category(table) for name, table in tables.items()},
+        images=images,
         pairs=[(p.source.image_id, p.target.image_id) for p in pairs],
-    )  # fmt: skip
+    )
     path = folder / FILE
-    write_atomically(path, found.model_dump_json(indent=1, exclude_none=True).encode())
+    write_atomically(path, manifest.model_dump_json(indent=1, exclude_none=True).encode())
     return path
 
 
@@ -51,21 +58,24 @@ def _categories(pairs: Sequence[Pair]) -> list[str]:
     return sorted({pair.source.category for pair in pairs})
 
 
-def _table(category: str, pairs: Sequence[Pair]) -> Symmetry:
-    """Groups and twins of as many keypoints as any pair has (PF-PASCAL's have their own number)."""
+def _find_table(category: str, pairs: Sequence[Pair]) -> Symmetry:
+    """Groups and twins of the longest pair: in PF-PASCAL, pairs differ in number of keypoints."""
     longest = max(pairs, key=lambda pair: len(pair.groups))
     groups, twins = longest.groups, longest.twins
     for pair in pairs:
         n = len(pair.groups)
         if (pair.groups != groups[:n]).any() or (pair.twins != twins[:n]).any():
             raise KapbenchError(
-                f"symmetries of '{category}' differ between pairs", place=pair.pair_id,
-                fix="a manifest has one table of each category",
-            )  # fmt: skip
+                f"The symmetry tables of '{category}' differ between pairs",
+                place=pair.pair_id,
+                fix="A manifest has one table per category: export a part of the data set",
+            )
     return groups, twins
 
 
-def _image(dataset: Dataset, view: View, number: int, n_of_category: int, folder: Path) -> Image:
+def _write_image(
+    dataset: Dataset, view: View, number: int, n_of_category: int, folder: Path
+) -> Image:
     from PIL import Image as Picture
 
     place, mask = f"images/{number:06d}.png", dataset.mask(view)
@@ -78,21 +88,28 @@ def _image(dataset: Dataset, view: View, number: int, n_of_category: int, folder
         )
     names = [str(k) for k in range(len(view.keypoints.visible))]
     points = {
-        name: (float(x), float(y)) if shown else None
-        for name, (x, y), shown in zip(
+        name: (float(x), float(y)) if visible else None
+        for name, (x, y), visible in zip(
             names, view.keypoints.xy, view.keypoints.visible, strict=True
         )
     }
     return Image(
-        path=place, category=view.category, keypoints=points, id=view.image_id, width=view.size[0],
-        height=view.size[1], box=view.bbox, azimuth_bin=view.azimuth_bin,
+        path=place,
+        category=view.category,
+        keypoints=points,
+        id=view.image_id,
+        width=view.size[0],
+        height=view.size[1],
+        box=view.bbox,
+        azimuth_bin=view.azimuth_bin,
         mask=None if mask is None else f"masks/{number:06d}.png",
         names=names if len(names) < n_of_category else None,
-        truncated=view.truncated, occluded=view.occluded,
-    )  # fmt: skip
+        truncated=view.truncated,
+        occluded=view.occluded,
+    )
 
 
-def _category(table: Symmetry) -> Category:
+def _make_category(table: Symmetry) -> Category:
     groups, twins = table
     numbers = sorted(set(groups[groups >= 0].tolist()))
     return Category(

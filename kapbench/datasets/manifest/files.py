@@ -1,4 +1,4 @@
-"""The files of a manifest: one JSON, or a table and, beside it, a table of pairs."""
+"""Reads the files of a manifest: one JSON file, or a table with a table of pairs beside it."""
 
 import json
 import re
@@ -7,81 +7,84 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kapbench.datasets import reading as read
-from kapbench.datasets.manifest.csv_tables import from_csv, pairs_from_csv
+from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, parse_pairs
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
+from kapbench.datasets.reading import (
+    parse_json,
+    read_bytes,
+    read_text,
+)
 
-FIX = "see docs/datasets/manifest.md"
+FIX = "See docs/datasets/manifest.md"
 
 
 @dataclass
 class Source:
-    """What the files hold, before a schema has looked at it, and what is wrong with them alone."""
+    """Content of the files before the schema checks it, and what is wrong with the files alone."""
 
-    given: Any
-    contents: list[bytes]
+    content: Any
+    files: list[bytes]
     problems: list[Problem] = field(default_factory=list)
     table: bool = False
     image_lines: list[int] = field(default_factory=list)
     pairs_name: str = ""
     pair_lines: list[int] = field(default_factory=list)
 
-    def validated(self, given: Any) -> Manifest:
-        """ValidationError where the schema refuses it; of a table, all is text."""
+    def validate(self, content: Any) -> Manifest:
+        """ValidationError where the schema refuses it; all values of a table are texts."""
         if self.table:
-            return Manifest.model_validate(given)
-        return Manifest.model_validate_json(json.dumps(given), strict=True)
+            return Manifest.model_validate(content)
+        return Manifest.model_validate_json(json.dumps(content), strict=True)
 
     def explains(self, key: str) -> bool:
-        """Whether the key is wrong because the table has no such column, or no line in order."""
+        """Whether the key is wrong because the table lacks its column, or has no valid line."""
         if self.problems and key in ("images", "categories") and not self.image_lines:
             return self.table
-        lost = [n for n in ("path", "category") if ("line 1", f"no column '{n}'") in self.problems]
+        lacking = [n for n in ("path", "category") if missing_column(n) in self.problems]
         head = key.partition(".")[0]
         return any(
             key.endswith(f"].{name}") or (name == "category" and head == "categories")
-            for name in lost
+            for name in lacking
         )
 
-    def place(self, key: str) -> str:
-        """A key as a line of the table, where it is one."""
+    def locate(self, key: str) -> str:
+        """The line of the table that a key belongs to; the key itself in JSON."""
         if not self.table:
             return key
-        found = re.match(r"(images|pairs)\[(\d+)\]\.?", key)
-        if found is None:
+        match = re.match(r"(images|pairs)\[(\d+)\]\.?", key)
+        if match is None:
             return key
-        lines = self.image_lines if found[1] == "images" else self.pair_lines
-        file = "" if found[1] == "images" else f"{self.pairs_name}, "
-        return f"{file}line {lines[int(found[2])]}, {key[found.end() :]}".removesuffix(", ")
+        lines = self.image_lines if match[1] == "images" else self.pair_lines
+        file = "" if match[1] == "images" else f"{self.pairs_name}, "
+        return f"{file}line {lines[int(match[2])]}, {key[match.end() :]}".removesuffix(", ")
 
 
 def open_source(path: Path) -> Source:
-    """KapbenchError where a file is not there, or is neither JSON nor a text."""
+    """KapbenchError where a file is missing, or is neither JSON nor text."""
     if path.suffix.lower() == ".csv":
-        return _of_table(path)
-    content = read.read_bytes(path, FIX)
-    twice: list[Problem] = []
+        return _open_table(path)
+    file = read_bytes(path, FIX)
+    problems: list[Problem] = []
 
     def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for key, n in Counter(key for key, _ in pairs).items():
             if n > 1:
-                twice.append(("the file", f"key '{key}' stands {n} times in one object"))
+                problems.append(("the file", f"Key '{key}' occurs {n} times in one object"))
         return dict(pairs)
 
-    given = read.read_json(content, path)
-    json.loads(content, object_pairs_hook=as_object)
-    return Source(given, [content], twice)
+    content = parse_json(file, path)
+    json.loads(file, object_pairs_hook=as_object)
+    return Source(content, [file], problems)
 
 
-def _of_table(path: Path) -> Source:
-    content = read.read_bytes(path, FIX)
-    given, lines, found = from_csv(read.read_text(path, FIX), path)
-    source = Source(given, [content], found, table=True, image_lines=lines)
-    listed = path.with_suffix(".pairs.csv")
-    if listed.exists():
-        source.contents.append(read.read_bytes(listed, FIX))
-        given["pairs"], source.pair_lines, wrong = pairs_from_csv(read.read_text(listed, FIX))
-        source.pairs_name = listed.name
-        source.problems += [(f"{listed.name}, {line}", said) for line, said in wrong]
+def _open_table(path: Path) -> Source:
+    content, lines, problems = parse_images(read_text(path, FIX), path)
+    source = Source(content, [read_bytes(path, FIX)], problems, table=True, image_lines=lines)
+    pairs_path = path.with_suffix(".pairs.csv")
+    if pairs_path.exists():
+        source.files.append(read_bytes(pairs_path, FIX))
+        pairs, source.pair_lines, problems = parse_pairs(read_text(pairs_path, FIX))
+        content["pairs"], source.pairs_name = pairs, pairs_path.name
+        source.problems += [(f"{pairs_path.name}, {line}", what) for line, what in problems]
     return source

@@ -1,4 +1,4 @@
-"""What a manifest may hold: the user's own images, keypoints and pairs in one JSON file."""
+"""The schema of a manifest: the user's own images, keypoints and pairs in one JSON file."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -19,8 +19,10 @@ class Category(_Frozen):
     """Keypoints of a category by name, in the order of their ids."""
 
     keypoints: Annotated[list[_Name], Field(min_length=1)]
-    groups: list[list[_Name]] | None = None  # repeated parts; null: twins are one group each
-    mirror: list[tuple[_Name, _Name]] | None = None  # twins; null: by left and right in the names
+    groups: list[list[_Name]] | None = None  # repeated parts; null: each mirror pair is a group
+    mirror: list[tuple[_Name, _Name]] | None = (
+        None  # mirror counterparts; null: by left and right in the names
+    )
 
 
 class Image(_Frozen):
@@ -28,7 +30,7 @@ class Image(_Frozen):
 
     path: _Name  # relative to the manifest
     category: _Name
-    keypoints: dict[_Name, Point | None]  # null, or left out: not shown
+    keypoints: dict[_Name, Point | None]  # null or left out: not visible
     names: list[_Name] | None = None  # its own keypoints, by id; default: those of its category
     id: _Name | None = None  # default: the path without its ending
     width: PositiveInt | None = None  # default: the photograph's own
@@ -41,9 +43,9 @@ class Image(_Frozen):
 
 
 class Rule(_Frozen):
-    """How pairs are drawn where none are listed: see kapbench.datasets.pairing."""
+    """How pairs are drawn without a list: see kapbench.datasets.pairing."""
 
-    n: PositiveInt | None = None  # of a category; null: all
+    n: PositiveInt | None = None  # per category; null: all
     seed: NonNegativeInt = 0
     min_shared: NonNegativeInt = 1
 
@@ -58,7 +60,7 @@ class Manifest(_Frozen):
     rule: Rule = Rule()
     size_from: Literal["box", "image"] = "box"  # what T is the longer side of
     has_absent: bool = True  # whether a source keypoint can be absent from the target
-    exif: bool = False  # whether photographs are turned as EXIF says
+    exif: bool = False  # whether photographs are rotated as EXIF says
     split: _Name = "test"
     licence: str = "not stated"
     citation: str = "not stated"
@@ -74,7 +76,7 @@ def names_of(image: Image, manifest: Manifest) -> list[str]:
 
 
 def mirror_of(category: Category) -> list[tuple[str, str]]:
-    """Mirror twins as the category says, else by left and right in its keypoints' names."""
+    """Mirror counterparts as the category says, else by left and right in the keypoints' names."""
     if category.mirror is not None:
         return category.mirror
     names = category.keypoints
@@ -82,7 +84,7 @@ def mirror_of(category: Category) -> list[tuple[str, str]]:
 
 
 def groups_of(category: Category) -> list[list[str]]:
-    """Groups as the category says, else its twins."""
+    """Part groups as the category says, else its mirror pairs."""
     if category.groups is not None:
         return category.groups
     return [[left, right] for left, right in mirror_of(category)]

@@ -1,13 +1,15 @@
-"""Points of PF-PASCAL's own annotations: of the pairs whose list holds none."""
+"""Keypoints of PF-PASCAL's own annotations, for the lists that have none."""
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets import reading as read
+from kapbench.datasets.reading import (
+    parse_mat,
+    read_bytes,
+)
 from kapbench.errors import KapbenchError
 
 FOLDER = "Annotations"
@@ -15,13 +17,12 @@ FOLDER = "Annotations"
 
 @dataclass
 class Annotations:
-    """`Annotations/CLASS/IMAGE.mat`: kps [K 2] in the photograph's pixels, NaN where not shown.
+    """`Annotations/CLASS/IMAGE.mat`: kps [K 2] in the photograph's pixels, NaN where not visible.
 
     Args:
-        folder: Of the data set, that holds Annotations.
-        split: Whose points are asked for.
-        fix: Where they come from.
-        contents: Of the files that were read.
+        folder: The data set's folder, which has a folder Annotations.
+        fix: What to do where a file is missing.
+        contents: Contents of the files that were read.
     """
 
     folder: Path
@@ -33,43 +34,44 @@ class Annotations:
     def shared(
         self, category: str, names: tuple[str, str], place: str
     ) -> tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k 2"]]:
-        """The points that both images show.
+        """The keypoints that are visible in both images.
 
         Raises:
-            KapbenchError: a file that is not here or cannot be read, images of two numbers of
-                points.
+            KapbenchError: a file that is missing or cannot be read; images with different
+                numbers of keypoints.
         """
-        source, target = (self._of(self.folder / FOLDER / category, Path(n).stem) for n in names)
+        source, target = (self._read(self.folder / FOLDER / category, Path(n).stem) for n in names)
         if len(source) != len(target):
             raise KapbenchError(
-                f"{len(source)} points of image A, {len(target)} of B", place=place,
-                fix="are both annotations those of the list's class?",
-            )  # fmt: skip
+                f"Image A has {len(source)} keypoints, image B {len(target)}",
+                place=place,
+                fix="Check that both annotations belong to the list's class",
+            )
         both = np.isfinite(source).all(axis=1) & np.isfinite(target).all(axis=1)
         return source[both], target[both]
 
-    def _of(self, folder: Path, stem: str) -> Float[np.ndarray, "K 2"]:
+    def _read(self, folder: Path, stem: str) -> Float[np.ndarray, "K 2"]:
         path = folder / f"{stem}.mat"
         if path not in self._points:
             if not path.is_file():
                 raise KapbenchError(
-                    f"the list of {self.split} holds no points: they are in {FOLDER}/CLASS/IMAGE.mat "
-                    "of PF-dataset-PASCAL.zip, and this one is not here", place=path, fix=self.fix,
-                )  # fmt: skip
-            self.contents[path] = read.read_bytes(path, self.fix)
-            self._points[path] = _parsed(self.contents[path], path, self.fix)
+                    f"The list of {self.split} has no keypoints, and this annotation is missing",
+                    place=path,
+                    fix=self.fix,
+                )
+            self.contents[path] = read_bytes(path, self.fix)
+            self._points[path] = _parse_points(self.contents[path], path, self.fix)
         return self._points[path]
 
 
-def _parsed(content: bytes, path: Path, fix: str) -> Float[np.ndarray, "K 2"]:
-    from scipy.io import loadmat
-
+def _parse_points(content: bytes, path: Path, fix: str) -> Float[np.ndarray, "K 2"]:
+    kps = parse_mat(content, "kps", path, fix)
     try:
-        found = np.asarray(loadmat(io.BytesIO(content), variable_names=["kps"])["kps"], np.float64)
-    except Exception as error:  # scipy raises whatever a damaged file makes it meet
+        points = np.asarray(kps, np.float64)
+    except (TypeError, ValueError) as error:
+        raise KapbenchError("The variable kps is not numeric", place=path, fix=fix) from error
+    if points.ndim != 2 or points.shape[1] != 2:
         raise KapbenchError(
-            f"no kps can be read: {type(error).__name__}", place=path, fix=fix
-        ) from error
-    if found.ndim != 2 or found.shape[1] != 2:
-        raise KapbenchError(f"kps of shape {found.shape}", place=path, fix=fix)
-    return found
+            f"The variable kps has shape {points.shape}, not K × 2", place=path, fix=fix
+        )
+    return points

@@ -5,20 +5,30 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets import reading as read
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
-from kapbench.datasets.pair_list import Listed
+from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import Symmetry, of_table, read_override
+from kapbench.datasets.reading import (
+    box_around,
+    check_choice,
+    drop_outside,
+    fetch_hint,
+    find_folder,
+    hash_revision,
+    make_keypoints,
+    parse_mat,
+    read_bytes,
+)
+from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
-from kapbench.types import Pair, View
+from kapbench.types import View
 
 NAME, N_POINTS = "willow", 10
 SOURCE = SOURCES[NAME]
 CLASSES = {"Car": 40, "Duck": 50, "Face": 109, "Motorbike": 40, "Winebottle": 66}  # images
 PAIRS = 500
-FIX = read.get_it(NAME, SOURCE.folder)
+FIX = fetch_hint(NAME, SOURCE.folder)
 
 
 def willow(
@@ -27,75 +37,78 @@ def willow(
     pairs: int = PAIRS,
     seed: int = 0,
     symmetry_file: str | None = None,
-) -> Listed:
-    """WILLOW-ObjectClass by our own pairs: `pairs` a class, drawn with `seed`.
+) -> PairList:
+    """WILLOW-ObjectClass by our own pairs: `pairs` per class, drawn with `seed`.
 
-    T is the longer side of the box around the target's points. A class is there when all of its
-    images are.
+    T is the longer side of the box around the target's points. A class counts when all of its
+    images are present.
 
     Args:
-        split: test, which is all there is.
+        split: test, the only one.
         root: The data root that holds the folder WILLOW-ObjectClass, or that folder.
-        symmetry_file: A table of groups and mirror twins, see docs/datasets/README.md; without, each
-            point stands alone.
+        symmetry_file: A table of groups and mirror twins, see docs/datasets/README.md; without it, no
+            keypoint has a group or a counterpart.
 
     Raises:
-        KapbenchError: another split, no class whole, or a file that cannot be understood.
+        KapbenchError: another split, no complete class, or a file that cannot be understood.
     """
-    read.choose("split", split, ("test",), NAME)
-    folder = read.folder_of(root, SOURCE.folder)
+    check_choice("split", split, ("test",), NAME)
+    folder = find_folder(root, SOURCE.folder)
     rule = PairRule(n=pairs, seed=seed)
-    found, paths, contents = [], dict[str, Path](), [repr(rule)]
-    for category, n in CLASSES.items():
+    all_pairs, paths, contents = [], dict[str, Path](), [repr(rule)]
+    for category, n_images in CLASSES.items():
         photographs = sorted((folder / category).glob("*.png"))
-        if len(photographs) < n:
+        if len(photographs) < n_images:
             continue
         views = []
         for path in photographs:
-            points = path.with_suffix(".mat")
-            contents.append(
-                f"{category}/{path.stem} {read.revision([read.read_bytes(points, FIX)])}"
-            )
-            views.append(_view(category, path, _points(points)))
+            mat = path.with_suffix(".mat")
+            content = read_bytes(mat, FIX)
+            contents.append(f"{category}/{path.stem} {hash_revision([content])}")
+            views.append(_make_view(category, path, _parse_points(content, mat)))
             paths[views[-1].image_id] = path
-        table = of_table(N_POINTS, [], [])
+        table = pick_symmetry(stand_alone(N_POINTS), category, symmetry_file)
         if symmetry_file is not None:
-            table = read_override(symmetry_file, category, N_POINTS)
-            contents.append(f"{category} {read.revision(part.tobytes() for part in table)}")
-        found += [_pair(s, t, table) for s, t in rule.draw(views)]
-    if not found:
-        raise KapbenchError("no class of WILLOW-ObjectClass is whole", place=folder, fix=FIX)
-    return Listed(
-        NAME, split, read.revision(contents), SOURCE.licence, SOURCE.citation, found, paths,
-        has_absent=False, expected=tuple(CLASSES), n_expected=pairs * len(CLASSES),
-    )  # fmt: skip
-
-
-def _points(path: Path) -> Float[np.ndarray, "10 2"]:
-    """x and y of a .mat file, pts_coord [2 10]."""
-    from scipy.io import loadmat
-
-    try:
-        xy = np.asarray(loadmat(path, variable_names=["pts_coord"])["pts_coord"], np.float64)
-    except Exception as error:  # scipy raises whatever a damaged file makes it meet
+            contents.append(f"{category} {hash_revision(part.tobytes() for part in table)}")
+        all_pairs += [pair_by_box(name_pair(s, t), s, t, table) for s, t in rule.draw(views)]
+    if not all_pairs:
         raise KapbenchError(
-            f"no pts_coord can be read: {type(error).__name__}", place=path, fix=FIX
-        ) from error
-    if xy.shape != (2, N_POINTS) or not np.isfinite(xy).all():
-        raise KapbenchError(f"pts_coord of shape {xy.shape}, or not finite", place=path, fix=FIX)
-    return np.asarray(xy.T)
-
-
-def _view(category: str, path: Path, xy: Float[np.ndarray, "10 2"]) -> View:
-    size = image_size(path)
-    points = read.keypoints(xy, np.ones(len(xy), bool))
-    if (xy < 0).any() or (xy > np.array(size)).any():
-        raise KapbenchError(
-            f"a point outside its {size[0]}×{size[1]} px", place=path.with_suffix(".mat"), fix=FIX
+            "There is no class of WILLOW-ObjectClass with all its images", place=folder, fix=FIX
         )
-    return View(f"{category}/{path.stem}", category, size, read.box_around(points), points)
+    return PairList(
+        NAME,
+        split,
+        hash_revision(contents),
+        SOURCE.licence,
+        SOURCE.citation,
+        all_pairs,
+        paths,
+        has_absent=False,
+        expected=tuple(CLASSES),
+        n_expected=pairs * len(CLASSES),
+    )
 
 
-def _pair(source: View, target: View, table: Symmetry) -> Pair:
-    pair_id = f"{source.image_id}>{Path(target.image_id).name}"
-    return Pair(pair_id, source, target, read.longer_side(target.bbox), *table)
+def _parse_points(content: bytes, path: Path) -> Float[np.ndarray, "10 2"]:
+    """x and y of a .mat file, pts_coord [2 10]."""
+    pts_coord = parse_mat(content, "pts_coord", path, FIX)
+    if pts_coord.shape != (2, N_POINTS) or not np.isfinite(pts_coord).all():
+        raise KapbenchError(
+            f"The variable pts_coord has shape {pts_coord.shape}, not 2 × {N_POINTS}, or a value "
+            "that is not finite",
+            place=path,
+            fix=FIX,
+        )
+    return np.asarray(pts_coord.T, np.float64)
+
+
+def _make_view(category: str, path: Path, xy: Float[np.ndarray, "10 2"]) -> View:
+    size = image_size(path)
+    points = make_keypoints(xy, np.ones(len(xy), bool))
+    if drop_outside(points, size)[1]:
+        raise KapbenchError(
+            f"A keypoint lies outside the image of {size[0]}×{size[1]} px",
+            place=path.with_suffix(".mat"),
+            fix=FIX,
+        )
+    return View(f"{category}/{path.stem}", category, size, box_around(points), points)

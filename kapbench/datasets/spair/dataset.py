@@ -1,35 +1,28 @@
 """SPair-71k in its official layout: pairs of Layout, keypoints of ImageAnnotation."""
 
-import functools
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-from jaxtyping import Bool, UInt8
 
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.images import read_mask, read_rgb
-from kapbench.datasets.spair.difficulty import Difficulty, difficulty, known
-from kapbench.datasets.spair.files import absent, annotation, category_of, names_in, picture, read
-from kapbench.datasets.spair.image_annotation import parse_view
-from kapbench.datasets.spair.pair_list_file import Line, place_of, read_layout
-from kapbench.datasets.symmetry import Symmetry, n_keypoints, read_override, symmetry
+from kapbench.datasets.pair_list import PairList, pair_by_box
+from kapbench.datasets.reading import (
+    check_choice,
+    fetch_hint,
+    find_folder,
+    list_names,
+    read_bytes,
+    remark_on_boxes,
+)
+from kapbench.datasets.spair.image_annotation import list_missing, parse_view
+from kapbench.datasets.spair.pair_list_file import CORRECT_PAIR, Line, list_stems, read_layout
+from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.paths import data_root
-from kapbench.registry import unknown
-from kapbench.types import Coverage, Pair, View
 
 SOURCE = SOURCES["spair"]
 SPLITS = ("trn", "val", "test")
 LAYOUTS = ("large", "small")
-_FETCH = (
-    f"`kapbench fetch spair`, or point --data-root (KAPBENCH_DATA) at the folder that holds "
-    f"{SOURCE.folder}"
-)
+FIX = fetch_hint("spair", SOURCE.folder)
 
 
 def spair(
@@ -37,236 +30,118 @@ def spair(
     root: str | Path | None = None,
     layout: str = "large",
     symmetry_file: str | None = None,
-) -> "SPair":
+) -> PairList:
     """SPair-71k, large layout (12,234 test pairs).
+
+    The categories are those whose files are all present.
 
     Args:
         split: trn, val or test.
         root: The data root that holds the folder SPair-71k, or that folder. By default
             KAPBENCH_DATA, else the user data folder.
         layout: large or small.
-        symmetry_file: Another table of groups and mirror twins, of every category that is here; see
-            docs/datasets/README.md. The revision is another then.
+        symmetry_file: Another table of groups and mirror twins, of every category that is present;
+            see docs/datasets/README.md. It changes the revision.
 
     Raises:
-        KapbenchError: unknown split or layout, no data there, or no category whole.
+        KapbenchError: an unknown split or layout, no data, or no complete category.
     """
-    for thing, value, allowed in (("split", split, SPLITS), ("layout", layout, LAYOUTS)):
-        if value not in allowed:
-            raise unknown(thing, value, allowed, place="data set spair")
-    base = data_root(root)
-    folder = base if base.name == SOURCE.folder else base / SOURCE.folder
-    name = "spair" if layout == "large" else f"spair.{layout}"
-    found = SPair(name, split, layout, folder, symmetry_file)
-    found.check()
-    return found
+    check_choice("split", split, SPLITS, "spair")
+    check_choice("layout", layout, LAYOUTS, "spair")
+    folder = find_folder(root, SOURCE.folder)
+    layout_file = folder / "Layout" / layout / f"{split}.txt"
+    lines = read_layout(layout_file, FIX)
+    stems = list_stems(lines)
+    missing = {category: _list_missing(folder, category, stems[category]) for category in stems}
+    _check_images(lines, stems, missing)
+    complete = [category for category in stems if not missing[category]]
+    if not complete:
+        refuse_incomplete(f"SPair-71k's {split} split", missing, FIX)
+    tables = {c: pick_symmetry(symmetry(c), c, symmetry_file) for c in complete}
+    contents, views = {}, {}
+    for category in complete:
+        masks = list_names(folder / "Segmentation" / category)
+        for stem in stems[category]:
+            path = folder / "ImageAnnotation" / category / f"{stem}.json"
+            mask = folder / "Segmentation" / category / f"{stem}.png"
+            content = contents[path] = read_bytes(path, FIX)
+            view = parse_view(content, path, category, mask if mask.name in masks else None)
+            views[view.image_id] = view
+    pairs = [
+        pair_by_box(
+            line.pair_id,
+            views[f"{line.category}/{line.source}"],
+            views[f"{line.category}/{line.target}"],
+            tables[line.category],
+        )
+        for line in lines
+        if line.category in tables
+    ]
+    changed = () if symmetry_file is None else tables.values()
+    return PairList(
+        "spair" if layout == "large" else f"spair.{layout}",
+        split,
+        _hash(
+            layout_file.read_bytes(),
+            *contents.values(),
+            *(part.tobytes() for table in changed for part in table),
+        ),
+        SOURCE.licence,
+        SOURCE.citation,
+        pairs,
+        {image_id: folder / "JPEGImages" / f"{image_id}.jpg" for image_id in views},
+        expected=tuple(stems),
+        n_expected=len(lines),
+        missing=missing,
+        remarks=remark_on_boxes(views.values(), "x1, y1, x2, y2, and are those of these images"),
+    )
 
 
 def small(
     split: str = "test", root: str | Path | None = None, symmetry_file: str | None = None
-) -> "SPair":
+) -> PairList:
     """SPair-71k, small layout (2,438 test pairs)."""
     return spair(split, root, "small", symmetry_file)
 
 
-@dataclass(frozen=True, eq=False)
-class SPair:
-    """One split of one layout; the categories are those whose files are all there."""
+def refuse_incomplete(title: str, missing: Mapping[str, Sequence[Path]], fix: str) -> None:
+    """Raises the KapbenchError for a data set without a complete category."""
+    category, paths = next(iter(missing.items()))
+    raise KapbenchError(
+        f"No category of {title} is complete: {category} lacks {len(paths)} files, the first is "
+        "named below",
+        place=paths[0],
+        fix=fix,
+    )
 
-    name: str
-    split: str
-    layout: str
-    folder: Path
-    symmetry_file: str | None = None
-    licence: str = SOURCE.licence
-    citation: str = SOURCE.citation
-    size_from: Literal["box", "image"] = "box"
-    has_absent: bool = True
-    _read_views: dict[str, View] = field(default_factory=dict, init=False, repr=False)
 
-    def check(self) -> None:
-        """Raises KapbenchError where nothing can be evaluated."""
-        if not self._lines:
-            raise KapbenchError("a layout without pairs", place=self._layout_file, fix=_FETCH)
-        self._check_known()
-        if not self.categories:
-            category, missing = next(iter(self._missing.items()))
+def _list_missing(folder: Path, category: str, stems: Sequence[str]) -> list[Path]:
+    kinds = {f"ImageAnnotation/{category}": ".json", f"JPEGImages/{category}": ".jpg"}
+    return list_missing(folder, kinds, stems)
+
+
+def _check_images(
+    lines: Sequence[Line],
+    stems: Mapping[str, Sequence[str]],
+    missing: Mapping[str, Sequence[Path]],
+) -> None:
+    """Refuses a pair of an image that lacks all of its files in an otherwise complete category."""
+    for category, paths in missing.items():
+        names = [path.stem for path in paths]
+        absent = {name for name in names if names.count(name) == 2}  # annotation and photograph
+        if absent and absent == set(names) != set(stems[category]):
+            line = next(x for x in lines if x.category == category and absent & set(x))
+            (name, *_) = [x for x in (line.source, line.target) if x in absent]
             raise KapbenchError(
-                f"no category of SPair-71k's {self.split} split is complete: {category} lacks "
-                f"{len(missing)} files, the first {missing[0]}",
-                place=self.folder,
-                fix=_FETCH,
+                f"The pair names an image that does not exist: {category}/{name}",
+                place=line.place,
+                fix=CORRECT_PAIR,
             )
-        _ = self._symmetry
 
-    def _check_known(self) -> None:
-        """A category that lacks images whole, and nothing else, is there: its pairs are wrong."""
-        for category, missing in self._missing.items():
-            stems = [Path(path).stem for path in missing]
-            absent = {stem for stem in stems if stems.count(stem) == 2}  # annotation and photograph
-            if absent and absent == set(stems) != set(self._stems[category]):
-                line = next(x for x in self._lines if x.category == category and absent & set(x))
-                (name, *_) = [x for x in (line.source, line.target) if x in absent]
-                raise KapbenchError(
-                    f"a pair of an image that is not there: {category}/{name}",
-                    place=place_of(line, self._layout_file),
-                    fix="mend the line, or fetch the data set again",
-                )
 
-    @property
-    def categories(self) -> tuple[str, ...]:
-        return self.coverage.categories
+def _hash(*contents: bytes) -> str:
+    """The revision as it has always been for SPair-71k: without the lengths of the parts.
 
-    @functools.cached_property
-    def coverage(self) -> Coverage:
-        expected = tuple(self._stems)
-        whole = tuple(c for c in expected if not self._missing[c])
-        n_pairs = sum(line.category in whole for line in self._lines)
-        return Coverage(whole, expected, n_pairs, len(self._lines))
-
-    @functools.cached_property
-    def revision(self) -> str:
-        """Hash of the layout file and of every annotation behind the pairs present.
-
-        A symmetry table counts where one is given; the shipped one is pinned by a test.
-        """
-        digest = hashlib.sha256(self._layout_file.read_bytes())
-        for content in self._annotations.values():
-            digest.update(content)
-        if self.symmetry_file is not None:
-            for tables in self._symmetry.values():
-                for table in tables:
-                    digest.update(table.tobytes())
-        return digest.hexdigest()[:16]
-
-    @functools.cached_property
-    def remarks(self) -> tuple[str, ...]:
-        """What looks wrong but may be meant, in words."""
-        views = self.views()
-        beyond = [v for v in views if v.bbox[2] > v.size[0] + 1 or v.bbox[3] > v.size[1] + 1]
-        if len(beyond) < len(views):
-            return ()
-        return (
-            "every box reaches beyond its image: are these x1, y1, x2, y2, and of these images?",
-        )
-
-    @functools.cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What of the devkit's difficulties is known here; told by the first pair of each category."""
-        first = {line.category: line for line in reversed(self._present)}
-        found = [self._difficulty(line) for _, line in sorted(first.items())]
-        return known(found)
-
-    def difficulty(self, categories: Sequence[str] | None = None) -> Mapping[str, Difficulty]:
-        """The devkit's viewpoint and scale variation of each pair by its id, from the pair files."""
-        wanted = self._wanted(categories)
-        return {x.pair_id: self._difficulty(x) for x in self._lines if x.category in wanted}
-
-    def _difficulty(self, line: Line) -> Difficulty:
-        return difficulty(self.folder / "PairAnnotation" / self.split / f"{line.pair_id}.json")
-
-    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
-        """Pairs in the order of the layout file, which is that of the pair files' names."""
-        wanted = self._wanted(categories)
-        return [self._pair(line) for line in self._lines if line.category in wanted]
-
-    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
-        wanted = self._wanted(categories)
-        return [
-            self._view(image_id)
-            for image_id in self._annotations
-            if category_of(image_id) in wanted
-        ]
-
-    def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
-        return read_rgb(self.folder / picture(view.image_id), view.size)
-
-    def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
-        return None if view.mask is None else read_mask(view.mask, view.size)
-
-    @property
-    def _layout_file(self) -> Path:
-        return self.folder / "Layout" / self.layout / f"{self.split}.txt"
-
-    @functools.cached_property
-    def _lines(self) -> Sequence[Line]:
-        return read_layout(self._layout_file, _FETCH)
-
-    @functools.cached_property
-    def _stems(self) -> Mapping[str, Sequence[str]]:
-        """Names of the images that each category's pairs name; both by alphabet."""
-        stems: dict[str, set[str]] = defaultdict(set)
-        for line in self._lines:
-            stems[line.category].update((line.source, line.target))
-        return {category: sorted(stems[category]) for category in sorted(stems)}
-
-    @functools.cached_property
-    def _missing(self) -> Mapping[str, Sequence[str]]:
-        """What each category lacks, as paths below the folder; found by listing folders."""
-        return {
-            category: [
-                path
-                for kind in (annotation, picture)
-                for path in absent(self.folder, [kind(f"{category}/{stem}") for stem in stems])
-            ]
-            for category, stems in self._stems.items()
-        }
-
-    @functools.cached_property
-    def _annotations(self) -> Mapping[str, bytes]:
-        """What the annotation of each image of the whole categories holds, by image id."""
-        ids = [
-            f"{category}/{stem}" for category in self.categories for stem in self._stems[category]
-        ]
-        return {image_id: read(self.folder / annotation(image_id)) for image_id in ids}
-
-    @functools.cached_property
-    def _masks(self) -> frozenset[str]:
-        folder = self.folder / "Segmentation"
-        return frozenset(f"{c}/{name}" for c in self.categories for name in names_in(folder / c))
-
-    @functools.cached_property
-    def _present(self) -> Sequence[Line]:
-        return [line for line in self._lines if line.category in self.categories]
-
-    @functools.cached_property
-    def _symmetry(self) -> Mapping[str, Symmetry]:
-        if self.symmetry_file is None:
-            return {category: symmetry(category) for category in self.categories}
-        return {
-            category: read_override(self.symmetry_file, category, n_keypoints(category))
-            for category in self.categories
-        }
-
-    def _wanted(self, categories: Sequence[str] | None) -> frozenset[str]:
-        for category in categories or ():
-            missing = self._missing.get(category)
-            if missing is None:
-                raise unknown(
-                    "category", category, self.categories, place=f"{self.name}, as present"
-                )
-            if missing:
-                raise KapbenchError(
-                    f"category '{category}' is not complete: {len(missing)} files missing",
-                    place=self.folder / missing[0],
-                    fix=_FETCH,
-                )
-        return frozenset(self.categories if categories is None else categories)
-
-    def _view(self, image_id: str) -> View:
-        if image_id not in self._read_views:
-            mask = f"{image_id}.png"
-            self._read_views[image_id] = parse_view(
-                self._annotations[image_id],
-                self.folder / annotation(image_id),
-                category_of(image_id),
-                self.folder / "Segmentation" / mask if mask in self._masks else None,
-            )
-        return self._read_views[image_id]
-
-    def _pair(self, line: Line) -> Pair:
-        category = line.category
-        source, target = (self._view(f"{category}/{s}") for s in (line.source, line.target))
-        x1, y1, x2, y2 = target.bbox
-        size = float(max(x2 - x1, y2 - y1))
-        return Pair(line.pair_id, source, target, size, *self._symmetry[category])
+    The shipped symmetry tables do not count: a test pins them.
+    """
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]

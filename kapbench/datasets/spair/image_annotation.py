@@ -1,5 +1,6 @@
-"""One ImageAnnotation file of SPair-71k, checked at the door."""
+"""Finds and checks the files of one image of SPair-71k."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -7,13 +8,20 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
+from kapbench.datasets.reading import (
+    CORRECT_FILE,
+    check_box,
+    describe_invalid,
+    list_names,
+    make_keypoints,
+)
 from kapbench.datasets.symmetry import n_keypoints
 from kapbench.errors import KapbenchError
-from kapbench.types import AZIMUTH_BINS, Keypoints, View
+from kapbench.types import AZIMUTH_BINS, View
 
 _Flag = Annotated[int, Field(ge=0, le=1)]
-_Slot = Annotated[str, Field(pattern=r"^\d+$")]
-_MEND = "fetch the data set again, or mend the file"
+Slot = Annotated[str, Field(pattern=r"^[0-9]+$")]
+Point = tuple[FiniteFloat, FiniteFloat]
 
 
 class Annotation(BaseModel):
@@ -25,81 +33,83 @@ class Annotation(BaseModel):
     image_width: PositiveInt
     image_height: PositiveInt
     bndbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]  # x1, y1, x2, y2
-    kps: dict[_Slot, tuple[FiniteFloat, FiniteFloat] | None]
+    kps: dict[Slot, Point | None]
     azimuth_id: Annotated[int, Field(ge=0, lt=AZIMUTH_BINS)] | None
     truncated: _Flag
     occluded: _Flag
 
 
+def list_missing(base: Path, kinds: Mapping[str, str], stems: Iterable[str]) -> list[Path]:
+    """Files of a category that do not exist.
+
+    Args:
+        kinds: Ending by folder below `base`, e.g. {"JPEGImages/cat": ".jpg"}.
+        stems: Names of the images without ending.
+    """
+    present = {folder: list_names(base / folder) for folder in kinds}
+    return [
+        base / folder / f"{stem}{ending}"
+        for folder, ending in kinds.items()
+        for stem in stems
+        if f"{stem}{ending}" not in present[folder]
+    ]
+
+
 def parse_view(content: bytes, path: Path, category: str, mask: Path | None) -> View:
     """The image that the file at `path` describes, `content` being what it holds.
 
-    Keypoints may lie outside the box (a dozen do), not outside the image.
+    Keypoints may lie outside the box (a dozen do), but not outside the image.
 
     Raises:
         KapbenchError: not JSON; a key that is missing or of a wrong type; another category; a box
             without area; a keypoint outside the image or beyond the category's own.
     """
     try:
-        read = Annotation.model_validate_json(content)
+        annotation = Annotation.model_validate_json(content)
     except ValidationError as error:
-        raise _invalid(error, path) from error
-    if read.category != category:
+        raise describe_invalid(error, path) from error
+    if annotation.category != category:
         raise KapbenchError(
-            f"category '{read.category}' among {category}s",
+            f"The category is '{annotation.category}', but the file is in the folder of {category}",
             place=f"{path}, key category",
-            fix=_MEND,
+            fix=CORRECT_FILE,
         )
-    size = read.image_width, read.image_height
-    x1, y1, x2, y2 = read.bndbox
-    if not (x2 > x1 and y2 > y1):
+    check_box(annotation.bndbox, f"{path}, key bndbox")
+    size, n = (annotation.image_width, annotation.image_height), n_keypoints(category)
+    beyond = [k for k, point in annotation.kps.items() if point is not None and int(k) >= n]
+    if beyond:
         raise KapbenchError(
-            f"box {list(read.bndbox)} has no area", place=f"{path}, key bndbox", fix=_MEND
+            f"Keypoint {beyond[0]} does not exist: category {category} has {n} (0 to {n - 1})",
+            place=f"{path}, key kps.{beyond[0]}",
+            fix=CORRECT_FILE,
         )
-    xy = _positions(read, path)
+    xy = place_keypoints(annotation.kps, n, size, path)
     return View(
         image_id=f"{category}/{path.stem}",
         category=category,
         size=size,
-        bbox=read.bndbox,
-        keypoints=Keypoints(xy, ~np.isnan(xy[:, 0])),
-        azimuth_bin=read.azimuth_id,
+        bbox=annotation.bndbox,
+        keypoints=make_keypoints(xy, ~np.isnan(xy[:, 0])),
+        azimuth_bin=annotation.azimuth_id,
         mask=mask,
-        truncated=bool(read.truncated),
-        occluded=bool(read.occluded),
+        truncated=bool(annotation.truncated),
+        occluded=bool(annotation.occluded),
     )
 
 
-def _positions(read: Annotation, path: Path) -> Float[np.ndarray, "K 2"]:
-    """The file's slots cut to the category's own number of keypoints; NaN where one is null."""
-    n, width, height = n_keypoints(read.category), read.image_width, read.image_height
+def place_keypoints(
+    points: Mapping[str, Sequence[float] | None], n: int, size: tuple[int, int], path: Path
+) -> Float[np.ndarray, "K 2"]:
+    """The first `n` keypoints by id, NaN where null. KapbenchError where one is outside the image."""
     xy = np.full((n, 2), np.nan)
-    for slot, point in read.kps.items():
+    for slot, point in points.items():
         if point is None:
             continue
-        if int(slot) >= n:
+        if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
             raise KapbenchError(
-                f"keypoint {slot} of a {read.category}, which has {n} (0 to {n - 1})",
+                f"Keypoint {slot} at {list(point)} lies outside the image of {size[0]}×{size[1]} px",
                 place=f"{path}, key kps.{slot}",
-                fix=_MEND,
-            )
-        if not (0 <= point[0] <= width and 0 <= point[1] <= height):
-            raise KapbenchError(
-                f"keypoint {slot} at {list(point)} lies outside the image of {width}×{height} px",
-                place=f"{path}, key kps.{slot}",
-                fix=_MEND,
+                fix=CORRECT_FILE,
             )
         xy[int(slot)] = point
     return xy
-
-
-def _invalid(error: ValidationError, path: Path) -> KapbenchError:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "json_invalid":
-        return KapbenchError(f"not JSON: {first['msg']}", place=path, fix=_MEND)
-    if first["type"] == "missing":
-        return KapbenchError(f"key '{key}' is missing", place=path, fix=_MEND)
-    return KapbenchError(
-        f"annotation cannot be used: {first['msg'].lower()}", place=f"{path}, key {key}", fix=_MEND
-    )

@@ -1,82 +1,77 @@
-"""One layout file of SPair-71k: a pair a line, checked at the door."""
+"""Reads the Layout files of SPair-71k, one pair a line, and checks them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kapbench.datasets.reading import (
+    read_text,
+)
 from kapbench.datasets.symmetry import categories as known_categories
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
+CORRECT_PAIR = "Remove the line, or fetch the data set again"
+
 
 class Line(NamedTuple):
-    """A line `number-source-target:category` of a layout file."""
+    """One pair, `number-source-target:category`."""
 
     pair_id: str
-    source: str
+    source: str  # file name of the image without its ending
     target: str
     category: str
-    number: int  # of the line, from 1
+    place: str  # file and line, for errors
 
 
-def read_layout(path: Path, fetch: str) -> Sequence[Line]:
+def read_layout(path: Path, fix: str) -> Sequence[Line]:
     """The file's pairs in its order.
 
     Args:
-        fetch: How to come by the data set, for who has it not.
+        fix: What to do where the data set is missing.
 
     Raises:
-        KapbenchError: no such file; a line that is no pair, pairs an image with itself, or repeats
-            another.
+        KapbenchError: the file is missing; a line is not a pair, pairs an image with itself, or
+            repeats another.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise KapbenchError("SPair-71k not found", place=path, fix=fetch) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise KapbenchError(
-            f"SPair-71k cannot be read: {error}",
-            place=path,
-            fix="make the file readable, or fetch the data set again",
-        ) from error
-    numbered = enumerate(text.splitlines(), 1)
-    lines = [_parse(line.strip(), path, number) for number, line in numbered if line.strip()]
-    _refuse_repeats(lines, path)
+    numbered = enumerate(read_text(path, fix).splitlines(), start=1)
+    lines = [parse_line(text.strip(), f"{path}, line {n}") for n, text in numbered if text.strip()]
+    if not lines:
+        raise KapbenchError("The Layout file contains no pairs", place=path, fix=fix)
+    _refuse_repeats(lines)
     return lines
 
 
-def place_of(line: Line, path: Path) -> str:
-    return f"{path}, line {line.number}"
-
-
-def _parse(text: str, path: Path, number: int) -> Line:
+def parse_line(text: str, place: str) -> Line:
+    """KapbenchError where it is not a pair, or pairs an image with itself."""
     names, _, category = text.partition(":")
     parts = names.split("-")
-    if len(parts) != 3 or not all(parts):
+    if len(parts) != 3 or not all(parts) or not category:
         raise KapbenchError(
-            f"not a pair: '{text}'",
-            place=f"{path}, line {number}",
-            fix="expected number-source-target:category",
+            f"'{text}' is not a pair", place=place, fix="Write it as number-source-target:category"
         )
-    line = Line(text, parts[1], parts[2], category, number)
     if category not in known_categories():
-        raise unknown("category", category, known_categories(), place=place_of(line, path))
-    if line.source == line.target:
-        raise KapbenchError(
-            f"an image paired with itself: '{text}'",
-            place=place_of(line, path),
-            fix="take the line out, or fetch the data set again",
-        )
-    return line
+        raise unknown("category", category, known_categories(), place=place)
+    if parts[1] == parts[2]:
+        raise KapbenchError(f"'{text}' pairs an image with itself", place=place, fix=CORRECT_PAIR)
+    return Line(text, parts[1], parts[2], category, place)
 
 
-def _refuse_repeats(lines: Sequence[Line], path: Path) -> None:
+def list_stems(lines: Iterable[Line]) -> Mapping[str, Sequence[str]]:
+    """The images in each category's pairs, without ending; both in alphabetical order."""
+    stems: dict[str, set[str]] = {}
+    for line in lines:
+        stems.setdefault(line.category, set()).update((line.source, line.target))
+    return {category: sorted(stems[category]) for category in sorted(stems)}
+
+
+def _refuse_repeats(lines: Sequence[Line]) -> None:
     first: dict[tuple[str, str, str], Line] = {}
     for line in lines:
         earlier = first.setdefault((line.category, line.source, line.target), line)
         if earlier is not line:
             raise KapbenchError(
-                f"the pair of line {earlier.number} again: '{line.pair_id}'",
-                place=place_of(line, path),
-                fix="take the line out, or fetch the data set again",
+                f"'{line.pair_id}' repeats the pair at {earlier.place}",
+                place=line.place,
+                fix=CORRECT_PAIR,
             )

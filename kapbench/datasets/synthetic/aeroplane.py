@@ -27,9 +27,16 @@ def aeroplane(rng: np.random.Generator, marking: float) -> Solid:
         )
         return over(value, cockpit, GLASS, 0.9)
 
-    stations = ((-1.0, 0.12, 0.3), (-0.75, 0.55, 0.2), (-0.45, 0.95, 0.04), (0.0, 1, 0),
-                (0.55, 1, 0), (0.78, 0.86, -0.03), (0.92, 0.55, -0.08),
-                (1.0, 0.1, -0.12))  # fmt: skip
+    stations = (
+        (-1.0, 0.12, 0.3),
+        (-0.75, 0.55, 0.2),
+        (-0.45, 0.95, 0.04),
+        (0.0, 1, 0),
+        (0.55, 1, 0),
+        (0.78, 0.86, -0.03),
+        (0.92, 0.55, -0.08),
+        (1.0, 0.1, -0.12),
+    )
     rings = [
         ring((half * s, 0, z + up * radius * 2), (radius * k, radius * k), n=36)
         for s, k, up in stations
@@ -46,8 +53,18 @@ def aeroplane(rng: np.random.Generator, marking: float) -> Solid:
     pair(points, "wingroot1", (root[0] - 0.05, radius * 1.15, z - 0.06))
     pair(points, "wingroot2", (root[1] + 0.05, radius * 1.15, z - 0.06))
     tail = -half * 0.82
-    parts += both(_wing((tail + 0.35, tail - 0.25), (tail - 0.2, tail - 0.5), 0.05, span * 0.4,
-                        z + 0.28, z + 0.33, 0.04, skin))  # fmt: skip
+    parts += both(
+        _wing(
+            (tail + 0.35, tail - 0.25),
+            (tail - 0.2, tail - 0.5),
+            0.05,
+            span * 0.4,
+            z + 0.28,
+            z + 0.33,
+            0.04,
+            skin,
+        )
+    )
     pair(points, "tailtip", (tail - 0.35, span * 0.4, z + 0.33))
     parts.append(_fin(tail, z + 0.2, fin, livery, marks))
     points["fin"] = np.array((tail - 0.5, 0, z + 0.2 + fin))
@@ -64,9 +81,15 @@ def aeroplane(rng: np.random.Generator, marking: float) -> Solid:
 
 
 def _wing(
-    root: tuple[float, float], tip: tuple[float, float], y0: float, y1: float,
-    z0: float, z1: float, thick: float, paint: Paint,
-) -> Part:  # fmt: skip
+    root: tuple[float, float],
+    tip: tuple[float, float],
+    y0: float,
+    y1: float,
+    z0: float,
+    z1: float,
+    thick: float,
+    paint: Paint,
+) -> Part:
     def outline(
         edge: tuple[float, float], y: float, z: float, t: float
     ) -> list[tuple[float, float, float]]:

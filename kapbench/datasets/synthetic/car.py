@@ -47,10 +47,13 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
         return ring((x, 0, middle), (sides, up), power=5.0, n=40)
 
     shell = [
-        section(-half, hood * 0.88, w * 0.86), section(-half * 0.93, hood * 0.97, w * 0.97),
-        section(-half * 0.4, hood, w), section(half * 0.4, hood, w),
-        section(half * 0.88, hood * 0.9, w * 0.96), section(half, hood * 0.74, w * 0.84),
-    ]  # fmt: skip
+        section(-half, hood * 0.88, w * 0.86),
+        section(-half * 0.93, hood * 0.97, w * 0.97),
+        section(-half * 0.4, hood, w),
+        section(half * 0.4, hood, w),
+        section(half * 0.88, hood * 0.9, w * 0.96),
+        section(half, hood * 0.74, w * 0.84),
+    ]
     low, high = hood - 0.08, height
     cabin = [
         ring(((cabin_front + cabin_rear) / 2 + dx, 0, z), (sx, sy), "z", 5.0, 40)
@@ -66,8 +69,13 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
     for name, x in (("wheel1", axle), ("wheel2", -axle)):
         parts += both(wheel((x, w - 0.07, r), r, 0.22, _tyre(marks, x, r)))
         pair(points, name, (x, w + 0.04, r))
-    parts += both(box((cabin_front + 0.22, w + 0.07, hood + 0.07), (0.08, 0.1, 0.07),
-                      marks.tinted((0.1, 0.1, 0.1), 0.1, 0.85)))  # fmt: skip
+    parts += both(
+        box(
+            (cabin_front + 0.22, w + 0.07, hood + 0.07),
+            (0.08, 0.1, 0.07),
+            marks.tinted((0.1, 0.1, 0.1), 0.1, 0.85),
+        )
+    )
     pair(points, "mirror", (cabin_front + 0.3, w + 0.08, hood + 0.07))
     lamp = marks.tinted((0.97, 0.95, 0.8), 0.6, 0.8)
     parts += both(ellipsoid((half * 0.965, w * 0.68, hood * 0.66), (0.09, 0.17, 0.09), lamp))
@@ -85,8 +93,14 @@ def car(rng: np.random.Generator, marking: float) -> Solid:
         np.array((-half - 0.03, 0, 0.42)),
     )
     mast = (cabin_rear * 0.6, 0.0, height - 0.02)
-    parts.append(tube([mast, (mast[0] - 0.06, 0, height + 0.1), (mast[0] - 0.2, 0, height + 0.22)],
-                      (0.05, 0.04, 0.03), plain(RUBBER), 8))  # fmt: skip
+    parts.append(
+        tube(
+            [mast, (mast[0] - 0.06, 0, height + 0.1), (mast[0] - 0.2, 0, height + 0.22)],
+            (0.05, 0.04, 0.03),
+            plain(RUBBER),
+            8,
+        )
+    )
     points["antenna"] = np.array((mast[0] - 0.2, 0, height + 0.22))
     if rng.random() < 0.4:
         parts += [box((-half * 0.9, 0, hood + 0.14), (0.12, w * 0.75, 0.025), base)]

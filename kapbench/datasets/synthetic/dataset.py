@@ -1,4 +1,4 @@
-"""synthetic: rendered 3D objects, the embedded default. No download, no photograph."""
+"""synthetic: rendered 3D objects, the built-in default data set, without download."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ from kapbench.storage import file_hash
 from kapbench.types import Coverage, Keypoints, Pair, View
 
 MARKING = 0.25
-OPPOSITE = 0.3  # share of the source's keypoints whose twin shows in their place
+OPPOSITE = 0.3  # share of the source's keypoints absent while their twin is visible
 INSTANCES = {"trn": 20, "val": 6, "test": 10}
 SMALL_INSTANCES = {"trn": 4, "val": 3, "test": 3}
 
@@ -34,10 +34,10 @@ def synthetic(
     pairs: int = 250,
     build: bool = True,
 ) -> "Synthetic":
-    """The default: four categories, splits by instance, pairs of different instances.
+    """Rendered objects of four categories; splits by instance, pairs of different instances.
 
     Args:
-        build: Render what is not there; False raises KapbenchError instead.
+        build: Render a missing split; False raises KapbenchError instead.
     """
     n = INSTANCES.get(split, 2) if instances is None else int(instances)
     settings = Settings(split, float(marking), int(seed), n, int(views), int(pairs))
@@ -51,7 +51,7 @@ def small(
     seed: int = 0,
     build: bool = True,
 ) -> "Synthetic":
-    """A few images, for tests and first tries: seconds."""
+    """A few rendered images, for tests and first tries; takes seconds."""
     settings = Settings(split, float(marking), int(seed), SMALL_INSTANCES.get(split, 2), 2, 12)
     return Synthetic("synthetic.small", settings, open_split(settings, build=build))
 
@@ -66,30 +66,31 @@ def large(
     pairs: int = 10_000,
     build: bool = True,
 ) -> "Synthetic":
-    """Any size: categories × instances × views images, and as many pairs a category as asked.
+    """Rendered objects in any number: instances × views images and `pairs` pairs per category.
 
     Raises:
-        KapbenchError: more pairs than there can be of different instances.
+        KapbenchError: more pairs than exist between different instances.
     """
     settings = Settings(split, float(marking), int(seed), int(instances), int(views), int(pairs))
     n = settings.instances * settings.views
     most = n * (n - settings.views)
     if settings.pairs > most:
         raise KapbenchError(
-            f"{settings.pairs:,} pairs a category, and {settings.instances} instances of "
+            f"{settings.pairs:,} pairs per category are too many: {settings.instances} instances of "
             f"{settings.views} views make {most:,}",
-            place="synthetic.large", fix="ask for more instances, or fewer pairs",
-        )  # fmt: skip
+            place="synthetic.large",
+            fix="Request more instances, or fewer pairs",
+        )
     return Synthetic("synthetic.large", settings, open_split(settings, build=build))
 
 
-def _first(
+def _draw_cheapest(
     allowed: Bool[np.ndarray, "n n"],
     cost: Float[np.ndarray, "n n"],
     n: int,
     rng: np.random.Generator,
 ) -> list[tuple[int, int]]:
-    """`n` pairs from the cheaper half of those allowed, or as many as there are; ties by chance."""
+    """`n` random pairs from the cheaper half of those allowed, or all; ties are broken at random."""
     source, target = np.nonzero(allowed)
     order = rng.permutation(len(source))
     order = order[np.argsort(cost[source, target][order], kind="stable")]
@@ -164,40 +165,48 @@ class Synthetic:
         x1, y1, x2, y2 = (float(v) for v in entry["bbox"])
         mask = self.folder / "masks" / f"{entry['image_id']}.png"
         return View(
-            entry["image_id"], entry["category"], (w, h), (x1, y1, x2, y2),
-            Keypoints(xy, ~np.isnan(xy[:, 0])), entry["azimuth_bin"], mask, False, False,
-        )  # fmt: skip
+            entry["image_id"],
+            entry["category"],
+            (w, h),
+            (x1, y1, x2, y2),
+            Keypoints(xy, ~np.isnan(xy[:, 0])),
+            entry["azimuth_bin"],
+            mask,
+            False,
+            False,
+        )
 
     @functools.cached_property
     def _pairs(self) -> tuple[Pair, ...]:
-        return tuple(pair for c in self.categories for pair in self._pairs_of(c))
+        return tuple(pair for c in self.categories for pair in self._draw_pairs(c))
 
-    def _pairs_of(self, category: str) -> list[Pair]:
-        """Ordered pairs of different instances that share a keypoint, drawn without return.
+    def _draw_pairs(self, category: str) -> list[Pair]:
+        """Ordered pairs of different instances that share a keypoint, drawn without replacement.
 
-        Half of them look at opposite sides: a twin shows instead of the keypoint. Of either half
-        those pairs come first whose target shows the fewest keypoints beside their twins: there
-        PCK punishes a mix-up already.
+        Half of them show opposite sides: the twin is visible instead of the keypoint. In either
+        half, pairs are preferred whose target shows few keypoints together with their twins, as
+        PCK already penalises a mix-up there.
         """
         entries = [e for e in self._content["images"] if e["category"] == category]
         views = [self._views[e["image_id"]] for e in entries]
         groups, twins = symmetry(self.keypoint_names(category))
         visible = np.stack([v.keypoints.visible for v in views]).astype(int)
-        twin_shown = visible[:, twins] * (twins != np.arange(len(twins)))
-        shown = visible.sum(axis=1, keepdims=True)
-        beside = visible @ (visible * twin_shown).T / shown
-        instead = visible @ ((1 - visible) * twin_shown).T / shown
+        twin_visible = visible[:, twins] * (twins != np.arange(len(twins)))
+        n_visible = visible.sum(axis=1, keepdims=True)
+        beside = visible @ (visible * twin_visible).T / n_visible
+        instead = visible @ ((1 - visible) * twin_visible).T / n_visible
         instance = np.array([e["instance"] for e in entries])
         allowed = (visible @ visible.T > 0) & (instance[:, None] != instance[None])
         if not allowed.any():
             raise KapbenchError(
-                f"no two instances of {category} share a keypoint", place=self.name,
-                fix="ask for more instances or views",
-            )  # fmt: skip
+                f"There are no two instances of {category} that share a keypoint",
+                place=self.name,
+                fix="Request more instances or views",
+            )
         rng = np.random.default_rng([self.settings.seed, len(category), 7])
         opposite = allowed & (instead >= OPPOSITE)
-        half = _first(opposite, beside, self.settings.pairs // 2, rng)
-        rest = _first(allowed & ~opposite, beside, self.settings.pairs - len(half), rng)
+        half = _draw_cheapest(opposite, beside, self.settings.pairs // 2, rng)
+        rest = _draw_cheapest(allowed & ~opposite, beside, self.settings.pairs - len(half), rng)
         chosen = sorted(half + rest)
         return [self._pair(views[s], views[t], groups, twins) for s, t in chosen]
 

@@ -182,9 +182,15 @@ def box(centre: Sequence[float], half: Sequence[float], paint: Paint, bevel: flo
     for dz, inset in levels:
         ax, ay = hx - inset, hy - inset
         corner = [
-            (ax, -ay + b), (ax, ay - b), (ax - b, ay), (-ax + b, ay),
-            (-ax, ay - b), (-ax, -ay + b), (-ax + b, -ay), (ax - b, -ay),
-        ]  # fmt: skip
+            (ax, -ay + b),
+            (ax, ay - b),
+            (ax - b, ay),
+            (-ax + b, ay),
+            (-ax, ay - b),
+            (-ax, -ay + b),
+            (-ax + b, -ay),
+            (ax - b, -ay),
+        ]
         rings.append(np.array([(x + cx, y + cy, z + dz) for cx, cy in corner]))
     return flat(loft(rings, paint))
 

@@ -29,8 +29,14 @@ def quadruped(rng: np.random.Generator, marking: float) -> Solid:
         value = over(fur(points, normals), (normals[:, 2] < -0.5) * 0.4, (0.9, 0.85, 0.75))
         return marks.pattern(value, points, normals)
 
-    body = [(-length, 0.45, 0.05), (-length * 0.85, 0.92, 0.03), (-length * 0.3, 1.0, -0.03),
-            (length * 0.3, 0.98, -0.03), (length * 0.8, 0.9, 0.05), (length, 0.5, 0.1)]  # fmt: skip
+    body = [
+        (-length, 0.45, 0.05),
+        (-length * 0.85, 0.92, 0.03),
+        (-length * 0.3, 1.0, -0.03),
+        (length * 0.3, 0.98, -0.03),
+        (length * 0.8, 0.9, 0.05),
+        (length, 0.5, 0.1),
+    ]
     parts: list[Part] = [
         loft([ring((x, 0, z + up), (girth * k * 0.85, girth * k)) for x, k, up in body], hide)
     ]
@@ -54,14 +60,24 @@ def quadruped(rng: np.random.Generator, marking: float) -> Solid:
     pair(points, "eye", eye + np.array((0.02, 0.05, 0)))
     ear = head + np.array((-skull * 0.3, skull * 0.7, skull * 0.7))
     ear_tip = ear + np.array((-0.08, rng.uniform(0.1, 0.22), rng.uniform(0.18, 0.3)))
-    parts += both(tube([tuple(ear), tuple((ear + ear_tip) / 2), tuple(ear_tip)],
-                       ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02)),
-                       marks.tinted(coat, 0.02, 0.85), 12))  # fmt: skip
+    parts += both(
+        tube(
+            [tuple(ear), tuple((ear + ear_tip) / 2), tuple(ear_tip)],
+            ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02)),
+            marks.tinted(coat, 0.02, 0.85),
+            12,
+        )
+    )
     pair(points, "ear", ear_tip)
     if rng.random() < 0.35:
-        horn = [tuple(head + np.array((dx, dy, skull * 0.7 + dz))) for dx, dy, dz in
-                ((0, skull * 0.35, 0), (0.05, skull * 0.6, 0.22),
-                 (0.16, skull * 0.5, 0.4))]  # fmt: skip
+        horn = [
+            tuple(head + np.array((dx, dy, skull * 0.7 + dz)))
+            for dx, dy, dz in (
+                (0, skull * 0.35, 0),
+                (0.05, skull * 0.6, 0.22),
+                (0.16, skull * 0.5, 0.4),
+            )
+        ]
         parts += both(tube(horn, (0.06, 0.045, 0.01), plain((0.85, 0.8, 0.65), 0.3), 12))
     parts += _legs(points, length, girth, leg, z, marks, hide, rng)
     drop = rng.uniform(0.4, 0.7)
@@ -75,9 +91,15 @@ def quadruped(rng: np.random.Generator, marking: float) -> Solid:
 
 
 def _legs(
-    points: dict[str, Array], length: float, girth: float, leg: float, z: float,
-    marks: Marks, hide: Paint, rng: np.random.Generator,
-) -> list[Part]:  # fmt: skip
+    points: dict[str, Array],
+    length: float,
+    girth: float,
+    leg: float,
+    z: float,
+    marks: Marks,
+    hide: Paint,
+    rng: np.random.Generator,
+) -> list[Part]:
     parts: list[Part] = []
     thick, y = rng.uniform(0.09, 0.13), girth * 0.55
     hoof = marks.tinted((0.1, 0.08, 0.07), 0.2, 0.85)

@@ -1,4 +1,4 @@
-"""Rendered splits on disk: built aside, moved into place, checked by hash whenever opened."""
+"""Rendered splits on disk: rendered aside, moved into place, checked by hash when opened."""
 
 import io
 import json
@@ -24,22 +24,24 @@ from kapbench.paths import cache_root
 from kapbench.storage import file_hash
 
 ANNOTATIONS = "annotations.json"
-SILENT_BELOW = 16  # images: shorter work shows no bar
+SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
 def open_split(settings: Settings, *, build: bool = True) -> Path:
     """Folder of a rendered split; rendered now if it is missing or damaged.
 
     Raises:
-        KapbenchError: it would have to be rendered, and `build` is False.
+        KapbenchError: the split is not rendered yet, and `build` is False.
     """
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        damage = _damage(folder)
+        damage = _find_damage(folder)
         if damage and not build:
             raise KapbenchError(
-                "not rendered yet", place=folder, fix="its first use renders it, no download needed"
+                "The split is not rendered yet",
+                place=folder,
+                fix="Use it once: it is then rendered, without a download",
             )
         if damage:
             if folder.exists():
@@ -49,8 +51,8 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
     return folder
 
 
-def _damage(folder: Path) -> str | None:
-    """What is wrong with a folder, in words; None where it is whole."""
+def _find_damage(folder: Path) -> str | None:
+    """What is wrong with a folder, in words; None where it is complete."""
     try:
         content = json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
         for name, expected in content["files"].items():
@@ -68,7 +70,9 @@ def _build(settings: Settings, folder: Path) -> None:
     try:
         planned = list(images(settings))
         with _progress(len(planned)) as advance, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            jobs = [pool.submit(_take, image, settings.marking, temporary) for image in planned]
+            jobs = [
+                pool.submit(_render_image, image, settings.marking, temporary) for image in planned
+            ]
             try:
                 taken = [_done(job.result(), advance) for job in jobs]
             finally:
@@ -83,8 +87,8 @@ def _build(settings: Settings, folder: Path) -> None:
         raise
 
 
-def _take(image: Image, marking: float, folder: Path) -> dict[str, Any]:
-    """Renders one picture; its annotation and the hashes of its two files."""
+def _render_image(image: Image, marking: float, folder: Path) -> dict[str, Any]:
+    """Renders one image; returns its annotation and the hashes of its two files."""
     solid = BUILDERS[image.category](np.random.default_rng(image.shape_seed), marking)
     taken = render(solid, image.shot)
     rows, columns = np.flatnonzero(taken.mask.any(axis=1)), np.flatnonzero(taken.mask.any(axis=0))

@@ -1,4 +1,4 @@
-"""What a split holds before anything is rendered: instances, shots, keypoint tables."""
+"""Plans a split before it is rendered: instances, shots, keypoint tables."""
 
 import zlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from kapbench.registry import unknown
 from kapbench.storage import fingerprint
 from kapbench.types import AZIMUTH_BINS
 
-GENERATOR = "1"  # raised whenever a rendered pixel or an annotation changes
+GENERATOR = "1"  # increased whenever a rendered pixel or an annotation changes
 SPLITS = ("trn", "val", "test")
 FROM_ANYWHERE, FLANK_SPREAD = 0.25, 0.75  # share of views; radians
 SIZES = ((256, 256), (288, 240), (304, 224), (240, 272))
@@ -23,27 +23,30 @@ SIZES = ((256, 256), (288, 240), (304, 224), (240, 272))
 
 @dataclass(frozen=True)
 class Settings:
-    """All that a split follows from."""
+    """Settings that determine a split completely."""
 
     split: str
     marking: float
     seed: int
-    instances: int  # a category
-    views: int  # an instance
-    pairs: int  # a category
+    instances: int  # per category
+    views: int  # per instance
+    pairs: int  # per category
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise unknown("split", self.split, SPLITS, place="synthetic")
         if not 0 <= self.marking <= 1:
             raise KapbenchError(
-                f"marking is {self.marking}", place="synthetic", fix="choose a number from 0 to 1"
+                f"The marking {self.marking} is out of range",
+                place="synthetic",
+                fix="Choose a number from 0 to 1",
             )
         if min(self.instances - 1, self.views, self.pairs) < 1:
             raise KapbenchError(
-                f"no data in {self.instances} instances, {self.views} views, {self.pairs} pairs",
-                place="synthetic", fix="give two instances, one view and one pair or more",
-            )  # fmt: skip
+                f"{self.instances} instances, {self.views} views and {self.pairs} pairs are too few",
+                place="synthetic",
+                fix="Give at least two instances, one view and one pair",
+            )
 
     @property
     def hash(self) -> str:
@@ -52,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Image:
-    """One picture to take."""
+    """One image to render."""
 
     category: str
     instance: int
@@ -83,9 +86,9 @@ def images(settings: Settings) -> Iterator[Image]:
 
 
 def _azimuth(even: float, rng: np.random.Generator) -> float:
-    """One view in four from anywhere around, the others of a flank: there the far side is hidden.
+    """One view in four from any direction, the others of a flank, where the far side is hidden.
 
-    Only then is a keypoint absent while its twin shows, which is what the data set is about.
+    Only then is a keypoint absent while its twin is visible, which is what KAP measures.
     """
     if rng.random() < FROM_ANYWHERE:
         return float((even + rng.uniform(-0.3, 0.3)) % (2 * np.pi))

@@ -11,7 +11,7 @@ import pytest
 import tiny_datasets as tiny
 from PIL import Image
 
-from kapbench.datasets.coco.ap_10k import ap_10k, crowds
+from kapbench.datasets.coco.ap_10k import ap_10k, list_crowds
 from kapbench.datasets.coco.dataset import coco
 from kapbench.datasets.symmetry import mirror_by_name
 from kapbench.errors import KapbenchError
@@ -64,7 +64,7 @@ def test_equal_to_pycocotools(path):
 @pytest.mark.skipif(REAL is None, reason="KAPBENCH_DATA is not set: no real data")
 def test_a_real_file_whose_categories_are_not_all_there_is_told_so():
     [path] = [p for p in SAMPLES if p.parent.name == "ak"]
-    with pytest.raises(KapbenchError, match="no category 4"):
+    with pytest.raises(KapbenchError, match="Category 4 does not exist"):
         coco(str(path))
 
 
@@ -133,13 +133,13 @@ def put(*keys):
         (put("annotations", 0, "keypoints", [1, 2, 2]), "3 numbers", "annotation 0"),
         (put("annotations", 0, "bbox", [1, 2, 3]), "at least 4", "annotations.0.bbox"),
         (put("annotations", 0, "bbox", [1, 2, 0, 4]), "no area", "annotation 0"),
-        (put("annotations", 0, "image_id", 99), "no image 99", "annotation 0"),
-        (put("annotations", 0, "category_id", 1), "no category 1", "annotation 0"),
-        (put("annotations", 1, "id", 0), "id 0 stands twice among annotations", "x.json"),
-        (put("images", 1, "id", 0), "id 0 stands twice among images", "x.json"),
+        (put("annotations", 0, "image_id", 99), "Image 99 does not exist", "annotation 0"),
+        (put("annotations", 0, "category_id", 1), "Category 1 does not exist", "annotation 0"),
+        (put("annotations", 1, "id", 0), "id 0 occurs twice in annotations", "x.json"),
+        (put("images", 1, "id", 0), "id 0 occurs twice in images", "x.json"),
         (put("images", 0, "file_name", 5), "string", "images.0.file_name"),
-        (put("images", []), "no image", "annotation 0"),
-        (lambda c: c.pop("categories"), "no category", "annotation"),
+        (put("images", []), "does not exist", "annotation 0"),
+        (lambda c: c.pop("categories"), "'categories' is missing", "categories"),
         (put("categories", 0, "flip_pairs", [[0, 9]]), "flip_pairs", "category cat"),
         (put("categories", 0, "flip_pairs", [[0, 1], [1, 2]]), "flip_pairs", "category cat"),
         (put("categories", 0, "flip_pairs", [[0, 0]]), "flip_pairs", "category cat"),
@@ -161,7 +161,7 @@ def test_files_that_are_none(tmp_path):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))
-    with pytest.raises(KapbenchError, match="file not found"):
+    with pytest.raises(KapbenchError, match="file does not exist"):
         coco(str(tmp_path / "none.json"))
 
 
@@ -192,7 +192,7 @@ def test_one_image_of_each_category_is_told(tmp_path, content):
     content["categories"] += [content["categories"][0] | {"id": n} for n in range(3)]
     for annotation, n in zip(content["annotations"], (7, 0, 1, 2), strict=True):
         annotation["category_id"] = n
-    with pytest.raises(KapbenchError, match="no category has two images"):
+    with pytest.raises(KapbenchError, match="no category with two images"):
         opened(tmp_path, content)
 
 
@@ -234,7 +234,7 @@ class TestRemarks:
     def test_annotations_without_keypoints_are_counted(self, tmp_path, content):
         content["annotations"][0]["iscrowd"] = 1
         found = opened(tmp_path, content)
-        assert "1 annotations are crowds" in found.remarks[0]
+        assert "1 annotations are left out" in found.remarks[0]
         assert len(found.views()) == 3
 
 
@@ -267,10 +267,10 @@ class TestAp10k:
     def test_images_of_several_animals_and_crowds_are_left_out(self, root):
         names = {v.image_id for v in ap_10k("intra", root=root).views()}
         assert "000090000012" not in names  # two animals
-        assert len(crowds()) == 1847
+        assert len(list_crowds()) == 1847
         path = root / "ap-10k/annotations/ap10k-test-split1.json"
-        path.write_text(path.read_text().replace("000090000000", sorted(crowds())[0]))
-        assert sorted(crowds())[0] not in {v.image_id for v in ap_10k(root=root).views()}
+        path.write_text(path.read_text().replace("000090000000", sorted(list_crowds())[0]))
+        assert sorted(list_crowds())[0] not in {v.image_id for v in ap_10k(root=root).views()}
 
     def test_three_shared_keypoints(self, root):
         for pair in ap_10k("cross-family", root=root).pairs():
@@ -280,7 +280,7 @@ class TestAp10k:
     def test_wrong_words(self, root):
         with pytest.raises(KapbenchError, match="unknown kind"):
             ap_10k("inter", root=root)
-        with pytest.raises(KapbenchError, match="file not found"):
+        with pytest.raises(KapbenchError, match="file does not exist"):
             ap_10k("intra", "val", root=root)
 
 
@@ -291,9 +291,9 @@ def test_a_symmetry_table_of_ones_own(tmp_path, content):
     assert own.pairs()[0].twins.tolist() == [1, 0, 2, 3, 4]
     assert own.revision != plain.revision
     for text, said in (
-        ("{}", "no symmetry table"), ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not sound"),
-        ('{"categories": {"cat": {"mirror": [[0, 1], [1, 2]]}}}', "not sound"),
-        ('{"categories": {"cat": {"mirror": [[0, 1]], "groups": [[0], [1]]}}}', "not sound"),
+        ("{}", "has no symmetry table"), ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not consistent"),
+        ('{"categories": {"cat": {"mirror": [[0, 1], [1, 2]]}}}', "not consistent"),
+        ('{"categories": {"cat": {"mirror": [[0, 1]], "groups": [[0], [1]]}}}', "not consistent"),
     ):  # fmt: skip
         table.write_text(text)
         with pytest.raises(KapbenchError, match=said):

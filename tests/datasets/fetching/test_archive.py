@@ -100,7 +100,7 @@ def test_leftovers_of_a_killed_run_are_no_obstacle(tmp_path, place):
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_a_name_that_leads_out(tmp_path, place, make, name):
     for entries in (GOOD | {name: b"bad"}, {name: b"bad"} | GOOD):
-        refused(make(tmp_path / "a", entries), place, "unsafe archive")
+        refused(make(tmp_path / "a", entries), place, "archive is unsafe")
     assert not (place.parent / "out").exists()
 
 
@@ -138,12 +138,12 @@ def test_a_size_beyond_reason(tmp_path, place, monkeypatch):
     for make in (tar, zipped):
         archive = make(tmp_path / "a", {"Data/zeros": bytes(10_000_000)})
         assert archive.stat().st_size < 50_000
-        refused(archive, place, "unsafe archive: it unpacks to more")
+        refused(archive, place, "archive is unsafe: it unpacks to more")
 
 
 def test_members_beyond_number(tmp_path, place, monkeypatch):
     monkeypatch.setattr(unpacking, "MOST_MEMBERS", 2)
-    refused(tar(tmp_path / "a", GOOD), place, "unsafe archive")
+    refused(tar(tmp_path / "a", GOOD), place, "archive is unsafe")
 
 
 @pytest.mark.parametrize("make", [tar, zipped])
@@ -151,7 +151,7 @@ def test_members_beyond_number(tmp_path, place, monkeypatch):
 def test_a_truncated_archive(tmp_path, place, make, share):
     whole = make(tmp_path / "a", GOOD).read_bytes()
     (tmp_path / "a").write_bytes(whole[: int(len(whole) * share)])
-    assert refused(tmp_path / "a", place, "no whole").place == tmp_path / "a"
+    assert refused(tmp_path / "a", place, "not a complete").place == tmp_path / "a"
 
 
 @pytest.mark.parametrize("at", [0.4, -6])
@@ -160,17 +160,17 @@ def test_a_changed_byte(tmp_path, place, at):
     content = bytearray(tar(tmp_path / "a", GOOD).read_bytes())
     content[int(at * len(content)) if at > 0 else at] ^= 0xFF
     (tmp_path / "a").write_bytes(content)
-    refused(tmp_path / "a", place, "no whole")
+    refused(tmp_path / "a", place, "not a complete")
 
 
 @pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><p>Sorry.", bytes(2000)])
 def test_no_archive(tmp_path, place, content):
     (tmp_path / "a").write_bytes(content)
-    refused(tmp_path / "a", place, "no whole|not Data")
+    refused(tmp_path / "a", place, "not a complete|not Data")
 
 
 def test_another_archive(tmp_path, place):
-    refused(tar(tmp_path / "a", {"Other/a": b"1"}), place, "holds Other, not Data")
+    refused(tar(tmp_path / "a", {"Other/a": b"1"}), place, "contains Other, not Data")
     refused(tar(tmp_path / "a", {"Data": b"a file"}), place, "no folder")
 
 
@@ -187,7 +187,7 @@ def test_a_full_disk(tmp_path, place, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(unpacking.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-        refused(tar(tmp_path / "a", GOOD), place, "no room")
+        refused(tar(tmp_path / "a", GOOD), place, "disk is full")
 
     def fail(*_, **__):
         raise OSError(28, "No space left on device", "somewhere")

@@ -90,7 +90,7 @@ def test_whole_categories_are_evaluated_and_said(tiny):
 
 def test_a_category_that_is_not_whole_is_named(tiny):
     annotation(tiny, ONE).unlink()
-    with pytest.raises(KapbenchError, match="'cat' is not complete: 1 files missing") as caught:
+    with pytest.raises(KapbenchError, match="'cat' is not complete: 1 files are missing") as caught:
         spair(root=tiny).pairs(["cat"])
     assert caught.value.place == annotation(tiny, ONE)
     assert "kapbench fetch spair" in caught.value.fix
@@ -102,7 +102,7 @@ def test_a_category_that_is_not_whole_is_named(tiny):
 def test_a_pair_of_an_unknown_image_is_named_by_its_line(tiny, line):
     layout = tiny / "Layout/large/test.txt"
     layout.write_text("\n" + layout.read_text() + line + "\n")
-    with pytest.raises(KapbenchError, match="not there: cat/2099_000001") as caught:
+    with pytest.raises(KapbenchError, match="does not exist: cat/2099_000001") as caught:
         spair(root=tiny)
     assert caught.value.place == f"{layout}, line 14"
     # Where the category itself is not there, nothing is said of its pairs.
@@ -115,7 +115,7 @@ def test_a_pair_of_an_unknown_image_is_named_by_its_line(tiny, line):
 @pytest.mark.parametrize("gone", ["JPEGImages", "ImageAnnotation"])
 def test_no_whole_category(tiny, gone):
     shutil.rmtree(tiny / gone)
-    with pytest.raises(KapbenchError, match=r"no category .* cat lacks 3 files") as caught:
+    with pytest.raises(KapbenchError, match=r"No category .* cat lacks 3 files") as caught:
         spair(root=tiny)
     assert gone in str(caught.value)
     assert "kapbench fetch spair" in caught.value.fix
@@ -126,16 +126,16 @@ def test_no_whole_category(tiny, gone):
 
 def test_no_data(tmp_path, monkeypatch):
     for root in (tmp_path, tmp_path / "none"):
-        with pytest.raises(KapbenchError, match="not found") as caught:
+        with pytest.raises(KapbenchError, match="does not exist") as caught:
             spair(root=root)
         assert str(root) in str(caught.value)
         assert "KAPBENCH_DATA" in caught.value.fix
     (tmp_path / "file").touch()
-    with pytest.raises(KapbenchError, match="not found"):
+    with pytest.raises(KapbenchError, match="does not exist"):
         spair(root=tmp_path / "file")
     monkeypatch.delenv("KAPBENCH_DATA", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    with pytest.raises(KapbenchError, match="not found"):
+    with pytest.raises(KapbenchError, match="does not exist"):
         spair()
 
 
@@ -145,10 +145,6 @@ def test_unreadable_root(tiny, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_text", refuse)
-        with pytest.raises(KapbenchError, match="Permission denied"):
-            spair(root=tiny)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "iterdir", refuse)
         with pytest.raises(KapbenchError, match="Permission denied"):
@@ -171,13 +167,13 @@ def test_unknown_names_suggest_known_ones(tiny):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("000001-2012_000000:cat", "not a pair"),
-        ("000001-2012_000000-2012_000001", "not a pair|category"),
+        ("000001-2012_000000:cat", "is not a pair"),
+        ("000001-2012_000000-2012_000001", "is not a pair"),
         ("000001-2012_000000-2012_000001:cta", "did you mean cat"),
-        ("000001--2012_000001:cat", "not a pair"),
-        ("000002-2012_000001-2012_000001:cat", "paired with itself"),
-        ("000001-2012_000000-2012_000001:cat", "the pair of line 1 again"),
-        ("000002-2012_000000-2012_000001:cat", "the pair of line 1 again"),
+        ("000001--2012_000001:cat", "is not a pair"),
+        ("000002-2012_000001-2012_000001:cat", "pairs an image with itself"),
+        ("000001-2012_000000-2012_000001:cat", "repeats the pair at .*, line 1"),
+        ("000002-2012_000000-2012_000001:cat", "repeats the pair at .*, line 1"),
     ],
 )
 def test_a_layout_line_that_is_no_pair(tiny, line, said):
@@ -191,10 +187,10 @@ def test_a_layout_line_that_is_no_pair(tiny, line, said):
 def test_a_layout_without_pairs_or_without_text(tiny):
     layout = tiny / "Layout/large/test.txt"
     layout.write_text("\n")
-    with pytest.raises(KapbenchError, match="without pairs"):
+    with pytest.raises(KapbenchError, match="contains no pairs"):
         spair(root=tiny)
     layout.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(KapbenchError, match="cannot be read"):
+    with pytest.raises(KapbenchError, match="not text in UTF-8"):
         spair(root=tiny)
 
 
@@ -240,7 +236,7 @@ def test_a_keypoint_outside_the_image_is_named(tiny, point):
 
 def test_a_keypoint_beyond_the_category_is_named(tiny):
     edit(annotation(tiny, ONE), kps={"14": [5, 5], "15": [5, 5]})
-    assert "keypoint 15 of a cat, which has 15 (0 to 14)" in refused(tiny)
+    assert "Keypoint 15 does not exist: category cat has 15 (0 to 14)" in refused(tiny)
 
 
 def test_a_keypoint_outside_its_box_or_on_the_border_is_legal(tiny):
