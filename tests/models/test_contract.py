@@ -99,7 +99,7 @@ def test_a_right_one_breaks_nothing(model):
         (changed(Fine, options={"a": object()}), "attributes raised TypeError"),
         (Small(), "thing/0: its grid leaves part of the image out"),
         (Blind(), "two pictures of one size have the same features"),
-        (Infinite(), "not all finite"),
+        (Infinite(), "values that are not finite"),
         (Batched(), "alone it is not what it is in a batch"),
         (Reusing(), "changes maps that it returned before"),
         (Few(), "3 feature maps for 4 pictures"),
