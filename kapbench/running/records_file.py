@@ -38,7 +38,7 @@ class StoredRecords:
         values = kept.pop(name, None)
         if values is None:
             values = self.table([name])[name]
-            pa.default_memory_pool().release_unused()  # else it stays: 300 bytes a pair
+            pa.default_memory_pool().release_unused()  # else it is kept: 300 bytes a pair
         kept[name] = values
         while len(self._numbers) > 1 and sum(c.nbytes for c in self._numbers.values()) > KEPT_BYTES:
             del self._numbers[next(iter(self._numbers))]

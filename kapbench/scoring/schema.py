@@ -36,7 +36,7 @@ class Column:
 
     `name`: its name; of the columns below, how their names begin.
     `type`: "text" is a pandas category in memory and a string in parquet; all others are the same
-    in both. `empty`: the value where there is nothing to say, and when that is.
+    in both. `empty`: what stands where there is no value.
     """
 
     name: str

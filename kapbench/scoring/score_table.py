@@ -20,7 +20,7 @@ from kapbench.scoring.metrics import (
 )
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.schema import TWIN_ERROR_PX, Records
-from kapbench.scoring.splits import SPLITS, known, select
+from kapbench.scoring.splits import SPLITS, annotated_splits, select
 
 ROUNDING_DRAWS = 5
 
@@ -133,7 +133,7 @@ def score_table(
         advance: Called with 1 after each of `score_requests(rules)`.
     """
     scores: list[Score] = []
-    splits = known(records)
+    splits = annotated_splits(records)
     for request in score_requests(rules, has_absent=has_absent):
         if advance is not None:
             advance(1)

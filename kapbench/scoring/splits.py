@@ -42,7 +42,7 @@ _SPLITS: dict[str, _Selector] = {
 SPLITS = tuple(_SPLITS)
 
 
-def known(records: Records) -> tuple[str, ...]:
+def annotated_splits(records: Records) -> tuple[str, ...]:
     """Splits that the data set annotates: truncation and occlusion only where any pair's is known."""
     unknown_columns = [c for c in ("truncation", "occlusion") if not (records[c] >= 0).any()]
     return tuple(s for s in SPLITS if s.partition("=")[0] not in unknown_columns)

@@ -174,7 +174,7 @@ BAD_GRIDS = [
     [
         (answer(np.zeros((3, 4, 4))), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
         (answer(np.zeros((2, 4))), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
-        (answer(np.full((2, 4, 4), np.nan)), "values that are not finite"),
+        (answer(np.full((2, 4, 4), np.nan)), "not all finite"),
         (answer(np.full((2, 4, 4), 1e300)), "not all finite in float32"),
         (None, r"match\(\) returned a NoneType without values and grid"),
         (np.zeros((2, 4, 4)), r"match\(\) returned a ndarray"),

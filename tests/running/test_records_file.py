@@ -126,3 +126,23 @@ def test_a_result_is_checked_when_it_is_loaded_and_when_it_is_read(done, tmp_pat
         ResultSet.load(folder)
     with pytest.raises(KapbenchError, match="were changed"):
         open_records(folder)
+
+
+@pytest.mark.parametrize("as_categories", [False, True])
+def test_text_is_read_alike_however_it_is_stored(path, tmp_path, as_categories):
+    rows = StoredRecords(path, CATEGORIES).table()
+    text = dict.fromkeys(TEXT, "category" if as_categories else "str")
+    other = tmp_path / "other.parquet"
+    rows[::-1].astype(text).to_parquet(other, index=False)
+    read = StoredRecords(other, CATEGORIES).table()
+    assert_frame_equal(read, rows[::-1].reset_index(drop=True))
+
+
+def test_rows_without_text_or_of_another_category_are_refused(path, tmp_path):
+    rows = pd.read_parquet(path)
+    changed = tmp_path / "changed.parquet"
+    rows.assign(pair_id=rows["pair_id"].where(rows.index > 1)).to_parquet(changed, index=False)
+    with pytest.raises(KapbenchError, match="have 2 rows without pair_id"):
+        StoredRecords(changed, CATEGORIES).table()
+    with pytest.raises(KapbenchError, match="have rows of dog, and the run is of cat"):
+        _ = StoredRecords(path, ("cat",))["category"]

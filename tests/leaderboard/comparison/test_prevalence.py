@@ -5,7 +5,7 @@ import pytest
 from kapbench.running.results import load_card, load_records
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import load_rule
-from kapbench.scoring.splits import known, select
+from kapbench.scoring.splits import annotated_splits, select
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.prevalence import prevalence
 from kapbench_leaderboard.tables.build import tables
@@ -22,7 +22,7 @@ def counted(records, rule, split, category):
 @pytest.mark.parametrize("rule", ["kap-cvpr24", "kap-v1"])
 def test_of_every_split_it_is_what_the_records_give(dots_runs, rule):
     card, records = load_card(dots_runs[0]), load_records(dots_runs[0])
-    splits = [s for s in known(records) if s != "absent_with_twin"]
+    splits = [s for s in annotated_splits(records) if s != "absent_with_twin"]
     assert len(splits) >= 6
     values = set()
     for split in splits:
