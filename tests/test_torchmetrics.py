@@ -120,7 +120,7 @@ os._exit(0)  # a thread of gloo may outlive the interpreter, and then aborts the
 @pytest.mark.parametrize("last", [9, 1])  # with 1, the second rank has seen nothing
 def test_two_ranks_agree_with_one(tmp_path, last):
     script = tmp_path / "ranks.py"
-    script.write_text(SCRIPT.format(here=str(Path(__file__).parent / "support"), last=last))
+    script.write_text(SCRIPT.format(here=str(Path(__file__).parent), last=last))
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
          str(script)], capture_output=True, text=True, check=False, timeout=120,
