@@ -73,6 +73,10 @@ TORCH_INSIDE_FUNCTIONS = ("kapbench.models", "kapbench.loading", "kapbench.runni
 SHAPES = {f"kapbench.datasets.synthetic.{n}" for n in ("aeroplane", "car", "chair", "quadruped")}
 
 
+def assert_none(violations: list[str]) -> None:
+    assert not violations, "\n" + "\n".join(violations)
+
+
 def _modules() -> Iterator[tuple[str, ast.Module]]:
     for package, home in PACKAGES.items():
         for path in sorted((home / package).rglob("*.py")):
@@ -152,11 +156,11 @@ def violations(modules: dict[str, ast.Module], of: dict[str, ast.Module]) -> lis
 
 def test_every_room_has_a_layer(modules):
     rooms = {room_of(m) for m in modules if not is_within(m, "kapbench_baselines")}
-    assert sorted(room for room in rooms if layer_of(room) is None) == []
+    assert_none(sorted(room for room in rooms if layer_of(room) is None))
 
 
 def test_imports_point_downwards(modules):
-    assert violations(modules, modules) == []
+    assert_none(violations(modules, modules))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +193,7 @@ def test_no_import_circle(modules):
         }
         for module, tree in modules.items()
     }
-    assert circles(graph) == []
+    assert_none(circles(graph))
 
 
 def circles(graph: dict[str, set[str]]) -> list[str]:
@@ -215,7 +219,7 @@ def test_the_core_imports_torch_only_where_it_computes(modules):
                 nodes = ast.walk(tree)
             names = [name for node in nodes for name in imports_of(node, modules)]
             wrong += [module] * any(is_within(name, "torch") for name in names)
-    assert wrong == []
+    assert_none(wrong)
 
 
 def outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
@@ -265,7 +269,7 @@ def test_files_and_functions_stay_small(modules):
         and not (module in SHAPES and node.name == module.rpartition(".")[2])
         and (n := lines_of(node)) >= MAX_FUNCTION_LINES
     ]
-    assert long_files + long_functions == []
+    assert_none(long_files + long_functions)
 
 
 def lines_of(function: ast.FunctionDef) -> int:
@@ -291,4 +295,4 @@ def test_nothing_names_a_place_on_one_machine():
         and "__pycache__" not in path.parts
         and place.search(path.read_text(encoding="utf-8", errors="ignore"))
     ]
-    assert named == []
+    assert_none(named)

@@ -18,6 +18,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
+
+
+def first_is_quick(*values):
+    """Values of a parameter; `make test` tries the first alone."""
+    return [values[0], *(pytest.param(value, marks=pytest.mark.slow) for value in values[1:])]
+
+
 PAGES = ("index.html", "data/spair.html", "models/good.html", "compare.html", "published.html")
 
 
@@ -172,10 +179,9 @@ TOO_WIDE = """
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("width", [320, 360, 768, 820, 1000, 1200])
-@pytest.mark.parametrize("kind", ["usual", "wide"])
+@pytest.mark.parametrize("width", first_is_quick(320, 360, 768, 820, 1000, 1200))
+@pytest.mark.parametrize("kind", first_is_quick("usual", "wide"))
 def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
     paths = (*PAGES, "compare/spair~better~good.html")
     if kind == "wide":
@@ -217,9 +223,8 @@ def test_without_a_script_everything_is_there_and_nothing_dead(opened, path):
         assert page.locator("tbody tr").count() == 4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("scheme", first_is_quick("light", "dark"))
+@pytest.mark.parametrize("path", first_is_quick(*PAGES))
 def test_nobody_is_shut_out(opened, path, scheme):
     page = opened(path, color_scheme=scheme)
     found = axe.Axe().run(page, options={"preload": False})

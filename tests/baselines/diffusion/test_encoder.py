@@ -165,7 +165,7 @@ class TestMemory:
         per_image, per_draw = 3200 * 768**2, 1000 * 768**2
         for extra, batch in ((0, 1), (3, 3), (100, 8)):
             monkeypatch.setattr(
-                memory, "free_bytes", lambda _, e=extra: need + per_image + e * per_draw
+                memory_check, "free_bytes", lambda _, e=extra: need + per_image + e * per_draw
             )
             assert memory_check.check(v15, DIFT, "cpu", torch.float32, "dift") == batch
 

@@ -159,7 +159,7 @@ class TestSplit:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(store, "_take", interrupted)
+        monkeypatch.setattr(rendered_split, "_take", interrupted)
         with pytest.raises(KeyboardInterrupt):
             small()
         left = [p for p in (tmp_path / "synthetic").iterdir() if p.suffix != ".lock"]
