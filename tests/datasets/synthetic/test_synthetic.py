@@ -211,11 +211,11 @@ def test_wrong_settings(options, words):
 
 def test_annotation_file_that_is_no_json_is_damage(tmp_path):
     (tmp_path / rendered_split.ANNOTATIONS).write_text("{")
-    assert "cannot be read" in (rendered_split._damage(tmp_path) or "")
+    assert "cannot be read" in (rendered_split._find_damage(tmp_path) or "")
     (tmp_path / rendered_split.ANNOTATIONS).write_text(json.dumps({"files": {"images/a.png": "0"}}))
-    assert rendered_split._damage(tmp_path) == "a.png is missing"
+    assert rendered_split._find_damage(tmp_path) == "a.png is missing"
     shutil.rmtree(tmp_path)
-    assert "is missing" in (rendered_split._damage(tmp_path) or "")
+    assert "is missing" in (rendered_split._find_damage(tmp_path) or "")
 
 
 @pytest.mark.parametrize("split", ["trn", "val", "test"])
