@@ -158,7 +158,7 @@ class TestSplit:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(store, "_take", interrupted)
+        monkeypatch.setattr(rendered_split, "_render_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             small()
         left = [p for p in (tmp_path / "synthetic").iterdir() if p.suffix != ".lock"]
@@ -198,7 +198,7 @@ def test_splits_share_no_object():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"marking": 2}, "marking is 2"),
+        ({"marking": 2}, "marking 2.0"),
         ({"split": "tset"}, "unknown split 'tset'"),
         ({"instances": 1}, "1 instances"),
     ],
