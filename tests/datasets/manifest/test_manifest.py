@@ -204,7 +204,9 @@ class TestAllAtOnce:
         """One problem of each kind is told, and one elsewhere that the schema cannot see."""
         content["images"][3]["mask"] = "nowhere.png"
         change(content)
-        found = [k for k, _ in list_problems(write(tmp_path, content)) if not k.startswith("pairs[1]")]
+        found = [
+            k for k, _ in list_problems(write(tmp_path, content)) if not k.startswith("pairs[1]")
+        ]
         assert found == [key, "images[3].mask"]
 
     def test_nothing_that_can_be_read(self, tmp_path, content):
@@ -377,7 +379,9 @@ class TestKeypointsOfItsOwn:
         assert "2 times" in found["images[0].names"]
         assert "not a keypoint of cat" in found["images[1].keypoints.nose"]
         del own["pairs"]
-        assert "need a list of pairs" in dict(list_problems(write(tmp_path, own)))["images[1].names"]
+        assert (
+            "need a list of pairs" in dict(list_problems(write(tmp_path, own)))["images[1].names"]
+        )
 
 
 def test_points_that_count_from_one(tmp_path, content):
