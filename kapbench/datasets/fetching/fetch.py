@@ -247,7 +247,7 @@ def _check_content(archive: Path, source: Source, root: Path) -> None:
         raise _ContentError(
             f"The archive does not contain {source.title}. {error.thing}",
             place=archive,
-            fix="Check that it is not the archive of another data set; remove it to fetch it again",
+            fix="Check that it is the right archive. It is kept: remove it to fetch it again",
         ) from error
 
 

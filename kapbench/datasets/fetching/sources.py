@@ -34,6 +34,11 @@ class Source:
     options: tuple[tuple[str, object], ...] = ()  # options for opening it
     beside: tuple[str, ...] = ()  # other sources whose folders must exist
 
+    @property
+    def terms(self) -> tuple[str, str]:
+        """Licence and citation."""
+        return self.licence, self.citation
+
 
 _CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
 _ALL = (

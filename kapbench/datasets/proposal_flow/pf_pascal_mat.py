@@ -55,7 +55,8 @@ class Annotations:
         if path not in self._points:
             if not path.is_file():
                 raise KapbenchError(
-                    f"The list of {self.split} has no keypoints, and this annotation is missing",
+                    f"The list of {self.split} has no keypoints, and this file of "
+                    "PF-dataset-PASCAL.zip is missing",
                     place=path,
                     fix=self.fix,
                 )

@@ -57,16 +57,10 @@ def pf_willow(
     folder = find_folder(root, SOURCE.folder)
     path = next((p for p in (folder / name for name in LISTS) if p.is_file()), folder / LISTS[0])
     content = read_bytes(path, FIX)
-    lines = list(parse_csv(content, path, FIX))[1:]
+    lines = _parse_lines(content, path)
     pairs, paths, categories, tables = [], dict[str, Path](), set(), dict[str, Symmetry]()
     for number, line in lines:
         place = f"{path}, line {number}"
-        if len(line) != 2 + 4 * N_POINTS:
-            raise KapbenchError(
-                f"The line has {len(line)} columns, not {2 + 4 * N_POINTS}",
-                place=place,
-                fix="Give two images, then 10 x and 10 y of the first, 10 x and 10 y of the second",
-            )
         categories.add(Path(line[0]).parent.name)
         files = [_find_photograph(folder, name) for name in line[:2]]
         if photographs and None in files:
@@ -90,14 +84,25 @@ def pf_willow(
         NAME,
         split,
         hash_revision([content, str(photographs), *symmetries, *sizes]),
-        SOURCE.licence,
-        SOURCE.citation,
+        *SOURCE.terms,
         pairs,
         paths,
         has_absent=False,
         expected=tuple(sorted(categories)),
         n_expected=len(lines),
     )
+
+
+def _parse_lines(content: bytes, path: Path) -> list[tuple[int, list[str]]]:
+    lines = list(parse_csv(content, path, FIX))[1:]
+    for number, line in lines:
+        if len(line) != 2 + 4 * N_POINTS:
+            raise KapbenchError(
+                f"The line has {len(line)} columns, not {2 + 4 * N_POINTS}",
+                place=f"{path}, line {number}",
+                fix="Give two images, then 10 x and 10 y of the first, 10 x and 10 y of the second",
+            )
+    return lines
 
 
 def _find_photograph(folder: Path, name: str) -> Path | None:

@@ -16,8 +16,9 @@ from kapbench.datasets.reading import (
 )
 from kapbench.datasets.spair.image_annotation import list_missing, parse_view
 from kapbench.datasets.spair.pair_list_file import CORRECT_PAIR, Line, list_stems, read_layout
-from kapbench.datasets.symmetry import pick_symmetry, symmetry
+from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
+from kapbench.types import Pair, View
 
 SOURCE = SOURCES["spair"]
 SPLITS = ("trn", "val", "test")
@@ -58,37 +59,18 @@ def spair(
     if not complete:
         refuse_incomplete(f"SPair-71k's {split} split", missing, FIX)
     tables = {c: pick_symmetry(symmetry(c), c, symmetry_file) for c in complete}
-    contents, views = {}, {}
-    for category in complete:
-        masks = list_names(folder / "Segmentation" / category)
-        for stem in stems[category]:
-            path = folder / "ImageAnnotation" / category / f"{stem}.json"
-            mask = folder / "Segmentation" / category / f"{stem}.png"
-            content = contents[path] = read_bytes(path, FIX)
-            view = parse_view(content, path, category, mask if mask.name in masks else None)
-            views[view.image_id] = view
-    pairs = [
-        pair_by_box(
-            line.pair_id,
-            views[f"{line.category}/{line.source}"],
-            views[f"{line.category}/{line.target}"],
-            tables[line.category],
-        )
-        for line in lines
-        if line.category in tables
-    ]
+    contents, views = _read_views(folder, {category: stems[category] for category in complete})
     changed = () if symmetry_file is None else tables.values()
     return PairList(
         "spair" if layout == "large" else f"spair.{layout}",
         split,
         _hash(
             layout_file.read_bytes(),
-            *contents.values(),
+            *contents,
             *(part.tobytes() for table in changed for part in table),
         ),
-        SOURCE.licence,
-        SOURCE.citation,
-        pairs,
+        *SOURCE.terms,
+        make_pairs(lines, views, tables),
         {image_id: folder / "JPEGImages" / f"{image_id}.jpg" for image_id in views},
         expected=tuple(stems),
         n_expected=len(lines),
@@ -104,6 +86,22 @@ def small(
     return spair(split, root, "small", symmetry_file)
 
 
+def make_pairs(
+    lines: Sequence[Line], views: Mapping[str, View], tables: Mapping[str, Symmetry]
+) -> list[Pair]:
+    """The pairs of the complete categories, which are those that have a symmetry table."""
+    return [
+        pair_by_box(
+            line.pair_id,
+            views[f"{line.category}/{line.source}"],
+            views[f"{line.category}/{line.target}"],
+            tables[line.category],
+        )
+        for line in lines
+        if line.category in tables
+    ]
+
+
 def refuse_incomplete(title: str, missing: Mapping[str, Sequence[Path]], fix: str) -> None:
     """Raises the KapbenchError for a data set without a complete category."""
     category, paths = next(iter(missing.items()))
@@ -113,6 +111,22 @@ def refuse_incomplete(title: str, missing: Mapping[str, Sequence[Path]], fix: st
         place=paths[0],
         fix=fix,
     )
+
+
+def _read_views(
+    folder: Path, stems: Mapping[str, Sequence[str]]
+) -> tuple[list[bytes], dict[str, View]]:
+    """Contents of the annotations, and the images by id."""
+    contents, views = [], {}
+    for category in stems:
+        masks = list_names(folder / "Segmentation" / category)
+        for stem in stems[category]:
+            path = folder / "ImageAnnotation" / category / f"{stem}.json"
+            mask = folder / "Segmentation" / category / f"{stem}.png"
+            contents.append(read_bytes(path, FIX))
+            view = parse_view(contents[-1], path, category, mask if mask.name in masks else None)
+            views[view.image_id] = view
+    return contents, views
 
 
 def _list_missing(folder: Path, category: str, stems: Sequence[str]) -> list[Path]:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.pair_list import PairList, pair_by_box
+from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.reading import (
     check_choice,
     fetch_hint,
@@ -20,7 +20,7 @@ from kapbench.datasets.reading import (
     read_bytes,
     validate,
 )
-from kapbench.datasets.spair.dataset import refuse_incomplete
+from kapbench.datasets.spair.dataset import make_pairs, refuse_incomplete
 from kapbench.datasets.spair.image_annotation import (
     Slot,
     list_missing,
@@ -73,46 +73,32 @@ def spair_u(
     if not lines:
         raise KapbenchError("The folder contains no pairs", place=pair_folder, fix=FIX)
     stems = list_stems(lines)
-    missing = {
-        category: _list_missing(folder, spair, category, stems[category]) for category in stems
-    }
+    missing = {c: _list_missing(folder, spair, c, stems[c]) for c in stems}
     complete = [category for category in stems if not missing[category]]
     if not complete:
         first = next(iter(missing.values()))[0]
         refuse_incomplete(SOURCE.title, missing, FIX if first.is_relative_to(folder) else SPAIR_FIX)
     contents: list[bytes | str] = []
     if symmetry_file is not None:
-        contents.append(
-            read_bytes(Path(symmetry_file).expanduser(), "Give the path of an existing file")
-        )
+        symmetry_path = Path(symmetry_file).expanduser()
+        contents.append(read_bytes(symmetry_path, "Give the path of an existing file"))
     views: dict[str, View] = {}
-    for category in complete:
-        for stem in stems[category]:
-            content, view = _read_view(folder, spair, category, stem)
-            contents.append(content)
-            views[view.image_id] = view
+    for category, stem in [(c, stem) for c in complete for stem in stems[c]]:
+        content, view = _read_view(folder, spair, category, stem)
+        contents.append(content)
+        views[view.image_id] = view
     n_of = dict.fromkeys(complete, 0)
     for view in views.values():
         n_of[view.category] = max(n_of[view.category], len(view.keypoints.visible))
     tables = {c: pick_symmetry(stand_alone(n), c, symmetry_file) for c, n in n_of.items()}
     padded = {name: _pad(view, n_of[view.category]) for name, view in views.items()}
     kept = [line for line in lines if line.category in tables]
-    pairs = [
-        pair_by_box(
-            line.pair_id,
-            padded[f"{line.category}/{line.source}"],
-            padded[f"{line.category}/{line.target}"],
-            tables[line.category],
-        )
-        for line in kept
-    ]
     return PairList(
         NAME,
         split,
         hash_revision([*contents, *(line.pair_id for line in kept)]),
-        SOURCE.licence,
-        SOURCE.citation,
-        pairs,
+        *SOURCE.terms,
+        make_pairs(kept, padded, tables),
         {image_id: spair / "JPEGImages" / f"{image_id}.jpg" for image_id in views},
         expected=tuple(stems),
         n_expected=len(lines),

@@ -171,7 +171,7 @@ def test_no_archive(tmp_path, place, content):
 
 def test_another_archive(tmp_path, place):
     refused(tar(tmp_path / "a", {"Other/a": b"1"}), place, "contains Other, not Data")
-    refused(tar(tmp_path / "a", {"Data": b"a file"}), place, "no folder")
+    refused(tar(tmp_path / "a", {"Data": b"a file"}), place, "not a folder")
 
 
 def test_a_content_that_is_refused(tmp_path, place):

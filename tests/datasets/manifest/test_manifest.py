@@ -379,7 +379,9 @@ class TestKeypointsOfItsOwn:
         assert "2 times" in found["images[0].names"]
         assert "not a keypoint of cat" in found["images[1].keypoints.nose"]
         del own["pairs"]
-        assert "no list of pairs" in dict(list_problems(write(tmp_path, own)))["images[1].names"]
+        assert (
+            "need a list of pairs" in dict(list_problems(write(tmp_path, own)))["images[1].names"]
+        )
 
 
 def test_points_that_count_from_one(tmp_path, content):

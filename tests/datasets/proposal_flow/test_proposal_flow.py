@@ -150,7 +150,7 @@ class TestPfPascalsOtherSplits:
         with pytest.raises(KapbenchError, match="A has 5 keypoints, image B 4"):
             pf_pascal("val", root=folder.parent)
         path.unlink()
-        with pytest.raises(KapbenchError, match=r"val holds no points.*PF-dataset-PASCAL\.zip"):
+        with pytest.raises(KapbenchError, match=r"val has no keypoints.*PF-dataset-PASCAL\.zip"):
             pf_pascal("val", root=folder.parent)
         (folder / "train_pairs_pf_pascal.csv").unlink()
         with pytest.raises(KapbenchError, match="file does not exist") as error:

@@ -159,7 +159,7 @@ class TestSplit:
         def interrupted(*_):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(rendered_split, "_take", interrupted)
+        monkeypatch.setattr(rendered_split, "_render_image", interrupted)
         with pytest.raises(KeyboardInterrupt):
             small()
         left = [p for p in (tmp_path / "synthetic").iterdir() if p.suffix != ".lock"]
@@ -199,7 +199,7 @@ def test_splits_share_no_object():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"marking": 2}, "marking is 2"),
+        ({"marking": 2}, "marking 2.0"),
         ({"split": "tset"}, "unknown split 'tset'"),
         ({"instances": 1}, "1 instances"),
     ],
@@ -212,11 +212,11 @@ def test_wrong_settings(options, words):
 
 def test_annotation_file_that_is_no_json_is_damage(tmp_path):
     (tmp_path / rendered_split.ANNOTATIONS).write_text("{")
-    assert "cannot be read" in (rendered_split._damage(tmp_path) or "")
+    assert "cannot be read" in (rendered_split._find_damage(tmp_path) or "")
     (tmp_path / rendered_split.ANNOTATIONS).write_text(json.dumps({"files": {"images/a.png": "0"}}))
-    assert rendered_split._damage(tmp_path) == "a.png is missing"
+    assert rendered_split._find_damage(tmp_path) == "a.png is missing"
     shutil.rmtree(tmp_path)
-    assert "is missing" in (rendered_split._damage(tmp_path) or "")
+    assert "is missing" in (rendered_split._find_damage(tmp_path) or "")
 
 
 @pytest.mark.parametrize("split", ["trn", "val", "test"])
