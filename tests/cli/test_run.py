@@ -220,7 +220,7 @@ def test_bad_options_are_named(score, words, said):
     ("model", "dataset", "said"),
     [
         ("lite1", "{dots}:Dots", "did you mean lite0"),
-        ("dots.py:Colour", "{dots}:Dots", "not found"),
+        ("dots.py:Colour", "{dots}:Dots", "does not exist"),
         ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
         ("{dots}:NotAModel", "{dots}:Dots", "no model"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
