@@ -30,7 +30,7 @@ def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -
 def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
     """The factory behind a name, a prefixed name (`features:DIR`) or `path/to/file.py:Class`.
 
-    A name with a prefix that is registered with a trailing colon or dot (`sphere.NAME`) gets the
+    A name with a prefix that is registered with a trailing colon or dot (`mine.NAME`) gets the
     rest of the spec as its first argument; of two such prefixes that end in a dot the longer counts.
 
     Raises:

@@ -200,13 +200,13 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
     first = "channels" if what == "features" else "queries"
     if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
         raise KapbenchError(
-            f"{what} have the shape {list(values.shape)}",
+            f"the tensor '{what}' has the shape {list(values.shape)}",
             place=path,
             fix=f"save them as [{first}, height, width]",
         )
     if not np.isfinite(values).all():
         raise KapbenchError(
-            f"{what} contain NaN or infinite values",
+            f"the tensor '{what}' contains NaN or infinite values",
             place=path,
             fix="look for NaN in the model that made them",
         )

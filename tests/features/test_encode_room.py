@@ -31,7 +31,7 @@ def test_much_is_told_and_little_is_not(tmp_path, monkeypatch):
     told = []
     encode_all(tmp_path / "little", told.append)
     assert not told
-    monkeypatch.setattr(encode, "_MUCH", 10)
+    monkeypatch.setattr(encode, "_REPORTED_BYTES", 10)
     encode_all(tmp_path / "much", told.append)
     (line,) = told
     assert "6 ×" in line

@@ -45,7 +45,7 @@ def test_a_flat_folder_does_not_serve_two_images_of_one_name(tmp_path):
     save_features(tmp_path, "1", np.ones((2, 3, 3), np.float32))
     model = features(tmp_path)
     model.encode([replace(cat, image_id="cat/1"), replace(cat, image_id="kitten/1")])
-    with pytest.raises(KapbenchError, match=r"two different images, one of them dog/1"):
+    with pytest.raises(KapbenchError, match=r"two different images, one of which is dog/1"):
         model.encode([replace(dog, image_id="dog/1")])
 
 
@@ -71,7 +71,7 @@ def test_settings_say_what_made_the_maps(tmp_path):
 def test_settings_say_grid_and_similarity(tmp_path):
     shown = picture(40, 30)
     save_features(tmp_path, shown.image_id, np.ones((2, 3, 4), np.float32))
-    with pytest.raises(KapbenchError, match="no square letterbox"):
+    with pytest.raises(KapbenchError, match="not a square letterbox"):
         features(tmp_path).encode([shown])
     (tmp_path / "kapbench.json").write_text('{"grid": "stretched", "similarity": "neg_l2"}')
     model = features(tmp_path)
@@ -195,7 +195,7 @@ def test_what_cannot_be_read_is_not_written(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "n_queries", "words"),
     [
-        ((2, 9), 2, r"similarity of shape \[2, 9\]"),
+        ((2, 9), 2, r"'similarity' has the shape \[2, 9\]"),
         ((2, 3, 3), 1, r"similarity has the shape \[2, 3, 3\] and queries \[1, 2\]"),
     ],
 )

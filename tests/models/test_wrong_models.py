@@ -50,9 +50,9 @@ def test_too_few_feature_maps(tmp_path):
 
 @pytest.mark.parametrize("model", [TinyEncoder, TinyPairModel])
 def test_a_condition_that_the_data_set_has_not(tmp_path, model):
-    with pytest.raises(KapbenchError, match="looks at the mask, and tiny has none"):
+    with pytest.raises(KapbenchError, match="looks at the mask, but tiny has none"):
         evaluate(tmp_path, model(conditions_on=("mask",)), TinyDataset(masks=False))
-    with pytest.raises(KapbenchError, match="looks at the azimuth bin, and tiny has none"):
+    with pytest.raises(KapbenchError, match="looks at the azimuth bin, but tiny has none"):
         evaluate(tmp_path, model(conditions_on=("azimuth",)), TinyDataset(azimuths=False))
 
 
@@ -194,8 +194,8 @@ def test_a_wrong_similarity_map_names_its_pair_and_model(given, said):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (None, r"encode\(\) returned a NoneType, no list"),
-        (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, no list"),
+        (None, r"encode\(\) returned a NoneType, not a list"),
+        (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, not a list"),
         ([np.zeros((2, 4, 4))], r"encode\(\) returned a ndarray without values and grid"),
         ([answer(np.zeros((4, 4)))], r"feature map of shape \[4, 4\]"),
         *[([answer(values)], said) for values, said in BAD_VALUES],

@@ -130,7 +130,7 @@ def diy_sc(
     options = {"weights": backbone_weights} if backbone_weights else {}
     encoder = load_model("dinov2.vitb14", device=device, image_px=image_px, **options)
     if not isinstance(encoder, Encoder):
-        raise TypeError("dinov2.vitb14 is no encoder")
+        raise TypeError("dinov2.vitb14 is not an encoder")
     return AggregatedEncoder(
         name,
         encoder,

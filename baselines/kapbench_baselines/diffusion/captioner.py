@@ -39,13 +39,13 @@ class Captioner:
         clip: A folder with CLIP ViT-L/14 at 336 px in transformers' format; None: the hub's.
 
     Raises:
-        KapbenchError: a file that is not there, holds more than tensors, or lacks one.
+        KapbenchError: the file does not exist, holds more than tensors, or lacks one.
     """
 
     def __init__(self, weights: str, clip: str | None, device: str, dtype: torch.dtype) -> None:
         path = Path(weights).expanduser()
-        found = read(path)
-        self._t = {key: value.to(device, dtype) for key, value in found.items()}
+        tensors = read(path)
+        self._t = {key: value.to(device, dtype) for key, value in tensors.items()}
         self._clip = _vision(clip).to(device, dtype)
         self._side = int(self._clip.config.image_size)
         self.revision = file_hash(path)[:12]
@@ -99,7 +99,7 @@ def read(path: Path) -> dict[str, Tensor]:
             fix="download ODISE's checkpoint again",
         ) from error
     state = state.get("model", state) if isinstance(state, dict) else {}
-    found = {}
+    tensors = {}
     for key in KEYS:
         names = [n for n in state if n == key or n.endswith(f"feature_extractor.{key}")]
         if len(names) != 1 or not isinstance(state[names[0]], Tensor):
@@ -108,8 +108,8 @@ def read(path: Path) -> dict[str, Tensor]:
                 place=path,
                 fix="give ODISE's checkpoint, a .pth",
             )
-        found[key] = state[names[0]]
-    return found
+        tensors[key] = state[names[0]]
+    return tensors
 
 
 def _vision(folder: str | None) -> Any:

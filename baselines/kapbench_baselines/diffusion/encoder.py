@@ -28,11 +28,11 @@ class Reader:
         name: For errors.
         weights: A folder in diffusers' format, or a .safetensors file in the original layout with
             the folder `tokenizer` beside it; None: the hub's.
-        beside: Bytes of other networks that will be there too.
+        beside: Bytes of other networks in memory.
 
     Raises:
-        KapbenchError: diffusers or weights are not there, a block that does not exist, or memory
-            that does not suffice.
+        KapbenchError: diffusers or weights are missing, a block does not exist, or memory does not
+            suffice.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Reader:
         side, sums, counts = reading.seen_px, list[Tensor](), list[Tensor]()
         for top, left in windows(reading.image_px, side):
             seen = square[:, top : top + side, left : left + side]
-            found = self._window(seen, shown, captioner)
+            layers = self._window(seen, shown, captioner)
             if not sums:
-                n = [f.shape[-1] * reading.image_px // side for f in found]
-                sums = [f.new_zeros(len(f), k, k) for f, k in zip(found, n, strict=True)]
-                counts = [f.new_zeros(k, k) for f, k in zip(found, n, strict=True)]
-            for total, count, f in zip(sums, counts, found, strict=True):
+                n = [f.shape[-1] * reading.image_px // side for f in layers]
+                sums = [f.new_zeros(len(f), k, k) for f, k in zip(layers, n, strict=True)]
+                counts = [f.new_zeros(k, k) for f, k in zip(layers, n, strict=True)]
+            for total, count, f in zip(sums, counts, layers, strict=True):
                 cell, k = side // f.shape[-1], f.shape[-1]
                 y, x = top // cell, left // cell
                 total[:, y : y + k, x : x + k] += f
@@ -99,8 +99,8 @@ class StableDiffusion:
         window: Side of windows that are read one by one, px; 0: the image at once.
 
     Raises:
-        KapbenchError: diffusers or weights are not there, a block that does not exist, or memory
-            that does not suffice.
+        KapbenchError: diffusers or weights are missing, a block does not exist, or memory does not
+            suffice.
     """
 
     similarity: Literal["dot", "neg_l2"] = "dot"
@@ -126,7 +126,7 @@ class StableDiffusion:
         preset: Reading = SD_DINO,
     ) -> None:
         self.name = name or RELEASES[tag].name
-        asked: dict[str, Any] = {
+        chosen: dict[str, Any] = {
             "blocks": blocks,
             "timestep": timestep,
             "ensemble": ensemble,
@@ -138,20 +138,20 @@ class StableDiffusion:
             "latents": latents,
         }
         start = _whole(preset) if window == 0 else preset
-        self.reading = start.changed(self.name, asked)
+        self.reading = start.changed(self.name, chosen)
         self._reader = Reader(tag, self.name, weights, self.reading, device)
         self.revision = fingerprint("stacked-1", self._reader.revision)
         category: tuple[Condition, ...] = ("category",)
         self.conditions_on = category if self.reading.looks_at_category else ()
-        self.options = {k: v for k, v in asked.items() if v is not None}
+        self.options = {k: v for k, v in chosen.items() if v is not None}
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n being the cells of the finest block."""
-        found = []
+        maps = []
         for shown in pictures:
             values = stacked(self._reader.layers(shown)).float().cpu().numpy()
-            found.append(FeatureMap(values, grid(shown.size, values.shape[-1], self.reading)))
-        return found
+            maps.append(FeatureMap(values, grid(shown.size, values.shape[-1], self.reading)))
+        return maps
 
 
 def dtype_on(device: str) -> torch.dtype:

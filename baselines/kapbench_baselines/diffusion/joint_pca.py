@@ -21,20 +21,20 @@ def joint_pca(first: Tensor, second: Tensor, dims: int) -> tuple[Tensor, Tensor]
     else:
         basis = torch.linalg.eigh(cells @ cells.T).eigenvectors.flip(1)
     d = min(dims, channels, n)
-    found = basis[:, :d].T @ cells
+    components = basis[:, :d].T @ cells
     n_first = first[0].numel()
     return (
-        found[:, :n_first].reshape(d, *first.shape[1:]),
-        found[:, n_first:].reshape(d, *second.shape[1:]),
+        components[:, :n_first].reshape(d, *first.shape[1:]),
+        components[:, n_first:].reshape(d, *second.shape[1:]),
     )
 
 
 def fused(layers: Sequence[Tensor]) -> Tensor:
     """Coarse to fine [d h w] stacked at the finest's resolution, each resized step by step."""
-    found = layers[0]
+    stacked = layers[0]
     for layer in layers[1:]:
         resized = functional.interpolate(
-            found[None], size=layer.shape[1:], mode="bilinear", align_corners=False
+            stacked[None], size=layer.shape[1:], mode="bilinear", align_corners=False
         )[0]
-        found = torch.cat([layer, resized])
-    return found
+        stacked = torch.cat([layer, resized])
+    return stacked

@@ -1,4 +1,4 @@
-"""Whether a reading fits into memory, asked before anything is loaded."""
+"""Whether a reading fits into memory, checked before anything is loaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def check(
     """How many draws of noise may pass the UNet together.
 
     Args:
-        beside: Bytes of other networks that will be there too. One network runs at a time, and the
+        beside: Bytes of other networks in memory. One network runs at a time, and the
             UNet's and the VAE's activations are the largest: those of the others do not add up.
 
     Raises:

@@ -25,7 +25,7 @@ class Diffusion:
         name: For errors.
 
     Raises:
-        KapbenchError: a block that the UNet has not.
+        KapbenchError: a block that the UNet does not have.
     """
 
     def __init__(self, parts: Parts, reading: Reading, name: str, device: str) -> None:
@@ -53,8 +53,8 @@ class Diffusion:
                 return_tensors="pt",
             )
             with torch.inference_mode():
-                found = self.parts.text_encoder(words.input_ids.to(self.device))
-            self._states[prompt] = found.last_hidden_state
+                output = self.parts.text_encoder(words.input_ids.to(self.device))
+            self._states[prompt] = output.last_hidden_state
         return self._states[prompt]
 
     def maps(
@@ -77,17 +77,17 @@ class Diffusion:
                 n = min(batch, reading.ensemble - start)
                 drawn = [self._draw(mean, deviation, generator, shape) for _ in range(n)]
                 noisy = torch.cat(drawn).to(self.dtype)
-                found = self._read(noisy, states.expand(n, -1, -1), more_time)
-                one = [f.float().sum(0) for f in found]
+                layers = self._read(noisy, states.expand(n, -1, -1), more_time)
+                one = [f.float().sum(0) for f in layers]
                 sums = [a + b for a, b in zip(sums, one, strict=True)] if sums else one
         return [total / reading.ensemble for total in sums]
 
     def _posterior(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation [1 c h w] of the scaled latents."""
         pixels = image[None].to(self.device, self.dtype) / 127.5 - 1
-        found = self.parts.vae.encode(pixels).latent_dist
+        latents = self.parts.vae.encode(pixels).latent_dist
         scale = self.parts.vae.config.scaling_factor
-        return found.mean.float() * scale, found.std.float() * scale
+        return latents.mean.float() * scale, latents.std.float() * scale
 
     def _draw(
         self, mean: Tensor, deviation: Tensor, generator: torch.Generator, shape: Sequence[int]
@@ -101,12 +101,12 @@ class Diffusion:
         return torch.as_tensor(self.parts.scheduler.add_noise(latents, noise, at))
 
     def _read(self, noisy: Tensor, states: Tensor, more_time: Tensor | None) -> list[Tensor]:
-        found: dict[int, Tensor] = {}
+        outputs: dict[int, Tensor] = {}
 
         def keep(number: int) -> Any:
             def hook(_module: Any, _given: Any, answer: Any) -> None:
-                found[number] = answer[0] if isinstance(answer, tuple) else answer
-                if len(found) == len(self._modules):
+                outputs[number] = answer[0] if isinstance(answer, tuple) else answer
+                if len(outputs) == len(self._modules):
                     raise _Enough
 
             return hook
@@ -122,7 +122,7 @@ class Diffusion:
         finally:
             for hook in hooks:
                 hook.remove()
-        return [found[i] for i in range(len(self._modules))]
+        return [outputs[i] for i in range(len(self._modules))]
 
 
 LEVELS, LAYERS = 4, 3  # of every release's decoder
@@ -149,11 +149,11 @@ def block(unet: Any, name: str, place: str) -> Any:
     parsed = re.fullmatch(r"up(\d+)(?:\.(\d+))?", name)
     blocks = unet.up_blocks
     if parsed and int(parsed[1]) < len(blocks):
-        found = blocks[int(parsed[1])]
+        block = blocks[int(parsed[1])]
         if parsed[2] is None:
-            return found
+            return block
         # A layer is a residual block and, but in the coarsest, the attention behind it.
-        layers = getattr(found, "attentions", None) or found.resnets
+        layers = getattr(block, "attentions", None) or block.resnets
         if int(parsed[2]) < len(layers):
             return layers[int(parsed[2])]
     raise _no_block(name, len(blocks), place)

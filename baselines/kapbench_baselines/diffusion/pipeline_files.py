@@ -31,7 +31,7 @@ class Release:
     name: str
     hub: str
     licence: str
-    context: int  # channels of the text's states, by which releases are told apart
+    context: int  # channels of the text's states, by which releases are recognised
 
 
 RELEASES = {
@@ -58,7 +58,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
     """The folder of the parts, downloaded where it must be, or a file; and what names these weights.
 
     Raises:
-        KapbenchError: the hub cannot be reached or has not all; a folder that lacks a file.
+        KapbenchError: the hub cannot be reached or lacks a file; the folder lacks a file.
     """
     imported(release.name)
     if weights is None:
@@ -98,10 +98,10 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     }
     with quiet():
         if folder.is_file():
-            found = _of_file(folder, dtype)
+            parts = _of_file(folder, dtype)
         else:
-            found = {name: _part(kind, folder / name, dtype) for name, kind in kinds.items()}
-    context = found["unet"].config.cross_attention_dim
+            parts = {name: _part(kind, folder / name, dtype) for name, kind in kinds.items()}
+    context = parts["unet"].config.cross_attention_dim
     if context != release.context:
         raise KapbenchError(
             f"the UNet takes text of {context} channels, that of {release.name} {release.context}",
@@ -109,12 +109,12 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
             fix=f"give a folder with the files of {release.hub}",
         )
     for name in ("unet", "vae", "text_encoder"):
-        found[name].requires_grad_(False).eval()
-    return Parts(**found, origin=origin)
+        parts[name].requires_grad_(False).eval()
+    return Parts(**parts, origin=origin)
 
 
 def imported(place: str) -> tuple[Any, Any]:
-    """diffusers and transformers. KapbenchError where one is not there."""
+    """diffusers and transformers. KapbenchError if one is not installed."""
     try:
         import diffusers
         import transformers
@@ -133,7 +133,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         named = "torch_dtype" if "diffusers" in kind.__module__ else "dtype"
         options = {"use_safetensors": True, "output_loading_info": True, named: dtype}
     try:
-        found = kind.from_pretrained(str(folder), local_files_only=True, **options)
+        loaded = kind.from_pretrained(str(folder), local_files_only=True, **options)
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
             f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
@@ -141,8 +141,8 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
             fix="download the folder again",
         ) from error
     if weights is None:
-        return found
-    net, report = found
+        return loaded
+    net, report = loaded
     lost = sorted(k for k in report["missing_keys"] if "position_ids" not in k)
     if lost:
         raise KapbenchError(
@@ -155,7 +155,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
 
 def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     try:
-        found = single_file.load(path, dtype)
+        networks_by_name = single_file.load(path, dtype)
     except KapbenchError:
         raise
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
@@ -165,14 +165,19 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
             fix="download the file again",
         ) from error
     networks = ("unet", "vae", "text_encoder")
-    lost = [f"{n}.{k}" for n in networks for k, v in found[n].state_dict().items() if v.is_meta]
+    lost = [
+        f"{n}.{k}"
+        for n in networks
+        for k, v in networks_by_name[n].state_dict().items()
+        if v.is_meta
+    ]
     if lost:
         raise KapbenchError(
             f"{len(lost)} tensors are missing, the first is {lost[0]}",
             place=path,
             fix="download the file again",
         )
-    return found
+    return networks_by_name
 
 
 def _download(release: Release) -> Path:

@@ -67,10 +67,10 @@ class Reading:
         Raises:
             KapbenchError: a value that cannot be.
         """
-        found = replace(self, **{k: v for k, v in options.items() if v is not None})
-        for problem, fix in found._problems():
+        changed = replace(self, **{k: v for k, v in options.items() if v is not None})
+        for problem, fix in changed._problems():
             raise KapbenchError(problem, place=name, fix=fix)
-        return found
+        return changed
 
     def _problems(self) -> list[tuple[str, str]]:
         cells = 64  # px of the coarsest cell

@@ -48,7 +48,7 @@ class SdDino:
         dino_px: Side of DINOv2's letterbox.
 
     Raises:
-        KapbenchError: weights that are not there or do not fit; an alpha beyond 0 to 1.
+        KapbenchError: weights are missing or do not fit; alpha is not from 0 to 1.
     """
 
     supervision = "none"
@@ -77,8 +77,8 @@ class SdDino:
                 place=self.name,
                 fix="give an alpha from 0 to 1, and dims of 1 or more",
             )
-        asked = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
-        reading = SD_DINO.changed(self.name, asked)
+        chosen = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
+        reading = SD_DINO.changed(self.name, chosen)
         self._networks = _Networks(
             self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
         )
@@ -110,15 +110,15 @@ class SdDino:
             cells = torch.from_numpy(
                 np.asarray(source_cells(seen.grid, source.size, queries), np.int64)
             )
-            found = self._compare(ours[:, cells.to(ours.device)].T, theirs.T)
+            similarity = self._compare(ours[:, cells.to(ours.device)].T, theirs.T)
         shape = (len(queries), aim.grid.height, aim.grid.width)
-        return SimilarityMap(found.cpu().numpy().reshape(shape), aim.grid, queries)
+        return SimilarityMap(similarity.cpu().numpy().reshape(shape), aim.grid, queries)
 
     def _together(self, seen: "_Seen", aim: "_Seen") -> tuple[Tensor, Tensor]:
         """Fused features [c n] of both images, rounded as a cache would hold them."""
         pairs = zip(seen.layers, aim.layers, strict=True)
         reduced = [joint_pca(a.float(), b.float(), self._dims) for a, b in pairs]
-        found = []
+        fused_features = []
         for side, image in enumerate((seen, aim)):
             diffusion = functional.interpolate(
                 fused([r[side] for r in reduced])[None],
@@ -133,8 +133,8 @@ class SdDino:
                     (1 - self._alpha, image.tokens.float()),
                 )
             ]
-            found.append(torch.cat(both).half().float())
-        return found[0], found[1]
+            fused_features.append(torch.cat(both).half().float())
+        return fused_features[0], fused_features[1]
 
     def _compare(self, queries: Tensor, cells: Tensor) -> Tensor:
         if self._similarity == "neg_l2":
@@ -159,7 +159,7 @@ class SdDinoStack:
         image_px, window: See `diffusion.reading.Reading`.
 
     Raises:
-        KapbenchError: weights that are not there or do not fit.
+        KapbenchError: weights are missing or do not fit.
     """
 
     supervision = "none"
@@ -179,8 +179,8 @@ class SdDinoStack:
         device: str = "cpu",
     ) -> None:
         self.name = "sd_dino.stack"
-        asked = {"timestep": 50, "image_px": image_px, "window": window}
-        reading = SD_DINO.changed(self.name, asked)
+        chosen = {"timestep": 50, "image_px": image_px, "window": window}
+        reading = SD_DINO.changed(self.name, chosen)
         self._networks = _Networks(
             self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
         )
@@ -190,7 +190,7 @@ class SdDinoStack:
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""
-        found = []
+        maps = []
         for shown, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
             size = tokens.values.shape[1:]
             layers = [
@@ -198,8 +198,8 @@ class SdDinoStack:
                 for x in self._networks.layers(shown)[::-1]
             ]
             stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
-            found.append(FeatureMap(stack, tokens.grid))
-        return found
+            maps.append(FeatureMap(stack, tokens.grid))
+        return maps
 
 
 class _Networks:

@@ -59,17 +59,19 @@ def numbers(path: Path) -> int:
 def tensors(path: Path) -> dict[str, Tensor]:
     """All that is read; of a UNet that was also averaged, the average, as the hub's folders have it."""
     with safe_open(path, "pt") as file:
-        there = set(file.keys())
-        averaged = {k: EMA + "".join(k.split(".")[1:]) for k in there if k.startswith(UNET)}
-        wanted = (k for k in there if k.startswith((UNET, VAE, TEXT)))
-        found = {k: file.get_tensor(averaged[k] if averaged.get(k) in there else k) for k in wanted}
-    if missing := [p for p in (UNET, VAE, TEXT) if not any(k.startswith(p) for k in found)]:
+        names = set(file.keys())
+        averaged = {k: EMA + "".join(k.split(".")[1:]) for k in names if k.startswith(UNET)}
+        wanted = (k for k in names if k.startswith((UNET, VAE, TEXT)))
+        tensors = {
+            k: file.get_tensor(averaged[k] if averaged.get(k) in names else k) for k in wanted
+        }
+    if missing := [p for p in (UNET, VAE, TEXT) if not any(k.startswith(p) for k in tensors)]:
         raise KapbenchError(
             f"no tensor's name begins with {missing[0]}",
             place=path,
             fix="give a whole Stable Diffusion in its original layout, or a folder in diffusers' format",
         )
-    return found
+    return tensors
 
 
 def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
@@ -83,17 +85,21 @@ def load(path: Path, dtype: torch.dtype) -> dict[str, Any]:
     state = tensors(path)
     log = diffusers.utils.logging  # warns of an empty list of modules; what matters is raised here
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder, silent(log):
-        for part, said in configurations(state).items():
+        for part, configuration in configurations(state).items():
             (Path(folder) / part).mkdir()
-            (Path(folder) / part / "config.json").write_text(json.dumps(said), encoding="utf-8")
-        given = {"config": folder, "local_files_only": True, "torch_dtype": dtype}
+            (Path(folder) / part / "config.json").write_text(
+                json.dumps(configuration), encoding="utf-8"
+            )
+        options = {"config": folder, "local_files_only": True, "torch_dtype": dtype}
         return {
             "unet": diffusers.UNet2DConditionModel.from_single_file(
-                dict(state), subfolder="unet", **given
+                dict(state), subfolder="unet", **options
             ),
-            "vae": diffusers.AutoencoderKL.from_single_file(dict(state), subfolder="vae", **given),
+            "vae": diffusers.AutoencoderKL.from_single_file(
+                dict(state), subfolder="vae", **options
+            ),
             "text_encoder": text_encoder(
-                transformers.CLIPTextModel, dict(state), subfolder="text_encoder", **given
+                transformers.CLIPTextModel, dict(state), subfolder="text_encoder", **options
             ),
             "tokenizer": _tokenizer(path.parent / "tokenizer"),
             "scheduler": diffusers.DDPMScheduler(**SCHEDULER),

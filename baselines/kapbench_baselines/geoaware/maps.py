@@ -25,7 +25,7 @@ HELD_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Maps:
-    """Stands for a tensor [n 2 c s s] of which a map is read from the cache when it is asked for."""
+    """Stands for a tensor [n 2 c s s] whose maps are read from the cache when they are needed."""
 
     cache: FeatureCache
     keys: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ class Collection:
 
     Args:
         held_bytes: That they may take in memory. What takes more and was encoded without a cache is
-            held all the same: there is nowhere to read it from.
+            held all the same: it cannot be read again.
     """
 
     encoder: Encoder

@@ -52,7 +52,7 @@ def prepare(
     """Encodes every image of the pairs and its mirror image.
 
     Args:
-        encoder: Should be a CachedEncoder: every image is asked for at every start, and maps that
+        encoder: Should be a CachedEncoder: every image is needed at every start, and maps that
             take more than `held_bytes` are read from its cache at every draw.
 
     Raises:

@@ -34,7 +34,7 @@ class GeoawareTask:
     ) -> None:
         """
         Args:
-            parts: Channels of each part of the backbone's map, which gets a stage of its own; None:
+            parts: Channels of each part of the backbone's map, which gets its own stage; None:
                 they are one.
         """
         torch.manual_seed(seed)

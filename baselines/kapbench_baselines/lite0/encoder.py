@@ -1,4 +1,4 @@
-"""lite0: EfficientNet-Lite0 with ImageNet weights, the backbone that a bare pip install brings."""
+"""lite0: EfficientNet-Lite0 with ImageNet weights, the backbone that works without further packages."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -39,7 +39,7 @@ class Lite0:
     similarity: Literal["dot", "neg_l2"] = "dot"
     supervision = "none"
     trained_on = "ImageNet-1k labels"
-    padding = GREY  # what lies beyond an image, for whoever cuts crops of it
+    padding = GREY  # beyond an image, for crops
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

@@ -71,8 +71,8 @@ class SphereEncoder(WrappedEncoder):
 
     def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
         """What the model has to show beyond its features: sphere points, x y z in −1 … 1."""
-        found = self.backbone.encode(pictures)
-        return {"sphere": [FeatureMap(self.sphere(m), m.grid) for m in found]}
+        maps = self.backbone.encode(pictures)
+        return {"sphere": [FeatureMap(self.sphere(m), m.grid) for m in maps]}
 
     def sphere(self, feature_map: FeatureMap) -> Float32[np.ndarray, "3 h w"]:
         """Unit sphere point of every cell of the backbone's own grid."""
@@ -169,9 +169,9 @@ def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
         backbone: That they must be over; None: any.
     """
     files_ = [p for p in SHIPPED.iterdir() if p.name.endswith(".safetensors")]
-    found = {p.name.removesuffix(".safetensors").partition("-")[::2]: p for p in files_}
+    paths = {p.name.removesuffix(".safetensors").partition("-")[::2]: p for p in files_}
     family = (dataset or "").split(".")[0]
-    for (of, beneath), path in sorted(found.items()):
+    for (of, beneath), path in sorted(paths.items()):
         if of == family and backbone in (None, beneath):
             return path
     raise KapbenchError(
@@ -181,5 +181,5 @@ def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
         place="model sphere",
         fix=f"give -o weights=FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
         f"--dataset {dataset or 'NAME'}` (shipped: "
-        f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(found)) or 'none'})",
+        f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(paths)) or 'none'})",
     )

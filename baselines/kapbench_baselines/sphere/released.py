@@ -1,7 +1,7 @@
 """The checkpoint that was released with the paper (DINOv2-B/14, SPair-71k), in its own layout.
 
 Names and shapes are those of VICO-UoE/SphericalMaps @620fe28. Prototypes are a decoder of training
-alone: they are checked, and turned into ours where asked for.
+alone: they are checked, and can be converted into ours.
 """
 
 from collections.abc import Mapping
@@ -53,38 +53,40 @@ def mapper(tensors: Mapping[str, Tensor], place: Path) -> SphereMapper:
     Raises:
         KapbenchError: a tensor is missing, of another shape, or not of this layout.
     """
-    given = {k: v.float() for k, v in tensors.items() if k.startswith("sphere_mapper.")}
-    width, channels = given["sphere_mapper.0.weight"].shape
-    depth = len({k.split(".")[1] for k in given if k.count(".") > 2})
-    found = SphereMapper(channels, width, max(1, width // CHANNELS_PER_HEAD), depth)
-    own = {k: v for k, v in found.state_dict().items() if k.startswith("input_")}
-    strange = [k for k in tensors if k not in given and not k.startswith(("prototypes.", *UNUSED))]
+    mapper_tensors = {k: v.float() for k, v in tensors.items() if k.startswith("sphere_mapper.")}
+    width, channels = mapper_tensors["sphere_mapper.0.weight"].shape
+    depth = len({k.split(".")[1] for k in mapper_tensors if k.count(".") > 2})
+    built = SphereMapper(channels, width, max(1, width // CHANNELS_PER_HEAD), depth)
+    own = {k: v for k, v in built.state_dict().items() if k.startswith("input_")}
+    strange = [
+        k for k in tensors if k not in mapper_tensors and not k.startswith(("prototypes.", *UNUSED))
+    ]
     try:
         if strange:
             raise KapbenchError(f"unknown tensor '{strange[0]}'", place=place, fix=WHERE)
-        found.load_state_dict(own | given)
+        built.load_state_dict(own | mapper_tensors)
     except RuntimeError as error:
         raise KapbenchError(
             f"this is not the released mapper: {str(error).splitlines()[-1].strip()}",
             place=place,
             fix=WHERE,
         ) from error
-    return found.eval()
+    return built.eval()
 
 
 def decoder(tensors: Mapping[str, Tensor], place: Path) -> PrototypeDecoder:
-    """The prototypes as our decoder. KapbenchError where they are not there whole."""
+    """The prototypes as our decoder. KapbenchError if a tensor is missing."""
     try:
         n_categories = tensors["prototypes.blocks.0.attn.v.weight"].shape[1]
-        found = PrototypeDecoder(tensors["prototypes.proj.weight"].shape[0], n_categories)
+        built = PrototypeDecoder(tensors["prototypes.proj.weight"].shape[0], n_categories)
         state = {
             key: tensors[f"prototypes.{DECODER[stem]}.{kind}"].float()
-            for key in found.state_dict()
+            for key in built.state_dict()
             for stem, _, kind in [key.rpartition(".")]
         }
-        found.load_state_dict(state)
+        built.load_state_dict(state)
     except (KeyError, RuntimeError) as error:
         raise KapbenchError(
             f"these are not the released prototypes: {error}", place=place, fix=WHERE
         ) from error
-    return found.eval()
+    return built.eval()

@@ -71,7 +71,7 @@ class Settings:
     average: float = 0.0  # decay of the weights' moving average; 0: none
     clip: float = 0.0  # largest norm of the mapper's gradient; 0: none
     token_grid: int = 32  # cells a side at inference
-    backbone_px: int | None = None  # that the backbone is asked for in training; None: its own
+    backbone_px: int | None = None  # of the backbone's images in training; None: its default
     losses: Losses = field(default_factory=Losses)
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -53,12 +53,12 @@ def squares(view: View, augmentation: Augmentation, rng: np.random.Generator) ->
     x1, y1, x2, y2 = view.bbox
     side, shift = max(x2 - x1, y2 - y1, 1), augmentation.shift
     low, high = (math.log(s) for s in augmentation.side)
-    found = [(w / 2, h / 2, float(max(w, h)))]
+    regions = [(w / 2, h / 2, float(max(w, h)))]
     for _ in range(augmentation.crops):
         dx, dy = rng.uniform(-shift, shift, size=2) * side
         scale = math.exp(rng.uniform(low, high))
-        found.append(((x1 + x2) / 2 + dx, (y1 + y2) / 2 + dy, side * scale))
-    return found
+        regions.append(((x1 + x2) / 2 + dx, (y1 + y2) / 2 + dy, side * scale))
+    return regions
 
 
 def resized_crops(
@@ -129,8 +129,8 @@ def prepare(
     """Tokens of all views of the images, encoded where the cache has none.
 
     Raises:
-        KapbenchError: a backbone that knows images by name; a condition of the backbone's that the
-            data set has not of an image.
+        KapbenchError: a backbone that knows images by name; the data set does not have a condition
+            of the backbone for an image.
     """
     check_sees_pixels(backbone)
     kept, masks = [], {"mask": 0, "box": 0}

@@ -1,4 +1,4 @@
-"""The frozen encoder beneath a trained model: who may be one, and whether it is the one meant."""
+"""The frozen encoder beneath a trained model: opening it, and checking that it is the right one."""
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
@@ -10,7 +10,7 @@ ANY_REVISION = "any"  # of weights that were released without one
 
 
 def as_backbone(model: Model, *, cosines_for: str | None = "the fusion") -> Encoder:
-    """The model itself; KapbenchError where it is no encoder.
+    """The model itself; KapbenchError if it is not an encoder.
 
     Args:
         cosines_for: What needs an encoder that is compared by cosine; None: nothing does.
@@ -118,7 +118,7 @@ def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
 
 
 def needs_weights(method: str, dataset: str | None, otherwise: str = "") -> KapbenchError:
-    """The error for a trained method that ships no weights and was given none.
+    """The error for a trained method without weights.
 
     Args:
         otherwise: Another way to weights, as a sentence.

@@ -76,7 +76,7 @@ def train(
         frozen: Scores of the backbone alone: step 0 of the history.
 
     Raises:
-        KapbenchError: the folder holds a training and `resume` was not asked for, another training,
+        KapbenchError: the folder holds a training and `resume` is false, or another training,
             or one that has not kept its best weights; no scores to keep the best by; a loss that
             is not finite.
     """
@@ -116,7 +116,7 @@ class Kept:
 
 
 def kept(state: State, keep: str) -> Kept:
-    """The last weights, or the best, with what val said of them."""
+    """The last weights, or the best, with their val scores."""
     line, module = state.history[-1], state.averaged
     if keep == BEST:
         line, module = best_line(state.history) or line, copy.deepcopy(module)
@@ -126,9 +126,9 @@ def kept(state: State, keep: str) -> Kept:
 
 
 def best_line(history: Sequence[dict[str, float]]) -> dict[str, float] | None:
-    """The first with the highest KAP, or PCK where there is no KAP; None where nothing was scored.
+    """The first with the highest KAP, or PCK if there is no KAP; None if nothing was scored.
 
-    The frozen backbone is no candidate, and NaN is below every number.
+    The frozen backbone is not a candidate, and NaN is below every number.
     """
 
     def score(line: dict[str, float]) -> float:

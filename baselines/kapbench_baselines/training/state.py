@@ -25,7 +25,7 @@ class State:
     averaged: nn.Module  # moving average of the main module's weights: what is evaluated and saved
     optimiser: torch.optim.AdamW
     generator: torch.Generator
-    sums: Tensor  # of losses since they were last asked for, and of steps
+    sums: Tensor  # of losses since they were last read, and of steps
     precision: str = "fp32"  # of matrix products; bf16 would go on to other weights
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Tensors as safetensors files: whole or not at all, and refused where they are anything else."""
+"""Tensors as safetensors files: written whole or not at all; other formats are refused."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def read_tensors(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str
     """Tensors and metadata of a safetensors file.
 
     Args:
-        fix: What to do where there is none.
+        fix: What to do if there is no such file.
 
     Raises:
         KapbenchError: no such file, or not a safetensors file.

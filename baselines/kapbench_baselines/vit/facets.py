@@ -42,7 +42,7 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
     Queries, keys and values from the first block's, 0, to the last block's, n - 1: as Amir et al.
 
     Raises:
-        KapbenchError: there is no such layer or facet.
+        KapbenchError: the layer or facet does not exist.
     """
     if facet not in FACETS:
         raise KapbenchError(
@@ -100,5 +100,5 @@ def _n_states(net: Any, name: str) -> int:
 
 
 def _interpolates(net: Any) -> bool:
-    """Whether position embeddings are only interpolated when that is asked for."""
+    """Whether the network interpolates position embeddings only on request."""
     return "interpolate_pos_encoding" in inspect.signature(net.forward).parameters

@@ -31,10 +31,10 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
     """
     Args:
         source: Folder, or name of a repository on the hub.
-        fix: What to do where the hub is out of reach.
+        fix: What to do if the hub cannot be reached.
 
     Raises:
-        KapbenchError: there is no such file, or it says neither mean nor deviation.
+        KapbenchError: the file is missing, or holds neither mean nor deviation.
     """
     path = source / FILE if isinstance(source, Path) else from_hub(source, FILE, fix)
     if not path.is_file():
@@ -82,7 +82,7 @@ def from_hub(name: str, file: str, fix: str) -> Path:
     """One file of a repository, downloaded unless it is in the cache.
 
     Raises:
-        KapbenchError: it cannot be had.
+        KapbenchError: the download fails.
     """
     from huggingface_hub import hf_hub_download
 

@@ -21,7 +21,7 @@ THIRDS = {"query": 0, "key": 1, "value": 2}
 
 
 class Timm(encode_square.SquareEncoder):
-    """Any model of timm that has patch tokens or a feature map, by its name there.
+    """Any model of timm that has patch tokens or a feature map, by its name in timm.
 
     Args:
         source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m.

@@ -28,7 +28,7 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
     """The network in float32, and a short name for exactly these weights.
 
     Raises:
-        KapbenchError: transformers or the weights are not there, or are those of another model.
+        KapbenchError: transformers or the weights are missing, or the weights are another model's.
     """
     kind = getattr(imported(checkpoint.name), checkpoint.kind)
     if weights is None:
@@ -47,7 +47,7 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
 def imported(place: str) -> Any:
     """
     Raises:
-        KapbenchError: transformers is not there.
+        KapbenchError: transformers is not installed.
     """
     try:
         import transformers
@@ -126,7 +126,7 @@ def check_folder(folder: Path, *, binary: bool) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """
     Raises:
-        KapbenchError: it holds no dictionary.
+        KapbenchError: it does not hold a dictionary.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -146,7 +146,7 @@ def _no_configuration(path: Path) -> KapbenchError:
 def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
     """
     Args:
-        inside: A key of a .pth file whose value is read instead of the whole, where it is there.
+        inside: A key of a .pth file whose value is read instead of the whole, if it exists.
 
     Raises:
         KapbenchError: no such file, or one that holds anything but tensors.
@@ -175,7 +175,7 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
 
 
 def _unreadable(path: Path) -> KapbenchError:
-    """In our own words: torch's advise the user to open the file unsafely."""
+    """Replaces torch's message, which advises the user to open the file unsafely."""
     with path.open("rb") as file:
         head = file.read(len(_TORCH_MAGIC))
     bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
@@ -197,7 +197,7 @@ def pretrained(
     unused: tuple[str, ...] = UNUSED,
     **options: Any,
 ) -> Any:
-    """transformers' loader, with what it would replace by random numbers as an error.
+    """transformers' loader; tensors that it would fill with random numbers are an error.
 
     Args:
         unused: Parts of names of tensors that may be missing.

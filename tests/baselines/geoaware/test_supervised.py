@@ -95,7 +95,7 @@ class TestPairs:
     def test_a_backbone_that_knows_images_by_name_is_refused_behind_its_cache(self, tmp_path):
         saved = ToyEncoder()
         saved.reads_image_id = True
-        with pytest.raises(KapbenchError, match="knows images by name"):
+        with pytest.raises(KapbenchError, match="reads saved features by the image's name"):
             prepare(self.data, self.data.pairs(), CachedEncoder.below(tmp_path, saved), 4)
 
 

@@ -180,7 +180,7 @@ def test_a_backbone_is_shown_what_it_declares_cut_and_mirrored_alike(
 
 
 def test_a_condition_that_an_image_has_not(tmp_path: Path, toy_data: Any, new_encoder: Any) -> None:
-    with pytest.raises(KapbenchError, match="looks at the mask, and toy has none"):
+    with pytest.raises(KapbenchError, match="looks at the mask, but toy has none"):
         prepare(
             toy_data,
             toy_data.views(),
@@ -196,7 +196,7 @@ def test_a_backbone_that_knows_images_by_name_cannot_see_crops(
 ) -> None:
     backbone = Shown(new_encoder())
     backbone.reads_image_id = True
-    with pytest.raises(KapbenchError, match="'shown' knows images by name") as caught:
+    with pytest.raises(KapbenchError, match="'shown' reads saved features by the image's name") as caught:
         prepare(toy_data, toy_data.views(), ("cat", "dog"), backbone, SMALL, tmp_path)
     assert "--backbone" in str(caught.value)
     assert backbone.pictures == []

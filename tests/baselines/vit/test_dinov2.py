@@ -206,7 +206,7 @@ def test_files_that_are_no_weights(tmp_path):
         (tmp_path / name).write_bytes(b"PK\x03\x04 cut off")
         refused(tmp_path / name, "damaged, or not")
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
-    refused(tmp_path / "other.safetensors", "no DINOv2: tensor cls_token is missing")
+    refused(tmp_path / "other.safetensors", "not weights of DINOv2: tensor cls_token is missing")
     save_file(weights(WIDTH, registers=4), tmp_path / "reg.safetensors")
     refused(tmp_path / "reg.safetensors", "dinov2_with_registers model where dinov2 belongs")
 

@@ -198,7 +198,7 @@ def test_layers_of_tokens_and_of_keys(disk):
         ({"stride": 0}, "stride 0 does not divide"),
         ({"stride": 8, "image_px": 225}, "225 px is not a multiple of stride 8"),
         ({"stride": 16, "image_px": 225}, "225 px is not a multiple of the patch of 16"),
-        ({"image_px": 8}, "8 px is no multiple"),
+        ({"image_px": 8}, "8 px is not a multiple"),
         ({"facet": "key", "layer": 2}, "no layer 2"),
         ({"facet": "token", "layer": 3}, "no layer 3"),
         ({"facet": "value", "layer": -3}, "no layer -3"),

@@ -101,7 +101,7 @@ def test_a_pickle_is_told_once(tmp_path, protocol):
     """torch warns of protocols other than 2 before it fails; warnings are errors here."""
     path = tmp_path / "w.pth"
     path.write_bytes(pickle.dumps({"epoch": [1, 2]}, protocol=protocol))
-    refused("dino", path, "a pickle, and none that torch saved")
+    refused("dino", path, "a pickle that torch did not save")
 
 
 def test_a_file_of_an_older_torch_is_read(tmp_path):
