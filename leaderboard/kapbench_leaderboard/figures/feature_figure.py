@@ -1,4 +1,4 @@
-"""Rows of coloured maps over several images of a category: backbones, and the sphere beside them."""
+"""Rows of coloured feature maps over several images of a category, one row for each model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MARGIN = 1.12  # of a square around the object
 
 @runtime_checkable
 class NamesMaps(Protocol):
-    """A model that has more to show than the features by which it is compared.
+    """A model with maps to show besides the features by which it is compared.
 
     Structural, like every protocol of kapbench: an adapter that has the method has the pictures.
     """
@@ -30,7 +30,7 @@ class NamesMaps(Protocol):
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of the figure. `mask`: True on the object; None where nothing knows it."""
+    """One image of the figure. `mask`: True on the object; None if it is unknown."""
 
     view: View
     pixels: UInt8[np.ndarray, "h w 3"]

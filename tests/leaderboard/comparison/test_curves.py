@@ -99,7 +99,7 @@ def test_of_records_only_what_is_drawn_is_read(stored, rows, run):
 def test_records_without_a_column_are_refused_by_its_name(tmp_path, rows, run):
     path = tmp_path / "records.parquet"
     rows.drop(columns="best@cvpr24").to_parquet(path, index=False)
-    with pytest.raises(KapbenchError, match=r"no column best@cvpr24"):
+    with pytest.raises(KapbenchError, match=r"column best@cvpr24 is missing"):
         read_curve_columns(path, run)
 
 
