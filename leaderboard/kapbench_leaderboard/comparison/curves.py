@@ -67,8 +67,8 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
     key = decode_key(rule, run)
-    shown = records[records["target_visible"].to_numpy(bool)]
-    relative: pd.Series[float] = shown[f"error_px@{key}"] / shown["size_px"]
+    visible_rows = records[records["target_visible"].to_numpy(bool)]
+    relative: pd.Series[float] = visible_rows[f"error_px@{key}"] / visible_rows["size_px"]
     return relative
 
 

@@ -95,8 +95,8 @@ def _panel(
 
 def _row(run: RunView, rule: KapRule | PckRule, alpha: float, category: str) -> ScoreRow | None:
     average, over = rule.headline
-    asked = over if category == MEAN else category
-    return run.card.score(rule.name, rule.metric, alpha, asked, average=average)
+    score_category = over if category == MEAN else category
+    return run.card.score(rule.name, rule.metric, alpha, score_category, average=average)
 
 
 def _span(row: ScoreRow | None) -> tuple[float, float] | None:

@@ -23,7 +23,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Shown:
+class AcceptedRun:
     """`again`: the model has another run of this data set. Curves and worst pairs are shown if
     the records lie beside the entry.
     """
@@ -36,19 +36,19 @@ class Shown:
     worst: Sequence[WorstPair]
 
 
-def shown_runs(accepted: Sequence[Accepted]) -> list[Shown]:
+def shown_runs(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
     """The accepted runs of one model, in their order."""
     n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in accepted)
     out = []
     for each in accepted:
         run, place = each.run, records_path(each.path)
-        drawn: tuple[list[Curve], list[WorstPair]] = [], []
+        curves_and_worst: tuple[list[Curve], list[WorstPair]] = [], []
         if place.exists():
             records = read_curve_columns(place, run)
-            drawn = curves(records, run), worst_pairs(records, run)
+            curves_and_worst = curves(records, run), worst_pairs(records, run)
         alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
         again = n_of[run.dataset.name, run.dataset.split] > 1
-        out.append(Shown(each, again, alphas, _scores(run, alphas), *drawn))
+        out.append(AcceptedRun(each, again, alphas, _scores(run, alphas), *curves_and_worst))
     return out
 
 
