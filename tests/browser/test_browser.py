@@ -124,7 +124,7 @@ def test_ranks_sort_with_controls_last(opened):
 
 
 @pytest.mark.parametrize(
-    ("select", "choice", "left"), [("Supervision", "masks", 1), ("Looks at", "mask", 1)]
+    ("select", "choice", "left"), [("Supervision", "masks", 1), ("Conditions on", "mask", 1)]
 )
 def test_filters(opened, select, choice, left):
     page = opened("index.html")

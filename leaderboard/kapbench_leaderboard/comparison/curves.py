@@ -1,4 +1,4 @@
-"""Points of a model's curves and its worst pairs, from its records."""
+"""Points of a run's curves, and its worst pairs, from its records."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from kapbench_leaderboard.comparison.groups import shown_rules
 ALPHAS = np.linspace(0.01, 0.2, 39)
 N_POINTS = 101
 N_WORST = 10
-FEWEST_POINTS = 3  # of a pair that can be called bad
+FEWEST_POINTS = 3  # mutually visible keypoints of a pair that is ranked
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
     decode = rule.decode_for(run.model.supervised)
-    shown = records[records["target_visible"].to_numpy(bool)]
-    relative: pd.Series[float] = shown[ERROR_PX.of(decode)] / shown["size_px"]
+    visible_rows = records[records["target_visible"].to_numpy(bool)]
+    relative: pd.Series[float] = visible_rows[ERROR_PX.of(decode)] / visible_rows["size_px"]
     return relative
 
 
@@ -86,10 +86,10 @@ def precision_curve(records: pd.DataFrame, rule: KapRule, alpha: float) -> Curve
 def worst_pairs(
     records: pd.DataFrame, run: RunCard, n_worst: int = N_WORST, rule: PckRule | None = None
 ) -> list[WorstPair]:
-    """Pairs of at least three mutually visible keypoints with fewest right, then largest error.
+    """Pairs of at least three mutually visible keypoints with fewest correct, then largest error.
 
     Args:
-        rule: Says what is right, at its first alpha; None: the run's best-known rule of PCK.
+        rule: Decides what is correct, at its first alpha; None: the run's best-known rule of PCK.
     """
     known = (run.rule(c.name) for c in shown_rules(run) if c.metric == "pck")
     rule = rule or next((r for r in known if isinstance(r, PckRule)), None)

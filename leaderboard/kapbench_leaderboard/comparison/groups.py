@@ -57,11 +57,14 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
     """
     by_key: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
-        shown = shown_rules(card, rules)
-        if shown:
-            by_key.setdefault(_key(card, shown), (shown, []))[1].append(card)
+        rules_of_card = shown_rules(card, rules)
+        if rules_of_card:
+            by_key.setdefault(_key(card, rules_of_card), (rules_of_card, []))[1].append(card)
     are_named = rules is not None
-    groups = [Group(shown, tuple(members), are_named) for shown, members in by_key.values()]
+    groups = [
+        Group(rules_of_card, tuple(members), are_named)
+        for rules_of_card, members in by_key.values()
+    ]
     return sorted(groups, key=lambda g: (g.dataset.name, -g.dataset.n_pairs, -len(g.cards)))
 
 
@@ -121,7 +124,7 @@ def _names(rules: Iterable[RuleCard]) -> str:
     return ", ".join(r.name for r in rules)
 
 
-def _key(card: RunCard, shown: Sequence[RuleCard]) -> tuple[object, ...]:
-    data, rules = card.dataset, tuple((r.name, r.hash) for r in shown)
+def _key(card: RunCard, rules_of_card: Sequence[RuleCard]) -> tuple[object, ...]:
+    data, named_rules = card.dataset, tuple((r.name, r.hash) for r in rules_of_card)
     version = card.provenance.scoring
-    return data.name, data.revision, data.split, data.pairs_hash, rules, version
+    return data.name, data.revision, data.split, data.pairs_hash, named_rules, version

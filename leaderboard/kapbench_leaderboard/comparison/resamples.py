@@ -49,9 +49,9 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
         rules: Names; None: of the run's, the best-known one of each kind.
         alpha: None: each rule's first.
     """
-    data, shown = run.dataset, shown_rules(run, rules)
-    named = " ".join(f"{r.name}@{r.hash}" for r in shown)
-    at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in shown) else f" alpha {alpha:g}"
+    data, run_rules = run.dataset, shown_rules(run, rules)
+    named = " ".join(f"{r.name}@{r.hash}" for r in run_rules)
+    at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in run_rules) else f" alpha {alpha:g}"
     version = run.provenance.scoring
     return (
         f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {named}{at} scoring {version}"
@@ -72,11 +72,11 @@ def make(
     resampling = Resampling.of(records)
     columns: dict[str, Replicates] = {}
     weights: dict[str, np.ndarray] = {}
-    shown = shown_rules(run, rules)
-    for card in shown:
+    run_rules = shown_rules(run, rules)
+    for card in run_rules:
         if _alpha(card, alpha) not in card.alphas:
             continue
-        rule, name = run.rule(card.name), stem(card, shown)
+        rule, name = run.rule(card.name), stem(card, run_rules)
         average, over = rule.headline
         splits: dict[str, str] = {name: "all"}
         if rule.metric == "kap" and average == "category":

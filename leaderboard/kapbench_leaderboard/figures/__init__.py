@@ -1,1 +1,1 @@
-"""Pictures of runs: draw_transfer, similarity, features in colour, curves, bars, and a run's report."""
+"""Figures of runs: transfers, similarity, features in colour, curves, bars, and a run's report."""

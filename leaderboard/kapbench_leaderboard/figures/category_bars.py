@@ -95,8 +95,8 @@ def _panel(
 
 def _row(run: RunView, rule: KapRule | PckRule, alpha: float, category: str) -> Score | None:
     average, over = rule.headline
-    asked = over if category == MEAN else category
-    return run.card.score(rule.name, rule.metric, alpha, asked, average=average)
+    score_category = over if category == MEAN else category
+    return run.card.score(rule.name, rule.metric, alpha, score_category, average=average)
 
 
 def _span(row: Score | None) -> tuple[float, float] | None:

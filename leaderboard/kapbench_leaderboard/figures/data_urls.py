@@ -1,4 +1,4 @@
-"""Pictures inside a page: an address that holds their bytes."""
+"""Figures inside a page, as addresses that hold their bytes."""
 
 import base64
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PHOTOGRAPH_DPI = 150
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """A picture inside the page; `url` holds its bytes."""
+    """A figure inside the page; `url` holds its bytes."""
 
     url: str
     alt: str

@@ -34,16 +34,16 @@ class Basis:
             if values[-1 - i] > 1e-9 * max(values[-1], 1e-12):
                 axis = vectors[:, -1 - i]
                 axes[:, i] = axis * np.sign(axis[np.abs(axis).argmax()])
-        shown = (unit - mean) @ axes
-        low, high = np.percentile(shown, [_SHARE_CUT, 100 - _SHARE_CUT], axis=0)
+        components = (unit - mean) @ axes
+        low, high = np.percentile(components, [_SHARE_CUT, 100 - _SHARE_CUT], axis=0)
         return cls(mean, axes, low, high)
 
     def colours(self, rows: Float[np.ndarray, "n c"]) -> UInt8[np.ndarray, "n 3"]:
         """The first component is red, the second green, the third blue."""
-        shown = (_unit(rows) - self.mean) @ self.axes
+        components = (_unit(rows) - self.mean) @ self.axes
         span = np.where(self.high > self.low, self.high - self.low, 1.0)
         flat = self.high <= self.low
-        share = np.where(flat, 0.5, (shown - self.low) / span)
+        share = np.where(flat, 0.5, (components - self.low) / span)
         return _bytes(share)
 
 

@@ -1,4 +1,4 @@
-"""Rows of coloured maps over several images of a category: backbones, and the sphere beside them."""
+"""Rows of coloured feature maps over several images of a category, one row for each model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MARGIN = 1.12  # of a square around the object
 
 @runtime_checkable
 class NamesMaps(Protocol):
-    """A model that has more to show than the features by which it is compared.
+    """A model with maps to show besides the features by which it is compared.
 
     Structural, like every protocol of kapbench: an adapter that has the method has the pictures.
     """
@@ -30,7 +30,7 @@ class NamesMaps(Protocol):
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of the figure. `mask`: True on the object; None where nothing knows it."""
+    """One image of the figure. `mask`: True on the object; None if it is unknown."""
 
     view: View
     pixels: UInt8[np.ndarray, "h w 3"]
@@ -60,15 +60,15 @@ def draw_feature_maps(
     figure = blank(width_in, height_in)
     coloured = [[s.pixels for s in tiles], *(_coloured(row, tiles) for row in rows)]
     labels = ["", *(row.label for row in rows)]
-    for i, (label, pictures) in enumerate(zip(labels, coloured, strict=True)):
+    for i, (label, images) in enumerate(zip(labels, coloured, strict=True)):
         bottom_in = height_in - (i + 1) * tall_in - i * _GAP_IN
         place = (0, (bottom_in + tall_in / 2) / height_in)
         figure.text(*place, _broken(label), rotation=90, va="center", fontsize=FONT_PT)
-        for j, (tile, shown) in enumerate(zip(tiles, pictures, strict=True)):
+        for j, (tile, image) in enumerate(zip(tiles, images, strict=True)):
             left_in = _LABEL_IN + j * (cell_in + _GAP_IN)
             box = (left_in / width_in, bottom_in / height_in)
             axes = figure.add_axes((*box, cell_in / width_in, tall_in / height_in))
-            axes.imshow(shown, extent=(0, tile.view.size[0], tile.view.size[1], 0))
+            axes.imshow(image, extent=(0, tile.view.size[0], tile.view.size[1], 0))
             bare(axes, tile.view.size)
             x, y, wide, tall = window(tile.view, ratio)
             axes.set_xlim(x, x + wide)
@@ -102,17 +102,17 @@ def _coloured(row: Row, tiles: Sequence[Tile]) -> list[Shaped[np.ndarray, "h w 4
     """An RGBA image in pixels of each tile; transparent beyond a known object."""
     flat = [feature_colours.cells(m) for m in row.maps]
     if row.as_they_are:
-        found = [feature_colours.coordinates(cells) for cells in flat]
+        colours_of_maps = [feature_colours.coordinates(cells) for cells in flat]
     else:
         members = [
             cells[feature_colours.on_object(m.grid, s.view, s.mask)]
             for cells, m, s in zip(flat, row.maps, tiles, strict=True)
         ]
         basis = feature_colours.Basis.of(np.concatenate(members))
-        found = [basis.colours(cells) for cells in flat]
+        colours_of_maps = [basis.colours(cells) for cells in flat]
     return [
         _over(colours, m.grid, tile)
-        for colours, m, tile in zip(found, row.maps, tiles, strict=True)
+        for colours, m, tile in zip(colours_of_maps, row.maps, tiles, strict=True)
     ]
 
 
@@ -123,11 +123,11 @@ def _over(colours: UInt8[np.ndarray, "n 3"], grid: Grid, tile: Tile) -> Shaped[n
     x0, y0, x1, y1 = grid.box
     column = ((x - x0) / (x1 - x0) * grid.width).astype(int).clip(0, grid.width - 1)
     row = ((y - y0) / (y1 - y0) * grid.height).astype(int).clip(0, grid.height - 1)
-    shown = colours.reshape(grid.height, grid.width, 3)[np.ix_(row, column)]
+    pixels = colours.reshape(grid.height, grid.width, 3)[np.ix_(row, column)]
     alpha = np.full((height, width), 255, np.uint8)
     if tile.mask is not None:
         alpha[~tile.mask] = 0
-    return np.dstack([shown, alpha])
+    return np.dstack([pixels, alpha])
 
 
 def _broken(label: str) -> str:

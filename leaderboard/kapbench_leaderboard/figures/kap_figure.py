@@ -1,4 +1,4 @@
-"""The KAP picture of one keypoint: similarity over the target, the circle, and the two maxima."""
+"""The KAP figure of one keypoint: similarity over the target, the circle, and the two maxima."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ _TWIN: Style = {
 
 @dataclass(frozen=True)
 class KapExample:
-    """All that one KAP picture shows. `values` are similarities as the model gives them."""
+    """All that one KAP figure shows. `values` are similarities as the model gives them."""
 
     model: str
     pair: Pair
@@ -112,7 +112,7 @@ class KapExample:
 
 
 def draw_kap(example: KapExample, width_in: float = COLUMN_IN) -> Figure:
-    """Source with the keypoint left; target with its similarity, circle and maxima right."""
+    """Left: the source with the keypoint. Right: the target with similarity, circle and maxima."""
     sizes = [(image.shape[1], image.shape[0]) for image in (example.source, example.target)]
     inner_in = width_in - _BAR_IN
     tall_in = height_beside(sizes, inner_in, _GAP_IN)

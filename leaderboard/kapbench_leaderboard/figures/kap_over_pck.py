@@ -25,9 +25,9 @@ def draw_kap_over_pck(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> F
         (_LEFT_IN / width_in, bottom, 1 - (_LEFT_IN + 0.1) / width_in, _PLOT_IN / height_in)
     )
     handles = [
-        found
+        mark
         for i, (name, run) in enumerate(zip(names, runs, strict=True))
-        if (found := _mark(axes, i, name, run)) is not None
+        if (mark := _mark(axes, i, name, run)) is not None
     ]
     kap, pck = runs[0].kap_rule, runs[0].pck_rule
     axes.set(

@@ -1,4 +1,4 @@
-"""A run as pictures see it: its card and records, by which rules, at which alpha."""
+"""A run as figures show it: its card and records, by which rules and at which alpha."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from kapbench_leaderboard.figures.style import GREY, SERIES
 
 @dataclass(frozen=True)
 class RunView:
-    """`category`: None for all, else the one that `records` are of."""
+    """`category`: the only one in `records`; None: all."""
 
     card: RunCard
     records: pd.DataFrame
@@ -34,29 +34,29 @@ class RunView:
     ) -> "RunView":
         """
         Raises:
-            KapbenchError: no run there, or not scored by these rules or at this alpha.
+            KapbenchError: there is no run, or it was not scored by these rules or at this alpha.
         """
         card = load_card(folder)
         kap, pck = rules_of(card, rules)
-        found = cls(card, load_records(folder), kap, pck, alpha)
+        view = cls(card, load_records(folder), kap, pck, alpha)
         for rule in (kap, pck):
             if rule is not None:
                 alpha_of(rule, alpha)
-        return found
+        return view
 
     def of_category(self, category: str | None) -> "RunView":
         return replace(self, records=of_category(self.records, category), category=category)
 
     @property
     def kap_rule(self) -> KapRule:
-        """KapbenchError where the run has none."""
+        """KapbenchError if the run has none."""
         if self.kap is None:
             raise _lacks(self.card, "KAP")
         return self.kap
 
     @property
     def pck_rule(self) -> PckRule:
-        """KapbenchError where the run has none."""
+        """KapbenchError if the run has none."""
         if self.pck is None:
             raise _lacks(self.card, "PCK")
         return self.pck
@@ -72,15 +72,15 @@ class RunView:
     def decode(self) -> Decode:
         return self.pck_rule.decode_for(self.card.model.supervised)
 
-    def right(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
-        """Whether each row's prediction is right by the rule for PCK."""
+    def is_correct(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
+        """Whether each row's prediction is correct by the rule for PCK."""
         rule = self.pck_rule
         return pck_correct(rows, rule, self.decode, self.at(rule))
 
 
 def ordered(runs: Sequence[RunView]) -> list[RunView]:
-    """Models by KAP, else PCK, the best first, then controls; the oracle, always at 100, left out
-    where others are.
+    """Models by KAP, else by PCK, the best first, then controls; the oracle is left out if there are
+    other runs, because it is always at 100.
     """
 
     def place(run: RunView) -> tuple[bool, float]:
@@ -95,13 +95,13 @@ def ordered(runs: Sequence[RunView]) -> list[RunView]:
 
 
 def colour_of(run: RunView, number: int) -> str:
-    """Grey for controls, which are no entrants."""
+    """Grey for controls, which do not compete."""
     return GREY if run.is_control else SERIES[number % len(SERIES)]
 
 
 def _lacks(card: RunCard, metric: str) -> KapbenchError:
     return KapbenchError(
-        f"the run was scored by no rule for {metric}",
+        f"The run was scored by no rule for {metric}",
         place=f"run of {card.model.name} on {card.dataset.name}",
-        fix=f"run again with a rule for {metric}; `kapbench list rules` names them",
+        fix=f"Repeat the run with a rule for {metric}; `kapbench list rules` names them.",
     )

@@ -71,17 +71,17 @@ def _axes(width_in: float, n_series: int) -> tuple[Figure, Axes]:
 def _lines(axes: Axes, runs: Sequence[RunView], points: Points) -> None:
     names = labels([s.card for s in runs])
     for i, (name, run) in enumerate(zip(names, runs, strict=True)):
-        found = points(run)
+        xy = points(run)
         axes.plot(
-            found[:, 0],
-            found[:, 1],
+            xy[:, 0],
+            xy[:, 1],
             label=name,
             clip_on=False,
             color=colour_of(run, i),
             linestyle=DASHES[i % len(DASHES)],
             marker=MARKERS[i % len(MARKERS)],
             markersize=3.5,
-            markevery=(0.02 * i, _MARK_EVERY) if len(found) else None,
+            markevery=(0.02 * i, _MARK_EVERY) if len(xy) else None,
         )
 
 

@@ -1,4 +1,4 @@
-"""What a picture is asked of: a run's rule, category, pair and keypoint, or who is worst."""
+"""The rules, categories, pairs and keypoints of a run that a figure shows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,24 +22,24 @@ def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, P
     Raises:
         KapbenchError: a rule that the run was not scored by.
     """
-    asked = [run.rule(name) for name in names]
-    kinds = {rule.metric for rule in asked}
-    asked += [run.rule(card.name) for card in shown_rules(run) if card.metric not in kinds]
-    kap = next((rule for rule in asked if isinstance(rule, KapRule)), None)
-    pck = next((rule for rule in asked if isinstance(rule, PckRule)), None)
+    rules = [run.rule(name) for name in names]
+    kinds = {rule.metric for rule in rules}
+    rules += [run.rule(card.name) for card in shown_rules(run) if card.metric not in kinds]
+    kap = next((rule for rule in rules if isinstance(rule, KapRule)), None)
+    pck = next((rule for rule in rules if isinstance(rule, PckRule)), None)
     return kap, pck
 
 
 def alpha_of(rule: Rule, alpha: float | None) -> float:
-    """The alpha asked for, else the rule's first. KapbenchError: not one of the rule's."""
+    """`alpha`, or the rule's first. KapbenchError: the rule has no such alpha."""
     if alpha is None:
         return rule.alphas[0]
     if alpha not in rule.alphas:
         known = ", ".join(f"{a:g}" for a in rule.alphas)
         raise KapbenchError(
-            f"rule {rule.name} has no alpha {alpha:g}",
+            f"The rule {rule.name} has no alpha {alpha:g}",
             place="--alpha",
-            fix=f"choose one of {known}",
+            fix=f"Choose one of {known}.",
         )
     return alpha
 
@@ -72,9 +72,9 @@ def of_pair(records: pd.DataFrame, pair_id: str) -> pd.DataFrame:
 
 def _no_pair(pair_id: str, known: Sequence[str]) -> KapbenchError:
     error = unknown("pair", pair_id, known, place="the run's records")
-    if (error.fix or "").startswith("known:"):  # thousands of names help nobody
+    if (error.fix or "").startswith("known:"):  # a list of thousands of names does not help
         few = ", ".join(known[:3])
-        fix = f"take one of the records' {len(known):,}, e.g. {few}; --worst 5 finds some"
+        fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some."
         return KapbenchError(error.thing, place=error.place, fix=fix)
     return error
 
@@ -83,21 +83,21 @@ def of_keypoint(rows: pd.DataFrame, keypoint: int) -> "pd.Series[Any]":
     """The row of one keypoint of a pair.
 
     Raises:
-        KapbenchError: the source does not show it.
+        KapbenchError: it is not visible in the source image.
     """
-    found = rows[(rows["keypoint"] == keypoint).to_numpy(bool)]
-    if found.empty:
-        shown = ", ".join(str(k) for k in rows["keypoint"])
+    matching_rows = rows[(rows["keypoint"] == keypoint).to_numpy(bool)]
+    if matching_rows.empty:
+        visible = ", ".join(str(k) for k in rows["keypoint"])
         raise KapbenchError(
-            f"keypoint {keypoint} is not shown by the source image",
+            f"Keypoint {keypoint} is not visible in the source image",
             place=f"pair {rows['pair_id'].iloc[0]}",
-            fix=f"choose one of {shown}",
+            fix=f"Choose one of {visible}.",
         )
-    return found.iloc[0]
+    return matching_rows.iloc[0]
 
 
 def worst(records: pd.DataFrame, run: RunCard, n: int, rule: PckRule | None = None) -> list[str]:
     """The n worst pairs, worst first: of those with three mutually visible keypoints or more, the
-    pairs with the smallest share right, then with the largest mean error.
+    pairs with the smallest share of correct keypoints, then with the largest mean error.
     """
     return [pair.pair_id for pair in worst_pairs(records, run, n, rule)]

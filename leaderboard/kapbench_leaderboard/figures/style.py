@@ -1,4 +1,4 @@
-"""How every picture looks: sizes of a paper's column, colours that any eye tells apart, files."""
+"""The style of every figure: a paper's column width, colours for colour-blind readers, files."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ _STYLE: dict[Any, Any] = {  # keys are literals that older matplotlibs do not na
     "axes.spines.right": False,
     "lines.linewidth": 1.2,
     "hatch.linewidth": 0.5,
-    "svg.hashsalt": "kapbench",  # equal pictures are equal files
+    "svg.hashsalt": "kapbench",  # equal figures are equal files
     "svg.fonttype": "path",
     "text.parse_math": False,  # a model's name is no formula
 }
@@ -61,7 +61,7 @@ def blank(width_in: float, height_in: float) -> Figure:
 
 
 def content(figure: Figure, how: _FileFormat, dpi: int = PNG_DPI) -> bytes:
-    """The picture as a file's bytes, without a date."""
+    """The figure as the bytes of a file, without a date."""
     out = io.BytesIO()
     with styled():
         about = {"svg": {"Date": None}, "png": {"Software": None}}.get(how)

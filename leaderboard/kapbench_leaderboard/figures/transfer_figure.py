@@ -1,4 +1,4 @@
-"""A pair with its keypoints, and where the model moved them: right, wrong, or not to be found."""
+"""A pair with its keypoints, and where the model transferred them: correct, wrong, or absent."""
 
 from typing import Any
 
@@ -27,7 +27,12 @@ from kapbench_leaderboard.figures.style import (
 )
 
 _HEAD_IN, _FOOT_IN, _GAP_IN = 0.32, 0.3, 0.04
-RIGHT: Style = {"marker": "o", "markerfacecolor": BLUE, "markeredgecolor": "white", "markersize": 5}
+CORRECT: Style = {
+    "marker": "o",
+    "markerfacecolor": BLUE,
+    "markeredgecolor": "white",
+    "markersize": 5,
+}
 WRONG: Style = {
     "marker": "X",
     "markerfacecolor": VERMILION,
@@ -67,11 +72,13 @@ def draw_transfer(
     for each, image in zip(axes, (source, target), strict=True):
         each.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
         each.set_autoscale_on(False)
-    asked = rows["target_visible"].to_numpy(bool)
-    _heading(figure, run, rows[asked], tall_in)
-    for visible, right, (_, row) in zip(asked, run.right(rows), rows.iterrows(), strict=True):
+    in_both = rows["target_visible"].to_numpy(bool)
+    _heading(figure, run, rows[in_both], tall_in)
+    for visible, correct, (_, row) in zip(
+        in_both, run.is_correct(rows), rows.iterrows(), strict=True
+    ):
         if visible:
-            _transfer(axes[0], axes[1], row, run.decode, right=bool(right))
+            _transfer(axes[0], axes[1], row, run.decode, correct=bool(correct))
         else:
             axes[0].plot(row["source_x"], row["source_y"], **ABSENT)
         _number(axes[0], row)
@@ -80,7 +87,7 @@ def draw_transfer(
 
 
 def _transfer(
-    source: Axes, target: Axes, row: "pd.Series[Any]", decode: Decode, *, right: bool
+    source: Axes, target: Axes, row: "pd.Series[Any]", decode: Decode, *, correct: bool
 ) -> None:
     start = float(row["source_x"]), float(row["source_y"])
     end = float(row[X.of(decode)]), float(row[Y.of(decode)])
@@ -91,19 +98,19 @@ def _transfer(
         "data",
         axesA=source,
         axesB=target,
-        color=BLUE if right else VERMILION,
-        linestyle="-" if right else (0, (3, 2)),
+        color=BLUE if correct else VERMILION,
+        linestyle="-" if correct else (0, (3, 2)),
         linewidth=0.8,
         alpha=0.85,
     )
     source.figure.add_artist(line)
-    source.plot(*start, **(RIGHT if right else WRONG), zorder=3)
-    if not right:
+    source.plot(*start, **(CORRECT if correct else WRONG), zorder=3)
+    if not correct:
         truth = float(row["target_x"]), float(row["target_y"])
         (miss,) = target.plot(*zip(end, truth, strict=True), color="white", linewidth=0.8)
         outlined(miss, 1.8, "black")
         target.plot(*truth, **TRUTH)
-    target.plot(*end, **(RIGHT if right else WRONG), zorder=5)
+    target.plot(*end, **(CORRECT if correct else WRONG), zorder=5)
 
 
 def _number(axes: Axes, row: "pd.Series[Any]") -> None:
@@ -114,13 +121,15 @@ def _number(axes: Axes, row: "pd.Series[Any]") -> None:
     outlined(text)
 
 
-def _heading(figure: Figure, run: RunView, asked: pd.DataFrame, tall_in: float) -> None:
-    n_right = int(run.right(asked).sum())
+def _heading(figure: Figure, run: RunView, visible: pd.DataFrame, tall_in: float) -> None:
+    n_correct = int(run.is_correct(visible).sum())
     rule = run.pck_rule
     height_in = figure.get_size_inches()[1]
     lines = [
-        f"{run.card.model.name}: {n_right} of {len(asked)} right at α = {run.at(rule):g}",
-        str(asked["pair_id"].iloc[0]) if len(asked) else "no keypoint in both images",
+        f"{run.card.model.name}: {n_correct} of {len(visible)} correct at α = {run.at(rule):g}",
+        str(visible["pair_id"].iloc[0])
+        if len(visible)
+        else "no keypoint is visible in both images",
     ]
     figure.text(
         0, (tall_in + _FOOT_IN + 0.03) / height_in, "\n".join(lines), fontsize=FONT_PT, va="bottom"
@@ -130,10 +139,10 @@ def _heading(figure: Figure, run: RunView, asked: pd.DataFrame, tall_in: float) 
 def _legend(figure: Figure) -> None:
     line: Style = {"linewidth": 0.8}
     handles = [
-        Line2D([], [], color=BLUE, **RIGHT, **line, label="right"),
+        Line2D([], [], color=BLUE, **CORRECT, **line, label="correct"),
         Line2D([], [], color=VERMILION, **WRONG, **line, linestyle="--", label="wrong"),
-        Line2D([], [], linestyle="", **TRUTH, label="meant"),
-        Line2D([], [], linestyle="", **ABSENT, label="not in target"),
+        Line2D([], [], linestyle="", **TRUTH, label="annotated"),
+        Line2D([], [], linestyle="", **ABSENT, label="absent"),
     ]
     figure.legend(
         handles=handles,

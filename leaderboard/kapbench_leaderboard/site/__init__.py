@@ -1,1 +1,1 @@
-"""The leaderboard as static pages: entries in, a folder of HTML out."""
+"""The leaderboard as static pages, made from the folder of entries."""

@@ -1,4 +1,4 @@
-"""Entries to boards: one a data set, the largest comparable group ranked, the others apart."""
+"""Entries to boards: one board for each data set, with the largest comparability group ranked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Board:
-    """One data set. `apart`: a table and the reason why it is not ranked with the board."""
+    """The page of one data set. `apart`: tables of other groups, and why they are not comparable."""
 
     group: Group
     summary: Table
@@ -54,7 +54,7 @@ class Board:
         return self.by_run[run.plan_hash]
 
     def leading(self, n: int) -> list[Accepted]:
-        """The best competitors."""
+        """The best entries, without controls."""
         models = [row.card for row in self.summary.rows if not row.is_control]
         return [self.of(card) for card in models[:n]]
 
@@ -62,25 +62,25 @@ class Board:
 def accepted(results: Path) -> list[Accepted]:
     """
     Raises:
-        KapbenchError: no entries there, or one that cannot be read.
+        KapbenchError: there are no entries, or one cannot be read.
     """
-    found = find_entries(results)
-    if not found:
+    paths = find_entries(results)
+    if not paths:
         raise KapbenchError(
-            "no accepted results",
+            "There are no accepted results",
             place=results,
-            fix="give a folder that `kapbench submit --to` wrote to: --results FOLDER",
+            fix="Give --results FOLDER, a folder that `kapbench submit prepare --to` wrote to.",
         )
-    return [Accepted(load_entry(p), p, load(resamples_path(p))) for p in found]
+    return [Accepted(load_entry(p), p, load(resamples_path(p))) for p in paths]
 
 
-def boards(found: Sequence[Accepted]) -> list[Board]:
-    """One a data set, by name; of a data set's groups the one with most models is its board."""
-    resamples = {a.run.provenance.records_sha256: a.resamples for a in found}
+def boards(entries: Sequence[Accepted]) -> list[Board]:
+    """One for each data set, by name; the group with the most models is ranked."""
+    resamples = {a.run.provenance.records_sha256: a.resamples for a in entries}
     by_name: dict[str, list[Group]] = {}
-    for members in group(a.run for a in found):
+    for members in group(a.run for a in entries):
         by_name.setdefault(members.dataset.name, []).append(members)
-    by_run = {a.run.plan_hash: a for a in found}
+    by_run = {a.run.plan_hash: a for a in entries}
     return [_board(groups, resamples, by_run) for _, groups in sorted(by_name.items())]
 
 
@@ -103,9 +103,7 @@ def _competes(card: RunCard) -> bool:
 
 
 def rule_text(card: RuleCard) -> str:
-    """A rule's own words, or why they cannot be shown."""
+    """The text of a rule, or why it cannot be shown."""
     if card.name not in rule_names() or load_rule(card.name).hash != card.hash:
-        return (
-            f"{card.name} with hash {card.hash} is not among the rules of this version of kapbench."
-        )
+        return f"This version of kapbench has no rule {card.name} with hash {card.hash}."
     return load_rule(card.name).model_dump_json(indent=1)

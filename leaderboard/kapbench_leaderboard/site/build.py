@@ -1,4 +1,4 @@
-"""Pages of a site, and the folder that is exchanged whole."""
+"""The pages of a site, and the folder that is replaced as a whole."""
 
 import shutil
 import tempfile
@@ -19,9 +19,9 @@ from kapbench_leaderboard.tables.choices import Format
 from kapbench_leaderboard.tables.render import render
 
 MARKER = ".kapbench-site"
-# Below these widths a row of a table is a card of its own; a test measures that none is wider.
+# Below these widths each row of a table is shown as a block; a test measures the width of pages.
 NARROW, NARROW_QUOTED, NARROW_DENSE = "50rem", "60rem", "74rem"
-FEW = 9  # columns that stand side by side with horizontal headings
+FEW = 9  # columns that fit side by side with horizontal headings
 DOWNLOADS: dict[str, Format] = {"csv": "csv", "json": "json", "tex": "latex"}
 Page = tuple[str, str]  # path below the site, content
 
@@ -30,17 +30,17 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     """Writes the site of a folder of results to `out`; returns its number of pages.
 
     Raises:
-        KapbenchError: no or damaged results, or a folder at `out` that is no site.
+        KapbenchError: no or damaged results, or a folder at `out` that is not a site.
     """
     _refuse(out)
-    found = accepted(results)
+    entries = accepted(results)
     content: dict[str, str] = {}
-    for path, text in pages(found, boards(found)):
+    for path, text in pages(entries, boards(entries)):
         if path in content:
             raise KapbenchError(
-                f"two pages of one name: {path}",
+                f"Two pages have the name {path}",
                 place=results,
-                fix="take one of the two runs out of the results, or report this",
+                fix="Remove one of the two runs from the results, or report this error.",
             )
         content[path] = text
         if advance is not None:
@@ -49,15 +49,15 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     return len(content)
 
 
-def pages(found: Sequence[Accepted], made: Sequence[Board]) -> Iterator[Page]:
+def pages(entries: Sequence[Accepted], all_boards: Sequence[Board]) -> Iterator[Page]:
     environment = _environment()
-    pairs = list(compared(made))
-    everything = {"boards": made, "views": VIEWS, "n_compared": MOST_COMPARED}
+    pairs = list(compared(all_boards))
+    shared = {"boards": all_boards, "views": VIEWS, "n_compared": MOST_COMPARED}
 
     def page(template: str, path: str, **more: object) -> Page:
         links = Links("../" * path.count("/"))
-        told = {"links": links, "here": path, "narrow": NARROW} | everything | more
-        text = environment.get_template(template).render(told)
+        values = {"links": links, "here": path, "narrow": NARROW} | shared | more
+        text = environment.get_template(template).render(values)
         return path, text
 
     yield page("index.html", "index.html", title="kapbench leaderboard")
@@ -69,24 +69,24 @@ def pages(found: Sequence[Accepted], made: Sequence[Board]) -> Iterator[Page]:
         narrow=NARROW_QUOTED,
     )
     yield page("compare.html", "compare.html", title="Compare two models", pairs=pairs)
-    for board in made:
-        every = [board.summary, *(t for view in board.views.values() for t in view)]
+    for board in all_boards:
+        tables = [board.summary, *(t for view in board.views.values() for t in view)]
         yield page(
             "data.html",
             Links("").data(board.name),
             title=board.name,
             board=board,
-            narrow=NARROW_DENSE if any(len(t.columns) > FEW for t in every) else NARROW,
+            narrow=NARROW_DENSE if any(len(t.columns) > FEW for t in tables) else NARROW,
         )
         for ending, how in DOWNLOADS.items():
-            yield Links("").download(board.name, ending), render(every, how)
+            yield Links("").download(board.name, ending), render(tables, how)
     for each in pairs:
         title = " and ".join(each.labels)
         yield page(
             "pair.html", each.link(Links("")), title=title, board=each.board, tables=each.tables()
         )
-    for name in sorted({a.run.model.name for a in found}):
-        runs = shown_runs([a for a in found if a.run.model.name == name])
+    for name in sorted({a.run.model.name for a in entries}):
+        runs = shown_runs([a for a in entries if a.run.model.name == name])
         yield page("model.html", Links("").model(name), title=name, runs=runs)
     static = files("kapbench_leaderboard.site") / "static"
     for name in ("site.css", "stacked.css", "site.js"):
@@ -117,14 +117,14 @@ def _environment() -> Environment:
 def _refuse(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARKER).exists())):
         raise KapbenchError(
-            "the folder holds something else than a site",
+            "The folder holds something other than a site",
             place=out,
-            fix="give an empty or new folder: --out FOLDER",
+            fix="Give an empty or new folder: --out FOLDER.",
         )
 
 
 def _exchange(out: Path, content: dict[str, str]) -> None:
-    """The whole site under a temporary name, then a move: a reader never meets half of it."""
+    """Writes the site under a temporary name and then moves it, so that it is never half written."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as scratch:
@@ -140,7 +140,7 @@ def _exchange(out: Path, content: dict[str, str]) -> None:
             shutil.move(new, out)
     except OSError as error:
         raise KapbenchError(
-            f"cannot write the site: {error.strerror or error}",
+            f"The site cannot be written: {error.strerror or error}",
             place=out,
-            fix="choose another --out",
+            fix="Choose another folder with --out.",
         ) from error

@@ -1,13 +1,13 @@
-"""Where pages lie: names as files, and relative links between them."""
+"""The paths of pages, and relative links between them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where a page's relative links begin, and the names of pages.
+    """Relative links from a page; `root` leads from the page to the site's folder.
 
-    A tilde is in no slug: names that are joined by it can be told apart.
+    No slug has a tilde, so names that are joined by it stay distinct.
     """
 
     root: str
@@ -26,7 +26,7 @@ class Links:
 
 
 def slug(name: str) -> str:
-    """A name as a file: letters, digits, dots and dashes stay; two names never meet."""
+    """A name as a file name: letters, digits, dots and dashes stay; two names never become one."""
     return "".join(
         c if c.isascii() and (c.isalnum() or c in ".-") else f"_{ord(c):x}_" for c in name
     )

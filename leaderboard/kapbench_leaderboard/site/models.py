@@ -14,8 +14,8 @@ from kapbench_leaderboard.tables.columns import Cell
 
 @dataclass(frozen=True)
 class Scores:
-    """A rule's headline scores; `cells`: by the alphas of all the run's rules, None where the rule
-    has none.
+    """A rule's headline scores; `cells`: for the alphas of all rules of the run; None if the rule
+    has no such alpha.
     """
 
     rule: RuleCard
@@ -23,9 +23,9 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """`again`: the model has another run of this data set. Curves and worst pairs are there where
-    the entry's records lie beside it.
+class AcceptedRun:
+    """`again`: the model has another run of this data set. Curves and worst pairs are shown if
+    the records lie beside the entry.
     """
 
     accepted: Accepted
@@ -36,19 +36,19 @@ class Shown:
     worst: Sequence[WorstPair]
 
 
-def shown_runs(found: Sequence[Accepted]) -> list[Shown]:
-    """Of one model's runs, in their order."""
-    n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in found)
+def shown_runs(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
+    """The accepted runs of one model, in their order."""
+    n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in accepted)
     out = []
-    for each in found:
+    for each in accepted:
         run, place = each.run, records_path(each.path)
-        drawn: tuple[list[Curve], list[WorstPair]] = [], []
+        curves_and_worst: tuple[list[Curve], list[WorstPair]] = [], []
         if place.exists():
             records = read_records(place, run, curve_columns(run))
-            drawn = curves(records, run), worst_pairs(records, run)
+            curves_and_worst = curves(records, run), worst_pairs(records, run)
         alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
         again = n_of[run.dataset.name, run.dataset.split] > 1
-        out.append(Shown(each, again, alphas, _scores(run, alphas), *drawn))
+        out.append(AcceptedRun(each, again, alphas, _scores(run, alphas), *curves_and_worst))
     return out
 
 
@@ -60,4 +60,4 @@ def _scores(run: RunCard, alphas: Sequence[float]) -> list[Scores]:
 def _cell(run: RunCard, rule: RuleCard, alpha: float) -> Cell | None:
     average, over = rule.headline
     row = run.score(rule.name, rule.metric, alpha, over, average=average)
-    return None if row is None else Cell(row.value, row.low, row.high, row.n, "no score")
+    return None if row is None else Cell(row.value, row.low, row.high, row.n, "There is no score.")

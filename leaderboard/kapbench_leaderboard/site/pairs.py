@@ -1,4 +1,4 @@
-"""Which two models of a board have a page, and how it is named."""
+"""The pairs of models that have a page, and the names of these pages."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.differences import paired_tables
 
-MOST_COMPARED = 10  # models of a board that have a page for each pair of them
+MOST_COMPARED = 10  # best models of a board; each pair of them has a page
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Two runs of a board. `labels`: as its table names them."""
+    """Two runs of a board. `labels`: their names in its table."""
 
     board: Board
     first: Accepted
@@ -23,7 +23,7 @@ class Compared:
     labels: tuple[str, str]
 
     def link(self, links: Links) -> str:
-        """A run is named by its plan too where another of the board has its model's name."""
+        """The page of the two; the plan is part of the name if several runs have one model's name."""
         n_of = Counter(card.model.name for card in self.board.group.cards)
         names = [
             f"{run.model.name}@{run.plan_hash}" if n_of[run.model.name] > 1 else run.model.name
@@ -38,7 +38,7 @@ class Compared:
 
 
 def compared(boards: Sequence[Board]) -> Iterator[Compared]:
-    """Every two of each board's best competitors."""
+    """Every pair of each board's best models."""
     for board in boards:
         labels = {row.card.plan_hash: row.label for row in board.summary.rows}
         for first, second in combinations(board.leading(MOST_COMPARED), 2):

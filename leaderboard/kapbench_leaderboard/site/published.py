@@ -1,4 +1,4 @@
-"""Numbers that papers print: quoted with their source, never ranked with what was measured here."""
+"""Numbers that papers print, quoted with their source and never ranked with measured scores."""
 
 import json
 from importlib.resources import files

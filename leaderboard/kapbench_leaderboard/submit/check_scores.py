@@ -63,9 +63,9 @@ def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator
     for name, column in again.columns.items():
         mine = stored.columns[name]
         for part in ("value", "products", "sums", "n_images"):
-            given, computed = getattr(mine, part), getattr(column, part)
-            if given.shape != computed.shape or not np.allclose(
-                given, computed, rtol=0, atol=RESAMPLED, equal_nan=True
+            stored_values, computed_values = getattr(mine, part), getattr(column, part)
+            if stored_values.shape != computed_values.shape or not np.allclose(
+                stored_values, computed_values, rtol=0, atol=RESAMPLED, equal_nan=True
             ):
                 yield f"{path.name}: {name}/{part} differs from that of the records."
 

@@ -130,14 +130,14 @@ def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
     command = ["git", "-C", str(folder), "ls-tree", "-r", "-z", base, "--", *below]
     try:
         # The revision comes from the maintainer's command line; no shell sees it.
-        found = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
+        listing = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         raise KapbenchError(
             f"The folder cannot be compared with git revision {base!r}",
             place=folder,
             fix="Fetch the revision first.",
         ) from error
-    for line in os.fsdecode(found.stdout).split("\0")[:-1]:
+    for line in os.fsdecode(listing.stdout).split("\0")[:-1]:
         about, _, name = line.partition("\t")
         _, kind, digest = about.split(" ")
         yield name, kind, digest

@@ -141,8 +141,8 @@ def rules_of(members: Group, view: View) -> tuple[RuleCard, ...]:
         "average": _averaged(members, "pck"),
         "twin": _geometry_aware(members),
     }
-    found = {r.name: r for r in (*members.rules, *more.get(view, ()))}
-    return tuple(found.values())
+    by_name = {r.name: r for r in (*members.rules, *more.get(view, ()))}
+    return tuple(by_name.values())
 
 
 def _summary(members: Group, alpha: float) -> Iterator[Column]:
@@ -172,11 +172,11 @@ def _categories(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column
 
 def _averaged(members: Group, kind: Kind) -> tuple[RuleCard, ...]:
     """The rule of a kind; for PCK all rules of the runs, because papers print different averages."""
-    shown = tuple(r for r in members.rules if r.metric == kind)
-    if kind == "kap" or members.rules_are_named or not shown:
-        return shown
-    found = {r.name: r for r in (*shown, *_every_rule(members)) if r.metric == kind}
-    return tuple(found.values())
+    of_kind = tuple(r for r in members.rules if r.metric == kind)
+    if kind == "kap" or members.rules_are_named or not of_kind:
+        return of_kind
+    by_name = {r.name: r for r in (*of_kind, *_every_rule(members)) if r.metric == kind}
+    return tuple(by_name.values())
 
 
 def _every_rule(members: Group) -> Iterator[RuleCard]:
@@ -187,18 +187,18 @@ def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> I
     """Every average that the rule states; `named`: with the rule's name."""
     card = next(c for c in members.cards if rule in c.rules)
     rows = [s for s in card.scores if (s.rule, s.metric) == (rule.name, rule.metric)]
-    found = dict.fromkeys((s.average, s.category) for s in rows if s.category in _OVER)
+    averages = dict.fromkeys((s.average, s.category) for s in rows if s.category in _OVER)
     own = rule not in members.rules or sum(r.metric == rule.metric for r in members.rules) > 1
     name = f"{rule.name.removeprefix(f'{rule.metric}-')}\n" if named else ""
-    for average, over in found:
+    for average, over in averages:
         score_key = _ScoreKey(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
         yield _column(rule, rule.name if own else rule.metric, alpha, score_key, named=True)
 
 
 def _geometry_aware(members: Group) -> tuple[RuleCard, ...]:
     """The rule `geo`, which is shown beside another rule for PCK."""
-    found = {r.name: r for r in _every_rule(members) if r.name == "geo"}
-    return tuple(found.values()) if members.rule_of("pck") else ()
+    by_name = {r.name: r for r in _every_rule(members) if r.name == "geo"}
+    return tuple(by_name.values()) if members.rule_of("pck") else ()
 
 
 def _column(

@@ -68,11 +68,11 @@ def _body(
 ) -> list[list[str]]:
     """Label and cells of each line as text, `pair` joining a number and its interval."""
 
-    def shown(cell: Cell) -> str:
+    def cell_text(cell: Cell) -> str:
         span = interval(cell)
         return pair(marked(cell, footnotes), span) if span else marked(cell, footnotes)
 
-    return [[label, *map(shown, cells)] for label, cells, _ in rows_of(table)]
+    return [[label, *map(cell_text, cells)] for label, cells, _ in rows_of(table)]
 
 
 def _markdown(table: Table) -> str:

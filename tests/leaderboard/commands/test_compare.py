@@ -19,7 +19,7 @@ def runs(scored):
 def test_all_runs_of_the_folder_by_default(kapbench, runs):
     shown = kapbench("compare").stdout
     assert shown.count("\ncolours") == 2
-    assert "not comparable with table 1: other pairs: 12 pairs of dot, not 24 pairs" in shown
+    assert "Not comparable with table 1: the pairs are 12 pairs of dot, not 24 pairs" in shown
 
 
 def test_no_line_is_wider_than_eighty_columns(kapbench, runs):
@@ -75,12 +75,12 @@ def test_another_alpha(kapbench, runs):
     [
         (("coluors",), "did you mean colours?"),
         (("--rule", "kap-v2"), "did you mean kap-v1"),
-        (("--alpha", "0.07"), "choose one of 0.1, 0.05, 0.01"),
+        (("--alpha", "0.07"), "Choose --alpha from 0.1, 0.05, 0.01"),
         (("--alpha", "-1"), "--alpha"),
         (("--by", "colour"), "--by"),
         (("--format", "pdf"), "--format"),
         (("--runs", "elsewhere"), "no finished runs"),
-        (("cache",), "no finished run below"),
+        (("cache",), "no finished run in this folder"),
     ],
 )
 def test_what_is_not_there_is_named(kapbench, runs, words, said):

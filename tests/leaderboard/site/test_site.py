@@ -81,7 +81,7 @@ def test_no_page_asks_another_host_for_anything(site):
 
 def test_a_board_ranks_one_group_and_says_why_others_stand_apart(site):
     page = Page(site / "data" / "spair.html")
-    assert "other annotations or pair list: revision data2, not data1" in page.text.lower()
+    assert "the data set has revision data2, not data1" in page.text.lower()
     index = Page(site / "index.html").text
     assert "better" in index
     assert "elsewhere" not in index
@@ -138,7 +138,7 @@ def test_published_numbers_are_quoted_with_their_source_and_never_ranked(site):
     assert {q.grade for q in quoted.numbers} == {"P", "2"}
     assert all(q.source and q.table for q in quoted.numbers)
     page = Page(site / "published.html").text
-    assert "never ranked" in page
+    assert "not ranked with the measured scores" in page
     assert "SD+DINOv2-B/14" not in Page(site / "index.html").text
     assert "per image" in page
     assert "per point" in page
@@ -153,7 +153,7 @@ def test_a_site_is_replaced_whole_and_nothing_else_is(results, tmp_path):
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("years of work")
-    with pytest.raises(KapbenchError, match="something else than a site"):
+    with pytest.raises(KapbenchError, match="something other than a site"):
         build(results, other)
     assert (other / "chapter.tex").read_text() == "years of work"
     assert {p.name for p in tmp_path.iterdir()} == {"site", "thesis"}
@@ -176,7 +176,7 @@ def test_the_command(results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["site", "--results", str(results), "--out", "site"])
     assert done.exit_code == 0
-    assert "open site/index.html" in done.output
+    assert "Open site/index.html." in done.output
     done = CliRunner().invoke(main, ["site", "--results", "nowhere", "--out", "other"])
     assert done.exit_code == 1
     assert "no accepted results" in done.output
@@ -216,7 +216,7 @@ class TestTwoRunsOfOneModel:
 
 def test_two_pages_of_one_name_are_refused(results, tmp_path, monkeypatch):
     monkeypatch.setattr(Links, "pair", lambda *_: "compare/one.html")
-    with pytest.raises(KapbenchError, match=r"two pages of one name: compare/one.html"):
+    with pytest.raises(KapbenchError, match=r"Two pages have the name compare/one.html"):
         build(results, tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
@@ -236,7 +236,7 @@ def test_a_models_page_has_its_scores_with_intervals(site):
 def test_who_has_no_page_to_compare_is_said(site):
     text = Page(site / "compare.html").text
     assert "the 10 best models" in text
-    assert "the controls have none" in text
+    assert "controls and other models have none" in text
 
 
 @pytest.mark.parametrize("names", [("a/b", "a_b"), ("a.b", "a_2e_b"), ("A", "a_41_")])

@@ -96,7 +96,8 @@ def test_an_adapter_by_a_name_that_leads_out(entry, name):
 
 
 @pytest.mark.parametrize(
-    ("adapter", "said"), [("nowhere.py:A", "cannot be read"), (f"{DOTS}:Colours", "at most 0 are")]
+    ("adapter", "said"),
+    [("nowhere.py:A", "cannot be read"), (f"{DOTS}:Colours", "0 are the limit")],
 )
 def test_an_adapter_that_cannot_be_kept(run, card, tmp_path, monkeypatch, adapter, said):
     monkeypatch.setattr("kapbench_leaderboard.submit.prepare.ADAPTER_BYTES", 100)

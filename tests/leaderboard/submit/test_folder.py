@@ -50,7 +50,7 @@ def test_a_file_of_no_entry(entry, tmp_path, name):
     (entry.parent / name).write_bytes(b"anything")
     report, good = check_all([tmp_path / "results"])
     assert not good
-    assert f"REFUSED   {entry.parent / name}: no file of an entry" in report
+    assert f"REFUSED   {entry.parent / name}: this file belongs to no entry" in report
     assert f"in order  {entry}" in report
 
 

@@ -76,7 +76,7 @@ def test_a_difference_is_that_of_the_numbers_above_it(dots_runs, accepted, rules
 def test_ranks_are_of_the_rule_and_alpha_of_their_column(dots_runs):
     runs = {p: load_card(p) for p in dots_runs}
     text = tables(runs, rules=["pck-v1"], alpha=0.05, paired=True)
-    assert "better PCK@0.05 by pck-v1" in " ".join(text.split())
+    assert "models whose PCK@0.05 by pck-v1 is significantly better" in " ".join(text.split())
 
 
 def test_resamples_of_other_questions_are_never_subtracted(dots_runs):

@@ -1,4 +1,4 @@
-// Sorting, filtering, choosing two models, light and dark. Pages are whole without it.
+// Sorting, filtering, choosing two models, light and dark colours. Pages are complete without it.
 "use strict";
 
 for (const part of document.querySelectorAll(".script")) part.hidden = false;
