@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, pair, peaks, records
 from symmetry_confusion import KINDS, confusion
@@ -50,6 +50,7 @@ def test_without_a_hit_there_is_no_share_of_hits():
     assert np.isnan(value(rows, "of_hits"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_visible_and_absent_are_parts_of_the_stored_confusion(seed):
     rows = records(drawn(seed, 6), [RULE])

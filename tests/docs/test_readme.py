@@ -22,7 +22,7 @@ def test_the_model_in_ten_lines_is_the_guides():
     assert len(code_lines(blocks[0])) <= 10
 
 
-@pytest.mark.parametrize("model", ["sphere.lite0", "lite0", "constant"])
+@pytest.mark.parametrize("model", ["sphere.lite0", "lite0", "constant", "random"])
 def test_the_table_of_spair_shows_the_entries_scores(model):
     [path] = (ROOT / "leaderboard/results/spair" / model).glob("*.json")
     rows = json.loads(path.read_text(encoding="utf-8"))["run"]["scores"]
