@@ -285,13 +285,6 @@ class Outcome:
     result: Any = None
     error: Exception | None = None
 
-    @classmethod
-    def of(cls, job: Callable[[Any], Any], task: Any) -> "Outcome":
-        try:
-            return cls(task, job(task))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is this task's outcome
-            return cls(task, error=error)
-
     def value(self) -> Any:
         """The result. Raises the task's error where it has one."""
         if self.error is not None:

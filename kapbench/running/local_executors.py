@@ -11,6 +11,14 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import Outcome
 
 
+def attempt(job: Callable[[Any], Any], task: Any) -> Outcome:
+    """Does a task; an error is its outcome."""
+    try:
+        return Outcome(task, job(task))
+    except Exception as error:  # noqa: BLE001  whatever it is, the caller decides
+        return Outcome(task, error=error)
+
+
 @dataclass(frozen=True, slots=True)
 class InProcess:
     """One task after another."""
@@ -19,7 +27,7 @@ class InProcess:
         self, job: Callable[[Any], Any], tasks: Iterable[Any]
     ) -> Generator[Outcome, None, None]:
         for task in tasks:
-            yield Outcome.of(job, task)
+            yield attempt(job, task)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Outcome
+from kapbench.running.local_executors import attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ class Dask:
         """
         distributed = _distributed()
         with _quiet_loggers(), self._client(distributed.Client) as client:
-            outcome = partial(Outcome.of, job)
+            attempt_job = partial(attempt, job)
             waiting = {
-                client.submit(outcome, task, pure=False, resources=self.resources or None): task
+                client.submit(attempt_job, task, pure=False, resources=self.resources or None): task
                 for task in tasks
             }
             try:
@@ -134,7 +135,7 @@ class Slurm:
         try:
             executor = submitit.AutoExecutor(folder=str(self.folder), cluster=self.cluster)
             executor.update_parameters(**self.parameters)
-            jobs = executor.map_array(partial(Outcome.of, job), tasks)
+            jobs = executor.map_array(partial(attempt, job), tasks)
         except (RuntimeError, TypeError, ValueError, NameError, OSError) as error:
             raise KapbenchError(
                 f"Slurm does not accept the jobs: {str(error).strip().splitlines()[0]}",
