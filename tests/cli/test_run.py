@@ -222,7 +222,7 @@ def test_bad_options_are_named(score, words, said):
         ("lite1", "{dots}:Dots", "did you mean lite0"),
         ("dots.py:Colour", "{dots}:Dots", "does not exist"),
         ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
-        ("{dots}:NotAModel", "{dots}:Dots", "no model"),
+        ("{dots}:NotAModel", "{dots}:Dots", "not a model"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),

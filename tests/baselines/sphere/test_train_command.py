@@ -169,7 +169,9 @@ def setup_of(backbone: str) -> TrainingSetup:
         steps=None, batch=None, parts=1, rate=None, seed=0, device="cpu", precision="fp32",
         out=None, keep="last", resume=False, data_root=None, cache=None, validate_every=0,
     )  # fmt: skip
-    return TrainingSetup(request, None, (), (), load_model(backbone, device="cpu"), Path(), "cpu", None)
+    return TrainingSetup(
+        request, None, (), (), load_model(backbone, device="cpu"), Path(), "cpu", None
+    )
 
 
 def test_the_paper_shows_the_backbone_448_px_in_training_alone(tmp_path: Path) -> None:

@@ -196,7 +196,9 @@ def test_a_backbone_that_knows_images_by_name_cannot_see_crops(
 ) -> None:
     backbone = Shown(new_encoder())
     backbone.reads_image_id = True
-    with pytest.raises(KapbenchError, match="'shown' reads saved features by the image's name") as caught:
+    with pytest.raises(
+        KapbenchError, match="'shown' reads saved features by the image's name"
+    ) as caught:
         prepare(toy_data, toy_data.views(), ("cat", "dog"), backbone, SMALL, tmp_path)
     assert "--backbone" in str(caught.value)
     assert backbone.pictures == []
