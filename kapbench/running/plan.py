@@ -72,7 +72,7 @@ def make_plan(
     pairs = tuple(dataset.pairs(categories))
     if not pairs:
         for_training = not dataset.pairs() and bool(dataset.views())
-        train = f"kapbench train sphere --dataset {dataset.name} --split {dataset.split}"
+        train = f"kapbench train METHOD --dataset {dataset.name} --split {dataset.split}"
         raise KapbenchError(
             "there are no pairs to evaluate",
             place=f"{dataset.name}, split {dataset.split}",

@@ -24,7 +24,7 @@ def test_there_is_nothing_to_evaluate(root):
     assert "kapbench train sphere --dataset freiburg-cars" in str(error.value.fix)
     with pytest.raises(KapbenchError, match="no pairs to evaluate") as error:
         evaluate("random", freiburg_cars(root=root))
-    assert "kapbench train sphere --dataset freiburg-cars --split trn" in str(error.value.fix)
+    assert "kapbench train METHOD --dataset freiburg-cars --split trn" in str(error.value.fix)
 
 
 def test_it_is_listed_where_it_is(root):

@@ -88,7 +88,7 @@ class TestPairs:
         encoder = CachedEncoder.below(tmp_path, ToyEncoder())
         read = prepare(self.data, self.data.pairs(), encoder, 4, held_bytes=1).features
         encoder.cache.path(read.keys[0][1]).unlink()
-        with pytest.raises(KapbenchError, match="left the cache") as caught:
+        with pytest.raises(KapbenchError, match="were removed from the cache") as caught:
             read[0, 1]
         assert "--resume" in str(caught.value)
 
@@ -204,12 +204,12 @@ def test_training_lowers_the_losses(tmp_path):
 
 
 def test_a_loss_that_it_has_not(tmp_path):
-    assert "no loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
+    assert "unknown loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
 
 
 def test_a_released_head_needs_its_backbone_named(tmp_path):
     (tmp_path / "best.pth").write_bytes(b"x")
-    with pytest.raises(KapbenchError, match="does not say what it was trained on"):
+    with pytest.raises(KapbenchError, match="does not name the backbone that it was trained on"):
         load_model("geoaware.supervised", weights=str(tmp_path / "best.pth"))
 
 

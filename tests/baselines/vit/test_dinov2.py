@@ -208,7 +208,7 @@ def test_files_that_are_no_weights(tmp_path):
     save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     refused(tmp_path / "other.safetensors", "not weights of DINOv2: tensor cls_token is missing")
     save_file(weights(WIDTH, registers=4), tmp_path / "reg.safetensors")
-    refused(tmp_path / "reg.safetensors", "dinov2_with_registers model where dinov2 belongs")
+    refused(tmp_path / "reg.safetensors", "dinov2_with_registers model, not of dinov2")
 
 
 def test_missing_tensors_are_not_made_up(tmp_path):

@@ -255,7 +255,7 @@ def test_folders_that_are_not_whole(tmp_path):
     processor.write_text("{")
     refused("not a model's configuration")
     processor.unlink()
-    refused("no preprocessor_config.json")
+    refused("preprocessor_config.json is missing")
     weights.write_bytes(kept[: len(kept) // 2])
     refused("weights cannot be loaded")
     weights.rename(tmp_path / "pytorch_model.bin")
