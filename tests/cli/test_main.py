@@ -85,7 +85,7 @@ def test_a_command_that_cannot_be_imported_says_so_and_hides_no_other(kapbench, 
     shown = kapbench("--help")
     assert shown.exit_code == 0
     assert "\n  broken   (not installed)\n" in shown.stdout
-    assert "\n  compare  Print tables of runs" in shown.stdout
+    assert "\n  compare  Print tables of finished runs." in shown.stdout
     for words in (["broken"], ["broken", "--help"]):
         done = kapbench(*words)
         assert done.exit_code == 1

@@ -61,7 +61,7 @@ def compare(
     how: Format,
     output: Path | None,
 ) -> None:
-    """Print tables of runs, one for each set of comparable runs.
+    """Print tables of finished runs.
 
     RUNS are run folders, folders that hold runs, names of models, or entries of a leaderboard. By
     default all runs are shown. Runs share a table if they saw the same pairs and were scored by the

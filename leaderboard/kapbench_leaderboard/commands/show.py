@@ -33,11 +33,12 @@ def show() -> None:
 @click.argument("runs", nargs=-1, required=True)
 @figure_options
 def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
-    """Write a page about one run, or about several runs of the same pairs and rules.
+    """Write a page about a run, or about comparable runs.
 
-    The page, report.html, holds tables, score curves, and bars by category, which are written as
-    files too. The page of one run also shows its worst pairs, two keypoints and its features, as far
-    as the data set and the model are on this machine. Several runs add a scatter of KAP over PCK.
+    Runs are comparable if they saw the same pairs and were scored by the same rules. The page,
+    report.html, holds tables, score curves, and bars by category, which are written as files too.
+    The page of one run also shows its worst pairs, two keypoints and its features, as far as the
+    data set and the model are on this machine. Several runs add a scatter of KAP over PCK.
 
     \b
     Examples:
@@ -54,7 +55,9 @@ def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
 @click.argument("pair_id", metavar="ID")
 @figure_options
 def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
-    """Draw the pair ID of a RUN, and where the model transferred its keypoints.
+    """Draw a pair and its transferred keypoints.
+
+    ID is the name of a pair in the RUN.
 
     \b
     Examples:
@@ -71,10 +74,11 @@ def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
 @click.argument("number", metavar="K", type=click.IntRange(0))
 @figure_options
 def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> list[Path]:
-    """Draw how KAP judges keypoint K of the pair ID of a RUN.
+    """Draw how KAP evaluates a keypoint.
 
-    The figure shows the model's similarity over the target, the circle of the rule, and the best
-    match inside and outside it. The similarity is computed again, so the run's model is needed.
+    K is the number of a keypoint in the pair ID of the RUN. The figure shows the model's similarity
+    over the target, the circle of the rule, and the best match inside and outside it. The
+    similarity is computed again, so the run's model is needed.
 
     \b
     Examples:
@@ -98,7 +102,7 @@ def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> lis
 @click.option("--category", metavar="NAME", help="Draw pairs of this category only.")
 @figure_options
 def worst(run: str, n_pairs: int, category: str | None, options: FigureOptions) -> list[Path]:
-    """Draw the worst pairs of a RUN, the worst first.
+    """Draw the worst pairs of a run, the worst first.
 
     Pairs with three mutually visible keypoints or more are ordered by the share of correct
     keypoints, then by the mean error.
@@ -127,7 +131,9 @@ def worst(run: str, n_pairs: int, category: str | None, options: FigureOptions) 
 )
 @figure_options
 def category(run: str, name: str, n_pairs: int, options: FigureOptions) -> list[Path]:
-    """Draw the score curves of category NAME of a RUN, and its worst pairs.
+    """Draw the score curves and the worst pairs of a category.
+
+    NAME is a category of the RUN.
 
     \b
     Examples:
@@ -169,10 +175,10 @@ def features(
     cache: Path | None,
     device: str,
 ) -> None:
-    """Draw feature maps of models in colour, over images of one category.
+    """Draw feature maps of models in colour.
 
-    A row of the figure is a model. Its colours are the first three principal components of its
-    features, with one basis for all images. No run is needed.
+    The images are of one category. A row of the figure is a model. Its colours are the first three
+    principal components of its features, with one basis for all images. No run is needed.
 
     \b
     Examples:

@@ -38,7 +38,7 @@ def _records(command: _Command) -> _Command:
 
 @click.group()
 def submit() -> None:
-    """Prepare a finished run for the leaderboard, check submissions, or run them again.
+    """Prepare, check or reproduce submissions to the leaderboard.
 
     \b
     Examples:
@@ -50,7 +50,9 @@ def submit() -> None:
 
 @submit.command()
 def template() -> None:
-    """Print a card to fill in: what a run cannot know of its model.
+    """Print a card to fill in.
+
+    A card states what a run cannot know of its model, e.g. its authors and training data.
 
     \b
     Examples:
@@ -80,7 +82,9 @@ def template() -> None:
 def prepare(
     runs: tuple[Path, ...], to: Path, card: Path, records_url: str | None, adapter: str | None
 ) -> None:
-    """Write the entries of finished RUNS, with their records, into a folder of results.
+    """Write entries for the leaderboard from finished runs.
+
+    RUNS are run folders. Each entry is a .json with the scores, beside it records and resamples.
 
     \b
     Examples:
@@ -113,10 +117,11 @@ def check(
     fetch: bool,
     adapter: str | None,
 ) -> None:
-    """Check entries: PATHS are entries (.json), or folders of results.
+    """Check entries against their records.
 
-    Every score is computed again from the records, and the records are compared with the data set's
-    annotations. No code of a submission runs, except that of --adapter.
+    PATHS are entries (.json) or folders of results. Every score is computed again from the records,
+    and the records are compared with the data set's annotations. No code of a submission runs,
+    except that of --adapter.
 
     \b
     Examples:
@@ -137,9 +142,10 @@ def check(
 @click.argument("paths", nargs=-1, required=True, type=_PATH)
 @_base
 def adapters(paths: tuple[Path, ...], base: str | None) -> None:
-    """Test the adapters that were submitted with entries. This runs their code.
+    """Test the adapters that came with entries.
 
-    Each adapter runs in a process of its own. Use an isolated machine without secrets.
+    PATHS are entries (.json) or folders of results. This runs the code of the adapters: each runs
+    in a process of its own. Use an isolated machine without secrets.
 
     \b
     Examples:
@@ -187,7 +193,9 @@ def reproduce(
     records: Path | None,
     data_root: Path | None,
 ) -> None:
-    """Run the models of ENTRIES again on some pairs, and compare the rows with their records.
+    """Run the models of entries again on some pairs.
+
+    The rows must agree with the records of the ENTRIES (.json).
 
     \b
     Examples:
@@ -216,9 +224,10 @@ def reproduce(
 @click.argument("runs", nargs=-1, required=True, type=_PATH)
 @click.option("--to", type=_PATH, required=True, metavar="FOLDER", help="Folder to write to.")
 def manifest(runs: tuple[Path, ...], to: Path) -> None:
-    """Write the manifest of the data set of each run: what records on it must contain.
+    """Write the manifest of a run's data set.
 
-    A maintainer does this once for each data set, from the run of a control.
+    A manifest states what records on the data set must contain. A maintainer writes it once, from
+    the run of a control. RUNS are run folders.
 
     \b
     Examples:

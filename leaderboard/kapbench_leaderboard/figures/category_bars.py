@@ -38,18 +38,7 @@ def draw_category_bars(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> 
         axes.tick_params(axis="y", length=0, labelleft=i == 0)
     if len(runs) > 1:
         handles, names = axes.get_legend_handles_labels()
-        figure.legend(
-            handles,
-            names,
-            loc="lower left",
-            ncols=2,
-            borderaxespad=0,
-            borderpad=0.1,
-            labelspacing=0.3,
-            columnspacing=1.5,
-            handlelength=1.6,
-            frameon=False,
-        )
+        figure.legend(handles, names, loc="lower left", ncols=2, handlelength=1.6)
     return figure
 
 

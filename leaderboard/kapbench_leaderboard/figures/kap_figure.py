@@ -208,15 +208,4 @@ def _legend(figure: Figure, example: KapExample) -> None:
         ring: Style = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": "black"}
         label = f"radius α·T, α = {example.alpha:g}"
         handles.append(Line2D([], [], **ring, **none, markersize=7, label=label))
-    figure.legend(
-        handles=handles,
-        loc="lower left",
-        ncols=2,
-        handlelength=1.2,
-        columnspacing=1.5,
-        borderaxespad=0.0,
-        borderpad=0.1,
-        labelspacing=0.25,
-        frameon=False,
-        fontsize=FONT_PT,
-    )
+    figure.legend(handles=handles, loc="lower left", ncols=2, handlelength=1.2)

@@ -39,16 +39,7 @@ def draw_kap_over_pck(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> F
     axes.grid(visible=True, color="#d8dee4", linewidth=0.5)
     data = runs[0].card.dataset
     axes.set_title(f"{data.name}, {data.split}: {data.n_pairs:,} pairs", loc="left", pad=4)
-    figure.legend(
-        handles=handles,
-        loc="lower left",
-        ncols=2,
-        borderaxespad=0,
-        borderpad=0.1,
-        labelspacing=0.3,
-        columnspacing=1.5,
-        frameon=False,
-    )
+    figure.legend(handles=handles, loc="lower left", ncols=2)
     return figure
 
 

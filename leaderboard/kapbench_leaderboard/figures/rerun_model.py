@@ -71,7 +71,7 @@ def model_of(run: RunCard, sources: Sources) -> Model:
 
 
 def _cannot_draw(kind: str, error: KapbenchError, how: str) -> KapbenchError:
-    fix = how if error.fix is None else f"{error.fix} {how}"
+    fix = how if error.fix is None else f"{error.fix.rstrip('.')}. {how}"
     return KapbenchError(
         f"The figure needs the run's {kind}: {error.thing}", place=error.place, fix=fix
     )

@@ -100,17 +100,7 @@ def _share_of_positives(axes: Axes, run: RunView) -> None:
 
 def _legend(figure: Figure) -> None:
     left = _LEFT_IN / figure.get_size_inches()[0]
-    figure.legend(
-        loc="lower left",
-        bbox_to_anchor=(left, 0),
-        ncols=2,
-        handlelength=3.2,
-        borderaxespad=0,
-        borderpad=0,
-        labelspacing=0.25,
-        columnspacing=1.2,
-        frameon=False,
-    )
+    figure.legend(loc="lower left", bbox_to_anchor=(left, 0), ncols=2, handlelength=3.2)
 
 
 def _heading(axes: Axes, words: str) -> None:

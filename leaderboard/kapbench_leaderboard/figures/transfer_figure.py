@@ -144,13 +144,4 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], linestyle="", **TRUTH, label="annotated"),
         Line2D([], [], linestyle="", **ABSENT, label="absent"),
     ]
-    figure.legend(
-        handles=handles,
-        loc="lower center",
-        ncols=4,
-        handlelength=1.8,
-        columnspacing=1.2,
-        borderaxespad=0.1,
-        frameon=False,
-        fontsize=FONT_PT,
-    )
+    figure.legend(handles=handles, loc="lower center", ncols=4, handlelength=1.8, columnspacing=1.2)

@@ -102,7 +102,7 @@ def _latex(table: Table) -> str:
     lines += [r"    \midrule"]
     controls = False
     for label, row, apart in rows_of(table):
-        if apart and not controls:
+        if apart and not controls and lines[-1] != r"    \midrule":
             lines.append(r"    \midrule")
         controls = apart
         cells = []
