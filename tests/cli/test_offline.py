@@ -21,10 +21,22 @@ main()
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("run --model dinov2.vits14", ["facebook/dinov2-small", "Apache-2.0", "-o weights="]),
-        ("run --model sd.v15", ["stable-diffusion-v1-5", "OpenRAIL", "-o weights="]),
+        pytest.param(
+            "run --model dinov2.vits14",
+            ["facebook/dinov2-small", "Apache-2.0", "-o weights="],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "run --model sd.v15",
+            ["stable-diffusion-v1-5", "OpenRAIL", "-o weights="],
+            marks=pytest.mark.slow,
+        ),
         ("run --model hf:facebook/dino-vits16", ["facebook/dino-vits16", "hf:FOLDER"]),
-        ("train sphere --backbone dinov2.vits14", ["facebook/dinov2-small", "-o weights="]),
+        pytest.param(
+            "train sphere --backbone dinov2.vits14",
+            ["facebook/dinov2-small", "-o weights="],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_no_connection_is_tried(words, message, tmp_path):

@@ -154,7 +154,7 @@ class TestWrongFiles:
 
 class TestMemory:
     def test_what_does_not_fit_is_refused_before_it_is_loaded(self, v15, monkeypatch):
-        monkeypatch.setattr(memory, "free_bytes", lambda _: 10_000_000)
+        monkeypatch.setattr(memory_check, "free_bytes", lambda _: 10_000_000)
         with pytest.raises(KapbenchError, match=r"the model needs .* GiB"):
             sd(v15, image_px=960)
 

@@ -90,7 +90,9 @@ def test_a_finished_run_has_no_shards_left(tmp_path, expected, model):
         lambda root: InProcess(),
         lambda root: Processes(2),
         lambda root: Dask(workers=2),
-        lambda root: Slurm(root / "logs", {"timeout_min": 2}, "local"),
+        pytest.param(
+            lambda root: Slurm(root / "logs", {"timeout_min": 2}, "local"), marks=pytest.mark.slow
+        ),
     ],
     ids=["here", "processes", "dask", "slurm"],
 )
@@ -115,6 +117,7 @@ def test_a_request_without_a_cache_has_no_shards(tmp_path):
         score_shard(replace(request_for(tmp_path), cache_root=None), Shard(1, 2))
 
 
+@pytest.mark.slow
 def test_two_processes_may_score_one_shard(tmp_path, model, expected):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(tiny_world.__file__).parent)!r})\n"
@@ -168,12 +171,14 @@ def test_a_shard_that_fails_twice_is_named_and_others_are_kept(tmp_path):
     assert len(chunk_files(tmp_path)) == 4
 
 
+@pytest.mark.slow
 def test_dask_goes_on_when_a_worker_dies(tmp_path):
     pytest.importorskip("distributed", reason="needs the extra dask")
     score_all_shards(failing(tmp_path, "os._exit(1)", 1), 4, Dask(workers=2))
     assert len(chunk_files(tmp_path)) == 4
 
 
+@pytest.mark.slow
 def test_slurm_repeats_a_job_that_died(tmp_path):
     pytest.importorskip("submitit", reason="needs the extra slurm")
     slurm = Slurm(tmp_path / "logs", {"timeout_min": 2}, "local")

@@ -172,6 +172,7 @@ def call(command: list[str], timeout: float = 200) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.slow
 def test_workers_of_both_hosts_make_the_same_records(cluster, tmp_path, expected):
     cluster.worker(0), cluster.worker(1)
     done = call(cluster.by_dask(0, tmp_path))
@@ -180,6 +181,7 @@ def test_workers_of_both_hosts_make_the_same_records(cluster, tmp_path, expected
     assert f"{ADDRESSES[1]}:" in cluster.log()  # the other host did answer the scheduler
 
 
+@pytest.mark.slow
 def test_hosts_score_shards_by_hand_in_one_folder(cluster, tmp_path, expected):
     shards = [cluster.kapbench(host, tmp_path, "--shard", f"{host + 1}/2") for host in (0, 1)]
     running = [subprocess.Popen(shard) for shard in shards]
@@ -188,6 +190,7 @@ def test_hosts_score_shards_by_hand_in_one_folder(cluster, tmp_path, expected):
     assert records(tmp_path) == expected
 
 
+@pytest.mark.slow
 def test_a_killed_scheduler_leaves_an_incomplete_run_that_is_finished_later(
     cluster, tmp_path, expected
 ):
