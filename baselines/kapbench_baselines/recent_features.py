@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from kapbench.models.inputs import picture_hash
 from kapbench.types import Picture
 
 
+@runtime_checkable
 class Sized(Protocol):
     @property
     def n_bytes(self) -> int: ...
