@@ -153,7 +153,7 @@ class TestWrongFiles:
 
 class TestMemory:
     def test_what_does_not_fit_is_refused_before_it_is_loaded(self, v15, monkeypatch):
-        monkeypatch.setattr(memory, "free_bytes", lambda _: 10_000_000)
+        monkeypatch.setattr(memory_check, "free_bytes", lambda _: 10_000_000)
         with pytest.raises(KapbenchError, match=r"the model needs .* GiB"):
             sd(v15, image_px=960)
 
@@ -164,7 +164,7 @@ class TestMemory:
         per_image, per_draw = 3200 * 768**2, 1000 * 768**2
         for extra, batch in ((0, 1), (3, 3), (100, 8)):
             monkeypatch.setattr(
-                memory, "free_bytes", lambda _, e=extra: need + per_image + e * per_draw
+                memory_check, "free_bytes", lambda _, e=extra: need + per_image + e * per_draw
             )
             assert memory_check.check(v15, DIFT, "cpu", torch.float32, "dift") == batch
 

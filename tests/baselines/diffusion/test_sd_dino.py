@@ -225,8 +225,8 @@ class TestMemory:
         )
         more = 4 * memory_check.numbers(str(dino), 1)
         given = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
-        monkeypatch.setattr(memory, "free_bytes", lambda _: alone + more - 1)
+        monkeypatch.setattr(memory_check, "free_bytes", lambda _: alone + more - 1)
         with pytest.raises(KapbenchError, match=r"the model needs .* GiB"):
             load_model(name, device="cpu", **given)
-        monkeypatch.setattr(memory, "free_bytes", lambda _: alone + more)
+        monkeypatch.setattr(memory_check, "free_bytes", lambda _: alone + more)
         load_model(name, device="cpu", **given)

@@ -55,13 +55,13 @@ def test_padding_is_tensorflows(n, kernel, stride):
 
 
 def test_weights_of_another_hash_are_refused(monkeypatch):
-    monkeypatch.setattr(lite0, "SHA256", "0" * 64)
+    monkeypatch.setattr(encoder, "SHA256", "0" * 64)
     with pytest.raises(KapbenchError, match="not the published ImageNet weights"):
         encoder.Lite0().encode([picture(64, 64)])
 
 
 def test_weights_that_are_not_installed(monkeypatch):
-    monkeypatch.setattr(lite0, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(encoder, "PACKAGE", "no_such_package")
     with pytest.raises(KapbenchError, match="the ImageNet weights are missing") as caught:
         encoder.Lite0().encode([picture(64, 64)])
     assert caught.value.place == "no_such_package"
