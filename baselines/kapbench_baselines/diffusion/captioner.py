@@ -86,7 +86,7 @@ def read(path: Path) -> dict[str, Tensor]:
     """The captioner's tensors of a checkpoint, by their last names."""
     if not path.is_file():
         raise KapbenchError(
-            "no such weights",
+            "the weights do not exist",
             place=path,
             fix=f"give {FILE} of github.com/NVlabs/ODISE (its licence; sha256 {DIGITS}…, by its name)",
         )
