@@ -7,7 +7,7 @@ from kapbench.cli.lazy import Deferred, LazyGroup
 _OWN = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
     "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
-    "train": Deferred("kapbench.cli.train:train", "Train a model's own part: sphere and others."),
+    "train": Deferred("kapbench.cli.train:train", "Train the trainable part of a model."),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
     "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
