@@ -61,10 +61,7 @@ MORE_OF_THE_CORE = {
     ),
 }
 # Beyond the layers: rooms of one layer that see each other in one direction only.
-BESIDE = {
-    ("kapbench.types", "kapbench.errors"),
-    ("kapbench.protocols", "kapbench.registry"),
-}
+BESIDE = {("kapbench.types", "kapbench.errors"), ("kapbench.protocols", "kapbench.registry")}
 # The core asks torch for a device and for a number of threads, inside the function that needs it.
 TORCH_ROOMS = ("kapbench.features", "kapbench.torchmetrics")  # the second is for training loops
 TORCH_INSIDE_FUNCTIONS = ("kapbench.models", "kapbench.loading", "kapbench.running.local_executors")

@@ -13,10 +13,7 @@ import kapbench
 from kapbench.errors import KapbenchError
 
 pytest.importorskip("torchmetrics", reason="needs the extra torchmetrics")
-from kapbench.torchmetrics import (
-    KeypointAveragePrecision,
-    PercentageOfCorrectKeypoints,
-)
+from kapbench.torchmetrics import KeypointAveragePrecision, PercentageOfCorrectKeypoints
 
 KAP_RULES = ("kap-cvpr24", "kap-neurips25", "kap-neurips25-fixed", "kap-v1")
 PCK_RULES = ("pck-sd-dino", "pck-geoaware", "pck-geoaware-soft", "pck-v1")

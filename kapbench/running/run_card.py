@@ -5,13 +5,7 @@ from kapbench.protocols import Dataset, Model, model_info
 from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined
 from kapbench.running.provenance import provenance
 from kapbench.running.request import OpenRun
-from kapbench.running.results import (
-    SCHEMA_VERSION,
-    DatasetCard,
-    ModelCard,
-    RuleCard,
-    RunCard,
-)
+from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
 from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.rules import Rule

@@ -70,10 +70,7 @@ def anchors(
 
 
 def decode_cells(
-    decode: Decode,
-    grid: Grid,
-    image_size: tuple[int, int],
-    cells: Float64[np.ndarray, "q 2"],
+    decode: Decode, grid: Grid, image_size: tuple[int, int], cells: Float64[np.ndarray, "q 2"]
 ) -> Float64[np.ndarray, "q 2"]:
     """(column, row), whole or fractional, to predicted points in the decode's frame."""
     frame = Frame(image_size, decode.frame_px)
@@ -108,10 +105,7 @@ def argmax_cells(best: Int[np.ndarray, "q"], grid: Grid) -> Float64[np.ndarray, 
 
 
 def soft_argmax_cells(
-    maps: Float32[np.ndarray, "q h w"],
-    best: Int[np.ndarray, "q"],
-    window: int,
-    temperature: float,
+    maps: Float32[np.ndarray, "q h w"], best: Int[np.ndarray, "q"], window: int, temperature: float
 ) -> Float64[np.ndarray, "q 2"]:
     """Expected (column, row) under a softmax over all cells, similarity 0 outside the window.
 

@@ -125,10 +125,7 @@ def pck_rows(records: Records, rule: PckRule) -> Bool[np.ndarray, "n"]:
 
 
 def share(
-    records: Records,
-    correct: Bool[np.ndarray, "n"],
-    average: str,
-    rows: Bool[np.ndarray, "n"],
+    records: Records, correct: Bool[np.ndarray, "n"], average: str, rows: Bool[np.ndarray, "n"]
 ) -> Estimator:
     """Share of `correct` among `rows`: per point, or the mean of each pair's share."""
     pair, n_pairs = _codes(records, "pair_id")
@@ -145,9 +142,7 @@ def share(
 
 
 def _mean_over_pairs(
-    records: Records,
-    values: Float64[np.ndarray, "p"],
-    n_negative: Int[np.ndarray, "c"],
+    records: Records, values: Float64[np.ndarray, "p"], n_negative: Int[np.ndarray, "c"]
 ) -> Estimator:
     """Mean per category over the pairs that have a score."""
     category = _category_of_pair(records)

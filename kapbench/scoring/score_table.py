@@ -10,14 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
 from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.metrics import (
-    Samples,
-    kap,
-    kap_samples,
-    pck_correct,
-    pck_rows,
-    share,
-)
+from kapbench.scoring.metrics import Samples, kap, kap_samples, pck_correct, pck_rows, share
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.schema import TWIN_ERROR_PX, Records
 from kapbench.scoring.splits import SPLITS, annotated_splits, select

@@ -42,8 +42,7 @@ def test_every_option_stands_under_a_heading_and_is_explained(kapbench, command)
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["--help"], ["run", "--help"], ["compare", "--help"], ["list", "rules"]],
+    "words", [["--help"], ["run", "--help"], ["compare", "--help"], ["list", "rules"]]
 )
 def test_help_imports_nothing_heavy(words):
     heavy = {"torch", "pandas", "matplotlib", "transformers", "trimesh", "kapbench_baselines"}

@@ -9,25 +9,12 @@ import pytest
 from submissions import dots
 
 import kapbench
-from kapbench.running.results import (
-    DatasetCard,
-    ModelCard,
-    Provenance,
-    RuleCard,
-    RunCard,
-)
+from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.score_table import Score
 
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
-DOTS_RULES = (
-    "kap-cvpr24",
-    "kap-v1",
-    "kap-neurips25",
-    "pck-sd-dino",
-    "pck-geoaware",
-    "pck-v1",
-)
+DOTS_RULES = ("kap-cvpr24", "kap-v1", "kap-neurips25", "pck-sd-dino", "pck-geoaware", "pck-v1")
 
 
 def row(

@@ -24,11 +24,7 @@ def test_provenance_without_git(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error",
-    [
-        subprocess.CalledProcessError(128, "git"),
-        subprocess.TimeoutExpired("git", 10),
-    ],
+    "error", [subprocess.CalledProcessError(128, "git"), subprocess.TimeoutExpired("git", 10)]
 )
 def test_provenance_outside_a_checkout(monkeypatch, error):
     def fails(*_, **__):

@@ -25,10 +25,7 @@ def samples(cases, name: str, alpha: float = 0.10) -> list[tuple[bool, float]]:
 
 # Keypoint 0 sits on the top-left pixel of cell 6 (row 1, column 2); keypoint 1 is absent.
 # T = 1000, alpha = 0.10: radius 100, less than a stride: only cell 6 is inside.
-RIGHT_THEN_ABSENT = (
-    pair([(5, 5), (9, 9)], [(420, 210), None]),
-    peaks({6: 4, 1: 2, 2: 3}, {5: 2}),
-)
+RIGHT_THEN_ABSENT = (pair([(5, 5), (9, 9)], [(420, 210), None]), peaks({6: 4, 1: 2, 2: 3}, {5: 2}))
 
 
 def test_cvpr24_rescales_over_the_pair_and_gives_an_absent_keypoint_one_negative():

@@ -4,13 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.running.results import (
-    DatasetCard,
-    ModelCard,
-    Provenance,
-    RuleCard,
-    RunCard,
-)
+from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.bootstrap import Replicates
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score

@@ -8,15 +8,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from kapbench.types import (
-    Coverage,
-    FeatureMap,
-    Grid,
-    Keypoints,
-    Pair,
-    Picture,
-    View,
-)
+from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, Picture, View
 
 SIZE = 48
 TOY = Path(__file__)

@@ -18,11 +18,7 @@ from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.sphere.views import pooled
 from kapbench_baselines.training import trained_weights as files
-from kapbench_baselines.training.backbones import (
-    backbone_of,
-    needs_weights,
-    trained_over,
-)
+from kapbench_baselines.training.backbones import backbone_of, needs_weights, trained_over
 
 # asic pairs features of different images; dve knows its pairs from the warps.
 COSINES_FOR = {"dve": None, "asic": "asic's matching"}

@@ -65,11 +65,7 @@ def supervised(
 
 
 def _of_release(
-    path: Path,
-    backbone: str | None,
-    backbone_weights: str | None,
-    device: str,
-    dataset: str | None,
+    path: Path, backbone: str | None, backbone_weights: str | None, device: str, dataset: str | None
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(

@@ -22,10 +22,7 @@ from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import pooled
-from kapbench_baselines.training.backbones import (
-    backbone_of,
-    trained_over,
-)
+from kapbench_baselines.training.backbones import backbone_of, trained_over
 
 SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"

@@ -218,9 +218,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: s
         module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except RuntimeError as error:
         raise KapbenchError(
-            f"the weights do not fit their own card: {error}",
-            place=path,
-            fix=how_to_make(method),
+            f"the weights do not fit their own card: {error}", place=path, fix=how_to_make(method)
         ) from error
     return module.eval()
 

@@ -59,10 +59,7 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
 
 
 def make(
-    records: Records,
-    run: RunCard,
-    rules: Sequence[str] | None = None,
-    alpha: float | None = None,
+    records: Records, run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None
 ) -> Resamples:
     """Columns of the rules that `key` names; a rule without this alpha has no column.
 

@@ -12,12 +12,7 @@ from kapbench.scoring.schema import BEST
 from kapbench_leaderboard.figures import select_rows
 from kapbench_leaderboard.figures.kap_circle import check, find_circle
 from kapbench_leaderboard.figures.kap_figure import KapExample
-from kapbench_leaderboard.figures.rerun_model import (
-    dataset_of,
-    find_pair,
-    model_of,
-    similarity_of,
-)
+from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair, model_of, similarity_of
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Sources
 

@@ -10,12 +10,7 @@ from matplotlib.figure import Figure
 from kapbench.scoring.metrics import kap_samples
 from kapbench_leaderboard.comparison.curves import pck_curve, precision_curve
 from kapbench_leaderboard.figures.run_view import RunView, colour_of
-from kapbench_leaderboard.figures.style import (
-    COLUMN_IN,
-    DASHES,
-    MARKERS,
-    blank,
-)
+from kapbench_leaderboard.figures.style import COLUMN_IN, DASHES, MARKERS, blank
 from kapbench_leaderboard.tables.build import labels
 
 _PLOT_IN, _LINE_IN, _LEFT_IN, _HEAD_IN, _FOOT_IN = 1.75, 0.14, 0.46, 0.22, 0.42

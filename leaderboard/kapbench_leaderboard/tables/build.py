@@ -63,10 +63,7 @@ class Table:
 
 
 def tables(
-    groups: Sequence[Group],
-    view: View = "summary",
-    alpha: float = 0.10,
-    ranks: Ranks | None = None,
+    groups: Sequence[Group], view: View = "summary", alpha: float = 0.10, ranks: Ranks | None = None
 ) -> list[Table]:
     """One table for each group, or for each metric of it; best run first, controls last.
 
@@ -85,13 +82,7 @@ def tables(
     return out
 
 
-def _table(
-    members: Group,
-    view: View,
-    alpha: float,
-    kind: Kind | None,
-    ranks: Ranks,
-) -> Table:
+def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: Ranks) -> Table:
     table_columns = columns(members, view, alpha, kind)
     names = labels(members.cards)
     by = _ranking(members, view, kind)

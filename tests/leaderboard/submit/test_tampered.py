@@ -130,8 +130,7 @@ def test_a_rule_of_ones_own(entry):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("headline", ["category", "horse"]), ("alphas", [0.1]), ("metric", "pck")],
+    ("field", "value"), [("headline", ["category", "horse"]), ("alphas", [0.1]), ("metric", "pck")]
 )
 def test_a_rule_that_says_other_choices_under_its_hash(entry, field, value):
     edit(entry, lambda c: c["run"]["rules"][0].update({field: value}))

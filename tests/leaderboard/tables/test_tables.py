@@ -183,10 +183,7 @@ def test_averages_are_of_every_pck_rule_that_the_runs_have(dots_runs):
     assert {"pck-v1@0.10.image.mean", "pck-v1@0.10.point.mean"} <= set(keys)
     run = load_card(dots_runs[0])
     (row,) = (row for row in pck["rows"] if row["label"] == run.model.name)
-    for rule, average, over in (
-        ("pck-v1", "image", "mean"),
-        ("pck-geoaware", "point", "pooled"),
-    ):
+    for rule, average, over in (("pck-v1", "image", "mean"), ("pck-geoaware", "point", "pooled")):
         stored = run.score(rule, "pck", 0.10, over, average=average)
         assert row["scores"][f"{rule}@0.10.{average}.{over}"]["value"] == stored.value
         assert any(f"PCK by {rule} (" in note for note in pck["notes"])
