@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
@@ -56,16 +58,22 @@ def evaluate(
     from kapbench.running.request import RunRequest
     from kapbench.running.run import run
 
-    if isinstance(dataset, str):
-        dataset = load_dataset(dataset, split=split)
+    opened = load_dataset(dataset, split=split) if isinstance(dataset, str) else dataset
+    if not isinstance(dataset, str) and split not in ("test", opened.split):
+        raise KapbenchError(
+            f"split={split!r} has no effect on a data set that is already loaded",
+            place=f"data set {opened.name}, split {opened.split}",
+            fix=f"load it with load_dataset(..., split={split!r}), or leave split out",
+        )
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory()) if runs is None else runs
         request = RunRequest(
             model,
             dataset,
-            rules_named([rule] if isinstance(rule, str) else rule, dataset),
+            rules_named([rule] if isinstance(rule, str) else rule, opened),
             runs_root=Path(folder),
             cache_root=cache_root() if cache is None else Path(cache),
+            split=split,
             categories=None if categories is None else tuple(categories),
             model_options=options,
             device=device,
@@ -75,5 +83,5 @@ def evaluate(
             force=force,
             intervals=intervals,
         )
-        result = run(request, progress)
+        result = run(replace(request, dataset=opened), progress)
         return result if runs is not None else ResultSet(result.card, None, _records=result.records)

@@ -4,7 +4,7 @@ Attributes that a model may leave out are declared once, in `ModelInfo`; the cor
 `model_info` and nowhere else.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -275,31 +275,3 @@ def check_dataset(dataset: Dataset) -> None:
     place = f"data set {getattr(dataset, 'name', None) or type(dataset).__name__}"
     for error in _wrong_texts(place, dataset, "name", "split", "revision"):
         raise error
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one task: its result, or the error that it ended with."""
-
-    task: Any
-    result: Any = None
-    error: Exception | None = None
-
-    def value(self) -> Any:
-        """The result. Raises the task's error where it has one."""
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-
-@runtime_checkable
-class Executor(Protocol):
-    """Does independent tasks anywhere and in any order, and yields the outcome of each.
-
-    A task that fails, and one whose worker died, is an outcome with an error; nothing is raised for
-    it. Closing the generator cancels tasks that have not started.
-    """
-
-    def run(
-        self, job: Callable[[Any], Any], tasks: Iterable[Any]
-    ) -> Generator[Outcome, None, None]: ...

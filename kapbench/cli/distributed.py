@@ -11,7 +11,8 @@ from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
-    from kapbench.protocols import Dataset, Executor
+    from kapbench.protocols import Dataset
+    from kapbench.running.executor import Executor
     from kapbench.running.request import RunRequest
 
 _SHARDS = 8  # where neither --shards nor --workers says how many
@@ -79,7 +80,7 @@ class Machines:
 
     def _executor(self, request: "RunRequest") -> "Executor":
         from kapbench.running.distributed.cluster import Dask, Slurm
-        from kapbench.running.local_executors import InProcess, Processes
+        from kapbench.running.local_executors import local_executor
 
         if self.executor == "dask":
             gpu = {"GPU": 1.0} if self.scheduler and request.device == "cuda" else {}
@@ -88,7 +89,7 @@ class Machines:
             parameters: dict[str, Any] = dict(map(_key_and_value, self.slurm))
             cluster = str(parameters.pop("cluster", "slurm"))
             return Slurm(request.runs_root.resolve() / ".slurm", parameters, cluster)
-        return Processes(request.workers) if request.workers > 1 else InProcess()
+        return local_executor(request.workers)
 
 
 def _key_and_value(text: str) -> tuple[str, int | str]:
@@ -106,8 +107,8 @@ machine_options = gathered(
     click.option(
         "--shard",
         metavar="I/N",
-        help="Score only share I of N, e.g. 3/8, on any machine that has the same folders. The "
-        "command without --shard joins the shares.",
+        help="Score only shard I of N, e.g. 3/8, on any machine that has the same folders. The "
+        "command without --shard joins the chunks.",
     ),
     click.option(
         "--executor",

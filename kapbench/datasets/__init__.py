@@ -1,1 +1,1 @@
-"""One file per data set; each yields Pairs."""
+"""Data sets: readers, pair drawing, symmetry tables and downloads; each yields Pairs."""

@@ -1,1 +1,1 @@
-"""Feature maps: encode once, keep, compare. The only rooms of the core that import torch."""
+"""Feature maps: encode once, keep, compare. Here modules import torch at their top."""

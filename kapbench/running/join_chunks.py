@@ -7,6 +7,7 @@ the number of pairs; the file is the same however the run was cut.
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -26,8 +27,8 @@ STRETCH_PAIRS = 1 << 15
 HELD_ROWS = 1 << 17  # in memory, before they are put aside on disk
 
 
-def join(plan: Plan, files: ChunkFiles, path: Path) -> None:
-    """Writes all rows, by pair and then by keypoint, and moves the file into place.
+def join(plan: Plan, columns: Iterable[str], files: ChunkFiles, path: Path) -> None:
+    """Writes these columns of all rows, by pair and then by keypoint, and moves the file into place.
 
     Raises:
         KapbenchError: a chunk's file is missing, or the folder cannot be written; nothing is left
@@ -36,8 +37,7 @@ def join(plan: Plan, files: ChunkFiles, path: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
             unfinished = Path(folder) / path.name
-            names = [n for n in files.read(plan.chunks[0]).column_names if n != "place"]
-            with _writer(unfinished, arrow_schema(names)) as writer:
+            with _writer(unfinished, arrow_schema(columns)) as writer:
                 stored = pa.schema([pa.field("place", pa.int64()), *writer.schema])
                 stretches = _Stretches(Path(folder))
                 for chunk in plan.chunks:

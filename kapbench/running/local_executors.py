@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Outcome
-
-
-def attempt(job: Callable[[Any], Any], task: Any) -> Outcome:
-    """Does a task; an error is its outcome."""
-    try:
-        return Outcome(task, job(task))
-    except Exception as error:  # noqa: BLE001  whatever it is, the caller decides
-        return Outcome(task, error=error)
+from kapbench.running.executor import Executor, Outcome, attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +63,10 @@ def _explained(error: BaseException) -> Exception:
     if not isinstance(error, Exception):
         raise error
     return error
+
+
+def local_executor(workers: int) -> Executor:
+    return Processes(workers) if workers > 1 else InProcess()
 
 
 def set_threads(n: int) -> None:

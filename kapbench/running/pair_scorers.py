@@ -30,6 +30,7 @@ MOST_THREADS = 8  # each holds all maps of one target
 class PairScorer(Protocol):
     """Takes lists of pairs of one target each; yields the rows of every pair, in order."""
 
+    needs: Needs
     seconds_per_image: float | None  # from file to features; None: not all were made now
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]: ...

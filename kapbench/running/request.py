@@ -93,6 +93,12 @@ class RunRequest:
                 place=f"model {model.name}",
                 fix="leave them out, or give them to the model when you make it",
             )
+        elif self.precision != "fp32":
+            raise KapbenchError(
+                f"precision {self.precision} has no effect on a model that is already made",
+                place=f"model {model.name}",
+                fix=f"make it with load_model(..., precision='{self.precision}')",
+            )
         return OpenRun(self, model, dataset, make_plan(model, dataset, self.rules, self.categories))
 
     def with_absolute_folders(self) -> "RunRequest":

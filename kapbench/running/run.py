@@ -10,10 +10,11 @@ from time import monotonic
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Encoder, Executor, model_info
+from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
+from kapbench.running.executor import Executor
 from kapbench.running.join_chunks import join
-from kapbench.running.local_executors import InProcess, Processes
+from kapbench.running.local_executors import local_executor
 from kapbench.running.pair_scorers import (
     EncoderScorer,
     OracleScorer,
@@ -60,7 +61,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> ResultSet:
                     for n_pairs in score_chunks(missing, scorer, files, executor):
                         advance(n_pairs)
                         clock.save()
-            join(plan, files, folder / RECORDS)
+            join(plan, scorer.needs.columns, files, folder / RECORDS)
             records = StoredRecords(folder / RECORDS, plan.categories)
             sha256, seconds_per_image = file_hash(folder / RECORDS), scorer.seconds_per_image
             card = make_card(opened, records, sha256, clock, seconds_per_image, progress)
@@ -109,15 +110,13 @@ def make_scorer(
 
 def _executor(opened: OpenRun, progress: Progress) -> Executor:
     workers = opened.request.workers
-    if workers == 1:
-        return InProcess()
-    if isinstance(opened.model, Encoder):
-        return Processes(workers)
+    if workers == 1 or isinstance(opened.model, Encoder):
+        return local_executor(workers)
     progress.say(
         f"--workers {workers} has no effect: {opened.model.name} is not an encoder, and only an "
         "encoder's pairs are scored in several processes."
     )
-    return InProcess()
+    return local_executor(1)
 
 
 def score_chunks(

@@ -17,6 +17,7 @@ from kapbench.scoring.grid_geometry import (
 )
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
+    ANNOTATION,
     BEST,
     ERROR_PX,
     INSIDE,
@@ -141,21 +142,24 @@ def _annotation_columns(rows: _Rows) -> Columns:
     distinct, which = np.unique(groups, axis=0, return_inverse=True)
     renamed = np.array([renumbered(g) for g in distinct])[which]
     source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[pair, keypoint]
-    return {
-        **{k: np.array(v, dtype=object)[pair] for k, v in text.items()},
-        "keypoint": keypoint.astype(np.int16),
-        "group": groups[pair, keypoint].astype(np.int16),
-        "twin": rows.twin.astype(np.int16),
+    annotation = {
+        "keypoint": keypoint,
+        "group": groups[pair, keypoint],
+        "twin": rows.twin,
         "target_visible": visible[keypoint],
         "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
         "group_visible": _members_visible(groups[pair], visible, keypoint),
         "group_visible_renumbered": _members_visible(renamed[pair], visible, keypoint),
-        "source_x": source_xy[:, 0].astype(np.float32),
-        "source_y": source_xy[:, 1].astype(np.float32),
-        "target_x": target.keypoints.xy[keypoint, 0].astype(np.float32),
-        "target_y": target.keypoints.xy[keypoint, 1].astype(np.float32),
+        "source_x": source_xy[:, 0],
+        "source_y": source_xy[:, 1],
+        "target_x": target.keypoints.xy[keypoint, 0],
+        "target_y": target.keypoints.xy[keypoint, 1],
         "size_px": rows.size,
-        **{k: np.array(v, np.int8)[pair] for k, v in numbers.items()},
+        **{k: np.array(v)[pair] for k, v in numbers.items()},
+    }
+    return {
+        **{k: np.array(v, dtype=object)[pair] for k, v in text.items()},
+        **{c.name: annotation[c.name].astype(c.type, copy=False) for c in ANNOTATION},
     }
 
 
@@ -182,7 +186,7 @@ def _members_visible(
 ) -> Int[np.ndarray, "q"]:
     """Visible members of each keypoint's group in the target; 0 for a keypoint without a group."""
     own = np.take_along_axis(groups, keypoint[:, None], 1)
-    return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1).astype(np.int16))
+    return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1))
 
 
 def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.ndarray, "q 2"]:
@@ -214,7 +218,7 @@ def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "
         Y.of(decode): xy[:, 1],
         ERROR_PX.of(decode): distance[every, rows.keypoint],
         TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, distance[every, twin], np.nan),
-        NEAREST.of(decode): nearest.astype(np.int16),
+        NEAREST.of(decode): nearest.astype(NEAREST.type),
     }
 
 

@@ -1,1 +1,1 @@
-"""Tables of finished runs. Reads run cards; imports no model and no torch."""
+"""The leaderboard: comparison, tables, figures, pages and submissions of finished runs."""

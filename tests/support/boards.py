@@ -134,7 +134,7 @@ def _resamples(
     run: RunCard, by: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> resamples.Resamples:
     columns, weights = {}, {}
-    for name in ("kap", resamples.TWIN, "pck"):
+    for name in ("kap", f"kap.{resamples.WITH_TWIN}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
             by, (by + spread).astype(np.float32), (by + spread / 2).astype(np.float32),

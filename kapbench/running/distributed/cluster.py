@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Outcome
-from kapbench.running.local_executors import attempt
+from kapbench.running.executor import Outcome, attempt
 
 
 @dataclass(frozen=True, slots=True)

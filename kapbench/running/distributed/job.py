@@ -5,8 +5,8 @@ from functools import partial
 
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
-from kapbench.protocols import Executor
 from kapbench.running.distributed.shard import Shard, require_cache, score_shard
+from kapbench.running.executor import Executor
 from kapbench.running.local_executors import InProcess, set_threads, threads
 from kapbench.running.request import RunRequest
 

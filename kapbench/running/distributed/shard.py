@@ -1,4 +1,4 @@
-"""A run in shares: any number of processes on any machines, each scoring its share into one folder.
+"""A run in shards: any number of processes on any machines, each scoring its chunks into one folder.
 
 Shard i of n encodes every n-th image first, and then scores every n-th chunk. Finished work is files,
 each written whole: two machines that score the same shard write the same bytes, and a shard that is

@@ -17,7 +17,6 @@ from kapbench.storage import write_atomically
 from kapbench_leaderboard.comparison.groups import shown_rules
 
 WITH_TWIN = "absent_with_twin"
-TWIN = f"kap.{WITH_TWIN}"
 FORMAT = "kapbench-resamples-1"
 
 

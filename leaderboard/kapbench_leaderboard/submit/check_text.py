@@ -3,16 +3,16 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from kapbench.running.results import RunCard
-from kapbench_leaderboard.entries.schema import Entry, Line
+from kapbench_leaderboard.entries.schema import Entry, Line, Supervision
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@-]{0,99}")
 _LINE: TypeAdapter[str] = TypeAdapter(Line)
-_TRAINED_ON = ("viewpoint", "masks", "keypoints", "answer")
+_TRAINED_ON = get_args(Supervision)[1:]  # all but "none"
 
 
 def wrong_texts(entry: Entry) -> Iterator[str]:

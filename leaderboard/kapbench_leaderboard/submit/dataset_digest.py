@@ -13,7 +13,8 @@ from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.storage import bytes_hash, write_atomically
 
 FOLDER = files("kapbench_leaderboard") / "manifests"
-# Columns that come from the annotation alone: the same for every model.
+# Columns that come from the annotation alone: the same for every model. Frozen, because the
+# manifests that ship hold digests of exactly these columns, in this order.
 _TEXT = ("pair_id", "source_image", "target_image")
 _NUMBERS = ("keypoint", "group", "twin", "target_visible", "twin_visible", "group_visible")
 _TRUTH = (*_NUMBERS, "size_px", "viewpoint_change", "truncation", "occlusion")

@@ -16,6 +16,7 @@ from kapbench.loading import load_dataset, load_model
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
+from kapbench.scoring.schema import TEXT
 from kapbench.types import Pair, View
 from kapbench_leaderboard.entries.schema import Entry, adapter_spec, load_entry, records_path
 from kapbench_leaderboard.entries.untrusted_files import (
@@ -191,7 +192,7 @@ def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -
 def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
     """Largest difference of each column that differs; infinite where rows are missing."""
     keys = ["pair_id", "keypoint"]
-    text = {"pair_id": "str", "category": "str", "source_image": "str", "target_image": "str"}
+    text = dict.fromkeys(TEXT, "str")
     left, right = (table.astype(text).set_index(keys).sort_index() for table in (stored, again))
     if not right.index.isin(left.index).all():
         return {"rows": float("inf")}
