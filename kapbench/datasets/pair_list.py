@@ -10,9 +10,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from kapbench.datasets.images import read_mask, read_rgb
-from kapbench.datasets.reading import (
-    longer_side,
-)
+from kapbench.datasets.reading import longer_side
 from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown

@@ -66,10 +66,7 @@ class FeatureCache:
         """
         cells = to_cells(feature_map)
         grid = feature_map.grid
-        metadata = {
-            "schema": SCHEMA,
-            "grid": json.dumps([grid.height, grid.width, *grid.box]),
-        }
+        metadata = {"schema": SCHEMA, "grid": json.dumps([grid.height, grid.width, *grid.box])}
         metadata["sha256"] = _digest(cells, metadata)
         write_atomically(self.path(image_hash), save({"features": cells}, metadata))
 

@@ -25,10 +25,7 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def similarity(
-    queries: Float16[np.ndarray, "q c"],
-    target: CachedMap,
-    kind: str,
-    device: str = "cpu",
+    queries: Float16[np.ndarray, "q c"], target: CachedMap, kind: str, device: str = "cpu"
 ) -> Float32[np.ndarray, "q n"]:
     """Dot product of unit vectors, or negative Euclidean distance (`neg_l2`), to each cell.
 

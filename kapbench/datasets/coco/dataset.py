@@ -23,13 +23,7 @@ from kapbench.datasets.reading import (
     remark_on_counting_from_one,
     remark_on_outside,
 )
-from kapbench.datasets.symmetry import (
-    Symmetry,
-    is_sound,
-    mirror_by_name,
-    of_table,
-    read_symmetry,
-)
+from kapbench.datasets.symmetry import Symmetry, is_sound, mirror_by_name, of_table, read_symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import View
 

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.datasets.reading import (
-    parse_mat,
-)
+from kapbench.datasets.reading import parse_mat
 from kapbench.errors import KapbenchError
 
 FIX = "Give a list like ACSM's test_cub_cleaned.mat, or text with one image per line"

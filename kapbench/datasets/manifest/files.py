@@ -10,11 +10,7 @@ from typing import Any
 from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, parse_pairs
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
-from kapbench.datasets.reading import (
-    parse_json,
-    read_bytes,
-    read_text,
-)
+from kapbench.datasets.reading import parse_json, read_bytes, read_text
 
 FIX = "See docs/datasets/manifest.md"
 

@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets.reading import (
-    parse_mat,
-    read_bytes,
-)
+from kapbench.datasets.reading import parse_mat, read_bytes
 from kapbench.errors import KapbenchError
 
 FOLDER = "Annotations"

@@ -135,9 +135,7 @@ def _list_missing(folder: Path, category: str, stems: Sequence[str]) -> list[Pat
 
 
 def _check_images(
-    lines: Sequence[Line],
-    stems: Mapping[str, Sequence[str]],
-    missing: Mapping[str, Sequence[Path]],
+    lines: Sequence[Line], stems: Mapping[str, Sequence[str]], missing: Mapping[str, Sequence[Path]]
 ) -> None:
     """Refuses a pair of an image that lacks all of its files in an otherwise complete category."""
     for category, paths in missing.items():

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kapbench.datasets.reading import (
-    read_text,
-)
+from kapbench.datasets.reading import read_text
 from kapbench.datasets.symmetry import categories as known_categories
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown

@@ -21,12 +21,7 @@ from kapbench.datasets.reading import (
     validate,
 )
 from kapbench.datasets.spair.dataset import make_pairs, refuse_incomplete
-from kapbench.datasets.spair.image_annotation import (
-    Slot,
-    list_missing,
-    parse_view,
-    place_keypoints,
-)
+from kapbench.datasets.spair.image_annotation import Slot, list_missing, parse_view, place_keypoints
 from kapbench.datasets.spair.pair_list_file import list_stems, parse_line
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
