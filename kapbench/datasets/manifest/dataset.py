@@ -1,9 +1,7 @@
 """The user's own data as a data set: `manifest:FILE`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +22,7 @@ from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_cate
 from kapbench.datasets.symmetry import Symmetry, of_table, read_symmetry
 from kapbench.types import Pair, View
 
-__all__ = ["manifest", "schema", "schema_text", "write_manifest"]
+__all__ = ["manifest", "write_manifest"]
 
 
 def manifest(path: str, split: str | None = None, symmetry_file: str | None = None) -> PairList:
@@ -120,13 +118,3 @@ def _find_t(target: View, content: Manifest) -> float:
     return (
         reading.longer_side(target.bbox) if content.size_from == "box" else float(max(target.size))
     )
-
-
-def schema() -> dict[str, Any]:
-    """JSON schema of a manifest."""
-    return Manifest.model_json_schema()
-
-
-def schema_text() -> str:
-    """What manifest.schema.json holds."""
-    return json.dumps(schema(), indent=1) + "\n"

@@ -29,12 +29,6 @@ class Part:
             faces=self.faces[:, ::-1],
         )
 
-    def nearest(self, point: Sequence[float]) -> Array:
-        """The vertex nearest to a point: a keypoint must lie on the surface exactly."""
-        distance = np.square(self.vertices - np.asarray(point)).sum(axis=1)
-        nearest: Array = self.vertices[int(distance.argmin())]
-        return nearest
-
 
 @dataclass(frozen=True)
 class Solid:
