@@ -113,7 +113,6 @@ machine_options = gathered(
         "--executor",
         type=click.Choice(["local", "dask", "slurm"]),
         default="local",
-        show_default=True,
         help="Who scores the shards: this machine, dask workers, or a Slurm job array.",
     ),
     click.option(

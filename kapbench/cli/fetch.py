@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from kapbench.cli.options import data_root
+from kapbench.cli.options import FILE, data_root
 
 if TYPE_CHECKING:
     from kapbench.datasets.fetching.fetch import Fetched, Report
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @click.option("--url", help="Download from this address instead of the makers' own.")
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="Unpack this file, which you downloaded by hand, e.g. SPair-71k.tar.gz.",
 )
 @click.option(
     "--file",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="A further file that you downloaded by hand, e.g. a list of pairs. Repeat it for more.",
 )
 def fetch(
