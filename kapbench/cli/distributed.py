@@ -32,11 +32,7 @@ class Machines:
         return self.shard is not None or self.executor != "local" or self.shards is not None
 
     def check(self) -> None:
-        """Finds typing mistakes before a data set is opened.
-
-        Raises:
-            KapbenchError: not a shard, a parameter without a value, or one that nobody reads.
-        """
+        """KapbenchError for a wrong shard or parameter, before a data set is opened."""
         from kapbench.running.distributed.shard import Shard
 
         if self.shard is not None:

@@ -42,11 +42,7 @@ class RunOptions:
     quiet: bool
 
     def check(self, model: Spec) -> None:
-        """Finds typing mistakes before a data set is opened or rendered, which may take minutes.
-
-        Raises:
-            KapbenchError: an unknown model, option or rule, or no such device.
-        """
+        """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
         from kapbench.loading import check_model, pick_device
         from kapbench.scoring.rules import load_rule
 
@@ -63,11 +59,7 @@ class RunOptions:
         return load_dataset(dataset.name, **options)
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
-        """The run of a model on a data set, which is open already, by their names.
-
-        Raises:
-            KapbenchError: an unknown rule, or an option's value that its type excludes.
-        """
+        """The run of a model on an opened data set. KapbenchError for a wrong rule or option."""
         from kapbench.running.plan import rules_named
         from kapbench.running.request import RunRequest
 

@@ -69,10 +69,7 @@ def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) 
 
 
 def read_list(path: Path) -> list[Spec]:
-    """
-    Raises:
-        KapbenchError: the file has no names, the same one twice, or a line that cannot be read.
-    """
+    """KapbenchError for an empty list, a repeated name, or a line that cannot be read."""
     specs: list[Spec] = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:

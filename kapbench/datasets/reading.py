@@ -50,10 +50,7 @@ def list_names(folder: Path) -> frozenset[str]:
 
 
 def read_bytes(path: Path, fix: str) -> bytes:
-    """
-    Raises:
-        KapbenchError: the file does not exist, or cannot be read.
-    """
+    """KapbenchError where the file does not exist or cannot be read."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -28,10 +28,7 @@ class Settings:
     trained_on: str | None = None
 
     def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
-        """
-        Raises:
-            KapbenchError: the settings say letterbox, but the cells are not a square.
-        """
+        """KapbenchError where the settings say letterbox, but the cells are not a square."""
         height, width = shape
         if self.grid == "stretched":
             return Grid.stretched(picture.size, height, width)
@@ -98,11 +95,7 @@ def revision(directory: Path) -> str:
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
-    """All tensors of a file; what NumPy has no type for (bfloat16) as float32.
-
-    Raises:
-        KapbenchError: no such file, or none of safetensors.
-    """
+    """All tensors of a file, bfloat16 as float32. KapbenchError where it is not safetensors."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -140,10 +133,7 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
 
 
 def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    """
-    Raises:
-        KapbenchError: the file has no tensor of this name.
-    """
+    """KapbenchError where the file has no tensor of this name."""
     if name not in tensors:
         raise KapbenchError(
             f"the file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",

@@ -166,11 +166,7 @@ SOURCES = {source.name: source for source in _ALL}
 
 
 def source(name: str) -> Source:
-    """The source of a data set; the variant (`spair.small`) is ignored.
-
-    Raises:
-        KapbenchError: no data set of this name can be fetched.
-    """
+    """The source of `spair` or of its variant `spair.small`. KapbenchError where there is none."""
     base = name.partition(".")[0]
     if base not in SOURCES:
         raise unknown("source", name, SOURCES, place="kapbench fetch")

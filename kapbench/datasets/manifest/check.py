@@ -13,11 +13,7 @@ from kapbench.errors import KapbenchError
 
 
 def open_manifest(path: Path) -> tuple[schema.Manifest, list[bytes]]:
-    """A manifest and the contents of its files.
-
-    Raises:
-        KapbenchError: the file is missing, or has problems; the first one is named.
-    """
+    """A manifest and the contents of its files. KapbenchError names the first problem."""
     source = open_source(path)
     manifest, problems = _check(source, path)
     if problems or manifest is None:

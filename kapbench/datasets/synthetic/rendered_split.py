@@ -28,11 +28,7 @@ SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
 def open_split(settings: Settings, *, build: bool = True) -> Path:
-    """Folder of a rendered split; rendered now if it is missing or damaged.
-
-    Raises:
-        KapbenchError: the split is not rendered yet, and `build` is False.
-    """
+    """Folder of a rendered split. KapbenchError where it must be rendered, but `build` is False."""
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
