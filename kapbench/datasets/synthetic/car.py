@@ -58,18 +58,12 @@ def car(rng: np.random.Generator, marking: float) -> mesh.Solid:
     for name, x in (("wheel1", axle), ("wheel2", -axle)):
         parts += mesh.both(mesh.wheel((x, w - 0.07, r), r, 0.22, _tyre(marks, x, r)))
         pair(points, name, (x, w + 0.04, r))
-    parts += mesh.both(
-        mesh.box(
-            (cabin_front + 0.22, w + 0.07, hood + 0.07),
-            (0.08, 0.1, 0.07),
-            marks.tinted((0.1, 0.1, 0.1), 0.1, 0.85),
-        )
-    )
+    mirror, casing = (cabin_front + 0.22, w + 0.07, hood + 0.07), (0.1, 0.1, 0.1)
+    parts += mesh.both(mesh.box(mirror, (0.08, 0.1, 0.07), marks.tinted(casing, 0.1, 0.85)))
     pair(points, "mirror", (cabin_front + 0.3, w + 0.08, hood + 0.07))
     lamp = marks.tinted((0.97, 0.95, 0.8), 0.6, 0.8)
-    parts += mesh.both(
-        mesh.ellipsoid((half * 0.965, w * 0.68, hood * 0.66), (0.09, 0.17, 0.09), lamp)
-    )
+    front = (half * 0.965, w * 0.68, hood * 0.66)
+    parts += mesh.both(mesh.ellipsoid(front, (0.09, 0.17, 0.09), lamp))
     rear = marks.tinted((0.8, 0.05, 0.05), 0.4, 0.75)
     parts += mesh.both(mesh.box((-half * 0.965, w * 0.7, hood * 0.74), (0.07, 0.15, 0.08), rear))
     pair(points, "light1", (half * 0.99, w * 0.68, hood * 0.68))
@@ -79,19 +73,11 @@ def car(rng: np.random.Generator, marking: float) -> mesh.Solid:
     plate = plain((0.95, 0.95, 0.92))
     parts += [mesh.box((half, 0, 0.34), (0.03, 0.26, 0.07), plate)]
     parts += [mesh.box((-half, 0, 0.42), (0.03, 0.26, 0.07), plate)]
-    points["plate1"], points["plate2"] = (
-        np.array((half + 0.03, 0, 0.34)),
-        np.array((-half - 0.03, 0, 0.42)),
-    )
+    points["plate1"] = np.array((half + 0.03, 0, 0.34))
+    points["plate2"] = np.array((-half - 0.03, 0, 0.42))
     mast = (cabin_rear * 0.6, 0.0, height - 0.02)
-    parts.append(
-        mesh.tube(
-            [mast, (mast[0] - 0.06, 0, height + 0.1), (mast[0] - 0.2, 0, height + 0.22)],
-            (0.05, 0.04, 0.03),
-            plain(RUBBER),
-            8,
-        )
-    )
+    path = [mast, (mast[0] - 0.06, 0, height + 0.1), (mast[0] - 0.2, 0, height + 0.22)]
+    parts.append(mesh.tube(path, (0.05, 0.04, 0.03), plain(RUBBER), 8))
     points["antenna"] = np.array((mast[0] - 0.2, 0, height + 0.22))
     if rng.random() < 0.4:
         parts += [mesh.box((-half * 0.9, 0, hood + 0.14), (0.12, w * 0.75, 0.025), base)]
@@ -106,8 +92,7 @@ def _tyre(marks: Marks, axle: float, radius: float) -> mesh.Paint:
         spokes = np.cos(5 * np.arctan2(points[:, 2] - radius, points[:, 0] - axle)) > -0.3
         rim = (distance < radius * 0.66) & (spokes | (distance < radius * 0.2))
         hub = marks.tint(plain((0.7, 0.7, 0.72), 0.6)(points, normals), points, 0.85)
-        return np.where(
-            (rim & (np.abs(normals[:, 1]) > 0.5))[:, None], hub, rubber(points, normals)
-        )
+        rim &= np.abs(normals[:, 1]) > 0.5
+        return np.where(rim[:, None], hub, rubber(points, normals))
 
     return paint

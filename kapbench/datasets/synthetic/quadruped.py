@@ -27,11 +27,8 @@ def quadruped(rng: np.random.Generator, marking: float) -> mesh.Solid:
         (length * 0.8, 0.9, 0.05),
         (length, 0.5, 0.1),
     ]
-    parts: list[mesh.Part] = [
-        mesh.loft(
-            [mesh.ring((x, 0, z + up), (girth * k * 0.85, girth * k)) for x, k, up in body], hide
-        )
-    ]
+    barrel = [mesh.ring((x, 0, z + up), (girth * k * 0.85, girth * k)) for x, k, up in body]
+    parts: list[mesh.Part] = [mesh.loft(barrel, hide)]
     lift, reach = rng.uniform(0.35, 0.8), rng.uniform(0.35, 0.55)
     head = np.array((length + reach, 0.0, z + lift))
     neck = [(length * 0.72, 0, z + 0.12), (length + reach * 0.5, 0, z + lift * 0.55), tuple(head)]
@@ -40,48 +37,28 @@ def quadruped(rng: np.random.Generator, marking: float) -> mesh.Solid:
     parts.append(mesh.ellipsoid(head, (skull * 1.15, skull, skull), hide))
     tip = head + np.array((skull + snout, 0, -0.22))
     muzzle = [head + np.array((skull * 0.4, 0, -0.03)), (head + tip) / 2, tip]
-    parts.append(
-        mesh.tube([tuple(p) for p in muzzle], (skull * 0.75, skull * 0.62, skull * 0.45), hide)
-    )
-    parts.append(
-        mesh.ellipsoid(
-            tip + np.array((0.01, 0, 0.02)), (0.06, skull * 0.4, 0.07), plain((0.08, 0.05, 0.05))
-        )
-    )
+    parts.append(mesh.tube(muzzle, (skull * 0.75, skull * 0.62, skull * 0.45), hide))
+    nose, leather = tip + np.array((0.01, 0, 0.02)), plain((0.08, 0.05, 0.05))
+    parts.append(mesh.ellipsoid(nose, (0.06, skull * 0.4, 0.07), leather))
     points: dict[str, mesh.Array] = {"nose": tip + np.array((0.07, 0, 0.02))}
     eye = head + np.array((skull * 0.65, skull * 0.78, skull * 0.3))
-    parts += mesh.both(
-        mesh.ellipsoid(eye, (0.06, 0.05, 0.06), marks.tinted((0.03, 0.03, 0.03), 0.9, 0.6))
-    )
+    pupil = marks.tinted((0.03, 0.03, 0.03), 0.9, 0.6)
+    parts += mesh.both(mesh.ellipsoid(eye, (0.06, 0.05, 0.06), pupil))
     pair(points, "eye", eye + np.array((0.02, 0.05, 0)))
     ear = head + np.array((-skull * 0.3, skull * 0.7, skull * 0.7))
     ear_tip = ear + np.array((-0.08, rng.uniform(0.1, 0.22), rng.uniform(0.18, 0.3)))
-    parts += mesh.both(
-        mesh.tube(
-            [tuple(ear), tuple((ear + ear_tip) / 2), tuple(ear_tip)],
-            ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02)),
-            marks.tinted(coat, 0.02, 0.85),
-            12,
-        )
-    )
+    path, radii = [ear, (ear + ear_tip) / 2, ear_tip], ((0.05, 0.09), (0.04, 0.1), (0.01, 0.02))
+    parts += mesh.both(mesh.tube(path, radii, marks.tinted(coat, 0.02, 0.85), 12))
     pair(points, "ear", ear_tip)
     if rng.random() < 0.35:
-        horn = [
-            tuple(head + np.array((dx, dy, skull * 0.7 + dz)))
-            for dx, dy, dz in (
-                (0, skull * 0.35, 0),
-                (0.05, skull * 0.6, 0.22),
-                (0.16, skull * 0.5, 0.4),
-            )
-        ]
+        curve = ((0, skull * 0.35, 0), (0.05, skull * 0.6, 0.22), (0.16, skull * 0.5, 0.4))
+        horn = [head + np.array((dx, dy, skull * 0.7 + dz)) for dx, dy, dz in curve]
         parts += mesh.both(mesh.tube(horn, (0.06, 0.045, 0.01), plain((0.85, 0.8, 0.65), 0.3), 12))
     parts += _legs(points, length, girth, leg, z, marks, hide, rng)
     drop = rng.uniform(0.4, 0.7)
     rear = np.array((-length, 0.0, z + 0.12))
     path = [rear + np.array(p) for p in ((0.05, 0, 0), (-0.18, 0, -0.05), (-0.25, 0, -drop))]
-    parts.append(
-        mesh.tube([tuple(p) for p in path], (0.07, 0.06, 0.09), marks.tinted(coat, 0.02, 0.3), 12)
-    )
+    parts.append(mesh.tube(path, (0.07, 0.06, 0.09), marks.tinted(coat, 0.02, 0.3), 12))
     points["tail1"], points["tail2"] = rear + np.array((-0.02, 0, 0.07)), path[2]
     return mesh.Solid(tuple(parts), on_surface(parts, points))
 
