@@ -72,25 +72,13 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
     Args:
         places: The address that each downloading step gets its file from.
     """
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
 
     console = Console(stderr=True)
-    start, end = (TextColumn("{task.description}"), BarColumn()), (TimeRemainingColumn(),)
-    bars = {
-        "downloading": (DownloadColumn(), TransferSpeedColumn()),
-        "checking": (DownloadColumn(), TransferSpeedColumn()),
-        "unpacking": (MofNCompleteColumn(), TextColumn("files")),
-    }
-    bars_by_step: dict[str, Progress] = {}
+    in_bytes = (bars.DownloadColumn(), bars.TransferSpeedColumn())
+    in_files = (bars.MofNCompleteColumn(), bars.TextColumn("files"))
+    bars_by_step: dict[str, bars.Progress] = {}
 
     def report(step: str, done: int, total: int | None) -> None:
         if step not in bars_by_step:
@@ -98,8 +86,13 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
                 earlier.stop()
             if step in places:
                 click.echo(_announcement(places[step], root, done, total))
-            columns = bars[step.partition(" ")[0]]
-            bars_by_step[step] = Progress(*start, *columns, *end, console=console)
+            bars_by_step[step] = bars.Progress(
+                bars.TextColumn("{task.description}"),
+                bars.BarColumn(),
+                *(in_files if step == "unpacking" else in_bytes),
+                bars.TimeRemainingColumn(),
+                console=console,
+            )
             bars_by_step[step].add_task(step, total=total)
             bars_by_step[step].start()
         (task,) = bars_by_step[step].task_ids

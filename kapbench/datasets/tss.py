@@ -11,6 +11,7 @@ from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size, read_mask
 from kapbench.datasets.pair_list import PairList
+from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 
@@ -149,14 +150,8 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
         points = reading.make_keypoints(xy, np.ones(n, bool))
         image_id = f"{name}/{path.stem}#{line.number - 2}"
         views.append(View(image_id, line.category, size, reading.box_around(points), points))
-    pair = Pair(
-        f"{line.number - 2:03d}",
-        views[0],
-        views[1],
-        float(max(target_size)),
-        np.full(n, -1),
-        np.arange(n),
-    )
+    pair_id, size_px = f"{line.number - 2:03d}", float(max(target_size))
+    pair = Pair(pair_id, views[0], views[1], size_px, *stand_alone(n))
     return pair, reading.hash_revision([flow.tobytes(), mask.tobytes()])
 
 

@@ -106,18 +106,14 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
     n_members = total = 0
     tops = set()
     for member in members:
-        unsafe = _find_danger(member)
-        if unsafe:
-            raise KapbenchError(
-                f"The archive is unsafe: '{member.name}' {unsafe}",
-                place=archive,
-                fix="Nothing was unpacked. Do not trust this file",
-            )
         n_members, total = n_members + 1, total + member.size
-        if n_members > MOST_MEMBERS or total > limit:
+        danger = _find_danger(member)
+        reason = f"'{member.name}' {danger}" if danger else None
+        if not danger and (n_members > MOST_MEMBERS or total > limit):
+            reason = f"it unpacks to more than {min(total, limit):,} bytes in {n_members:,} files"
+        if reason is not None:
             raise KapbenchError(
-                f"The archive is unsafe: it unpacks to more than {min(total, limit):,} bytes "
-                f"in {n_members:,} files",
+                f"The archive is unsafe: {reason}",
                 place=archive,
                 fix="Nothing was unpacked. Do not trust this file",
             )

@@ -12,6 +12,7 @@ from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.proposal_flow.pf_pascal_mat import Annotations
+from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import data_root
 from kapbench.types import Pair, View
@@ -31,7 +32,8 @@ LISTS = {
 COLUMNS = ("source_image", "target_image", "class")
 POINTS = ("XA", "YA", "XB", "YB")
 FIX = reading.fetch_hint(NAME, SOURCE.folder)
-_Two = tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2"]]
+Points = Float[np.ndarray, "K 2"]
+_Two = tuple[Points, Points]
 
 
 def pf_pascal(
@@ -134,7 +136,10 @@ class _Reader:
             return None
         flip = _parse_flip(line, place)
         if "XA" in line:
-            points: _Two = (_parse_points(line, "A", place), _parse_points(line, "B", place))
+            points: _Two = (
+                _parse_points(line, "A", place),
+                _parse_points(line, "B", place),
+            )
             if len(points[0]) != len(points[1]):
                 raise KapbenchError(
                     f"Image A has {len(points[0])} keypoints, image B {len(points[1])}",
@@ -148,16 +153,11 @@ class _Reader:
         source, target = (
             self._view(file, line, xy, flip, place) for file, xy in zip(files, points, strict=True)
         )
-        n = len(points[0])
-        return Pair(pair_id, source, target, float(max(target.size)), np.full(n, -1), np.arange(n))
+        symmetry = stand_alone(len(points[0]))
+        return Pair(pair_id, source, target, float(max(target.size)), *symmetry)
 
     def _view(
-        self,
-        file: Path,
-        line: dict[str, str],
-        points: Float[np.ndarray, "K 2"],
-        flip: bool,
-        place: str,
+        self, file: Path, line: dict[str, str], points: Points, flip: bool, place: str
     ) -> View:
         size = self._size(file)
         xy = points * (max(size) / FRAME_PX) if "XA" in line else points.copy()
@@ -206,7 +206,7 @@ def _parse_flip(line: dict[str, str], place: str) -> bool:
     return line.get("flip") == "1"
 
 
-def _parse_points(line: dict[str, str], side: str, place: str) -> Float[np.ndarray, "K 2"]:
+def _parse_points(line: dict[str, str], side: str, place: str) -> Points:
     """Keypoints of image A or B in the list's frame."""
     x, y = (
         reading.parse_numbers(line[f"{axis}{side}"].split(";"), f"{place}, column {axis}{side}")
