@@ -137,7 +137,7 @@ def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal
 
 def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise KapbenchError("The entry is not a JSON object", place=place, fix=reading.CORRECT_FILE)
+        raise reading.wrong_file("The entry is not a JSON object", place)
     return content
 
 
@@ -180,9 +180,7 @@ def _parse_box(animal: Mapping[str, Any], points: Keypoints, place: str) -> read
         x1, y1, x2, y2 = _check_numbers(animal["bbox"], f"{place}, bbox", 4)
         box = (x1, y1, x2, y2)
     if not (box[2] >= box[0] and box[3] >= box[1] and reading.longer_side(box) > 0):
-        raise KapbenchError(
-            f"The box {list(box)} has no area", place=place, fix=reading.CORRECT_FILE
-        )
+        raise reading.wrong_file(f"The box {list(box)} has no area", place)
     return box
 
 
@@ -217,9 +215,7 @@ def _check_numbers(value: Any, place: str, n: int = 2) -> list[float]:
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR for v in value
     )
     if not numeric or len(value) != n:
-        raise KapbenchError(
-            f"'{value}' is not a list of {n} numbers", place=place, fix=reading.CORRECT_FILE
-        )
+        raise reading.wrong_file(f"'{value}' is not a list of {n} numbers", place)
     return [float(v) for v in value]
 
 

@@ -127,19 +127,16 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
     flow = read_flow(line.flow)
     source_size, target_size = image_size(line.source), image_size(line.target)
     if flow.shape[:2] != (source_size[1], source_size[0]):
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"The flow has {flow.shape[1]}×{flow.shape[0]} px, its image {source_size[0]}×"
             f"{source_size[1]} px",
-            place=line.flow,
-            fix=reading.CORRECT_FILE,
+            line.flow,
         )
     mask = read_mask(line.mask, source_size)
     source_xy, target_xy = _sample_flow(flow, mask, target_size, step)
     if not len(source_xy):
-        raise KapbenchError(
-            "The flow is unknown everywhere in the mask, or leads out of the target",
-            place=line.flow,
-            fix=reading.CORRECT_FILE,
+        raise reading.wrong_file(
+            "The flow is unknown everywhere in the mask, or leads out of the target", line.flow
         )
     name = f"{line.category}/{line.source.parent.name}"
     n, views = len(source_xy), []
@@ -178,14 +175,10 @@ def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
     """x and y of a Middlebury .flo file. KapbenchError where it is not one."""
     content = reading.read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
-        raise KapbenchError(
-            "The file is not a Middlebury flow", place=path, fix=reading.CORRECT_FILE
-        )
+        raise reading.wrong_file("The file is not a Middlebury flow", path)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()
     if width < 1 or height < 1 or len(content) != 12 + 8 * width * height:
-        raise KapbenchError(
-            f"The file says {width}×{height} px, but has {len(content):,} bytes",
-            place=path,
-            fix=reading.CORRECT_FILE,
+        raise reading.wrong_file(
+            f"The file says {width}×{height} px, but has {len(content):,} bytes", path
         )
     return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float64)

@@ -76,15 +76,9 @@ def open_coco(path: Path, fix: str) -> CocoFile:
         annotation = annotations[number]
         place = f"{path}, annotation {number}"
         if annotation.image_id not in images:
-            raise KapbenchError(
-                f"Image {annotation.image_id} does not exist", place=place, fix=reading.CORRECT_FILE
-            )
+            raise reading.wrong_file(f"Image {annotation.image_id} does not exist", place)
         if annotation.category_id not in categories:
-            raise KapbenchError(
-                f"Category {annotation.category_id} does not exist",
-                place=place,
-                fix=reading.CORRECT_FILE,
-            )
+            raise reading.wrong_file(f"Category {annotation.category_id} does not exist", place)
         if annotation.iscrowd or not any(annotation.keypoints[2::3]):
             continue
         expected = 3 * len(categories[annotation.category_id].keypoints)
@@ -123,8 +117,6 @@ def _by_id(entries: list[Any], kind: str, path: Path) -> dict[int, Any]:
     by_id: dict[int, Any] = {}
     for entry in entries:
         if entry.id in by_id:
-            raise KapbenchError(
-                f"The id {entry.id} occurs twice in {kind}", place=path, fix=reading.CORRECT_FILE
-            )
+            raise reading.wrong_file(f"The id {entry.id} occurs twice in {kind}", path)
         by_id[entry.id] = entry
     return by_id

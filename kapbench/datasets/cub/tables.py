@@ -63,10 +63,8 @@ class Tables:
         for n in sorted(wanted):
             label = _look_up(labels, n, labelled)
             if label not in species:
-                raise KapbenchError(
-                    f"The species {label} of image {n} is not in classes.txt",
-                    place=labelled,
-                    fix=reading.CORRECT_FILE,
+                raise reading.wrong_file(
+                    f"The species {label} of image {n} is not in classes.txt", labelled
                 )
             x, y, width, height = _look_up(boxes, n, boxed)
             points, n_outside = parts.get(n, (NO_PARTS, 0))
@@ -104,10 +102,8 @@ class Tables:
         for i, line in enumerate(lines, start=1):
             number, *words = line.split() or [""]
             if len(words) != 1 or not number.isdecimal():
-                raise KapbenchError(
-                    f"'{line[:40]}' is not a number and a name",
-                    place=f"{path}, line {i}",
-                    fix=reading.CORRECT_FILE,
+                raise reading.wrong_file(
+                    f"'{line[:40]}' is not a number and a name", f"{path}, line {i}"
                 )
             names[int(number)] = words[0]
         return names
@@ -152,16 +148,14 @@ def _raise_wrong_line(rows: list[list[bytes]], n_values: int, path: Path) -> NoR
     for i, row in enumerate(rows, start=1):
         place, words = f"{path}, line {i}", [word.decode("utf-8", "replace") for word in row]
         if len(words) != 1 + n_values or not words[0].isdecimal():
-            raise KapbenchError(
-                f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values",
-                place=place,
-                fix=reading.CORRECT_FILE,
+            raise reading.wrong_file(
+                f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values", place
             )
         reading.parse_numbers(words[1:], place)
-    raise KapbenchError("The file is empty", place=path, fix=reading.CORRECT_FILE)
+    raise reading.wrong_file("The file is empty", path)
 
 
 def _look_up(table: Mapping[int, _Value], n: int, path: Path) -> _Value:
     if n not in table:
-        raise KapbenchError(f"There is no line of image {n}", place=path, fix=reading.CORRECT_FILE)
+        raise reading.wrong_file(f"There is no line of image {n}", path)
     return table[n]

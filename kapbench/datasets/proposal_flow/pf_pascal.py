@@ -102,15 +102,12 @@ def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]
     wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
     missing = [name for name in wanted if name not in columns]
     if missing:
-        raise KapbenchError(
-            f"Column '{missing[0]}' is missing", place=path, fix=reading.CORRECT_FILE
-        )
+        raise reading.wrong_file(f"Column '{missing[0]}' is missing", path)
     for number, words in lines:
         if len(words) != len(columns):
-            raise KapbenchError(
+            raise reading.wrong_line(
                 f"The line has {len(words)} fields, the header {len(columns)}",
-                place=f"{path}, line {number}",
-                fix=reading.CORRECT_LINE,
+                f"{path}, line {number}",
             )
     return [(number, dict(zip(columns, words, strict=True))) for number, words in lines]
 
@@ -141,10 +138,8 @@ class _Reader:
                 _parse_points(line, "B", place),
             )
             if len(points[0]) != len(points[1]):
-                raise KapbenchError(
-                    f"Image A has {len(points[0])} keypoints, image B {len(points[1])}",
-                    place=place,
-                    fix=reading.CORRECT_LINE,
+                raise reading.wrong_line(
+                    f"Image A has {len(points[0])} keypoints, image B {len(points[1])}", place
                 )
         else:
             points = self.annotations.shared(_name_class(line, place), names, place)
@@ -213,9 +208,7 @@ def _parse_points(line: dict[str, str], side: str, place: str) -> Points:
         for axis in "XY"
     )
     if len(x) != len(y):
-        raise KapbenchError(
-            f"Image {side} has {len(x)} x and {len(y)} y", place=place, fix=reading.CORRECT_LINE
-        )
+        raise reading.wrong_line(f"Image {side} has {len(x)} x and {len(y)} y", place)
     return np.stack([x, y], axis=1)
 
 

@@ -102,9 +102,7 @@ def _make_view(name: str, file: Path | None, line: list[str], place: str) -> Vie
     xy = np.stack([values[:N_POINTS], values[N_POINTS:]], axis=1)
     points = reading.make_keypoints(xy, ~(xy == -1).all(axis=1))
     if not points.visible.any():
-        raise KapbenchError(
-            f"The image {name} has no keypoint", place=place, fix=reading.CORRECT_LINE
-        )
+        raise reading.wrong_line(f"The image {name} has no keypoint", place)
     box = reading.box_around(points)
     size = reading.smallest_size(box, points) if file is None else image_size(file)
     if reading.drop_outside(points, size)[1]:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 
 from kapbench.datasets import reading
 from kapbench.datasets.symmetry import n_keypoints
-from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, View
 
 _Flag = Annotated[int, Field(ge=0, le=1)]
@@ -63,19 +62,17 @@ def parse_view(content: bytes, path: Path, category: str, mask: Path | None) -> 
     except ValidationError as error:
         raise reading.describe_invalid(error, path) from error
     if annotation.category != category:
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"The category is '{annotation.category}', but the file is in the folder of {category}",
-            place=f"{path}, key category",
-            fix=reading.CORRECT_FILE,
+            f"{path}, key category",
         )
     reading.check_box(annotation.bndbox, f"{path}, key bndbox")
     size, n = (annotation.image_width, annotation.image_height), n_keypoints(category)
     beyond = [k for k, point in annotation.kps.items() if point is not None and int(k) >= n]
     if beyond:
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"Keypoint {beyond[0]} does not exist: category {category} has {n} (0 to {n - 1})",
-            place=f"{path}, key kps.{beyond[0]}",
-            fix=reading.CORRECT_FILE,
+            f"{path}, key kps.{beyond[0]}",
         )
     xy = place_keypoints(annotation.kps, n, size, path)
     return View(
@@ -100,10 +97,9 @@ def place_keypoints(
         if point is None:
             continue
         if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
-            raise KapbenchError(
+            raise reading.wrong_file(
                 f"Keypoint {slot} at {list(point)} lies outside the image of {size[0]}×{size[1]} px",
-                place=f"{path}, key kps.{slot}",
-                fix=reading.CORRECT_FILE,
+                f"{path}, key kps.{slot}",
             )
         xy[int(slot)] = point
     return xy
