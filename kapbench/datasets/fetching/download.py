@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kapbench.datasets.fetching.archive import FREE_DISK
 from kapbench.errors import KapbenchError
 from kapbench.storage import write_atomically
 
@@ -213,10 +214,7 @@ def _check_room(folder: Path, total: int | None, have: int) -> None:
 
 def _describe_full_disk(place: Path, why: str) -> KapbenchError:
     return KapbenchError(
-        f"The disk is full: {why}",
-        place=place,
-        fix="Free disk space or choose another --data-root, then run the command again: the download "
-        "is resumed",
+        f"The disk is full: {why}", place=place, fix=f"{FREE_DISK}: the download is resumed"
     )
 
 

@@ -133,10 +133,7 @@ class _Reader:
             return None
         flip = _parse_flip(line, place)
         if "XA" in line:
-            points: _Two = (
-                _parse_points(line, "A", place),
-                _parse_points(line, "B", place),
-            )
+            points: _Two = (_parse_points(line, "A", place), _parse_points(line, "B", place))
             if len(points[0]) != len(points[1]):
                 raise reading.wrong_line(
                     f"Image A has {len(points[0])} keypoints, image B {len(points[1])}", place
