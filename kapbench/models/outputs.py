@@ -20,19 +20,13 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
     images = ", ".join(p.image_id for p in pictures)
     with _naming(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
         maps: object = model.encode(pictures)
-    place = f"model {model.name}"
+    place, fix = f"model {model.name}", "return one FeatureMap per picture, in order"
     if not isinstance(maps, Sequence):
-        raise KapbenchError(
-            f"encode() returned a {type(maps).__name__}, not a list of feature maps",
-            place=place,
-            fix="return one FeatureMap per picture, in order",
-        )
+        what = f"a {type(maps).__name__}, not a list of feature maps"
+        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     if len(maps) != len(pictures):
-        raise KapbenchError(
-            f"encode() returned {len(maps)} feature maps for {len(pictures)} pictures",
-            place=place,
-            fix="return one FeatureMap per picture, in order",
-        )
+        what = f"{len(maps)} feature maps for {len(pictures)} pictures"
+        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
 
