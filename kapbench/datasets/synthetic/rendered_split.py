@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def _build(settings: Settings, folder: Path) -> None:
             bar.stage("rendering", len(planned)) as advance,
             ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         ):
-            render_one = partial(_render_image, marking=settings.marking, folder=temporary)
-            jobs = [pool.submit(render_one, image) for image in planned]
+            jobs = [pool.submit(_render_image, i, settings.marking, temporary) for i in planned]
             try:
                 for job in jobs:
                     taken.append(job.result())
