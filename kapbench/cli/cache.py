@@ -5,11 +5,11 @@ import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.options import output_format
+from kapbench.cli.options import cache_folder, output_format
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ def size(text: str) -> int:
     return round(float(parsed[1]) * _UNITS[parsed[2]])
 
 
-def _folder(command: Any) -> Any:
-    return click.option(
-        "--cache",
-        "root",
-        type=click.Path(path_type=Path, file_okay=False),
-        callback=_default_folder,
-        help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
-    )(command)
-
-
-def _default_folder(_ctx: click.Context, _option: click.Parameter, root: Path | None) -> Path:
-    from kapbench.paths import cache_root
-
-    return root or cache_root()
-
-
 @click.group("cache")
 def cache() -> None:
     """List, check or shrink the feature cache, where encoded images are kept.
@@ -56,28 +40,28 @@ def cache() -> None:
 
 
 @cache.command("ls")
-@_folder
+@cache_folder
 @output_format("text", "json")
-def ls(root: Path, how: str) -> None:
+def ls(cache_root: Path, how: str) -> None:
     """List what the cache holds for each model, the largest first."""
     from kapbench.features.cache_admin import groups
 
-    cached = groups(root)
+    cached = groups(cache_root)
     if how == "json":
         click.echo(json.dumps([asdict(group) for group in cached], indent=1))
         return
     if not cached:
-        click.echo(f"The cache is empty: {root}", err=True)
+        click.echo(f"The cache is empty: {cache_root}", err=True)
         return
     _print(cached)
     n_files, n_bytes = sum(g.n_files for g in cached), sum(g.n_bytes for g in cached)
-    click.echo(f"{n_files:,} files, {format_size(n_bytes)} in {root}")
+    click.echo(f"{n_files:,} files, {format_size(n_bytes)} in {cache_root}")
 
 
 @cache.command("verify")
-@_folder
+@cache_folder
 @click.option("--remove", "removing", is_flag=True, help="Remove the damaged files.")
-def verify(root: Path, removing: bool) -> None:
+def verify(cache_root: Path, removing: bool) -> None:
     """Compare every file of features with the hash that was stored with it.
 
     A run does so as well, and encodes the images of damaged files again.
@@ -85,7 +69,7 @@ def verify(root: Path, removing: bool) -> None:
     from kapbench.features.cache_admin import damaged, items, remove
     from kapbench.progress import Progress
 
-    cached = [item for item in items(root) if item.group.startswith("features/")]
+    cached = [item for item in items(cache_root) if item.group.startswith("features/")]
     progress = Progress(show=True, log=click.echo)
     n_damaged = 0
     with progress.stage("files", len(cached)) as advance:
@@ -97,20 +81,20 @@ def verify(root: Path, removing: bool) -> None:
     if n_damaged and not removing:
         raise KapbenchError(
             f"{n_damaged:,} of {len(cached):,} files are damaged",
-            place=root,
+            place=cache_root,
             fix="remove them with --remove; a run that needs them encodes their images again",
         )
     result = f"{n_damaged:,} damaged ones removed" if n_damaged else "none is damaged"
-    click.echo(f"{len(cached):,} files checked, {result}: {root}")
+    click.echo(f"{len(cached):,} files checked, {result}: {cache_root}")
 
 
 @cache.command("evict")
-@_folder
+@cache_folder
 @click.option(
     "--limit", type=size, required=True, metavar="SIZE", help="Size to shrink to, e.g. 50GB."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
-def evict(root: Path, limit: int, dry_run: bool) -> None:
+def evict(cache_root: Path, limit: int, dry_run: bool) -> None:
     """Remove the least recently used files until the cache holds at most SIZE.
 
     Whatever needs a removed file makes it again. Do not use this while a run is in progress: it may
@@ -118,7 +102,7 @@ def evict(root: Path, limit: int, dry_run: bool) -> None:
     """
     from kapbench.features.cache_admin import items, remove, to_evict
 
-    cached = list(items(root))
+    cached = list(items(cache_root))
     evicted = to_evict(cached, limit)
     if not dry_run:
         for item in evicted:
@@ -127,7 +111,7 @@ def evict(root: Path, limit: int, dry_run: bool) -> None:
     removed = "would be removed" if dry_run else "removed"
     click.echo(
         f"{len(evicted):,} of {len(cached):,} files {removed}, {format_size(freed)}; "
-        f"{format_size(before - freed)} left in {root}"
+        f"{format_size(before - freed)} left in {cache_root}"
     )
 
 

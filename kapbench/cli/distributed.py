@@ -33,11 +33,7 @@ class Machines:
         return self.shard is not None or self.executor != "local" or self.shards is not None
 
     def check(self) -> None:
-        """Finds typing mistakes before a data set is opened.
-
-        Raises:
-            KapbenchError: not a shard, a parameter without a value, or one that nobody reads.
-        """
+        """KapbenchError for a wrong shard or parameter, before a data set is opened."""
         from kapbench.running.distributed.shard import Shard
 
         if self.shard is not None:
@@ -114,7 +110,6 @@ machine_options = gathered(
         "--executor",
         type=click.Choice(["local", "dask", "slurm"]),
         default="local",
-        show_default=True,
         help="Who scores the shards: this machine, dask workers, or a Slurm job array.",
     ),
     click.option(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from kapbench.cli.options import data_root
+from kapbench.cli.options import FILE, data_root
 
 if TYPE_CHECKING:
     from kapbench.datasets.fetching.fetch import Fetched, Report
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @click.option("--url", help="Download from this address instead of the makers' own.")
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="Unpack this file, which you downloaded by hand, e.g. SPair-71k.tar.gz.",
 )
 @click.option(
     "--file",
     "files",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="A further file that you downloaded by hand, e.g. a list of pairs. Repeat it for more.",
 )
 def fetch(
@@ -72,25 +72,13 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
     Args:
         places: The address that each downloading step gets its file from.
     """
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
 
     console = Console(stderr=True)
-    start, end = (TextColumn("{task.description}"), BarColumn()), (TimeRemainingColumn(),)
-    bars = {
-        "downloading": (DownloadColumn(), TransferSpeedColumn()),
-        "checking": (DownloadColumn(), TransferSpeedColumn()),
-        "unpacking": (MofNCompleteColumn(), TextColumn("files")),
-    }
-    bars_by_step: dict[str, Progress] = {}
+    in_bytes = (bars.DownloadColumn(), bars.TransferSpeedColumn())
+    in_files = (bars.MofNCompleteColumn(), bars.TextColumn("files"))
+    bars_by_step: dict[str, bars.Progress] = {}
 
     def report(step: str, done: int, total: int | None) -> None:
         if step not in bars_by_step:
@@ -98,8 +86,13 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
                 earlier.stop()
             if step in places:
                 click.echo(_announcement(places[step], root, done, total))
-            columns = bars[step.partition(" ")[0]]
-            bars_by_step[step] = Progress(*start, *columns, *end, console=console)
+            bars_by_step[step] = bars.Progress(
+                bars.TextColumn("{task.description}"),
+                bars.BarColumn(),
+                *(in_files if step == "unpacking" else in_bytes),
+                bars.TimeRemainingColumn(),
+                console=console,
+            )
             bars_by_step[step].add_task(step, total=total)
             bars_by_step[step].start()
         (task,) = bars_by_step[step].task_ids

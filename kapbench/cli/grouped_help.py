@@ -1,7 +1,7 @@
 """Options under headings in --help, and options gathered into one typed value."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -17,9 +17,9 @@ class GroupedCommand(click.Command):
         headings: Long names of options by heading; those that no heading lists come last.
     """
 
-    def __init__(self, *args: Any, headings: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, headings: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.heading_of = {name: text for text, names in headings.items() for name in names}
+        self.heading_of = {name: text for text, names in headings.items() for name in names.split()}
         self.headings = (*headings, "Other")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -53,10 +53,7 @@ class LazyGroup(click.Group):
         return [*self.deferred, *sorted(self._added())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """
-        Raises:
-            KapbenchError: the command of a plug-in cannot be imported.
-        """
+        """KapbenchError where the command of a plug-in cannot be imported."""
         if cmd_name in self.deferred:
             module, _, attribute = self.deferred[cmd_name].target.partition(":")
             own: click.Command = getattr(importlib.import_module(module), attribute)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kapbench import registry
-from kapbench.cli.options import data_root, output_format, runs_root
+from kapbench.cli.options import FILE, data_root, output_format, runs_root
 from kapbench.errors import KapbenchError
 
 Line = dict[str, Any]
@@ -30,7 +30,7 @@ Line = dict[str, Any]
 @click.option(
     "--check",
     "manifest",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="Check your own manifest: print every problem with its line or key.",
 )
 @output_format("text", "json")

@@ -18,7 +18,11 @@ _OWN = {
     cls=LazyGroup,
     deferred=_OWN,
     plugins="kapbench.commands",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "show_default": True,
+    },
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="kapbench", prog_name="kapbench")

@@ -16,6 +16,8 @@ from kapbench import registry
 from kapbench.errors import KapbenchError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +31,6 @@ class Spec:
         return " ".join((self.name.rsplit("/", 1)[-1], *self.options))
 
 
-def data_root(command: _Command) -> _Command:
-    return click.option(
-        "--data-root",
-        type=click.Path(path_type=Path),
-        help="Folder that holds the data sets. Default: $KAPBENCH_DATA, else the user data folder.",
-    )(command)
-
-
-def runs_root(command: _Command) -> _Command:
-    return click.option(
-        "--runs",
-        "runs_root",
-        type=click.Path(path_type=Path, file_okay=False),
-        envvar="KAPBENCH_RUNS",
-        default=Path("runs"),
-        help="Folder that holds the run folders. Default: $KAPBENCH_RUNS, else ./runs.",
-    )(command)
-
-
-def offline(command: _Command) -> _Command:
-    return click.option(
-        "--offline",
-        is_flag=True,
-        expose_value=False,
-        callback=_go_offline,
-        help="Never use the network: weights that are not on disk are an error that names them.",
-    )(command)
-
-
 def _go_offline(_ctx: click.Context, _option: click.Parameter, offline: bool) -> None:
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -65,15 +38,46 @@ def _go_offline(_ctx: click.Context, _option: click.Parameter, offline: bool) ->
             sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
 
 
+def _default_cache(_ctx: click.Context, _option: click.Parameter, folder: Path | None) -> Path:
+    from kapbench.paths import cache_root
+
+    return folder or cache_root()
+
+
+data_root = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    help="Folder that holds the data sets. Default: $KAPBENCH_DATA, else the user data folder.",
+)
+runs_root = click.option(
+    "--runs",
+    "runs_root",
+    type=FOLDER,
+    envvar="KAPBENCH_RUNS",
+    default=Path("runs"),
+    show_default=False,
+    help="Folder that holds the run folders. Default: $KAPBENCH_RUNS, else ./runs.",
+)
+cache_folder = click.option(
+    "--cache",
+    "cache_root",
+    type=FOLDER,
+    callback=_default_cache,
+    help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
+)
+offline = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    callback=_go_offline,
+    help="Never use the network: weights that are not on disk are an error that names them.",
+)
+
+
 def output_format(*names: str) -> Callable[[_Command], _Command]:
     """`--format`, the first name being the default."""
     return click.option(
-        "--format",
-        "how",
-        type=click.Choice(names),
-        default=names[0],
-        show_default=True,
-        help="Format of the output.",
+        "--format", "how", type=click.Choice(names), default=names[0], help="Format of the output."
     )
 
 

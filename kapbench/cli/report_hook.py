@@ -25,10 +25,7 @@ class RunsTable(Protocol):
 
 
 def runs_table() -> RunsTable:
-    """
-    Raises:
-        KapbenchError: no installed package prints tables.
-    """
+    """The installed table plug-in. KapbenchError where there is none."""
     for entry in entry_points(group=GROUP, name=NAME):
         table: RunsTable = entry.load()
         return table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.grouped_help import gathered
-from kapbench.cli.options import Spec, data_root, offline, runs_root, typed
+from kapbench.cli.options import Spec, cache_folder, data_root, offline, runs_root, typed
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
@@ -15,26 +15,10 @@ if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
 
 HEADINGS = {
-    "What to score": (
-        "--model",
-        "--dataset",
-        "--split",
-        "--category",
-        "--rule",
-        "--option",
-        "--dataset-option",
-    ),
-    "Where things are": ("--data-root", "--runs", "--cache", "--no-cache", "--offline"),
-    "How it runs": (
-        "--device",
-        "--precision",
-        "--batch-size",
-        "--workers",
-        "--force",
-        "--control",
-        "--quiet",
-    ),
-    "Many machines": ("--shard", "--shards", "--executor", "--scheduler", "--slurm"),
+    "What to score": "--model --dataset --split --category --rule --option --dataset-option",
+    "Where things are": "--data-root --runs --cache --no-cache --offline",
+    "How it runs": "--device --precision --batch-size --workers --force --control --quiet",
+    "Many machines": "--shard --shards --executor --scheduler --slurm",
 }
 
 
@@ -47,7 +31,7 @@ class RunOptions:
     rules: tuple[str, ...]  # names and files
     data_root: Path | None
     runs_root: Path
-    cache: Path | None
+    cache_root: Path
     no_cache: bool
     device: str
     precision: str
@@ -58,11 +42,7 @@ class RunOptions:
     quiet: bool
 
     def check(self, model: Spec) -> None:
-        """Finds typing mistakes before a data set is opened or rendered, which may take minutes.
-
-        Raises:
-            KapbenchError: an unknown model, option or rule, or no such device.
-        """
+        """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
         from kapbench.loading import check_model, pick_device
         from kapbench.scoring.rules import load_rule
 
@@ -79,12 +59,7 @@ class RunOptions:
         return load_dataset(dataset.name, **options)
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
-        """The run of a model on a data set, which is open already, by their names.
-
-        Raises:
-            KapbenchError: an unknown rule, or an option's value that its type excludes.
-        """
-        from kapbench import paths
+        """The run of a model on an opened data set. KapbenchError for a wrong rule or option."""
         from kapbench.running.plan import rules_named
         from kapbench.running.request import RunRequest
 
@@ -93,7 +68,7 @@ class RunOptions:
             dataset.name,
             rules_named(self.rules, opened),
             runs_root=self.runs_root,
-            cache_root=None if self.no_cache else self.cache or paths.cache_root(),
+            cache_root=None if self.no_cache else self.cache_root,
             split=self.split,
             categories=self.categories or None,
             model_options=typed("models", model.name, model.options),
@@ -122,7 +97,6 @@ running_options = gathered(
     click.option(
         "--split",
         default="test",
-        show_default=True,
         help="The split of the data set whose pairs are scored, e.g. test or val.",
     ),
     click.option(
@@ -142,25 +116,19 @@ running_options = gathered(
     ),
     data_root,
     runs_root,
-    click.option(
-        "--cache",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
-    ),
+    cache_folder,
     click.option("--no-cache", is_flag=True, help="Keep features only while the run lasts."),
     offline,
     click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
-        show_default=True,
         help="Where images are encoded and pairs scored; auto takes a GPU where there is one.",
     ),
     click.option(
         "--precision",
         type=click.Choice(["fp32", "bf16", "fp16"]),
         default="fp32",
-        show_default=True,
         help="Number format of an encoder's matrix products. The results of bf16 and fp16 are "
         "listed as another model.",
     ),
@@ -174,7 +142,6 @@ running_options = gathered(
         "--workers",
         type=click.IntRange(1),
         default=1,
-        show_default=True,
         help="Processes of this machine that score an encoder's pairs, e.g. one for each core.",
     ),
     click.option(
@@ -185,7 +152,6 @@ running_options = gathered(
     click.option(
         "--control/--no-control",
         default=True,
-        show_default=True,
         help="Score the random control as well, and show the oracle if it was scored before.",
     ),
     click.option(

@@ -10,7 +10,7 @@ import click
 from kapbench import registry
 from kapbench.cli.distributed import Machines, machine_options
 from kapbench.cli.grouped_help import GroupedCommand
-from kapbench.cli.options import Spec, typed
+from kapbench.cli.options import FILE, Spec, typed
 from kapbench.cli.results_table import CONTROL, control_request, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 from kapbench.cli.sweep_table import SweepTable
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
     from kapbench.running.results import ResultSet
 
-_LIST = click.Path(path_type=Path, exists=True, dir_okay=False)
-
 
 @click.command(cls=GroupedCommand, headings=HEADINGS)
-@click.argument("models", type=_LIST)
-@click.argument("datasets", type=_LIST)
+@click.argument("models", type=FILE)
+@click.argument("datasets", type=FILE)
 @running_options
 @machine_options
 def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) -> None:
@@ -71,10 +69,7 @@ def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) 
 
 
 def read_list(path: Path) -> list[Spec]:
-    """
-    Raises:
-        KapbenchError: the file has no names, the same one twice, or a line that cannot be read.
-    """
+    """KapbenchError for an empty list, a repeated name, or a line that cannot be read."""
     specs: list[Spec] = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:

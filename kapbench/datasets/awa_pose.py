@@ -11,28 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    Box,
-    box_around,
-    check_choice,
-    drop_outside,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    list_names,
-    list_sizes,
-    longer_side,
-    make_keypoints,
-    parse_json,
-    read_bytes,
-    remark_on_outside,
-    smallest_size,
-)
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
@@ -42,7 +25,7 @@ SOURCE = SOURCES[NAME]
 PAIRS = 200
 NOT_ANNOTATED, _FAR = [-1, -1], 1e9
 SAMPLE = "sample"  # a file that repeats two animals of other files
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 
 
 def awa_pose(
@@ -71,8 +54,8 @@ def awa_pose(
     Raises:
         KapbenchError: another split, no photograph, or an annotation that cannot be understood.
     """
-    check_choice("split", split, ("test",), NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, ("test",), NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
@@ -80,7 +63,7 @@ def awa_pose(
     paths, present = dict[str, Path](), dict[str, View]()
     files = _list_files(folder)
     for path in files:
-        content = read_bytes(path, FIX)
+        content = reading.read_bytes(path, FIX)
         contents.append(content)
         annotated = list(_parse_animals(content, path, folder))
         drawn += rule.draw([animal.view for animal in annotated])
@@ -99,14 +82,14 @@ def awa_pose(
     return PairList(
         NAME,
         split,
-        hash_revision([*contents, *list_sizes(present.values())]),
+        reading.hash_revision([*contents, *reading.list_sizes(present.values())]),
         *SOURCE.terms,
         pairs_present,
         paths,
         expected=tuple(path.stem for path in files),
         n_expected=len(drawn),
         more_views=list(present.values()),
-        remarks=remark_on_outside(n_outside),
+        remarks=reading.remark_on_outside(n_outside),
     )
 
 
@@ -138,7 +121,7 @@ class _Animal(NamedTuple):
 
 
 def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal]:
-    images = _check_mapping(parse_json(content, path), path)
+    images = _check_mapping(reading.parse_json(content, path), path)
     category, photographs = path.stem, folder / "JPEGImages" / path.stem
     for name, animals in images.items():
         photograph = photographs / f"{name}.jpg"
@@ -148,28 +131,30 @@ def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal
             points, n_outside = _parse_points(_check_mapping(animal, place), place)
             if points.visible.any():
                 box = _parse_box(animal, points, place)
-                view = View(image_id, category, smallest_size(box, points), box, points)
+                view = View(image_id, category, reading.smallest_size(box, points), box, points)
                 yield _Animal(view, photograph, "bbox" in animal, n_outside)
 
 
 def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
     if not isinstance(content, dict):
-        raise KapbenchError("The entry is not a JSON object", place=place, fix=CORRECT_FILE)
+        raise reading.wrong_file("The entry is not a JSON object", place)
     return content
 
 
 def _fit_photographs(animals: Sequence[_Animal]) -> list[_Animal]:
     """Those whose photograph exists and shows a keypoint, with the size of the photograph."""
     sizes: dict[Path, tuple[int, int]] = {}
-    names = {folder: list_names(folder) for folder in {a.photograph.parent for a in animals}}
+    names = {
+        folder: reading.list_names(folder) for folder in {a.photograph.parent for a in animals}
+    }
     fitted = []
     for view, photograph, has_box, n_before in animals:
         if photograph.name not in names[photograph.parent]:
             continue
         size = sizes[photograph] = sizes.get(photograph) or image_size(photograph)
-        points, n_outside = drop_outside(view.keypoints, size)
+        points, n_outside = reading.drop_outside(view.keypoints, size)
         if points.visible.any():
-            box = view.bbox if has_box or not n_outside else box_around(points)
+            box = view.bbox if has_box or not n_outside else reading.box_around(points)
             fitted_view = replace(view, size=size, keypoints=points, bbox=box)
             fitted.append(_Animal(fitted_view, photograph, has_box, n_before + n_outside))
     return fitted
@@ -186,16 +171,16 @@ def _parse_points(animal: Mapping[str, Any], place: str) -> tuple[Keypoints, int
         ]
     xy = np.array(values, np.float64)
     annotated, inside = (xy != -1).any(axis=1), np.asarray((xy >= 0).all(axis=1))
-    return make_keypoints(xy, inside), int((annotated & ~inside).sum())
+    return reading.make_keypoints(xy, inside), int((annotated & ~inside).sum())
 
 
-def _parse_box(animal: Mapping[str, Any], points: Keypoints, place: str) -> Box:
-    box = box_around(points)
+def _parse_box(animal: Mapping[str, Any], points: Keypoints, place: str) -> reading.Box:
+    box = reading.box_around(points)
     if "bbox" in animal:
         x1, y1, x2, y2 = _check_numbers(animal["bbox"], f"{place}, bbox", 4)
         box = (x1, y1, x2, y2)
-    if not (box[2] >= box[0] and box[3] >= box[1] and longer_side(box) > 0):
-        raise KapbenchError(f"The box {list(box)} has no area", place=place, fix=CORRECT_FILE)
+    if not (box[2] >= box[0] and box[3] >= box[1] and reading.longer_side(box) > 0):
+        raise reading.wrong_file(f"The box {list(box)} has no area", place)
     return box
 
 
@@ -230,9 +215,7 @@ def _check_numbers(value: Any, place: str, n: int = 2) -> list[float]:
         isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR for v in value
     )
     if not numeric or len(value) != n:
-        raise KapbenchError(
-            f"'{value}' is not a list of {n} numbers", place=place, fix=CORRECT_FILE
-        )
+        raise reading.wrong_file(f"'{value}' is not a list of {n} numbers", place)
     return [float(v) for v in value]
 
 

@@ -5,26 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList
-from kapbench.datasets.reading import (
-    check_box,
-    check_choice,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    parse_numbers,
-    read_bytes,
-    read_text,
-    remark_on_boxes,
-)
 from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
 
 NAME = "freiburg-cars"
 SOURCE = SOURCES[NAME]
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 TRAIN = f"Train on it: `kapbench train sphere --dataset {NAME} --validate-every 0`"
 
 
@@ -51,28 +41,28 @@ def freiburg_cars(
             place=f"data set {NAME}",
             fix=TRAIN,
         )
-    check_choice("split", split, ("trn",), NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, ("trn",), NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     files = sorted((folder / "annotations").glob("*_annot.txt"))
     if not files:
         raise KapbenchError("There are no annotations", place=folder / "annotations", fix=FIX)
     contents: list[bytes | str] = [str((front_deg, clockwise))]
     views, paths = [], {}
     for path in files:
-        contents.append(read_bytes(path, FIX))
+        contents.append(reading.read_bytes(path, FIX))
         for view, photograph in _read_views(path, folder, front_deg, clockwise):
             views.append(view)
             paths[view.image_id] = photograph
     return PairList(
         NAME,
         split,
-        hash_revision(contents),
+        reading.hash_revision(contents),
         *SOURCE.terms,
         [],
         paths,
         has_absent=False,
         more_views=views,
-        remarks=remark_on_boxes(views, "x1, y1, x2, y2, not x, y, width, height"),
+        remarks=reading.remark_on_boxes(views, "x1, y1, x2, y2, not x, y, width, height"),
     )
 
 
@@ -86,7 +76,7 @@ def _read_views(
     path: Path, folder: Path, front_deg: float, clockwise: bool
 ) -> Iterator[tuple[View, Path]]:
     car = path.name.partition("_")[0]
-    for number, line in enumerate(read_text(path, FIX).splitlines(), start=1):
+    for number, line in enumerate(reading.read_text(path, FIX).splitlines(), start=1):
         if not line.strip():
             continue
         place, words = f"{path}, line {number}", line.split()
@@ -96,8 +86,8 @@ def _read_views(
                 place=place,
                 fix="Give name, x1, y1, x2, y2 and the azimuth in degrees",
             )
-        x1, y1, x2, y2, azimuth = parse_numbers(words[1:], place).tolist()
-        check_box((x1, y1, x2, y2), place)
+        x1, y1, x2, y2, azimuth = reading.parse_numbers(words[1:], place).tolist()
+        reading.check_box((x1, y1, x2, y2), place)
         name = Path(words[0]).name
         photograph = folder / "images" / car / name
         mask = folder / "instance_masks" / car / name

@@ -1,7 +1,7 @@
 """Reads photographs and masks; an error names the file that is broken."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,24 +66,17 @@ def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height as stored, from the header alone. KapbenchError as `read_rgb`."""
-    return _read_header(path, lambda image: image.size)
+    with _opened(path) as image:
+        return image.size
 
 
 def upright_size(path: Path) -> tuple[int, int]:
     """Width and height of `read_upright`. KapbenchError as `read_rgb`."""
-
-    def rotated(image: Image.Image) -> tuple[int, int]:
+    with _opened(path) as image:
         sideways = image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
         width, height = image.size
         # Pillow rotates TIFF files itself; their size is that of the rotated image.
         return (height, width) if sideways and image.format != "TIFF" else (width, height)
-
-    return _read_header(path, rotated)
-
-
-def _read_header(path: Path, size_of: Callable[[Image.Image], tuple[int, int]]) -> tuple[int, int]:
-    with _opened(path) as image:
-        return size_of(image)
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:

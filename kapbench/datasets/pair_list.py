@@ -33,12 +33,8 @@ def pair_present(
     drawn: Iterable[tuple[View, View]], present: Mapping[str, View], symmetry: Symmetry
 ) -> list[Pair]:
     """The drawn pairs whose two images are present, by id; T is the target's box."""
-    pairs = []
-    for drawn_source, drawn_target in drawn:
-        source, target = present.get(drawn_source.image_id), present.get(drawn_target.image_id)
-        if source is not None and target is not None:
-            pairs.append(pair_by_box(name_pair(source, target), source, target, symmetry))
-    return pairs
+    pairs = ((present.get(s.image_id), present.get(t.image_id)) for s, t in drawn)
+    return [pair_by_box(name_pair(s, t), s, t, symmetry) for s, t in pairs if s and t]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,19 @@ from kapbench.registry import unknown
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
 
-CORRECT_FILE = "Correct the file, or fetch the data set again"
-CORRECT_LINE = "Correct the line"
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+def wrong_file(message: str, place: object) -> KapbenchError:
+    """The error of a file whose content is wrong."""
+    fix = "Correct the file, or fetch the data set again"
+    return KapbenchError(message, place=place, fix=fix)
+
+
+def wrong_line(message: str, place: object) -> KapbenchError:
+    """The error of a line of a file."""
+    return KapbenchError(message, place=place, fix="Correct the line")
 
 
 def find_folder(root: str | Path | None, name: str) -> Path:
@@ -50,10 +59,7 @@ def list_names(folder: Path) -> frozenset[str]:
 
 
 def read_bytes(path: Path, fix: str) -> bytes:
-    """
-    Raises:
-        KapbenchError: the file does not exist, or cannot be read.
-    """
+    """KapbenchError where the file does not exist or cannot be read."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -84,10 +90,8 @@ def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[
         for fields in reader:
             yield reader.line_num, fields
     except csv.Error as error:
-        raise KapbenchError(
-            f"The line is not CSV: {error}",
-            place=f"{path}, line {reader.line_num}",
-            fix=CORRECT_LINE,
+        raise wrong_line(
+            f"The line is not CSV: {error}", f"{path}, line {reader.line_num}"
         ) from error
 
 
@@ -100,9 +104,7 @@ def parse_json(content: bytes, path: Path) -> Any:
     try:
         return json.loads(content, parse_constant=refuse)
     except ValueError as error:
-        raise KapbenchError(
-            f"The file is not JSON: {error}", place=path, fix=CORRECT_FILE
-        ) from error
+        raise wrong_file(f"The file is not JSON: {error}", path) from error
 
 
 def parse_mat(content: bytes, variable: str, path: Path, fix: str) -> Any:
@@ -134,7 +136,7 @@ def describe_invalid(error: ValidationError, place: object) -> KapbenchError:
         message = f"The file is not JSON: {first['msg']}"
     elif first["type"] == "missing":
         message = f"Key '{key}' is missing"
-    return KapbenchError(message, place=f"{place}, key {key}" if key else place, fix=CORRECT_FILE)
+    return wrong_file(message, f"{place}, key {key}" if key else place)
 
 
 def check_choice(thing: str, value: str, allowed: Sequence[str], dataset: str) -> None:
@@ -147,11 +149,7 @@ def check_box(box: Box, place: object) -> None:
     """KapbenchError where a box (x1, y1, x2, y2) has no area."""
     x1, y1, x2, y2 = box
     if not (x2 > x1 and y2 > y1):
-        raise KapbenchError(
-            f"The box {[x1, y1, x2, y2]} (x1, y1, x2, y2) has no area",
-            place=place,
-            fix=CORRECT_FILE,
-        )
+        raise wrong_file(f"The box {[x1, y1, x2, y2]} (x1, y1, x2, y2) has no area", place)
 
 
 def parse_numbers(texts: Iterable[str], place: object) -> Float[np.ndarray, "n"]:
@@ -163,7 +161,7 @@ def parse_numbers(texts: Iterable[str], place: object) -> Float[np.ndarray, "n"]
         except ValueError:
             value = float("nan")
         if not np.isfinite(value):
-            raise KapbenchError(f"'{text}' is not a number", place=place, fix=CORRECT_LINE)
+            raise wrong_line(f"'{text}' is not a number", place)
         values.append(value)
     return np.array(values)
 

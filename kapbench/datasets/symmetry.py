@@ -69,11 +69,7 @@ def symmetry(category: str, dataset: str = "spair") -> Symmetry:
 
 
 def pick_symmetry(shipped: Symmetry, category: str, symmetry_file: str | Path | None) -> Symmetry:
-    """The shipped groups and twins of a category, or those of the user's file if there is one.
-
-    Raises:
-        KapbenchError: see `read_symmetry`.
-    """
+    """Shipped groups and twins, or the user's. KapbenchError as `read_symmetry`."""
     if symmetry_file is None:
         return shipped
     return read_symmetry(symmetry_file, category, len(shipped[0]))

@@ -7,29 +7,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size, read_mask
 from kapbench.datasets.pair_list import PairList
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    box_around,
-    check_choice,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    list_sizes,
-    make_keypoints,
-    parse_csv,
-    parse_numbers,
-    read_bytes,
-)
+from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 
 NAME, LIST = "tss", "test_pairs_tss.csv"
 SOURCE = SOURCES[NAME]
 SETS = ("FG3DCar", "JODS", "PASCAL")
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 FLO = 202021.25  # Middlebury's first number, a check
 UNKNOWN = 1e9  # larger displacements mark unknown flow
 
@@ -49,14 +38,14 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
     Raises:
         KapbenchError: another split, a missing list, or a file that cannot be understood.
     """
-    check_choice("split", split, ("test",), NAME)
+    reading.check_choice("split", split, ("test",), NAME)
     if step < 1:
         raise KapbenchError(
             f"The option step is {step}", place="data set tss", fix="Give 1 pixel or more"
         )
-    folder = find_folder(root, SOURCE.folder)
+    folder = reading.find_folder(root, SOURCE.folder)
     path = folder / LIST
-    content = read_bytes(path, FIX)
+    content = reading.read_bytes(path, FIX)
     contents: list[bytes | str] = [content, str(step)]
     pairs, paths, mirrored = [], dict[str, Path](), set()
     for line in _parse_lines(content, path):
@@ -68,11 +57,11 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
             mirrored.add(pair.source.image_id)
     if not pairs:
         raise KapbenchError("The list contains no pairs", place=path, fix=FIX)
-    sizes = list_sizes(view for pair in pairs for view in (pair.source, pair.target))
+    sizes = reading.list_sizes(view for pair in pairs for view in (pair.source, pair.target))
     return PairList(
         NAME,
         split,
-        hash_revision([*contents, *sizes]),
+        reading.hash_revision([*contents, *sizes]),
         *SOURCE.terms,
         pairs,
         paths,
@@ -104,7 +93,7 @@ class _Line:
 
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
-    for number, words in parse_csv(content, path, FIX):
+    for number, words in reading.parse_csv(content, path, FIX):
         if number == 1:
             continue
         place = f"{path}, line {number}"
@@ -114,7 +103,7 @@ def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
                 place=place,
                 fix="Give source, target, flow direction, flip and set",
             )
-        direction, flip, kind = parse_numbers(words[2:5], place).astype(int).tolist()
+        direction, flip, kind = reading.parse_numbers(words[2:5], place).astype(int).tolist()
         if direction not in (1, 2) or flip not in (0, 1) or kind not in range(len(SETS)):
             raise KapbenchError(
                 f"A value is not allowed: direction {direction}, flip {flip}, set {kind}",
@@ -138,19 +127,16 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
     flow = read_flow(line.flow)
     source_size, target_size = image_size(line.source), image_size(line.target)
     if flow.shape[:2] != (source_size[1], source_size[0]):
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"The flow has {flow.shape[1]}×{flow.shape[0]} px, its image {source_size[0]}×"
             f"{source_size[1]} px",
-            place=line.flow,
-            fix=CORRECT_FILE,
+            line.flow,
         )
     mask = read_mask(line.mask, source_size)
     source_xy, target_xy = _sample_flow(flow, mask, target_size, step)
     if not len(source_xy):
-        raise KapbenchError(
-            "The flow is unknown everywhere in the mask, or leads out of the target",
-            place=line.flow,
-            fix=CORRECT_FILE,
+        raise reading.wrong_file(
+            "The flow is unknown everywhere in the mask, or leads out of the target", line.flow
         )
     name = f"{line.category}/{line.source.parent.name}"
     n, views = len(source_xy), []
@@ -158,18 +144,12 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
         (line.source, source_size, source_xy),
         (line.target, target_size, target_xy),
     ):
-        points = make_keypoints(xy, np.ones(n, bool))
+        points = reading.make_keypoints(xy, np.ones(n, bool))
         image_id = f"{name}/{path.stem}#{line.number - 2}"
-        views.append(View(image_id, line.category, size, box_around(points), points))
-    pair = Pair(
-        f"{line.number - 2:03d}",
-        views[0],
-        views[1],
-        float(max(target_size)),
-        np.full(n, -1),
-        np.arange(n),
-    )
-    return pair, hash_revision([flow.tobytes(), mask.tobytes()])
+        views.append(View(image_id, line.category, size, reading.box_around(points), points))
+    pair_id, size_px = f"{line.number - 2:03d}", float(max(target_size))
+    pair = Pair(pair_id, views[0], views[1], size_px, *stand_alone(n))
+    return pair, reading.hash_revision([flow.tobytes(), mask.tobytes()])
 
 
 def _sample_flow(
@@ -193,14 +173,12 @@ def _sample_flow(
 
 def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
     """x and y of a Middlebury .flo file. KapbenchError where it is not one."""
-    content = read_bytes(path, FIX)
+    content = reading.read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
-        raise KapbenchError("The file is not a Middlebury flow", place=path, fix=CORRECT_FILE)
+        raise reading.wrong_file("The file is not a Middlebury flow", path)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()
     if width < 1 or height < 1 or len(content) != 12 + 8 * width * height:
-        raise KapbenchError(
-            f"The file says {width}×{height} px, but has {len(content):,} bytes",
-            place=path,
-            fix=CORRECT_FILE,
+        raise reading.wrong_file(
+            f"The file says {width}×{height} px, but has {len(content):,} bytes", path
         )
     return np.frombuffer(content, "<f4", offset=12).reshape(height, width, 2).astype(np.float64)

@@ -59,11 +59,7 @@ class FeatureCache:
             )
 
     def write(self, image_hash: str, feature_map: FeatureMap) -> None:
-        """Rounds to fp16 and moves the finished file into place.
-
-        Raises:
-            KapbenchError: the map is not finite (also once rounded to fp16) or misshapen.
-        """
+        """Stores a map in fp16. KapbenchError where it is misshapen or not finite in fp16."""
         cells = to_cells(feature_map)
         grid = feature_map.grid
         metadata = {"schema": SCHEMA, "grid": json.dumps([grid.height, grid.width, *grid.box])}
@@ -108,11 +104,7 @@ class FeatureCache:
 
 
 def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
-    """[c h w] to fp16 rows by cell.
-
-    Raises:
-        KapbenchError: values that are not finite, or a shape that is not the grid's.
-    """
+    """[c h w] to fp16 rows by cell. KapbenchError where values are misshapen or not finite."""
     values, grid = np.asarray(feature_map.values), feature_map.grid
     if values.ndim != 3 or values.shape[1:] != (grid.height, grid.width):
         raise KapbenchError(

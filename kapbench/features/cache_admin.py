@@ -49,16 +49,10 @@ def groups(root: Path) -> list[Group]:
     by_name: dict[str, list[Item]] = {}
     for item in items(root):
         by_name.setdefault(item.group, []).append(item)
-    named = [
-        Group(
-            name,
-            _maker(root / name),
-            len(files),
-            sum(i.n_bytes for i in files),
-            max(i.used for i in files),
-        )
-        for name, files in by_name.items()
-    ]
+    named = []
+    for name, files in by_name.items():
+        n_bytes, used = sum(i.n_bytes for i in files), max(i.used for i in files)
+        named.append(Group(name, _maker(root / name), len(files), n_bytes, used))
     return sorted(named, key=lambda g: (-g.n_bytes, g.group))
 
 

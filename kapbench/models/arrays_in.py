@@ -34,10 +34,7 @@ def numbers(values: Any, what: str, place: object) -> np.ndarray:
 
 
 def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray, "..."]:
-    """
-    Raises:
-        KapbenchError: as `numbers`; or a value is not finite once rounded to float32.
-    """
+    """KapbenchError as `numbers`, or where a value is not finite in float32."""
     with np.errstate(over="ignore"):
         array = numbers(values, what, place).astype(np.float32)
     if not np.isfinite(array).all():
@@ -50,10 +47,7 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
 
 
 def sound_grid(grid: Any, place: object) -> Grid:
-    """
-    Raises:
-        KapbenchError: it is not a Grid, has no cells, or its box has no area.
-    """
+    """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
     if not isinstance(grid, Grid):
         raise KapbenchError(
             f"The grid is a {type(grid).__name__}, not a kapbench Grid.",

@@ -11,10 +11,7 @@ from kapbench.types import Picture, View
 
 
 def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
-    """
-    Raises:
-        KapbenchError: the data set does not have a condition that the model declares.
-    """
+    """What the model is shown. KapbenchError where the data set lacks a declared condition."""
     conditions = set(conditions_on)
     mask = dataset.mask(view) if "mask" in conditions else None
     if "mask" in conditions and mask is None:

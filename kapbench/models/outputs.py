@@ -16,27 +16,17 @@ _MAP = "return FeatureMap(values [c, h, w], grid)"
 
 
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
-    """One map of real numbers [c h w] on a sound grid for each picture.
-
-    Raises:
-        KapbenchError: encode() failed, or returned something else.
-    """
+    """One real map [c h w] on a sound grid per picture. KapbenchError where encode() fails."""
     images = ", ".join(p.image_id for p in pictures)
     with _naming(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
         maps: object = model.encode(pictures)
-    place = f"model {model.name}"
+    place, fix = f"model {model.name}", "return one FeatureMap per picture, in order"
     if not isinstance(maps, Sequence):
-        raise KapbenchError(
-            f"encode() returned a {type(maps).__name__}, not a list of feature maps",
-            place=place,
-            fix="return one FeatureMap per picture, in order",
-        )
+        what = f"a {type(maps).__name__}, not a list of feature maps"
+        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     if len(maps) != len(pictures):
-        raise KapbenchError(
-            f"encode() returned {len(maps)} feature maps for {len(pictures)} pictures",
-            place=place,
-            fix="return one FeatureMap per picture, in order",
-        )
+        what = f"{len(maps)} feature maps for {len(pictures)} pictures"
+        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
 
@@ -50,11 +40,7 @@ def prepared(model: Prepares, shown: Picture) -> Picture:
 def similarity_map(
     model: PairModel, pair: Pair, source: Picture, target: Picture, queries: np.ndarray
 ) -> SimilarityMap:
-    """One finite float32 map for each query, on a sound grid.
-
-    Raises:
-        KapbenchError: match() failed, or returned something else.
-    """
+    """One finite float32 map per query, on a sound grid. KapbenchError where match() fails."""
     place = f"pair {pair.pair_id}, model {model.name}"
     with _naming(model, f"pair {pair.pair_id}"):
         answer: Any = model.match(source, target, queries, *_twins(model, pair))

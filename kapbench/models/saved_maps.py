@@ -166,10 +166,7 @@ class SavedSimilarity(_Saved):
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
     ) -> SimilarityMap:
-        """
-        Raises:
-            KapbenchError: no file for the pair, or no map for one of the queries.
-        """
+        """KapbenchError where there is no file for the pair, or no map for a query."""
         path = self._path(source.image_id, target.image_id)
         tensors = load(path)
         values, known = tensor(tensors, "similarity", path), tensor(tensors, "queries", path)

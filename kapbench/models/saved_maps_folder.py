@@ -1,13 +1,11 @@
 """A folder of saved maps: its settings and its files."""
 
 import hashlib
-import json
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Condition
@@ -16,22 +14,20 @@ from kapbench.types import Grid, Picture
 SETTINGS = "kapbench.json"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(BaseModel):
     """kapbench.json: how maps lie on the image, how they compare, what made them."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     grid: Literal["letterbox", "stretched"] = "letterbox"
-    side: int = 840  # of the letterbox, px: its rounding depends on it
+    side: PositiveInt = 840  # of the letterbox, px: its rounding depends on it
     similarity: Literal["dot", "neg_l2"] = "dot"
     conditions_on: tuple[Condition, ...] = ()
     supervision: str = "none"
     trained_on: str | None = None
 
     def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
-        """
-        Raises:
-            KapbenchError: the settings say letterbox, but the cells are not a square.
-        """
+        """KapbenchError where the settings say letterbox, but the cells are not a square."""
         height, width = shape
         if self.grid == "stretched":
             return Grid.stretched(picture.size, height, width)
@@ -45,42 +41,24 @@ class Settings:
 
 
 def read_settings(directory: Path) -> Settings:
-    """
-    Raises:
-        KapbenchError: no such folder; settings that are no JSON, unknown, or of another type.
-    """
+    """KapbenchError where the folder does not exist, or its settings are not as `Settings`."""
     if not directory.is_dir():
         raise KapbenchError(
             "the folder does not exist", place=directory, fix="give a folder of saved maps"
         )
     path = directory / SETTINGS
-    if not path.exists():
-        return Settings()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return Settings.model_validate_json(path.read_bytes()) if path.exists() else Settings()
+    except OSError as error:
         raise KapbenchError(
-            f"the file is not JSON: {error}", place=path, fix="correct it"
+            f"the file cannot be read: {error}", place=path, fix="make it readable"
         ) from error
-    known = [f.name for f in fields(Settings)]
-    if not isinstance(content, dict) or not set(content) <= set(known):
-        raise KapbenchError(
-            f"the settings are {json.dumps(content)}",
-            place=path,
-            fix=f"give an object with some of the keys {', '.join(known)}",
-        )
-    try:
-        settings = TypeAdapter(Settings).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
+        key, known = next(iter(first["loc"]), "the content"), ", ".join(Settings.model_fields)
         raise KapbenchError(
-            f"{first['loc'][0]} is {first['input']!r}", place=path, fix=first["msg"]
+            f"{key} is {first['input']!r:.80}", place=path, fix=f"{first['msg']}; keys: {known}"
         ) from error
-    if settings.side < 1:
-        raise KapbenchError(
-            f"side is {settings.side}", place=path, fix="give a number of pixels, e.g. 840"
-        )
-    return settings
 
 
 def revision(directory: Path) -> str:
@@ -98,11 +76,7 @@ def revision(directory: Path) -> str:
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
-    """All tensors of a file; what NumPy has no type for (bfloat16) as float32.
-
-    Raises:
-        KapbenchError: no such file, or none of safetensors.
-    """
+    """All tensors of a file, bfloat16 as float32. KapbenchError where it is not safetensors."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -140,10 +114,7 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
 
 
 def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    """
-    Raises:
-        KapbenchError: the file has no tensor of this name.
-    """
+    """KapbenchError where the file has no tensor of this name."""
     if name not in tensors:
         raise KapbenchError(
             f"the file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",

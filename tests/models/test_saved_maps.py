@@ -82,13 +82,13 @@ def test_settings_say_grid_and_similarity(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "not JSON"),
+        ("{", "Invalid JSON"),
         ('{"grid": "round"}', "grid is 'round'"),
         ('{"conditions_on": ["pose"]}', "conditions_on is 'pose'"),
         ('{"side": 0}', "side is 0"),
         ('{"side": "wide"}', "side is 'wide'"),
-        ('{"gird": "stretched"}', "settings are .*gird"),
-        ("[1]", r"settings are \[1\]"),
+        ('{"gird": "stretched"}', "(?s)gird is .*keys: grid, side"),
+        ("[1]", r"the content is \[1\]"),
     ],
 )
 def test_bad_settings(tmp_path, content, words):

@@ -11,18 +11,12 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+from kapbench.datasets import reading
 from kapbench.datasets.coco.dataset import Views
 from kapbench.datasets.coco.file import CocoFile, open_coco
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList, pair_by_box
 from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
-from kapbench.datasets.reading import (
-    check_choice,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    list_sizes,
-)
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.types import View
 
@@ -30,7 +24,7 @@ NAME = "ap-10k"
 SOURCE = SOURCES[NAME]
 SPLITS = {"trn": "train", "val": "val", "test": "test"}
 PAIRS = {"intra": 50, "cross-species": 50, "cross-family": 2000}  # per category
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 
 
 def ap_10k(
@@ -57,9 +51,9 @@ def ap_10k(
         KapbenchError: another kind or split, data that are missing or cannot be understood.
     """
     name = f"{NAME}.{kind}"
-    check_choice("kind", kind, tuple(PAIRS), NAME)
-    check_choice("split", split, tuple(SPLITS), name)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("kind", kind, tuple(PAIRS), NAME)
+    reading.check_choice("split", split, tuple(SPLITS), name)
+    folder = reading.find_folder(root, SOURCE.folder)
     path = folder / "annotations" / f"ap10k-{SPLITS[split]}-split1.json"
     file = open_coco(path, FIX)
     rule = PairRule(n=PAIRS[kind] if pairs is None else pairs, seed=seed, min_shared=min_shared)
@@ -76,11 +70,11 @@ def ap_10k(
     if not all_pairs:
         groups = group_by_category(all_views).values()
         raise describe_no_pairs(groups, min_shared, path, "min_shared")
-    settings = (kind, repr(rule), *sorted(list_crowds()), *list_sizes(all_views))
+    settings = (kind, repr(rule), *sorted(list_crowds()), *reading.list_sizes(all_views))
     return PairList(
         name,
         split,
-        hash_revision([file.content, *(part.tobytes() for part in table), *settings]),
+        reading.hash_revision([file.content, *(part.tobytes() for part in table), *settings]),
         *SOURCE.terms,
         all_pairs,
         paths,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kapbench.datasets import reading
 from kapbench.datasets.coco.file import (
     CocoAnnotation,
     CocoCategory,
@@ -15,14 +16,6 @@ from kapbench.datasets.coco.file import (
 from kapbench.datasets.images import image_size, read_rgb, read_upright, upright_size
 from kapbench.datasets.pair_list import PairList, pair_by_box
 from kapbench.datasets.pairing import PairRule, describe_no_pairs
-from kapbench.datasets.reading import (
-    check_box,
-    check_choice,
-    hash_revision,
-    remark_on_boxes,
-    remark_on_counting_from_one,
-    remark_on_outside,
-)
 from kapbench.datasets.symmetry import Symmetry, is_sound, mirror_by_name, of_table, read_symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import View
@@ -59,7 +52,7 @@ def coco(
         KapbenchError: a file that cannot be understood, or whose photographs are missing.
     """
     file_path = Path(path).expanduser()
-    check_choice("split", split, ("test",), f"coco:{file_path.name}")
+    reading.check_choice("split", split, ("test",), f"coco:{file_path.name}")
     rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
     file = open_coco(file_path, "Give a COCO-keypoints JSON file: coco:FILE")
     views = Views.read(file, file_path, images, occluded, exif=exif)
@@ -77,7 +70,7 @@ def coco(
     return PairList(
         f"coco.{file_path.stem}",
         split,
-        hash_revision(contents),
+        reading.hash_revision(contents),
         "that of the file's photographs",
         "that of the file's makers",
         all_pairs,
@@ -147,7 +140,7 @@ class Views:
             points, n_outside = read_points(annotation, size, occluded=occluded, place=place)
             views.n_outside += n_outside
             x, y, width, height = annotation.bbox
-            check_box((x, y, x + width, y + height), place)
+            reading.check_box((x, y, x + width, y + height), place)
             if points.visible.any():
                 category = file.categories[annotation.category_id]
                 view = View(name, category.name, size, (x, y, x + width, y + height), points)
@@ -163,9 +156,9 @@ class Views:
         n = file.n_left_out
         left_out = f"{n:,} annotations are left out: they are crowds or have no keypoints"
         return (
-            *remark_on_outside(self.n_outside),
-            *remark_on_boxes(self.all, "x, y, width, height, not x1, y1, x2, y2"),
-            *remark_on_counting_from_one(self.all),
+            *reading.remark_on_outside(self.n_outside),
+            *reading.remark_on_boxes(self.all, "x, y, width, height, not x1, y1, x2, y2"),
+            *reading.remark_on_counting_from_one(self.all),
             *((left_out,) if n else ()),
         )
 

@@ -8,14 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt
 
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    drop_outside,
-    make_keypoints,
-    parse_json,
-    read_bytes,
-    validate,
-)
+from kapbench.datasets import reading
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints
 
@@ -73,8 +66,8 @@ def open_coco(path: Path, fix: str) -> CocoFile:
         KapbenchError: a missing file; a key that is missing or of a wrong type; an id that occurs
             twice or does not exist; a list of keypoints of a wrong length.
     """
-    content = read_bytes(path, fix)
-    file = validate(_File, parse_json(content, path), path)
+    content = reading.read_bytes(path, fix)
+    file = reading.validate(_File, reading.parse_json(content, path), path)
     images = _by_id(file.images, "images", path)
     categories = _by_id(file.categories, "categories", path)
     annotations = _by_id(file.annotations, "annotations", path)
@@ -83,13 +76,9 @@ def open_coco(path: Path, fix: str) -> CocoFile:
         annotation = annotations[number]
         place = f"{path}, annotation {number}"
         if annotation.image_id not in images:
-            raise KapbenchError(
-                f"Image {annotation.image_id} does not exist", place=place, fix=CORRECT_FILE
-            )
+            raise reading.wrong_file(f"Image {annotation.image_id} does not exist", place)
         if annotation.category_id not in categories:
-            raise KapbenchError(
-                f"Category {annotation.category_id} does not exist", place=place, fix=CORRECT_FILE
-            )
+            raise reading.wrong_file(f"Category {annotation.category_id} does not exist", place)
         if annotation.iscrowd or not any(annotation.keypoints[2::3]):
             continue
         expected = 3 * len(categories[annotation.category_id].keypoints)
@@ -121,15 +110,13 @@ def read_points(
             fix="; ".join(f"{i}: {word}" for i, word in enumerate(_Visibility)),
         )
     visible = numbers[:, 2] >= (1 if occluded else 2)
-    return drop_outside(make_keypoints(numbers[:, :2], visible), size)
+    return reading.drop_outside(reading.make_keypoints(numbers[:, :2], visible), size)
 
 
 def _by_id(entries: list[Any], kind: str, path: Path) -> dict[int, Any]:
     by_id: dict[int, Any] = {}
     for entry in entries:
         if entry.id in by_id:
-            raise KapbenchError(
-                f"The id {entry.id} occurs twice in {kind}", place=path, fix=CORRECT_FILE
-            )
+            raise reading.wrong_file(f"The id {entry.id} occurs twice in {kind}", path)
         by_id[entry.id] = entry
     return by_id

@@ -4,22 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from kapbench.datasets import reading
 from kapbench.datasets.cub.image_list import read_image_list
 from kapbench.datasets.cub.tables import Tables
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule, group_by_category
-from kapbench.datasets.reading import (
-    check_choice,
-    drop_outside,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    list_sizes,
-    read_bytes,
-    remark_on_outside,
-)
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import View
@@ -28,7 +19,7 @@ NAME = "cub"
 SOURCE = SOURCES[NAME]
 SPLITS = ("test", "trn", "all")
 PAIRS = 20
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 
 
 def cub(
@@ -57,8 +48,8 @@ def cub(
     Raises:
         KapbenchError: another split, a file that is missing or cannot be understood.
     """
-    check_choice("split", split, SPLITS, NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, SPLITS, NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     rule = PairRule(n=PAIRS if pairs is None and image_list is None else pairs, seed=seed)
     table = pick_symmetry(symmetry("bird", NAME), "bird", symmetry_file)
     tables = Tables(folder, FIX)
@@ -78,14 +69,14 @@ def cub(
     return PairList(
         NAME,
         split,
-        hash_revision([*contents, *list_sizes(present.values())]),
+        reading.hash_revision([*contents, *reading.list_sizes(present.values())]),
         *SOURCE.terms,
         pairs_present,
         {image_id: path for image_id, path in paths.items() if image_id in present},
         expected=tuple(sorted(by_species)),
         n_expected=len(drawn),
         more_views=list(present.values()),
-        remarks=remark_on_outside(n_outside),
+        remarks=reading.remark_on_outside(n_outside),
     )
 
 
@@ -96,7 +87,7 @@ def _annotate(
     labels = tables.labels()
     if image_list is not None:
         path = Path(image_list).expanduser()
-        tables.contents["list"] = read_bytes(path, "Give the path of a file of images")
+        tables.contents["list"] = reading.read_bytes(path, "Give the path of a file of images")
         wanted = read_image_list(tables.contents["list"], path, names or tables.names())
     else:
         wanted = set(labels if split == "all" else tables.of_split(split))
@@ -119,7 +110,7 @@ def _fit_photographs(
         path = paths[view.image_id]
         if path.is_file():
             size = image_size(path)
-            points, n_beyond = drop_outside(view.keypoints, size)
+            points, n_beyond = reading.drop_outside(view.keypoints, size)
             n_outside += n_before + n_beyond
             if points.visible.any() or not n_beyond:
                 present[view.image_id] = replace(view, size=size, keypoints=points)

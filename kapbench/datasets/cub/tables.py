@@ -9,15 +9,7 @@ from typing import NoReturn, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    check_box,
-    drop_outside,
-    make_keypoints,
-    parse_numbers,
-    read_bytes,
-    smallest_size,
-)
+from kapbench.datasets import reading
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 
@@ -71,18 +63,16 @@ class Tables:
         for n in sorted(wanted):
             label = _look_up(labels, n, labelled)
             if label not in species:
-                raise KapbenchError(
-                    f"The species {label} of image {n} is not in classes.txt",
-                    place=labelled,
-                    fix=CORRECT_FILE,
+                raise reading.wrong_file(
+                    f"The species {label} of image {n} is not in classes.txt", labelled
                 )
             x, y, width, height = _look_up(boxes, n, boxed)
             points, n_outside = parts.get(n, (NO_PARTS, 0))
             box = (x, y, x + width, y + height)
-            check_box(box, f"{boxed}, image {n}")
+            reading.check_box(box, f"{boxed}, image {n}")
             name = _look_up(names, n, photographed) if names else f"{n:05d}"
             image_id = name.removesuffix(".jpg")
-            size = smallest_size(box, points)
+            size = reading.smallest_size(box, points)
             yield n, View(image_id, species[label], size, box, points), n_outside
 
     def _parts(self) -> Mapping[int, tuple[Keypoints, int]]:
@@ -99,23 +89,21 @@ class Tables:
         parts = np.zeros((len(numbers), N_PARTS, 3))
         parts[rows, table[:, 1].astype(int) - 1] = table[:, 2:]
         return {
-            n: drop_outside(make_keypoints(values[:, :2], values[:, 2] == 1))
+            n: reading.drop_outside(reading.make_keypoints(values[:, :2], values[:, 2] == 1))
             for n, values in zip(numbers.tolist(), parts, strict=True)
         }
 
     def _names(self, name: str) -> dict[int, str]:
         """The name behind each line's number."""
         path = self.folder / name
-        self.contents[name] = read_bytes(path, self.fix)
+        self.contents[name] = reading.read_bytes(path, self.fix)
         names = {}
         lines = self.contents[name].decode("utf-8", "replace").splitlines()
         for i, line in enumerate(lines, start=1):
             number, *words = line.split() or [""]
             if len(words) != 1 or not number.isdecimal():
-                raise KapbenchError(
-                    f"'{line[:40]}' is not a number and a name",
-                    place=f"{path}, line {i}",
-                    fix=CORRECT_FILE,
+                raise reading.wrong_file(
+                    f"'{line[:40]}' is not a number and a name", f"{path}, line {i}"
                 )
             names[int(number)] = words[0]
         return names
@@ -123,7 +111,7 @@ class Tables:
     def _numbers(self, name: str, n_values: int, keys: int = 1) -> Float[np.ndarray, "n columns"]:
         """Each line's numbers; the first `keys` of them identify the line."""
         path = self.folder / name
-        content = self.contents[name] = read_bytes(path, self.fix)
+        content = self.contents[name] = reading.read_bytes(path, self.fix)
         rows = [line.split() for line in content.splitlines()]
         table = _parse_table(rows, n_values)
         if table is None:
@@ -140,7 +128,7 @@ class Tables:
         return table
 
 
-NO_PARTS = make_keypoints(np.zeros((N_PARTS, 2)), np.zeros(N_PARTS, bool))
+NO_PARTS = reading.make_keypoints(np.zeros((N_PARTS, 2)), np.zeros(N_PARTS, bool))
 
 
 def _parse_table(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n columns"] | None:
@@ -160,16 +148,14 @@ def _raise_wrong_line(rows: list[list[bytes]], n_values: int, path: Path) -> NoR
     for i, row in enumerate(rows, start=1):
         place, words = f"{path}, line {i}", [word.decode("utf-8", "replace") for word in row]
         if len(words) != 1 + n_values or not words[0].isdecimal():
-            raise KapbenchError(
-                f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values",
-                place=place,
-                fix=CORRECT_FILE,
+            raise reading.wrong_file(
+                f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values", place
             )
-        parse_numbers(words[1:], place)
-    raise KapbenchError("The file is empty", place=path, fix=CORRECT_FILE)
+        reading.parse_numbers(words[1:], place)
+    raise reading.wrong_file("The file is empty", path)
 
 
 def _look_up(table: Mapping[int, _Value], n: int, path: Path) -> _Value:
     if n not in table:
-        raise KapbenchError(f"There is no line of image {n}", place=path, fix=CORRECT_FILE)
+        raise reading.wrong_file(f"There is no line of image {n}", path)
     return table[n]

@@ -19,6 +19,7 @@ MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
 BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's archive
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
+FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -82,7 +83,7 @@ def unpack(
         raise KapbenchError(
             f"The archive cannot be unpacked: {error.strerror or error}",
             place=error.filename or folder,
-            fix="Free disk space or choose another --data-root, then run the command again",
+            fix=FREE_DISK,
         ) from error
     finally:
         shutil.rmtree(inside, ignore_errors=True)
@@ -106,18 +107,14 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
     n_members = total = 0
     tops = set()
     for member in members:
-        unsafe = _find_danger(member)
-        if unsafe:
-            raise KapbenchError(
-                f"The archive is unsafe: '{member.name}' {unsafe}",
-                place=archive,
-                fix="Nothing was unpacked. Do not trust this file",
-            )
         n_members, total = n_members + 1, total + member.size
-        if n_members > MOST_MEMBERS or total > limit:
+        danger = _find_danger(member)
+        reason = f"'{member.name}' {danger}" if danger else None
+        if not danger and (n_members > MOST_MEMBERS or total > limit):
+            reason = f"it unpacks to more than {min(total, limit):,} bytes in {n_members:,} files"
+        if reason is not None:
             raise KapbenchError(
-                f"The archive is unsafe: it unpacks to more than {min(total, limit):,} bytes "
-                f"in {n_members:,} files",
+                f"The archive is unsafe: {reason}",
                 place=archive,
                 fix="Nothing was unpacked. Do not trust this file",
             )
@@ -134,7 +131,7 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
         raise KapbenchError(
             f"The disk is full: {(total - free) / 1e6:,.0f} MB more are needed",
             place=folder.parent,
-            fix="Free disk space or choose another --data-root, then run the command again",
+            fix=FREE_DISK,
         )
     return n_members
 

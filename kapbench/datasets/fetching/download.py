@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kapbench.datasets.fetching.archive import FREE_DISK
 from kapbench.errors import KapbenchError
 from kapbench.storage import write_atomically
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Report = Callable[[int, int | None], None]  # bytes downloaded, bytes in total where known
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before each further attempt after one without progress
 TIMEOUT_S = 30.0  # without a byte
+ROOM_FACTOR = 2.0  # free disk space required, as a multiple of the file's size
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _BY_HAND = (
     "Try again later, give another address (--url), or download the file yourself (--archive FILE)"
@@ -37,14 +39,12 @@ def download(
     *,
     timeout_s: float = TIMEOUT_S,
     pauses_s: Sequence[float] = PAUSES_S,
-    room_factor: float = 2.0,
 ) -> None:
     """Downloads `url` to `to`. The bytes of an interrupted attempt are kept in `to`.part.
 
     Args:
         timeout_s: A connection without a byte for so long is closed and tried again.
         pauses_s: Pauses between attempts in seconds; as many attempts may fail in a row.
-        room_factor: Free disk space required, as a multiple of the file's size.
 
     Raises:
         KapbenchError: the server refuses or keeps failing, or the disk is full.
@@ -57,7 +57,7 @@ def download(
     with httpx2.Client(timeout=timeout_s, follow_redirects=True) as client:
         while True:
             try:
-                _receive(client, url, part, report, room_factor)
+                _receive(client, url, part, report)
                 break
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
                 raise KapbenchError(
@@ -79,9 +79,7 @@ class _Origin:
     """The file on the server that an unfinished file is a part of."""
 
     url: str
-    validator: (
-        str | None
-    )  # strong ETag or date, by which a server confirms that the file is unchanged
+    validator: str | None  # strong ETag or date, which changes with the file
     total: int | None
 
 
@@ -120,9 +118,7 @@ class _Part:
         self._record.unlink(missing_ok=True)
 
 
-def _receive(
-    client: "httpx2.Client", url: str, part: _Part, report: Report, room_factor: float
-) -> None:
+def _receive(client: "httpx2.Client", url: str, part: _Part, report: Report) -> None:
     """One attempt. Returns when the file is complete."""
     # Without compression by the server, so that lengths agree.
     headers = {"Accept-Encoding": "identity"}
@@ -146,7 +142,7 @@ def _receive(
                 "the file has changed on the server, or it resumes at a wrong position"
             )
         total = current.total if origin is None or response.status_code != 206 else origin.total
-        _check_room(part.path.parent, total, have, room_factor)
+        _check_room(part.path.parent, total, have)
         _append(response.iter_raw(), part, have, total, report)
 
 
@@ -207,10 +203,10 @@ def _continues(
     return same_total and current.validator in (None, origin.validator)
 
 
-def _check_room(folder: Path, total: int | None, have: int, factor: float) -> None:
+def _check_room(folder: Path, total: int | None, have: int) -> None:
     free = shutil.disk_usage(folder).free
-    if total is not None and free < total * factor - have:
-        missing = (total * factor - have - free) / 1e6
+    if total is not None and free < total * ROOM_FACTOR - have:
+        missing = (total * ROOM_FACTOR - have - free) / 1e6
         raise _describe_full_disk(
             folder, f"{missing:,.0f} MB more are needed (file and unpacked data)"
         )
@@ -218,20 +214,13 @@ def _check_room(folder: Path, total: int | None, have: int, factor: float) -> No
 
 def _describe_full_disk(place: Path, why: str) -> KapbenchError:
     return KapbenchError(
-        f"The disk is full: {why}",
-        place=place,
-        fix="Free disk space or choose another --data-root, then run the command again: the download "
-        "is resumed",
+        f"The disk is full: {why}", place=place, fix=f"{FREE_DISK}: the download is resumed"
     )
 
 
 def _describe_failure(error: Exception, url: str, part: _Part) -> KapbenchError:
-    what = str(error) or type(error).__name__
+    what, fix = str(error) or type(error).__name__, _BY_HAND
     with contextlib.suppress(OSError):
         if part.size and part.origin is not None and part.origin.validator is not None:
-            return KapbenchError(
-                f"The download stopped: {what}",
-                place=url,
-                fix=f"Run the command again: {part.size:,} bytes are kept and resumed. {_BY_HAND}",
-            )
-    return KapbenchError(f"The download stopped: {what}", place=url, fix=_BY_HAND)
+            fix = f"Run the command again: {part.size:,} bytes are kept and resumed. {_BY_HAND}"
+    return KapbenchError(f"The download stopped: {what}", place=url, fix=fix)

@@ -3,9 +3,9 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from kapbench.datasets.fetching.download import download
 from kapbench.datasets.fetching.sources import Source
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
@@ -18,6 +18,7 @@ class ExtraFiles:
         files: Given by the user.
         archive: Given by the user: files beside it are found.
         report: Called during each download, as `downloading NAME`.
+        download: Downloads an address to a path, with a report of bytes.
 
     Raises:
         KapbenchError: a given file is not one of the data set.
@@ -28,8 +29,7 @@ class ExtraFiles:
     files: Sequence[Path]
     archive: Path | None
     report: Callable[[str, int, int | None], None]
-    timeout_s: float
-    pauses_s: tuple[float, ...]
+    download: Callable[..., None]
 
     def __post_init__(self) -> None:
         known = [Path(name).name for _, name in (*self.source.more, *self.source.by_hand)]
@@ -70,15 +70,8 @@ class ExtraFiles:
             yield self.archive.with_name(name)
 
     def _download(self, address: str, to: Path) -> None:
-        step = f"downloading {to.name}"
         try:
-            download(
-                address,
-                to,
-                lambda done, total: self.report(step, done, total),
-                timeout_s=self.timeout_s,
-                pauses_s=self.pauses_s,
-            )
+            self.download(address, to, partial(self.report, f"downloading {to.name}"))
         except KapbenchError as error:
             raise KapbenchError(
                 f"{to.name} cannot be downloaded. {error.thing}",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -107,8 +108,9 @@ def fetch(
         if _occupied(folder):  # by another process meanwhile
             return Fetched(folder, _complete(source, root))
         own = archive is None
-        extra = ExtraFiles(source, root, files, archive, report, timeout_s, pauses_s)
-        archive = archive or _download(source, root, report, timeout_s, pauses_s)
+        get = partial(download, timeout_s=timeout_s, pauses_s=pauses_s)
+        extra = ExtraFiles(source, root, files, archive, report, get)
+        archive = archive or _download(source, root, report, get)
         try:
             sha256, hash_from = _check(archive, source, root, report)
             more = _unpack(archive, source, root, report, extra)
@@ -154,14 +156,11 @@ def _unpack(
             (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)
 
-    folder = root / source.folder
-    unpack(archive, folder, lambda done, total: report("unpacking", done, total), check=complete)
+    unpack(archive, root / source.folder, partial(report, "unpacking"), check=complete)
     return more
 
 
-def _download(
-    source: Source, root: Path, report: Report, timeout_s: float, pauses_s: tuple[float, ...]
-) -> Path:
+def _download(source: Source, root: Path, report: Report, get: Callable[..., None]) -> Path:
     """Downloads the archive into the root; one that an interrupted run left there is used."""
     to = root / source.file_name
     if not to.exists():
@@ -172,13 +171,7 @@ def _download(
                 fix=f"Download {source.file_name} there, then run `kapbench fetch {source.name} "
                 f"--archive {source.file_name}`; or put its folder {source.folder} below {root}",
             )
-        download(
-            source.url,
-            to,
-            lambda done, total: report("downloading", done, total),
-            timeout_s=timeout_s,
-            pauses_s=pauses_s,
-        )
+        get(source.url, to, partial(report, "downloading"))
     return to
 
 
@@ -271,10 +264,9 @@ def _complete(source: Source, root: Path) -> str:
 @contextmanager
 def _locked(source: Source, root: Path) -> Iterator[None]:
     """Prevents two fetches of the same data set at once."""
-    lock = FileLock(root / f".{source.folder}.lock", timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock = FileLock(root / f".{source.folder}.lock", timeout=0).acquire()
     except Timeout as error:
         raise KapbenchError(
             f"Another process is fetching {source.title}", place=root, fix="Wait until it is done"
@@ -285,7 +277,5 @@ def _locked(source: Source, root: Path) -> Iterator[None]:
             place=root,
             fix="Give a folder that you may write to (--data-root or KAPBENCH_DATA)",
         ) from error
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()

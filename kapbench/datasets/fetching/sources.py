@@ -9,8 +9,8 @@ from kapbench.registry import unknown
 class Source:
     """An archive on its maker's server.
 
-    `sha256` and `size` (bytes) are None where the maker publishes none: the hash of the first
-    download is then recorded and checked from then on. `url` is None where a browser is needed;
+    `sha256` is None where the maker publishes none: the hash of the first download is then
+    recorded and checked from then on. `url` is None where a browser is needed;
     `page` is then the address for the browser. `more` are extra files: address, path below the
     folder; one that is in the archive or was found is not downloaded. `by_hand` are optional extra
     files that only a browser can download; they are used where found.
@@ -24,13 +24,10 @@ class Source:
     licence: str
     citation: str
     sha256: str | None = None
-    size: int | None = None
     page: str | None = None
     more: tuple[tuple[str, str], ...] = ()
     by_hand: tuple[tuple[str, str], ...] = ()
-    opens: str | None = (
-        None  # data set that checks the unpacked files; None: the one of the same name
-    )
+    opens: str | None = None  # data set that checks the files; None: that of the same name
     options: tuple[tuple[str, object], ...] = ()  # options for opening it
     beside: tuple[str, ...] = ()  # other sources whose folders must exist
 
@@ -166,11 +163,7 @@ SOURCES = {source.name: source for source in _ALL}
 
 
 def source(name: str) -> Source:
-    """The source of a data set; the variant (`spair.small`) is ignored.
-
-    Raises:
-        KapbenchError: no data set of this name can be fetched.
-    """
+    """The source of `spair` or of its variant `spair.small`. KapbenchError where there is none."""
     base = name.partition(".")[0]
     if base not in SOURCES:
         raise unknown("source", name, SOURCES, place="kapbench fetch")

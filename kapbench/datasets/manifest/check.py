@@ -6,26 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kapbench.datasets.images import image_size, upright_size
+from kapbench.datasets.manifest import schema
 from kapbench.datasets.manifest.files import FIX, Source, open_source
 from kapbench.datasets.manifest.partial import UNREAD, Problem, is_consequence, validate_partly
-from kapbench.datasets.manifest.schema import (
-    Category,
-    Image,
-    Manifest,
-    groups_of,
-    image_id,
-    mirror_of,
-    names_of,
-)
 from kapbench.errors import KapbenchError
 
 
-def open_manifest(path: Path) -> tuple[Manifest, list[bytes]]:
-    """A manifest and the contents of its files.
-
-    Raises:
-        KapbenchError: the file is missing, or has problems; the first one is named.
-    """
+def open_manifest(path: Path) -> tuple[schema.Manifest, list[bytes]]:
+    """A manifest and the contents of its files. KapbenchError names the first problem."""
     source = open_source(path)
     manifest, problems = _check(source, path)
     if problems or manifest is None:
@@ -44,7 +32,7 @@ def list_problems(path: Path) -> list[Problem]:
     return _check(open_source(path), path)[1]
 
 
-def _check(source: Source, path: Path) -> tuple[Manifest | None, list[Problem]]:
+def _check(source: Source, path: Path) -> tuple[schema.Manifest | None, list[Problem]]:
     manifest, refused = validate_partly(source.content, source.validate)
     refused = [problem for problem in refused if not source.explains(problem[0])]
     problems = list(refused)
@@ -64,7 +52,7 @@ def _check(source: Source, path: Path) -> tuple[Manifest | None, list[Problem]]:
     return manifest, [*source.problems, *located]
 
 
-def _check_categories(manifest: Manifest) -> Iterator[Problem]:
+def _check_categories(manifest: schema.Manifest) -> Iterator[Problem]:
     for name, category in manifest.categories.items():
         place = f"categories.{name}"
         for keypoint, n in Counter(category.keypoints).items():
@@ -84,15 +72,15 @@ def _check_categories(manifest: Manifest) -> Iterator[Problem]:
         yield from _check_twins(category, place)
 
 
-def _check_twins(category: Category, place: str) -> Iterator[Problem]:
-    group = {k: i for i, members in enumerate(groups_of(category)) for k in members}
-    for left, right in mirror_of(category):
+def _check_twins(category: schema.Category, place: str) -> Iterator[Problem]:
+    group = {k: i for i, members in enumerate(schema.groups_of(category)) for k in members}
+    for left, right in schema.mirror_of(category):
         if group.get(left) != group.get(right):
             yield f"{place}.mirror", f"The twins '{left}' and '{right}' are in different groups"
 
 
-def _check_images(manifest: Manifest, folder: Path) -> Iterator[Problem]:
-    for name, n in Counter(image_id(image) for image in manifest.images).items():
+def _check_images(manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
+    for name, n in Counter(schema.image_id(image) for image in manifest.images).items():
         if n > 1:
             yield "images", f"The id '{name}' occurs {n} times"
     beyond = 0
@@ -107,7 +95,7 @@ def _check_images(manifest: Manifest, folder: Path) -> Iterator[Problem]:
         )
 
 
-def _check_image(image: Image, manifest: Manifest, folder: Path) -> Iterator[Problem]:
+def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
     stated, stored = (image.width, image.height), None
     try:
         stored = find_size(folder / image.path, manifest)
@@ -131,13 +119,13 @@ def _check_image(image: Image, manifest: Manifest, folder: Path) -> Iterator[Pro
     yield from _check_positions(image, size)
 
 
-def find_size(path: Path, manifest: Manifest) -> tuple[int, int]:
+def find_size(path: Path, manifest: schema.Manifest) -> tuple[int, int]:
     """Width and height of a photograph's pixels. KapbenchError as `image_size`."""
     return upright_size(path) if manifest.exif else image_size(path)
 
 
-def _check_keypoints(image: Image, manifest: Manifest) -> Iterator[Problem]:
-    names = names_of(image, manifest)
+def _check_keypoints(image: schema.Image, manifest: schema.Manifest) -> Iterator[Problem]:
+    names = schema.names_of(image, manifest)
     for name in sorted(set(image.keypoints) - set(names)):
         yield f"keypoints.{name}", f"'{name}' is not a keypoint of {image.category}"
     for name, n in Counter(names if image.names is not None else ()).items():
@@ -150,7 +138,7 @@ def _check_keypoints(image: Image, manifest: Manifest) -> Iterator[Problem]:
         yield "keypoints", "The image has no box, and fewer than two keypoints to take one from"
 
 
-def _check_positions(image: Image, size: tuple[int, int] | None) -> Iterator[Problem]:
+def _check_positions(image: schema.Image, size: tuple[int, int] | None) -> Iterator[Problem]:
     """Boxes and keypoints against the image; `size` is None where it is unknown."""
     box = image.box
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
@@ -167,8 +155,8 @@ def _check_positions(image: Image, size: tuple[int, int] | None) -> Iterator[Pro
             )
 
 
-def _check_pairs(manifest: Manifest) -> Iterator[Problem]:
-    images = {image_id(image): image for image in manifest.images}
+def _check_pairs(manifest: schema.Manifest) -> Iterator[Problem]:
+    images = {schema.image_id(image): image for image in manifest.images}
     for i, pair in enumerate(manifest.pairs or ()):
         for name in pair:
             if name not in images:
@@ -183,7 +171,9 @@ def _check_pairs(manifest: Manifest) -> Iterator[Problem]:
             yield "pairs", f"The pair {pair[0]}, {pair[1]} occurs {n} times"
 
 
-def _check_pair(source: Image, target: Image, manifest: Manifest) -> Iterator[str]:
+def _check_pair(
+    source: schema.Image, target: schema.Image, manifest: schema.Manifest
+) -> Iterator[str]:
     """Why two images cannot be a pair."""
     if UNREAD in (source.category, target.category):
         return
@@ -191,5 +181,5 @@ def _check_pair(source: Image, target: Image, manifest: Manifest) -> Iterator[st
         yield f"Pairs are within a category, not {source.category} to {target.category}"
     elif source.category not in manifest.categories:
         return
-    elif names_of(source, manifest) != names_of(target, manifest):
+    elif schema.names_of(source, manifest) != schema.names_of(target, manifest):
         yield "The two images have different lists of keypoints"

@@ -1,12 +1,11 @@
 """The user's own data as a data set: `manifest:FILE`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from kapbench.datasets import reading
 from kapbench.datasets.images import read_rgb, read_upright
 from kapbench.datasets.manifest.check import find_size, open_manifest
 from kapbench.datasets.manifest.export import write_manifest
@@ -20,18 +19,10 @@ from kapbench.datasets.manifest.schema import (
 )
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
-from kapbench.datasets.reading import (
-    box_around,
-    check_choice,
-    hash_revision,
-    longer_side,
-    make_keypoints,
-    remark_on_counting_from_one,
-)
 from kapbench.datasets.symmetry import Symmetry, of_table, read_symmetry
 from kapbench.types import Pair, View
 
-__all__ = ["manifest", "schema", "schema_text", "write_manifest"]
+__all__ = ["manifest", "write_manifest"]
 
 
 def manifest(path: str, split: str | None = None, symmetry_file: str | None = None) -> PairList:
@@ -47,7 +38,7 @@ def manifest(path: str, split: str | None = None, symmetry_file: str | None = No
     """
     file = Path(path).expanduser()
     content, files = open_manifest(file)
-    check_choice("split", split or content.split, (content.split,), f"manifest:{file.name}")
+    reading.check_choice("split", split or content.split, (content.split,), f"manifest:{file.name}")
     views = {image_id(image): _make_view(image, content, file.parent) for image in content.images}
     tables = {
         image_id(image): _find_symmetry(image, content, symmetry_file) for image in content.images
@@ -64,7 +55,7 @@ def manifest(path: str, split: str | None = None, symmetry_file: str | None = No
     return PairList(
         content.name,
         content.split,
-        hash_revision([*files, *symmetry]),
+        reading.hash_revision([*files, *symmetry]),
         content.licence,
         content.citation,
         pairs,
@@ -73,21 +64,21 @@ def manifest(path: str, split: str | None = None, symmetry_file: str | None = No
         has_absent=content.has_absent,
         more_views=tuple(views.values()),
         read=read_upright if content.exif else read_rgb,
-        remarks=tuple(remark_on_counting_from_one(views.values())),
+        remarks=tuple(reading.remark_on_counting_from_one(views.values())),
     )
 
 
 def _make_view(image: Image, content: Manifest, folder: Path) -> View:
     names = names_of(image, content)
     xy = np.array([image.keypoints.get(name) or (np.nan, np.nan) for name in names], np.float64)
-    points = make_keypoints(xy, np.isfinite(xy[:, 0]))
+    points = reading.make_keypoints(xy, np.isfinite(xy[:, 0]))
     size = (
         (image.width, image.height)
         if image.width is not None and image.height is not None
         else find_size(folder / image.path, content)
     )
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
-    around = box_around(points) if points.visible.sum() > 1 else whole
+    around = reading.box_around(points) if points.visible.sum() > 1 else whole
     return View(
         image_id(image),
         image.category,
@@ -124,14 +115,6 @@ def _list_pairs(content: Manifest, views: Mapping[str, View]) -> list[tuple[View
 
 
 def _find_t(target: View, content: Manifest) -> float:
-    return longer_side(target.bbox) if content.size_from == "box" else float(max(target.size))
-
-
-def schema() -> dict[str, Any]:
-    """JSON schema of a manifest."""
-    return Manifest.model_json_schema()
-
-
-def schema_text() -> str:
-    """What manifest.schema.json holds."""
-    return json.dumps(schema(), indent=1) + "\n"
+    return (
+        reading.longer_side(target.bbox) if content.size_from == "box" else float(max(target.size))
+    )

@@ -31,9 +31,8 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
             "The data set has no pairs to write", place=f"{dataset.name}, split {dataset.split}"
         )
     views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
-    tables = {
-        c: _find_table(c, [p for p in pairs if p.source.category == c]) for c in _categories(pairs)
-    }
+    categories = sorted({pair.source.category for pair in pairs})
+    tables = {category: _find_table(category, pairs) for category in categories}
     images = [
         _write_image(dataset, views[name], i, len(tables[views[name].category][0]), folder)
         for i, name in enumerate(sorted(views))
@@ -54,12 +53,9 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
     return path
 
 
-def _categories(pairs: Sequence[Pair]) -> list[str]:
-    return sorted({pair.source.category for pair in pairs})
-
-
-def _find_table(category: str, pairs: Sequence[Pair]) -> Symmetry:
+def _find_table(category: str, all_pairs: Sequence[Pair]) -> Symmetry:
     """Groups and twins of the longest pair: in PF-PASCAL, pairs differ in number of keypoints."""
+    pairs = [pair for pair in all_pairs if pair.source.category == category]
     longest = max(pairs, key=lambda pair: len(pair.groups))
     groups, twins = longest.groups, longest.twins
     for pair in pairs:
@@ -78,21 +74,16 @@ def _write_image(
 ) -> Image:
     from PIL import Image as Picture
 
-    place, mask = f"images/{number:06d}.png", dataset.mask(view)
+    file, mask = f"{number:06d}.png", dataset.mask(view)
+    place, mask_place = f"images/{file}", f"masks/{file}"
     (folder / place).parent.mkdir(parents=True, exist_ok=True)
     Picture.fromarray(dataset.pixels(view)).save(folder / place)
     if mask is not None:
         (folder / "masks").mkdir(exist_ok=True)
-        Picture.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(
-            folder / f"masks/{number:06d}.png"
-        )
+        Picture.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(folder / mask_place)
     names = [str(k) for k in range(len(view.keypoints.visible))]
-    points = {
-        name: (float(x), float(y)) if visible else None
-        for name, (x, y), visible in zip(
-            names, view.keypoints.xy, view.keypoints.visible, strict=True
-        )
-    }
+    keypoints = zip(names, view.keypoints.xy.tolist(), view.keypoints.visible, strict=True)
+    points = {name: (x, y) if visible else None for name, (x, y), visible in keypoints}
     return Image(
         path=place,
         category=view.category,
@@ -102,7 +93,7 @@ def _write_image(
         height=view.size[1],
         box=view.bbox,
         azimuth_bin=view.azimuth_bin,
-        mask=None if mask is None else f"masks/{number:06d}.png",
+        mask=None if mask is None else mask_place,
         names=names if len(names) < n_of_category else None,
         truncated=view.truncated,
         occluded=view.occluded,

@@ -20,9 +20,7 @@ class Category(_Frozen):
 
     keypoints: Annotated[list[_Name], Field(min_length=1)]
     groups: list[list[_Name]] | None = None  # repeated parts; null: each mirror pair is a group
-    mirror: list[tuple[_Name, _Name]] | None = (
-        None  # mirror counterparts; null: by left and right in the names
-    )
+    mirror: list[tuple[_Name, _Name]] | None = None  # counterparts; null: by left, right in names
 
 
 class Image(_Frozen):

@@ -7,23 +7,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.proposal_flow.pf_pascal_mat import Annotations
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    CORRECT_LINE,
-    box_around,
-    check_choice,
-    fetch_hint,
-    hash_revision,
-    list_sizes,
-    make_keypoints,
-    parse_csv,
-    parse_numbers,
-    read_bytes,
-)
+from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import data_root
 from kapbench.types import Pair, View
@@ -42,8 +31,9 @@ LISTS = {
 }
 COLUMNS = ("source_image", "target_image", "class")
 POINTS = ("XA", "YA", "XB", "YB")
-FIX = fetch_hint(NAME, SOURCE.folder)
-_Two = tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2"]]
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
+Points = Float[np.ndarray, "K 2"]
+_Two = tuple[Points, Points]
 
 
 def pf_pascal(
@@ -61,9 +51,9 @@ def pf_pascal(
     Raises:
         KapbenchError: another split, a missing list, or a line that cannot be understood.
     """
-    check_choice("split", split, tuple(LISTS), NAME)
+    reading.check_choice("split", split, tuple(LISTS), NAME)
     folder, path = _find_list(split, data_root(root))
-    content = read_bytes(path, _list_fix(split, path))
+    content = reading.read_bytes(path, _list_fix(split, path))
     lines = _parse_lines(content, path)
     annotations = Annotations(folder / SOURCE.folder, split, FIX)
     reader, pairs = _Reader(folder, annotations, photographs), []
@@ -73,12 +63,12 @@ def pf_pascal(
             pairs.append(pair)
     if not pairs:
         raise KapbenchError("There is no photograph of the list's images", place=folder, fix=FIX)
-    sizes = list_sizes(view for pair in pairs for view in (pair.source, pair.target))
+    sizes = reading.list_sizes(view for pair in pairs for view in (pair.source, pair.target))
     contents: list[bytes | str] = [content, str(photographs), *annotations.contents.values()]
     return PairList(
         NAME,
         split,
-        hash_revision([*contents, *sizes]),
+        reading.hash_revision([*contents, *sizes]),
         *SOURCE.terms,
         pairs,
         reader.paths,
@@ -108,17 +98,16 @@ def _list_fix(split: str, path: Path) -> str:
 
 def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
     """Number, and fields by column, of each line; a list without points has a column flip."""
-    (_, columns), *lines = list(parse_csv(content, path, FIX)) or [(1, [])]
+    (_, columns), *lines = list(reading.parse_csv(content, path, FIX)) or [(1, [])]
     wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
     missing = [name for name in wanted if name not in columns]
     if missing:
-        raise KapbenchError(f"Column '{missing[0]}' is missing", place=path, fix=CORRECT_FILE)
+        raise reading.wrong_file(f"Column '{missing[0]}' is missing", path)
     for number, words in lines:
         if len(words) != len(columns):
-            raise KapbenchError(
+            raise reading.wrong_line(
                 f"The line has {len(words)} fields, the header {len(columns)}",
-                place=f"{path}, line {number}",
-                fix=CORRECT_LINE,
+                f"{path}, line {number}",
             )
     return [(number, dict(zip(columns, words, strict=True))) for number, words in lines]
 
@@ -146,10 +135,8 @@ class _Reader:
         if "XA" in line:
             points: _Two = (_parse_points(line, "A", place), _parse_points(line, "B", place))
             if len(points[0]) != len(points[1]):
-                raise KapbenchError(
-                    f"Image A has {len(points[0])} keypoints, image B {len(points[1])}",
-                    place=place,
-                    fix=CORRECT_LINE,
+                raise reading.wrong_line(
+                    f"Image A has {len(points[0])} keypoints, image B {len(points[1])}", place
                 )
         else:
             points = self.annotations.shared(_name_class(line, place), names, place)
@@ -158,16 +145,11 @@ class _Reader:
         source, target = (
             self._view(file, line, xy, flip, place) for file, xy in zip(files, points, strict=True)
         )
-        n = len(points[0])
-        return Pair(pair_id, source, target, float(max(target.size)), np.full(n, -1), np.arange(n))
+        symmetry = stand_alone(len(points[0]))
+        return Pair(pair_id, source, target, float(max(target.size)), *symmetry)
 
     def _view(
-        self,
-        file: Path,
-        line: dict[str, str],
-        points: Float[np.ndarray, "K 2"],
-        flip: bool,
-        place: str,
+        self, file: Path, line: dict[str, str], points: Points, flip: bool, place: str
     ) -> View:
         size = self._size(file)
         xy = points * (max(size) / FRAME_PX) if "XA" in line else points.copy()
@@ -179,13 +161,15 @@ class _Reader:
             )
         if flip:
             xy[:, 0] = size[0] - xy[:, 0]
-        keypoints = make_keypoints(xy, np.ones(len(xy), bool))
+        keypoints = reading.make_keypoints(xy, np.ones(len(xy), bool))
         image_id = self._image_id(file.stem, f"{line['class']} {points.tolist()} {flip}")
         if self.photographs:
             self.paths[image_id] = file
         if flip:
             self.mirrored.add(image_id)
-        return View(image_id, _name_class(line, place), size, box_around(keypoints), keypoints)
+        return View(
+            image_id, _name_class(line, place), size, reading.box_around(keypoints), keypoints
+        )
 
     def _size(self, file: Path) -> tuple[int, int]:
         if not self.photographs:
@@ -214,16 +198,14 @@ def _parse_flip(line: dict[str, str], place: str) -> bool:
     return line.get("flip") == "1"
 
 
-def _parse_points(line: dict[str, str], side: str, place: str) -> Float[np.ndarray, "K 2"]:
+def _parse_points(line: dict[str, str], side: str, place: str) -> Points:
     """Keypoints of image A or B in the list's frame."""
     x, y = (
-        parse_numbers(line[f"{axis}{side}"].split(";"), f"{place}, column {axis}{side}")
+        reading.parse_numbers(line[f"{axis}{side}"].split(";"), f"{place}, column {axis}{side}")
         for axis in "XY"
     )
     if len(x) != len(y):
-        raise KapbenchError(
-            f"Image {side} has {len(x)} x and {len(y)} y", place=place, fix=CORRECT_LINE
-        )
+        raise reading.wrong_line(f"Image {side} has {len(x)} x and {len(y)} y", place)
     return np.stack([x, y], axis=1)
 
 

@@ -4,24 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_by_box
-from kapbench.datasets.reading import (
-    CORRECT_LINE,
-    box_around,
-    check_choice,
-    drop_outside,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    list_sizes,
-    make_keypoints,
-    parse_csv,
-    parse_numbers,
-    read_bytes,
-    smallest_size,
-)
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.types import View
@@ -29,7 +15,7 @@ from kapbench.types import View
 NAME, N_POINTS = "pf-willow", 10
 SOURCE = SOURCES[NAME]
 LISTS = ("test_pairs.csv", "test_pairs_pf.csv", "test_pairs_pf_willow.csv")
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 
 
 def pf_willow(
@@ -53,10 +39,10 @@ def pf_willow(
     Raises:
         KapbenchError: another split, a missing list, or a line that cannot be understood.
     """
-    check_choice("split", split, ("test",), NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, ("test",), NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     path = next((p for p in (folder / name for name in LISTS) if p.is_file()), folder / LISTS[0])
-    content = read_bytes(path, FIX)
+    content = reading.read_bytes(path, FIX)
     lines = _parse_lines(content, path)
     pairs, paths, categories, tables = [], dict[str, Path](), set(), dict[str, Symmetry]()
     for number, line in lines:
@@ -79,11 +65,11 @@ def pf_willow(
     if not pairs:
         raise KapbenchError("There is no photograph of the list's images", place=folder, fix=FIX)
     symmetries = [part.tobytes() for name in sorted(tables) for part in tables[name]]
-    sizes = list_sizes(view for pair in pairs for view in (pair.source, pair.target))
+    sizes = reading.list_sizes(view for pair in pairs for view in (pair.source, pair.target))
     return PairList(
         NAME,
         split,
-        hash_revision([content, str(photographs), *symmetries, *sizes]),
+        reading.hash_revision([content, str(photographs), *symmetries, *sizes]),
         *SOURCE.terms,
         pairs,
         paths,
@@ -94,7 +80,7 @@ def pf_willow(
 
 
 def _parse_lines(content: bytes, path: Path) -> list[tuple[int, list[str]]]:
-    lines = list(parse_csv(content, path, FIX))[1:]
+    lines = list(reading.parse_csv(content, path, FIX))[1:]
     for number, line in lines:
         if len(line) != 2 + 4 * N_POINTS:
             raise KapbenchError(
@@ -112,14 +98,14 @@ def _find_photograph(folder: Path, name: str) -> Path | None:
 
 
 def _make_view(name: str, file: Path | None, line: list[str], place: str) -> View:
-    values = parse_numbers(line, place)
+    values = reading.parse_numbers(line, place)
     xy = np.stack([values[:N_POINTS], values[N_POINTS:]], axis=1)
-    points = make_keypoints(xy, ~(xy == -1).all(axis=1))
+    points = reading.make_keypoints(xy, ~(xy == -1).all(axis=1))
     if not points.visible.any():
-        raise KapbenchError(f"The image {name} has no keypoint", place=place, fix=CORRECT_LINE)
-    box = box_around(points)
-    size = smallest_size(box, points) if file is None else image_size(file)
-    if drop_outside(points, size)[1]:
+        raise reading.wrong_line(f"The image {name} has no keypoint", place)
+    box = reading.box_around(points)
+    size = reading.smallest_size(box, points) if file is None else image_size(file)
+    if reading.drop_outside(points, size)[1]:
         raise KapbenchError(
             f"A keypoint of {name} lies outside the image of {size[0]}×{size[1]} px",
             place=place,

@@ -5,21 +5,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.reading import (
-    box_around,
-    check_choice,
-    drop_outside,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    make_keypoints,
-    parse_mat,
-    read_bytes,
-)
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.types import View
@@ -28,7 +18,7 @@ NAME, N_POINTS = "willow", 10
 SOURCE = SOURCES[NAME]
 CLASSES = {"Car": 40, "Duck": 50, "Face": 109, "Motorbike": 40, "Winebottle": 66}  # images
 PAIRS = 500
-FIX = fetch_hint(NAME, SOURCE.folder)
+FIX = reading.fetch_hint(NAME, SOURCE.folder)
 
 
 def willow(
@@ -52,8 +42,8 @@ def willow(
     Raises:
         KapbenchError: another split, no complete class, or a file that cannot be understood.
     """
-    check_choice("split", split, ("test",), NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, ("test",), NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     rule = PairRule(n=pairs, seed=seed)
     all_pairs, paths, contents = [], dict[str, Path](), [repr(rule)]
     for category, n_images in CLASSES.items():
@@ -63,13 +53,13 @@ def willow(
         views = []
         for path in photographs:
             mat = path.with_suffix(".mat")
-            content = read_bytes(mat, FIX)
-            contents.append(f"{category}/{path.stem} {hash_revision([content])}")
+            content = reading.read_bytes(mat, FIX)
+            contents.append(f"{category}/{path.stem} {reading.hash_revision([content])}")
             views.append(_make_view(category, path, _parse_points(content, mat)))
             paths[views[-1].image_id] = path
         table = pick_symmetry(stand_alone(N_POINTS), category, symmetry_file)
         if symmetry_file is not None:
-            contents.append(f"{category} {hash_revision(part.tobytes() for part in table)}")
+            contents.append(f"{category} {reading.hash_revision(part.tobytes() for part in table)}")
         all_pairs += [pair_by_box(name_pair(s, t), s, t, table) for s, t in rule.draw(views)]
     if not all_pairs:
         raise KapbenchError(
@@ -78,7 +68,7 @@ def willow(
     return PairList(
         NAME,
         split,
-        hash_revision(contents),
+        reading.hash_revision(contents),
         *SOURCE.terms,
         all_pairs,
         paths,
@@ -90,7 +80,7 @@ def willow(
 
 def _parse_points(content: bytes, path: Path) -> Float[np.ndarray, "10 2"]:
     """x and y of a .mat file, pts_coord [2 10]."""
-    pts_coord = parse_mat(content, "pts_coord", path, FIX)
+    pts_coord = reading.parse_mat(content, "pts_coord", path, FIX)
     if pts_coord.shape != (2, N_POINTS) or not np.isfinite(pts_coord).all():
         raise KapbenchError(
             f"The variable pts_coord has shape {pts_coord.shape}, not 2 × {N_POINTS}, or a value "
@@ -103,11 +93,11 @@ def _parse_points(content: bytes, path: Path) -> Float[np.ndarray, "10 2"]:
 
 def _make_view(category: str, path: Path, xy: Float[np.ndarray, "10 2"]) -> View:
     size = image_size(path)
-    points = make_keypoints(xy, np.ones(len(xy), bool))
-    if drop_outside(points, size)[1]:
+    points = reading.make_keypoints(xy, np.ones(len(xy), bool))
+    if reading.drop_outside(points, size)[1]:
         raise KapbenchError(
             f"A keypoint lies outside the image of {size[0]}×{size[1]} px",
             place=path.with_suffix(".mat"),
             fix=FIX,
         )
-    return View(f"{category}/{path.stem}", category, size, box_around(points), points)
+    return View(f"{category}/{path.stem}", category, size, reading.box_around(points), points)

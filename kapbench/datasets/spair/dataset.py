@@ -4,16 +4,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList, pair_by_box
-from kapbench.datasets.reading import (
-    check_choice,
-    fetch_hint,
-    find_folder,
-    list_names,
-    read_bytes,
-    remark_on_boxes,
-)
 from kapbench.datasets.spair.image_annotation import list_missing, parse_view
 from kapbench.datasets.spair.pair_list_file import CORRECT_PAIR, Line, list_stems, read_layout
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
@@ -23,7 +16,7 @@ from kapbench.types import Pair, View
 SOURCE = SOURCES["spair"]
 SPLITS = ("trn", "val", "test")
 LAYOUTS = ("large", "small")
-FIX = fetch_hint("spair", SOURCE.folder)
+FIX = reading.fetch_hint("spair", SOURCE.folder)
 
 
 def spair(
@@ -47,9 +40,9 @@ def spair(
     Raises:
         KapbenchError: an unknown split or layout, no data, or no complete category.
     """
-    check_choice("split", split, SPLITS, "spair")
-    check_choice("layout", layout, LAYOUTS, "spair")
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, SPLITS, "spair")
+    reading.check_choice("layout", layout, LAYOUTS, "spair")
+    folder = reading.find_folder(root, SOURCE.folder)
     layout_file = folder / "Layout" / layout / f"{split}.txt"
     lines = read_layout(layout_file, FIX)
     stems = list_stems(lines)
@@ -75,7 +68,9 @@ def spair(
         expected=tuple(stems),
         n_expected=len(lines),
         missing=missing,
-        remarks=remark_on_boxes(views.values(), "x1, y1, x2, y2, and are those of these images"),
+        remarks=reading.remark_on_boxes(
+            views.values(), "x1, y1, x2, y2, and are those of these images"
+        ),
     )
 
 
@@ -119,11 +114,11 @@ def _read_views(
     """Contents of the annotations, and the images by id."""
     contents, views = [], {}
     for category in stems:
-        masks = list_names(folder / "Segmentation" / category)
+        masks = reading.list_names(folder / "Segmentation" / category)
         for stem in stems[category]:
             path = folder / "ImageAnnotation" / category / f"{stem}.json"
             mask = folder / "Segmentation" / category / f"{stem}.png"
-            contents.append(read_bytes(path, FIX))
+            contents.append(reading.read_bytes(path, FIX))
             view = parse_view(contents[-1], path, category, mask if mask.name in masks else None)
             views[view.image_id] = view
     return contents, views

@@ -8,15 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
-from kapbench.datasets.reading import (
-    CORRECT_FILE,
-    check_box,
-    describe_invalid,
-    list_names,
-    make_keypoints,
-)
+from kapbench.datasets import reading
 from kapbench.datasets.symmetry import n_keypoints
-from kapbench.errors import KapbenchError
 from kapbench.types import AZIMUTH_BINS, View
 
 _Flag = Annotated[int, Field(ge=0, le=1)]
@@ -46,7 +39,7 @@ def list_missing(base: Path, kinds: Mapping[str, str], stems: Iterable[str]) -> 
         kinds: Ending by folder below `base`, e.g. {"JPEGImages/cat": ".jpg"}.
         stems: Names of the images without ending.
     """
-    present = {folder: list_names(base / folder) for folder in kinds}
+    present = {folder: reading.list_names(base / folder) for folder in kinds}
     return [
         base / folder / f"{stem}{ending}"
         for folder, ending in kinds.items()
@@ -67,21 +60,19 @@ def parse_view(content: bytes, path: Path, category: str, mask: Path | None) -> 
     try:
         annotation = Annotation.model_validate_json(content)
     except ValidationError as error:
-        raise describe_invalid(error, path) from error
+        raise reading.describe_invalid(error, path) from error
     if annotation.category != category:
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"The category is '{annotation.category}', but the file is in the folder of {category}",
-            place=f"{path}, key category",
-            fix=CORRECT_FILE,
+            f"{path}, key category",
         )
-    check_box(annotation.bndbox, f"{path}, key bndbox")
+    reading.check_box(annotation.bndbox, f"{path}, key bndbox")
     size, n = (annotation.image_width, annotation.image_height), n_keypoints(category)
     beyond = [k for k, point in annotation.kps.items() if point is not None and int(k) >= n]
     if beyond:
-        raise KapbenchError(
+        raise reading.wrong_file(
             f"Keypoint {beyond[0]} does not exist: category {category} has {n} (0 to {n - 1})",
-            place=f"{path}, key kps.{beyond[0]}",
-            fix=CORRECT_FILE,
+            f"{path}, key kps.{beyond[0]}",
         )
     xy = place_keypoints(annotation.kps, n, size, path)
     return View(
@@ -89,7 +80,7 @@ def parse_view(content: bytes, path: Path, category: str, mask: Path | None) -> 
         category=category,
         size=size,
         bbox=annotation.bndbox,
-        keypoints=make_keypoints(xy, ~np.isnan(xy[:, 0])),
+        keypoints=reading.make_keypoints(xy, ~np.isnan(xy[:, 0])),
         azimuth_bin=annotation.azimuth_id,
         mask=mask,
         truncated=bool(annotation.truncated),
@@ -106,10 +97,9 @@ def place_keypoints(
         if point is None:
             continue
         if not (0 <= point[0] <= size[0] and 0 <= point[1] <= size[1]):
-            raise KapbenchError(
+            raise reading.wrong_file(
                 f"Keypoint {slot} at {list(point)} lies outside the image of {size[0]}×{size[1]} px",
-                place=f"{path}, key kps.{slot}",
-                fix=CORRECT_FILE,
+                f"{path}, key kps.{slot}",
             )
         xy[int(slot)] = point
     return xy

@@ -8,18 +8,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList
-from kapbench.datasets.reading import (
-    check_choice,
-    fetch_hint,
-    find_folder,
-    hash_revision,
-    make_keypoints,
-    parse_json,
-    read_bytes,
-    validate,
-)
 from kapbench.datasets.spair.dataset import make_pairs, refuse_incomplete
 from kapbench.datasets.spair.image_annotation import Slot, list_missing, parse_view, place_keypoints
 from kapbench.datasets.spair.pair_list_file import list_stems, parse_line
@@ -29,7 +20,7 @@ from kapbench.types import View
 
 NAME, SPLITS = "spair-u", ("test",)
 SOURCE, SPAIR = SOURCES[NAME], SOURCES["spair"]
-FIX, SPAIR_FIX = fetch_hint(NAME, SOURCE.folder), fetch_hint("spair", SPAIR.folder)
+FIX, SPAIR_FIX = reading.fetch_hint(NAME, SOURCE.folder), reading.fetch_hint("spair", SPAIR.folder)
 
 
 class _Extra(BaseModel):
@@ -60,8 +51,8 @@ def spair_u(
     Raises:
         KapbenchError: another split, no complete category, data that cannot be understood.
     """
-    check_choice("split", split, SPLITS, NAME)
-    folder = find_folder(root, SOURCE.folder)
+    reading.check_choice("split", split, SPLITS, NAME)
+    folder = reading.find_folder(root, SOURCE.folder)
     spair = folder.parent / SPAIR.folder
     pair_folder = folder / "ExtraPairAnnotation" / split
     lines = [parse_line(path.stem, str(path)) for path in sorted(pair_folder.glob("*.json"))]
@@ -76,7 +67,7 @@ def spair_u(
     contents: list[bytes | str] = []
     if symmetry_file is not None:
         symmetry_path = Path(symmetry_file).expanduser()
-        contents.append(read_bytes(symmetry_path, "Give the path of an existing file"))
+        contents.append(reading.read_bytes(symmetry_path, "Give the path of an existing file"))
     views: dict[str, View] = {}
     for category, stem in [(c, stem) for c in complete for stem in stems[c]]:
         content, view = _read_view(folder, spair, category, stem)
@@ -91,7 +82,7 @@ def spair_u(
     return PairList(
         NAME,
         split,
-        hash_revision([*contents, *(line.pair_id for line in kept)]),
+        reading.hash_revision([*contents, *(line.pair_id for line in kept)]),
         *SOURCE.terms,
         make_pairs(kept, padded, tables),
         {image_id: spair / "JPEGImages" / f"{image_id}.jpg" for image_id in views},
@@ -110,14 +101,14 @@ def _list_missing(folder: Path, spair: Path, category: str, stems: Sequence[str]
 def _read_view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, View]:
     """Content of both annotations of an image, and the image with the keypoints of SPair-U."""
     base_path = spair / "ImageAnnotation" / category / f"{stem}.json"
-    base_content = read_bytes(base_path, SPAIR_FIX)
+    base_content = reading.read_bytes(base_path, SPAIR_FIX)
     mask = spair / "Segmentation" / category / f"{stem}.png"
     view = parse_view(base_content, base_path, category, mask if mask.is_file() else None)
     path = folder / "ExtraImageAnnotation" / category / f"{stem}.json"
-    content = read_bytes(path, FIX)
-    points = validate(_Extra, parse_json(content, path), path).kps
+    content = reading.read_bytes(path, FIX)
+    points = reading.validate(_Extra, reading.parse_json(content, path), path).kps
     xy = place_keypoints(points, 1 + max(map(int, points)), view.size, path)
-    keypoints = make_keypoints(xy, ~np.isnan(xy[:, 0]))
+    keypoints = reading.make_keypoints(xy, ~np.isnan(xy[:, 0]))
     return base_content + content, replace(view, keypoints=keypoints)
 
 
@@ -125,4 +116,4 @@ def _pad(view: View, n: int) -> View:
     """With as many keypoints as any image of the category has; further ones are not visible."""
     xy = np.full((n, 2), np.nan)
     xy[: len(view.keypoints.xy)] = view.keypoints.xy
-    return replace(view, keypoints=make_keypoints(xy, ~np.isnan(xy[:, 0])))
+    return replace(view, keypoints=reading.make_keypoints(xy, ~np.isnan(xy[:, 0])))

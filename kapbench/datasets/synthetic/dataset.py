@@ -1,22 +1,20 @@
 """synthetic: rendered 3D objects, the built-in default data set, without download."""
 
-import functools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
-from kapbench.datasets.images import read_mask, read_rgb
+from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
 from kapbench.datasets.synthetic.rendered_split import ANNOTATIONS, open_split
 from kapbench.datasets.synthetic.scene_plan import Settings, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
 from kapbench.storage import file_hash
-from kapbench.types import Coverage, Keypoints, Pair, View
+from kapbench.types import Keypoints, Pair, View
 
 MARKING = 0.25
 OPPOSITE = 0.3  # share of the source's keypoints absent while their twin is visible
@@ -41,7 +39,7 @@ def synthetic(
     """
     n = INSTANCES.get(split, 2) if instances is None else int(instances)
     settings = Settings(split, float(marking), int(seed), n, int(views), int(pairs))
-    return Synthetic("synthetic", settings, open_split(settings, build=build))
+    return _open("synthetic", settings, build)
 
 
 def small(
@@ -53,7 +51,7 @@ def small(
 ) -> "Synthetic":
     """A few rendered images, for tests and first tries; takes seconds."""
     settings = Settings(split, float(marking), int(seed), SMALL_INSTANCES.get(split, 2), 2, 12)
-    return Synthetic("synthetic.small", settings, open_split(settings, build=build))
+    return _open("synthetic.small", settings, build)
 
 
 def large(
@@ -81,7 +79,96 @@ def large(
             place="synthetic.large",
             fix="Request more instances, or fewer pairs",
         )
-    return Synthetic("synthetic.large", settings, open_split(settings, build=build))
+    return _open("synthetic.large", settings, build)
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic(PairList):
+    """One rendered split, with the names of its keypoints."""
+
+    names: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def keypoint_names(self, category: str) -> list[str]:
+        """Names by keypoint id; L and R are the object's own left and right."""
+        return self.names[category]
+
+
+def _open(name: str, settings: Settings, build: bool) -> Synthetic:
+    """The split, rendered first where that is needed.
+
+    The revision is a hash of the settings and of all annotations, which hold the images' hashes.
+    """
+    folder = open_split(settings, build=build)
+    content = json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
+    entries = [(_make_view(entry, folder), entry["instance"]) for entry in content["images"]]
+    pairs = []
+    for category, names in content["keypoints"].items():
+        own = [(view, instance) for view, instance in entries if view.category == category]
+        pairs += _draw_pairs(own, names, settings, name)
+    return Synthetic(
+        name,
+        settings.split,
+        f"{settings.hash[:8]}{file_hash(folder / ANNOTATIONS)[:8]}",
+        "Apache-2.0",
+        "kapbench",
+        pairs,
+        {view.image_id: folder / "images" / f"{view.image_id}.png" for view, _ in entries},
+        more_views=[view for view, _ in entries],
+        names=content["keypoints"],
+    )
+
+
+def _make_view(entry: Mapping[str, Any], folder: Path) -> View:
+    missing = [np.nan, np.nan]
+    xy = np.array([p or missing for p in entry["keypoints"]], dtype=np.float64)
+    w, h = entry["size"]
+    x1, y1, x2, y2 = (float(v) for v in entry["bbox"])
+    return View(
+        entry["image_id"],
+        entry["category"],
+        (w, h),
+        (x1, y1, x2, y2),
+        Keypoints(xy, ~np.isnan(xy[:, 0])),
+        entry["azimuth_bin"],
+        folder / "masks" / f"{entry['image_id']}.png",
+        False,
+        False,
+    )
+
+
+def _draw_pairs(
+    images: Sequence[tuple[View, int]], names: list[str], settings: Settings, dataset: str
+) -> list[Pair]:
+    """Ordered pairs of different instances that share a keypoint, drawn without replacement.
+
+    Half of them show opposite sides: the twin is visible instead of the keypoint. In either
+    half, pairs are preferred whose target shows few keypoints together with their twins, as
+    PCK already penalises a mix-up there.
+
+    Args:
+        images: The images of one category, with the numbers of their instances.
+    """
+    views, instance = [view for view, _ in images], np.array([number for _, number in images])
+    category, table = views[0].category, symmetry(names)
+    twins = table[1]
+    visible = np.stack([v.keypoints.visible for v in views]).astype(int)
+    twin_visible = visible[:, twins] * (twins != np.arange(len(twins)))
+    n_visible = visible.sum(axis=1, keepdims=True)
+    beside = visible @ (visible * twin_visible).T / n_visible
+    instead = visible @ ((1 - visible) * twin_visible).T / n_visible
+    allowed = (visible @ visible.T > 0) & (instance[:, None] != instance[None])
+    if not allowed.any():
+        raise KapbenchError(
+            f"There are no two instances of {category} that share a keypoint",
+            place=dataset,
+            fix="Request more instances or views",
+        )
+    rng = np.random.default_rng([settings.seed, len(category), 7])
+    opposite = allowed & (instead >= OPPOSITE)
+    half = _draw_cheapest(opposite, beside, settings.pairs // 2, rng)
+    rest = _draw_cheapest(allowed & ~opposite, beside, settings.pairs - len(half), rng)
+    drawn = [(views[s], views[t]) for s, t in sorted(half + rest)]
+    return [pair_by_box(name_pair(s, t), s, t, table) for s, t in drawn]
 
 
 def _draw_cheapest(
@@ -96,128 +183,3 @@ def _draw_cheapest(
     order = order[np.argsort(cost[source, target][order], kind="stable")]
     pool = rng.permutation(order[: max(n, (len(order) + 1) // 2)])[:n]
     return [(int(source[i]), int(target[i])) for i in pool]
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """One rendered split."""
-
-    name: str
-    settings: Settings
-    folder: Path
-    licence: str = "Apache-2.0"
-    citation: str = "kapbench"
-    size_from: Literal["box", "image"] = "box"
-    has_absent: bool = True
-
-    @property
-    def split(self) -> str:
-        return self.settings.split
-
-    @functools.cached_property
-    def revision(self) -> str:
-        """Hash of the settings and of all annotations, which hold the images' hashes."""
-        return f"{self.settings.hash[:8]}{file_hash(self.folder / ANNOTATIONS)[:8]}"
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        return tuple(self._content["keypoints"])
-
-    @functools.cached_property
-    def coverage(self) -> Coverage:
-        n = len(self._pairs)
-        return Coverage(self.categories, self.categories, n, n)
-
-    def pairs(self, categories: Sequence[str] | None = None) -> list[Pair]:
-        wanted = self._wanted(categories)
-        return [pair for pair in self._pairs if pair.source.category in wanted]
-
-    def views(self, categories: Sequence[str] | None = None) -> list[View]:
-        wanted = self._wanted(categories)
-        return [v for name, v in sorted(self._views.items()) if v.category in wanted]
-
-    def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
-        return read_rgb(self.folder / "images" / f"{view.image_id}.png")
-
-    def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
-        return None if view.mask is None else read_mask(view.mask, view.size)
-
-    def keypoint_names(self, category: str) -> list[str]:
-        """Names by keypoint id; L and R are the object's own left and right."""
-        names: list[str] = self._content["keypoints"][category]
-        return names
-
-    @functools.cached_property
-    def _content(self) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(
-            (self.folder / ANNOTATIONS).read_text(encoding="utf-8")
-        )
-        return content
-
-    @functools.cached_property
-    def _views(self) -> dict[str, View]:
-        return {entry["image_id"]: self._view(entry) for entry in self._content["images"]}
-
-    def _view(self, entry: dict[str, Any]) -> View:
-        missing = [np.nan, np.nan]
-        xy = np.array([p or missing for p in entry["keypoints"]], dtype=np.float64)
-        w, h = entry["size"]
-        x1, y1, x2, y2 = (float(v) for v in entry["bbox"])
-        mask = self.folder / "masks" / f"{entry['image_id']}.png"
-        return View(
-            entry["image_id"],
-            entry["category"],
-            (w, h),
-            (x1, y1, x2, y2),
-            Keypoints(xy, ~np.isnan(xy[:, 0])),
-            entry["azimuth_bin"],
-            mask,
-            False,
-            False,
-        )
-
-    @functools.cached_property
-    def _pairs(self) -> tuple[Pair, ...]:
-        return tuple(pair for c in self.categories for pair in self._draw_pairs(c))
-
-    def _draw_pairs(self, category: str) -> list[Pair]:
-        """Ordered pairs of different instances that share a keypoint, drawn without replacement.
-
-        Half of them show opposite sides: the twin is visible instead of the keypoint. In either
-        half, pairs are preferred whose target shows few keypoints together with their twins, as
-        PCK already penalises a mix-up there.
-        """
-        entries = [e for e in self._content["images"] if e["category"] == category]
-        views = [self._views[e["image_id"]] for e in entries]
-        groups, twins = symmetry(self.keypoint_names(category))
-        visible = np.stack([v.keypoints.visible for v in views]).astype(int)
-        twin_visible = visible[:, twins] * (twins != np.arange(len(twins)))
-        n_visible = visible.sum(axis=1, keepdims=True)
-        beside = visible @ (visible * twin_visible).T / n_visible
-        instead = visible @ ((1 - visible) * twin_visible).T / n_visible
-        instance = np.array([e["instance"] for e in entries])
-        allowed = (visible @ visible.T > 0) & (instance[:, None] != instance[None])
-        if not allowed.any():
-            raise KapbenchError(
-                f"There are no two instances of {category} that share a keypoint",
-                place=self.name,
-                fix="Request more instances or views",
-            )
-        rng = np.random.default_rng([self.settings.seed, len(category), 7])
-        opposite = allowed & (instead >= OPPOSITE)
-        half = _draw_cheapest(opposite, beside, self.settings.pairs // 2, rng)
-        rest = _draw_cheapest(allowed & ~opposite, beside, self.settings.pairs - len(half), rng)
-        chosen = sorted(half + rest)
-        return [self._pair(views[s], views[t], groups, twins) for s, t in chosen]
-
-    @staticmethod
-    def _pair(source: View, target: View, groups: np.ndarray, twins: np.ndarray) -> Pair:
-        x1, y1, x2, y2 = target.bbox
-        name = f"{source.image_id}>{target.image_id.rpartition('/')[2]}"
-        return Pair(name, source, target, max(x2 - x1, y2 - y1), groups, twins)
-
-    def _wanted(self, categories: Sequence[str] | None) -> set[str]:
-        for category in categories or ():
-            if category not in self.categories:
-                raise unknown("category", category, self.categories, place=self.name)
-        return set(self.categories if categories is None else categories)

@@ -22,18 +22,8 @@ class Part:
     def mirrored(self) -> "Part":
         """The same part beyond the plane y = 0; its paint is a function of the point."""
         flip = np.array([1.0, -1.0, 1.0])
-        return replace(
-            self,
-            vertices=self.vertices * flip,
-            normals=self.normals * flip,
-            faces=self.faces[:, ::-1],
-        )
-
-    def nearest(self, point: Sequence[float]) -> Array:
-        """The vertex nearest to a point: a keypoint must lie on the surface exactly."""
-        distance = np.square(self.vertices - np.asarray(point)).sum(axis=1)
-        nearest: Array = self.vertices[int(distance.argmin())]
-        return nearest
+        vertices, normals = self.vertices * flip, self.normals * flip
+        return replace(self, vertices=vertices, normals=normals, faces=self.faces[:, ::-1])
 
 
 @dataclass(frozen=True)
@@ -92,23 +82,17 @@ def loft(rings: Sequence[Array], paint: Paint) -> Part:
     vertices = np.concatenate(rings)
     i, j = np.meshgrid(np.arange(n_rings - 1), np.arange(n_around), indexing="ij")
     k = (j + 1) % n_around
-    a, b, c, d = (
-        i * n_around + j,
-        i * n_around + k,
-        (i + 1) * n_around + k,
-        (i + 1) * n_around + j,
-    )
+    low, high = i * n_around, (i + 1) * n_around
+    a, b, c, d = low + j, low + k, high + k, high + j
     faces = [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
     parts = [vertices]
     start = len(vertices)
     for ring, turn in ((rings[0], -1), (rings[-1], 1)):  # own vertices: a cap's edge is sharp
         parts.append(np.vstack([ring, ring.mean(axis=0)]))
         around = np.arange(n_around)
-        cap = np.stack(
-            [start + around, start + (around + 1) % n_around, np.full(n_around, start + n_around)],
-            -1,
-        )
-        faces.append(cap[:, ::turn])
+        middle = np.full(n_around, n_around)
+        cap = np.stack([around, (around + 1) % n_around, middle], -1)
+        faces.append(start + cap[:, ::turn])
         start += n_around + 1
     return smooth(np.concatenate(parts), np.concatenate(faces), paint)
 
@@ -132,7 +116,7 @@ def ring(
 
 
 def tube(
-    path: Sequence[Sequence[float]],
+    path: Sequence[Sequence[float] | Array],
     radii: Sequence[float | tuple[float, float]],
     paint: Paint,
     n: int = 16,
@@ -181,16 +165,8 @@ def box(centre: Sequence[float], half: Sequence[float], paint: Paint, bevel: flo
     rings = []
     for dz, inset in levels:
         ax, ay = hx - inset, hy - inset
-        corner = [
-            (ax, -ay + b),
-            (ax, ay - b),
-            (ax - b, ay),
-            (-ax + b, ay),
-            (-ax, ay - b),
-            (-ax, -ay + b),
-            (-ax + b, -ay),
-            (ax - b, -ay),
-        ]
+        u, v = ax - b, ay - b
+        corner = [(ax, -v), (ax, v), (u, ay), (-u, ay), (-ax, v), (-ax, -v), (-u, -ay), (u, -ay)]
         rings.append(np.array([(x + cx, y + cy, z + dz) for cx, cy in corner]))
     return flat(loft(rings, paint))
 

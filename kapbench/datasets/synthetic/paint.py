@@ -124,20 +124,17 @@ class Marks:
         folded = np.stack([points[:, 0], np.abs(points[:, 1]), points[:, 2]], axis=1) / self.unit
         flat_normals = np.abs(normals)
         under = self.tint(under, points, self.wash * np.broadcast_to(cover, len(points)))
-        for share, colour, pattern in zip(
-            self.shares(points), self.colours, self.patterns, strict=True
-        ):
-            under = over(
-                under, cover * share * self.strength * pattern(folded, flat_normals), colour
-            )
+        kinds = zip(self.shares(points), self.colours, self.patterns, strict=True)
+        for share, colour, pattern in kinds:
+            amount = cover * share * self.strength * pattern(folded, flat_normals)
+            under = over(under, amount, colour)
         return under
 
     def tint(self, under: Array, points: Array, amount: Array | float = 0.7) -> Array:
         """Colours a small part by its side."""
         left, right = self.shares(points)
-        mixed = left[:, None] * np.array(self.colours[0]) + right[:, None] * np.array(
-            self.colours[1]
-        )
+        left_colour, right_colour = np.array(self.colours)
+        mixed = left[:, None] * left_colour + right[:, None] * right_colour
         share = np.broadcast_to(np.asarray(amount, float), (len(points),))[:, None]
         return np.concatenate([under[:, :3] * (1 - share) + mixed * share, under[:, 3:]], axis=1)
 

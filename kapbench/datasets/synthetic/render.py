@@ -186,9 +186,8 @@ def _shade(
     halfway = light - directions
     halfway /= np.linalg.norm(halfway, axis=1, keepdims=True)
     gloss = surface[:, 3] * np.maximum(np.einsum("ij,ij->i", normals, halfway), 0) ** 40
-    return np.asarray(
-        surface[:, :3] * (0.28 + 0.3 * sky + 0.52 * diffuse)[:, None] + 0.6 * gloss[:, None]
-    )
+    brightness = 0.28 + 0.3 * sky + 0.52 * diffuse
+    return np.asarray(surface[:, :3] * brightness[:, None] + 0.6 * gloss[:, None])
 
 
 def _surroundings(
@@ -207,17 +206,13 @@ def _surroundings(
     height = np.clip(directions[:, 2] * 2.5 + 0.3, 0, 1)[:, None]
     colour = np.array(shot.sky) * (0.75 + 0.25 * height)
     place = (camera.position + directions[ground] * reach[ground, None])[:, :2]
-    texture = (
-        0.75
-        + 0.3 * noise(place * 3.0 + 100, shot.seed)
-        + 0.2 * noise(place * 11.0 + 50, shot.seed + 1)
-    )
+    coarse, fine = noise(place * 3.0 + 100, shot.seed), noise(place * 11.0 + 50, shot.seed + 1)
+    texture = 0.75 + 0.3 * coarse + 0.2 * fine
     fade = np.exp(-reach[ground] / (8 * np.linalg.norm(camera.position)))[:, None]
     lit = np.array(shot.ground) * (texture * 0.85 * _lit(mesh, place, light))[:, None]
     colour[ground] = lit * fade + colour[ground] * (1 - fade)
-    clouds = noise(
-        np.stack([np.tile(np.arange(w), h), np.repeat(np.arange(h), w)], 1) / 61.0, shot.seed + 2
-    )
+    pixels = np.stack([np.tile(np.arange(w), h), np.repeat(np.arange(h), w)], 1)
+    clouds = noise(pixels / 61.0, shot.seed + 2)
     return np.asarray(colour * (0.94 + 0.12 * clouds)[:, None])
 
 

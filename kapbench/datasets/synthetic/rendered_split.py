@@ -1,14 +1,12 @@
 """Rendered splits on disk: rendered aside, moved into place, checked by hash when opened."""
 
-import io
 import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from kapbench.datasets.synthetic.render import render
 from kapbench.datasets.synthetic.scene_plan import Image, Settings, images
 from kapbench.errors import KapbenchError
 from kapbench.paths import cache_root
+from kapbench.progress import Progress
 from kapbench.storage import file_hash
 
 ANNOTATIONS = "annotations.json"
@@ -28,11 +27,7 @@ SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
 def open_split(settings: Settings, *, build: bool = True) -> Path:
-    """Folder of a rendered split; rendered now if it is missing or damaged.
-
-    Raises:
-        KapbenchError: the split is not rendered yet, and `build` is False.
-    """
+    """Folder of a rendered split. KapbenchError where it must be rendered, but `build` is False."""
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
@@ -69,12 +64,17 @@ def _build(settings: Settings, folder: Path) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=".rendering-", dir=folder.parent))
     try:
         planned = list(images(settings))
-        with _progress(len(planned)) as advance, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            jobs = [
-                pool.submit(_render_image, image, settings.marking, temporary) for image in planned
-            ]
+        bar = Progress(show=len(planned) >= SILENT_BELOW and sys.stderr.isatty())
+        taken = []
+        with (
+            bar.stage("rendering", len(planned)) as advance,
+            ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ):
+            jobs = [pool.submit(_render_image, i, settings.marking, temporary) for i in planned]
             try:
-                taken = [_done(job.result(), advance) for job in jobs]
+                for job in jobs:
+                    taken.append(job.result())
+                    advance(1)
             finally:
                 pool.shutdown(cancel_futures=True)
         names = {c: list(BUILDERS[c](np.random.default_rng(0), 0.0).keypoints) for c in BUILDERS}
@@ -96,7 +96,7 @@ def _render_image(image: Image, marking: float, folder: Path) -> dict[str, Any]:
     for kind, pixels in (("images", taken.pixels), ("masks", taken.mask.astype(np.uint8) * 255)):
         name = f"{kind}/{image.image_id}.png"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(_png(pixels))
+        Pillow.fromarray(pixels).save(folder / name)
         files[name] = file_hash(folder / name)
     xy: Sequence[Any] = np.round(taken.xy, 3).tolist()
     return {
@@ -109,27 +109,3 @@ def _render_image(image: Image, marking: float, folder: Path) -> dict[str, Any]:
         "azimuth_bin": image.azimuth_bin,
         "files": files,
     }
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    Pillow.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
-def _done(entry: dict[str, Any], advance: Callable[[], None]) -> dict[str, Any]:
-    advance()
-    return entry
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    if total < SILENT_BELOW or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("rendering", total=total)
-        yield lambda: bars.advance(task)

@@ -97,25 +97,18 @@ def _azimuth(even: float, rng: np.random.Generator) -> float:
 
 
 def _shot(azimuth: float, rng: np.random.Generator) -> Shot:
+    def draw(low: float, high: float) -> float:
+        return float(rng.uniform(low, high))
+
     return Shot(
         azimuth=azimuth,
-        elevation=float(rng.uniform(0.04, 0.3)),
+        elevation=draw(0.04, 0.3),
         size=SIZES[int(rng.integers(len(SIZES)))],
-        fill=float(rng.uniform(0.62, 0.9)),
-        shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.04, 0.06))),
-        light=(
-            float(rng.uniform(-0.8, 0.8)),
-            float(rng.uniform(0.6, 1.0)),
-            float(rng.uniform(0.2, 0.8)),
-        ),
-        ground=hue(
-            float(rng.random()), float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.35, 0.8))
-        ),
-        sky=hue(
-            float(rng.uniform(0.5, 0.65)),
-            float(rng.uniform(0.05, 0.4)),
-            float(rng.uniform(0.7, 1.0)),
-        ),
+        fill=draw(0.62, 0.9),
+        shift=(draw(-0.05, 0.05), draw(-0.04, 0.06)),
+        light=(draw(-0.8, 0.8), draw(0.6, 1.0), draw(0.2, 0.8)),
+        ground=hue(float(rng.random()), draw(0.05, 0.45), draw(0.35, 0.8)),
+        sky=hue(draw(0.5, 0.65), draw(0.05, 0.4), draw(0.7, 1.0)),
         seed=int(rng.integers(1 << 30)),
     )
 

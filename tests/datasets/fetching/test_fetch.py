@@ -212,13 +212,18 @@ def kapbench(root):
 def test_the_command_says_licence_size_and_hash(kapbench, server, root):
     shown = kapbench("spair", "--url", server.url)
     assert shown.exit_code == 0, shown.output
-    for said in ("licence:", "arXiv:1908.10543", "MB, from 127.0.0.1", "checked from now on"):
+    for said in (
+        "licence:",
+        "arXiv:1908.10543",
+        "MB, from 127.0.0.1",
+        "recorded for later downloads",
+    ):
         assert shown.stdout.count(said) == 1, said
     assert sha256(server.content) in shown.stdout
 
     again = kapbench("spair", "--url", server.url)
     assert again.exit_code == 0
-    assert "nothing fetched" in again.stdout
+    assert "The data set is already in" in again.stdout
 
 
 def test_the_command_takes_a_file(kapbench, archive, root):

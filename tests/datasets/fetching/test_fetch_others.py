@@ -224,7 +224,7 @@ def test_a_list_that_only_a_browser_gets_is_named(tmp_path, server):
     shown = CliRunner().invoke(main, words)
     assert shown.exit_code == 0, shown.output
     ((address, name),) = SOURCES["pf-pascal"].by_hand
-    assert f"without {name}, from {address}" in shown.stdout
+    assert f"{name} is missing: download it from {address} into" in shown.stdout
 
 
 @pytest.mark.parametrize("branch", ["main", "master"])

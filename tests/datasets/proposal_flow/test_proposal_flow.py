@@ -164,7 +164,7 @@ class TestPfPascalsOtherSplits:
 
     @real
     def test_the_real_lists_lack_their_points_here(self):
-        with pytest.raises(KapbenchError, match="holds no points"):
+        with pytest.raises(KapbenchError, match="The list of val has no keypoints"):
             pf_pascal("val", root=REAL)
 
 

@@ -22,7 +22,7 @@ def data(request):
 
 
 def pair_files(data):
-    folder = data.folder / "PairAnnotation" / data.split
+    folder = next(iter(data.paths.values())).parents[2] / "PairAnnotation" / data.split
     if not folder.is_dir():
         pytest.skip(f"no pair files of {data.split} here")
     present = set(data.categories)

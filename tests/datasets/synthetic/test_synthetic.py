@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from kapbench.datasets.images import read_rgb
 from kapbench.datasets.synthetic import contact_sheet, rendered_split
-from kapbench.datasets.synthetic.dataset import Synthetic, large, small, synthetic
+from kapbench.datasets.synthetic.dataset import SMALL_INSTANCES, Synthetic, large, small, synthetic
 from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.render import Camera, keypoints, render
 from kapbench.datasets.synthetic.scene_plan import Image, Settings, Shot, images, symmetry
@@ -146,7 +146,7 @@ class TestSplit:
     def test_a_damaged_picture_is_rendered_again_and_said(self, capsys):
         data = small()
         view = data.views()[0]
-        path = data.folder / "images" / f"{view.image_id}.png"
+        path = data.paths[view.image_id]
         before = read_rgb(path)
         path.write_bytes(path.read_bytes()[:-9])
         again = small()
@@ -232,7 +232,8 @@ def test_a_contact_sheet_has_a_view_from_every_side(split):
 def test_a_cell_of_the_sheet_is_the_data_sets_picture():
     data = small("trn")
     view = data.views(["car"])[0]
-    (image,) = [i for i in images(data.settings) if i.image_id == view.image_id]
+    settings = Settings("trn", 0.25, 0, SMALL_INSTANCES["trn"], 2, 12)
+    (image,) = [i for i in images(settings) if i.image_id == view.image_id]
     drawn = contact_sheet.cell(image, 0.25, keypoints=False)
     w, h = (round(n * contact_sheet.CELL_PX / max(view.size)) for n in view.size)
     x, y = (contact_sheet.CELL_PX - w) // 2, (contact_sheet.CELL_PX - h) // 2
