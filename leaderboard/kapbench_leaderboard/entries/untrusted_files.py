@@ -62,6 +62,12 @@ def read_entry(path: Path) -> Entry:
     return load_entry(path)
 
 
+def refuse_unfit(path: Path, kind: str, stored: StoredFile) -> None:
+    """Raises as `refuse_large` and `refuse_changed`: the file is hashed only if it is not too large."""
+    refuse_large(path, kind)
+    refuse_changed(path, stored)
+
+
 def refuse_changed(path: Path, stored: StoredFile) -> None:
     """
     Raises:
