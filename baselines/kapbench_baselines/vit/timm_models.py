@@ -15,7 +15,7 @@ from kapbench.storage import file_hash
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import FACETS, Facet
-from kapbench_baselines.vit.weights import FAILURES, read_tensors, state_hash
+from kapbench_baselines.vit.weights import UNLOADABLE, explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
 
@@ -130,19 +130,15 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             fix="choose from timm.list_models()",
         )
     make = {"pretrained": weights is None, "num_classes": 0}
-    try:
+    fix = (
+        f"{hub_advice()}; or download model.safetensors of https://huggingface.co/timm/{source} "
+        "(its licence and sha256 are on that page) and give it by -o weights=PATH"
+    )
+    with explained(UNLOADABLE, name, fix):
         try:
             return timm.create_model(source, dynamic_img_size=True, **make)
         except TypeError:  # an architecture without position embeddings, or with fixed ones
             return timm.create_model(source, **make)
-    except FAILURES as error:
-        raise KapbenchError(
-            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=name,
-            fix=f"{hub_advice()}; or download model.safetensors of "
-            f"https://huggingface.co/timm/{source} (its licence and sha256 are on that page) and "
-            "give it by -o weights=PATH",
-        ) from error
 
 
 def _fill(net: Any, path: Path) -> None:
