@@ -1,5 +1,6 @@
 """`kapbench train geoaware.supervised`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     parts = model_info(setup.encoder).parts
     task = GeoawareTask(data, settings, request.seed, setup.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
-    card = Card.of(setup, METHOD, "keypoints", shape, settings.as_dict())
+    card = Card.of(setup, METHOD, "keypoints", shape, asdict(settings))
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
         return AggregatedEncoder(
