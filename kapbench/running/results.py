@@ -145,10 +145,7 @@ def find_runs(root: Path) -> list[Path]:
 
 
 def load_card(folder: Path) -> RunCard:
-    """
-    Raises:
-        KapbenchError: there is no run, its schema is newer, or its run card is damaged.
-    """
+    """Raises KapbenchError: there is no run, its schema is newer, or its run card is damaged."""
     path = folder / CARD
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

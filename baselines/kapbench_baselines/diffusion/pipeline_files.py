@@ -86,10 +86,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
 
 
 def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Parts:
-    """
-    Raises:
-        KapbenchError: a file that is damaged, lacks a tensor, or is of another release.
-    """
+    """Raises KapbenchError: a file that is damaged, lacks a tensor, or is of another release."""
     diffusers, transformers = imported(release.name)
     kinds = {
         "unet": diffusers.UNet2DConditionModel,

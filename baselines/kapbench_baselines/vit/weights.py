@@ -46,10 +46,7 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
 
 
 def imported(place: str) -> Any:
-    """
-    Raises:
-        KapbenchError: transformers is not installed.
-    """
+    """Raises KapbenchError: transformers is not installed."""
     try:
         import transformers
     except ImportError as error:
@@ -125,10 +122,7 @@ def check_folder(folder: Path, *, binary: bool) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """
-    Raises:
-        KapbenchError: it does not hold a dictionary.
-    """
+    """Raises KapbenchError: it does not hold a dictionary."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -84,10 +84,7 @@ def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = N
 
 
 def require_cache(request: RunRequest) -> None:
-    """
-    Raises:
-        KapbenchError: a request without a cache folder.
-    """
+    """Raises KapbenchError: a request without a cache folder."""
     if request.cache_root is None:
         raise KapbenchError(
             "the shards of a run share one feature cache, and this run keeps none",

@@ -52,10 +52,7 @@ def refuse_large(path: Path, kind: str) -> None:
 
 
 def read_entry(path: Path) -> Entry:
-    """
-    Raises:
-        KapbenchError: a link, too large, or no entry.
-    """
+    """Raises KapbenchError: a link, too large, or no entry."""
     if path.is_symlink():
         raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself.")
     refuse_large(path, ENTRY)
@@ -69,10 +66,7 @@ def refuse_unfit(path: Path, kind: str, stored: StoredFile) -> None:
 
 
 def refuse_changed(path: Path, stored: StoredFile) -> None:
-    """
-    Raises:
-        KapbenchError: other bytes than the entry says.
-    """
+    """Raises KapbenchError: other bytes than the entry says."""
     if path.stat().st_size != stored.n_bytes or file_hash(path) != stored.sha256:
         raise KapbenchError(
             "This is not the file that the entry names by its sha256",
