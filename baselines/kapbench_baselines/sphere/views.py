@@ -206,7 +206,7 @@ def on_cells(
     size = (feature_map.grid.height, feature_map.grid.width)
     cells = min(token_grid, size[0]), min(token_grid, size[1])
     tokens = pooled(feature_map.values, cells)[None].to(device)
-    coarse = network(tokens)[0].T.unflatten(1, cells)
+    coarse = network(tokens)[0].T.reshape(-1, *cells)
     return torch.nn.functional.interpolate(coarse[None], size, mode="bilinear")[0]
 
 
