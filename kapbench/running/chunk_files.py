@@ -31,10 +31,7 @@ class ChunkFiles:
         write_atomically(self._folder(chunk) / f"{_stem(chunk)}-{digest}.parquet", content)
 
     def read(self, chunk: Chunk) -> pa.Table:
-        """
-        Raises:
-            KapbenchError: the file is missing, or was changed since it was written.
-        """
+        """Raises KapbenchError: the file is missing, or was changed since it was written."""
         path = next((p for p in self._paths(chunk) if _is_whole(p)), None)
         if path is None:
             raise KapbenchError(

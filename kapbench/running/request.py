@@ -63,10 +63,7 @@ class RunRequest:
     intervals: bool = True
 
     def open_dataset(self) -> Dataset:
-        """
-        Raises:
-            KapbenchError: see `load_dataset`.
-        """
+        """Raises KapbenchError: see `load_dataset`."""
         if not isinstance(self.dataset, str):
             return self.dataset
         options = {"split": self.split, "data_root": self.data_root} | dict(self.dataset_options)

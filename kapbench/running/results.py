@@ -102,6 +102,13 @@ class RunCard(_Card):
         """The score with exactly these keys, or None."""
         return self._by_keys.get((rule, metric, alpha, category, average, split))
 
+    def headline(
+        self, rule: Rule | RuleCard, alpha: float, category: str | None = None
+    ) -> Score | None:
+        """The score that a rule is quoted by, or the same of one category; None as of `score`."""
+        average, over = rule.headline
+        return self.score(rule.name, rule.metric, alpha, category or over, average=average)
+
     def rule(self, name: str) -> Rule:
         """A rule that this run was scored by.
 
@@ -138,10 +145,7 @@ def find_runs(root: Path) -> list[Path]:
 
 
 def load_card(folder: Path) -> RunCard:
-    """
-    Raises:
-        KapbenchError: there is no run, its schema is newer, or its run card is damaged.
-    """
+    """Raises KapbenchError: there is no run, its schema is newer, or its run card is damaged."""
     path = folder / CARD
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -254,12 +258,9 @@ class ResultSet:
         Raises:
             KapbenchError: the run was not scored by this rule at this alpha.
         """
-        from kapbench.scoring.rules import load_rule
-
         chosen = load_rule(rule)
-        average, over = chosen.headline
         scored = any((r.name, r.hash) == (chosen.name, chosen.hash) for r in self.card.rules)
-        row = self.card.score(chosen.name, chosen.metric, alpha, over, average=average)
+        row = self.card.headline(chosen, alpha)
         if row is None or not scored:
             raise KapbenchError(
                 f"this run has no {chosen.name} at alpha {alpha:g}",

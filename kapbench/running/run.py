@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 
 from kapbench.features.cache import FeatureCache
-from kapbench.features.encode import encode_images
+from kapbench.features.encode import Encoded, encode_images
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -93,19 +93,20 @@ def make_scorer(
     if not isinstance(model, Encoder):
         return PairModelScorer(model, dataset, needs)
     started = monotonic()
-    encoded = encode_images(
-        model,
-        dataset,
-        views,
-        cache,
-        batch_size=opened.request.batch_size,
-        progress=progress,
-        device=opened.device,
-    )
+    encoded = encode(opened, model, views, cache, progress)
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, opened.device)
     if encoded.n_encoded and encoded.n_encoded == len(set(encoded.hashes.values())):  # no cache
         scorer.seconds_per_image = round((monotonic() - started) / encoded.n_encoded, 6)
     return scorer
+
+
+def encode(
+    opened: OpenRun, model: Encoder, views: Sequence[View], cache: FeatureCache, progress: Progress
+) -> Encoded:
+    size, device = opened.request.batch_size, opened.device
+    return encode_images(
+        model, opened.dataset, views, cache, batch_size=size, progress=progress, device=device
+    )
 
 
 def _executor(opened: OpenRun, progress: Progress) -> Executor:

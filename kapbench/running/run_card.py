@@ -8,7 +8,6 @@ from kapbench.running.request import OpenRun
 from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
 from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import Resampling
-from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import score_requests, score_table
 
@@ -39,7 +38,7 @@ def make_card(
         schema_version=SCHEMA_VERSION,
         model=model_card(model),
         dataset=_dataset_card(dataset, plan),
-        rules=tuple(_rule_card(rule) for rule in plan.rules),
+        rules=tuple(RuleCard.model_validate(r, from_attributes=True) for r in plan.rules),
         plan_hash=plan.hash,
         provenance=provenance(
             scoring=SCORING_VERSION,
@@ -55,27 +54,7 @@ def make_card(
 
 
 def model_card(model: Model) -> ModelCard:
-    info = model_info(model)
-    return ModelCard(
-        name=info.name,
-        revision=info.revision,
-        kind=info.kind,
-        conditions_on=info.conditions_on,
-        similarity=info.similarity,
-        supervision=info.supervision,
-        trained_on=info.trained_on,
-        options=dict(info.options),
-    )
-
-
-def _rule_card(rule: Rule) -> RuleCard:
-    return RuleCard(
-        name=rule.name,
-        hash=rule.hash,
-        metric=rule.metric,
-        headline=rule.headline,
-        alphas=rule.alphas,
-    )
+    return ModelCard.model_validate(model_info(model), from_attributes=True)
 
 
 def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:

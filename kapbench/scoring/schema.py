@@ -176,10 +176,7 @@ class Needs:
 
     @classmethod
     def of(cls, rules: Sequence[Rule], supervised: bool = False) -> "Needs":
-        """
-        Raises:
-            KapbenchError: two rules give one key to different decodes or geometries.
-        """
+        """Raises KapbenchError: two rules give one key to different decodes or geometries."""
         decodes: dict[str, Decode] = {}
         geometries: dict[str, Geometry] = {}
         alphas: dict[str, set[float]] = {}

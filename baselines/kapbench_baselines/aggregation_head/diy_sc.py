@@ -57,10 +57,7 @@ class AggregatedEncoder(WrappedEncoder):
         self.network, self.cells, self.unit, self.device = network, cells, unit, device
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        """
-        Raises:
-            KapbenchError: features of another number of channels than the network's.
-        """
+        """Raises KapbenchError: features of another number of channels than the network's."""
         return [self._one(feature_map) for feature_map in self.backbone.encode(pictures)]
 
     @torch.inference_mode()

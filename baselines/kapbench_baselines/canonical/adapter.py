@@ -16,7 +16,7 @@ from kapbench.registry import unknown
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
-from kapbench_baselines.sphere.views import pooled
+from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import backbone_of, needs_weights, trained_over
 
@@ -76,16 +76,12 @@ class CanonicalEncoder(WrappedEncoder):
             raise unknown(
                 "category", str(category), self.categories, place=f"weights of {self.name}"
             )
-        grid = feature_map.grid
-        cells = min(self.token_grid, grid.height), min(self.token_grid, grid.width)
-        tokens = pooled(feature_map.values, cells)[None].to(self.device)
         number = torch.tensor([self.categories.index(category)], device=self.device)
-        coarse = self.heads(tokens, number)[0].T.unflatten(1, cells)
-        size = (grid.height, grid.width)
-        fine = functional.interpolate(coarse[None], size, mode="bilinear")[0]
+        head = partial(self.heads, category=number)
+        points = on_cells(head, feature_map, self.token_grid, self.device)
         if self.heads.sphere:
-            fine = functional.normalize(fine, dim=0)
-        return FeatureMap(np.asarray(fine.cpu().numpy(), np.float32), grid)
+            points = functional.normalize(points, dim=0)
+        return FeatureMap(np.asarray(points.cpu().numpy(), np.float32), feature_map.grid)
 
 
 def _load(

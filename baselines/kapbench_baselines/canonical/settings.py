@@ -1,7 +1,7 @@
 """Every number that shapes a training of dve or asic."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kapbench_baselines.canonical.warps import Warping
@@ -31,9 +31,6 @@ class Settings:
 
     def without(self, losses: tuple[str, ...]) -> "Settings":
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 DVE = Settings(weights={"equivariance": 1.0})

@@ -43,7 +43,7 @@ def asic(warps: int | None, without: tuple[str, ...], **options: Any) -> None:
 
 def run(method: str, request: TrainingRequest, warps: int | None, without: tuple[str, ...]) -> Path:
     """Trains as requested; returns the weights' path."""
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
     from kapbench_baselines.canonical.adapter import COSINES_FOR, CanonicalEncoder
     from kapbench_baselines.canonical.settings import ASIC, DVE
@@ -74,7 +74,7 @@ def run(method: str, request: TrainingRequest, warps: int | None, without: tuple
     token_grid = 3 * settings.warping.grid // 2  # the box is a part of the image that is met later
     shape = {**task.shape(len(setup.categories)), "token_grid": token_grid}
     seen = "masks" if data.masks["mask"] else "boxes"
-    card = Card.of(setup, method, seen, shape, settings.as_dict())
+    card = Card.of(setup, method, seen, shape, asdict(settings))
 
     def model(encoder: Any, heads: Any, revision: str) -> Any:
         return CanonicalEncoder(

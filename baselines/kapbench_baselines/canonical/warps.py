@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
-from kapbench.storage import bytes_hash, fingerprint
-from kapbench.types import View
-from kapbench_baselines.sphere.views import check_sees_pixels, object_map, pooled
-from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
+from kapbench.storage import fingerprint
+from kapbench.types import Picture, View
+from kapbench_baselines.sphere.views import encode_views, pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,6 @@ class Warping:
     grid: int = 20  # tokens a side
     side_px: int = 384
     seed: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -105,31 +100,13 @@ def prepare(
     Raises:
         KapbenchError: a backbone that knows images by name, or one that looks at masks or azimuths.
     """
-    check_sees_pixels(backbone)
     _check_warps_all(backbone)
-    kept: list[dict[str, Tensor]] = []
-    masks = {"mask": 0, "box": 0}
-    for view in views:
-        shown = picture(dataset, view, backbone.conditions_on)
-        on_object, source = object_map(dataset, view)
-        masks[source] += 1
-        key = fingerprint(
-            backbone.name,
-            backbone.revision,
-            warping.as_dict(),
-            view.bbox,
-            picture_hash(shown),
-            bytes_hash([on_object.tobytes()]),
-        )
-        path = cache / f"{key}.safetensors"
-        if not path.is_file():
-            write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})
-        kept.append(read_tensors(path, "delete the file: it is made again")[0])
-        advance(1)
+    encode = partial(_encode, backbone=backbone, warping=warping)
+    stacked, masks = encode_views(dataset, views, backbone, asdict(warping), encode, cache, advance)
     return WarpedTokens(
-        tokens=torch.stack([k["tokens"] for k in kept]),
-        xy=torch.stack([k["xy"] for k in kept]),
-        on_object=torch.stack([k["on_object"] for k in kept]).bool(),
+        tokens=stacked["tokens"],
+        xy=stacked["xy"],
+        on_object=stacked["on_object"].bool(),
         category=torch.tensor([list(categories).index(v.category) for v in views]),
         grid=warping.grid,
         masks=masks,
@@ -147,7 +124,11 @@ def _check_warps_all(backbone: Encoder) -> None:
 
 
 def _encode(
-    backbone: Encoder, view: View, shown: Any, on_object: UInt8[np.ndarray, "h w"], warping: Warping
+    view: View,
+    shown: Picture,
+    on_object: UInt8[np.ndarray, "h w"],
+    backbone: Encoder,
+    warping: Warping,
 ) -> dict[str, Tensor]:
     # The image's own name seeds its warps: any order, any subset and any machine gives the same.
     rng = np.random.default_rng(int(fingerprint(view.image_id, warping.seed), 16))

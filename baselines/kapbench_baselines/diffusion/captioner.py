@@ -15,7 +15,7 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.weights import FAILURES, quiet, read_json
+from kapbench_baselines.vit.weights import UNLOADABLE, explained, quiet, read_json
 
 FILE, DIGITS = "odise_label_coco_50e-b67d2efc.pth", "b67d2efc"
 CLIP = "openai/clip-vit-large-patch14-336"
@@ -119,21 +119,13 @@ def _vision(folder: str | None) -> Any:
     if folder is not None:
         read_json(Path(folder).expanduser() / "config.json")
     source = CLIP if folder is None else str(Path(folder).expanduser())
-    try:
-        with quiet():
-            net, report = kind.from_pretrained(
-                source,
-                use_safetensors=True,
-                output_loading_info=True,
-                local_files_only=folder is not None,
-            )
-    except FAILURES as error:
-        raise KapbenchError(
-            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=source,
-            fix=f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
-            "shows each file's sha256): -o clip=FOLDER",
-        ) from error
+    fix = (
+        f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
+        "shows each file's sha256): -o clip=FOLDER"
+    )
+    options = {"use_safetensors": True, "output_loading_info": True}
+    with explained(UNLOADABLE, source, fix), quiet():
+        net, report = kind.from_pretrained(source, local_files_only=folder is not None, **options)
     if report["missing_keys"]:
         raise KapbenchError(
             f"tensors are missing, the first is {sorted(report['missing_keys'])[0]}",

@@ -9,6 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench_baselines.diffusion import single_file
 from kapbench_baselines.diffusion.pipeline_files import FILES
 from kapbench_baselines.diffusion.read_settings import Reading
+from kapbench_baselines.vit.weights import explained
 
 # Bytes of activations for each pixel of what is seen at once, measured by benchmarks/speed/diffusion.py:
 # the VAE's first layers set the peak of one image; further draws of noise pass the UNet alone.
@@ -77,14 +78,8 @@ def _numbers(path: Path) -> int:
 
 
 def _told(path: Path, count: Callable[[Path], int]) -> int:
-    try:
+    with explained("the file cannot be read", path, "download the file again", (Exception,)):
         return count(path)
-    except Exception as error:
-        raise KapbenchError(
-            f"the file cannot be read: {str(error).strip().splitlines()[0]}",
-            place=path,
-            fix="download the file again",
-        ) from error
 
 
 def free_bytes(device: str) -> int:

@@ -1,18 +1,18 @@
 """The networks of a Stable Diffusion pipeline: the hub's, a folder in diffusers' format, or one file."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.diffusion import single_file
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.weights import FAILURES, quiet
+from kapbench_baselines.vit.weights import FAILURES, UNLOADABLE, explained, quiet
 
 # What is read of a repository: nothing but safetensors, configurations and the tokenizer's words.
 FILES = {
@@ -22,6 +22,8 @@ FILES = {
     "tokenizer": ("tokenizer_config.json", "vocab.json", "merges.txt"),
     "scheduler": ("scheduler_config.json",),
 }
+NETWORKS = ("unet", "vae", "text_encoder")
+_FAILURES, _UNREADABLE = (*FAILURES, TypeError, AttributeError), "the file cannot be loaded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
 
 
 def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Parts:
-    """
-    Raises:
-        KapbenchError: a file that is damaged, lacks a tensor, or is of another release.
-    """
+    """Raises KapbenchError: a file that is damaged, lacks a tensor, or is of another release."""
     diffusers, transformers = imported(release.name)
     kinds = {
         "unet": diffusers.UNet2DConditionModel,
@@ -108,7 +107,7 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
             place=folder,
             fix=f"give a folder with the files of {release.hub}",
         )
-    for name in ("unet", "vae", "text_encoder"):
+    for name in NETWORKS:
         parts[name].requires_grad_(False).eval()
     return Parts(**parts, origin=origin)
 
@@ -132,69 +131,45 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     else:
         named = "torch_dtype" if "diffusers" in kind.__module__ else "dtype"
         options = {"use_safetensors": True, "output_loading_info": True, named: dtype}
-    try:
+    with explained(_UNREADABLE, folder, "download the folder again", _FAILURES):
         loaded = kind.from_pretrained(str(folder), local_files_only=True, **options)
-    except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
-        raise KapbenchError(
-            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=folder,
-            fix="download the folder again",
-        ) from error
     if weights is None:
         return loaded
     net, report = loaded
     lost = sorted(k for k in report["missing_keys"] if "position_ids" not in k)
-    if lost:
-        raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first is {lost[0]}",
-            place=folder / weights,
-            fix="download the file again",
-        )
+    _check_complete(lost, folder / weights)
     return net
 
 
 def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
-    try:
-        networks_by_name = single_file.load(path, dtype)
-    except KapbenchError:
-        raise
-    except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
+    with explained(_UNREADABLE, path, "download the file again", _FAILURES):
+        parts = single_file.load(path, dtype)
+    states = ((name, parts[name].state_dict().items()) for name in NETWORKS)
+    _check_complete([f"{n}.{k}" for n, state in states for k, v in state if v.is_meta], path)
+    return parts
+
+
+def _check_complete(missing: Sequence[str], path: Path) -> None:
+    if missing:
         raise KapbenchError(
-            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=path,
-            fix="download the file again",
-        ) from error
-    networks = ("unet", "vae", "text_encoder")
-    lost = [
-        f"{n}.{k}"
-        for n in networks
-        for k, v in networks_by_name[n].state_dict().items()
-        if v.is_meta
-    ]
-    if lost:
-        raise KapbenchError(
-            f"{len(lost)} tensors are missing, the first is {lost[0]}",
+            f"{len(missing)} tensors are missing, the first is {missing[0]}",
             place=path,
             fix="download the file again",
         )
-    return networks_by_name
 
 
 def _download(release: Release) -> Path:
     from huggingface_hub import snapshot_download
 
     wanted = [f"{part}/{name}" for part, names in FILES.items() for name in names]
-    try:
+    fix = (
+        f"{hub_advice()}; or download {', '.join(FILES)} of "
+        f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
+        "sha256) elsewhere and give the folder: -o weights=FOLDER; or its one .safetensors file "
+        "in the original layout, with tokenizer beside it"
+    )
+    with explained(UNLOADABLE, release.hub, fix):
         folder = Path(snapshot_download(release.hub, allow_patterns=wanted))
-    except FAILURES as error:
-        raise KapbenchError(
-            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=release.hub,
-            fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
-            f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
-            "sha256) elsewhere and give the folder: -o weights=FOLDER; or its one .safetensors file "
-            "in the original layout, with tokenizer beside it",
-        ) from error
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
         raise KapbenchError(

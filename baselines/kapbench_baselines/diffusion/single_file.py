@@ -29,10 +29,7 @@ PENULTIMATE = 23  # OpenCLIP's 24th layer is not read: the states are those befo
 
 
 def check(path: Path, hub: str, licence: str) -> None:
-    """
-    Raises:
-        KapbenchError: no safetensors file, or no words beside it.
-    """
+    """Raises KapbenchError: no safetensors file, or no words beside it."""
     if path.suffix != ".safetensors":
         raise KapbenchError(
             "this is not a .safetensors file",

@@ -37,10 +37,7 @@ class Maps:
         return (len(self.keys), 2, self.channels, self.cells, self.cells)
 
     def __getitem__(self, at: tuple[int, int]) -> Float16[Tensor, "c s s"]:
-        """
-        Raises:
-            KapbenchError: the cache no longer has it whole.
-        """
+        """Raises KapbenchError: the cache no longer has it whole."""
         image, side = at
         key = self.keys[image][side]
         try:

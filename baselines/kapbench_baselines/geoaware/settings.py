@@ -1,7 +1,7 @@
 """Every number that shapes a training of geoaware.supervised."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kapbench.errors import KapbenchError
@@ -46,9 +46,6 @@ class Settings:
 
     def without(self, losses: tuple[str, ...]) -> "Settings":
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 LITE0 = Settings()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.protocols import Encoder
 from kapbench.storage import file_hash
 from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
@@ -51,17 +52,8 @@ def supervised(
     network = AggregationNetwork(shape["widths"], shape["width_out"])
     files.fill(network, tensors, path, METHOD)
     encoder = backbone_of(card, path, backbone, backbone_weights, device, dataset)
-    return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}",
-        encoder,
-        network.to(device),
-        digest,
-        cells=shape["cells"],
-        unit=True,
-        device=device,
-        supervision=card.supervision,
-        trained_on=trained_over(card.learnt_from, encoder),
-    )
+    trained_on = trained_over(card.learnt_from, encoder)
+    return with_head(encoder, network, digest, device, shape["cells"], card.supervision, trained_on)
 
 
 def _of_release(
@@ -75,12 +67,25 @@ def _of_release(
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)
+    return with_head(encoder, network, file_hash(path), device, trained_on="as released")
+
+
+def with_head(
+    backbone: Encoder,
+    network: AggregationNetwork,
+    revision: str,
+    device: str,
+    cells: int | None = None,
+    supervision: str = "keypoints",
+    trained_on: str | None = None,
+) -> AggregatedEncoder:
+    """
+    Args:
+        cells: A side of the maps of unit features that a head of ours was trained on; None: a
+            released head, which takes the backbone's maps as they are.
+    """
+    name, unit = f"{METHOD}.{backbone.name}", cells is not None
+    network = network.to(device)
     return AggregatedEncoder(
-        f"{METHOD}.{encoder.name}",
-        encoder,
-        network.to(device),
-        file_hash(path),
-        device=device,
-        supervision="keypoints",
-        trained_on="as released",
+        name, backbone, network, revision, cells, unit, device, supervision, trained_on
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kapbench_baselines.aggregation_head.network import AggregationNetwork
-from kapbench_baselines.geoaware.pairs import Side, TrainingPairs
+from kapbench_baselines.geoaware.pairs import TrainingPairs
 from kapbench_baselines.geoaware.settings import Settings
 from kapbench_baselines.training.data_parallel import spread
 
@@ -94,7 +94,7 @@ class GeoawareTask:
             if both.sum() >= 2:  # one alone tells nothing apart
                 break
         one, two = data.features[image, int(first)], data.features[other, int(second)]
-        return one, two, *_common(source, target)
+        return one, two, source.xy[both], target.xy[both]
 
     def _of_pair(
         self,
@@ -111,11 +111,6 @@ class GeoawareTask:
         dense = soft_places(one, target, self._settings.sharpness)
         far = (dense - aim).norm(dim=1).mean() / target.shape[-1]
         return torch.stack([contrast(one, two, self.network.logit_scale.exp().clamp_max(100)), far])
-
-
-def _common(source: Side, target: Side) -> tuple[Tensor, Tensor]:
-    both = source.visible & target.visible
-    return source.xy[both], target.xy[both]
 
 
 def sampled(unit: Float[Tensor, "c s s"], xy: Float[Tensor, "k 2"]) -> Float[Tensor, "k c"]:

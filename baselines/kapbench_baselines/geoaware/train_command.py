@@ -1,5 +1,6 @@
 """`kapbench train geoaware.supervised`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,8 @@ def supervised(
 def run(request: TrainingRequest, settings: Any) -> Path:
     """Trains as requested; returns the weights' path."""
     from kapbench.protocols import model_info
-    from kapbench_baselines.aggregation_head.diy_sc import AggregatedEncoder
     from kapbench_baselines.geoaware.pairs import prepare
-    from kapbench_baselines.geoaware.supervised import METHOD
+    from kapbench_baselines.geoaware.supervised import METHOD, with_head
     from kapbench_baselines.geoaware.task import GeoawareTask
     from kapbench_baselines.training.trained_weights import Card, train_and_save
     from kapbench_baselines.training.validation import CachedEncoder
@@ -67,18 +67,9 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     parts = model_info(setup.encoder).parts
     task = GeoawareTask(data, settings, request.seed, setup.device, parts)
     shape = {**task.shape(), "cells": settings.cells}
-    card = Card.of(setup, METHOD, "keypoints", shape, settings.as_dict())
+    card = Card.of(setup, METHOD, "keypoints", shape, asdict(settings))
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
-        return AggregatedEncoder(
-            f"{METHOD}.{backbone.name}",
-            backbone,
-            network,
-            revision,
-            cells=settings.cells,
-            unit=True,
-            device=setup.device,
-            supervision="keypoints",
-        )
+        return with_head(backbone, network, revision, setup.device, settings.cells)
 
     return train_and_save(setup, task, settings, card, model)

@@ -90,10 +90,7 @@ class Lite0:
 
 
 def _checked_weights() -> Path:
-    """
-    Raises:
-        KapbenchError: the file is missing, or not the one that was published.
-    """
+    """Raises KapbenchError: the file is missing, or not the one that was published."""
     place: object = PACKAGE
     try:
         path = Path(str(files(PACKAGE).joinpath("models", "efficientnet-lite0-57934424.pth")))

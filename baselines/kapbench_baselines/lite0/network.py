@@ -87,13 +87,10 @@ class EfficientNetLite0(nn.Module):
                 outputs.append(x)
         return outputs
 
-    def load_published(self, state: dict[str, Tensor]) -> None:
-        """Published weights, less the classifier that is not built here."""
-        head = ("_conv_head.", "_bn1.", "_fc.")
-        self.load_state_dict({k: v for k, v in state.items() if not k.startswith(head)})
-
 
 def load(path: Path) -> EfficientNetLite0:
-    model = EfficientNetLite0()
-    model.load_published(torch.load(path, weights_only=True, map_location="cpu"))
+    """With the published weights, less the classifier that is not built here."""
+    model, head = EfficientNetLite0(), ("_conv_head.", "_bn1.", "_fc.")
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    model.load_state_dict({k: v for k, v in state.items() if not k.startswith(head)})
     return model.eval()

@@ -21,7 +21,7 @@ from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
-from kapbench_baselines.sphere.views import pooled
+from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training.backbones import backbone_of, trained_over
 
 SPHERE_WEIGHT = 0.2
@@ -78,12 +78,8 @@ class SphereEncoder(WrappedEncoder):
 
     @torch.inference_mode()
     def _points(self, feature_map: FeatureMap) -> Float[Tensor, "3 h w"]:
-        grid = feature_map.grid
-        cells = min(self.token_grid, grid.height), min(self.token_grid, grid.width)
-        tokens = pooled(feature_map.values, cells)[None].to(self.device)
-        coarse = self.mapper(tokens)[0].T.unflatten(1, cells)
-        fine = functional.interpolate(coarse[None], (grid.height, grid.width), mode="bilinear")[0]
-        return functional.normalize(fine, dim=0)
+        points = on_cells(self.mapper, feature_map, self.token_grid, self.device)
+        return functional.normalize(points, dim=0)
 
     def _stack(self, feature_map: FeatureMap) -> FeatureMap:
         values = torch.from_numpy(np.asarray(feature_map.values, np.float32))

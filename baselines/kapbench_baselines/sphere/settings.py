@@ -105,9 +105,6 @@ class Settings:
         zeroed: dict[str, Any] = dict.fromkeys(losses, 0.0)
         return replace(self, losses=replace(self.losses, **zeroed))
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 # The released configuration (configs/SPair.yaml, VICO-UoE/SphericalMaps @620fe28) where it can be
 # said; docs/sphere.md lists what cannot. An epoch is SPair's 997 training images, each ten times.

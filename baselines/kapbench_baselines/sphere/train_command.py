@@ -1,5 +1,6 @@
 """`kapbench train sphere`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def run(setup: TrainingSetup, settings: Any, sphere_weight: float) -> Path:
         "depth": settings.depth,
         "token_grid": settings.token_grid,
     }
-    kept = {**settings.as_dict(), "sphere_weight": sphere_weight}
+    kept = {**asdict(settings), "sphere_weight": sphere_weight}
     seen = checkpoint.supervision(views.masks)
     card = Card.of(setup, checkpoint.METHOD, seen, shape, kept)
 

@@ -5,9 +5,11 @@ and an interrupted preparation goes on where it stopped.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +21,13 @@ from kapbench.errors import KapbenchError
 from kapbench.models.inputs import picture, picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
-from kapbench.types import AZIMUTH_BINS, Picture, View
+from kapbench.types import AZIMUTH_BINS, FeatureMap, Picture, View
 from kapbench_baselines.sphere.settings import Augmentation
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 Square = tuple[float, float, float]  # centre x, centre y, side; original pixels
 Box = tuple[float, float, float, float]  # centre x, centre y, width, height
+EncodeView = Callable[[View, Picture, np.ndarray], dict[str, Tensor]]  # the last: on the object
 RATIO = (3 / 4, 4 / 3)  # width to height of resized crops
 _TRIES = 10
 
@@ -132,22 +135,14 @@ def prepare(
         KapbenchError: a backbone that knows images by name; the data set does not have a condition
             of the backbone for an image.
     """
-    check_sees_pixels(backbone)
-    kept, masks = [], {"mask": 0, "box": 0}
-    for view in views:
-        shown = picture(dataset, view, backbone.conditions_on)
-        on_object, source = object_map(dataset, view)
-        masks[source] += 1
-        path = cache / f"{_key(backbone, view, shown, on_object, augmentation)}.safetensors"
-        if not path.is_file():
-            tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
-            write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
-        kept.append(read_tensors(path, "delete the file: it is made again")[0])
-        advance(1)
-    tokens = torch.stack([k["tokens"] for k in kept])
+    encode = partial(_encode, backbone=backbone, augmentation=augmentation)
+    stacked, masks = encode_views(
+        dataset, views, backbone, augmentation.as_dict(), encode, cache, advance
+    )
+    tokens = stacked["tokens"]
     return TokenViews(
         tokens=tokens,
-        coverage=torch.stack([k["coverage"] for k in kept]),
+        coverage=stacked["coverage"],
         azimuth_bin=torch.tensor([_bins(v, tokens.shape[1], augmentation) for v in views]),
         category=torch.tensor([list(categories).index(v.category) for v in views]),
         grid=augmentation.grid,
@@ -156,17 +151,37 @@ def prepare(
     )
 
 
-def _key(
-    backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
-) -> str:
-    return fingerprint(
-        backbone.name,
-        backbone.revision,
-        augmentation.as_dict(),
-        view.bbox,
-        picture_hash(shown),
-        bytes_hash([on_object.tobytes()]),
-    )
+def encode_views(
+    dataset: Dataset,
+    views: Sequence[View],
+    backbone: Encoder,
+    settings: Mapping[str, Any],
+    encode: EncodeView,
+    cache: Path,
+    advance: Callable[[int], None],
+) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """What `encode` makes of each view, or made of it before, stacked by name; images by mask or box.
+
+    Args:
+        settings: What `encode` depends on, beside the backbone and the view.
+
+    Raises:
+        KapbenchError: see `prepare`.
+    """
+    check_sees_pixels(backbone)
+    kept, masks = [], {"mask": 0, "box": 0}
+    for view in views:
+        shown = picture(dataset, view, backbone.conditions_on)
+        on_object, source = object_map(dataset, view)
+        masks[source] += 1
+        seen = picture_hash(shown), bytes_hash([on_object.tobytes()])
+        key = fingerprint(backbone.name, backbone.revision, settings, view.bbox, *seen)
+        path = cache / f"{key}.safetensors"
+        if not path.is_file():
+            write_tensors(path, encode(view, shown, on_object), {})
+        kept.append(read_tensors(path, "delete the file: it is made again")[0])
+        advance(1)
+    return {name: torch.stack([tensors[name] for tensors in kept]) for name in kept[0]}, masks
 
 
 def _bins(view: View, n_views: int, augmentation: Augmentation) -> list[int]:
@@ -184,6 +199,17 @@ def pooled(
     return torch.nn.functional.adaptive_avg_pool2d(map_, cells).flatten(1).T
 
 
+def on_cells(
+    network: Callable[[Tensor], Tensor], feature_map: FeatureMap, token_grid: int, device: str
+) -> Float[Tensor, "d h w"]:
+    """A network's points [1 t d] of a map averaged to `token_grid`, brought back to the map's grid."""
+    size = (feature_map.grid.height, feature_map.grid.width)
+    cells = min(token_grid, size[0]), min(token_grid, size[1])
+    tokens = pooled(feature_map.values, cells)[None].to(device)
+    coarse = network(tokens)[0].T.reshape(-1, *cells)
+    return torch.nn.functional.interpolate(coarse[None], size, mode="bilinear")[0]
+
+
 def check_sees_pixels(backbone: Encoder) -> None:
     if model_info(backbone).reads_image_id:
         raise KapbenchError(
@@ -194,12 +220,13 @@ def check_sees_pixels(backbone: Encoder) -> None:
 
 
 def _encode(
-    backbone: Encoder,
     view: View,
     shown: Picture,
     on_object: UInt8[np.ndarray, "h w"],
+    backbone: Encoder,
     augmentation: Augmentation,
-) -> tuple[Float16[Tensor, "v t c"], Float16[Tensor, "v t"]]:
+) -> dict[str, Tensor]:
+    """`tokens` [v t c] and `coverage` [v t] of the views of an image, fp16."""
     # The image's own name seeds its crops: any order, any subset and any machine gives the same.
     seed = int(fingerprint(view.image_id, augmentation.seed), 16)
     rng = np.random.default_rng(seed)
@@ -217,7 +244,7 @@ def _encode(
         tokens += [pooled(m.values, augmentation.grid) for m in maps]
         covers = (cover, cover[:, ::-1])[:n]
         coverage += [pooled(c[None] / 255, augmentation.grid)[:, 0] for c in covers]
-    return torch.stack(tokens).half(), torch.stack(coverage).half()
+    return {"tokens": torch.stack(tokens).half(), "coverage": torch.stack(coverage).half()}
 
 
 def _crop(shown: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:

@@ -6,6 +6,7 @@ whatever the number of ranks or parts.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -14,8 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from kapbench_baselines.training import ranks
 
+Map = Callable[..., Tensor]
 
-def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> Tensor:
+
+def spread(network: Map, *inputs: Tensor, parts: int = 1) -> Tensor:
     """`network(*inputs)` by shares of the first axis; equal but for rounding, gradients too.
 
     Args:
@@ -26,29 +29,19 @@ def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> T
     n, n_ranks = len(inputs[0]), ranks.count()
     own = _share(n, n_ranks, ranks.number())
     shares = [_share(own.stop - own.start, parts, i, own.start) for i in range(parts)]
-    entered = [_entered(x) if n_ranks > 1 and x.requires_grad else x for x in inputs]
+    enter, join = cast("tuple[Map, Map]", (_Entered.apply, _Whole.apply))
+    entered = [enter(x) if n_ranks > 1 and x.requires_grad else x for x in inputs]
     pieces = [tuple(x[s] for x in entered) for s in shares if s.stop > s.start]
     if len(pieces) > 1:
-        mapped = torch.cat([_recomputed(network, *piece) for piece in pieces])
+        recomputed = cast("Map", partial(checkpoint, network, use_reentrant=False))
+        mapped = torch.cat([recomputed(*piece) for piece in pieces])
     else:
         mapped = network(*(x[own] for x in entered))
-    return mapped if n_ranks == 1 else _whole(mapped, n, own)
+    return mapped if n_ranks == 1 else join(mapped, n, own)
 
 
 def _share(n: int, of: int, number: int, start: int = 0) -> slice:
     return slice(start + n * number // of, start + n * (number + 1) // of)
-
-
-def _recomputed(network: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    return cast("Tensor", checkpoint(network, *inputs, use_reentrant=False))
-
-
-def _whole(mapped: Tensor, n: int, own: slice) -> Tensor:
-    return cast("Tensor", _Whole.apply(mapped, n, own))  # type: ignore[no-untyped-call]
-
-
-def _entered(x: Tensor) -> Tensor:
-    return cast("Tensor", _Entered.apply(x))  # type: ignore[no-untyped-call]
 
 
 class _Whole(torch.autograd.Function):

@@ -82,7 +82,11 @@ def train(
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
     if plan.keep == BEST and validate is None:
-        raise _no_choice()
+        raise KapbenchError(
+            "there are no val scores to choose the best weights by",
+            place="--keep best",
+            fix="leave --validate-every 0 out, or add --keep last",
+        )
     state = State.fresh(task, course, plan.seed, plan.precision)
     _open(state, plan, course.steps)
     if frozen is not None and ranks.is_first():
@@ -205,14 +209,6 @@ def _note_frozen(
     progress.say(f"step 0: the frozen backbone  {_scores_text(scores)}")
     if state.step:  # a training from before this line was written
         state.save(plan.out / STATE, plan.identity)
-
-
-def _no_choice() -> KapbenchError:
-    return KapbenchError(
-        "there are no val scores to choose the best weights by",
-        place="--keep best",
-        fix="leave --validate-every 0 out, or add --keep last",
-    )
 
 
 def _note(state: State, validate: Validate | None, plan: Plan, progress: Progress) -> None:

@@ -113,10 +113,7 @@ class Checkpoint:
         )
 
     def check(self, config: Any, place: object) -> None:
-        """
-        Raises:
-            KapbenchError: the configuration is another model's.
-        """
+        """Raises KapbenchError: the configuration is another model's."""
         configuration = config.to_dict()
         for key, expected in {"patch_size": self.patch, **self.expected}.items():
             if (value := configuration.get(key)) != expected:

@@ -1,6 +1,7 @@
 """Which of a transformer's tensors is read: its tokens, or one block's queries, keys or values."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -26,15 +27,27 @@ def read(net: Any, pixels: Tensor, layer: int, facet: Facet) -> Tensor:
         states = getattr(out, "reshaped_hidden_states", None) or out.hidden_states
         tokens: Tensor = states[layer]
         return tokens
-    seen: list[Tensor] = []
     watched = projection(blocks(net)[layer], facet)
     assert watched is not None
-    hook = watched.register_forward_hook(lambda _module, _given, out: seen.append(out))
+    return outputs_of(watched, lambda: net(pixel_values=pixels, **arguments))[0]
+
+
+def outputs_of(module: nn.Module, run: Callable[[], object]) -> list[Tensor]:
+    """What a module returns whenever it is called during `run`."""
+    outputs: list[Tensor] = []
+    hook = module.register_forward_hook(lambda _module, _given, out: outputs.append(out))
     try:
-        net(pixel_values=pixels, **arguments)
+        run()
     finally:
         hook.remove()
-    return seen[0]
+    return outputs
+
+
+def check_facet(facet: str, name: str) -> None:
+    if facet not in FACETS:
+        raise KapbenchError(
+            f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
+        )
 
 
 def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
@@ -44,10 +57,7 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
     Raises:
         KapbenchError: the layer or facet does not exist.
     """
-    if facet not in FACETS:
-        raise KapbenchError(
-            f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
-        )
+    check_facet(facet, name)
     if facet == "token":
         n = _n_states(net, name)
         what, first, n_layers = "embeddings", "or -1 for the last", n + 1

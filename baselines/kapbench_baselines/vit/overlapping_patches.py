@@ -36,10 +36,7 @@ def grid_of(size: tuple[int, int], side: int, patch: int, stride: int) -> Grid:
 
 
 def check_fit(name: str, side: int, patch: int, stride: int) -> None:
-    """
-    Raises:
-        KapbenchError: patches of this stride do not fill the side.
-    """
+    """Raises KapbenchError: patches of this stride do not fill the side."""
     if stride < 1 or patch % stride:
         raise KapbenchError(
             f"stride {stride} does not divide the patch of {patch} px",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.vit.weights import FAILURES, read_json
+from kapbench_baselines.vit.weights import explained, read_json
 
 FILE = "preprocessor_config.json"
 
@@ -86,9 +86,5 @@ def from_hub(name: str, file: str, fix: str) -> Path:
     """
     from huggingface_hub import hf_hub_download
 
-    try:
+    with explained(f"{file} cannot be read", name, fix):
         return Path(hf_hub_download(name, file))
-    except FAILURES as error:
-        raise KapbenchError(
-            f"{file} cannot be read: {str(error).strip().splitlines()[0]}", place=name, fix=fix
-        ) from error

@@ -14,8 +14,8 @@ from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.facets import FACETS, Facet
-from kapbench_baselines.vit.weights import FAILURES, read_tensors, state_hash
+from kapbench_baselines.vit.facets import Facet, check_facet, outputs_of
+from kapbench_baselines.vit.weights import UNLOADABLE, explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
 
@@ -90,13 +90,8 @@ class Timm(encode_square.SquareEncoder):
         return out
 
     def _projected(self, pixels: Tensor) -> Tensor:
-        seen: list[Tensor] = []
         joined = self._net.blocks[self.layer].attn.qkv
-        hook = joined.register_forward_hook(lambda _module, _given, out: seen.append(out))
-        try:
-            self._net.forward_features(pixels)
-        finally:
-            hook.remove()
+        seen = outputs_of(joined, lambda: self._net.forward_features(pixels))
         if not seen:  # an architecture that uses the layer's weight without calling it
             raise ValueError(f"this network has no separate {self.facet}; choose facet=token")
         part = seen[0].chunk(3, dim=-1)[THIRDS[self.facet]][:, self._net.num_prefix_tokens :]
@@ -130,19 +125,15 @@ def _made(source: str, weights: str | None, name: str) -> Any:
             fix="choose from timm.list_models()",
         )
     make = {"pretrained": weights is None, "num_classes": 0}
-    try:
+    fix = (
+        f"{hub_advice()}; or download model.safetensors of https://huggingface.co/timm/{source} "
+        "(its licence and sha256 are on that page) and give it by -o weights=PATH"
+    )
+    with explained(UNLOADABLE, name, fix):
         try:
             return timm.create_model(source, dynamic_img_size=True, **make)
         except TypeError:  # an architecture without position embeddings, or with fixed ones
             return timm.create_model(source, **make)
-    except FAILURES as error:
-        raise KapbenchError(
-            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
-            place=name,
-            fix=f"{hub_advice()}; or download model.safetensors of "
-            f"https://huggingface.co/timm/{source} (its licence and sha256 are on that page) and "
-            "give it by -o weights=PATH",
-        ) from error
 
 
 def _fill(net: Any, path: Path) -> None:
@@ -168,10 +159,7 @@ def _joined(net: Any) -> bool:
 
 
 def _check(net: Any, name: str, layer: int, facet: str) -> None:
-    if facet not in FACETS:
-        raise KapbenchError(
-            f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
-        )
+    check_facet(facet, name)
     if not hasattr(net, "forward_intermediates"):
         raise KapbenchError(
             f"a {type(net).__name__} does not return intermediate features",

@@ -22,6 +22,7 @@ from kapbench_baselines.vit.checkpoint import Checkpoint
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them
 _PICKLE, _TORCH_MAGIC = b"\x80", b"\x80\x02\x8a\nl\xfc\x9c"  # first bytes; torch's before 1.6
 FAILURES = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
+UNLOADABLE = "the weights cannot be loaded"
 
 
 def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
@@ -45,10 +46,7 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
 
 
 def imported(place: str) -> Any:
-    """
-    Raises:
-        KapbenchError: transformers is not installed.
-    """
+    """Raises KapbenchError: transformers is not installed."""
     try:
         import transformers
     except ImportError as error:
@@ -124,10 +122,7 @@ def check_folder(folder: Path, *, binary: bool) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """
-    Raises:
-        KapbenchError: it does not hold a dictionary.
-    """
+    """Raises KapbenchError: it does not hold a dictionary."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -205,15 +200,13 @@ def pretrained(
     place = place or source
     arguments: Mapping[str, Any] = {"use_safetensors": True, "dtype": torch.float32, **options}
     try:
-        with silent(
-            _transformers_log()
-        ):  # what it would warn of is raised here, or does not matter
+        # What the library would warn of is raised here, or does not matter.
+        with explained(UNLOADABLE, place, fix), silent(_transformers_log()):
             net, report = kind.from_pretrained(source, output_loading_info=True, **arguments)
-    except FAILURES as error:
-        message = f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}"
-        raise KapbenchError(message, place=place, fix=fix) from error
+    except KapbenchError:
+        raise
     except Exception as error:  # torch.load of a damaged .bin raises whatever it meets
-        message = f"the weights cannot be loaded: {type(error).__name__}, the file is damaged"
+        message = f"{UNLOADABLE}: {type(error).__name__}, the file is damaged"
         raise KapbenchError(message, place=place, fix=fix) from error
     lost = sorted(k for k in report["missing_keys"] if not any(part in k for part in unused))
     if lost:
@@ -221,6 +214,18 @@ def pretrained(
             f"{len(lost)} tensors are missing, the first is {lost[0]}", place=place, fix=fix
         )
     return net
+
+
+@contextmanager
+def explained(
+    what: str, place: object, fix: str, failures: tuple[type[Exception], ...] = FAILURES
+) -> Iterator[None]:
+    """Turns whatever a library raises into a KapbenchError: `what`, and the library's first line."""
+    try:
+        yield
+    except failures as error:
+        reason = str(error).strip().splitlines()[0]
+        raise KapbenchError(f"{what}: {reason}", place=place, fix=fix) from error
 
 
 @contextmanager

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.features.encode import encode_images
 from kapbench.progress import Progress
 from kapbench.protocols import Encoder
 from kapbench.running.local_executors import InProcess
 from kapbench.running.plan import Chunk, Plan, check_answers, distinct_views
 from kapbench.running.request import OpenRun, RunRequest
 from kapbench.running.results import CARD
-from kapbench.running.run import make_scorer, missing_chunks, score_chunks
+from kapbench.running.run import encode, make_scorer, missing_chunks, score_chunks
 from kapbench.types import View
 
 
@@ -84,10 +83,7 @@ def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = N
 
 
 def require_cache(request: RunRequest) -> None:
-    """
-    Raises:
-        KapbenchError: a request without a cache folder.
-    """
+    """Raises KapbenchError: a request without a cache folder."""
     if request.cache_root is None:
         raise KapbenchError(
             "the shards of a run share one feature cache, and this run keeps none",
@@ -100,15 +96,7 @@ def _score(opened: OpenRun, shard: Shard, missing: list[Chunk], progress: Progre
     pairs = [pair for chunk in missing for pair in chunk.pairs]
     with opened.cache() as cache:
         if isinstance(opened.model, Encoder):
-            encode_images(
-                opened.model,
-                opened.dataset,
-                shard.views(opened.plan),
-                cache,
-                batch_size=opened.request.batch_size,
-                progress=progress,
-                device=opened.device,
-            )
+            encode(opened, opened.model, shard.views(opened.plan), cache, progress)
         scorer = make_scorer(opened, cache, distinct_views(pairs), progress)
         with progress.stage("pairs", len(pairs)) as advance:
             for n_pairs in score_chunks(missing, scorer, opened.chunk_files, InProcess()):

@@ -96,20 +96,14 @@ class FigureOptions:
     alpha: float | None = None
 
     def load_runs(self, names: Sequence[str]) -> "list[RunView]":
-        """
-        Raises:
-            KapbenchError: a name without a finished run, or a run without these scores.
-        """
+        """Raises KapbenchError: a name without a finished run, or a run without these scores."""
         from kapbench_leaderboard.figures.run_view import RunView
 
         folders = named_runs(names, self.runs_root)
         return [RunView.load(f, rules=self.rules, alpha=self.alpha) for f in folders]
 
     def load_run(self, name: str) -> "RunView":
-        """
-        Raises:
-            KapbenchError: as `load_runs`, or several runs of this name.
-        """
+        """Raises KapbenchError: as `load_runs`, or several runs of this name."""
         folders = list(named_runs([name], self.runs_root))
         if len(folders) > 1:
             raise KapbenchError(

@@ -1,5 +1,6 @@
 """`kapbench show`: figures of runs, pairs, keypoints and feature maps."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,15 @@ from kapbench_leaderboard.commands.figure_options import (
     print_paths,
 )
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
+
+_n_worst = partial(
+    click.option,
+    "--n",
+    "n_pairs",
+    type=click.IntRange(1),
+    show_default=True,
+    help="Draw the N worst pairs.",
+)
 
 
 @click.group()
@@ -91,14 +101,7 @@ def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> lis
 
 @show.command()
 @click.argument("run")
-@click.option(
-    "--n",
-    "n_pairs",
-    type=click.IntRange(1),
-    default=20,
-    show_default=True,
-    help="Draw the N worst pairs.",
-)
+@_n_worst(default=20)
 @click.option("--category", metavar="NAME", help="Draw pairs of this category only.")
 @figure_options
 def worst(run: str, n_pairs: int, category: str | None, options: FigureOptions) -> list[Path]:
@@ -121,14 +124,7 @@ def worst(run: str, n_pairs: int, category: str | None, options: FigureOptions) 
 @show.command()
 @click.argument("run")
 @click.argument("name")
-@click.option(
-    "--n",
-    "n_pairs",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Draw the N worst pairs.",
-)
+@_n_worst(default=5)
 @figure_options
 def category(run: str, name: str, n_pairs: int, options: FigureOptions) -> list[Path]:
     """Draw the score curves and the worst pairs of a category.

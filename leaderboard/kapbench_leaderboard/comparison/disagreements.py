@@ -29,8 +29,7 @@ def disagreements(
 
 
 def _headline(rule: RuleCard, models: Sequence[RunCard], alpha: float) -> Scores:
-    average, over = rule.headline
-    rows = [card.score(rule.name, rule.metric, alpha, over, average=average) for card in models]
+    rows = [card.headline(rule, alpha) for card in models]
     return [None if row is None else row.value for row in rows]
 
 

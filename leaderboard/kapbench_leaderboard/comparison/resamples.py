@@ -121,10 +121,7 @@ def save(path: Path, resamples: Resamples) -> None:
 
 
 def load(path: Path) -> Resamples:
-    """
-    Raises:
-        KapbenchError: missing, damaged or of another format.
-    """
+    """Raises KapbenchError: missing, damaged or of another format."""
     from safetensors import SafetensorError, safe_open
 
     try:

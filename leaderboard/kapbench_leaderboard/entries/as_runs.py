@@ -16,8 +16,7 @@ from kapbench_leaderboard.entries.untrusted_files import (
     RECORDS,
     RESAMPLES,
     read_records,
-    refuse_changed,
-    refuse_large,
+    refuse_unfit,
 )
 
 
@@ -43,8 +42,7 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
     """
     entry = load_entry(path)
     if key(entry.run, rules, alpha) == key(entry.run):
-        refuse_large(resamples_path(path), RESAMPLES)
-        refuse_changed(resamples_path(path), entry.resamples)
+        refuse_unfit(resamples_path(path), RESAMPLES, entry.resamples)
         return load(resamples_path(path))
     records = records_path(path)
     if not records.exists():
@@ -54,6 +52,5 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
             place=path,
             fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet.",
         )
-    refuse_large(records, RECORDS)
-    refuse_changed(records, entry.records)
+    refuse_unfit(records, RECORDS, entry.records)
     return make(read_records(records, entry.run), entry.run, rules, alpha)

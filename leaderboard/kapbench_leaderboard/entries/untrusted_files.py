@@ -52,21 +52,21 @@ def refuse_large(path: Path, kind: str) -> None:
 
 
 def read_entry(path: Path) -> Entry:
-    """
-    Raises:
-        KapbenchError: a link, too large, or no entry.
-    """
+    """Raises KapbenchError: a link, too large, or no entry."""
     if path.is_symlink():
         raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself.")
     refuse_large(path, ENTRY)
     return load_entry(path)
 
 
+def refuse_unfit(path: Path, kind: str, stored: StoredFile) -> None:
+    """Raises as `refuse_large` and `refuse_changed`: the file is hashed only if it is not too large."""
+    refuse_large(path, kind)
+    refuse_changed(path, stored)
+
+
 def refuse_changed(path: Path, stored: StoredFile) -> None:
-    """
-    Raises:
-        KapbenchError: other bytes than the entry says.
-    """
+    """Raises KapbenchError: other bytes than the entry says."""
     if path.stat().st_size != stored.n_bytes or file_hash(path) != stored.sha256:
         raise KapbenchError(
             "This is not the file that the entry names by its sha256",

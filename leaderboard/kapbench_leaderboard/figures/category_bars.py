@@ -50,7 +50,7 @@ def _panel(
     place = np.arange(len(categories), dtype=np.float64)
     thick = _BAR_IN / (_BAR_IN * len(runs) + _BETWEEN_IN)
     for i, (name, run) in enumerate(zip(names, runs, strict=True)):
-        rows = [_row(run, rule, alpha, category) for category in categories]
+        rows = [run.card.headline(rule, alpha, None if c == MEAN else c) for c in categories]
         value = np.array([100 * r.value if r and r.value is not None else np.nan for r in rows])
         spans = [_span(r) for r in rows]
         at = place + (i - (len(runs) - 1) / 2) * thick
@@ -80,12 +80,6 @@ def _panel(
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis="x", color="#d8dee4", linewidth=0.5)
     axes.set_title(f"{NAME[rule.metric]}@{alpha:.2f}  {rule.name}", loc="left", pad=3)
-
-
-def _row(run: RunView, rule: KapRule | PckRule, alpha: float, category: str) -> Score | None:
-    average, over = rule.headline
-    score_category = over if category == MEAN else category
-    return run.card.score(rule.name, rule.metric, alpha, score_category, average=average)
 
 
 def _span(row: Score | None) -> tuple[float, float] | None:

@@ -81,10 +81,7 @@ def draw_worst(run: RunView, sources: Sources, output: Output, n_worst: int) -> 
 
 
 def draw_pair(run: RunView, pair_id: str, sources: Sources, output: Output) -> list[Path]:
-    """
-    Raises:
-        KapbenchError: the run or its data set has no such pair.
-    """
+    """Raises KapbenchError: the run or its data set has no such pair."""
     return _draw_pairs(run, {pair_id: output.path("pair", pair_id)}, sources)
 
 

@@ -114,10 +114,7 @@ def largest_gap(circle: Circle, row: "pd.Series[Any]", rule: KapRule, alpha: flo
 
 
 def check(circle: Circle, row: "pd.Series[Any]", rule: KapRule, alpha: float) -> None:
-    """
-    Raises:
-        KapbenchError: the map computed here is not the one that the run scored.
-    """
+    """Raises KapbenchError: the map computed here is not the one that the run scored."""
     gap = largest_gap(circle, row, rule, alpha)
     if gap > ACROSS_MACHINES:
         raise KapbenchError(

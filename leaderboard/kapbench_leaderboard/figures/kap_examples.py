@@ -28,10 +28,7 @@ class Rerun:
 
     @classmethod
     def of(cls, run: RunView, sources: Sources, *, build: bool = True) -> "Rerun":
-        """
-        Raises:
-            KapbenchError: the data or the model are missing, or are not the run's.
-        """
+        """Raises KapbenchError: the data or the model are missing, or are not the run's."""
         dataset = dataset_of(run.card, sources, build=build)
         return cls(run, sources, dataset, model_of(run.card, sources))
 

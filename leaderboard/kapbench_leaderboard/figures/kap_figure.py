@@ -25,35 +25,16 @@ from kapbench_leaderboard.figures.style import (
     beside,
     blank,
     height_beside,
+    mark,
     outlined,
 )
 
 _GAP_IN, _HEAD_IN, _FOOT_IN, _BAR_IN = 0.04, 0.3, 0.36, 0.42
 _HEAT_ALPHA = 0.62
-_QUERY: Style = {
-    "marker": "*",
-    "markerfacecolor": "white",
-    "markeredgecolor": "black",
-    "markersize": 9,
-}
-_INSIDE: Style = {
-    "marker": "o",
-    "markerfacecolor": BLUE,
-    "markeredgecolor": "white",
-    "markersize": 6,
-}
-_OUTSIDE: Style = {
-    "marker": "X",
-    "markerfacecolor": VERMILION,
-    "markeredgecolor": "white",
-    "markersize": 7,
-}
-_TWIN: Style = {
-    "marker": "D",
-    "markerfacecolor": ORANGE,
-    "markeredgecolor": "black",
-    "markersize": 5,
-}
+_QUERY = mark("*", "white", "black", 9)
+_INSIDE = mark("o", BLUE, "white", 6)
+_OUTSIDE = mark("X", VERMILION, "white", 7)
+_TWIN = mark("D", ORANGE, "black", 5)
 
 
 @dataclass(frozen=True)

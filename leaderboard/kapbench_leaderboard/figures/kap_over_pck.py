@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.figures.run_view import RunView, colour_of
 from kapbench_leaderboard.figures.style import COLUMN_IN, MARKERS, blank
 from kapbench_leaderboard.tables.build import labels
@@ -45,7 +44,7 @@ def draw_kap_over_pck(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> F
 
 def _mark(axes: Axes, number: int, name: str, run: RunView) -> Line2D | None:
     """None where one of the two scores is not defined."""
-    x, y = _headline(run, "pck"), _headline(run, "kap")
+    x, y = (run.card.headline(rule, run.at(rule)) for rule in (run.pck_rule, run.kap_rule))
     if x is None or y is None or x.value is None or y.value is None:
         return None
     colour = colour_of(run, number)
@@ -64,9 +63,3 @@ def _mark(axes: Axes, number: int, name: str, run: RunView) -> Line2D | None:
         markeredgecolor=colour,
     )
     return mark
-
-
-def _headline(run: RunView, metric: str) -> Score | None:
-    rule = run.kap_rule if metric == "kap" else run.pck_rule
-    average, over = rule.headline
-    return run.card.score(rule.name, rule.metric, run.at(rule), over, average=average)

@@ -85,10 +85,7 @@ def _other_revision(kind: str, name: str, here: str, of_run: str, option: str) -
 
 
 def find_pair(pairs: Sequence[Pair], pair_id: str, dataset: str) -> Pair:
-    """
-    Raises:
-        KapbenchError: the data set of this name has no such pair.
-    """
+    """Raises KapbenchError: the data set of this name has no such pair."""
     for pair in pairs:
         if pair.pair_id == pair_id:
             return pair

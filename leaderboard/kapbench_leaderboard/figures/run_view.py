@@ -85,8 +85,7 @@ def ordered(runs: Sequence[RunView]) -> list[RunView]:
 
     def place(run: RunView) -> tuple[bool, float]:
         rule = run.kap or run.pck_rule
-        average, over = rule.headline
-        row = run.card.score(rule.name, rule.metric, run.at(rule), over, average=average)
+        row = run.card.headline(rule, run.at(rule))
         value = row.value if row is not None else None
         return run.is_control, -1.0 if value is None else -value
 

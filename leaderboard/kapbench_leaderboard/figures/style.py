@@ -80,6 +80,12 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def mark(marker: str, face: str, edge: str, size_pt: float) -> Style:
+    """How a keypoint is marked; its shape alone distinguishes it."""
+    colours = {"markerfacecolor": face, "markeredgecolor": edge}
+    return {"marker": marker, **colours, "markersize": size_pt}
+
+
 def outlined(artist: Artist, width_pt: float = 1.5, colour: str = "white") -> None:
     """A rim that keeps it readable over any image."""
     artist.set_path_effects([withStroke(linewidth=width_pt, foreground=colour)])

@@ -23,34 +23,15 @@ from kapbench_leaderboard.figures.style import (
     beside,
     blank,
     height_beside,
+    mark,
     outlined,
 )
 
 _HEAD_IN, _FOOT_IN, _GAP_IN = 0.32, 0.3, 0.04
-CORRECT: Style = {
-    "marker": "o",
-    "markerfacecolor": BLUE,
-    "markeredgecolor": "white",
-    "markersize": 5,
-}
-WRONG: Style = {
-    "marker": "X",
-    "markerfacecolor": VERMILION,
-    "markeredgecolor": "white",
-    "markersize": 6,
-}
-TRUTH: Style = {
-    "marker": "o",
-    "markerfacecolor": "white",
-    "markeredgecolor": "black",
-    "markersize": 5,
-}
-ABSENT: Style = {
-    "marker": "D",
-    "markerfacecolor": ORANGE,
-    "markeredgecolor": "black",
-    "markersize": 4,
-}
+CORRECT = mark("o", BLUE, "white", 5)
+WRONG = mark("X", VERMILION, "white", 6)
+TRUTH = mark("o", "white", "black", 5)
+ABSENT = mark("D", ORANGE, "black", 4)
 
 
 def draw_transfer(

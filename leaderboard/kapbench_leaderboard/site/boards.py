@@ -60,10 +60,7 @@ class Board:
 
 
 def accepted(results: Path) -> list[Accepted]:
-    """
-    Raises:
-        KapbenchError: there are no entries, or one cannot be read.
-    """
+    """Raises KapbenchError: there are no entries, or one cannot be read."""
     paths = find_entries(results)
     if not paths:
         raise KapbenchError(

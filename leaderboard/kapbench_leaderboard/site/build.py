@@ -61,23 +61,14 @@ def pages(entries: Sequence[Accepted], all_boards: Sequence[Board]) -> Iterator[
         return path, text
 
     yield page("index.html", "index.html", title="kapbench leaderboard")
-    yield page(
-        "published.html",
-        "published.html",
-        title="Published numbers",
-        quoted=published(),
-        narrow=NARROW_QUOTED,
-    )
+    quoted = {"title": "Published numbers", "quoted": published(), "narrow": NARROW_QUOTED}
+    yield page("published.html", "published.html", **quoted)
     yield page("compare.html", "compare.html", title="Compare two models", pairs=pairs)
     for board in all_boards:
         tables = [board.summary, *(t for view in board.views.values() for t in view)]
-        yield page(
-            "data.html",
-            Links("").data(board.name),
-            title=board.name,
-            board=board,
-            narrow=NARROW_DENSE if any(len(t.columns) > FEW for t in tables) else NARROW,
-        )
+        narrow = NARROW_DENSE if any(len(t.columns) > FEW for t in tables) else NARROW
+        path = Links("").data(board.name)
+        yield page("data.html", path, title=board.name, board=board, narrow=narrow)
         for ending, how in DOWNLOADS.items():
             yield Links("").download(board.name, ending), render(tables, how)
     for each in pairs:

@@ -58,6 +58,5 @@ def _scores(run: RunCard, alphas: Sequence[float]) -> list[Scores]:
 
 
 def _cell(run: RunCard, rule: RuleCard, alpha: float) -> Cell | None:
-    average, over = rule.headline
-    row = run.score(rule.name, rule.metric, alpha, over, average=average)
+    row = run.headline(rule, alpha)
     return None if row is None else Cell(row.value, row.low, row.high, row.n, "There is no score.")

@@ -19,8 +19,7 @@ from kapbench_leaderboard.entries.untrusted_files import (
     RESAMPLES,
     read_entry,
     read_records,
-    refuse_changed,
-    refuse_large,
+    refuse_unfit,
 )
 from kapbench_leaderboard.submit.check_columns import wrong_columns
 from kapbench_leaderboard.submit.check_scores import EXACT, wrong_resamples, wrong_scores
@@ -58,10 +57,8 @@ def _recomputed(
         )
         return
     try:
-        refuse_large(place, RECORDS)
-        refuse_changed(place, entry.records)
-        refuse_large(resamples, RESAMPLES)
-        refuse_changed(resamples, entry.resamples)
+        refuse_unfit(place, RECORDS, entry.records)
+        refuse_unfit(resamples, RESAMPLES, entry.resamples)
         if entry.records.sha256 != run.provenance.records_sha256:
             yield "The run was scored from other records: their sha256 differs from that of this file."
             return

@@ -23,8 +23,7 @@ from kapbench_leaderboard.entries.untrusted_files import (
     RECORDS,
     read_entry,
     read_records,
-    refuse_changed,
-    refuse_large,
+    refuse_unfit,
 )
 
 ACROSS_DEVICES = 1e-3
@@ -105,8 +104,7 @@ def reproduce(
     """
     entry = load_entry(path)
     run, place = entry.run, records or records_path(path)
-    refuse_large(place, RECORDS)
-    refuse_changed(place, entry.records)
+    refuse_unfit(place, RECORDS, entry.records)
     data = load_dataset(run.dataset.name, split=run.dataset.split, data_root=data_root)
     if data.revision != run.dataset.revision:
         raise _other_revision(

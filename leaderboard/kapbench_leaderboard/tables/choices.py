@@ -3,17 +3,10 @@
 from typing import Literal, get_args
 
 View = Literal[
-    "summary", "category", "symmetry", "viewpoint", "twin", "occlusion", "average", "rule", "paired"
+    "summary", "category", "symmetry", "twin", "viewpoint", "occlusion", "average", "rule", "paired"
 ]
-VIEWS: tuple[View, ...] = (
-    "category",
-    "symmetry",
-    "twin",
-    "viewpoint",
-    "occlusion",
-    "average",
-    "rule",
-)  # that a user chooses from: "summary" is the default, "paired" a table of differences
+# A user chooses from all but "summary", the default, and "paired", a table of differences.
+VIEWS: tuple[View, ...] = get_args(View)[1:-1]
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -237,9 +237,7 @@ def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[
     if control is None:
         cell = Cell(None, reason="The control `random` was not run on these pairs.")
     else:
-        average, over = rule.headline
-        row = control.score(rule.name, "kap", alpha, over, average=average)
-        cell = _cell(row, f"KAP@{alpha:.2f}")
+        cell = _cell(control.headline(rule, alpha), f"KAP@{alpha:.2f}")
     return lambda _card: cell
 
 

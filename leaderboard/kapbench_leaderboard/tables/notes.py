@@ -101,8 +101,7 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
     out, highest = [], []
     oracle = members.control("oracle")
     for rule in rules if oracle else ():
-        average, over = rule.headline
-        row = oracle and oracle.score(rule.name, rule.metric, alpha, over, average=average)
+        row = oracle and oracle.headline(rule, alpha)
         if row and row.value is not None:
             highest.append(f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}")
     if highest:

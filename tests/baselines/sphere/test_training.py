@@ -1,7 +1,7 @@
 """The loop: it learns, resumes to the same weights, and refuses what is not its own."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def card(seed: int = 0, settings: Settings = TINY) -> Card:
             "channels": 7, "width": settings.width, "heads": settings.heads, "depth": 1,
             "token_grid": 6,
         },
-        settings={**settings.as_dict(), "sphere_weight": 0.2},
+        settings={**asdict(settings), "sphere_weight": 0.2},
     )  # fmt: skip
 
 
