@@ -39,7 +39,7 @@ class Sift:
     def __init__(self, radius: int = 48) -> None:
         if radius < STEP:
             raise KapbenchError(
-                f"the radius is {radius}", place="sift", fix=f"give {STEP} px or more"
+                f"The radius is {radius}", place="sift", fix=f"Give {STEP} px or more"
             )
         self.radius = radius
         self.revision = f"daisy-{CELLS * STEP}px-r{radius}"

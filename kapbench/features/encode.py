@@ -101,9 +101,9 @@ def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -
     size = f"up to {n_left:,} × {n_bytes / 1e6:.1f} MB = {total / 1e9:.1f} GB of features"
     if total > free:
         raise KapbenchError(
-            f"the cache needs {size}, but only {free / 1e9:.1f} GB are free",
+            f"The cache needs {size}, but only {free / 1e9:.1f} GB are free",
             place=cache.root,
-            fix="run `kapbench cache evict --limit SIZE`, or choose another folder with --cache",
+            fix="Run `kapbench cache evict --limit SIZE`, or choose another folder with --cache",
         )
     if total > _REPORTED_BYTES:
         progress.say(f"{cache.root} will hold {size}; {free / 1e9:.1f} GB are free")
@@ -166,7 +166,7 @@ def _check_channels(
     if len(channels) > 1:
         seen = ", ".join(f"{n} at {image}" for n, image in channels.items())
         raise KapbenchError(
-            f"feature maps differ in their number of channels: {seen}",
+            f"Feature maps differ in their number of channels: {seen}",
             place=f"model {model.name}",
-            fix="return the same number of channels for every image",
+            fix="Return the same number of channels for every image",
         )

@@ -105,7 +105,9 @@ class Oracle:
         values = np.zeros((len(shown), CELLS, CELLS), np.float32)
         points = anchor(grid)
         if points.shape != (CELLS, CELLS, 2):
-            raise KapbenchError(f"anchors of shape {list(points.shape)} for a {CELLS}×{CELLS} grid")
+            raise KapbenchError(
+                f"Anchors have the shape {list(points.shape)}, not [{CELLS}, {CELLS}, 2]"
+            )
         for row, k in enumerate(shown):
             if pair.target.keypoints.visible[k]:
                 distance = np.square(points - pair.target.keypoints.xy[k]).sum(axis=-1)

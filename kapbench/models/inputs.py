@@ -47,7 +47,7 @@ def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
 
 def _missing(what: str, dataset: Dataset, view: View) -> KapbenchError:
     return KapbenchError(
-        f"the model looks at the {what}, but {dataset.name} has none for this image",
+        f"The model looks at the {what}, but {dataset.name} has none for this image",
         place=view.image_id,
-        fix="choose a model that does not condition on it",
+        fix="Choose a model that does not condition on it",
     )

@@ -12,7 +12,7 @@ from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.protocols import Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 
-_MAP = "return FeatureMap(values [c, h, w], grid)"
+_MAP = "Return FeatureMap(values [c, h, w], grid)"
 
 
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
@@ -29,13 +29,13 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
         raise KapbenchError(
             f"encode() returned a {type(maps).__name__}, not a list of feature maps",
             place=place,
-            fix="return one FeatureMap per picture, in order",
+            fix="Return one FeatureMap per picture, in order",
         )
     if len(maps) != len(pictures):
         raise KapbenchError(
             f"encode() returned {len(maps)} feature maps for {len(pictures)} pictures",
             place=place,
-            fix="return one FeatureMap per picture, in order",
+            fix="Return one FeatureMap per picture, in order",
         )
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
@@ -66,9 +66,9 @@ def similarity_map(
     expected = (len(queries), grid.height, grid.width)
     if values.shape != expected:
         raise KapbenchError(
-            f"similarity of shape {list(values.shape)}, expected {list(expected)}",
+            f"The similarity has the shape {list(values.shape)}, not {list(expected)}",
             place=place,
-            fix="return one map per query, in the order of the queries",
+            fix="Return one map per query, in the order of the queries",
         )
     return SimilarityMap(finite_float32(values, "similarity", place), grid, queries)
 
@@ -85,7 +85,9 @@ def _feature_map(answer: Any, place: str) -> FeatureMap:
     _check_attributes(answer, "encode()", _MAP, place)
     values = numbers(answer.values, "features", place)
     if values.ndim != 3:
-        raise KapbenchError(f"feature map of shape {list(values.shape)}", place=place, fix=_MAP)
+        raise KapbenchError(
+            f"The feature map has the shape {list(values.shape)}", place=place, fix=_MAP
+        )
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
     return FeatureMap(values, sound_grid(answer.grid, place))
@@ -112,7 +114,7 @@ def _naming(model: Any, where: str) -> Iterator[None]:
         raise KapbenchError(error.thing, place=place, fix=error.fix) from error
     except Exception as error:
         raise KapbenchError(
-            f"the model failed: {type(error).__name__}: {error}",
+            f"The model failed: {type(error).__name__}: {error}",
             place=place,
-            fix="correct the adapter; `kapbench --debug run ...` shows the traceback",
+            fix="Correct the adapter; `kapbench --debug run ...` shows the traceback",
         ) from error

@@ -37,9 +37,9 @@ class Settings:
             return Grid.stretched(picture.size, height, width)
         if height != width:
             raise KapbenchError(
-                f"maps of {height}×{width} cells are not a square letterbox",
+                f"Maps of {height}×{width} cells are not a square letterbox",
                 place=path,
-                fix=f'write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
+                fix=f'Write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
             )
         return Grid.letterbox(picture.size, height, self.side)
 
@@ -51,7 +51,7 @@ def read_settings(directory: Path) -> Settings:
     """
     if not directory.is_dir():
         raise KapbenchError(
-            "the folder does not exist", place=directory, fix="give a folder of saved maps"
+            "The folder does not exist", place=directory, fix="Give a folder of saved maps"
         )
     path = directory / SETTINGS
     if not path.exists():
@@ -60,14 +60,14 @@ def read_settings(directory: Path) -> Settings:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise KapbenchError(
-            f"the file is not JSON: {error}", place=path, fix="correct it"
+            f"The file is not JSON: {error}", place=path, fix="Correct it"
         ) from error
     known = [f.name for f in fields(Settings)]
     if not isinstance(content, dict) or not set(content) <= set(known):
         raise KapbenchError(
-            f"the settings are {json.dumps(content)}",
+            f"The settings are {json.dumps(content)}",
             place=path,
-            fix=f"give an object with some of the keys {', '.join(known)}",
+            fix=f"Give an object with some of the keys {', '.join(known)}",
         )
     try:
         settings = TypeAdapter(Settings).validate_python(content)
@@ -78,7 +78,7 @@ def read_settings(directory: Path) -> Settings:
         ) from error
     if settings.side < 1:
         raise KapbenchError(
-            f"side is {settings.side}", place=path, fix="give a number of pixels, e.g. 840"
+            f"side is {settings.side}", place=path, fix="Give a number of pixels, e.g. 840"
         )
     return settings
 
@@ -112,9 +112,9 @@ def load(path: Path) -> dict[str, np.ndarray]:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise KapbenchError(
-            f"the file is not a complete safetensors file: {error}",
+            f"The file is not a complete safetensors file: {error}",
             place=path,
-            fix="save it again, e.g. with kapbench.save_features",
+            fix="Save it again, e.g. with kapbench.save_features",
         ) from error
     return {
         name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
@@ -128,14 +128,14 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
     others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
     if others:
         return KapbenchError(
-            f"a safetensors file is expected, but the folder holds {others[0].name}",
+            f"A safetensors file is expected, but the folder holds {others[0].name}",
             place=first,
-            fix="convert it to safetensors: other formats can run code when they are opened",
+            fix="Convert it to safetensors: other formats can run code when they are opened",
         )
     return KapbenchError(
-        "saved maps are missing",
+        "Saved maps are missing",
         place=first,
-        fix=f"save them in {directory}, or choose other categories",
+        fix=f"Save them in {directory}, or choose other categories",
     )
 
 
@@ -146,8 +146,8 @@ def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     """
     if name not in tensors:
         raise KapbenchError(
-            f"the file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",
+            f"The file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",
             place=path,
-            fix=f"save it under the name '{name}'",
+            fix=f"Save it under the name '{name}'",
         )
     return tensors[name]

@@ -91,7 +91,7 @@ class RunRequest:
             raise KapbenchError(
                 f"{', '.join(self.model_options)}: options belong to a model that is made by name",
                 place=f"model {model.name}",
-                fix="leave them out, or give them to the model when you make it",
+                fix="Leave them out, or give them to the model when you make it",
             )
         return OpenRun(self, model, dataset, make_plan(model, dataset, self.rules, self.categories))
 

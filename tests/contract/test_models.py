@@ -65,7 +65,7 @@ def test_is_the_same_when_built_again(model, name, folder):
 
 
 def test_refuses_options_it_does_not_know(name, folder):
-    with pytest.raises(KapbenchError, match="unknown option 'colour'"):
+    with pytest.raises(KapbenchError, match="Unknown option 'colour'"):
         build(name, folder, colour="red")
 
 

@@ -22,7 +22,7 @@ from kapbench.types import Grid, Picture
     [
         ("nan", "1 of 48 features are not finite"),
         ("overflow", "1 of 48 features are not finite"),
-        ("shape", r"feature map of shape \[3, 3, 4\] on a grid of 4×4"),
+        ("shape", r"The feature map has the shape \[3, 3, 4\], its grid 4×4"),
         ("channels", "differ in their number of channels: 3 at cat/0, 6 at cat/2"),
     ],
 )
@@ -113,7 +113,7 @@ def test_no_pairs(tmp_path):
 
 
 def test_an_unknown_category(tmp_path):
-    with pytest.raises(KapbenchError, match="unknown category 'cow'"):
+    with pytest.raises(KapbenchError, match="Unknown category 'cow'"):
         evaluate(tmp_path, categories=("cow",))
 
 
@@ -172,8 +172,8 @@ BAD_GRIDS = [
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (answer(np.zeros((3, 4, 4))), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
-        (answer(np.zeros((2, 4))), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
+        (answer(np.zeros((3, 4, 4))), r"The similarity has the shape \[3, 4, 4\], not \[2, 4, 4\]"),
+        (answer(np.zeros((2, 4))), r"The similarity has the shape \[2, 4\], not \[2, 4, 4\]"),
         (answer(np.full((2, 4, 4), np.nan)), "not all finite"),
         (answer(np.full((2, 4, 4), 1e300)), "not all finite in float32"),
         (None, r"match\(\) returned a NoneType without values and grid"),
@@ -197,7 +197,7 @@ def test_a_wrong_similarity_map_names_its_pair_and_model(given, said):
         (None, r"encode\(\) returned a NoneType, not a list"),
         (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, not a list"),
         ([np.zeros((2, 4, 4))], r"encode\(\) returned a ndarray without values and grid"),
-        ([answer(np.zeros((4, 4)))], r"feature map of shape \[4, 4\]"),
+        ([answer(np.zeros((4, 4)))], r"The feature map has the shape \[4, 4\]"),
         *[([answer(values)], said) for values, said in BAD_VALUES],
         *[([answer(np.zeros((2, 4, 4)), grid)], said) for grid, said in BAD_GRIDS],
     ],
@@ -220,8 +220,8 @@ def test_whole_numbers_are_features_too():
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ZeroDivisionError("by zero"), "the model failed: ZeroDivisionError: by zero"),
-        (KapbenchError("no such layer", fix="choose another"), "^no such layer"),
+        (ZeroDivisionError("by zero"), "The model failed: ZeroDivisionError: by zero"),
+        (KapbenchError("no such layer", fix="Choose another"), "^no such layer"),
     ],
 )
 @pytest.mark.parametrize(

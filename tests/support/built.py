@@ -148,9 +148,9 @@ def shipped(name, **options):
         try:
             return load_model(name, device="cpu", dataset=dataset, **options)
         except KapbenchError as error:
-            if "no trained weights" not in error.thing:
+            if "No trained weights" not in error.thing:
                 raise
-    return pytest.skip("no trained weights are shipped")
+    return pytest.skip("No trained weights are shipped")
 
 
 def saved_features(folder):

@@ -140,9 +140,9 @@ def _check_warps_all(backbone: Encoder) -> None:
     """Raises KapbenchError where it looks at what is not warped with the pixels."""
     if still := [c for c in backbone.conditions_on if c in ("mask", "azimuth")]:
         raise KapbenchError(
-            f"backbone '{backbone.name}' looks at {' and '.join(still)} beside the pixels, but only "
+            f"Backbone '{backbone.name}' looks at {' and '.join(still)} beside the pixels, but only "
             "pixels are warped",
-            fix="choose a backbone that looks at pixels only, e.g. --backbone lite0",
+            fix="Choose a backbone that looks at pixels only, e.g. --backbone lite0",
         )
 
 

@@ -37,9 +37,9 @@ def check(
     free = free_bytes(device)
     if need > free:
         raise KapbenchError(
-            f"the model needs {need / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}",
+            f"The model needs {need / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}",
             place=name,
-            fix="choose a smaller image_px or window (512 is what published runs see at once)"
+            fix="Choose a smaller image_px or window (512 is what published runs see at once)"
             + ("" if device.startswith("cuda") else ", or a GPU, where weights are fp16"),
         )
     return max(1, min(reading.ensemble, int((free - need) // (DRAW_BYTES[dtype] * pixels))))
@@ -81,9 +81,9 @@ def _told(path: Path, count: Callable[[Path], int]) -> int:
         return count(path)
     except Exception as error:
         raise KapbenchError(
-            f"the file cannot be read: {str(error).strip().splitlines()[0]}",
+            f"The file cannot be read: {str(error).strip().splitlines()[0]}",
             place=path,
-            fix="download the file again",
+            fix="Download the file again",
         ) from error
 
 

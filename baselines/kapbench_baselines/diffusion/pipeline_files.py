@@ -74,7 +74,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
                 raise KapbenchError(
                     f"{part}/{name} is missing",
                     place=folder,
-                    fix=f"give a folder in diffusers' format, as {release.hub} has it "
+                    fix=f"Give a folder in diffusers' format, as {release.hub} has it "
                     f"({release.licence}), or its .safetensors in the original layout",
                 )
     digest = hashlib.sha256()
@@ -104,9 +104,9 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     context = parts["unet"].config.cross_attention_dim
     if context != release.context:
         raise KapbenchError(
-            f"the UNet takes text of {context} channels, that of {release.name} {release.context}",
+            f"The UNet takes text of {context} channels, that of {release.name} {release.context}",
             place=folder,
-            fix=f"give a folder with the files of {release.hub}",
+            fix=f"Give a folder with the files of {release.hub}",
         )
     for name in ("unet", "vae", "text_encoder"):
         parts[name].requires_grad_(False).eval()
@@ -120,7 +120,7 @@ def imported(place: str) -> tuple[Any, Any]:
         import transformers
     except ImportError as error:
         raise KapbenchError(
-            "diffusers is not installed", place=place, fix="pip install 'kapbench[sd]'"
+            "diffusers is not installed", place=place, fix="Install it: pip install 'kapbench[sd]'"
         ) from error
     return diffusers, transformers
 
@@ -136,9 +136,9 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         loaded = kind.from_pretrained(str(folder), local_files_only=True, **options)
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"The file cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=folder,
-            fix="download the folder again",
+            fix="Download the folder again",
         ) from error
     if weights is None:
         return loaded
@@ -148,7 +148,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
         raise KapbenchError(
             f"{len(lost)} tensors are missing, the first is {lost[0]}",
             place=folder / weights,
-            fix="download the file again",
+            fix="Download the file again",
         )
     return net
 
@@ -160,9 +160,9 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
         raise
     except (*FAILURES, SafetensorError, TypeError, AttributeError) as error:
         raise KapbenchError(
-            f"the file cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"The file cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=path,
-            fix="download the file again",
+            fix="Download the file again",
         ) from error
     networks = ("unet", "vae", "text_encoder")
     lost = [
@@ -175,7 +175,7 @@ def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
         raise KapbenchError(
             f"{len(lost)} tensors are missing, the first is {lost[0]}",
             place=path,
-            fix="download the file again",
+            fix="Download the file again",
         )
     return networks_by_name
 
@@ -188,7 +188,7 @@ def _download(release: Release) -> Path:
         folder = Path(snapshot_download(release.hub, allow_patterns=wanted))
     except FAILURES as error:
         raise KapbenchError(
-            f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}",
+            f"The weights cannot be loaded: {str(error).strip().splitlines()[0]}",
             place=release.hub,
             fix=f"{hub_advice()}; or download {', '.join(FILES)} of "
             f"https://huggingface.co/{release.hub} ({release.licence}; its pages show each file's "
@@ -198,8 +198,8 @@ def _download(release: Release) -> Path:
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
         raise KapbenchError(
-            f"the repository does not have {absent[0]}",
+            f"The repository does not have {absent[0]}",
             place=release.hub,
-            fix="give a folder in diffusers' format: -o weights=FOLDER",
+            fix="Give a folder in diffusers' format: -o weights=FOLDER",
         )
     return folder

@@ -73,9 +73,9 @@ class SdDino:
         self.name, self._device, self._dims = "sd_dino", device, int(dims)
         if not 0 <= alpha <= 1 or dims < 1:
             raise KapbenchError(
-                f"alpha is {alpha} and dims is {dims}",
+                f"Alpha is {alpha} and dims is {dims}",
                 place=self.name,
-                fix="give an alpha from 0 to 1, and dims of 1 or more",
+                fix="Give an alpha from 0 to 1, and dims of 1 or more",
             )
         chosen = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, chosen)

@@ -47,9 +47,9 @@ class Maps:
             cached = self.cache.read(key)
         except (OSError, SafetensorError) as error:
             raise KapbenchError(
-                "features were removed from the cache during the training",
+                "Features were removed from the cache during the training",
                 place=self.cache.path(key),
-                fix="add --resume, and leave the cache as it is",
+                fix="Add --resume, and leave the cache as it is",
             ) from error
         values = cached.cells.T.reshape(-1, cached.grid.height, cached.grid.width)
         return averaged(np.asarray(values, np.float32), self.cells)

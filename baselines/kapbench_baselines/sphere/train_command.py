@@ -110,8 +110,8 @@ def seen_by(encoder: Any, settings: Any, setup: TrainingSetup) -> Any:
         if "option 'image_px'" not in error.thing:
             raise
         raise KapbenchError(
-            f"this preset shows the backbone images of {settings.backbone_px} px, but the size of "
+            f"This preset shows the backbone images of {settings.backbone_px} px, but the size of "
             f"{encoder.name} cannot be chosen",
             place="kapbench train sphere --preset",
-            fix="choose --preset lite0, or a backbone that takes image_px, e.g. dinov2.vitb14",
+            fix="Choose --preset lite0, or a backbone that takes image_px, e.g. dinov2.vitb14",
         ) from error

@@ -187,9 +187,9 @@ def pooled(
 def check_sees_pixels(backbone: Encoder) -> None:
     if model_info(backbone).reads_image_id:
         raise KapbenchError(
-            f"backbone '{backbone.name}' reads saved features by the image's name: every crop would "
+            f"Backbone '{backbone.name}' reads saved features by the image's name: every crop would "
             "get the features of the whole image",
-            fix="choose the encoder that made the features, e.g. --backbone lite0",
+            fix="Choose the encoder that made the features, e.g. --backbone lite0",
         )
 
 

@@ -104,9 +104,9 @@ def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
     for name in losses:
         if name not in settings.weights:
             raise KapbenchError(
-                f"unknown loss '{name}'",
+                f"Unknown loss '{name}'",
                 place=f"kapbench train {method} --without",
-                fix=f"choose from {', '.join(settings.weights)}",
+                fix=f"Choose from {', '.join(settings.weights)}",
             )
     return settings.without(tuple(losses))
 
@@ -159,9 +159,9 @@ class TrainingSetup:
         views = dataset.views(request.categories or None)
         if len(views) < 2:
             raise KapbenchError(
-                f"there are {len(views)} images to train on; at least 2 are needed",
+                f"There are {len(views)} images to train on; at least 2 are needed",
                 place=f"{dataset.name}, split {dataset.split}",
-                fix="choose another split or more categories",
+                fix="Choose another split or more categories",
             )
         names = tuple(sorted({v.category for v in views}))
         cache = request.cache or cache_root()
@@ -219,9 +219,9 @@ class TrainingSetup:
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(
-                f"the val split has no pairs of {', '.join(self.categories)}",
+                f"The val split has no pairs of {', '.join(self.categories)}",
                 place=held_out.name,
-                fix="add --validate-every 0",
+                fix="Add --validate-every 0",
             )
         encoder = CachedEncoder.below(self.cache, self.encoder)
         return Validator(encoder, held_out, present, build)

@@ -97,15 +97,15 @@ def tiling(maps: Tensor, side: int, name: str, cell: int | None = None) -> Tenso
         raise KapbenchError(
             f"{height}×{width} cells do not tile a square of {side} px",
             place=name,
-            fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
+            fix=f"Choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )
     return maps
 
 
 def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
     """What a network says of images that it was not made for."""
-    fix = "leave image_px out, or choose a multiple of the patch"
+    fix = "Leave image_px out, or choose a multiple of the patch"
     if isinstance(error, TypeError):  # another signature
-        fix = "this network needs more than pixels: write an adapter, a class with encode()"
-    message = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
+        fix = "This network needs more than pixels: write an adapter, a class with encode()"
+    message = f"Images of {side} px cannot be read: {str(error).strip().splitlines()[0]}"
     return KapbenchError(message, place=name, fix=fix)

@@ -53,7 +53,9 @@ def imported(place: str) -> Any:
         import transformers
     except ImportError as error:
         raise KapbenchError(
-            "transformers is not installed", place=place, fix="pip install 'kapbench[hf]'"
+            "transformers is not installed",
+            place=place,
+            fix="Install it: pip install 'kapbench[hf]'",
         ) from error
     return transformers
 
@@ -79,7 +81,7 @@ def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
     return pretrained(
         kind,
         str(folder),
-        fix="download the folder again",
+        fix="Download the folder again",
         local_files_only=True,
         use_safetensors=safe,
         weights_only=True,
@@ -96,7 +98,7 @@ def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
     return pretrained(
         kind,
         None,
-        fix="give the file of a whole backbone",
+        fix="Give the file of a whole backbone",
         config=config,
         state_dict=state,
         place=path,
@@ -117,9 +119,9 @@ def check_folder(folder: Path, *, binary: bool) -> None:
     if not config.is_file() or not has_weights:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
-            "the folder does not hold a model in transformers' format",
+            "The folder does not hold a model in transformers' format",
             place=folder,
-            fix=f"give a folder with config.json and {wanted}",
+            fix=f"Give a folder with config.json and {wanted}",
         )
 
 
@@ -139,7 +141,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _no_configuration(path: Path) -> KapbenchError:
     return KapbenchError(
-        "the file is not a model's configuration", place=path, fix="download the folder again"
+        "The file is not a model's configuration", place=path, fix="Download the folder again"
     )
 
 
@@ -155,9 +157,9 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
 
     if not path.is_file():
         raise KapbenchError(
-            "the weights do not exist",
+            "The weights do not exist",
             place=path,
-            fix="give a folder in transformers' format, or a file",
+            fix="Give a folder in transformers' format, or a file",
         )
     try:
         if path.suffix == ".safetensors":
@@ -180,11 +182,11 @@ def _unreadable(path: Path) -> KapbenchError:
         head = file.read(len(_TORCH_MAGIC))
     bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
     return KapbenchError(
-        "the file is a pickle that torch did not save: it can run code when it is opened"
+        "The file is a pickle that torch did not save: it can run code when it is opened"
         if bare
-        else "the file is damaged, or not a plain dictionary of tensors",
+        else "The file is damaged, or not a plain dictionary of tensors",
         place=path,
-        fix="give safetensors, or a .pth file that holds tensors and nothing else",
+        fix="Give safetensors, or a .pth file that holds tensors and nothing else",
     )
 
 
@@ -210,10 +212,10 @@ def pretrained(
         ):  # what it would warn of is raised here, or does not matter
             net, report = kind.from_pretrained(source, output_loading_info=True, **arguments)
     except FAILURES as error:
-        message = f"the weights cannot be loaded: {str(error).strip().splitlines()[0]}"
+        message = f"The weights cannot be loaded: {str(error).strip().splitlines()[0]}"
         raise KapbenchError(message, place=place, fix=fix) from error
     except Exception as error:  # torch.load of a damaged .bin raises whatever it meets
-        message = f"the weights cannot be loaded: {type(error).__name__}, the file is damaged"
+        message = f"The weights cannot be loaded: {type(error).__name__}, the file is damaged"
         raise KapbenchError(message, place=place, fix=fix) from error
     lost = sorted(k for k in report["missing_keys"] if not any(part in k for part in unused))
     if lost:

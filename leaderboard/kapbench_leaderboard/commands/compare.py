@@ -210,5 +210,5 @@ def _check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
     if alpha not in known:
         raise KapbenchError(
             f"None of these runs was scored at alpha {alpha:g}",
-            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}.",
+            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}",
         )

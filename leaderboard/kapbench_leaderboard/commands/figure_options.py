@@ -115,7 +115,7 @@ class FigureOptions:
             raise KapbenchError(
                 f"'{name}' names {len(folders)} runs, and this figure shows one run",
                 place=self.runs_root,
-                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}.",
+                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}",
             )
         return self.load_runs([str(folders[0])])[0]
 

@@ -147,5 +147,5 @@ def load(path: Path) -> Resamples:
         raise KapbenchError(
             f"The resamples cannot be read: {error}",
             place=path,
-            fix="Write them with `kapbench submit prepare`.",
+            fix="Write them with `kapbench submit prepare`",
         ) from error

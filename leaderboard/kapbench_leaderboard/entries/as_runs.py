@@ -52,7 +52,7 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
             "The stored resamples have other rules or another alpha, and the records lie elsewhere, "
             f"at {entry.records.url}",
             place=path,
-            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet.",
+            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet",
         )
     refuse_large(records, RECORDS)
     refuse_changed(records, entry.records)

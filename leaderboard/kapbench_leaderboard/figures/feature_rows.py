@@ -36,7 +36,7 @@ def choose_tiles(dataset: Dataset, category: str | None, n_images: int) -> list[
         raise KapbenchError(
             "The figure shows one category, and none is named",
             place=f"data set {dataset.name}",
-            fix=f"Give --category with one of {', '.join(dataset.categories)}.",
+            fix=f"Give --category with one of {', '.join(dataset.categories)}",
         )
     chosen = dataset.categories[0] if category is None else category
     if chosen not in dataset.categories:
@@ -60,7 +60,7 @@ def rows_of(model: Model, dataset: Dataset, views: Sequence[View], sources: Sour
     if not isinstance(model, Encoder):
         raise KapbenchError(
             f"The model {model.name} compares two images at once and has no features of one image",
-            fix="Choose an encoder, e.g. --model lite0.",
+            fix="Choose an encoder, e.g. --model lite0",
         )
     return [Row(model.name, _encoded(model, dataset, views, sources))]
 

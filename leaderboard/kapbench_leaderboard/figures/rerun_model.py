@@ -39,7 +39,7 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
             **sources.dataset_options,
         )
     except KapbenchError as error:
-        how = "Say with --dataset and --data-root where the data set is."
+        how = "Say with --dataset and --data-root where the data set is"
         raise _cannot_draw("data set", error, how) from error
     if dataset.revision != run.dataset.revision:
         raise _other_revision(
@@ -61,7 +61,7 @@ def model_of(run: RunCard, sources: Sources) -> Model:
     except KapbenchError as error:
         how = (
             "Say with --model (FILE.py:CLASS for an adapter) and --model-option how the run's model"
-            " was made."
+            " was made"
         )
         raise _cannot_draw("model", error, how) from error
     if model.revision != run.model.revision:
@@ -80,7 +80,7 @@ def _cannot_draw(kind: str, error: KapbenchError, how: str) -> KapbenchError:
 def _other_revision(kind: str, name: str, here: str, of_run: str, option: str) -> KapbenchError:
     return KapbenchError(
         f"The {kind} {name} has revision {here} here, but the run used revision {of_run}",
-        fix=f"Say with {option} how the run's {kind} was made.",
+        fix=f"Say with {option} how the run's {kind} was made",
     )
 
 
@@ -94,7 +94,7 @@ def find_pair(pairs: Sequence[Pair], pair_id: str, dataset: str) -> Pair:
             return pair
     raise KapbenchError(
         f"The data set {dataset} has no pair '{pair_id}'",
-        fix="Use the data set that the run was scored on.",
+        fix="Use the data set that the run was scored on",
     )
 
 

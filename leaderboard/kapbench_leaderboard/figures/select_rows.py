@@ -39,7 +39,7 @@ def alpha_of(rule: Rule, alpha: float | None) -> float:
         raise KapbenchError(
             f"The rule {rule.name} has no alpha {alpha:g}",
             place="--alpha",
-            fix=f"Choose one of {known}.",
+            fix=f"Choose one of {known}",
         )
     return alpha
 
@@ -72,9 +72,9 @@ def of_pair(records: pd.DataFrame, pair_id: str) -> pd.DataFrame:
 
 def _no_pair(pair_id: str, known: Sequence[str]) -> KapbenchError:
     error = unknown("pair", pair_id, known, place="the run's records")
-    if (error.fix or "").startswith("known:"):  # a list of thousands of names does not help
+    if (error.fix or "").startswith("Known:"):  # a list of thousands of names does not help
         few = ", ".join(known[:3])
-        fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some."
+        fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some"
         return KapbenchError(error.thing, place=error.place, fix=fix)
     return error
 
@@ -91,7 +91,7 @@ def of_keypoint(rows: pd.DataFrame, keypoint: int) -> "pd.Series[Any]":
         raise KapbenchError(
             f"Keypoint {keypoint} is not visible in the source image",
             place=f"pair {rows['pair_id'].iloc[0]}",
-            fix=f"Choose one of {visible}.",
+            fix=f"Choose one of {visible}",
         )
     return matching_rows.iloc[0]
 

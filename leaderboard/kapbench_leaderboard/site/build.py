@@ -40,7 +40,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
             raise KapbenchError(
                 f"Two pages have the name {path}",
                 place=results,
-                fix="Remove one of the two runs from the results, or report this error.",
+                fix="Remove one of the two runs from the results, or report this error",
             )
         content[path] = text
         if advance is not None:
@@ -119,7 +119,7 @@ def _refuse(out: Path) -> None:
         raise KapbenchError(
             "The folder holds something other than a site",
             place=out,
-            fix="Give an empty or new folder: --out FOLDER.",
+            fix="Give an empty or new folder: --out FOLDER",
         )
 
 
@@ -142,5 +142,5 @@ def _exchange(out: Path, content: dict[str, str]) -> None:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",
             place=out,
-            fix="Choose another folder with --out.",
+            fix="Choose another folder with --out",
         ) from error
