@@ -15,9 +15,13 @@ from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, 
     "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
 )
 @click.option("--width", type=click.IntRange(1), help="Channels of the head's output.")
-@click.option("--cells", type=click.IntRange(2), help="A side, of the maps that the head sees.")
+@click.option(
+    "--cells", type=click.IntRange(2), help="Cells per side of the maps that the head reads."
+)
 @click.option("--without", multiple=True, metavar="LOSS", help="Leave sparse or dense out.")
-@click.option("--mirror", type=click.FloatRange(0, 1), help="Share of pairs mirrored.")
+@click.option(
+    "--mirror", type=click.FloatRange(0, 1), help="Share of training pairs that are mirrored."
+)
 def supervised(
     preset: str,
     width: int | None,

@@ -30,7 +30,7 @@ NARROWEST = 80
     "rules",
     multiple=True,
     metavar="NAME",
-    help="Show the scores of this rule. May be repeated.  [default: one rule each for KAP and PCK]",
+    help="Show the scores of this rule. Repeat it for more.  [default: one rule each for KAP and PCK]",
 )
 @click.option(
     "--alpha",
