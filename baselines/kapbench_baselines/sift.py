@@ -51,12 +51,12 @@ class Sift:
             FeatureMap(self._daisy(p), Grid.letterbox(p.size, CELLS, FRAME_PX)) for p in pictures
         ]
 
-    def _daisy(self, shown: Picture) -> Float32[np.ndarray, "200 60 60"]:
+    def _daisy(self, picture: Picture) -> Float32[np.ndarray, "200 60 60"]:
         import skimage.feature
 
         daisy: Any = skimage.feature.daisy
 
-        square = letterboxed(shown, CELLS * STEP, padding=self.padding)
+        square = letterboxed(picture, CELLS * STEP, padding=self.padding)
         grey: Float64[np.ndarray, "h w"] = square @ _LUMINANCE
         # The first descriptor is a radius from the border and has to be half a cell from it.
         before, after = self.radius - STEP // 2, self.radius + STEP // 2

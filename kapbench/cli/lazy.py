@@ -84,8 +84,8 @@ class LazyGroup(click.Group):
 
     def _added(self) -> dict[str, EntryPoint]:
         """Commands of plug-ins by name; none takes the place of an own command."""
-        found = entry_points(group=self.plugins)
-        return {entry.name: entry for entry in found if entry.name not in self.deferred}
+        entries = entry_points(group=self.plugins)
+        return {entry.name: entry for entry in entries if entry.name not in self.deferred}
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -10,7 +10,7 @@ from kapbench.storage import bytes_hash
 from kapbench.types import Picture, View
 
 
-def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
+def make_picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
     """
     Raises:
         KapbenchError: the data set does not have a condition that the model declares.
@@ -30,18 +30,18 @@ def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Pictu
     )
 
 
-def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
-    """Hash of everything that the model is shown.
+def picture_hash(picture: Picture, *, by_name: bool = False) -> str:
+    """Hash of everything that the model receives.
 
     Args:
         by_name: Whether the image's name is part of it: for saved features.
     """
-    parts = [str(shown.pixels.shape).encode(), np.ascontiguousarray(shown.pixels).tobytes()]
-    parts.append(repr((shown.category, shown.azimuth_bin)).encode())
+    parts = [str(picture.pixels.shape).encode(), np.ascontiguousarray(picture.pixels).tobytes()]
+    parts.append(repr((picture.category, picture.azimuth_bin)).encode())
     if by_name:
-        parts.append(shown.image_id.encode())
-    if shown.mask is not None:
-        parts.append(np.packbits(shown.mask).tobytes())
+        parts.append(picture.image_id.encode())
+    if picture.mask is not None:
+        parts.append(np.packbits(picture.mask).tobytes())
     return bytes_hash(parts)
 
 

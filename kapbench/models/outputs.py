@@ -41,10 +41,10 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
 
 
-def prepared(model: Prepares, shown: Picture) -> Picture:
+def prepare_picture(model: Prepares, picture: Picture) -> Picture:
     """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
-    with _naming(model, f"image {shown.image_id}"):
-        return replace(shown, prepared=model.prepare(shown))
+    with _naming(model, f"image {picture.image_id}"):
+        return replace(picture, prepared=model.prepare(picture))
 
 
 def similarity_map(
@@ -77,8 +77,8 @@ def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
     """Mirror twins of the shown keypoints in the source, for a model that looks at them."""
     if "twins" not in model.conditions_on:
         return ()
-    shown = pair.source.keypoints
-    return (np.asarray(shown.xy[pair.twins[np.flatnonzero(shown.visible)]]),)
+    keypoints = pair.source.keypoints
+    return (np.asarray(keypoints.xy[pair.twins[np.flatnonzero(keypoints.visible)]]),)
 
 
 def _feature_map(answer: Any, place: str) -> FeatureMap:

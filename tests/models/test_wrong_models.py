@@ -9,7 +9,7 @@ import torch
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
 from kapbench.running.results import load_records
 from kapbench.scoring.rules import load_rule
@@ -73,9 +73,9 @@ def test_a_similarity_that_nobody_knows(tmp_path):
 def test_a_model_is_shown_what_it_declares_and_no_more():
     dataset = TinyDataset()
     view = dataset.views()[0]
-    bare = picture(dataset, view, ())
+    bare = make_picture(dataset, view, ())
     assert (bare.category, bare.mask, bare.azimuth_bin) == (None, None, None)
-    shown = picture(dataset, view, ("category", "mask", "azimuth"))
+    shown = make_picture(dataset, view, ("category", "mask", "azimuth"))
     assert shown.category == "cat"
     assert shown.mask is not None
     assert shown.azimuth_bin == view.azimuth_bin
@@ -86,8 +86,8 @@ def test_whatever_a_model_sees_is_in_the_hash():
     dataset = TinyDataset()
     view = dataset.views()[0]
     declared = [(), ("category",), ("mask",), ("azimuth",), ("category", "mask", "azimuth")]
-    assert len({picture_hash(picture(dataset, view, c)) for c in declared}) == 5
-    one, other = (picture(dataset, v, ()) for v in dataset.views()[:2])
+    assert len({picture_hash(make_picture(dataset, view, c)) for c in declared}) == 5
+    one, other = (make_picture(dataset, v, ()) for v in dataset.views()[:2])
     assert picture_hash(one) != picture_hash(other)
     # Equal pictures share features, unless the model knows them by name.
     renamed = type(one)(one.pixels, "another name")

@@ -17,7 +17,7 @@ from kapbench.models import contract
 from kapbench.models.saved_maps import save_features, save_similarity
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
-PICTURES = contract.pictures(())
+PICTURES = contract.draw_pictures(())
 QUERIES = contract.QUERIES
 # One other value of an option that shapes the output, of models that have one.
 OTHER_SETTINGS = {

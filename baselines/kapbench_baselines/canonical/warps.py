@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import View
@@ -110,7 +110,7 @@ def prepare(
     kept: list[dict[str, Tensor]] = []
     masks = {"mask": 0, "box": 0}
     for view in views:
-        shown = picture(dataset, view, backbone.conditions_on)
+        picture = make_picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
         key = fingerprint(
@@ -118,12 +118,12 @@ def prepare(
             backbone.revision,
             warping.as_dict(),
             view.bbox,
-            picture_hash(shown),
+            picture_hash(picture),
             bytes_hash([on_object.tobytes()]),
         )
         path = cache / f"{key}.safetensors"
         if not path.is_file():
-            write_tensors(path, _encode(backbone, view, shown, on_object, warping), {})
+            write_tensors(path, _encode(backbone, view, picture, on_object, warping), {})
         kept.append(read_tensors(path, "delete the file: it is made again")[0])
         advance(1)
     return WarpedTokens(
@@ -147,7 +147,11 @@ def _check_warps_all(backbone: Encoder) -> None:
 
 
 def _encode(
-    backbone: Encoder, view: View, shown: Any, on_object: UInt8[np.ndarray, "h w"], warping: Warping
+    backbone: Encoder,
+    view: View,
+    picture: Any,
+    on_object: UInt8[np.ndarray, "h w"],
+    warping: Warping,
 ) -> dict[str, Tensor]:
     # The image's own name seeds its warps: any order, any subset and any machine gives the same.
     rng = np.random.default_rng(int(fingerprint(view.image_id, warping.seed), 16))
@@ -157,8 +161,8 @@ def _encode(
     padding = model_info(backbone).padding
     for i in range(warping.n_warps + 1):
         at = places(view, warping, rng if i else None, warping.side_px)
-        pixels = sampled(shown.pixels, at, padding)
-        feature_map = backbone.encode([replace(shown, pixels=pixels)])[0]
+        pixels = sampled(picture.pixels, at, padding)
+        feature_map = backbone.encode([replace(picture, pixels=pixels)])[0]
         covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]
         parts["tokens"].append(pooled(feature_map.values, warping.grid).half())
         parts["on_object"].append(_cells(covered, warping.grid)[:, 0] > 127)

@@ -48,14 +48,14 @@ def check(
 def weights_bytes(folder: Path, dtype: torch.dtype) -> int:
     """Of the networks once loaded; their files hold four bytes a number, or two."""
     if folder.is_file():
-        return _told(folder, single_file.numbers) * dtype.itemsize
+        return _count_numbers(folder, single_file.numbers) * dtype.itemsize
     files = [
         folder / part / name
         for part, names in FILES.items()
         for name in names
         if name.endswith(".safetensors")
     ]
-    return sum(_told(path, _numbers) for path in files) * dtype.itemsize
+    return sum(_count_numbers(path, _numbers) for path in files) * dtype.itemsize
 
 
 def numbers(weights: str | None, published: int) -> int:
@@ -65,7 +65,9 @@ def numbers(weights: str | None, published: int) -> int:
     path = Path(weights).expanduser()
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     safe = [f for f in files if f.suffix == ".safetensors" and f.is_file()]
-    return sum(_told(f, _numbers) for f in safe) or published  # a .pth is that network or refused
+    return (
+        sum(_count_numbers(f, _numbers) for f in safe) or published
+    )  # a .pth is that network or refused
 
 
 def _numbers(path: Path) -> int:
@@ -76,7 +78,7 @@ def _numbers(path: Path) -> int:
     return sum(int(torch.Size(shape).numel()) for shape in shapes)
 
 
-def _told(path: Path, count: Callable[[Path], int]) -> int:
+def _count_numbers(path: Path, count: Callable[[Path], int]) -> int:
     try:
         return count(path)
     except Exception as error:

@@ -104,7 +104,7 @@ class Diffusion:
         outputs: dict[int, Tensor] = {}
 
         def keep(number: int) -> Any:
-            def hook(_module: Any, _given: Any, answer: Any) -> None:
+            def hook(_module: Any, _inputs: Any, answer: Any) -> None:
                 outputs[number] = answer[0] if isinstance(answer, tuple) else answer
                 if len(outputs) == len(self._modules):
                     raise _Enough

@@ -191,11 +191,11 @@ class SdDinoStack:
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""
         maps = []
-        for shown, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
+        for picture, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
             size = tokens.values.shape[1:]
             layers = [
                 functional.interpolate(x[None], size=size, mode="bilinear", align_corners=False)[0]
-                for x in self._networks.layers(shown)[::-1]
+                for x in self._networks.layers(picture)[::-1]
             ]
             stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
             maps.append(FeatureMap(stack, tokens.grid))

@@ -61,9 +61,9 @@ class Lite0:
 
         from kapbench_baselines.gpu_transfer import on_host
 
-        shown = [self.prepare(p) if p.prepared is None else p.prepared for p in pictures]
+        squares = [self.prepare(p) if p.prepared is None else p.prepared for p in pictures]
         with torch.inference_mode():
-            values = on_host(shown, self._features, self.device)
+            values = on_host(squares, self._features, self.device)
         grids = [Grid.letterbox(p.size, CELLS, FRAME_PX) for p in pictures]
         return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import AZIMUTH_BINS, Picture, View
@@ -135,12 +135,12 @@ def prepare(
     check_sees_pixels(backbone)
     kept, masks = [], {"mask": 0, "box": 0}
     for view in views:
-        shown = picture(dataset, view, backbone.conditions_on)
+        picture = make_picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
-        path = cache / f"{_key(backbone, view, shown, on_object, augmentation)}.safetensors"
+        path = cache / f"{_key(backbone, view, picture, on_object, augmentation)}.safetensors"
         if not path.is_file():
-            tokens, coverage = _encode(backbone, view, shown, on_object, augmentation)
+            tokens, coverage = _encode(backbone, view, picture, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
         kept.append(read_tensors(path, "delete the file: it is made again")[0])
         advance(1)
@@ -157,14 +157,18 @@ def prepare(
 
 
 def _key(
-    backbone: Encoder, view: View, shown: Picture, on_object: np.ndarray, augmentation: Augmentation
+    backbone: Encoder,
+    view: View,
+    picture: Picture,
+    on_object: np.ndarray,
+    augmentation: Augmentation,
 ) -> str:
     return fingerprint(
         backbone.name,
         backbone.revision,
         augmentation.as_dict(),
         view.bbox,
-        picture_hash(shown),
+        picture_hash(picture),
         bytes_hash([on_object.tobytes()]),
     )
 
@@ -196,7 +200,7 @@ def check_sees_pixels(backbone: Encoder) -> None:
 def _encode(
     backbone: Encoder,
     view: View,
-    shown: Picture,
+    picture: Picture,
     on_object: UInt8[np.ndarray, "h w"],
     augmentation: Augmentation,
 ) -> tuple[Float16[Tensor, "v t c"], Float16[Tensor, "v t"]]:
@@ -210,7 +214,7 @@ def _encode(
     )
     tokens, coverage = [], []
     for region in regions:
-        crop = _crop(shown, region, augmentation.side_px, model_info(backbone).padding)
+        crop = _crop(picture, region, augmentation.side_px, model_info(backbone).padding)
         cover = cut(on_object, region, 4 * augmentation.grid)
         n = 2 if augmentation.encodes_mirrors else 1
         maps = backbone.encode([crop, mirrored(crop)][:n])
@@ -220,22 +224,22 @@ def _encode(
     return torch.stack(tokens).half(), torch.stack(coverage).half()
 
 
-def _crop(shown: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:
-    """The same part of all that is shown."""
-    mask = None if shown.mask is None else shown.mask.astype(np.uint8) * 255
+def _crop(picture: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:
+    """The picture cut to a region, and its mask with it."""
+    mask = None if picture.mask is None else picture.mask.astype(np.uint8) * 255
     return replace(
-        shown,
-        pixels=cut(shown.pixels, region, side_px, padding),
+        picture,
+        pixels=cut(picture.pixels, region, side_px, padding),
         mask=None if mask is None else cut(mask, region, side_px) > 127,
     )
 
 
-def mirrored(shown: Picture) -> Picture:
-    """The mirror image of all that is shown."""
-    azimuth, mask = shown.azimuth_bin, shown.mask
+def mirrored(picture: Picture) -> Picture:
+    """The mirror image of a picture, with its mask and azimuth."""
+    azimuth, mask = picture.azimuth_bin, picture.mask
     return replace(
-        shown,
-        pixels=np.ascontiguousarray(shown.pixels[:, ::-1]),
+        picture,
+        pixels=np.ascontiguousarray(picture.pixels[:, ::-1]),
         mask=None if mask is None else np.ascontiguousarray(mask[:, ::-1]),
         azimuth_bin=None if azimuth is None else mirrored_bin(azimuth),
     )

@@ -15,8 +15,10 @@ from torch.utils.checkpoint import checkpoint
 from kapbench_baselines.training import ranks
 
 
-def spread(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> Tensor:
-    """`network(*inputs)` by shares of the first axis; equal but for rounding, gradients too.
+def map_in_parallel(network: Callable[..., Tensor], *inputs: Tensor, parts: int = 1) -> Tensor:
+    """Maps a batch piece by piece: over the ranks of torchrun, and over pieces that fit in memory.
+
+    The result and its gradients equal those of `network(*inputs)` but for rounding.
 
     Args:
         network: Treats the entries of the first axis apart from each other.

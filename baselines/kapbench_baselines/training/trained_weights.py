@@ -248,14 +248,14 @@ def _validated(card: Card, history: list[dict[str, float]]) -> str:
     name = "KAP" if "kap" in best else "PCK"
     step = card.steps if card.kept_step is None else card.kept_step
     parts = [
-        f"{_shown(card.scores)} at step {step}, whose weights these are",
+        f"{_scores_text(card.scores)} at step {step}, whose weights these are",
         f"highest {name} at step {int(best['step'])} of {card.steps}",
     ]
     if not history[0]["step"]:
         frozen = {k: v for k, v in history[0].items() if k != "step"}
-        parts.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
+        parts.insert(1, f"frozen {card.backbone} {_scores_text(frozen)}")
     return ";\n  ".join(parts)
 
 
-def _shown(scores: Mapping[str, float]) -> str:
+def _scores_text(scores: Mapping[str, float]) -> str:
     return ", ".join(f"{k.upper()}@0.10 {100 * v:.1f}" for k, v in scores.items())

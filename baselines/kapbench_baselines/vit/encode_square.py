@@ -67,9 +67,9 @@ def encode(
         maps: [b c n n] of uint8 images [b 3 side side].
         grid: Where the n × n cells lie on an image of a size (w, h).
     """
-    shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
+    squares = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
     with torch.inference_mode():
-        values = on_host(shown, maps, device)
+        values = on_host(squares, maps, device)
     return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]
 
 

@@ -29,7 +29,7 @@ def read(net: Any, pixels: Tensor, layer: int, facet: Facet) -> Tensor:
     seen: list[Tensor] = []
     watched = projection(blocks(net)[layer], facet)
     assert watched is not None
-    hook = watched.register_forward_hook(lambda _module, _given, out: seen.append(out))
+    hook = watched.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
     try:
         net(pixel_values=pixels, **arguments)
     finally:

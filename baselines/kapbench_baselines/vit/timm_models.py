@@ -92,7 +92,7 @@ class Timm(encode_square.SquareEncoder):
     def _projected(self, pixels: Tensor) -> Tensor:
         seen: list[Tensor] = []
         joined = self._net.blocks[self.layer].attn.qkv
-        hook = joined.register_forward_hook(lambda _module, _given, out: seen.append(out))
+        hook = joined.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
         try:
             self._net.forward_features(pixels)
         finally:

@@ -14,7 +14,7 @@ from kapbench.running.results import RunCard
 from kapbench.scoring.rules import PckRule
 from kapbench.scoring.schema import ERROR_PX, OF_CIRCLE, OF_GEOMETRY
 from kapbench.storage import file_hash
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
 
 MEBI = 2**20
@@ -111,7 +111,7 @@ def _unfit(what: str, path: Path) -> KapbenchError:
 def curve_columns(run: RunCard) -> list[str]:
     """The columns of a run's records that curves and worst pairs are made of."""
     names = ["pair_id", "category", "target_visible", "size_px"]
-    for rule in (run.rule(card.name) for card in shown_rules(run)):
+    for rule in (run.rule(card.name) for card in selected_rules(run)):
         if isinstance(rule, PckRule):
             names.append(ERROR_PX.of(rule.decode_for(run.model.supervised)))
         else:

@@ -6,7 +6,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Model
 from kapbench.registry import unknown
@@ -52,7 +52,7 @@ def rows_of(model: Model, dataset: Dataset, views: Sequence[View], sources: Sour
         KapbenchError: a model that has neither.
     """
     if isinstance(model, NamesMaps):
-        named = model.maps([picture(dataset, view, model.conditions_on) for view in views])
+        named = model.maps([make_picture(dataset, view, model.conditions_on) for view in views])
         return [
             Row(_label(model.name, name), tuple(maps), len(maps[0].values) == _COORDINATES)
             for name, maps in named.items()

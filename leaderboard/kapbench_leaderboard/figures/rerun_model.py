@@ -6,7 +6,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model, pick_device
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
@@ -117,7 +117,7 @@ def similarity_of(
         return model.match_pair(pair, lambda grid: anchor_points(geometry, grid, pair.target.size))
     if not isinstance(model, Encoder):
         source, target = (
-            picture(dataset, view, model.conditions_on) for view in (pair.source, pair.target)
+            make_picture(dataset, view, model.conditions_on) for view in (pair.source, pair.target)
         )
         return similarity_map(model, pair, source, target, visible_keypoints(pair.source))
     views = {v.image_id: v for p in of_target for v in (p.source, p.target)}

@@ -10,7 +10,7 @@ from kapbench.registry import unknown
 from kapbench.running.results import RunCard
 from kapbench.scoring.rules import KapRule, PckRule, Rule
 from kapbench_leaderboard.comparison.curves import worst_pairs
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 
 
 def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, PckRule | None]:
@@ -24,7 +24,7 @@ def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, P
     """
     rules = [run.rule(name) for name in names]
     kinds = {rule.metric for rule in rules}
-    rules += [run.rule(card.name) for card in shown_rules(run) if card.metric not in kinds]
+    rules += [run.rule(card.name) for card in selected_rules(run) if card.metric not in kinds]
     kap = next((rule for rule in rules if isinstance(rule, KapRule)), None)
     pck = next((rule for rule in rules if isinstance(rule, PckRule)), None)
     return kap, pck

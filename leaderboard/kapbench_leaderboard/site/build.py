@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
 from kapbench_leaderboard.site.links import Links
-from kapbench_leaderboard.site.models import shown_runs
+from kapbench_leaderboard.site.models import runs_of_model
 from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
 from kapbench_leaderboard.site.published import published
 from kapbench_leaderboard.tables import format_cells
@@ -86,7 +86,7 @@ def pages(entries: Sequence[Accepted], all_boards: Sequence[Board]) -> Iterator[
             "pair.html", each.link(Links("")), title=title, board=each.board, tables=each.tables()
         )
     for name in sorted({a.run.model.name for a in entries}):
-        runs = shown_runs([a for a in entries if a.run.model.name == name])
+        runs = runs_of_model([a for a in entries if a.run.model.name == name])
         yield page("model.html", Links("").model(name), title=name, runs=runs)
     static = files("kapbench_leaderboard.site") / "static"
     for name in ("site.css", "stacked.css", "site.js"):
