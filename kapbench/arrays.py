@@ -76,14 +76,14 @@ def single_rule(name: str, metric: str, alpha: float) -> Rule:
     rule = load_rule(name)
     if metric == "kap" and not isinstance(rule, KapRule):
         raise KapbenchError(
-            f"{name} is not a rule for KAP.", fix="Choose one that `kapbench list rules` shows."
+            f"{name} is not a rule for KAP", fix="Choose one that `kapbench list rules` shows"
         )
     if metric == "pck" and (
         not isinstance(rule, PckRule) or rule.subset != "all" or rule.decode.offset == "pixel"
     ):
         raise KapbenchError(
-            f"{name} cannot be computed from similarity maps alone.",
-            fix="Choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1.",
+            f"{name} cannot be computed from similarity maps alone",
+            fix="Choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
         )
     _check_above_zero(alpha, "alpha", None)
     return rule.model_copy(update={"alphas": (alpha,)})
@@ -128,7 +128,7 @@ def rows(
         lengths.add(len(grids))
     if len(lengths) > 1:
         raise KapbenchError(
-            f"The lists have different lengths: {sorted(lengths)}.", fix="Give one entry per pair."
+            f"The lists have different lengths: {sorted(lengths)}", fix="Give one entry per pair"
         )
     parts = []
     for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
@@ -138,9 +138,9 @@ def rows(
         if values.ndim != 3 or points.shape != (len(values), 2):
             raise KapbenchError(
                 f"The shapes of similarity {list(values.shape)} and target_xy "
-                f"{list(points.shape)} do not match.",
+                f"{list(points.shape)} do not match",
                 place=place,
-                fix="Give maps [q, h, w] and points [q, 2].",
+                fix="Give maps [q, h, w] and points [q, 2]",
             )
         _check_points(points, place)
         _check_above_zero(size_px[i], "size_px", place)
@@ -155,18 +155,14 @@ def rows(
 def _check_above_zero(value: Any, name: str, place: str | None) -> None:
     number = numbers(value, name, place)
     if number.shape or not (np.isfinite(number) and number > 0):
-        raise KapbenchError(
-            f"{name} is {value}.", place=place, fix="Give one finite number above 0."
-        )
+        raise KapbenchError(f"{name} is {value}", place=place, fix="Give one finite number above 0")
 
 
 def _image_size(size: Any, place: str) -> tuple[int, int]:
     wh = numbers(size, "image_size", place)
     if wh.shape != (2,) or not (np.isfinite(wh) & (wh >= 1)).all():
         raise KapbenchError(
-            f"image_size is {size}.",
-            place=place,
-            fix="Give (width, height) in pixels for each pair.",
+            f"image_size is {size}", place=place, fix="Give (width, height) in pixels for each pair"
         )
     width, height = wh.tolist()
     return width, height
@@ -176,9 +172,9 @@ def _check_points(points: Float64[np.ndarray, "q 2"], place: str) -> None:
     absent = np.isnan(points).all(axis=1, keepdims=True)
     if not (np.isfinite(points) | absent).all():
         raise KapbenchError(
-            "target_xy has a coordinate that is infinite, or a point with one NaN.",
+            "target_xy has a coordinate that is infinite, or a point with one NaN",
             place=place,
-            fix="Give finite points, and (NaN, NaN) where a keypoint is absent.",
+            fix="Give finite points, and (NaN, NaN) where a keypoint is absent",
         )
 
 
@@ -187,9 +183,9 @@ def _grid(value: Any, maps: np.ndarray, place: str) -> Grid:
     if (grid.height, grid.width) != maps.shape[1:]:
         raise KapbenchError(
             f"The grid has {grid.height}×{grid.width} cells, the maps have "
-            f"{maps.shape[1]}×{maps.shape[2]}.",
+            f"{maps.shape[1]}×{maps.shape[2]}",
             place=place,
-            fix="Give the grid that the maps were computed on.",
+            fix="Give the grid that the maps were computed on",
         )
     return grid
 
@@ -197,9 +193,9 @@ def _grid(value: Any, maps: np.ndarray, place: str) -> Grid:
 def _letterbox(values: np.ndarray, size: tuple[int, int], place: str) -> Grid:
     if values.shape[1] != values.shape[2] or not values.shape[1]:
         raise KapbenchError(
-            f"Maps of {values.shape[1]}×{values.shape[2]} cells do not cover a square letterbox.",
+            f"Maps of {values.shape[1]}×{values.shape[2]} cells do not cover a square letterbox",
             place=place,
-            fix="Say where their cells lie: grids=[Grid.stretched(...), ...].",
+            fix="Say where their cells lie: grids=[Grid.stretched(...), ...]",
         )
     return Grid.letterbox(size, values.shape[1], FRAME_PX)
 

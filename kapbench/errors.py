@@ -6,10 +6,13 @@ class KapbenchError(Exception):
 
     The command line prints the message without a traceback and exits with status 1.
 
+    `thing` and `fix` begin with a capital letter (unless with the name of an option, attribute,
+    file, package or model) and have no final full stop.
+
     Args:
         thing: What is wrong, as a sentence ("The photograph cannot be read").
         place: Where it is wrong: a path, a name, a line or a key.
-        fix: What to do about it, as a sentence.
+        fix: What to do about it, as a sentence ("Fetch it again").
     """
 
     def __init__(self, thing: str, place: object = None, fix: str | None = None) -> None:

@@ -63,7 +63,7 @@ def evaluate(
         raise KapbenchError(
             f"split={split!r} has no effect on a data set that is already loaded",
             place=f"data set {opened.name}, split {opened.split}",
-            fix=f"load it with load_dataset(..., split={split!r}), or leave split out",
+            fix=f"Load it with load_dataset(..., split={split!r}), or leave split out",
         )
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory()) if runs is None else runs

@@ -76,6 +76,6 @@ def pick_device(device: str) -> str:
         return "cuda"
     if device == "cuda":
         raise KapbenchError(
-            "torch finds no CUDA device", fix="use --device cpu, or install a CUDA build of torch"
+            "torch finds no CUDA device", fix="Use --device cpu, or install a CUDA build of torch"
         )
     return "cpu"

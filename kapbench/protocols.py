@@ -219,9 +219,9 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
     place = f"model {getattr(model, 'name', None) or type(model).__name__}"
     if not isinstance(model, Encoder | PairModel | AnnotatedModel):
         yield KapbenchError(
-            f"a {type(model).__name__} is not a model",
+            f"A {type(model).__name__} is not a model",
             place=place,
-            fix="give it name, revision and conditions_on, and either encode() with similarity, or "
+            fix="Give it name, revision and conditions_on, and either encode() with similarity, or "
             "match()",
         )
         return
@@ -231,19 +231,19 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
         yield KapbenchError(
             f"conditions_on is {conditions!r}",
             place=place,
-            fix=f"give a tuple of {', '.join(get_args(Condition))}, or ()",
+            fix=f"Give a tuple of {', '.join(get_args(Condition))}, or ()",
         )
     elif isinstance(model, Encoder) and "twins" in conditions:
         yield KapbenchError(
-            "an encoder sees one image and no queries, so it cannot condition on twins",
+            "An encoder sees one image and no queries, so it cannot condition on twins",
             place=place,
-            fix="leave 'twins' out of conditions_on, or give match() in place of encode()",
+            fix="Leave 'twins' out of conditions_on, or give match() in place of encode()",
         )
     if isinstance(model, Encoder) and model.similarity not in get_args(Similarity):
         yield KapbenchError(
             f"similarity is {model.similarity!r}",
             place=place,
-            fix="choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
+            fix="Choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
         )
     yield from _wrong_optional(place, model)
 
@@ -253,11 +253,11 @@ def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:
         yield from _wrong_texts(place, model, "supervision")
     if not isinstance(trained_on := getattr(model, "trained_on", None), str | None):
         yield KapbenchError(
-            f"trained_on is {trained_on!r}", place=place, fix="name the training data in a text"
+            f"trained_on is {trained_on!r}", place=place, fix="Name the training data in a text"
         )
     if not isinstance(options := getattr(model, "options", {}), Mapping):
         yield KapbenchError(
-            f"options is {options!r}", place=place, fix="give a dictionary: name of option to value"
+            f"options is {options!r}", place=place, fix="Give a dictionary: name of option to value"
         )
 
 
@@ -266,7 +266,7 @@ def _wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchEr
         text = getattr(plugin, name, None)
         if not isinstance(text, str) or not text.strip():
             yield KapbenchError(
-                f"{name} is {text!r}", place=place, fix=f"give it a text, e.g. {name} = '1'"
+                f"{name} is {text!r}", place=place, fix=f"Give it a text, e.g. {name} = '1'"
             )
 
 

@@ -23,8 +23,8 @@ def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -
     """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    fix = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
-    return KapbenchError(f"unknown {thing} '{name}'", place=place, fix=fix)
+    fix = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
+    return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
 
 
 def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
@@ -106,9 +106,9 @@ def callable_with(
     if missing:
         option = "-o" if kind == "models" else "--dataset-option"
         raise KapbenchError(
-            f"{kind[:-1]} '{spec}' needs {' and '.join(missing)}",
+            f"{kind[:-1].capitalize()} '{spec}' needs {' and '.join(missing)}",
             place=spec,
-            fix=f"add {option} {missing[0]}=VALUE, or give the argument a default",
+            fix=f"Add {option} {missing[0]}=VALUE, or give the argument a default",
         )
     return factory
 
@@ -146,7 +146,7 @@ def _load(entry: _Entry) -> Callable[..., Any]:
         raise KapbenchError(
             f"'{entry.name}' cannot be imported: {error}",
             place=entry.value,
-            fix="install the packages that it needs, e.g. pip install 'kapbench[hf]'",
+            fix="Install the packages that it needs, e.g. pip install 'kapbench[hf]'",
         ) from error
     return loaded
 
@@ -160,7 +160,7 @@ def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     if not path.is_file():
         raise KapbenchError(
-            "the adapter file does not exist", place=path, fix="write path/to/file.py:Class"
+            "The adapter file does not exist", place=path, fix="Write path/to/file.py:Class"
         )
     name = f"kapbench_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -172,9 +172,9 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise KapbenchError(
-            f"the adapter file cannot be imported: {type(error).__name__}: {error}",
+            f"The adapter file cannot be imported: {type(error).__name__}: {error}",
             place=path,
-            fix=f"run `python {path}` and correct what it reports",
+            fix=f"Run `python {path}` and correct what it reports",
         ) from error
     if not hasattr(module, attribute):
         own = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == name]
@@ -184,6 +184,6 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
         raise KapbenchError(
             f"'{attribute}' is a {type(factory).__name__}, not a class or a function",
             place=path,
-            fix="name a class, or a function that returns a model or data set",
+            fix="Name a class, or a function that returns a model or data set",
         )
     return factory

@@ -32,7 +32,8 @@ try:
     from torchmetrics import Metric
 except ImportError as error:
     raise KapbenchError(
-        "The package torchmetrics is not installed.", fix="pip install 'kapbench[torchmetrics]'"
+        "The package torchmetrics is not installed",
+        fix="Install it: pip install 'kapbench[torchmetrics]'",
     ) from error
 
 _RANK = 1 << 40  # pairs without an id are numbered from here on, by rank

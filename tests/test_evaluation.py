@@ -27,7 +27,7 @@ def test_a_data_root_is_offered_to_data_sets_that_are_kept_under_one(tmp_path):
     tiny_spair.make(tmp_path)
     assert load_dataset("spair", data_root=tmp_path).coverage.complete
     assert load_dataset(DOTS, data_root=tmp_path).name == "dots"  # takes no root
-    with pytest.raises(KapbenchError, match="unknown option 'root'"):
+    with pytest.raises(KapbenchError, match="Unknown option 'root'"):
         load_dataset(DOTS, root=tmp_path)  # asked for by name
 
 

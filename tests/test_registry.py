@@ -65,7 +65,7 @@ def test_a_runs_name_has_no_file_run(tmp_path: Path, monkeypatch):
 
 @pytest.mark.parametrize("spec", ["ball.", "balls.vit", "vit"])
 def test_a_prefix_alone_is_no_name(spec):
-    with pytest.raises(KapbenchError, match="unknown model"):
+    with pytest.raises(KapbenchError, match="Unknown model"):
         registry.resolve("models", spec)
 
 

@@ -29,7 +29,7 @@ _to_gpu, _from_gpu, _in_use = (_Locked(), _Locked()), (_Locked(), _Locked()), Lo
 
 
 def on_host(
-    shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor], device: str
+    squares: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor], device: str
 ) -> list[Float32[np.ndarray, "c n m"]]:
     """The map of each picture in ordinary memory.
 
@@ -37,22 +37,22 @@ def on_host(
         maps: [b c n m] of uint8 images [b 3 h w], which it moves to `device`.
     """
     if not device.startswith("cuda"):
-        images = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2)
+        images = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
         return list(maps(images).float().cpu().numpy())
     with _in_use, torch.cuda.device(device):
         try:
-            return list(_in_chunks(shown, maps))
+            return list(_in_chunks(squares, maps))
         finally:
             torch.cuda.synchronize()  # nothing is on its way when the memory is used again
 
 
 def _in_chunks(
-    shown: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor]
+    squares: Sequence[UInt8[np.ndarray, "h w 3"]], maps: Callable[[Tensor], Tensor]
 ) -> Iterator[Float32[np.ndarray, "c n m"]]:
-    n = -(-len(shown) // CHUNKS)
+    n = -(-len(squares) // CHUNKS)
     last: tuple[torch.cuda.Event, Tensor] | None = None
-    for i, start in enumerate(range(0, len(shown), n)):
-        chunk = shown[start : start + n]
+    for i, start in enumerate(range(0, len(squares), n)):
+        chunk = squares[start : start + n]
         images = _to_gpu[i % 2].of((len(chunk), *chunk[0].shape), torch.uint8)
         np.stack(chunk, out=images.numpy())
         output = maps(images.permute(0, 3, 1, 2))

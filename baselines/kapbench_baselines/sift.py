@@ -39,7 +39,7 @@ class Sift:
     def __init__(self, radius: int = 48) -> None:
         if radius < STEP:
             raise KapbenchError(
-                f"the radius is {radius}", place="sift", fix=f"give {STEP} px or more"
+                f"The radius is {radius}", place="sift", fix=f"Give {STEP} px or more"
             )
         self.radius = radius
         self.revision = f"daisy-{CELLS * STEP}px-r{radius}"
@@ -51,12 +51,12 @@ class Sift:
             FeatureMap(self._daisy(p), Grid.letterbox(p.size, CELLS, FRAME_PX)) for p in pictures
         ]
 
-    def _daisy(self, shown: Picture) -> Float32[np.ndarray, "200 60 60"]:
+    def _daisy(self, picture: Picture) -> Float32[np.ndarray, "200 60 60"]:
         import skimage.feature
 
         daisy: Any = skimage.feature.daisy
 
-        square = letterboxed(shown, CELLS * STEP, padding=self.padding)
+        square = letterboxed(picture, CELLS * STEP, padding=self.padding)
         grey: Float64[np.ndarray, "h w"] = square @ _LUMINANCE
         # The first descriptor is a radius from the border and has to be half a cell from it.
         before, after = self.radius - STEP // 2, self.radius + STEP // 2

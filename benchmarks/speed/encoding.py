@@ -25,9 +25,9 @@ import kapbench
 from kapbench.features.batching import Batches
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.models.mixed_precision import PRECISIONS
-from kapbench.models.outputs import prepared
+from kapbench.models.outputs import prepare_picture
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Prepares
 from kapbench.types import View
@@ -106,9 +106,9 @@ def measure(arguments: argparse.Namespace, weights: Path) -> dict[str, Any]:
     )
     data = RepeatedImages(kapbench.load_dataset(arguments.dataset), arguments.images)
     batch_size = Batches.of(arguments.batch_size, arguments.device, Progress()).size
-    pictures = [picture(data, view, model.conditions_on) for view in data.views()]
+    pictures = [make_picture(data, view, model.conditions_on) for view in data.views()]
     if isinstance(model, Prepares):
-        pictures = [prepared(model, shown_picture) for shown_picture in pictures]
+        pictures = [prepare_picture(model, picture) for picture in pictures]
 
     def encode_bare() -> None:
         for i in range(0, len(pictures), batch_size):

@@ -22,7 +22,7 @@ import torch
 from random_weights import random_dinov2
 
 import kapbench
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench_baselines.sphere.settings import PRESETS, Settings, named
 from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import prepare
@@ -103,7 +103,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     task.prepare()
     parameters = [p for module in task.modules.values() for p in module.parameters()]
     optimiser, generator = torch.optim.AdamW(parameters), torch.Generator().manual_seed(0)
-    pictures = [picture(data, view, encoder.conditions_on) for view in views]
+    pictures = [make_picture(data, view, encoder.conditions_on) for view in views]
     at_once = arguments.encoded_at_once or (4 if arguments.device == "cpu" else len(pictures))
 
     def step(*, bf16: bool = False) -> None:

@@ -18,7 +18,7 @@ from cycle_consistency import Transfer, around, k_cypck
 from torch.nn import functional
 
 import kapbench
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.paths import cache_root
 from kapbench.protocols import Dataset, Encoder
 from kapbench.scoring.grid_geometry import source_cells
@@ -36,8 +36,8 @@ class CellMatcher:
     def features_of(self, view: View) -> tuple[torch.Tensor, Grid]:
         """Features by cell, of unit length if they are compared by cosine."""
         if view.image_id not in self._features:
-            shown_picture = picture(self._dataset, view, self._encoder.conditions_on)
-            [feature_map] = self._encoder.encode([shown_picture])
+            picture = make_picture(self._dataset, view, self._encoder.conditions_on)
+            [feature_map] = self._encoder.encode([picture])
             cells = torch.from_numpy(np.asarray(feature_map.values, np.float32)).flatten(1).T
             unit = functional.normalize(cells, dim=1) if self._dot else cells
             self._features[view.image_id] = (unit.contiguous(), feature_map.grid)

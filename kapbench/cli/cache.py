@@ -82,7 +82,7 @@ def verify(cache_root: Path, removing: bool) -> None:
         raise KapbenchError(
             f"{n_damaged:,} of {len(cached):,} files are damaged",
             place=cache_root,
-            fix="remove them with --remove; a run that needs them encodes their images again",
+            fix="Remove them with --remove; a run that needs them encodes their images again",
         )
     result = f"{n_damaged:,} damaged ones removed" if n_damaged else "none is damaged"
     click.echo(f"{len(cached):,} files checked, {result}: {cache_root}")

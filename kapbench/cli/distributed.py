@@ -48,7 +48,7 @@ class Machines:
                 raise KapbenchError(
                     f"{option} has no effect with --executor {self.executor}",
                     place=option,
-                    fix=f"add --executor {executor}, or leave {option} out",
+                    fix=f"Add --executor {executor}, or leave {option} out",
                 )
 
     def score(self, request: "RunRequest", dataset: "Dataset", progress: "Progress") -> bool:
@@ -92,7 +92,7 @@ def _key_and_value(text: str) -> tuple[str, int | str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise KapbenchError(
-            f"'{text}' has no value", place="--slurm", fix="write KEY=VALUE, e.g. timeout_min=60"
+            f"'{text}' has no value", place="--slurm", fix="Write KEY=VALUE, e.g. timeout_min=60"
         )
     return key, int(value) if value.isdecimal() else value
 

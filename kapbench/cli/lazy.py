@@ -13,18 +13,18 @@ from kapbench.cli.list import summary
 from kapbench.errors import KapbenchError
 
 STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
-_FILE_IN_THE_WAY = "a file stands where a folder belongs: choose another folder"
+_FILE_IN_THE_WAY = "A file has this name already: choose another folder"
 _FILE_ERRORS = {
-    errno.ENOSPC: "free some space and run the same command again; what is finished is kept",
-    errno.EDQUOT: "free some of your quota and run the same command again",
-    errno.EACCES: "choose a folder that you may read and write",
-    errno.EPERM: "choose a folder that you may read and write",
-    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.ENOSPC: "Free some space and run the same command again; what is finished is kept",
+    errno.EDQUOT: "Free some of your quota and run the same command again",
+    errno.EACCES: "Choose a folder that you may read and write",
+    errno.EPERM: "Choose a folder that you may read and write",
+    errno.EROFS: "Choose a folder on a disk that can be written",
     errno.ENOTDIR: _FILE_IN_THE_WAY,
     errno.EEXIST: _FILE_IN_THE_WAY,
-    errno.EISDIR: "name a file: this is a folder",
-    errno.ENOENT: "name what exists",
-    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.EISDIR: "Name a file: this is a folder",
+    errno.ENOENT: "Name what exists",
+    errno.ENAMETOOLONG: "Choose a shorter path",
 }
 
 
@@ -81,8 +81,8 @@ class LazyGroup(click.Group):
 
     def _added(self) -> dict[str, EntryPoint]:
         """Commands of plug-ins by name; none takes the place of an own command."""
-        found = entry_points(group=self.plugins)
-        return {entry.name: entry for entry in found if entry.name not in self.deferred}
+        entries = entry_points(group=self.plugins)
+        return {entry.name: entry for entry in entries if entry.name not in self.deferred}
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -104,7 +104,7 @@ def _import_command(entry: EntryPoint) -> click.Command:
         raise KapbenchError(
             f"The command '{entry.name}' cannot be imported: {type(error).__name__}: {error}",
             place=entry.value,
-            fix="Update, reinstall or remove the package that provides it.",
+            fix="Update, reinstall or remove the package that provides it",
         ) from error
     return command
 
@@ -116,7 +116,7 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
         place = error.filename or error.filename2
         what = KapbenchError(
-            (error.strerror or str(error)).lower(), place=place, fix=_FILE_ERRORS[error.errno]
+            error.strerror or str(error), place=place, fix=_FILE_ERRORS[error.errno]
         )
         return str(what)
     # safetensors is written in Rust and reports a full disk in words only.

@@ -78,16 +78,17 @@ def check_manifest(what: str, path: Path) -> None:
 
     if what != "datasets":
         raise KapbenchError(
-            "--check is an option of `list datasets`", fix=f"kapbench list datasets --check {path}"
+            "--check is an option of `list datasets`",
+            fix=f"Run kapbench list datasets --check {path}",
         )
     problems = list_problems(path)
     for key, message in problems:
         click.echo(f"{path}, {key}: {message}")
     if problems:
         raise KapbenchError(
-            f"the manifest has {len(problems)} problems, printed above",
+            f"The manifest has {len(problems)} problems, printed above",
             place=path,
-            fix="correct them; docs/datasets/manifest.md describes every key",
+            fix="Correct them; docs/datasets/manifest.md describes every key",
         )
     dataset = manifest(str(path))
     for remark in dataset.remarks:

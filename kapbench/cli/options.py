@@ -93,7 +93,7 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not equals or not key:
-            raise KapbenchError(f"option '{key}' has no value", place=spec, fix="write KEY=VALUE")
+            raise KapbenchError(f"Option '{key}' has no value", place=spec, fix="Write KEY=VALUE")
     return {key: _value(key, text, hints.get(key, str), spec) for key, _, text in pairs}
 
 
@@ -115,9 +115,9 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
         return TypeAdapter(hint).validate_python(text)
     except ValidationError as error:
         raise KapbenchError(
-            f"option {key}={text}: {error.errors()[0]['msg'].lower()}",
+            f"Option {key}={text}: {error.errors()[0]['msg'].lower()}",
             place=spec,
-            fix=f"give {_describe(hint)}",
+            fix=f"Give {_describe(hint)}",
         ) from error
 
 

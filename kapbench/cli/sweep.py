@@ -76,17 +76,17 @@ def read_list(path: Path) -> list[Spec]:
             words = shlex.split(text, comments=True)
         except ValueError as error:
             raise KapbenchError(
-                f"line {number} cannot be read: {error}", place=path, fix="close the quotes"
+                f"Line {number} cannot be read: {error}", place=path, fix="Close the quotes"
             ) from error
         if words:
             spec = Spec(words[0], tuple(words[1:]))
             if spec in specs:
                 raise KapbenchError(
-                    f"line {number} repeats '{spec}'", place=path, fix="remove one of the two lines"
+                    f"Line {number} repeats '{spec}'", place=path, fix="Remove one of the two lines"
                 )
             specs.append(spec)
     if not specs:
-        raise KapbenchError("the list is empty", place=path, fix="write one name in each line")
+        raise KapbenchError("The list is empty", place=path, fix="Write one name in each line")
     return specs
 
 

@@ -104,7 +104,7 @@ class SweepTable:
             raise KapbenchError(
                 f"{n_failed:,} of {len(self._cells):,} runs failed",
                 place="their errors are printed above",
-                fix="correct the causes; the same command scores only what is missing",
+                fix="Correct the causes; the same command scores only what is missing",
             )
 
     def _say(self, message: str) -> None:

@@ -108,15 +108,15 @@ def to_cells(feature_map: FeatureMap) -> Float16[np.ndarray, "n c"]:
     values, grid = np.asarray(feature_map.values), feature_map.grid
     if values.ndim != 3 or values.shape[1:] != (grid.height, grid.width):
         raise KapbenchError(
-            f"feature map of shape {list(values.shape)} on a grid of {grid.height}×{grid.width}",
-            fix="return values [channels, height, width] with the height and width of the grid",
+            f"The feature map has the shape {list(values.shape)}, its grid {grid.height}×{grid.width}",
+            fix="Return values [channels, height, width], height and width as in the grid",
         )
     with np.errstate(over="ignore"):
         half = values.reshape(len(values), -1).T.astype(np.float16)
     if not np.isfinite(half).all():
         raise KapbenchError(
             f"{(~np.isfinite(half)).sum():,} of {half.size:,} features are not finite in fp16",
-            fix="look for NaN in the model, or scale its features to below 65504",
+            fix="Look for NaN in the model, or scale its features to below 65504",
         )
     return np.ascontiguousarray(half)
 

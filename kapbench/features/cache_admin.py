@@ -86,7 +86,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise KapbenchError(
-            f"the file cannot be removed: {error.strerror or error}", place=path
+            f"The file cannot be removed: {error.strerror or error}", place=path
         ) from error
 
 
@@ -97,7 +97,7 @@ def _listed(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise KapbenchError(
-            f"the folder cannot be read: {error.strerror or error}", place=folder
+            f"The folder cannot be read: {error.strerror or error}", place=folder
         ) from error
 
 

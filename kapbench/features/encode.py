@@ -13,8 +13,8 @@ from kapbench.errors import KapbenchError
 from kapbench.features.batching import Batches
 from kapbench.features.cache import FeatureCache
 from kapbench.features.threads import Behind, ahead
-from kapbench.models.inputs import picture, picture_hash
-from kapbench.models.outputs import prepared
+from kapbench.models.inputs import make_picture, picture_hash
+from kapbench.models.outputs import prepare_picture
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Prepares, model_info
 from kapbench.types import FeatureMap, Picture, View
@@ -76,19 +76,19 @@ _Looked = tuple[Picture, str, bool | None]
 def _looks(
     model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, depth: int
 ) -> Iterator[_Looked]:
-    """Of each view, ahead: what the model is shown, its hash, and whether the cache has it."""
+    """Of each view, ahead: its picture, the hash of that, and whether the cache has it."""
     preparing = model if isinstance(model, Prepares) else None
     by_name = model_info(model).reads_image_id
 
     def see(view: View) -> Picture:
-        return picture(dataset, view, model.conditions_on)
+        return make_picture(dataset, view, model.conditions_on)
 
-    def look(shown: Picture) -> _Looked:
-        key = picture_hash(shown, by_name=by_name)
+    def look(picture: Picture) -> _Looked:
+        key = picture_hash(picture, by_name=by_name)
         state = cache.verify(key)
         if not state and preparing is not None:
-            shown = prepared(preparing, shown)
-        return shown, key, state
+            picture = prepare_picture(preparing, picture)
+        return picture, key, state
 
     return ahead(look, ahead(see, views, depth), depth, _threads())
 
@@ -101,9 +101,9 @@ def _need_room(cache: FeatureCache, key: str, n_left: int, progress: Progress) -
     size = f"up to {n_left:,} × {n_bytes / 1e6:.1f} MB = {total / 1e9:.1f} GB of features"
     if total > free:
         raise KapbenchError(
-            f"the cache needs {size}, but only {free / 1e9:.1f} GB are free",
+            f"The cache needs {size}, but only {free / 1e9:.1f} GB are free",
             place=cache.root,
-            fix="run `kapbench cache evict --limit SIZE`, or choose another folder with --cache",
+            fix="Run `kapbench cache evict --limit SIZE`, or choose another folder with --cache",
         )
     if total > _REPORTED_BYTES:
         progress.say(f"{cache.root} will hold {size}; {free / 1e9:.1f} GB are free")
@@ -124,7 +124,7 @@ class _Work:
 
     def take(self, view: View, looked: _Looked, n_left: int) -> int:
         """Takes a view; returns how many images are finished by that."""
-        shown, key, state = looked
+        picture, key, state = looked
         self.done.hashes[view.image_id] = key
         if state is False:
             path = self.cache.path(key)
@@ -132,16 +132,16 @@ class _Work:
             self.progress.say(f"the cache file is damaged, the image is encoded again: {path}")
         if state or key in {k for k, _ in self.waiting}:
             return 1
-        self.waiting.append((key, shown))
+        self.waiting.append((key, picture))
         return self.flush(n_left) if len(self.waiting) >= self.batches.size else 0
 
     def flush(self, n_left: int) -> int:
         """Encodes what waits; after the first batch it is known what `n_left` more will take."""
         n, first = len(self.waiting), not self.done.n_encoded
-        maps = self.batches.encode(self.model, [shown for _, shown in self.waiting])
-        for (key, shown), feature_map in zip(self.waiting, maps, strict=True):
-            _check_channels(self.model, shown, feature_map, self.channels)
-            self.behind.hand(self._write, key, shown, feature_map)
+        maps = self.batches.encode(self.model, [picture for _, picture in self.waiting])
+        for (key, picture), feature_map in zip(self.waiting, maps, strict=True):
+            _check_channels(self.model, picture, feature_map, self.channels)
+            self.behind.hand(self._write, key, picture, feature_map)
         self.done.n_encoded += n
         if n and first:
             self.behind.finish()
@@ -149,24 +149,24 @@ class _Work:
         self.waiting.clear()
         return n
 
-    def _write(self, key: str, shown: Picture, feature_map: FeatureMap) -> None:
+    def _write(self, key: str, picture: Picture, feature_map: FeatureMap) -> None:
         try:
             self.cache.write(key, feature_map)
         except KapbenchError as error:
             if isinstance(error.__cause__, OSError):  # it has named the file
                 raise
-            place = f"image {shown.image_id}, model {self.model.name}"
+            place = f"image {picture.image_id}, model {self.model.name}"
             raise KapbenchError(error.thing, place=place, fix=error.fix) from error
 
 
 def _check_channels(
-    model: Encoder, shown: Picture, feature_map: FeatureMap, channels: dict[int, str]
+    model: Encoder, picture: Picture, feature_map: FeatureMap, channels: dict[int, str]
 ) -> None:
-    channels.setdefault(len(feature_map.values), shown.image_id)
+    channels.setdefault(len(feature_map.values), picture.image_id)
     if len(channels) > 1:
         seen = ", ".join(f"{n} at {image}" for n, image in channels.items())
         raise KapbenchError(
-            f"feature maps differ in their number of channels: {seen}",
+            f"Feature maps differ in their number of channels: {seen}",
             place=f"model {model.name}",
-            fix="return the same number of channels for every image",
+            fix="Return the same number of channels for every image",
         )

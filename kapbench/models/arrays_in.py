@@ -22,13 +22,13 @@ def numbers(values: Any, what: str, place: object) -> np.ndarray:
         raise KapbenchError(
             f"The values of {what} cannot be read as an array: {error}",
             place=place,
-            fix="Give NumPy arrays, e.g. tensor.detach().float().cpu().numpy().",
+            fix="Give NumPy arrays, e.g. tensor.detach().float().cpu().numpy()",
         ) from error
     if array.dtype.kind not in "fiu":
         raise KapbenchError(
-            f"The values of {what} have type {array.dtype}, not real numbers.",
+            f"The values of {what} have type {array.dtype}, not real numbers",
             place=place,
-            fix="Give real numbers, e.g. float32.",
+            fix="Give real numbers, e.g. float32",
         )
     return array
 
@@ -39,9 +39,9 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
         array = numbers(values, what, place).astype(np.float32)
     if not np.isfinite(array).all():
         raise KapbenchError(
-            f"The values of {what} are not all finite in float32.",
+            f"The values of {what} are not all finite in float32",
             place=place,
-            fix="Look for NaN in the model's output, or for numbers beyond 3e38.",
+            fix="Look for NaN in the model's output, or for numbers beyond 3e38",
         )
     return array
 
@@ -50,16 +50,16 @@ def sound_grid(grid: Any, place: object) -> Grid:
     """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
     if not isinstance(grid, Grid):
         raise KapbenchError(
-            f"The grid is a {type(grid).__name__}, not a kapbench Grid.",
+            f"The grid is a {type(grid).__name__}, not a kapbench Grid",
             place=place,
-            fix="Give Grid.letterbox(...) or Grid.stretched(...).",
+            fix="Give Grid.letterbox(...) or Grid.stretched(...)",
         )
     cells, (x0, y0, x1, y1) = (grid.height, grid.width), grid.box
     whole = all(isinstance(n, int | np.integer) and n > 0 for n in cells)
     if not whole or not np.isfinite(grid.box).all() or not (x1 > x0 and y1 > y0):
         raise KapbenchError(
-            f"The grid has {grid.height}×{grid.width} cells over the box {list(grid.box)}.",
+            f"The grid has {grid.height}×{grid.width} cells over the box {list(grid.box)}",
             place=place,
-            fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area.",
+            fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area",
         )
     return grid

@@ -30,7 +30,7 @@ def broken(model: object) -> list[str]:
     return []
 
 
-def pictures(conditions: Sequence[str]) -> list[Picture]:
+def draw_pictures(conditions: Sequence[str]) -> list[Picture]:
     """Pictures of several shapes with just the declared conditions filled in."""
     rng = np.random.default_rng(0)
     drawn = []
@@ -63,18 +63,18 @@ def _declares(model: object) -> Iterator[str]:
 
 
 def _encodes(model: Encoder) -> Iterator[str]:
-    shown = pictures(model.conditions_on)
-    together = model.encode(shown)
-    if len(together) != len(shown):
-        yield f"{len(together)} feature maps for {len(shown)} pictures"
+    pictures = draw_pictures(model.conditions_on)
+    together = model.encode(pictures)
+    if len(together) != len(pictures):
+        yield f"{len(together)} feature maps for {len(pictures)} pictures"
         return
     if len({np.shape(m.values)[0] for m in together}) > 1:
         yield "pictures have different numbers of channels"
     before = np.array(together[0].values)
-    model.encode(shown[::-1])
+    model.encode(pictures[::-1])
     if not np.array_equal(together[0].values, before):
         yield "the next call of encode() changes maps that it returned before"
-    for picture, feature_map in zip(shown, together, strict=True):
+    for picture, feature_map in zip(pictures, together, strict=True):
         yield from _map(picture, feature_map)
         (alone,) = model.encode([picture])
         same_grid = alone.grid == feature_map.grid
@@ -84,8 +84,10 @@ def _encodes(model: Encoder) -> Iterator[str]:
             (ready,) = model.encode([replace(picture, prepared=model.prepare(picture))])
             if not np.array_equal(ready.values, alone.values):
                 yield f"{picture.image_id}: its features differ when it was prepared"
-    turned = np.ascontiguousarray(shown[0].pixels[::-1])
-    other = Picture(turned, "thing/turned", shown[0].category, shown[0].mask, shown[0].azimuth_bin)
+    turned = np.ascontiguousarray(pictures[0].pixels[::-1])
+    other = Picture(
+        turned, "thing/turned", pictures[0].category, pictures[0].mask, pictures[0].azimuth_bin
+    )
     reads_pixels = not model_info(model).reads_image_id
     if reads_pixels and np.allclose(together[0].values, model.encode([other])[0].values):
         yield "two different pictures of one size have the same features"
@@ -105,7 +107,7 @@ def _map(picture: Picture, feature_map: FeatureMap) -> Iterator[str]:
 
 
 def _matches(model: PairModel) -> Iterator[str]:
-    source, *targets = pictures(model.conditions_on)
+    source, *targets = draw_pictures(model.conditions_on)
 
     def match(target: Picture, queries: np.ndarray) -> SimilarityMap:
         """Each query's twin is the next one; that of the last is not visible."""

@@ -101,13 +101,15 @@ class Oracle:
         self, pair: Pair, anchor: Callable[[Grid], Float[np.ndarray, "h w 2"]]
     ) -> SimilarityMap:
         grid = Grid.letterbox(pair.target.size, CELLS, FRAME_PX)
-        shown = np.flatnonzero(pair.source.keypoints.visible)
-        values = np.zeros((len(shown), CELLS, CELLS), np.float32)
+        visible = np.flatnonzero(pair.source.keypoints.visible)
+        values = np.zeros((len(visible), CELLS, CELLS), np.float32)
         points = anchor(grid)
         if points.shape != (CELLS, CELLS, 2):
-            raise KapbenchError(f"anchors of shape {list(points.shape)} for a {CELLS}×{CELLS} grid")
-        for row, k in enumerate(shown):
+            raise KapbenchError(
+                f"Anchors have the shape {list(points.shape)}, not [{CELLS}, {CELLS}, 2]"
+            )
+        for row, k in enumerate(visible):
             if pair.target.keypoints.visible[k]:
                 distance = np.square(points - pair.target.keypoints.xy[k]).sum(axis=-1)
                 values[row].flat[distance.argmin()] = 1.0
-        return SimilarityMap(values, grid, pair.source.keypoints.xy[shown])
+        return SimilarityMap(values, grid, pair.source.keypoints.xy[visible])

@@ -10,7 +10,7 @@ from kapbench.storage import bytes_hash
 from kapbench.types import Picture, View
 
 
-def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
+def make_picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
     """What the model is shown. KapbenchError where the data set lacks a declared condition."""
     conditions = set(conditions_on)
     mask = dataset.mask(view) if "mask" in conditions else None
@@ -27,24 +27,24 @@ def picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Pictu
     )
 
 
-def picture_hash(shown: Picture, *, by_name: bool = False) -> str:
-    """Hash of everything that the model is shown.
+def picture_hash(picture: Picture, *, by_name: bool = False) -> str:
+    """Hash of everything that the model receives.
 
     Args:
         by_name: Whether the image's name is part of it: for saved features.
     """
-    parts = [str(shown.pixels.shape).encode(), np.ascontiguousarray(shown.pixels).tobytes()]
-    parts.append(repr((shown.category, shown.azimuth_bin)).encode())
+    parts = [str(picture.pixels.shape).encode(), np.ascontiguousarray(picture.pixels).tobytes()]
+    parts.append(repr((picture.category, picture.azimuth_bin)).encode())
     if by_name:
-        parts.append(shown.image_id.encode())
-    if shown.mask is not None:
-        parts.append(np.packbits(shown.mask).tobytes())
+        parts.append(picture.image_id.encode())
+    if picture.mask is not None:
+        parts.append(np.packbits(picture.mask).tobytes())
     return bytes_hash(parts)
 
 
 def _missing(what: str, dataset: Dataset, view: View) -> KapbenchError:
     return KapbenchError(
-        f"the model looks at the {what}, but {dataset.name} has none for this image",
+        f"The model looks at the {what}, but {dataset.name} has none for this image",
         place=view.image_id,
-        fix="choose a model that does not condition on it",
+        fix="Choose a model that does not condition on it",
     )

@@ -42,7 +42,7 @@ def in_precision(model: Model, precision: str, device: str) -> Model:
     """
     if precision not in PRECISIONS:
         raise KapbenchError(
-            f"unknown precision '{precision}'", fix=f"choose one of {', '.join(PRECISIONS)}"
+            f"Unknown precision '{precision}'", fix=f"Choose one of {', '.join(PRECISIONS)}"
         )
     if precision == "fp32":
         return model
@@ -50,6 +50,6 @@ def in_precision(model: Model, precision: str, device: str) -> Model:
         raise KapbenchError(
             f"{model.name} is not an encoder, so it has no features to compute in {precision}",
             place="--precision",
-            fix="leave --precision out",
+            fix="Leave --precision out",
         )
     return Autocast(model, precision, device)

@@ -12,7 +12,7 @@ from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.protocols import Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 
-_MAP = "return FeatureMap(values [c, h, w], grid)"
+_MAP = "Return FeatureMap(values [c, h, w], grid)"
 
 
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
@@ -20,7 +20,7 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
     images = ", ".join(p.image_id for p in pictures)
     with _naming(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
         maps: object = model.encode(pictures)
-    place, fix = f"model {model.name}", "return one FeatureMap per picture, in order"
+    place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
     if not isinstance(maps, Sequence):
         what = f"a {type(maps).__name__}, not a list of feature maps"
         raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
@@ -31,10 +31,10 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
 
 
-def prepared(model: Prepares, shown: Picture) -> Picture:
+def prepare_picture(model: Prepares, picture: Picture) -> Picture:
     """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
-    with _naming(model, f"image {shown.image_id}"):
-        return replace(shown, prepared=model.prepare(shown))
+    with _naming(model, f"image {picture.image_id}"):
+        return replace(picture, prepared=model.prepare(picture))
 
 
 def similarity_map(
@@ -52,9 +52,9 @@ def similarity_map(
     expected = (len(queries), grid.height, grid.width)
     if values.shape != expected:
         raise KapbenchError(
-            f"similarity of shape {list(values.shape)}, expected {list(expected)}",
+            f"The similarity has the shape {list(values.shape)}, not {list(expected)}",
             place=place,
-            fix="return one map per query, in the order of the queries",
+            fix="Return one map per query, in the order of the queries",
         )
     return SimilarityMap(finite_float32(values, "similarity", place), grid, queries)
 
@@ -63,15 +63,17 @@ def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
     """Mirror twins of the shown keypoints in the source, for a model that looks at them."""
     if "twins" not in model.conditions_on:
         return ()
-    shown = pair.source.keypoints
-    return (np.asarray(shown.xy[pair.twins[np.flatnonzero(shown.visible)]]),)
+    keypoints = pair.source.keypoints
+    return (np.asarray(keypoints.xy[pair.twins[np.flatnonzero(keypoints.visible)]]),)
 
 
 def _feature_map(answer: Any, place: str) -> FeatureMap:
     _check_attributes(answer, "encode()", _MAP, place)
     values = numbers(answer.values, "features", place)
     if values.ndim != 3:
-        raise KapbenchError(f"feature map of shape {list(values.shape)}", place=place, fix=_MAP)
+        raise KapbenchError(
+            f"The feature map has the shape {list(values.shape)}", place=place, fix=_MAP
+        )
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
     return FeatureMap(values, sound_grid(answer.grid, place))
@@ -98,7 +100,7 @@ def _naming(model: Any, where: str) -> Iterator[None]:
         raise KapbenchError(error.thing, place=place, fix=error.fix) from error
     except Exception as error:
         raise KapbenchError(
-            f"the model failed: {type(error).__name__}: {error}",
+            f"The model failed: {type(error).__name__}: {error}",
             place=place,
-            fix="correct the adapter; `kapbench --debug run ...` shows the traceback",
+            fix="Correct the adapter; `kapbench --debug run ...` shows the traceback",
         ) from error

@@ -62,7 +62,7 @@ class _Saved:
 
     def __init__(self, kind: str, directory: str, supervision: str | None) -> None:
         if not directory:
-            raise KapbenchError(f"'{kind}:' does not name a folder", fix=f"write {kind}:DIR")
+            raise KapbenchError(f"'{kind}:' does not name a folder", fix=f"Write {kind}:DIR")
         self.directory = Path(directory).expanduser()
         self.settings = read_settings(self.directory)
         self.name = f"{kind}:{self.directory.resolve().name}"
@@ -139,7 +139,7 @@ class SavedFeatures(_Saved):
             raise KapbenchError(
                 f"{flat.name} stands for two different images, one of which is {picture.image_id}",
                 place=flat,
-                fix=f"save each image under its image_id: {path}",
+                fix=f"Save each image under its image_id: {path}",
             )
         return flat
 
@@ -185,10 +185,10 @@ def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
     if (nearest > QUERY_TOLERANCE_PX).any():
         unanswered = queries[nearest > QUERY_TOLERANCE_PX]
         raise KapbenchError(
-            f"the file has no map for {len(unanswered)} of {len(queries)} queries, the first at "
+            f"The file has no map for {len(unanswered)} of {len(queries)} queries, the first at "
             f"{unanswered[0].tolist()}",
             place=path,
-            fix="save one map per visible source keypoint, in original source pixels",
+            fix="Save one map per visible source keypoint, in original source pixels",
         )
     return np.asarray(distance.argmin(axis=1))
 
@@ -197,22 +197,22 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
     first = "channels" if what == "features" else "queries"
     if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
         raise KapbenchError(
-            f"the tensor '{what}' has the shape {list(values.shape)}",
+            f"The tensor '{what}' has the shape {list(values.shape)}",
             place=path,
-            fix=f"save them as [{first}, height, width]",
+            fix=f"Save them as [{first}, height, width]",
         )
     if not np.isfinite(values).all():
         raise KapbenchError(
-            f"the tensor '{what}' contains NaN or infinite values",
+            f"The tensor '{what}' contains NaN or infinite values",
             place=path,
-            fix="look for NaN in the model that made them",
+            fix="Look for NaN in the model that made them",
         )
 
 
 def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
     if queries.shape != (len(values), 2):
         raise KapbenchError(
-            f"similarity has the shape {list(values.shape)} and queries {list(queries.shape)}",
+            f"Similarity has the shape {list(values.shape)} and queries {list(queries.shape)}",
             place=path,
-            fix="save similarity [q, h, w] and queries [q, 2]",
+            fix="Save similarity [q, h, w] and queries [q, 2]",
         )

@@ -33,9 +33,9 @@ class Settings(BaseModel):
             return Grid.stretched(picture.size, height, width)
         if height != width:
             raise KapbenchError(
-                f"maps of {height}×{width} cells are not a square letterbox",
+                f"Maps of {height}×{width} cells are not a square letterbox",
                 place=path,
-                fix=f'write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
+                fix=f'Write {{"grid": "stretched"}} into {SETTINGS} at the top of the folder',
             )
         return Grid.letterbox(picture.size, height, self.side)
 
@@ -44,14 +44,14 @@ def read_settings(directory: Path) -> Settings:
     """KapbenchError where the folder does not exist, or its settings are not as `Settings`."""
     if not directory.is_dir():
         raise KapbenchError(
-            "the folder does not exist", place=directory, fix="give a folder of saved maps"
+            "The folder does not exist", place=directory, fix="Give a folder of saved maps"
         )
     path = directory / SETTINGS
     try:
         return Settings.model_validate_json(path.read_bytes()) if path.exists() else Settings()
     except OSError as error:
         raise KapbenchError(
-            f"the file cannot be read: {error}", place=path, fix="make it readable"
+            f"The file cannot be read: {error}", place=path, fix="Make it readable"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -86,9 +86,9 @@ def load(path: Path) -> dict[str, np.ndarray]:
         tensors: dict[str, Any] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise KapbenchError(
-            f"the file is not a complete safetensors file: {error}",
+            f"The file is not a complete safetensors file: {error}",
             place=path,
-            fix="save it again, e.g. with kapbench.save_features",
+            fix="Save it again, e.g. with kapbench.save_features",
         ) from error
     return {
         name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
@@ -102,14 +102,14 @@ def missing(paths: list[Path], directory: Path) -> KapbenchError:
     others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
     if others:
         return KapbenchError(
-            f"a safetensors file is expected, but the folder holds {others[0].name}",
+            f"A safetensors file is expected, but the folder holds {others[0].name}",
             place=first,
-            fix="convert it to safetensors: other formats can run code when they are opened",
+            fix="Convert it to safetensors: other formats can run code when they are opened",
         )
     return KapbenchError(
-        "saved maps are missing",
+        "Saved maps are missing",
         place=first,
-        fix=f"save them in {directory}, or choose other categories",
+        fix=f"Save them in {directory}, or choose other categories",
     )
 
 
@@ -117,8 +117,8 @@ def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     """KapbenchError where the file has no tensor of this name."""
     if name not in tensors:
         raise KapbenchError(
-            f"the file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",
+            f"The file has no tensor '{name}', only: {', '.join(sorted(tensors)) or 'none'}",
             place=path,
-            fix=f"save it under the name '{name}'",
+            fix=f"Save it under the name '{name}'",
         )
     return tensors[name]

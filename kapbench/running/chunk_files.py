@@ -35,9 +35,9 @@ class ChunkFiles:
         path = next((p for p in self._paths(chunk) if _is_whole(p)), None)
         if path is None:
             raise KapbenchError(
-                f"the file of chunk {chunk.number} is missing or was changed",
+                f"The file of chunk {chunk.number} is missing or was changed",
                 place=self._folder(chunk),
-                fix="run the same command again: only this chunk is scored again",
+                fix="Run the same command again: only this chunk is scored again",
             )
         with pq.ParquetFile(path) as file:  # a third faster than read_table where files are small
             return file.read()

@@ -49,9 +49,9 @@ def join(plan: Plan, columns: Iterable[str], files: ChunkFiles, path: Path) -> N
             unfinished.replace(path)
     except OSError as error:
         raise KapbenchError(
-            f"cannot write: {error.strerror or error}",
+            f"The folder cannot be written: {error.strerror or error}",
             place=path,
-            fix="make room or choose another folder, then run again: what is finished is kept",
+            fix="Make room or choose another folder, then run again: what is finished is kept",
         ) from error
     pa.default_memory_pool().release_unused()
 

@@ -53,9 +53,9 @@ class Processes:
 def _explained(error: BaseException) -> Exception:
     if isinstance(error, BrokenProcessPool):
         broken = KapbenchError(
-            "a worker process died: memory ran out, or the script that starts the workers starts "
+            "A worker process died: memory ran out, or the script that starts the workers starts "
             "them again whenever it is imported",
-            fix="run again with fewer --workers (finished chunks are kept); in a script, call "
+            fix="Run again with fewer --workers (finished chunks are kept); in a script, call "
             'evaluate() below `if __name__ == "__main__":`',
         )
         broken.__cause__ = error

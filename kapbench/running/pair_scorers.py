@@ -11,7 +11,7 @@ from jaxtyping import Float, Float16, Int
 
 from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.features.threads import ahead
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
@@ -143,9 +143,9 @@ class PairModelScorer:
             yield from self._rows(pairs)
 
     def _rows(self, pairs: list[Pair]) -> Iterator[Columns]:
-        target = picture(self.dataset, pairs[0].target, self.model.conditions_on)
+        target = make_picture(self.dataset, pairs[0].target, self.model.conditions_on)
         for pair in pairs:
-            source = picture(self.dataset, pair.source, self.model.conditions_on)
+            source = make_picture(self.dataset, pair.source, self.model.conditions_on)
             queries = visible_keypoints(pair.source)
             maps = similarity_map(self.model, pair, source, target, queries)
             yield pair_columns(pair, maps, self.needs)

@@ -74,11 +74,11 @@ def make_plan(
         for_training = not dataset.pairs() and bool(dataset.views())
         train = f"kapbench train METHOD --dataset {dataset.name} --split {dataset.split}"
         raise KapbenchError(
-            "there are no pairs to evaluate",
+            "There are no pairs to evaluate",
             place=f"{dataset.name}, split {dataset.split}",
-            fix=f"these images are for training only: `{train} --validate-every 0`"
+            fix=f"These images are for training only: `{train} --validate-every 0`"
             if for_training
-            else "choose another split or category",
+            else "Choose another split or category",
         )
     for rule in rules:
         _check_rule(rule, info, dataset)
@@ -117,9 +117,9 @@ def rules_named(names: Sequence[str], dataset: Dataset) -> tuple[Rule, ...]:
         rule = load_rule(name)
         if rules.setdefault(rule.name, rule).hash != rule.hash:
             raise KapbenchError(
-                f"two different rules are named '{rule.name}'",
+                f"Two different rules are named '{rule.name}'",
                 place=name,
-                fix="give each rule file its own name (key name)",
+                fix="Give each rule file its own name (key name)",
             )
     if names:
         return tuple(rules.values())
@@ -137,12 +137,12 @@ def _check_rule(rule: Rule, model: ModelInfo, dataset: Dataset) -> None:
         raise KapbenchError(
             f"{rule.name} is not defined on {dataset.name}: no keypoint is ever absent from a target, "
             "or distances are relative to the image and not to the object",
-            fix="choose PCK rules, e.g. --rule pck-v1",
+            fix="Choose PCK rules, e.g. --rule pck-v1",
         )
     if isinstance(rule, PckRule) and rule.decode.offset == "pixel" and model.kind != "encoder":
         raise KapbenchError(
             f"{rule.name} upsamples features, but {model.name} returns only similarity maps",
-            fix="leave this rule out, or score an encoder",
+            fix="Leave this rule out, or score an encoder",
         )
 
 

@@ -91,9 +91,9 @@ class StoredRecords:
 
     def _damaged(self, what: str) -> KapbenchError:
         return KapbenchError(
-            f"The records have {what}.",
+            f"The records have {what}",
             place=self.path,
-            fix="Use the run.json and the records.parquet of one run, both unchanged.",
+            fix="Use the run.json and the records.parquet of one run, both unchanged",
         )
 
 

@@ -88,13 +88,13 @@ class RunRequest:
             raise KapbenchError(
                 f"{', '.join(self.model_options)}: options belong to a model that is made by name",
                 place=f"model {model.name}",
-                fix="leave them out, or give them to the model when you make it",
+                fix="Leave them out, or give them to the model when you make it",
             )
         elif self.precision != "fp32":
             raise KapbenchError(
-                f"precision {self.precision} has no effect on a model that is already made",
+                f"Precision {self.precision} has no effect on a model that is already made",
                 place=f"model {model.name}",
-                fix=f"make it with load_model(..., precision='{self.precision}')",
+                fix=f"Make it with load_model(..., precision='{self.precision}')",
             )
         return OpenRun(self, model, dataset, make_plan(model, dataset, self.rules, self.categories))
 

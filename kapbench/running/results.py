@@ -126,9 +126,9 @@ class RunCard(_Card):
         if rule.hash != hashes[rule.name]:
             raise KapbenchError(
                 f"The run was scored by another version of rule {rule.name}: its hash is "
-                f"{hashes[rule.name]}, and {name} has {rule.hash}.",
+                f"{hashes[rule.name]}, and {name} has {rule.hash}",
                 place=place,
-                fix="Score the model again with this version of the rule.",
+                fix="Score the model again with this version of the rule",
             )
         return rule
 
@@ -152,18 +152,18 @@ def load_card(folder: Path) -> RunCard:
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(
-            "This folder holds no finished run.",
+            "This folder holds no finished run",
             place=folder,
-            fix="Choose one that `kapbench list runs` shows.",
+            fix="Choose one that `kapbench list runs` shows",
         ) from error
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(
-            f"The run card cannot be read: {error}", place=path, fix="Run again with --force."
+            f"The run card cannot be read: {error}", place=path, fix="Run again with --force"
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
             f"The run card has schema {version}; this kapbench reads schemas up to "
-            f"{SCHEMA_VERSION}.",
+            f"{SCHEMA_VERSION}",
             place=path,
             fix="Install a newer version: pip install --upgrade kapbench",
         )
@@ -173,9 +173,9 @@ def load_card(folder: Path) -> RunCard:
         first = error.errors()[0]
         raise KapbenchError(
             f"The file is not a valid run card: {first['msg']} at "
-            f"{'.'.join(map(str, first['loc']))}.",
+            f"{'.'.join(map(str, first['loc']))}",
             place=path,
-            fix="Run again with --force.",
+            fix="Run again with --force",
         ) from error
 
 
@@ -203,9 +203,9 @@ def check_records(folder: Path) -> None:
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
         raise KapbenchError(
-            "The records are missing or were changed after the run.",
+            "The records are missing or were changed after the run",
             place=path,
-            fix="Run again with --force.",
+            fix="Run again with --force",
         )
 
 
@@ -239,7 +239,7 @@ class ResultSet:
         if self.folder is None:
             if self._records is None:
                 raise KapbenchError(
-                    "no records were kept of this run", fix="give evaluate() a folder: runs=..."
+                    "No records were kept of this run", fix="Give evaluate() a folder: runs=..."
                 )
             return self._records
         return load_records(self.folder)
@@ -263,9 +263,9 @@ class ResultSet:
         row = self.card.headline(chosen, alpha)
         if row is None or not scored:
             raise KapbenchError(
-                f"this run has no {chosen.name} at alpha {alpha:g}",
+                f"This run has no {chosen.name} at alpha {alpha:g}",
                 place=self.folder,
-                fix=f"evaluate with rule={rule!r}, at one of its alphas: "
+                fix=f"Evaluate with rule={rule!r}, at one of its alphas: "
                 + ", ".join(f"{a:g}" for a in chosen.alphas),
             )
         return float("nan") if row.value is None else row.value

@@ -48,15 +48,15 @@ def only_writer(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise KapbenchError(
-            "another process is writing this run",
+            "Another process is writing this run",
             place=folder,
-            fix="wait until it ends, or choose another folder with --runs",
+            fix="Wait until it ends, or choose another folder with --runs",
         ) from error
     except OSError as error:
         raise KapbenchError(
-            f"cannot write: {error.strerror or error}",
+            f"The folder cannot be written: {error.strerror or error}",
             place=folder,
-            fix="make room, or choose another folder with --runs",
+            fix="Make room, or choose another folder with --runs",
         ) from error
     try:
         for path in list(folder.rglob(f"{UNFINISHED}*")):

@@ -166,9 +166,9 @@ def _own(rule: Rule, path: Path) -> Rule:
     """A file's rule; KapbenchError where it takes the name of another rule of kapbench."""
     if rule.name in rule_names() and rule.hash != _shipped(rule.name).hash:
         raise KapbenchError(
-            f"The name '{rule.name}' belongs to a rule of kapbench that makes other choices.",
+            f"The name '{rule.name}' belongs to a rule of kapbench that makes other choices",
             place=f"{path}, key name",
-            fix="Give your rule another name.",
+            fix="Give your rule another name",
         )
     return rule
 
@@ -180,12 +180,12 @@ def _parse(path: Path) -> Rule:
         raise KapbenchError(
             f"The rule file cannot be read: {error}",
             place=path,
-            fix="Give the path of an existing rule file.",
+            fix="Give the path of an existing rule file",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(
-            f"The file is not a valid rule: {first['msg']}.",
+            f"The file is not a valid rule: {first['msg']}",
             place=f"{path}, key {'.'.join(map(str, first['loc']))}",
-            fix="Correct it; kapbench/scoring/rules/kap-v1.json is an example.",
+            fix="Correct it; kapbench/scoring/rules/kap-v1.json is an example",
         ) from error

@@ -206,9 +206,9 @@ class Needs:
 def _check_key(first: Decode | Geometry, choice: Decode | Geometry, rule: Rule) -> None:
     if first != choice:
         raise KapbenchError(
-            f"Two rules use the key '{choice.key}' for different things.",
+            f"Two rules use the key '{choice.key}' for different things",
             place=f"rule {rule.name}",
-            fix="Give the decode or geometry of your own rule another key.",
+            fix="Give the decode or geometry of your own rule another key",
         )
 
 

@@ -168,7 +168,7 @@ def test_two_runs_into_one_folder(score):
     with FileLock(place / ".lock"):
         done = score(*BRIEFLY)
     assert done.exit_code == 1
-    assert "another process is writing this run" in done.stderr
+    assert "Another process is writing this run" in done.stderr
     assert str(place) in done.stderr
 
 
@@ -195,19 +195,19 @@ def test_a_card_of_a_newer_kapbench_is_refused(kapbench, score):
         (("-o", "scale"), "no value"),
         (("-o", "=1"), "no value"),
         (("-o", "scale=big"), "scale=big"),
-        (("-o", "scael=1"), "did you mean scale?"),
+        (("-o", "scael=1"), "Did you mean scale?"),
         (("--dataset-option", "n_images=few"), "n_images=few"),
-        (("--dataset-option", "images=3"), "did you mean n_images?"),
-        (("--category", "spto"), "did you mean spot?"),
-        (("--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
+        (("--dataset-option", "images=3"), "Did you mean n_images?"),
+        (("--category", "spto"), "Did you mean spot?"),
+        (("--rule", "kap-cvpr42"), "Did you mean kap-cvpr24"),
         (("--rule", "missing.json"), "missing.json"),
-        (("-o", "weights=w.safetensors"), "unknown option 'weights'"),
+        (("-o", "weights=w.safetensors"), "Unknown option 'weights'"),
         (("--device", "tpu"), "--device"),
         (("--workers", "0"), "--workers"),
         (("--workers", "many"), "--workers"),
         (("--wrokers", "2"), "--workers"),
         (("--sphere-weight", "2"), "-o sphere_weight=VALUE"),
-        (("--slurm", "timeout_min=2"), "add --executor slurm"),
+        (("--slurm", "timeout_min=2"), "Add --executor slurm"),
         (("--shards", "2", "--no-cache"), "share one feature cache"),
     ],
 )
@@ -222,15 +222,15 @@ def test_bad_options_are_named(score, words, message):
 @pytest.mark.parametrize(
     ("model", "dataset", "message"),
     [
-        ("lite1", "{dots}:Dots", "did you mean lite0"),
+        ("lite1", "{dots}:Dots", "Did you mean lite0"),
         ("dots.py:Colour", "{dots}:Dots", "does not exist"),
-        ("{dots}:Colour", "{dots}:Dots", "did you mean Colours"),
+        ("{dots}:Colour", "{dots}:Dots", "Did you mean Colours"),
         ("{dots}:NotAModel", "{dots}:Dots", "not a model"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),
         ("{dots}:BreaksNaN", "{dots}:Dots", "NaN"),
-        ("{dots}:Colours", "sapir", "did you mean spair"),
+        ("{dots}:Colours", "sapir", "Did you mean spair"),
         ("{dots}:Colours", "spair", "none"),
         ("features:none", "{dots}:Dots", "none"),
     ],
@@ -250,10 +250,10 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--model", "litte0"), "did you mean lite0"),
-        (("--model", "lite0", "--rule", "kap-cvpr42"), "did you mean kap-cvpr24"),
-        (("--model", "lite0", "-o", "image=3"), "unknown option 'image'"),
-        (("--model", "lite0", "-o", "sphere_weight=0.2"), "unknown option 'sphere_weight'"),
+        (("--model", "litte0"), "Did you mean lite0"),
+        (("--model", "lite0", "--rule", "kap-cvpr42"), "Did you mean kap-cvpr24"),
+        (("--model", "lite0", "-o", "image=3"), "Unknown option 'image'"),
+        (("--model", "lite0", "-o", "sphere_weight=0.2"), "Unknown option 'sphere_weight'"),
         (("--model", "{dots}:NeedsLayers"), "needs layers"),
     ],
 )

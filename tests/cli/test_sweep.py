@@ -71,13 +71,13 @@ def test_by_hand_on_two_machines_then_joined(sweep):
 @pytest.mark.parametrize(
     ("models", "datasets", "message"),
     [
-        ("DOTS:Colours\nnosuch\n", "DOTS:Dots\n", "unknown model 'nosuch'"),
-        ("DOTS:Colours\n", "nosuch\n", "unknown dataset 'nosuch'"),
-        ("# nothing\n", "DOTS:Dots\n", "the list is empty"),
+        ("DOTS:Colours\nnosuch\n", "DOTS:Dots\n", "Unknown model 'nosuch'"),
+        ("DOTS:Colours\n", "nosuch\n", "Unknown dataset 'nosuch'"),
+        ("# nothing\n", "DOTS:Dots\n", "The list is empty"),
         ("lite0\nlite0\n", "DOTS:Dots\n", "line 2 repeats 'lite0'"),
         ("lite0 'o\n", "DOTS:Dots\n", "line 1 cannot be read"),
         ("DOTS:Colours o\n", "DOTS:Dots\n", "has no value"),
-        ("DOTS:Colours sclae=1\n", "DOTS:MustNotOpen\n", "did you mean scale?"),
+        ("DOTS:Colours sclae=1\n", "DOTS:MustNotOpen\n", "Did you mean scale?"),
     ],
 )
 def test_what_could_only_fail_later_fails_at_once(sweep, models, datasets, message):

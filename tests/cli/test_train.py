@@ -26,8 +26,8 @@ def test_a_trainers_own_help() -> None:
 def test_an_unknown_trainer_is_answered_with_the_nearest() -> None:
     found = CliRunner().invoke(main, ["train", "spere"])
     assert found.exit_code == 1
-    assert "unknown trainer 'spere'" in found.output
-    assert "did you mean sphere?" in found.output
+    assert "Unknown trainer 'spere'" in found.output
+    assert "Did you mean sphere?" in found.output
 
 
 def test_help_imports_no_torch() -> None:

@@ -32,7 +32,7 @@ def model(name, folder):
 @pytest.fixture
 def harder(monkeypatch):
     """The contract, with a tiny image more, and with pixels that no model may write to."""
-    pictures = contract.pictures
+    pictures = contract.draw_pictures
 
     def read_only(conditions):
         shown = pictures(conditions)
@@ -41,7 +41,7 @@ def harder(monkeypatch):
         return shown
 
     monkeypatch.setattr(contract, "SIZES", (*contract.SIZES, TINY_IMAGE))
-    monkeypatch.setattr(contract, "pictures", read_only)
+    monkeypatch.setattr(contract, "draw_pictures", read_only)
 
 
 def output(model, queries=QUERIES):
@@ -65,7 +65,7 @@ def test_is_the_same_when_built_again(model, name, folder):
 
 
 def test_refuses_options_it_does_not_know(name, folder):
-    with pytest.raises(KapbenchError, match="unknown option 'colour'"):
+    with pytest.raises(KapbenchError, match="Unknown option 'colour'"):
         build(name, folder, colour="red")
 
 

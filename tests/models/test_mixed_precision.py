@@ -71,7 +71,7 @@ def test_fp32_is_the_model_itself():
 
 
 def test_wrong_words():
-    with pytest.raises(KapbenchError, match="unknown precision 'fp8'") as error:
+    with pytest.raises(KapbenchError, match="Unknown precision 'fp8'") as error:
         load_model("pixels", precision="fp8")
     assert "bf16" in error.value.fix
     with pytest.raises(KapbenchError, match="random is not an encoder"):

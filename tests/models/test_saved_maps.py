@@ -119,7 +119,7 @@ def test_missing_maps_and_pickles(tmp_path):
     others = [picture(40, 30, i) for i in range(1, 5)]
     save_features(tmp_path, others[0].image_id, np.ones((2, 3, 3), np.float32))
     with pytest.raises(
-        KapbenchError, match="saved maps are missing: 4 of 5 images asked for"
+        KapbenchError, match="Saved maps are missing: 4 of 5 images asked for"
     ) as caught:
         features(tmp_path).encode([others[0], shown, *others[1:]])
     assert "(thing/40x30-0, thing/40x30-2, thing/40x30-3, …)" in caught.value.thing
@@ -131,7 +131,7 @@ def test_missing_maps_and_pickles(tmp_path):
     (tmp_path / f"{shown.image_id}.safetensors").write_bytes(b"\x80\x04N.")
     with pytest.raises(KapbenchError, match="not a complete safetensors file"):
         features(tmp_path).encode([shown])
-    with pytest.raises(KapbenchError, match="the folder does not exist"):
+    with pytest.raises(KapbenchError, match="The folder does not exist"):
         features(tmp_path / "nowhere")
     with pytest.raises(KapbenchError, match="'features:' does not name a folder"):
         features("")
@@ -148,7 +148,7 @@ def dots(tmp_path, model):
 def test_all_missing_images_are_counted_before_the_first_is_read(tmp_path):
     for name in ("dot/0", "spot/0", "1"):  # the last serves both categories, as far as names tell
         save_features(tmp_path / "maps", name, np.ones((2, 3, 3), np.float32))
-    with pytest.raises(KapbenchError, match="saved maps are missing: 4 of 8 images") as caught:
+    with pytest.raises(KapbenchError, match="Saved maps are missing: 4 of 8 images") as caught:
         dots(tmp_path, features(tmp_path / "maps"))
     assert "(dot/2, dot/3, spot/2, …)" in caught.value.thing
     assert not list((tmp_path / "cache").rglob("*.safetensors"))
@@ -158,7 +158,7 @@ def test_all_missing_images_are_counted_before_the_first_is_read(tmp_path):
 def test_all_missing_pairs_are_counted_before_the_first_is_read(tmp_path):
     maps, queries = np.ones((1, 2, 2), np.float32), np.ones((1, 2))
     save_similarity(tmp_path / "maps", "dot/0", "dot/1", maps, queries)
-    with pytest.raises(KapbenchError, match="saved maps are missing: 23 of 24 pairs") as caught:
+    with pytest.raises(KapbenchError, match="Saved maps are missing: 23 of 24 pairs") as caught:
         dots(tmp_path, similarity(tmp_path / "maps"))
     assert "(dot/0/dot/2, dot/0/dot/3, dot/1/dot/0, …)" in caught.value.thing
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_read_is_not_written(tmp_path):
     ("shape", "n_queries", "words"),
     [
         ((2, 9), 2, r"'similarity' has the shape \[2, 9\]"),
-        ((2, 3, 3), 1, r"similarity has the shape \[2, 3, 3\] and queries \[1, 2\]"),
+        ((2, 3, 3), 1, r"Similarity has the shape \[2, 3, 3\] and queries \[1, 2\]"),
     ],
 )
 def test_misshapen_similarity(tmp_path, shape, n_queries, words):
@@ -223,7 +223,7 @@ def test_the_nearest_saved_query_answers_within_half_a_pixel(tmp_path):
 
 def test_a_pair_that_was_not_saved_is_named(tmp_path):
     source, target = picture(40, 30), picture(30, 40, 1)
-    with pytest.raises(KapbenchError, match="saved maps are missing") as caught:
+    with pytest.raises(KapbenchError, match="Saved maps are missing") as caught:
         similarity(tmp_path).match(source, target, np.array([[5.0, 5.0]]))
     assert caught.value.place == tmp_path / source.image_id / f"{target.image_id}.safetensors"
 

@@ -9,7 +9,7 @@ import torch
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
 from kapbench.running.results import load_records
 from kapbench.scoring.rules import load_rule
@@ -22,7 +22,7 @@ from kapbench.types import Grid, Picture
     [
         ("nan", "1 of 48 features are not finite"),
         ("overflow", "1 of 48 features are not finite"),
-        ("shape", r"feature map of shape \[3, 3, 4\] on a grid of 4×4"),
+        ("shape", r"The feature map has the shape \[3, 3, 4\], its grid 4×4"),
         ("channels", "differ in their number of channels: 3 at cat/0, 6 at cat/2"),
     ],
 )
@@ -73,9 +73,9 @@ def test_a_similarity_that_nobody_knows(tmp_path):
 def test_a_model_is_shown_what_it_declares_and_no_more():
     dataset = TinyDataset()
     view = dataset.views()[0]
-    bare = picture(dataset, view, ())
+    bare = make_picture(dataset, view, ())
     assert (bare.category, bare.mask, bare.azimuth_bin) == (None, None, None)
-    shown = picture(dataset, view, ("category", "mask", "azimuth"))
+    shown = make_picture(dataset, view, ("category", "mask", "azimuth"))
     assert shown.category == "cat"
     assert shown.mask is not None
     assert shown.azimuth_bin == view.azimuth_bin
@@ -86,8 +86,8 @@ def test_whatever_a_model_sees_is_in_the_hash():
     dataset = TinyDataset()
     view = dataset.views()[0]
     declared = [(), ("category",), ("mask",), ("azimuth",), ("category", "mask", "azimuth")]
-    assert len({picture_hash(picture(dataset, view, c)) for c in declared}) == 5
-    one, other = (picture(dataset, v, ()) for v in dataset.views()[:2])
+    assert len({picture_hash(make_picture(dataset, view, c)) for c in declared}) == 5
+    one, other = (make_picture(dataset, v, ()) for v in dataset.views()[:2])
     assert picture_hash(one) != picture_hash(other)
     # Equal pictures share features, unless the model knows them by name.
     renamed = type(one)(one.pixels, "another name")
@@ -113,7 +113,7 @@ def test_no_pairs(tmp_path):
 
 
 def test_an_unknown_category(tmp_path):
-    with pytest.raises(KapbenchError, match="unknown category 'cow'"):
+    with pytest.raises(KapbenchError, match="Unknown category 'cow'"):
         evaluate(tmp_path, categories=("cow",))
 
 
@@ -172,8 +172,8 @@ BAD_GRIDS = [
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (answer(np.zeros((3, 4, 4))), r"similarity of shape \[3, 4, 4\], expected \[2, 4, 4\]"),
-        (answer(np.zeros((2, 4))), r"similarity of shape \[2, 4\], expected \[2, 4, 4\]"),
+        (answer(np.zeros((3, 4, 4))), r"The similarity has the shape \[3, 4, 4\], not \[2, 4, 4\]"),
+        (answer(np.zeros((2, 4))), r"The similarity has the shape \[2, 4\], not \[2, 4, 4\]"),
         (answer(np.full((2, 4, 4), np.nan)), "not all finite"),
         (answer(np.full((2, 4, 4), 1e300)), "not all finite in float32"),
         (None, r"match\(\) returned a NoneType without values and grid"),
@@ -197,7 +197,7 @@ def test_a_wrong_similarity_map_names_its_pair_and_model(given, said):
         (None, r"encode\(\) returned a NoneType, not a list"),
         (np.zeros((1, 2, 4, 4)), r"encode\(\) returned a ndarray, not a list"),
         ([np.zeros((2, 4, 4))], r"encode\(\) returned a ndarray without values and grid"),
-        ([answer(np.zeros((4, 4)))], r"feature map of shape \[4, 4\]"),
+        ([answer(np.zeros((4, 4)))], r"The feature map has the shape \[4, 4\]"),
         *[([answer(values)], said) for values, said in BAD_VALUES],
         *[([answer(np.zeros((2, 4, 4)), grid)], said) for grid, said in BAD_GRIDS],
     ],
@@ -220,8 +220,8 @@ def test_whole_numbers_are_features_too():
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ZeroDivisionError("by zero"), "the model failed: ZeroDivisionError: by zero"),
-        (KapbenchError("no such layer", fix="choose another"), "^no such layer"),
+        (ZeroDivisionError("by zero"), "The model failed: ZeroDivisionError: by zero"),
+        (KapbenchError("no such layer", fix="Choose another"), "^no such layer"),
     ],
 )
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def rule_file(tmp_path):
 
 def test_one_name_for_two_rules_is_refused(rule_file):
     one, other = rule_file("one.json"), rule_file("other.json", empty="zero")
-    with pytest.raises(KapbenchError, match="two different rules are named 'mine'") as caught:
+    with pytest.raises(KapbenchError, match="Two different rules are named 'mine'") as caught:
         rules_named([one, other], TinyDataset())
     assert caught.value.place == other
     same = rule_file("same.json", summary="in other words")

@@ -85,7 +85,7 @@ def test_stopped_at_any_file(tmp_path, expected, n, error):
             evaluate(tmp_path)
     if isinstance(error, OSError):
         assert "No space" in str(caught.value)
-        assert "run again" in caught.value.fix
+        assert "Run again" in caught.value.fix
     assert not list(tmp_path.rglob(".tmp-*"))
     assert not list(tmp_path.rglob("run.json"))
     model = TinyEncoder()
@@ -195,7 +195,7 @@ def test_a_run_that_another_process_writes_is_refused(tmp_path):
     command = [sys.executable, "-c", program, str(folder / ".lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(KapbenchError, match="another process") as caught:
+        with pytest.raises(KapbenchError, match="Another process") as caught:
             evaluate(tmp_path, force=True)
         assert str(folder) in str(caught.value)
         assert (folder / "run.json").exists()
@@ -205,7 +205,7 @@ def test_a_run_that_another_process_writes_is_refused(tmp_path):
 
 def test_the_same_process_is_refused_too_and_the_lock_is_given_back(tmp_path):
     folder = evaluate(tmp_path).folder
-    with FileLock(folder / ".lock"), pytest.raises(KapbenchError, match="another process"):
+    with FileLock(folder / ".lock"), pytest.raises(KapbenchError, match="Another process"):
         evaluate(tmp_path)
     assert evaluate(tmp_path).resumed
 

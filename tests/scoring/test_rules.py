@@ -116,7 +116,7 @@ def test_decodes_that_make_no_sense_are_refused(tmp_path, change):
 
 
 def test_an_unknown_rule_suggests_the_nearest():
-    with pytest.raises(KapbenchError, match="unknown rule 'kap-cvpr42'") as caught:
+    with pytest.raises(KapbenchError, match="Unknown rule 'kap-cvpr42'") as caught:
         load_rule("kap-cvpr42")
     assert "kap-cvpr24" in caught.value.fix
 
@@ -178,6 +178,6 @@ def test_alphas_that_round_alike_are_kept_apart():
 
 def test_an_unknown_split_suggests_the_nearest():
     rows = records([(pair([(1, 1)], [(1, 1)]), peaks({1: 1}))], [])
-    with pytest.raises(KapbenchError, match="unknown split 'symetric'") as caught:
+    with pytest.raises(KapbenchError, match="Unknown split 'symetric'") as caught:
         select(rows, "symetric")
     assert "symmetric" in caught.value.fix

@@ -17,7 +17,7 @@ from kapbench.models import contract
 from kapbench.models.saved_maps import save_features, save_similarity
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
-PICTURES = contract.pictures(())
+PICTURES = contract.draw_pictures(())
 QUERIES = contract.QUERIES
 # One other value of an option that shapes the output, of models that have one.
 OTHER_SETTINGS = {
@@ -148,9 +148,9 @@ def shipped(name, **options):
         try:
             return load_model(name, device="cpu", dataset=dataset, **options)
         except KapbenchError as error:
-            if "no trained weights" not in error.thing:
+            if "No trained weights" not in error.thing:
                 raise
-    return pytest.skip("no trained weights are shipped")
+    return pytest.skip("No trained weights are shipped")
 
 
 def saved_features(folder):

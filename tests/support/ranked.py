@@ -21,7 +21,7 @@ from kapbench_baselines.sphere.settings import Augmentation, Losses, Settings
 from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import prepare
 from kapbench_baselines.training import ranks
-from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.data_parallel import map_in_parallel
 from kapbench_baselines.training.loop import Plan, Schedule, train
 from kapbench_baselines.training.state import State
 from kapbench_baselines.training.tensor_files import write_tensors
@@ -78,7 +78,7 @@ def gradients_before() -> dict[str, torch.Tensor]:
     """Of a parameter before a spread, whose rows are taken in another order, twice some of them."""
     torch.manual_seed(0)
     table, layer = nn.Embedding(5, 3), nn.Linear(3, 2)
-    out = spread(layer, table.weight[torch.tensor([4, 2, 0, 3, 1, 0, 4])])
+    out = map_in_parallel(layer, table.weight[torch.tensor([4, 2, 0, 3, 1, 0, 4])])
     (out.square() * torch.rand(7, 1)).sum().backward()
     ranks.average_gradients([table, layer])
     named = {"table": table.weight, "layer": layer.weight, "bias": layer.bias}

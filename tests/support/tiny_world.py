@@ -55,7 +55,7 @@ class TinyDataset:
         wanted = self.categories if categories is None else categories
         for category in wanted:
             if category not in self.categories:
-                raise KapbenchError(f"unknown category '{category}'")
+                raise KapbenchError(f"Unknown category '{category}'")
         groups, twins = np.array([0, 0, -1, -1]), np.array([1, 0, 2, 3])
         views = self.views(wanted)
         return [

@@ -68,7 +68,7 @@ class AggregatedEncoder(WrappedEncoder):
                 f"{self.backbone.name} has {len(feature_map.values)} channels, but these weights take "
                 f"{expected}",
                 place=f"model {self.name}",
-                fix="choose the backbone that the weights were trained on",
+                fix="Choose the backbone that the weights were trained on",
             )
         values = torch.from_numpy(np.asarray(feature_map.values, np.float32))[None].to(self.device)
         size = (feature_map.grid.height, feature_map.grid.width)
@@ -104,7 +104,7 @@ def diy_sc(
         raise KapbenchError(
             f"{name} needs the released weights of its head (CC0)",
             place=f"model {name}",
-            fix=f"download ckpts/{folder}/best.pth (sha256 {digits}…) of "
+            fix=f"Download ckpts/{folder}/best.pth (sha256 {digits}…) of "
             "github.com/odunkel/DIY-SC-torchhub; then -o weights=best.pth",
         )
     path = Path(weights)
@@ -112,16 +112,16 @@ def diy_sc(
     digest, n_channels = file_hash(path), network.width_out
     if n_channels != width:
         raise KapbenchError(
-            f"the head has {n_channels} channels, not {width}",
+            f"The head has {n_channels} channels, not {width}",
             place=path,
-            fix=f"choose diy_sc.{n_channels}",
+            fix=f"Choose diy_sc.{n_channels}",
         )
     # The same tensors in a .safetensors have another hash, which no release says.
     if path.suffix.lower() == ".pth" and not digest.startswith(digits):
         raise KapbenchError(
-            f"this is not the released file: its sha256 begins with {digest[:8]}, not {digits}",
+            f"This is not the released file: its sha256 begins with {digest[:8]}, not {digits}",
             place=path,
-            fix=f"download ckpts/{folder}/best.pth again; for a head of your own use "
+            fix=f"Download ckpts/{folder}/best.pth again; for a head of your own use "
             "geoaware.supervised -o backbone=dinov2.vitb14",
         )
     options = {"weights": backbone_weights} if backbone_weights else {}

@@ -83,9 +83,9 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
     stages = sorted(k for k in state if k.endswith(".conv3.weight"))
     if not stages:
         raise KapbenchError(
-            "this is not an aggregation network: no tensor's name ends with .conv3.weight",
+            "This is not an aggregation network: no tensor's name ends with .conv3.weight",
             place=path,
-            fix="give the checkpoint as it was released",
+            fix="Give the checkpoint as it was released",
         )
     try:
         narrow = [state[k.replace("conv3", "conv1")] for k in stages]
@@ -97,8 +97,8 @@ def released(state: Mapping[str, Tensor], path: Path) -> AggregationNetwork:
         net.load_state_dict({k: v.float() for k, v in state.items()})
     except (IndexError, KeyError, RuntimeError, ValueError) as error:
         raise KapbenchError(
-            f"this is not an aggregation network: {error}",
+            f"This is not an aggregation network: {error}",
             place=path,
-            fix="give the checkpoint as it was released; this download may be incomplete",
+            fix="Give the checkpoint as it was released; this download may be incomplete",
         ) from error
     return net.eval()

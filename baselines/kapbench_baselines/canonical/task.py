@@ -12,7 +12,7 @@ from kapbench_baselines.canonical import losses
 from kapbench_baselines.canonical.heads import CategoryHeads
 from kapbench_baselines.canonical.settings import Settings
 from kapbench_baselines.canonical.warps import WarpedTokens
-from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.data_parallel import map_in_parallel
 
 ATLAS_CELLS = 16
 
@@ -61,7 +61,7 @@ class _Task:
         return (values * values.new_tensor([weights[name] for name in self.names])).sum()
 
     def _points(self, drawn: Drawn, parts: int) -> Tensor:
-        return spread(self.heads, drawn.tokens, drawn.category, parts=parts)
+        return map_in_parallel(self.heads, drawn.tokens, drawn.category, parts=parts)
 
     def _draw(self, image: Tensor, view: Tensor, generator: torch.Generator) -> Drawn:
         """Random tokens, those on the object first."""
@@ -159,5 +159,5 @@ class AsicTask(_Task):
         image = torch.randint(len(data.tokens), (self._settings.batch,), generator=generator)
         tokens = data.tokens[image, 0].to(self._device, torch.float32)
         category = data.category[image].to(self._device)
-        points = spread(self.heads, tokens, category, parts=parts)
+        points = map_in_parallel(self.heads, tokens, category, parts=parts)
         return losses.variation(points, data.on_object[image, 0].to(self._device), data.grid)

@@ -117,15 +117,15 @@ def _check_warps_all(backbone: Encoder) -> None:
     """Raises KapbenchError where it looks at what is not warped with the pixels."""
     if still := [c for c in backbone.conditions_on if c in ("mask", "azimuth")]:
         raise KapbenchError(
-            f"backbone '{backbone.name}' looks at {' and '.join(still)} beside the pixels, but only "
+            f"Backbone '{backbone.name}' looks at {' and '.join(still)} beside the pixels, but only "
             "pixels are warped",
-            fix="choose a backbone that looks at pixels only, e.g. --backbone lite0",
+            fix="Choose a backbone that looks at pixels only, e.g. --backbone lite0",
         )
 
 
 def _encode(
     view: View,
-    shown: Picture,
+    picture: Picture,
     on_object: UInt8[np.ndarray, "h w"],
     backbone: Encoder,
     warping: Warping,
@@ -138,8 +138,8 @@ def _encode(
     padding = model_info(backbone).padding
     for i in range(warping.n_warps + 1):
         at = places(view, warping, rng if i else None, warping.side_px)
-        pixels = sampled(shown.pixels, at, padding)
-        feature_map = backbone.encode([replace(shown, pixels=pixels)])[0]
+        pixels = sampled(picture.pixels, at, padding)
+        feature_map = backbone.encode([replace(picture, pixels=pixels)])[0]
         covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]
         parts["tokens"].append(pooled(feature_map.values, warping.grid).half())
         parts["on_object"].append(_cells(covered, warping.grid)[:, 0] > 127)

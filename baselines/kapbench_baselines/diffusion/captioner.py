@@ -86,17 +86,17 @@ def read(path: Path) -> dict[str, Tensor]:
     """The captioner's tensors of a checkpoint, by their last names."""
     if not path.is_file():
         raise KapbenchError(
-            "the weights do not exist",
+            "The weights do not exist",
             place=path,
-            fix=f"give {FILE} of github.com/NVlabs/ODISE (its licence; sha256 {DIGITS}…, by its name)",
+            fix=f"Give {FILE} of github.com/NVlabs/ODISE (its licence; sha256 {DIGITS}…, by its name)",
         )
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
         raise KapbenchError(
-            "the file is damaged, or holds more than tensors",
+            "The file is damaged, or holds more than tensors",
             place=path,
-            fix="download ODISE's checkpoint again",
+            fix="Download ODISE's checkpoint again",
         ) from error
     state = state.get("model", state) if isinstance(state, dict) else {}
     tensors = {}
@@ -104,9 +104,9 @@ def read(path: Path) -> dict[str, Tensor]:
         names = [n for n in state if n == key or n.endswith(f"feature_extractor.{key}")]
         if len(names) != 1 or not isinstance(state[names[0]], Tensor):
             raise KapbenchError(
-                f"the file does not hold a captioner: {key} is missing",
+                f"The file does not hold a captioner: {key} is missing",
                 place=path,
-                fix="give ODISE's checkpoint, a .pth",
+                fix="Give ODISE's checkpoint, a .pth",
             )
         tensors[key] = state[names[0]]
     return tensors
@@ -128,8 +128,8 @@ def _vision(folder: str | None) -> Any:
         net, report = kind.from_pretrained(source, local_files_only=folder is not None, **options)
     if report["missing_keys"]:
         raise KapbenchError(
-            f"tensors are missing, the first is {sorted(report['missing_keys'])[0]}",
+            f"Tensors are missing, the first is {sorted(report['missing_keys'])[0]}",
             place=source,
-            fix=f"give a folder with {CLIP}",
+            fix=f"Give a folder with {CLIP}",
         )
     return net.eval()

@@ -55,18 +55,18 @@ class Reader:
         half = "" if self.dtype == torch.float32 else "-fp16"
         self.revision = f"{origin}-{reading.digest}{half}"
 
-    def layers(self, shown: Picture, captioner: Any = None) -> list[Tensor]:
+    def layers(self, picture: Picture, captioner: Any = None) -> list[Tensor]:
         """Each block's map [c h w], float32, of the whole square.
 
         Args:
             captioner: Gives states and an addition to the time embedding for a window.
         """
         reading = self.reading
-        square = torch.tensor(in_frame(shown, reading)).permute(2, 0, 1)
+        square = torch.tensor(in_frame(picture, reading)).permute(2, 0, 1)
         side, sums, counts = reading.seen_px, list[Tensor](), list[Tensor]()
         for top, left in windows(reading.image_px, side):
             seen = square[:, top : top + side, left : left + side]
-            layers = self._window(seen, shown, captioner)
+            layers = self._window(seen, picture, captioner)
             if not sums:
                 n = [f.shape[-1] * reading.image_px // side for f in layers]
                 sums = [f.new_zeros(len(f), k, k) for f, k in zip(layers, n, strict=True)]
@@ -78,11 +78,11 @@ class Reader:
                 count[y : y + k, x : x + k] += 1
         return [total / count for total, count in zip(sums, counts, strict=True)]
 
-    def _window(self, seen: Tensor, shown: Picture, captioner: Any) -> list[Tensor]:
+    def _window(self, seen: Tensor, picture: Picture, captioner: Any) -> list[Tensor]:
         if captioner is not None:
             states, more_time = captioner(seen, self.network.states(""))
             return self.network.maps(seen, states, more_time, self.batch)
-        prompt = self.reading.prompt.format(category=shown.category)
+        prompt = self.reading.prompt.format(category=picture.category)
         return self.network.maps(seen, self.network.states(prompt), batch=self.batch)
 
 
@@ -148,9 +148,9 @@ class StableDiffusion:
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n being the cells of the finest block."""
         maps = []
-        for shown in pictures:
-            values = stacked(self._reader.layers(shown)).float().cpu().numpy()
-            maps.append(FeatureMap(values, grid(shown.size, values.shape[-1], self.reading)))
+        for picture in pictures:
+            values = stacked(self._reader.layers(picture)).float().cpu().numpy()
+            maps.append(FeatureMap(values, grid(picture.size, values.shape[-1], self.reading)))
         return maps
 
 
@@ -176,12 +176,12 @@ def windows(side: int, window: int) -> list[tuple[int, int]]:
     return [(top, left) for top in starts for left in starts]
 
 
-def in_frame(shown: Picture, reading: Reading) -> Any:
+def in_frame(picture: Picture, reading: Reading) -> Any:
     """The picture as a uint8 square [s s 3]."""
     if reading.frame == "letterbox":
-        return letterboxed(shown, reading.image_px)
+        return letterboxed(picture, reading.image_px)
     side = (reading.image_px, reading.image_px)
-    return np.array(Image.fromarray(shown.pixels).resize(side))  # Pillow's bicubic, as published
+    return np.array(Image.fromarray(picture.pixels).resize(side))  # Pillow's bicubic, as published
 
 
 def grid(size: tuple[int, int], n: int, reading: Reading) -> Grid:

@@ -38,9 +38,9 @@ def check(
     free = free_bytes(device)
     if need > free:
         raise KapbenchError(
-            f"the model needs {need / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}",
+            f"The model needs {need / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free on {device}",
             place=name,
-            fix="choose a smaller image_px or window (512 is what published runs see at once)"
+            fix="Choose a smaller image_px or window (512 is what published runs see at once)"
             + ("" if device.startswith("cuda") else ", or a GPU, where weights are fp16"),
         )
     return max(1, min(reading.ensemble, int((free - need) // (DRAW_BYTES[dtype] * pixels))))
@@ -49,14 +49,14 @@ def check(
 def weights_bytes(folder: Path, dtype: torch.dtype) -> int:
     """Of the networks once loaded; their files hold four bytes a number, or two."""
     if folder.is_file():
-        return _told(folder, single_file.numbers) * dtype.itemsize
+        return _count_numbers(folder, single_file.numbers) * dtype.itemsize
     files = [
         folder / part / name
         for part, names in FILES.items()
         for name in names
         if name.endswith(".safetensors")
     ]
-    return sum(_told(path, _numbers) for path in files) * dtype.itemsize
+    return sum(_count_numbers(path, _numbers) for path in files) * dtype.itemsize
 
 
 def numbers(weights: str | None, published: int) -> int:
@@ -66,7 +66,9 @@ def numbers(weights: str | None, published: int) -> int:
     path = Path(weights).expanduser()
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     safe = [f for f in files if f.suffix == ".safetensors" and f.is_file()]
-    return sum(_told(f, _numbers) for f in safe) or published  # a .pth is that network or refused
+    return (
+        sum(_count_numbers(f, _numbers) for f in safe) or published
+    )  # a .pth is that network or refused
 
 
 def _numbers(path: Path) -> int:
@@ -77,8 +79,8 @@ def _numbers(path: Path) -> int:
     return sum(int(torch.Size(shape).numel()) for shape in shapes)
 
 
-def _told(path: Path, count: Callable[[Path], int]) -> int:
-    with explained("the file cannot be read", path, "download the file again", (Exception,)):
+def _count_numbers(path: Path, count: Callable[[Path], int]) -> int:
+    with explained("The file cannot be read", path, "Download the file again", (Exception,)):
         return count(path)
 
 

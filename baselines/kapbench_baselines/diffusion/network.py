@@ -104,7 +104,7 @@ class Diffusion:
         outputs: dict[int, Tensor] = {}
 
         def keep(number: int) -> Any:
-            def hook(_module: Any, _given: Any, answer: Any) -> None:
+            def hook(_module: Any, _inputs: Any, answer: Any) -> None:
                 outputs[number] = answer[0] if isinstance(answer, tuple) else answer
                 if len(outputs) == len(self._modules):
                     raise _Enough
@@ -161,8 +161,8 @@ def block(unet: Any, name: str, place: str) -> Any:
 
 def _no_block(name: str, levels: int, place: str) -> KapbenchError:
     return KapbenchError(
-        f"there is no block '{name}'",
+        f"There is no block '{name}'",
         place=place,
-        fix=f"write up0 to up{levels - 1}, or a layer of one as up1.1; commas between several; "
+        fix=f"Write up0 to up{levels - 1}, or a layer of one as up1.1; commas between several; "
         "or dift, or sd-dino",
     )

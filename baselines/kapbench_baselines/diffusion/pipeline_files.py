@@ -76,7 +76,7 @@ def find(release: Release, weights: str | None) -> tuple[Path, str]:
                 raise KapbenchError(
                     f"{part}/{name} is missing",
                     place=folder,
-                    fix=f"give a folder in diffusers' format, as {release.hub} has it "
+                    fix=f"Give a folder in diffusers' format, as {release.hub} has it "
                     f"({release.licence}), or its .safetensors in the original layout",
                 )
     digest = hashlib.sha256()
@@ -103,9 +103,9 @@ def load(release: Release, folder: Path, origin: str, dtype: torch.dtype) -> Par
     context = parts["unet"].config.cross_attention_dim
     if context != release.context:
         raise KapbenchError(
-            f"the UNet takes text of {context} channels, that of {release.name} {release.context}",
+            f"The UNet takes text of {context} channels, that of {release.name} {release.context}",
             place=folder,
-            fix=f"give a folder with the files of {release.hub}",
+            fix=f"Give a folder with the files of {release.hub}",
         )
     for name in NETWORKS:
         parts[name].requires_grad_(False).eval()
@@ -119,7 +119,7 @@ def imported(place: str) -> tuple[Any, Any]:
         import transformers
     except ImportError as error:
         raise KapbenchError(
-            "diffusers is not installed", place=place, fix="pip install 'kapbench[sd]'"
+            "diffusers is not installed", place=place, fix="Install it: pip install 'kapbench[sd]'"
         ) from error
     return diffusers, transformers
 
@@ -131,7 +131,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     else:
         named = "torch_dtype" if "diffusers" in kind.__module__ else "dtype"
         options = {"use_safetensors": True, "output_loading_info": True, named: dtype}
-    with explained(_UNREADABLE, folder, "download the folder again", _FAILURES):
+    with explained(_UNREADABLE, folder, "Download the folder again", _FAILURES):
         loaded = kind.from_pretrained(str(folder), local_files_only=True, **options)
     if weights is None:
         return loaded
@@ -142,7 +142,7 @@ def _part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
 
 
 def _of_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
-    with explained(_UNREADABLE, path, "download the file again", _FAILURES):
+    with explained(_UNREADABLE, path, "Download the file again", _FAILURES):
         parts = single_file.load(path, dtype)
     states = ((name, parts[name].state_dict().items()) for name in NETWORKS)
     _check_complete([f"{n}.{k}" for n, state in states for k, v in state if v.is_meta], path)
@@ -154,7 +154,7 @@ def _check_complete(missing: Sequence[str], path: Path) -> None:
         raise KapbenchError(
             f"{len(missing)} tensors are missing, the first is {missing[0]}",
             place=path,
-            fix="download the file again",
+            fix="Download the file again",
         )
 
 
@@ -173,8 +173,8 @@ def _download(release: Release) -> Path:
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
         raise KapbenchError(
-            f"the repository does not have {absent[0]}",
+            f"The repository does not have {absent[0]}",
             place=release.hub,
-            fix="give a folder in diffusers' format: -o weights=FOLDER",
+            fix="Give a folder in diffusers' format: -o weights=FOLDER",
         )
     return folder

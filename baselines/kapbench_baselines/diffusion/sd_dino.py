@@ -73,9 +73,9 @@ class SdDino:
         self.name, self._device, self._dims = "sd_dino", device, int(dims)
         if not 0 <= alpha <= 1 or dims < 1:
             raise KapbenchError(
-                f"alpha is {alpha} and dims is {dims}",
+                f"Alpha is {alpha} and dims is {dims}",
                 place=self.name,
-                fix="give an alpha from 0 to 1, and dims of 1 or more",
+                fix="Give an alpha from 0 to 1, and dims of 1 or more",
             )
         chosen = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, chosen)
@@ -191,11 +191,11 @@ class SdDinoStack:
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""
         maps = []
-        for shown, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
+        for picture, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
             size = tokens.values.shape[1:]
             layers = [
                 functional.interpolate(x[None], size=size, mode="bilinear", align_corners=False)[0]
-                for x in self._networks.layers(shown)[::-1]
+                for x in self._networks.layers(picture)[::-1]
             ]
             stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
             maps.append(FeatureMap(stack, tokens.grid))

@@ -32,16 +32,16 @@ def check(path: Path, hub: str, licence: str) -> None:
     """Raises KapbenchError: no safetensors file, or no words beside it."""
     if path.suffix != ".safetensors":
         raise KapbenchError(
-            "this is not a .safetensors file",
+            "This is not a .safetensors file",
             place=path,
-            fix="give the release's .safetensors; .ckpt files hold pickled objects and are not read",
+            fix="Give the release's .safetensors; .ckpt files hold pickled objects and are not read",
         )
     for name in TOKENIZER:
         if not (path.parent / "tokenizer" / name).is_file():
             raise KapbenchError(
                 f"tokenizer/{name} is missing beside the file",
                 place=path,
-                fix=f"download the folder tokenizer of https://huggingface.co/{hub} ({licence}): "
+                fix=f"Download the folder tokenizer of https://huggingface.co/{hub} ({licence}): "
                 "a single file does not contain the vocabulary",
             )
 
@@ -64,9 +64,9 @@ def tensors(path: Path) -> dict[str, Tensor]:
         }
     if missing := [p for p in (UNET, VAE, TEXT) if not any(k.startswith(p) for k in tensors)]:
         raise KapbenchError(
-            f"no tensor's name begins with {missing[0]}",
+            f"No tensor's name begins with {missing[0]}",
             place=path,
-            fix="give a whole Stable Diffusion in its original layout, or a folder in diffusers' format",
+            fix="Give a whole Stable Diffusion in its original layout, or a folder in diffusers' format",
         )
     return tensors
 
@@ -119,9 +119,9 @@ def configurations(state: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
         return {"unet": _unet(state), "vae": _vae(state), "text_encoder": _text(state)}
     except KeyError as error:
         raise KapbenchError(
-            f"this is not Stable Diffusion 1 or 2: {error.args[0]} is missing",
+            f"This is not Stable Diffusion 1 or 2: {error.args[0]} is missing",
             place="a single file",
-            fix="give the file of a whole release; this download may be incomplete",
+            fix="Give the file of a whole release; this download may be incomplete",
         ) from error
 
 

@@ -44,9 +44,9 @@ class Maps:
             cached = self.cache.read(key)
         except (OSError, SafetensorError) as error:
             raise KapbenchError(
-                "features were removed from the cache during the training",
+                "Features were removed from the cache during the training",
                 place=self.cache.path(key),
-                fix="add --resume, and leave the cache as it is",
+                fix="Add --resume, and leave the cache as it is",
             ) from error
         values = cached.cells.T.reshape(-1, cached.grid.height, cached.grid.width)
         return averaged(np.asarray(values, np.float32), self.cells)
@@ -69,16 +69,16 @@ class Collection:
     _keys: list[tuple[str, str]] = field(init=False, default_factory=list)
     _channels: int = field(init=False, default=0)
 
-    def add(self, shown: Picture, mirrored: Picture) -> tuple[Grid, Grid]:
+    def add(self, picture: Picture, mirrored: Picture) -> tuple[Grid, Grid]:
         """Encodes both; returns where their cells lie."""
-        first, second = (self.encoder.encode([p])[0] for p in (shown, mirrored))
+        first, second = (self.encoder.encode([p])[0] for p in (picture, mirrored))
         self._channels = len(first.values)
         if self._cache is None:
             both = [averaged(np.asarray(m.values, np.float32), self.cells) for m in (first, second)]
             self._held.append(torch.stack(both))
         else:
             # As the cached encoder names them: no backbone here knows images by name.
-            self._keys.append((picture_hash(shown), picture_hash(mirrored)))
+            self._keys.append((picture_hash(picture), picture_hash(mirrored)))
         return first.grid, second.grid
 
     def maps(self) -> Float16[Tensor, "n 2 c s s"] | Maps:

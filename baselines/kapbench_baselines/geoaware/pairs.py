@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float16, Float32, Int
 from torch import Tensor
 
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.protocols import Dataset, Encoder
 from kapbench.types import Grid, Pair
 from kapbench_baselines.geoaware.maps import HELD_BYTES, Collection, Maps
@@ -64,8 +64,8 @@ def prepare(
     keep = Collection(encoder, cells, len(views), held_bytes)
     sides = []
     for view in views.values():
-        shown = picture(dataset, view, encoder.conditions_on)
-        grids = keep.add(shown, mirrored(shown))
+        picture = make_picture(dataset, view, encoder.conditions_on)
+        grids = keep.add(picture, mirrored(picture))
         xy, other = view.keypoints.xy, view.keypoints.xy.copy()
         other[:, 0] = view.size[0] - other[:, 0]
         visible = torch.from_numpy(view.keypoints.visible.copy())

@@ -38,9 +38,9 @@ class Settings:
         changed = replace(self, **{k: value for k, value in options.items() if value is not None})
         if changed.width % QUARTERED:
             raise KapbenchError(
-                f"the width is {changed.width}",
+                f"The width is {changed.width}",
                 place="kapbench train geoaware.supervised --width",
-                fix=f"give a multiple of {QUARTERED}",
+                fix=f"Give a multiple of {QUARTERED}",
             )
         return changed
 

@@ -61,9 +61,9 @@ def _of_release(
 ) -> AggregatedEncoder:
     if backbone is None:
         raise KapbenchError(
-            "a released head does not name the backbone that it was trained on",
+            "A released head does not name the backbone that it was trained on",
             place=path,
-            fix="add -o backbone=NAME: an encoder of the same features, e.g. sd_dino.stack",
+            fix="Add -o backbone=NAME: an encoder of the same features, e.g. sd_dino.stack",
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)

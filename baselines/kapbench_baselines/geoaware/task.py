@@ -15,7 +15,7 @@ from torch.nn import functional
 from kapbench_baselines.aggregation_head.network import AggregationNetwork
 from kapbench_baselines.geoaware.pairs import TrainingPairs
 from kapbench_baselines.geoaware.settings import Settings
-from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.data_parallel import map_in_parallel
 
 _TRIES = 20  # pairs drawn to find one with two common keypoints
 
@@ -54,7 +54,7 @@ class GeoawareTask:
         drawn = [self._pair(generator) for _ in range(self._settings.batch)]
         maps = torch.stack([m for one, two, *_ in drawn for m in (one, two)])
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
-            out = spread(
+            out = map_in_parallel(
                 self.network,
                 self._thinned(maps.to(self._device, torch.float32), generator),
                 parts=parts,

@@ -16,9 +16,13 @@ from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, 
     "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
 )
 @click.option("--width", type=click.IntRange(1), help="Channels of the head's output.")
-@click.option("--cells", type=click.IntRange(2), help="A side, of the maps that the head sees.")
+@click.option(
+    "--cells", type=click.IntRange(2), help="Cells per side of the maps that the head reads."
+)
 @click.option("--without", multiple=True, metavar="LOSS", help="Leave sparse or dense out.")
-@click.option("--mirror", type=click.FloatRange(0, 1), help="Share of pairs mirrored.")
+@click.option(
+    "--mirror", type=click.FloatRange(0, 1), help="Share of training pairs that are mirrored."
+)
 def supervised(
     preset: str,
     width: int | None,
@@ -53,9 +57,9 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     pairs = setup.dataset.pairs(setup.categories)
     if not pairs:
         raise KapbenchError(
-            "the data set has no pairs to train on",
+            "The data set has no pairs to train on",
             place=f"{setup.dataset.name}, split {setup.dataset.split}",
-            fix="choose another split or category",
+            fix="Choose another split or category",
         )
     encoder = CachedEncoder.below(setup.cache, setup.encoder)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})

@@ -46,7 +46,7 @@ class Zeroshot:
     ) -> None:
         if choice not in CHOICES:
             raise KapbenchError(
-                f"unknown choice '{choice}'", place="geoaware.zeroshot", fix="choose mutual or mask"
+                f"Unknown choice '{choice}'", place="geoaware.zeroshot", fix="Choose mutual or mask"
             )
         self._encoder: Encoder = open_backbone(backbone, backbone_weights, device)
         self._choice, self._device = choice, device

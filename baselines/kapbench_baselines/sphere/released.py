@@ -18,7 +18,7 @@ BACKBONE, TOKEN_GRID = "dinov2.vitb14", PAPER.token_grid
 CHANNELS_PER_HEAD = 64
 UNUSED = ("sphere.weight",)  # a grid of points that the released code draws with
 WHERE = (
-    "give the file of `kapbench train sphere`, or the released checkpoint (Google Drive "
+    "Give the file of `kapbench train sphere`, or the released checkpoint (Google Drive "
     "1OmjT7lubOBPtIllWVTFCfEszDlfCJ_j_, linked from JamaisVu's README)"
 )
 # Ours to the released names. Its block is applied twice and saved twice; with one category token
@@ -63,11 +63,11 @@ def mapper(tensors: Mapping[str, Tensor], place: Path) -> SphereMapper:
     ]
     try:
         if strange:
-            raise KapbenchError(f"unknown tensor '{strange[0]}'", place=place, fix=WHERE)
+            raise KapbenchError(f"Unknown tensor '{strange[0]}'", place=place, fix=WHERE)
         built.load_state_dict(own | mapper_tensors)
     except RuntimeError as error:
         raise KapbenchError(
-            f"this is not the released mapper: {str(error).splitlines()[-1].strip()}",
+            f"This is not the released mapper: {str(error).splitlines()[-1].strip()}",
             place=place,
             fix=WHERE,
         ) from error
@@ -87,6 +87,6 @@ def decoder(tensors: Mapping[str, Tensor], place: Path) -> PrototypeDecoder:
         built.load_state_dict(state)
     except (KeyError, RuntimeError) as error:
         raise KapbenchError(
-            f"these are not the released prototypes: {error}", place=place, fix=WHERE
+            f"These are not the released prototypes: {error}", place=place, fix=WHERE
         ) from error
     return built.eval()

@@ -89,9 +89,9 @@ class Settings:
             return self
         if crops == 0 and self.augmentation.area is not None:
             raise KapbenchError(
-                "this preset shows crops only, so it needs at least one",
+                "This preset shows crops only, so it needs at least one",
                 place="--crops 0",
-                fix="give 1 or more",
+                fix="Give 1 or more",
             )
         return replace(self, augmentation=replace(self.augmentation, crops=crops))
 

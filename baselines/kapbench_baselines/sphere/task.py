@@ -10,7 +10,7 @@ from kapbench_baselines.sphere.mapper import PrototypeDecoder, SphereMapper
 from kapbench_baselines.sphere.objective import draw_batch, terms, weighted
 from kapbench_baselines.sphere.settings import NAMES, Settings
 from kapbench_baselines.sphere.views import TokenViews
-from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.data_parallel import map_in_parallel
 
 
 class SphereTask:
@@ -35,7 +35,9 @@ class SphereTask:
 
     def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         batch = draw_batch(self._views, self._settings, generator, self._device)
-        mapper, decoder = (partial(spread, m, parts=parts) for m in (self.mapper, self.decoder))
+        mapper, decoder = (
+            partial(map_in_parallel, m, parts=parts) for m in (self.mapper, self.decoder)
+        )
         return terms(batch, mapper, decoder, self._settings.losses, generator, bf16=bf16)
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]:

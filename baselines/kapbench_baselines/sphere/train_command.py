@@ -13,14 +13,18 @@ from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, 
 @click.command("sphere")
 @common
 @click.option("--preset", help="Settings to start from: paper or lite0.  [default: lite0]")
-@click.option("--crops", type=click.IntRange(0), help="Crops of an image, beside it whole.")
-@click.option("--without", multiple=True, metavar="LOSS", help="Leave a loss out; may be repeated.")
+@click.option(
+    "--crops", type=click.IntRange(0), help="Crops of each image, in addition to the whole image."
+)
+@click.option(
+    "--without", multiple=True, metavar="LOSS", help="Leave this loss out. Repeat it for more."
+)
 @click.option(
     "--sphere-weight",
     type=click.FloatRange(0, 1),
     default=0.2,
     show_default=True,
-    help="Sphere's share when fused.",
+    help="Weight of the sphere's cosine in the similarity, 0 to 1.",
 )
 def sphere(
     preset: str | None,
@@ -111,8 +115,8 @@ def seen_by(encoder: Any, settings: Any, setup: TrainingSetup) -> Any:
         if "option 'image_px'" not in error.thing:
             raise
         raise KapbenchError(
-            f"this preset shows the backbone images of {settings.backbone_px} px, but the size of "
+            f"This preset shows the backbone images of {settings.backbone_px} px, but the size of "
             f"{encoder.name} cannot be chosen",
             place="kapbench train sphere --preset",
-            fix="choose --preset lite0, or a backbone that takes image_px, e.g. dinov2.vitb14",
+            fix="Choose --preset lite0, or a backbone that takes image_px, e.g. dinov2.vitb14",
         ) from error

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture, picture_hash
+from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import AZIMUTH_BINS, FeatureMap, Picture, View
@@ -171,15 +171,15 @@ def encode_views(
     check_sees_pixels(backbone)
     kept, masks = [], {"mask": 0, "box": 0}
     for view in views:
-        shown = picture(dataset, view, backbone.conditions_on)
+        picture = make_picture(dataset, view, backbone.conditions_on)
         on_object, source = object_map(dataset, view)
         masks[source] += 1
-        seen = picture_hash(shown), bytes_hash([on_object.tobytes()])
+        seen = picture_hash(picture), bytes_hash([on_object.tobytes()])
         key = fingerprint(backbone.name, backbone.revision, settings, view.bbox, *seen)
         path = cache / f"{key}.safetensors"
         if not path.is_file():
-            write_tensors(path, encode(view, shown, on_object), {})
-        kept.append(read_tensors(path, "delete the file: it is made again")[0])
+            write_tensors(path, encode(view, picture, on_object), {})
+        kept.append(read_tensors(path, "Delete the file; it is made again")[0])
         advance(1)
     return {name: torch.stack([tensors[name] for tensors in kept]) for name in kept[0]}, masks
 
@@ -213,15 +213,15 @@ def on_cells(
 def check_sees_pixels(backbone: Encoder) -> None:
     if model_info(backbone).reads_image_id:
         raise KapbenchError(
-            f"backbone '{backbone.name}' reads saved features by the image's name: every crop would "
+            f"Backbone '{backbone.name}' reads saved features by the image's name: every crop would "
             "get the features of the whole image",
-            fix="choose the encoder that made the features, e.g. --backbone lite0",
+            fix="Choose the encoder that made the features, e.g. --backbone lite0",
         )
 
 
 def _encode(
     view: View,
-    shown: Picture,
+    picture: Picture,
     on_object: UInt8[np.ndarray, "h w"],
     backbone: Encoder,
     augmentation: Augmentation,
@@ -237,7 +237,7 @@ def _encode(
     )
     tokens, coverage = [], []
     for region in regions:
-        crop = _crop(shown, region, augmentation.side_px, model_info(backbone).padding)
+        crop = _crop(picture, region, augmentation.side_px, model_info(backbone).padding)
         cover = cut(on_object, region, 4 * augmentation.grid)
         n = 2 if augmentation.encodes_mirrors else 1
         maps = backbone.encode([crop, mirrored(crop)][:n])
@@ -247,22 +247,22 @@ def _encode(
     return {"tokens": torch.stack(tokens).half(), "coverage": torch.stack(coverage).half()}
 
 
-def _crop(shown: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:
-    """The same part of all that is shown."""
-    mask = None if shown.mask is None else shown.mask.astype(np.uint8) * 255
+def _crop(picture: Picture, region: Square | Box, side_px: int, padding: int) -> Picture:
+    """The picture cut to a region, and its mask with it."""
+    mask = None if picture.mask is None else picture.mask.astype(np.uint8) * 255
     return replace(
-        shown,
-        pixels=cut(shown.pixels, region, side_px, padding),
+        picture,
+        pixels=cut(picture.pixels, region, side_px, padding),
         mask=None if mask is None else cut(mask, region, side_px) > 127,
     )
 
 
-def mirrored(shown: Picture) -> Picture:
-    """The mirror image of all that is shown."""
-    azimuth, mask = shown.azimuth_bin, shown.mask
+def mirrored(picture: Picture) -> Picture:
+    """The mirror image of a picture, with its mask and azimuth."""
+    azimuth, mask = picture.azimuth_bin, picture.mask
     return replace(
-        shown,
-        pixels=np.ascontiguousarray(shown.pixels[:, ::-1]),
+        picture,
+        pixels=np.ascontiguousarray(picture.pixels[:, ::-1]),
         mask=None if mask is None else np.ascontiguousarray(mask[:, ::-1]),
         azimuth_bin=None if azimuth is None else mirrored_bin(azimuth),
     )

@@ -18,12 +18,12 @@ def as_backbone(model: Model, *, cosines_for: str | None = "the fusion") -> Enco
     if not isinstance(model, Encoder):
         raise KapbenchError(
             f"'{model.name}' cannot be a backbone: it has no encode()",
-            fix="choose an encoder, e.g. --backbone lite0",
+            fix="Choose an encoder, e.g. --backbone lite0",
         )
     if cosines_for is not None and model.similarity != "dot":
         raise KapbenchError(
-            f"backbone '{model.name}' is compared by {model.similarity}; {cosines_for} needs cosines",
-            fix="choose a backbone whose similarity is dot",
+            f"Backbone '{model.name}' is compared by {model.similarity}; {cosines_for} needs cosines",
+            fix="Choose a backbone whose similarity is dot",
         )
     return model
 
@@ -88,9 +88,9 @@ def own_backbone(card: Card, place: object) -> str:
             return str(name)
     spec = card.backbone_spec or "FILE.py:CLASS"
     raise KapbenchError(
-        f"the weights are for backbone '{card.backbone}', which is not installed",
+        f"The weights are for backbone '{card.backbone}', which is not installed",
         place=place,
-        fix=f"add -o backbone={spec}, with the path of that file",
+        fix=f"Add -o backbone={spec}, with the path of that file",
     )
 
 
@@ -105,15 +105,15 @@ def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
     name, revision, command = encoder.name, encoder.revision, f"kapbench train {card.method}"
     if card.backbone != name:
         raise KapbenchError(
-            f"the weights are for backbone '{card.backbone}', not for '{name}'",
+            f"The weights are for backbone '{card.backbone}', not for '{name}'",
             place=place,
-            fix=f"choose -o backbone={card.backbone}, or train with `{command} --backbone {name}`",
+            fix=f"Choose -o backbone={card.backbone}, or train with `{command} --backbone {name}`",
         )
     if card.backbone_revision not in (revision, ANY_REVISION):
         raise KapbenchError(
-            f"the weights are for {name}@{card.backbone_revision}, but this {name} is @{revision}",
+            f"The weights are for {name}@{card.backbone_revision}, but this {name} is @{revision}",
             place=place,
-            fix=f"train again with `{command} --backbone {name}`",
+            fix=f"Train again with `{command} --backbone {name}`",
         )
 
 
@@ -124,8 +124,8 @@ def needs_weights(method: str, dataset: str | None, otherwise: str = "") -> Kapb
         otherwise: Another way to weights, as a sentence.
     """
     return KapbenchError(
-        f"model {method} needs weights, which are not shipped",
+        f"Model {method} needs weights, which are not shipped",
         place=f"model {method}",
-        fix=f"train them with `kapbench train {method} --backbone lite0 --dataset "
+        fix=f"Train them with `kapbench train {method} --backbone lite0 --dataset "
         f"{dataset or 'NAME'}`, then add -o weights=FILE{otherwise}",
     )

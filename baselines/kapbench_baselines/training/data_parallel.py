@@ -18,8 +18,10 @@ from kapbench_baselines.training import ranks
 Map = Callable[..., Tensor]
 
 
-def spread(network: Map, *inputs: Tensor, parts: int = 1) -> Tensor:
-    """`network(*inputs)` by shares of the first axis; equal but for rounding, gradients too.
+def map_in_parallel(network: Map, *inputs: Tensor, parts: int = 1) -> Tensor:
+    """Maps a batch piece by piece: over the ranks of torchrun, and over pieces that fit in memory.
+
+    The result and its gradients equal those of `network(*inputs)` but for rounding.
 
     Args:
         network: Treats the entries of the first axis apart from each other.

@@ -83,9 +83,9 @@ def train(
     schedule, progress = schedule or Schedule(), progress or Progress()
     if plan.keep == BEST and validate is None:
         raise KapbenchError(
-            "there are no val scores to choose the best weights by",
+            "There are no val scores to choose the best weights by",
             place="--keep best",
-            fix="leave --validate-every 0 out, or add --keep last",
+            fix="Leave --validate-every 0 out, or add --keep last",
         )
     state = State.fresh(task, course, plan.seed, plan.precision)
     _open(state, plan, course.steps)
@@ -154,9 +154,9 @@ def _open(state: State, plan: Plan, n_steps: int) -> None:
         _check_best(state, plan, n_steps)
     else:
         raise KapbenchError(
-            "the folder already holds a training",
+            "The folder already holds a training",
             place=plan.out,
-            fix="add --resume, or choose another --out",
+            fix="Add --resume, or choose another --out",
         )
     ranks.wait()
 
@@ -167,9 +167,9 @@ def _check_best(state: State, plan: Plan, n_steps: int) -> None:
         state.best = {}
     elif (finished or best_line(state.history)) and not state.best:
         raise KapbenchError(
-            "the training in this folder did not keep its best weights",
+            "The training in this folder did not keep its best weights",
             place=plan.out,
-            fix="add --keep last, or choose another --out",
+            fix="Add --keep last, or choose another --out",
         )
 
 
@@ -185,8 +185,8 @@ def _step(state: State, course: Course, plan: Plan) -> None:
     loss = task.weighted(values)
     if not torch.isfinite(loss):
         raise KapbenchError(
-            f"the loss is {loss.item()} at step {state.step}",
-            fix="lower --rate, or train with --precision fp32",
+            f"The loss is {loss.item()} at step {state.step}",
+            fix="Lower --rate, or train with --precision fp32",
         )
     loss.backward()  # type: ignore[no-untyped-call]
     ranks.average_gradients(list(task.modules.values()))

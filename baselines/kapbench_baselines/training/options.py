@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kapbench.cli.options import offline
+from kapbench.cli.options import data_root, offline
 from kapbench.errors import KapbenchError
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -16,27 +16,57 @@ Command = Callable[..., Any]
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 _OPTIONS = (
-    click.option("--backbone", default="lite0", show_default=True, help="Any encoder's name."),
-    click.option("--backbone-weights", help="Of the backbone itself; default: as it finds them."),
-    click.option("--dataset", "dataset_name", default="synthetic", show_default=True),
+    click.option(
+        "--backbone", default="lite0", show_default=True, help="Encoder to train over, e.g. lite0."
+    ),
+    click.option(
+        "--backbone-weights",
+        help="File or folder of the backbone's weights. Default: the backbone's own.",
+    ),
+    click.option(
+        "--dataset",
+        "dataset_name",
+        default="synthetic",
+        show_default=True,
+        help="Data set to train on.",
+    ),
     click.option("--split", default="trn", show_default=True, help="Split to train on."),
     click.option(
-        "--category", "categories", multiple=True, help="Only these; default: all present."
+        "--category",
+        "categories",
+        multiple=True,
+        help="Train on this category only. Repeat it for more. Default: all categories.",
     ),
     click.option("--steps", type=click.IntRange(1), help="Training steps."),
-    click.option("--batch", type=click.IntRange(2), help="Images or pairs a step, of all ranks."),
+    click.option(
+        "--batch", type=click.IntRange(2), help="Images or pairs per step, over all ranks together."
+    ),
     click.option(
         "--parts",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Parts that a batch is mapped in, for want of memory.",
+        help="Split each rank's batch into this many pieces to save memory.",
     ),
     click.option("--rate", type=click.FloatRange(0, min_open=True), help="Learning rate."),
-    click.option("--seed", default=0, show_default=True),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto"),
-    click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True),
-    click.option("--out", type=_FOLDER, help="Folder to write."),
+    click.option(
+        "--seed", default=0, show_default=True, help="Seed of all random numbers of the training."
+    ),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where to train; auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="auto",
+        show_default=True,
+        help="Precision of the forward pass. auto: bf16 where the GPU has it, else fp32.",
+    ),
+    click.option("--out", type=_FOLDER, help="Folder for the weights, card and history."),
     click.option(
         "--keep",
         type=click.Choice(["last", "best"]),
@@ -44,16 +74,20 @@ _OPTIONS = (
         show_default=True,
         help="Weights to write: the last, or those of the highest val KAP (PCK where it has none).",
     ),
-    click.option("--resume", is_flag=True, help="Go on from what is in the folder."),
-    click.option("--data-root", type=click.Path(path_type=Path)),
-    click.option("--cache", type=_FOLDER),
+    click.option("--resume", is_flag=True, help="Continue the training in the output folder."),
+    data_root,
+    click.option(
+        "--cache",
+        type=_FOLDER,
+        help="Folder of the feature cache. Default: $KAPBENCH_CACHE, else the user cache folder.",
+    ),
     offline,
     click.option(
         "--validate-every",
         type=click.IntRange(0),
         default=500,
         show_default=True,
-        help="Steps; 0: never.",
+        help="Steps between two validations; 0: never.",
     ),
 )
 
@@ -104,9 +138,9 @@ def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
     for name in losses:
         if name not in settings.weights:
             raise KapbenchError(
-                f"unknown loss '{name}'",
+                f"Unknown loss '{name}'",
                 place=f"kapbench train {method} --without",
-                fix=f"choose from {', '.join(settings.weights)}",
+                fix=f"Choose from {', '.join(settings.weights)}",
             )
     return settings.without(tuple(losses))
 
@@ -159,9 +193,9 @@ class TrainingSetup:
         views = dataset.views(request.categories or None)
         if len(views) < 2:
             raise KapbenchError(
-                f"there are {len(views)} images to train on; at least 2 are needed",
+                f"There are {len(views)} images to train on; at least 2 are needed",
                 place=f"{dataset.name}, split {dataset.split}",
-                fix="choose another split or more categories",
+                fix="Choose another split or more categories",
             )
         names = tuple(sorted({v.category for v in views}))
         cache = request.cache or cache_root()
@@ -219,9 +253,9 @@ class TrainingSetup:
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(
-                f"the val split has no pairs of {', '.join(self.categories)}",
+                f"The val split has no pairs of {', '.join(self.categories)}",
                 place=held_out.name,
-                fix="add --validate-every 0",
+                fix="Add --validate-every 0",
             )
         encoder = CachedEncoder.below(self.cache, self.encoder)
         return Validator(encoder, held_out, present, build)

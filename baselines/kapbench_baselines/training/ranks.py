@@ -54,10 +54,10 @@ def wait() -> None:
         distributed.barrier()
 
 
-def finish(said: str) -> None:
+def finish(message: str) -> None:
     """Says so once. Among several processes this one ends here, when all of them are done."""
     if is_first():
-        click.echo(said)
+        click.echo(message)
     if count() < 2:
         return
     distributed.barrier()

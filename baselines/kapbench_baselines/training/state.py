@@ -79,19 +79,19 @@ class State:
         Raises:
             KapbenchError: not a training state, that of another training, or in another precision.
         """
-        tensors, metadata = read_tensors(path, "leave --resume out and choose another --out")
+        tensors, metadata = read_tensors(path, "Leave --resume out and choose another --out")
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
             raise KapbenchError(
-                "the training in this folder has other settings, data or seed",
+                "The training in this folder has other settings, data or seed",
                 place=path,
-                fix="repeat its options to resume it, or choose another --out",
+                fix="Repeat its options to resume it, or choose another --out",
             )
         before = metadata.get("precision", self.precision)
         if before != self.precision:
             raise KapbenchError(
-                f"the training in this folder is in {before}, not in {self.precision}",
+                f"The training in this folder is in {before}, not in {self.precision}",
                 place=path,
-                fix=f"add --precision {before}, or choose another --out",
+                fix=f"Add --precision {before}, or choose another --out",
             )
         self.step, self.history = int(metadata["step"]), json.loads(metadata["history"])
         for name, module in self._modules():

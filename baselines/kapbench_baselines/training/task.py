@@ -56,11 +56,12 @@ class Task(Protocol):
     def losses(self, generator: torch.Generator, *, bf16: bool, parts: int) -> Float[Tensor, "n"]:
         """Unweighted losses of one step, in the order of `names`; all chance is the generator's.
 
-        Networks are to be called through `spread`: then any number of ranks and parts learns the same.
+        Call the networks through `map_in_parallel`, so that the losses do not depend on the number
+        of ranks and parts.
 
         Args:
             bf16: Whether networks multiply in bfloat16; losses stay in float32.
-            parts: For `spread`.
+            parts: For `map_in_parallel`.
         """
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]: ...

@@ -27,13 +27,13 @@ def read_tensors(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str
         KapbenchError: no such file, or not a safetensors file.
     """
     if not path.is_file():
-        raise KapbenchError("the weights file does not exist", place=path, fix=fix)
+        raise KapbenchError("The weights file does not exist", place=path, fix=fix)
     try:
         with safe_open(path, "pt") as file:
             return {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata() or {}
     except SafetensorError as error:
         raise KapbenchError(
-            f"this is not a safetensors file but {_kind(path)}", place=path, fix=fix
+            f"This is not a safetensors file but {_kind(path)}", place=path, fix=fix
         ) from error
 
 

@@ -160,7 +160,7 @@ def save(path: Path, module: nn.Module, card: Card) -> None:
 
 
 def how_to_make(method: str) -> str:
-    return f"make one with `kapbench train {method}`"
+    return f"Make one with `kapbench train {method}`"
 
 
 def load(path: Path, method: str) -> tuple[dict[str, Tensor], Card, str]:
@@ -191,7 +191,7 @@ def read_card(
     fix = how_to_make(method)
     if "card" not in metadata:
         raise KapbenchError(
-            "weights without a card: this is not a file of `kapbench train`", place=path, fix=fix
+            "The weights have no card: this is not a file of `kapbench train`", place=path, fix=fix
         )
     try:
         fields = json.loads(metadata["card"])
@@ -202,13 +202,13 @@ def read_card(
         card = Card(**fields) if written == FORMAT else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
-            f"the weights' card cannot be read ({type(error).__name__}: {error})",
+            f"The weights' card cannot be read ({type(error).__name__}: {error})",
             place=path,
             fix=fix,
         ) from error
     if card is None or card.method != method:
         kind = f"of format {written}" if card is None else f"of {card.method}"
-        raise KapbenchError(f"these are weights {kind}, not of {method}", place=path, fix=fix)
+        raise KapbenchError(f"These are weights {kind}, not of {method}", place=path, fix=fix)
     return card
 
 
@@ -218,7 +218,7 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: s
         module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except RuntimeError as error:
         raise KapbenchError(
-            f"the weights do not fit their own card: {error}", place=path, fix=how_to_make(method)
+            f"The weights do not fit their own card: {error}", place=path, fix=how_to_make(method)
         ) from error
     return module.eval()
 
@@ -248,14 +248,14 @@ def _validated(card: Card, history: list[dict[str, float]]) -> str:
     name = "KAP" if "kap" in best else "PCK"
     step = card.steps if card.kept_step is None else card.kept_step
     parts = [
-        f"{_shown(card.scores)} at step {step}, whose weights these are",
+        f"{_scores_text(card.scores)} at step {step}, whose weights these are",
         f"highest {name} at step {int(best['step'])} of {card.steps}",
     ]
     if not history[0]["step"]:
         frozen = {k: v for k, v in history[0].items() if k != "step"}
-        parts.insert(1, f"frozen {card.backbone} {_shown(frozen)}")
+        parts.insert(1, f"frozen {card.backbone} {_scores_text(frozen)}")
     return ";\n  ".join(parts)
 
 
-def _shown(scores: Mapping[str, float]) -> str:
+def _scores_text(scores: Mapping[str, float]) -> str:
     return ", ".join(f"{k.upper()}@0.10 {100 * v:.1f}" for k, v in scores.items())

@@ -28,8 +28,8 @@ def hub_advice() -> str:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        return "leave --offline (HF_HUB_OFFLINE) out, which keeps from the hub"
-    return "check the connection to the hub"
+        return "Leave --offline (HF_HUB_OFFLINE) out: it forbids every connection to the hub"
+    return "Check the connection to the hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ class Checkpoint:
         for key, expected in {"patch_size": self.patch, **self.expected}.items():
             if (value := configuration.get(key)) != expected:
                 raise KapbenchError(
-                    f"the weights have {WORDS[key].format(value)}; {self.name} has {expected}",
+                    f"The weights have {WORDS[key].format(value)}; {self.name} has {expected}",
                     place=place,
-                    fix="choose the model name that fits the weights",
+                    fix="Choose the model name that fits the weights",
                 )
 
     def check_type(self, model_type: str, place: Path) -> None:
@@ -129,18 +129,18 @@ class Checkpoint:
         expected = getattr(transformers, self.kind).config_class.model_type
         if model_type != expected:
             raise KapbenchError(
-                f"these are weights of a {model_type} model, not of {expected}",
+                f"These are weights of a {model_type} model, not of {expected}",
                 place=place,
-                fix="choose the model name that fits the weights",
+                fix="Choose the model name that fits the weights",
             )
 
     def check_file(self, state: Mapping[str, Tensor], place: Path) -> None:
         names = {k.removeprefix("embeddings.") for k in state}
         if missing := [name for name in self.needed if name not in names]:
             raise KapbenchError(
-                f"these are not weights of {self.family}: tensor {missing[0]} is missing",
+                f"These are not weights of {self.family}: tensor {missing[0]} is missing",
                 place=place,
-                fix=f"give the file of a whole backbone, e.g. {self.file}",
+                fix=f"Give the file of a whole backbone, e.g. {self.file}",
             )
 
 

@@ -67,9 +67,9 @@ def encode(
         maps: [b c n n] of uint8 images [b 3 side side].
         grid: Where the n × n cells lie on an image of a size (w, h).
     """
-    shown = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
+    squares = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
     with torch.inference_mode():
-        values = on_host(shown, maps, device)
+        values = on_host(squares, maps, device)
     return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]
 
 
@@ -97,15 +97,15 @@ def tiling(maps: Tensor, side: int, name: str, cell: int | None = None) -> Tenso
         raise KapbenchError(
             f"{height}×{width} cells do not tile a square of {side} px",
             place=name,
-            fix=f"choose an image_px that is a multiple of {cell or 'the patch or stride'}",
+            fix=f"Choose an image_px that is a multiple of {cell or 'the patch or stride'}",
         )
     return maps
 
 
 def unreadable(side: int, name: str, error: Exception) -> KapbenchError:
     """What a network says of images that it was not made for."""
-    fix = "leave image_px out, or choose a multiple of the patch"
+    fix = "Leave image_px out, or choose a multiple of the patch"
     if isinstance(error, TypeError):  # another signature
-        fix = "this network needs more than pixels: write an adapter, a class with encode()"
-    message = f"cannot read {side} px: {str(error).strip().splitlines()[0]}"
+        fix = "This network needs more than pixels: write an adapter, a class with encode()"
+    message = f"Images of {side} px cannot be read: {str(error).strip().splitlines()[0]}"
     return KapbenchError(message, place=name, fix=fix)

@@ -46,7 +46,7 @@ def outputs_of(module: nn.Module, run: Callable[[], object]) -> list[Tensor]:
 def check_facet(facet: str, name: str) -> None:
     if facet not in FACETS:
         raise KapbenchError(
-            f"unknown facet '{facet}'", place=name, fix=f"choose one of {', '.join(FACETS)}"
+            f"Unknown facet '{facet}'", place=name, fix=f"Choose one of {', '.join(FACETS)}"
         )
 
 
@@ -65,17 +65,17 @@ def check_layer(net: Any, name: str, layer: int, facet: str) -> None:
         stack = blocks(net)
         if not len(stack) or projection(stack[0], facet) is None:
             raise KapbenchError(
-                f"a {type(net).__name__} has no separate {facet} projections",
+                f"A {type(net).__name__} has no separate {facet} projections",
                 place=name,
-                fix="choose facet=token",
+                fix="Choose facet=token",
             )
         what, first, n_layers = "the first block", "or -1 for the last", len(stack)
     if not -n_layers <= layer < n_layers:
         n = n_layers - 1 if facet == "token" else n_layers
         raise KapbenchError(
-            f"there is no layer {layer}: {name} has {n} blocks",
+            f"There is no layer {layer}: {name} has {n} blocks",
             place=name,
-            fix=f"choose a layer from 0 ({what}) to {n_layers - 1}, {first}",
+            fix=f"Choose a layer from 0 ({what}) to {n_layers - 1}, {first}",
         )
 
 
@@ -103,9 +103,9 @@ def _n_states(net: Any, name: str) -> int:
     if n := len(stages) if stages else getattr(net.config, "num_hidden_layers", 0):
         return int(n)
     raise KapbenchError(
-        f"the configuration of a {type(net).__name__} does not give its number of layers",
+        f"The configuration of a {type(net).__name__} does not give its number of layers",
         place=name,
-        fix="write an adapter for it: a class with encode()",
+        fix="Write an adapter for it: a class with encode()",
     )
 
 

@@ -38,7 +38,7 @@ HEADS = (*UNUSED, "pooler", "vision_model.head.", "text_model.", "_projection.",
 
 def _fix() -> str:
     return (
-        f"check the name, and {hub_advice()}; or download config.json, preprocessor_config.json and "
+        f"{hub_advice()}, and check the name; or download config.json, preprocessor_config.json and "
         "model.safetensors of the repository elsewhere (licence: its model card's; its page shows "
         "each file's sha256) and write hf:FOLDER; a gated one needs its licence accepted on its "
         "page, and `hf auth login`"
@@ -70,13 +70,13 @@ class HuggingFace(encode_square.SquareEncoder):
         device: str = "cpu",
     ) -> None:
         if not source:
-            raise KapbenchError("'hf:' does not name a model", fix="write hf:facebook/dino-vits16")
+            raise KapbenchError("'hf:' does not name a model", fix="Write hf:facebook/dino-vits16")
         folder = Path(source).expanduser()
         if folder.is_file():
             raise KapbenchError(
-                "hf: takes a repository's name or a folder, not a file",
+                "The prefix hf: takes a repository's name or a folder, not a file",
                 place=f"hf:{source}",
-                fix="write hf: and the folder that holds it beside config.json and "
+                fix="Write hf: and the folder that holds it beside config.json and "
                 "preprocessor_config.json",
             )
         shown = folder.resolve().name if folder.is_dir() else source
@@ -121,7 +121,7 @@ def _load(folder: Path | None, source: str) -> tuple[Any, str]:
     read_json(folder / "config.json")
     with quiet():
         net = pretrained(
-            kind, str(folder), fix="download the folder again", unused=HEADS, local_files_only=True
+            kind, str(folder), fix="Download the folder again", unused=HEADS, local_files_only=True
         )
     return net, hash_of(folder)
 
@@ -133,6 +133,6 @@ def _side(config: Any, read_as: Normalisation, image_px: int | None, name: str) 
     side = int(image_px if image_px is not None else trained or read_as.side or 224)
     if side < 1:
         raise KapbenchError(
-            f"image_px is {side}", place=name, fix="choose a side in pixels, e.g. 224"
+            f"image_px is {side}", place=name, fix="Choose a side in pixels, e.g. 224"
         )
     return side

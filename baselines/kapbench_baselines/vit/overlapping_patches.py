@@ -39,9 +39,9 @@ def check_fit(name: str, side: int, patch: int, stride: int) -> None:
     """Raises KapbenchError: patches of this stride do not fill the side."""
     if stride < 1 or patch % stride:
         raise KapbenchError(
-            f"stride {stride} does not divide the patch of {patch} px",
+            f"Stride {stride} does not divide the patch of {patch} px",
             place=name,
-            fix=f"choose one of {', '.join(str(s) for s in range(1, patch + 1) if not patch % s)}",
+            fix=f"Choose one of {', '.join(str(s) for s in range(1, patch + 1) if not patch % s)}",
         )
     if side < patch or (side - patch) % stride:
         whole = "the patch" if stride == patch else f"stride {stride}, from the patch"
@@ -49,7 +49,7 @@ def check_fit(name: str, side: int, patch: int, stride: int) -> None:
         raise KapbenchError(
             f"{side} px is not a multiple of {whole} of {patch} px",
             place=name,
-            fix=f"choose another image_px, e.g. {near}",
+            fix=f"Choose another image_px, e.g. {near}",
         )
 
 

@@ -41,7 +41,7 @@ def normalisation(source: str | Path, fix: str) -> Normalisation:
         raise KapbenchError(
             f"{FILE} is missing, which defines how pixels are normalised",
             place=path.parent,
-            fix="download it beside config.json",
+            fix="Download it beside config.json",
         )
     settings = read_json(path)
     settings = settings.get(
@@ -66,7 +66,7 @@ def _levels(settings: dict[str, Any], key: str, neutral: float, path: Path) -> t
         raise KapbenchError(
             f"{key} does not have three channels",
             place=path,
-            fix="add what the model was trained with",
+            fix="Add what the model was trained with",
         )
     return tuple(float(v) for v in levels)
 

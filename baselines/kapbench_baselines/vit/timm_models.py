@@ -108,7 +108,7 @@ def _made(source: str, weights: str | None, name: str) -> Any:
     """The network; position embeddings follow the image's size where the architecture can."""
     if not source:
         raise KapbenchError(
-            "'timm:' does not name a model", fix="write timm:vit_small_patch16_224.dino"
+            "'timm:' does not name a model", fix="Write timm:vit_small_patch16_224.dino"
         )
     try:
         import timm
@@ -116,13 +116,13 @@ def _made(source: str, weights: str | None, name: str) -> Any:
         raise KapbenchError(
             f"timm cannot be imported: {str(error).splitlines()[0]}",
             place=name,
-            fix="pip install 'kapbench[timm]', with the torchvision that fits your torch",
+            fix="Install it: pip install 'kapbench[timm]', with the torchvision that fits your torch",
         ) from error
     if not timm.is_model(source):
         raise KapbenchError(
             f"timm {timm.__version__} has no such model",
             place=name,
-            fix="choose from timm.list_models()",
+            fix="Choose from timm.list_models()",
         )
     make = {"pretrained": weights is None, "num_classes": 0}
     fix = (
@@ -142,13 +142,13 @@ def _fill(net: Any, path: Path) -> None:
         report = net.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise KapbenchError(
-            "the weights are for another architecture", place=path, fix="choose the name that fits"
+            "The weights are for another architecture", place=path, fix="Choose the name that fits"
         ) from error
     if report.missing_keys:
         raise KapbenchError(
             f"{len(report.missing_keys)} tensors are missing, the first is {report.missing_keys[0]}",
             place=path,
-            fix="give the file of a whole backbone, under timm's names",
+            fix="Give the file of a whole backbone, under timm's names",
         )
 
 
@@ -162,21 +162,21 @@ def _check(net: Any, name: str, layer: int, facet: str) -> None:
     check_facet(facet, name)
     if not hasattr(net, "forward_intermediates"):
         raise KapbenchError(
-            f"a {type(net).__name__} does not return intermediate features",
+            f"A {type(net).__name__} does not return intermediate features",
             place=name,
-            fix="choose another model, or write an adapter: a class with encode()",
+            fix="Choose another model, or write an adapter: a class with encode()",
         )
     if facet != "token" and not _joined(net):
         raise KapbenchError(
-            f"a {type(net).__name__} has no joined query, key and value",
+            f"A {type(net).__name__} has no joined query, key and value",
             place=name,
-            fix="choose facet=token",
+            fix="Choose facet=token",
         )
     n = n_layers(net)
     first, last = (1, n) if facet == "token" else (0, n - 1)
     if not (first <= layer <= last or -n <= layer < 0):
         raise KapbenchError(
-            f"there is no layer {layer}: {name} has {n}",
+            f"There is no layer {layer}: {name} has {n}",
             place=name,
-            fix=f"choose a layer from {first} to {last}, or -1 for the last",
+            fix=f"Choose a layer from {first} to {last}, or -1 for the last",
         )

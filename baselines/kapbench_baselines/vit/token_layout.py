@@ -22,9 +22,9 @@ def vision_part(net: nn.Module, name: str) -> Any:
             return module
     if getattr(net, "main_input_name", "") != "pixel_values":
         raise KapbenchError(
-            f"a {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}, not images",
+            f"A {type(net).__name__} takes {getattr(net, 'main_input_name', 'no images')}, not images",
             place=name,
-            fix="choose a vision model",
+            fix="Choose a vision model",
         )
     return net
 
@@ -41,15 +41,15 @@ def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:
         raise KapbenchError(
             f"{side} px is not a multiple of the patch of {patch} px",
             place=name,
-            fix=f"choose another image_px, e.g. {max(1, round(side / patch)) * patch}",
+            fix=f"Choose another image_px, e.g. {max(1, round(side / patch)) * patch}",
         )
     n = side // patch
     own = {key.rpartition(".")[2] for key, _ in net.named_parameters()}
     leading = sum(key in own for key in LEADING) + getattr(net.config, "num_register_tokens", 0)
     if tokens.shape[1] != leading + n * n:
         raise KapbenchError(
-            f"the network returns {tokens.shape[1]} tokens, not {leading} and {n}×{n} patches",
+            f"The network returns {tokens.shape[1]} tokens, not {leading} and {n}×{n} patches",
             place=name,
-            fix="this network orders its tokens in another way: write an adapter, a class with encode()",
+            fix="This network orders its tokens in another way: write an adapter, a class with encode()",
         )
     return tokens[:, leading:].transpose(1, 2).reshape(len(tokens), -1, n, n)

@@ -22,7 +22,7 @@ from kapbench_baselines.vit.checkpoint import Checkpoint
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them
 _PICKLE, _TORCH_MAGIC = b"\x80", b"\x80\x02\x8a\nl\xfc\x9c"  # first bytes; torch's before 1.6
 FAILURES = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
-UNLOADABLE = "the weights cannot be loaded"
+UNLOADABLE = "The weights cannot be loaded"
 
 
 def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
@@ -51,7 +51,9 @@ def imported(place: str) -> Any:
         import transformers
     except ImportError as error:
         raise KapbenchError(
-            "transformers is not installed", place=place, fix="pip install 'kapbench[hf]'"
+            "transformers is not installed",
+            place=place,
+            fix="Install it: pip install 'kapbench[hf]'",
         ) from error
     return transformers
 
@@ -77,7 +79,7 @@ def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
     return pretrained(
         kind,
         str(folder),
-        fix="download the folder again",
+        fix="Download the folder again",
         local_files_only=True,
         use_safetensors=safe,
         weights_only=True,
@@ -94,7 +96,7 @@ def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
     return pretrained(
         kind,
         None,
-        fix="give the file of a whole backbone",
+        fix="Give the file of a whole backbone",
         config=config,
         state_dict=state,
         place=path,
@@ -115,9 +117,9 @@ def check_folder(folder: Path, *, binary: bool) -> None:
     if not config.is_file() or not has_weights:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
-            "the folder does not hold a model in transformers' format",
+            "The folder does not hold a model in transformers' format",
             place=folder,
-            fix=f"give a folder with config.json and {wanted}",
+            fix=f"Give a folder with config.json and {wanted}",
         )
 
 
@@ -134,7 +136,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _no_configuration(path: Path) -> KapbenchError:
     return KapbenchError(
-        "the file is not a model's configuration", place=path, fix="download the folder again"
+        "The file is not a model's configuration", place=path, fix="Download the folder again"
     )
 
 
@@ -150,9 +152,9 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
 
     if not path.is_file():
         raise KapbenchError(
-            "the weights do not exist",
+            "The weights do not exist",
             place=path,
-            fix="give a folder in transformers' format, or a file",
+            fix="Give a folder in transformers' format, or a file",
         )
     try:
         if path.suffix == ".safetensors":
@@ -175,11 +177,11 @@ def _unreadable(path: Path) -> KapbenchError:
         head = file.read(len(_TORCH_MAGIC))
     bare = head[:1] == _PICKLE and head != _TORCH_MAGIC
     return KapbenchError(
-        "the file is a pickle that torch did not save: it can run code when it is opened"
+        "The file is a pickle that torch did not save: it can run code when it is opened"
         if bare
-        else "the file is damaged, or not a plain dictionary of tensors",
+        else "The file is damaged, or not a plain dictionary of tensors",
         place=path,
-        fix="give safetensors, or a .pth file that holds tensors and nothing else",
+        fix="Give safetensors, or a .pth file that holds tensors and nothing else",
     )
 
 

@@ -50,9 +50,9 @@ class Dask:
                     yield future.result() if error is None else _dead(task, error)
             except (asyncio.CancelledError, CancelledError, OSError):
                 gone = KapbenchError(
-                    "the dask scheduler no longer answers",
+                    "The dask scheduler no longer answers",
                     place=self.scheduler,
-                    fix="start the scheduler and its workers again",
+                    fix="Start the scheduler and its workers again",
                 )
                 yield from (Outcome(task, error=gone) for task in waiting.values())
 
@@ -64,9 +64,9 @@ class Dask:
             return connect(self.scheduler, timeout=10)
         except (OSError, TimeoutError, ValueError) as error:
             raise KapbenchError(
-                f"no dask scheduler answers: {error}",
+                f"No dask scheduler answers: {error}",
                 place=self.scheduler,
-                fix="start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
+                fix="Start one with `dask scheduler`, and workers with `dask worker ADDRESS`",
             ) from error
 
 
@@ -75,7 +75,9 @@ def _distributed() -> Any:
         import distributed
     except ImportError as error:
         raise KapbenchError(
-            "dask is not installed", place="--executor dask", fix="pip install 'kapbench[dask]'"
+            "dask is not installed",
+            place="--executor dask",
+            fix="Install it: pip install 'kapbench[dask]'",
         ) from error
     return distributed
 
@@ -128,7 +130,7 @@ class Slurm:
             raise KapbenchError(
                 "submitit is not installed",
                 place="--executor slurm",
-                fix="pip install 'kapbench[slurm]'",
+                fix="Install it: pip install 'kapbench[slurm]'",
             ) from error
         tasks = list(tasks)
         try:
@@ -139,7 +141,7 @@ class Slurm:
             raise KapbenchError(
                 f"Slurm does not accept the jobs: {str(error).strip().splitlines()[0]}",
                 place="--executor slurm",
-                fix="check that this machine has `sbatch`, and check each --slurm KEY=VALUE",
+                fix="Check that this machine has `sbatch`, and check each --slurm KEY=VALUE",
             ) from error
         for task, submitted in zip(tasks, jobs, strict=True):
             try:

@@ -64,8 +64,8 @@ def _failure(shards: list[Shard], error: Exception, request: RunRequest) -> Kapb
     names = ", ".join(map(str, shards))
     cause = error if isinstance(error, KapbenchError) else KapbenchError(str(error))
     return KapbenchError(
-        f"shards {names} failed twice: {cause.thing}",
+        f"Shards {names} failed twice: {cause.thing}",
         place=cause.place or request.runs_root,
-        fix=f"{cause.fix or 'correct the cause'}; the run is incomplete, and the same command "
+        fix=f"{cause.fix or 'Correct the cause'}; the run is incomplete, and the same command "
         "scores what is missing",
     )

@@ -33,7 +33,7 @@ class Shard:
         numbers = re.fullmatch(r"(\d+)/(\d+)", text)
         if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
             raise KapbenchError(
-                f"'{text}' is not a shard", place="--shard", fix="write I/N, from 1/8 to 8/8"
+                f"'{text}' is not a shard", place="--shard", fix="Write I/N, from 1/8 to 8/8"
             )
         return cls(int(numbers[1]), int(numbers[2]))
 
@@ -86,9 +86,9 @@ def require_cache(request: RunRequest) -> None:
     """Raises KapbenchError: a request without a cache folder."""
     if request.cache_root is None:
         raise KapbenchError(
-            "the shards of a run share one feature cache, and this run keeps none",
+            "The shards of a run share one feature cache, and this run keeps none",
             place="--no-cache",
-            fix="leave --no-cache out, or name a folder that all machines share: --cache FOLDER",
+            fix="Leave --no-cache out, or name a folder that all machines share: --cache FOLDER",
         )
 
 

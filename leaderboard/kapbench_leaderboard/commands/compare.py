@@ -30,7 +30,7 @@ NARROWEST = 80
     "rules",
     multiple=True,
     metavar="NAME",
-    help="Show the scores of this rule. May be repeated.  [default: one rule each for KAP and PCK]",
+    help="Show the scores of this rule. Repeat it for more.  [default: one rule each for KAP and PCK]",
 )
 @click.option(
     "--alpha",
@@ -161,13 +161,13 @@ def _resamples(
 ) -> "dict[str, Resamples]":
     """By the hash of a run's records, for the runs that have one of the rules."""
     from kapbench.running.results import open_records
-    from kapbench_leaderboard.comparison.groups import shown_rules
+    from kapbench_leaderboard.comparison.groups import selected_rules
     from kapbench_leaderboard.comparison.resamples import make
     from kapbench_leaderboard.entries.as_runs import entry_resamples
 
     resamples = {}
     for place, card in runs.items():
-        if shown_rules(card, rules):
+        if selected_rules(card, rules):
             resamples[card.provenance.records_sha256] = (
                 entry_resamples(place, rules, alpha)
                 if place.suffix == ".json"
@@ -210,5 +210,5 @@ def _check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
     if alpha not in known:
         raise KapbenchError(
             f"None of these runs was scored at alpha {alpha:g}",
-            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}.",
+            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}",
         )

@@ -30,7 +30,12 @@ _FILES = (
         help="Write the files to this folder.",
     ),
     click.option(
-        "--format", "how", type=click.Choice(["png", "svg"]), default="png", show_default=True
+        "--format",
+        "how",
+        type=click.Choice(["png", "svg"]),
+        default="png",
+        show_default=True,
+        help="File format of the figures.",
     ),
 )
 _SCORES = (
@@ -40,7 +45,7 @@ _SCORES = (
         "rules",
         multiple=True,
         metavar="NAME",
-        help="Use this rule for KAP or for PCK, by its name or file. May be repeated.",
+        help="Use this rule for KAP or for PCK, by its name or file. Repeat it for more.",
     ),
     click.option(
         "--alpha",
@@ -53,14 +58,14 @@ _DATASET_OPTION = click.option(
     "dataset_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of the data set. May be repeated.",
+    help="An option of the data set. Repeat it for more.",
 )
 _MODEL_OPTION = click.option(
     "--model-option",
     "model_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of the model. May be repeated.",
+    help="An option of the model. Repeat it for more.",
 )
 _LOADING = (
     click.option(
@@ -80,7 +85,11 @@ _MACHINE = (
     data_root,
     click.option("--cache", type=_FOLDER, help="Folder of the feature cache."),
     click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Device to run the model on.",
     ),
 )
 
@@ -109,7 +118,7 @@ class FigureOptions:
             raise KapbenchError(
                 f"'{name}' names {len(folders)} runs, and this figure shows one run",
                 place=self.runs_root,
-                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}.",
+                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}",
             )
         return self.load_runs([str(folders[0])])[0]
 

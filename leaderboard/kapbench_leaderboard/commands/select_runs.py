@@ -34,7 +34,7 @@ def named_runs(
             raise KapbenchError(
                 "There are no finished runs",
                 place=root,
-                fix="Make one with `kapbench run`, or name another folder with --runs.",
+                fix="Make one with `kapbench run`, or name another folder with --runs",
             )
         return below
     selected: Runs = {}
@@ -69,6 +69,6 @@ def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
         return KapbenchError(
             "There is no finished run in this folder",
             place=name,
-            fix="Repeat the command of an interrupted run to finish it.",
+            fix="Repeat the command of an interrupted run to finish it",
         )
     return unknown("run", name, set(models), place=root)

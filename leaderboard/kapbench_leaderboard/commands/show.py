@@ -143,10 +143,17 @@ def category(run: str, name: str, n_pairs: int, options: FigureOptions) -> list[
 
 @show.command()
 @click.option(
-    "--model", "models", multiple=True, required=True, metavar="SPEC", help="May be repeated."
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="SPEC",
+    help="Encoder to draw the features of, e.g. lite0. Repeat it for more.",
 )
-@click.option("--dataset", required=True, metavar="SPEC")
-@click.option("--split", default="test", show_default=True)
+@click.option(
+    "--dataset", required=True, metavar="SPEC", help="Data set of the images, e.g. spair."
+)
+@click.option("--split", default="test", show_default=True, help="Split of the images.")
 @click.option("--category", metavar="NAME", help="Needed if the data set has several categories.")
 @click.option(
     "--images",

@@ -173,9 +173,9 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     "options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of the model, e.g. weights=FILE. May be repeated.",
+    help="An option of the model, e.g. weights=FILE. Repeat it for more.",
 )
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="Device to run the model on.")
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),

@@ -10,7 +10,7 @@ from kapbench.running.results import RunCard
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import KapRule, PckRule
 from kapbench.scoring.schema import ERROR_PX
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 
 ALPHAS = np.linspace(0.01, 0.2, 39)
 N_POINTS = 101
@@ -40,7 +40,7 @@ class WorstPair:
 
 def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
     """PCK over alpha and precision over recall, by the run's best-known rules."""
-    rules = {card.metric: run.rule(card.name) for card in shown_rules(run)}
+    rules = {card.metric: run.rule(card.name) for card in selected_rules(run)}
     out = []
     if isinstance(pck := rules.get("pck"), PckRule):
         out.append(pck_curve(records, pck, run))
@@ -91,7 +91,7 @@ def worst_pairs(
     Args:
         rule: Decides what is correct, at its first alpha; None: the run's best-known rule of PCK.
     """
-    known = (run.rule(c.name) for c in shown_rules(run) if c.metric == "pck")
+    known = (run.rule(c.name) for c in selected_rules(run) if c.metric == "pck")
     rule = rule or next((r for r in known if isinstance(r, PckRule)), None)
     if rule is None:
         return []

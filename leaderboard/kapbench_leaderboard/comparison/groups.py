@@ -57,7 +57,7 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
     """
     by_key: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
-        rules_of_card = shown_rules(card, rules)
+        rules_of_card = selected_rules(card, rules)
         if rules_of_card:
             by_key.setdefault(_key(card, rules_of_card), (rules_of_card, []))[1].append(card)
     are_named = rules is not None
@@ -70,10 +70,10 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
 
 def without_rules(cards: Iterable[RunCard], rules: Sequence[str]) -> list[RunCard]:
     """Runs that were scored by none of these rules."""
-    return [card for card in cards if not shown_rules(card, rules)]
+    return [card for card in cards if not selected_rules(card, rules)]
 
 
-def shown_rules(card: RunCard, rules: Sequence[str] | None = None) -> tuple[RuleCard, ...]:
+def selected_rules(card: RunCard, rules: Sequence[str] | None = None) -> tuple[RuleCard, ...]:
     """The rules of a run by name; None: its best-known one for KAP and for PCK."""
     has = {r.name: r for r in card.rules}
     if rules is not None:

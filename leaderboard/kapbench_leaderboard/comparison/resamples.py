@@ -14,7 +14,7 @@ from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interva
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 
 WITH_TWIN = "absent_with_twin"
 FORMAT = "kapbench-resamples-1"
@@ -48,7 +48,7 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
         rules: Names; None: of the run's, the best-known one of each kind.
         alpha: None: each rule's first.
     """
-    data, run_rules = run.dataset, shown_rules(run, rules)
+    data, run_rules = run.dataset, selected_rules(run, rules)
     named = " ".join(f"{r.name}@{r.hash}" for r in run_rules)
     at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in run_rules) else f" alpha {alpha:g}"
     version = run.provenance.scoring
@@ -68,7 +68,7 @@ def make(
     resampling = Resampling.of(records)
     columns: dict[str, Replicates] = {}
     weights: dict[str, np.ndarray] = {}
-    run_rules = shown_rules(run, rules)
+    run_rules = selected_rules(run, rules)
     for card in run_rules:
         if _alpha(card, alpha) not in card.alphas:
             continue
@@ -143,5 +143,5 @@ def load(path: Path) -> Resamples:
         raise KapbenchError(
             f"The resamples cannot be read: {error}",
             place=path,
-            fix="Write them with `kapbench submit prepare`.",
+            fix="Write them with `kapbench submit prepare`",
         ) from error

@@ -123,5 +123,5 @@ def _same(first: Resamples, second: Resamples) -> None:
         raise KapbenchError(
             "The two runs differ in their pairs or rules and cannot be compared",
             place=f"{first.key} against {second.key}",
-            fix="Compare runs of one data set revision, split, category list and set of rules.",
+            fix="Compare runs of one data set revision, split, category list and set of rules",
         )

@@ -50,7 +50,7 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
             "The stored resamples have other rules or another alpha, and the records lie elsewhere, "
             f"at {entry.records.url}",
             place=path,
-            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet.",
+            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet",
         )
     refuse_unfit(records, RECORDS, entry.records)
     return make(read_records(records, entry.run), entry.run, rules, alpha)

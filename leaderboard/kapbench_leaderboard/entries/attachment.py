@@ -45,7 +45,7 @@ def fetched(stored: StoredFile, progress: Progress) -> Iterator[Path]:
                     raise KapbenchError(
                         f"The file is larger than the {stored.n_bytes:,} bytes that the entry states",
                         place=place,
-                        fix="Give the address of the records that were submitted.",
+                        fix="Give the address of the records that were submitted",
                     )
                 advance(have - here)
                 here = have

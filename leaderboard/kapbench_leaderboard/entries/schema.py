@@ -10,7 +10,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 
 SCHEMA_VERSION = 1
-_FIX = "Write entries with `kapbench submit prepare`."
+_FIX = "Write entries with `kapbench submit prepare`"
 ADAPTERS = "adapters"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

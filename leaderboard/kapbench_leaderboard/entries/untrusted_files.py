@@ -14,13 +14,13 @@ from kapbench.running.results import RunCard
 from kapbench.scoring.rules import PckRule
 from kapbench.scoring.schema import ERROR_PX, OF_CIRCLE, OF_GEOMETRY
 from kapbench.storage import file_hash
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
 
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
 MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
-FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns."
+FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns"
 MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
@@ -38,23 +38,23 @@ def refuse_large(path: Path, kind: str) -> None:
         raise KapbenchError(
             "The file is missing",
             place=path,
-            fix="Write all files again with `kapbench submit prepare`.",
+            fix="Write all files again with `kapbench submit prepare`",
         ) from error
     if not stat.S_ISREG(about.st_mode):
-        raise KapbenchError("This is not a file", place=path, fix="Give the file itself.")
+        raise KapbenchError("This is not a file", place=path, fix="Give the file itself")
     most = MOST_BYTES[kind]
     if about.st_size > most:
         raise KapbenchError(
             f"The file has {about.st_size / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=path,
-            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as an entry of its own.",
+            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as an entry of its own",
         )
 
 
 def read_entry(path: Path) -> Entry:
     """Raises KapbenchError: a link, too large, or no entry."""
     if path.is_symlink():
-        raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself.")
+        raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself")
     refuse_large(path, ENTRY)
     return load_entry(path)
 
@@ -71,7 +71,7 @@ def refuse_changed(path: Path, stored: StoredFile) -> None:
         raise KapbenchError(
             "This is not the file that the entry names by its sha256",
             place=path,
-            fix="Submit the run again, without editing or exchanging its files.",
+            fix="Submit the run again, without editing or exchanging its files",
         )
 
 
@@ -98,20 +98,20 @@ def read_records(path: Path, run: RunCard, names: Sequence[str] | None = None) -
         return records.table(names)
     except (ArrowException, OSError, ValueError, TypeError) as error:
         raise KapbenchError(
-            f"The records cannot be read: {error}", place=path, fix="Submit the run again."
+            f"The records cannot be read: {error}", place=path, fix="Submit the run again"
         ) from error
 
 
 def _unfit(what: str, path: Path) -> KapbenchError:
     return KapbenchError(
-        f"The records have {what}.", place=path, fix="Submit the records.parquet of one run."
+        f"The records have {what}", place=path, fix="Submit the records.parquet of one run"
     )
 
 
 def curve_columns(run: RunCard) -> list[str]:
     """The columns of a run's records that curves and worst pairs are made of."""
     names = ["pair_id", "category", "target_visible", "size_px"]
-    for rule in (run.rule(card.name) for card in shown_rules(run)):
+    for rule in (run.rule(card.name) for card in selected_rules(run)):
         if isinstance(rule, PckRule):
             names.append(ERROR_PX.of(rule.decode_for(run.model.supervised)))
         else:

@@ -6,7 +6,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Model
 from kapbench.registry import unknown
@@ -36,7 +36,7 @@ def choose_tiles(dataset: Dataset, category: str | None, n_images: int) -> list[
         raise KapbenchError(
             "The figure shows one category, and none is named",
             place=f"data set {dataset.name}",
-            fix=f"Give --category with one of {', '.join(dataset.categories)}.",
+            fix=f"Give --category with one of {', '.join(dataset.categories)}",
         )
     chosen = dataset.categories[0] if category is None else category
     if chosen not in dataset.categories:
@@ -52,7 +52,7 @@ def rows_of(model: Model, dataset: Dataset, views: Sequence[View], sources: Sour
         KapbenchError: a model that has neither.
     """
     if isinstance(model, NamesMaps):
-        named = model.maps([picture(dataset, view, model.conditions_on) for view in views])
+        named = model.maps([make_picture(dataset, view, model.conditions_on) for view in views])
         return [
             Row(_label(model.name, name), tuple(maps), len(maps[0].values) == _COORDINATES)
             for name, maps in named.items()
@@ -60,7 +60,7 @@ def rows_of(model: Model, dataset: Dataset, views: Sequence[View], sources: Sour
     if not isinstance(model, Encoder):
         raise KapbenchError(
             f"The model {model.name} compares two images at once and has no features of one image",
-            fix="Choose an encoder, e.g. --model lite0.",
+            fix="Choose an encoder, e.g. --model lite0",
         )
     return [Row(model.name, _encoded(model, dataset, views, sources))]
 

@@ -6,7 +6,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model, pick_device
-from kapbench.models.inputs import picture
+from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
@@ -39,7 +39,7 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
             **sources.dataset_options,
         )
     except KapbenchError as error:
-        how = "Say with --dataset and --data-root where the data set is."
+        how = "Say with --dataset and --data-root where the data set is"
         raise _cannot_draw("data set", error, how) from error
     if dataset.revision != run.dataset.revision:
         raise _other_revision(
@@ -61,7 +61,7 @@ def model_of(run: RunCard, sources: Sources) -> Model:
     except KapbenchError as error:
         how = (
             "Say with --model (FILE.py:CLASS for an adapter) and --model-option how the run's model"
-            " was made."
+            " was made"
         )
         raise _cannot_draw("model", error, how) from error
     if model.revision != run.model.revision:
@@ -80,7 +80,7 @@ def _cannot_draw(kind: str, error: KapbenchError, how: str) -> KapbenchError:
 def _other_revision(kind: str, name: str, here: str, of_run: str, option: str) -> KapbenchError:
     return KapbenchError(
         f"The {kind} {name} has revision {here} here, but the run used revision {of_run}",
-        fix=f"Say with {option} how the run's {kind} was made.",
+        fix=f"Say with {option} how the run's {kind} was made",
     )
 
 
@@ -91,7 +91,7 @@ def find_pair(pairs: Sequence[Pair], pair_id: str, dataset: str) -> Pair:
             return pair
     raise KapbenchError(
         f"The data set {dataset} has no pair '{pair_id}'",
-        fix="Use the data set that the run was scored on.",
+        fix="Use the data set that the run was scored on",
     )
 
 
@@ -114,7 +114,7 @@ def similarity_of(
         return model.match_pair(pair, lambda grid: anchor_points(geometry, grid, pair.target.size))
     if not isinstance(model, Encoder):
         source, target = (
-            picture(dataset, view, model.conditions_on) for view in (pair.source, pair.target)
+            make_picture(dataset, view, model.conditions_on) for view in (pair.source, pair.target)
         )
         return similarity_map(model, pair, source, target, visible_keypoints(pair.source))
     views = {v.image_id: v for p in of_target for v in (p.source, p.target)}

@@ -102,5 +102,5 @@ def _lacks(card: RunCard, metric: str) -> KapbenchError:
     return KapbenchError(
         f"The run was scored by no rule for {metric}",
         place=f"run of {card.model.name} on {card.dataset.name}",
-        fix=f"Repeat the run with a rule for {metric}; `kapbench list rules` names them.",
+        fix=f"Repeat the run with a rule for {metric}; `kapbench list rules` names them",
     )

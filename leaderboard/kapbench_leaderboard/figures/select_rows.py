@@ -10,7 +10,7 @@ from kapbench.registry import unknown
 from kapbench.running.results import RunCard
 from kapbench.scoring.rules import KapRule, PckRule, Rule
 from kapbench_leaderboard.comparison.curves import worst_pairs
-from kapbench_leaderboard.comparison.groups import shown_rules
+from kapbench_leaderboard.comparison.groups import selected_rules
 
 
 def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, PckRule | None]:
@@ -24,7 +24,7 @@ def rules_of(run: RunCard, names: Sequence[str] = ()) -> tuple[KapRule | None, P
     """
     rules = [run.rule(name) for name in names]
     kinds = {rule.metric for rule in rules}
-    rules += [run.rule(card.name) for card in shown_rules(run) if card.metric not in kinds]
+    rules += [run.rule(card.name) for card in selected_rules(run) if card.metric not in kinds]
     kap = next((rule for rule in rules if isinstance(rule, KapRule)), None)
     pck = next((rule for rule in rules if isinstance(rule, PckRule)), None)
     return kap, pck
@@ -39,7 +39,7 @@ def alpha_of(rule: Rule, alpha: float | None) -> float:
         raise KapbenchError(
             f"The rule {rule.name} has no alpha {alpha:g}",
             place="--alpha",
-            fix=f"Choose one of {known}.",
+            fix=f"Choose one of {known}",
         )
     return alpha
 
@@ -72,9 +72,9 @@ def of_pair(records: pd.DataFrame, pair_id: str) -> pd.DataFrame:
 
 def _no_pair(pair_id: str, known: Sequence[str]) -> KapbenchError:
     error = unknown("pair", pair_id, known, place="the run's records")
-    if (error.fix or "").startswith("known:"):  # a list of thousands of names does not help
+    if (error.fix or "").startswith("Known:"):  # a list of thousands of names does not help
         few = ", ".join(known[:3])
-        fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some."
+        fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some"
         return KapbenchError(error.thing, place=error.place, fix=fix)
     return error
 
@@ -91,7 +91,7 @@ def of_keypoint(rows: pd.DataFrame, keypoint: int) -> "pd.Series[Any]":
         raise KapbenchError(
             f"Keypoint {keypoint} is not visible in the source image",
             place=f"pair {rows['pair_id'].iloc[0]}",
-            fix=f"Choose one of {visible}.",
+            fix=f"Choose one of {visible}",
         )
     return matching_rows.iloc[0]
 

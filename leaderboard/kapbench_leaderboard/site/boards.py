@@ -66,7 +66,7 @@ def accepted(results: Path) -> list[Accepted]:
         raise KapbenchError(
             "There are no accepted results",
             place=results,
-            fix="Give --results FOLDER, a folder that `kapbench submit prepare --to` wrote to.",
+            fix="Give --results FOLDER, a folder that `kapbench submit prepare --to` wrote to",
         )
     return [Accepted(load_entry(p), p, load(resamples_path(p))) for p in paths]
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
 from kapbench_leaderboard.site.links import Links
-from kapbench_leaderboard.site.models import shown_runs
+from kapbench_leaderboard.site.models import runs_of_model
 from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
 from kapbench_leaderboard.site.published import published
 from kapbench_leaderboard.tables import format_cells
@@ -40,7 +40,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
             raise KapbenchError(
                 f"Two pages have the name {path}",
                 place=results,
-                fix="Remove one of the two runs from the results, or report this error.",
+                fix="Remove one of the two runs from the results, or report this error",
             )
         content[path] = text
         if advance is not None:
@@ -77,7 +77,7 @@ def pages(entries: Sequence[Accepted], all_boards: Sequence[Board]) -> Iterator[
             "pair.html", each.link(Links("")), title=title, board=each.board, tables=each.tables()
         )
     for name in sorted({a.run.model.name for a in entries}):
-        runs = shown_runs([a for a in entries if a.run.model.name == name])
+        runs = runs_of_model([a for a in entries if a.run.model.name == name])
         yield page("model.html", Links("").model(name), title=name, runs=runs)
     static = files("kapbench_leaderboard.site") / "static"
     for name in ("site.css", "stacked.css", "site.js"):
@@ -110,7 +110,7 @@ def _refuse(out: Path) -> None:
         raise KapbenchError(
             "The folder holds something other than a site",
             place=out,
-            fix="Give an empty or new folder: --out FOLDER.",
+            fix="Give an empty or new folder: --out FOLDER",
         )
 
 
@@ -133,5 +133,5 @@ def _exchange(out: Path, content: dict[str, str]) -> None:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",
             place=out,
-            fix="Choose another folder with --out.",
+            fix="Choose another folder with --out",
         ) from error

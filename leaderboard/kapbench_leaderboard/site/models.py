@@ -36,7 +36,7 @@ class AcceptedRun:
     worst: Sequence[WorstPair]
 
 
-def shown_runs(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
+def runs_of_model(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
     """The accepted runs of one model, in their order."""
     n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in accepted)
     out = []

@@ -58,7 +58,7 @@ def read_card(path: Path) -> SubmissionCard:
         raise KapbenchError(
             f"The card cannot be read: {error}",
             place=path,
-            fix="Print one with `kapbench submit template`.",
+            fix="Print one with `kapbench submit template`",
         ) from error
     try:
         return SubmissionCard.model_validate(content)
@@ -67,7 +67,7 @@ def read_card(path: Path) -> SubmissionCard:
         raise KapbenchError(
             f"The card is incomplete or wrong: {wrong}",
             place=path,
-            fix="Compare it with `kapbench submit template`, which has every field.",
+            fix="Compare it with `kapbench submit template`, which has every field",
         ) from error
 
 
@@ -147,13 +147,13 @@ def _adapter(adapter: str) -> bytes:
         raise KapbenchError(
             f"The adapter cannot be read: {error.strerror or error}",
             place=adapter,
-            fix="Give --adapter FILE.py:Class, or leave the option out.",
+            fix="Give --adapter FILE.py:Class, or leave the option out",
         ) from error
     if len(content) > ADAPTER_BYTES:
         raise KapbenchError(
             f"The adapter has {len(content) / 1024:,.0f} KiB; {ADAPTER_BYTES // 1024} are the limit",
             place=source,
-            fix="Leave --adapter out, and give the address of your code in the card.",
+            fix="Leave --adapter out, and give the address of your code in the card",
         )
     return content
 
@@ -165,14 +165,14 @@ def _refuse_others(path: Path, entry: Entry, adapters: Mapping[Path, bytes]) -> 
         raise KapbenchError(
             "There is another submission of this run",
             place=path,
-            fix="Remove it if it was never accepted; accepted results are never changed.",
+            fix="Remove it if it was never accepted; accepted results are never changed",
         )
     for place, mine in adapters.items():
         if place.exists() and place.read_bytes() != mine:
             raise KapbenchError(
                 "There is another adapter whose sha256 begins with the same digits",
                 place=place,
-                fix="Change a comment in your adapter and submit it again.",
+                fix="Change a comment in your adapter and submit it again",
             )
 
 
@@ -181,11 +181,11 @@ def _refuse(run: RunCard, folder: Path) -> None:
         raise KapbenchError(
             "The run was made with uncommitted changes to kapbench, so it cannot be repeated",
             place=folder,
-            fix="Commit or undo the changes, and repeat the run with `kapbench run ... --force`.",
+            fix="Commit or undo the changes, and repeat the run with `kapbench run ... --force`",
         )
     if not run.scores or run.dataset.n_pairs == 0:
         raise KapbenchError(
-            "The run has no scores", place=folder, fix="Run on categories that have pairs."
+            "The run has no scores", place=folder, fix="Run on categories that have pairs"
         )
 
 
@@ -211,5 +211,5 @@ def _stored_at(url: str | None, source: Path) -> StoredFile:
         raise KapbenchError(
             f"The address of the records is wrong: {error.errors()[0]['msg']}",
             place=url,
-            fix="Give --records-url https://HOST/..., a public address.",
+            fix="Give --records-url https://HOST/..., a public address",
         ) from error

@@ -49,7 +49,7 @@ def check_all(
     """
     if records is not None and (len(paths) != 1 or paths[0].suffix != ".json"):
         raise KapbenchError(
-            "Records belong to one entry", place=records, fix="Give the .json of that entry alone."
+            "Records belong to one entry", place=records, fix="Give the .json of that entry alone"
         )
     checked = [_check_folder(root, base, records, fetch, progress or Progress()) for root in paths]
     text = "\n".join(report.text for report in checked)

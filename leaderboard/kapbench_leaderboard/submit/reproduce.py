@@ -183,7 +183,7 @@ def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -
     try:
         return load_model(name, device=device, dataset=dataset, **options)
     except KapbenchError as error:
-        fix = f"{(error.fix or 'See the card').rstrip('.')}. Or give --model SPEC, -o weights=FILE."
+        fix = f"{(error.fix or 'See the card').rstrip('.')}. Or give --model SPEC, -o weights=FILE"
         raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
 
 

@@ -45,7 +45,7 @@ def entries_at(root: Path) -> list[Path]:
         raise KapbenchError(
             "There are no entries",
             place=root,
-            fix="Give the .json of an entry, or a folder of results.",
+            fix="Give the .json of an entry, or a folder of results",
         )
     return entries
 
@@ -125,7 +125,7 @@ def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
     """Name below the folder, kind and hash of all that a revision has there, or below a part."""
     if base.startswith("-"):
         raise KapbenchError(
-            "This is not a git revision", place=base, fix="Give a commit, a branch or a tag."
+            "This is not a git revision", place=base, fix="Give a commit, a branch or a tag"
         )
     command = ["git", "-C", str(folder), "ls-tree", "-r", "-z", base, "--", *below]
     try:
@@ -135,7 +135,7 @@ def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
         raise KapbenchError(
             f"The folder cannot be compared with git revision {base!r}",
             place=folder,
-            fix="Fetch the revision first.",
+            fix="Fetch the revision first",
         ) from error
     for line in os.fsdecode(listing.stdout).split("\0")[:-1]:
         about, _, name = line.partition("\t")

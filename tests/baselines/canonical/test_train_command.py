@@ -79,7 +79,7 @@ def test_weights_of_the_other_method_are_refused(tmp_path):
 
 def test_a_loss_that_asic_has_not(tmp_path):
     done = train("asic", tmp_path, "--without", "colour")
-    assert "unknown loss 'colour'" in str(done.exception)
+    assert "Unknown loss 'colour'" in str(done.exception)
     assert not (tmp_path / "out").exists()
 
 

@@ -62,7 +62,7 @@ def test_a_backbone_that_looks_at_what_is_not_warped_is_refused(looks_at, tmp_pa
     still = " and ".join(c for c in looks_at if c != "category")
     with pytest.raises(KapbenchError, match=f"looks at {still} beside") as caught:
         prepare(data, data.views(), ("cat", "dog"), encoder, TINY, tmp_path)
-    assert "choose a backbone that looks at pixels only" in str(caught.value)
+    assert "Choose a backbone that looks at pixels only" in str(caught.value)
     assert encoder.n_encoded == 0
     encoder.conditions_on = ("category",)
     assert prepare(data, data.views()[:1], ("cat", "dog"), encoder, TINY, tmp_path).xy.any()

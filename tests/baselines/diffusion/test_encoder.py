@@ -155,7 +155,7 @@ class TestWrongFiles:
 class TestMemory:
     def test_what_does_not_fit_is_refused_before_it_is_loaded(self, v15, monkeypatch):
         monkeypatch.setattr(memory_check, "free_bytes", lambda _: 10_000_000)
-        with pytest.raises(KapbenchError, match=r"the model needs .* GiB"):
+        with pytest.raises(KapbenchError, match=r"The model needs .* GiB"):
             sd(v15, image_px=960)
 
     def test_draws_go_together_where_there_is_room(self, v15, monkeypatch):

@@ -168,7 +168,7 @@ class TestCaptioner:
         from kapbench_baselines.diffusion.captioner import read
 
         path = tmp_path / "x.pth"
-        with pytest.raises(KapbenchError, match="the weights do not exist"):
+        with pytest.raises(KapbenchError, match="The weights do not exist"):
             read(path)
         torch.save({"model": {"a": torch.zeros(1)}}, path)
         with pytest.raises(KapbenchError, match=r"clip_project\.linear\.weight is missing"):
@@ -226,7 +226,7 @@ class TestMemory:
         more = 4 * memory_check.numbers(str(dino), 1)
         given = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
         monkeypatch.setattr(memory_check, "free_bytes", lambda _: alone + more - 1)
-        with pytest.raises(KapbenchError, match=r"the model needs .* GiB"):
+        with pytest.raises(KapbenchError, match=r"The model needs .* GiB"):
             load_model(name, device="cpu", **given)
         monkeypatch.setattr(memory_check, "free_bytes", lambda _: alone + more)
         load_model(name, device="cpu", **given)

@@ -135,7 +135,7 @@ class TestWrongFiles:
     def test_the_unet_alone(self, copy):
         state = load_file(copy[1])
         save_file({k: v for k, v in state.items() if not k.startswith("first")}, copy[1])
-        assert "no tensor's name begins with first_stage_model." in self.refused(copy)
+        assert "No tensor's name begins with first_stage_model." in self.refused(copy)
 
     def test_half_a_file(self, copy):
         copy[1].write_bytes(copy[1].read_bytes()[:10_000])

@@ -204,7 +204,7 @@ def test_training_lowers_the_losses(tmp_path):
 
 
 def test_a_loss_that_it_has_not(tmp_path):
-    assert "unknown loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
+    assert "Unknown loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
 
 
 def test_a_released_head_needs_its_backbone_named(tmp_path):

@@ -69,5 +69,5 @@ def test_it_says_what_it_looks_at(model):
 
 
 def test_a_choice_that_there_is_not():
-    with pytest.raises(KapbenchError, match="unknown choice 'nearest'"):
+    with pytest.raises(KapbenchError, match="Unknown choice 'nearest'"):
         load_model("geoaware.zeroshot", choice="nearest")

@@ -62,7 +62,7 @@ def test_weights_of_another_hash_are_refused(monkeypatch):
 
 def test_weights_that_are_not_installed(monkeypatch):
     monkeypatch.setattr(encoder, "PACKAGE", "no_such_package")
-    with pytest.raises(KapbenchError, match="the ImageNet weights are missing") as caught:
+    with pytest.raises(KapbenchError, match="The ImageNet weights are missing") as caught:
         encoder.Lite0().encode([picture(64, 64)])
     assert caught.value.place == "no_such_package"
 

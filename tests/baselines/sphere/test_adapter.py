@@ -131,9 +131,9 @@ def test_weights_of_another_backbone(colours: str, weights: str, tmp_path: Path)
 
 
 def test_no_shipped_weights_for_an_unknown_data_set() -> None:
-    with pytest.raises(KapbenchError, match="no trained weights are shipped for data set 'mine'"):
+    with pytest.raises(KapbenchError, match="No trained weights are shipped for data set 'mine'"):
         sphere(dataset="mine")
-    with pytest.raises(KapbenchError, match="give -o weights"):
+    with pytest.raises(KapbenchError, match="Give -o weights"):
         sphere()
 
 
@@ -151,9 +151,9 @@ def test_a_backbone_behind_the_dot_that_none_are_shipped_for(weights: str) -> No
     assert "kapbench train sphere --backbone pixels --dataset spair" in str(caught.value)
     with pytest.raises(KapbenchError, match="weights are for backbone 'colours', not for 'lite0'"):
         load_model("sphere.lite0", device="cpu", weights=weights)
-    with pytest.raises(KapbenchError, match="unknown model 'litte0'") as caught:
+    with pytest.raises(KapbenchError, match="Unknown model 'litte0'") as caught:
         load_model("sphere.litte0", device="cpu", dataset="spair")
-    assert "did you mean lite0" in str(caught.value)
+    assert "Did you mean lite0" in str(caught.value)
 
 
 @pytest.mark.parametrize("file", sorted(p.name for p in adapter.SHIPPED.iterdir()))

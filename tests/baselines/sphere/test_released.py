@@ -163,7 +163,7 @@ def test_a_backbone_of_another_width(file, tmp_path):
 def test_a_file_of_something_else(tmp_path):
     path = tmp_path / "x.pth"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(KapbenchError, match="weights without a card"):
+    with pytest.raises(KapbenchError, match="The weights have no card"):
         load_model("sphere", device="cpu", weights=str(path))
     torch.save({"a": object}, path)
     with pytest.raises(KapbenchError, match="damaged, or not a plain"):

@@ -78,7 +78,7 @@ class Split(ToyData):
     )
     found = train(tmp_path, "--dataset", f"{own}:Split")
     assert isinstance(found.exception, KapbenchError)
-    assert "the val split has no pairs of cat, dog" in str(found.exception)
+    assert "The val split has no pairs of cat, dog" in str(found.exception)
     assert not (tmp_path / "out").exists()
 
 
@@ -102,13 +102,13 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
 def test_too_few_images(tmp_path: Path) -> None:
     found = train(tmp_path, "--category", "wolf")
     assert isinstance(found.exception, KapbenchError)
-    assert "there are 0 images to train on" in str(found.exception)
+    assert "There are 0 images to train on" in str(found.exception)
 
 
 def test_an_unknown_preset_is_answered_with_the_nearest(tmp_path: Path) -> None:
     found = train(tmp_path, "--preset", "papr")
     assert isinstance(found.exception, KapbenchError)
-    assert "did you mean paper" in str(found.exception)
+    assert "Did you mean paper" in str(found.exception)
 
 
 def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_loss_can_be_left_out(tmp_path: Path) -> None:
     _, card, _ = checkpoint.load(tmp_path / "out" / "weights.safetensors")
     assert card.settings["losses"]["orientation"] == 0
     assert card.settings["losses"]["viewpoint"] == 0.1
-    assert "unknown loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
+    assert "Unknown loss 'colour'" in str(train(tmp_path, "--without", "colour").exception)
 
 
 @pytest.mark.slow
@@ -191,4 +191,4 @@ def test_a_backbone_of_one_size_has_no_paper_preset(tmp_path: Path) -> None:
         seen_by(request.encoder, named("paper"), request)
     assert "--preset lite0" in str(caught.value)
     none = train(tmp_path, "--preset", "paper", "--crops", "0")
-    assert "this preset shows crops only" in str(none.exception)
+    assert "This preset shows crops only" in str(none.exception)

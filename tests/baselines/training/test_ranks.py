@@ -13,7 +13,7 @@ import toy_backbone
 from torch import nn
 
 from kapbench_baselines.training import ranks
-from kapbench_baselines.training.data_parallel import spread
+from kapbench_baselines.training.data_parallel import map_in_parallel
 from kapbench_baselines.training.tensor_files import read_tensors
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -89,7 +89,7 @@ def test_shares_are_whole_and_in_order(parts: int) -> None:
         seen.append(len(rows))
         return layer(rows)
 
-    found = spread(network, x, parts=parts)
+    found = map_in_parallel(network, x, parts=parts)
     torch.testing.assert_close(found, layer(x))
     assert sum(seen) == 5
     assert max(seen) == -(-5 // parts)

@@ -41,7 +41,7 @@ def test_round_trip(path):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda p: p.unlink(), "the weights file does not exist"),
+        (lambda p: p.unlink(), "The weights file does not exist"),
         (lambda p: p.write_bytes(pickle.dumps({"a": 1})), "not a safetensors file but a pickle"),
         (lambda p: p.write_bytes(p.read_bytes()[:40]), "something else|damaged"),
         (lambda p: p.write_bytes(b""), "an empty or damaged file"),

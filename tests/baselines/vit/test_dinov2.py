@@ -153,11 +153,11 @@ def test_revision_follows_weights_and_options(plain, tmp_path):
     ("name", "options", "words"),
     [
         ("dinov2.vits14reg", {}, "dinov2 model, not of dinov2_with_registers"),
-        ("dinov2.vitb14", {}, "the weights have 384 channels; dinov2.vitb14 has 768"),
+        ("dinov2.vitb14", {}, "The weights have 384 channels; dinov2.vitb14 has 768"),
         ("dinov2.vits14", {"image_px": 500}, "not a multiple of the patch"),
         ("dinov2.vits14", {"image_px": 0}, "not a multiple of the patch"),
         ("dinov2.vits14", {"layer": 7}, "no layer 7"),
-        ("dinov2.vits14", {"leyer": 1}, "unknown option 'leyer'"),
+        ("dinov2.vits14", {"leyer": 1}, "Unknown option 'leyer'"),
     ],
 )
 def test_errors_name_thing_and_fix(plain, name, options, words):
@@ -169,8 +169,8 @@ def test_errors_name_thing_and_fix(plain, name, options, words):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("dino.vits8", {"stride": 3}, "stride 3 does not divide"),
-        ("dinov2.vitb14", {"stride": 5}, "stride 5 does not divide"),
+        ("dino.vits8", {"stride": 3}, "Stride 3 does not divide"),
+        ("dinov2.vitb14", {"stride": 5}, "Stride 5 does not divide"),
         ("dinov3.vits16", {"image_px": 900}, "not a multiple of the patch"),
         ("sd.v15", {"blocks": "up7"}, "no block 'up7'"),
         ("sd.v15", {"blocks": "up1.5"}, "no block 'up1.5'"),
@@ -197,7 +197,7 @@ def refused(path, words, name="dinov2.vits14"):
 
 
 def test_files_that_are_no_weights(tmp_path):
-    refused(tmp_path / "nowhere", "the weights do not exist")
+    refused(tmp_path / "nowhere", "The weights do not exist")
     torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "objects.pth")
     refused(tmp_path / "objects.pth", "not a plain dictionary of tensors")
     torch.save({"epoch": 3}, tmp_path / "checkpoint.pth")

@@ -194,8 +194,8 @@ def test_layers_of_tokens_and_of_keys(disk):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"stride": 5}, "stride 5 does not divide the patch of 16"),
-        ({"stride": 0}, "stride 0 does not divide"),
+        ({"stride": 5}, "Stride 5 does not divide the patch of 16"),
+        ({"stride": 0}, "Stride 0 does not divide"),
         ({"stride": 8, "image_px": 225}, "225 px is not a multiple of stride 8"),
         ({"stride": 16, "image_px": 225}, "225 px is not a multiple of the patch of 16"),
         ({"image_px": 8}, "8 px is not a multiple"),
@@ -216,7 +216,7 @@ def test_unknown_facets(disk):
     """On the command line, and from Python."""
     with pytest.raises(KapbenchError, match="facet=keys: input should be 'token', 'query'"):
         typed("models", "dino.vits16", ["facet=keys"])
-    with pytest.raises(KapbenchError, match="unknown facet 'keys'") as caught:
+    with pytest.raises(KapbenchError, match="Unknown facet 'keys'") as caught:
         check_layer(disk("dino")[1], "dino.vits16", 0, "keys")
     assert "token, query, key, value" in caught.value.fix
 

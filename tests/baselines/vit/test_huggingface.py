@@ -186,7 +186,7 @@ def test_revisions(disk, tmp_path):
         ("ConvNeXt", {"facet": "key"}, "a ConvNextModel has no separate key projections"),
         ("Swin", {"facet": "value"}, "a SwinModel has no separate value projections"),
         ("ViT", {"image_px": 0}, "image_px is 0"),
-        ("ViT", {"stride": 4}, "unknown option 'stride'"),
+        ("ViT", {"stride": 4}, "Unknown option 'stride'"),
     ],
 )
 def test_options_that_do_not_fit(disk, family, options, words):
@@ -200,7 +200,7 @@ def test_options_that_do_not_fit(disk, family, options, words):
     [
         ("ViT", 36, "36 px is not a multiple of the patch of 8"),
         ("ResNet", 90, "3×3 cells do not tile a square of 90 px"),
-        ("Swin", 30, "cannot read 30 px"),
+        ("Swin", 30, "Images of 30 px cannot be read"),
     ],
 )
 def test_sizes_that_the_network_cannot_read(disk, family, side, words):

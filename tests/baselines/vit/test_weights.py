@@ -86,7 +86,7 @@ def test_a_folder_with_a_bin_is_read_as_tensors_only(tmp_path):
 
 @pytest.mark.parametrize("family", SMALL)
 def test_files_that_are_no_weights(tmp_path, family):
-    refused(family, tmp_path / "nowhere", "the weights do not exist")
+    refused(family, tmp_path / "nowhere", "The weights do not exist")
     torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "objects.pth")
     refused(family, tmp_path / "objects.pth", "not a plain dictionary of tensors")
     torch.save({"teacher": {}, "epoch": 3}, tmp_path / "checkpoint.pth")
@@ -137,7 +137,7 @@ def test_missing_tensors_are_not_made_up(tmp_path, family):
     kept = load_file(folder / "model.safetensors")
     kept.pop(next(name for name in kept if "k_proj" in name or ".key." in name))
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    refused(family, folder, "tensors are missing")
+    refused(family, folder, "Tensors are missing")
 
 
 def test_weights_of_another_model(tmp_path):

@@ -278,7 +278,7 @@ class TestAp10k:
             assert both.sum() >= 3
 
     def test_wrong_words(self, root):
-        with pytest.raises(KapbenchError, match="unknown kind"):
+        with pytest.raises(KapbenchError, match="Unknown kind"):
             ap_10k("inter", root=root)
         with pytest.raises(KapbenchError, match="file does not exist"):
             ap_10k("intra", "val", root=root)

@@ -192,7 +192,7 @@ def test_two_at_a_time(root, server):
 
 
 def test_an_unknown_name():
-    with pytest.raises(KapbenchError, match="did you mean spair"):
+    with pytest.raises(KapbenchError, match="Did you mean spair"):
         source("spiar")
     assert source("spair.small") is SPAIR
 
@@ -241,7 +241,7 @@ def test_the_root_may_come_from_the_environment(archive, root, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["spiar"], "did you mean spair"),
+        (["spiar"], "Did you mean spair"),
         (["spair", "--url", "nonsense"], "address cannot be fetched"),
         (["spair", "--archive", __file__], "not a complete tar or zip"),
     ],

@@ -93,7 +93,7 @@ class TestPfPascal:
 
     def test_without_photographs_or_another_split(self, tmp_path):
         tiny.pf_pascal(tmp_path)
-        with pytest.raises(KapbenchError, match="unknown split 'train'"):
+        with pytest.raises(KapbenchError, match="Unknown split 'train'"):
             pf_pascal("train", root=tmp_path)
         for path in tmp_path.rglob("*.jpg"):
             path.unlink()

@@ -156,11 +156,11 @@ def test_unreadable_root(tiny, monkeypatch):
 
 
 def test_unknown_names_suggest_known_ones(tiny):
-    with pytest.raises(KapbenchError, match="did you mean test"):
+    with pytest.raises(KapbenchError, match="Did you mean test"):
         spair("tests", tiny)
-    with pytest.raises(KapbenchError, match="did you mean large"):
+    with pytest.raises(KapbenchError, match="Did you mean large"):
         spair(root=tiny, layout="lare")
-    with pytest.raises(KapbenchError, match="did you mean cat"):
+    with pytest.raises(KapbenchError, match="Did you mean cat"):
         spair(root=tiny).pairs(["cats"])
 
 
@@ -169,7 +169,7 @@ def test_unknown_names_suggest_known_ones(tiny):
     [
         ("000001-2012_000000:cat", "is not a pair"),
         ("000001-2012_000000-2012_000001", "is not a pair"),
-        ("000001-2012_000000-2012_000001:cta", "did you mean cat"),
+        ("000001-2012_000000-2012_000001:cta", "Did you mean cat"),
         ("000001--2012_000001:cat", "is not a pair"),
         ("000002-2012_000001-2012_000001:cat", "pairs an image with itself"),
         ("000001-2012_000000-2012_000001:cat", "repeats the pair at .*, line 1"),

@@ -181,7 +181,7 @@ class TestSplit:
         assert not list(tmp_path.iterdir())
 
     def test_unknown_category_is_answered(self):
-        with pytest.raises(KapbenchError, match="unknown category 'cat'") as caught:
+        with pytest.raises(KapbenchError, match="Unknown category 'cat'") as caught:
             small().pairs(["cat"])
         assert "car" in str(caught.value.fix)
 
@@ -200,7 +200,7 @@ def test_splits_share_no_object():
     ("options", "words"),
     [
         ({"marking": 2}, "marking 2.0"),
-        ({"split": "tset"}, "unknown split 'tset'"),
+        ({"split": "tset"}, "Unknown split 'tset'"),
         ({"instances": 1}, "1 instances"),
     ],
 )

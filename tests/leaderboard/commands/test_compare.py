@@ -73,8 +73,8 @@ def test_another_alpha(kapbench, runs):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("coluors",), "did you mean colours?"),
-        (("--rule", "kap-v2"), "did you mean kap-v1"),
+        (("coluors",), "Did you mean colours?"),
+        (("--rule", "kap-v2"), "Did you mean kap-v1"),
         (("--alpha", "0.07"), "Choose --alpha from 0.1, 0.05, 0.01"),
         (("--alpha", "-1"), "--alpha"),
         (("--by", "colour"), "--by"),

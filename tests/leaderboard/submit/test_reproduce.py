@@ -113,7 +113,7 @@ def test_a_composed_model_is_run_again(entry, monkeypatch):
     ((name, options),) = asked
     assert name == "sphere.lite0"
     assert options["weights"] == "w.safetensors"
-    assert caught.value.fix == "train some. Or give --model SPEC, -o weights=FILE."
+    assert caught.value.fix == "train some. Or give --model SPEC, -o weights=FILE"
 
 
 def test_pairs_are_chosen_by_hash_and_by_whole_targets():

@@ -162,7 +162,7 @@ def test_a_shard_that_fails_once_is_repeated(tmp_path):
 
 def test_a_shard_that_fails_twice_is_named_and_others_are_kept(tmp_path):
     broken = failing(tmp_path, "raise OSError('disk gone')", 5)  # all four, and the first again
-    with pytest.raises(KapbenchError, match="shards 1/4 failed twice") as error:
+    with pytest.raises(KapbenchError, match="Shards 1/4 failed twice") as error:
         score_all_shards(broken, 4)
     assert "OSError: disk gone" in error.value.thing
     assert "incomplete" in str(error.value.fix)

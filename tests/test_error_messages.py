@@ -1,0 +1,68 @@
+"""Every KapbenchError of the three packages is written as kapbench/errors.py says."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kapbench
+
+ROOT = Path(kapbench.__file__).parent.parent
+PACKAGES = ["kapbench", "baselines/kapbench_baselines", "leaderboard/kapbench_leaderboard"]
+# Packages and attributes that a message may begin with; other names contain more than letters
+# (image_size, encode(), --device).
+NAMES = {"dask", "diffusers", "submitit", "timm", "torch", "transformers"}
+ATTRIBUTES = {"options", "side", "similarity"}
+
+
+def _texts(node: ast.expr, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The line and the text of each string that an expression may be; an f-string's values as {}."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield node.lineno, text
+        case ast.JoinedStr():
+            parts = (v.value if isinstance(v, ast.Constant) else "{}" for v in node.values)
+            yield node.lineno, "".join(map(str, parts))
+        case ast.IfExp():
+            yield from _texts(node.body, tree)
+            yield from _texts(node.orelse, tree)
+        case ast.BoolOp():
+            for value in node.values:
+                yield from _texts(value, tree)
+        case ast.Name():
+            for other in ast.walk(tree):
+                match other:
+                    case ast.Assign(targets=[ast.Name(id=node.id)]) if other.value is not node:
+                        yield from _texts(other.value, tree)
+
+
+def _messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="KapbenchError"), args=[thing, *_]):
+                yield from _texts(thing, tree)
+        match node:
+            case ast.Call():
+                for keyword in node.keywords:
+                    if keyword.arg == "fix":
+                        yield from _texts(keyword.value, tree)
+
+
+def _begins_well(text: str) -> bool:
+    word = text.split(maxsplit=1)[0].rstrip(",:;")
+    is_attribute = word in ATTRIBUTES and text.startswith(f"{word} is ")
+    return not re.fullmatch(r"[a-z][a-z'-]*", word) or word in NAMES or is_attribute
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_messages_begin_with_a_capital_letter_and_have_no_final_full_stop(package: str) -> None:
+    wrong, n_messages = [], 0
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for line, text in _messages(ast.parse(path.read_text())):
+            n_messages += 1
+            if not _begins_well(text) or (text.endswith(".") and not text.endswith("...")):
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {text}")
+    assert n_messages > 50
+    assert not wrong, "\n".join(wrong)
