@@ -23,7 +23,7 @@ FILES = {
     "scheduler": ("scheduler_config.json",),
 }
 NETWORKS = ("unet", "vae", "text_encoder")
-_FAILURES, _UNREADABLE = (*FAILURES, TypeError, AttributeError), "the file cannot be loaded"
+_FAILURES, _UNREADABLE = (*FAILURES, TypeError, AttributeError), "The file cannot be loaded"
 
 
 @dataclass(frozen=True, slots=True)

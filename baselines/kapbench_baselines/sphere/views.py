@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.inputs import picture_hash
+from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import bytes_hash, fingerprint
 from kapbench.types import AZIMUTH_BINS, FeatureMap, Picture, View
