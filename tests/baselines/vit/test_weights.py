@@ -146,10 +146,10 @@ def test_weights_of_another_model(tmp_path):
     refused("dino", three, "weights of a dinov3_vit model, not of vit")
     refused("dinov3", dino, "weights of a vit model, not of dinov3_vit")
     for name, path, words in (
-        ("dino.vits8", dino, "a patch of 16 px where dino.vits8 has 8"),
-        ("dino.vitb16", dino, "384 channels where dino.vitb16 has 768"),
-        ("dinov3.vits16plus", three, "use_gated_mlp=False where dinov3.vits16plus has True"),
-        ("dinov3.vitl16", three, "384 channels where dinov3.vitl16 has 1024"),
+        ("dino.vits8", dino, "a patch of 16 px; dino.vits8 has 8"),
+        ("dino.vitb16", dino, "384 channels; dino.vitb16 has 768"),
+        ("dinov3.vits16plus", three, "use_gated_mlp=False; dinov3.vits16plus has True"),
+        ("dinov3.vitl16", three, "384 channels; dinov3.vitl16 has 1024"),
     ):
         with pytest.raises(KapbenchError, match=words):
             offline(name, path, **OPTIONS)
@@ -216,7 +216,7 @@ def test_the_hubs_cache_is_read_without_a_network(tmp_path, binary):
     folder.rename(kept / "snapshots" / commit)
     names = ["dino.vits16"] + ["hf:facebook/dino-vits16"] * (not binary)
     code = (
-        "from kapbench.evaluation import load_model\n"
+        "from kapbench.loading import load_model\n"
         f"for n in {names}:\n"
         "    print(load_model(n, device='cpu', image_px=64, layer=1).revision)"
     )
