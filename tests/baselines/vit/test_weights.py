@@ -216,7 +216,7 @@ def test_the_hubs_cache_is_read_without_a_network(tmp_path, binary):
     folder.rename(kept / "snapshots" / commit)
     names = ["dino.vits16"] + ["hf:facebook/dino-vits16"] * (not binary)
     code = (
-        "from kapbench.evaluation import load_model\n"
+        "from kapbench.loading import load_model\n"
         f"for n in {names}:\n"
         "    print(load_model(n, device='cpu', image_px=64, layer=1).revision)"
     )
