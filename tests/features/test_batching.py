@@ -112,4 +112,4 @@ def test_a_full_disk_is_told_by_the_file_that_it_has_no_room_for(tmp_path, monke
     with pytest.raises(KapbenchError, match="No space left") as error:
         encode(TinyEncoder(), tmp_path)
     assert str(tmp_path) in str(error.value.place)
-    assert "Make room" in error.value.fix
+    assert "Free disk space" in error.value.fix

@@ -124,7 +124,7 @@ def prepare(
         path = cache / f"{key}.safetensors"
         if not path.is_file():
             write_tensors(path, _encode(backbone, view, picture, on_object, warping), {})
-        kept.append(read_tensors(path, "delete the file: it is made again")[0])
+        kept.append(read_tensors(path, "Delete the file: it is made again")[0])
         advance(1)
     return WarpedTokens(
         tokens=torch.stack([k["tokens"] for k in kept]),

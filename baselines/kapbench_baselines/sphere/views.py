@@ -142,7 +142,7 @@ def prepare(
         if not path.is_file():
             tokens, coverage = _encode(backbone, view, picture, on_object, augmentation)
             write_tensors(path, {"tokens": tokens, "coverage": coverage}, {})
-        kept.append(read_tensors(path, "delete the file: it is made again")[0])
+        kept.append(read_tensors(path, "Delete the file: it is made again")[0])
         advance(1)
     tokens = torch.stack([k["tokens"] for k in kept])
     return TokenViews(

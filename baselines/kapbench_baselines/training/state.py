@@ -79,7 +79,7 @@ class State:
         Raises:
             KapbenchError: not a training state, that of another training, or in another precision.
         """
-        tensors, metadata = read_tensors(path, "leave --resume out and choose another --out")
+        tensors, metadata = read_tensors(path, "Leave --resume out and choose another --out")
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
             raise KapbenchError(
                 "The training in this folder has other settings, data or seed",

@@ -114,7 +114,7 @@ def reproduce(
             data.revision,
             run.dataset.revision,
             path,
-            "Use the copy of the data set that the run was made on.",
+            "Use the copy of the data set that the run was made on",
         )
     all_options = {**run.model.options, **(options or {})}
     built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
