@@ -78,9 +78,9 @@ def test_photographs_that_lack_leave_the_annotations(kapbench, tmp_path):
 
 def test_each_data_set_is_listed_by_its_own_default_split(kapbench):
     """freiburg-cars has but one, for training."""
-    assert "for training alone" not in states(kapbench)["freiburg-cars"]["coverage"]
+    assert "for training only" not in states(kapbench)["freiburg-cars"]["coverage"]
     asked = kapbench("list", "datasets", "--data-root", "nowhere", "--split", "test").stdout
-    assert "for training alone" in asked
+    assert "for training only" in asked
 
 
 def test_listing_renders_nothing(kapbench, tmp_path, monkeypatch):

@@ -156,7 +156,7 @@ def test_a_tensor_of_another_shape_or_name(tensors):
 
 
 def test_a_backbone_of_another_width(file, tmp_path):
-    with pytest.raises(KapbenchError, match="not of 'lite0'"):
+    with pytest.raises(KapbenchError, match="not for 'lite0'"):
         load_model("sphere", device="cpu", weights=str(file), backbone="lite0")
 
 

@@ -129,7 +129,7 @@ def test_the_last_weights_are_kept_by_default(tmp_path):
 
 def test_best_weights_that_were_not_kept_are_not_made_up(tmp_path):
     run(tmp_path, Judge(), keep=loop.LAST, stop_at=6)
-    with pytest.raises(KapbenchError, match="has not kept its best weights") as caught:
+    with pytest.raises(KapbenchError, match="did not keep its best weights") as caught:
         run(tmp_path, Judge(), resume=True)
     assert "--keep last" in str(caught.value)
 
@@ -137,13 +137,13 @@ def test_best_weights_that_were_not_kept_are_not_made_up(tmp_path):
 def test_best_weights_of_before_a_stretch_without_them_are_forgotten(tmp_path):
     run(tmp_path, Judge(), stop_at=3)
     run(tmp_path, Judge(), keep=loop.LAST, resume=True, stop_at=6)
-    with pytest.raises(KapbenchError, match="has not kept its best weights"):
+    with pytest.raises(KapbenchError, match="did not keep its best weights"):
         run(tmp_path, Judge(), resume=True)
 
 
 def test_a_finished_training_that_was_never_validated_has_no_best(tmp_path):
     train(Rising(), Course(), Plan(tmp_path, "rising", 0))
-    with pytest.raises(KapbenchError, match="has not kept its best weights"):
+    with pytest.raises(KapbenchError, match="did not keep its best weights"):
         run(tmp_path, Judge(), resume=True)
     assert run(tmp_path, Judge(), keep=loop.LAST, resume=True).step == Course().steps
 
