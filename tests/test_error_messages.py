@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,16 +38,25 @@ def _texts(node: ast.expr, tree: ast.Module) -> Iterator[tuple[int, str]]:
                         yield from _texts(other.value, tree)
 
 
-def _messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _fix_positions(trees: Iterable[ast.Module]) -> dict[str, int]:
+    """Functions with a parameter `fix`, and its position."""
+    functions = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    names = {function.name: [a.arg for a in function.args.args] for function in functions}
+    return {name: of.index("fix") for name, of in names.items() if "fix" in of and "self" not in of}
+
+
+def _messages(tree: ast.Module, fix_positions: dict[str, int]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Name(id="KapbenchError"), args=[thing, *_]):
-                yield from _texts(thing, tree)
-        match node:
-            case ast.Call():
-                for keyword in node.keywords:
-                    if keyword.arg == "fix":
-                        yield from _texts(keyword.value, tree)
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        messages = [keyword.value for keyword in node.keywords if keyword.arg == "fix"]
+        if name == "KapbenchError":
+            messages += node.args[:1]
+        elif name in fix_positions:
+            messages += node.args[fix_positions[name] :][:1]
+        for message in messages:
+            yield from _texts(message, tree)
 
 
 def _begins_well(text: str) -> bool:
@@ -59,8 +68,10 @@ def _begins_well(text: str) -> bool:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_messages_begin_with_a_capital_letter_and_have_no_final_full_stop(package: str) -> None:
     wrong, n_messages = [], 0
-    for path in sorted((ROOT / package).rglob("*.py")):
-        for line, text in _messages(ast.parse(path.read_text())):
+    trees = {path: ast.parse(path.read_text()) for path in sorted((ROOT / package).rglob("*.py"))}
+    positions = _fix_positions(trees.values())
+    for path, tree in trees.items():
+        for line, text in _messages(tree, positions):
             n_messages += 1
             if not _begins_well(text) or (text.endswith(".") and not text.endswith("...")):
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {text}")

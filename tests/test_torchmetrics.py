@@ -82,7 +82,7 @@ def test_a_pair_that_a_sampler_repeats_counts_once():
 
 
 def test_wrong_rules_and_arrays_are_named():
-    with pytest.raises(KapbenchError, match="no KAP rule"):
+    with pytest.raises(KapbenchError, match="not a rule for KAP"):
         KeypointAveragePrecision(rule="pck-v1")
     with pytest.raises(KapbenchError, match="from similarity maps alone"):
         PercentageOfCorrectKeypoints(rule="pck-dift")

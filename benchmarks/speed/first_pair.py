@@ -4,7 +4,7 @@
 
 The copy has the official layout: 18 categories of 100 images, annotations with as many keypoint
 slots as the real ones, and 12,234 test pairs, as many per category as the real list. Photographs are
-empty files, because opening a data set reads none. Each repeat is a process of its own. Timed are
+empty files, because opening a data set reads none. Each repeat is a separate process. Timed are
 opening, reading the first of all pairs, and the revision, which a run needs before it starts.
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 def ahead(
     job: Callable[[Any], Any], items: Iterable[Any], depth: int, threads: int = 1
 ) -> Iterator[Any]:
-    """`map(job, items)`, of which up to `depth` results are made before they are asked for.
+    """`map(job, items)`, of which up to `depth` results are made before they are needed.
 
     With one thread, a disk is read in order and a data set is never called twice at once. A job's
     exception is raised when its result is due.

@@ -45,7 +45,7 @@ def similarity_map(
     with _naming(model, f"pair {pair.pair_id}"):
         answer: Any = model.match(source, target, queries, *_twins(model, pair))
     _check_attributes(
-        answer, "match()", "return SimilarityMap(values [q, h, w], grid, queries)", place
+        answer, "match()", "Return SimilarityMap(values [q, h, w], grid, queries)", place
     )
     grid = sound_grid(answer.grid, place)
     values = numbers(answer.values, "similarity", place)

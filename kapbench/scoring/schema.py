@@ -36,7 +36,7 @@ class Column:
 
     `name`: its name; of the columns below, how their names begin.
     `type`: "text" is a pandas category in memory and a string in parquet; all others are the same
-    in both. `empty`: what stands where there is no value.
+    in both. `empty`: the cell's content where there is no value.
     """
 
     name: str

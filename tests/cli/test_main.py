@@ -161,7 +161,7 @@ NUMBERS = ("ENOSPC", "EDQUOT", "EACCES", "EROFS", "ENOTDIR", "EEXIST", "ENOENT",
 def test_files_that_cannot_be_written(raising, number):
     done = raising(OSError(number, "No room", "/data/part"))
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: no room\n  at:  /data/part\n  fix: ")
+    assert done.stderr.startswith("Error: No room\n  at:  /data/part\n  fix: ")
 
 
 @pytest.mark.parametrize("place", ["/dev/null/x", "file"])
@@ -172,7 +172,7 @@ def test_a_cache_where_none_can_be(kapbench, monkeypatch, place):
     done = kapbench("list", "datasets")
     assert done.exit_code == 1
     assert place in done.stderr
-    assert "fix: a file stands where a folder belongs" in done.stderr
+    assert "fix: A file has this name already" in done.stderr
     assert "Traceback" not in done.output
 
 
@@ -180,5 +180,5 @@ def test_a_full_disk_that_is_only_told_in_words():
     error = RuntimeError(
         "Error while serializing: I/O error: No space left on device (os error 28)"
     )
-    assert "free some space" in str(explain(error))
+    assert "Free some space" in str(explain(error))
     assert explain(RuntimeError("anything else")) is None

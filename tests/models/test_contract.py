@@ -92,8 +92,8 @@ def test_a_right_one_breaks_nothing(model):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (SimpleNamespace(), "a SimpleNamespace is not a model: .*encode\\(\\) .*, or match\\(\\)"),
-        (changed(Fine, revision=3), "revision is 3: give it a text"),
+        (SimpleNamespace(), "A SimpleNamespace is not a model: .*encode\\(\\) .*, or match\\(\\)"),
+        (changed(Fine, revision=3), "revision is 3: Give it a text"),
         (changed(Fine, conditions_on="mask"), "conditions_on is 'mask'"),
         (changed(Fine, similarity="cosine"), "similarity is 'cosine'"),
         (changed(Fine, options={"a": object()}), "attributes raised TypeError"),

@@ -49,7 +49,7 @@ def score_all_shards(
 
 
 def _score_elsewhere(request: RunRequest, shard: Shard) -> None:
-    """In a process of its own. Errors of a model's own kind may not travel; their words do."""
+    """Runs in a separate process. An exception class of a model may not unpickle; its text does."""
     if request.threads is not None:
         set_threads(request.threads)
     try:

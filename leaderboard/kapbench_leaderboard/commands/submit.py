@@ -50,9 +50,9 @@ def submit() -> None:
 
 @submit.command()
 def template() -> None:
-    """Print a card to fill in.
+    """Print a submission card to fill in.
 
-    A card states what a run cannot know of its model, e.g. its authors and training data.
+    A submission card states what a run cannot know of its model, e.g. its authors and training data.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def template() -> None:
     type=_PATH,
     required=True,
     metavar="FILE",
-    help="What you state about your model; `kapbench submit template` prints one.",
+    help="The submission card, which describes your model; `kapbench submit template` prints one.",
 )
 @click.option(
     "--records-url", metavar="URL", help="Public address of records that are larger than 10 MiB."
@@ -145,7 +145,7 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     """Test the adapters that came with entries.
 
     PATHS are entries (.json) or folders of results. This runs the code of the adapters: each runs
-    in a process of its own. Use an isolated machine without secrets.
+    in a separate process. Use an isolated machine without secrets.
 
     \b
     Examples:

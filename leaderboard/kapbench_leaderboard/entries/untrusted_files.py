@@ -47,7 +47,7 @@ def refuse_large(path: Path, kind: str) -> None:
         raise KapbenchError(
             f"The file has {about.st_size / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=path,
-            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as an entry of its own",
+            fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as a separate entry",
         )
 
 

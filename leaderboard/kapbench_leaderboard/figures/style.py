@@ -20,7 +20,7 @@ COLUMN_IN = 3.3  # width of a column of a two-column paper
 FONT_PT, TITLE_PT = 7.0, 7.5
 PNG_DPI = 300
 
-# Okabe and Ito's colours; each meaning has a shape of its own as well.
+# Okabe and Ito's colours; each meaning has a separate shape too.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#6e7781"
@@ -48,7 +48,7 @@ _STYLE: dict[Any, Any] = {  # keys are literals that older matplotlibs do not na
     "hatch.linewidth": 0.5,
     "svg.hashsalt": "kapbench",  # equal figures are equal files
     "svg.fonttype": "path",
-    "text.parse_math": False,  # a model's name is no formula
+    "text.parse_math": False,  # a model's name is not a formula
 }
 
 

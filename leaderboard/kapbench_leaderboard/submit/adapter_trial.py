@@ -1,4 +1,4 @@
-"""An adapter against its contract, in a process of its own, because it is a stranger's code.
+"""An adapter against its contract, in a separate process, because the code is not trusted.
 
 What it prints and how it ends decide nothing: only a verdict with the parent's token does.
 """
@@ -30,7 +30,7 @@ def try_adapter(
     """What an adapter breaks of its contract, or where it differs from its run; empty: nothing.
 
     Args:
-        model: The run's card of the model; None: the adapter came without a run.
+        model: The run card's part on the model; None: the adapter came without a run.
         dataset: Name of the run's data set.
     """
     with TemporaryDirectory(prefix="kapbench-") as folder:

@@ -123,7 +123,9 @@ def wrong_adapter(entry: Entry, path: Path) -> list[str]:
     if not file.is_file() or file.is_symlink():
         return [f"The adapter {file.name} is missing from the folder {schema.ADAPTERS}. Add it."]
     if entry.card.adapter_sha256 is None:
-        return ["The card names an adapter without adapter_sha256.\n  fix: Submit the run again."]
+        return [
+            "The submission card names an adapter without adapter_sha256.\n  fix: Submit the run again."
+        ]
     digest = file_hash(file)
     if digest != entry.card.adapter_sha256 or not file.stem.endswith(f"-{digest[:8]}"):
         return [f"The adapter {file.name} is not the file that was submitted: its sha256 differs."]

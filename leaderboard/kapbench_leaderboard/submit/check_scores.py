@@ -38,7 +38,7 @@ def wrong_scores(
         yield f"{len(run.scores) - len(stored)} scores are listed twice."
     findings = [f"{_name(key)} is missing." for key in expected.keys() - stored.keys()]
     findings += [
-        f"{_name(key)} is no score of these rules." for key in stored.keys() - expected.keys()
+        f"{_name(key)} is not a score of these rules." for key in stored.keys() - expected.keys()
     ]
     for key, row in stored.items():
         if key in expected:

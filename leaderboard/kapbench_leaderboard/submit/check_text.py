@@ -1,4 +1,4 @@
-"""Whether the texts of an entry are safe to show, and its card and run agree."""
+"""Whether the texts of an entry are safe to show, and its submission card and run card agree."""
 
 import math
 import re
@@ -16,7 +16,7 @@ _TRAINED_ON = get_args(Supervision)[1:]  # all but "none"
 
 
 def wrong_texts(entry: Entry) -> Iterator[str]:
-    """Unsafe names and other texts of the run, and a supervision on which run and card disagree.
+    """Unsafe names and other texts of the run, and a supervision on which the two cards disagree.
 
     Scores are left out: they are compared with those of the records.
     """
@@ -35,7 +35,10 @@ def wrong_texts(entry: Entry) -> Iterator[str]:
         yield f"model.supervision: {supervision!r} names none of {', '.join(_TRAINED_ON)}."
     elif of_run != set(entry.card.supervision) - {"none"}:
         of_card = ", ".join(entry.card.supervision)
-        yield f"The card's supervision is {of_card}, but the run's is {supervision}."
+        yield (
+            f"The supervision of the submission card is {of_card}, "
+            f"but that of the run card is {supervision}."
+        )
 
 
 def _names(run: RunCard) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A finished run and its authors' card to the three files of a submission."""
+"""A finished run and its submission card to the three files of a submission."""
 
 import re
 import tomllib
@@ -28,7 +28,7 @@ from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MO
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
-TEMPLATE = """# What a run cannot know of its model.
+TEMPLATE = """# Submission card: what a run cannot know of its model.
 # kapbench submit prepare RUN --to leaderboard/results --card card.toml
 title = "My model"
 authors = ["Ada Lovelace"]
@@ -56,7 +56,7 @@ def read_card(path: Path) -> SubmissionCard:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise KapbenchError(
-            f"The card cannot be read: {error}",
+            f"The submission card cannot be read: {error}",
             place=path,
             fix="Print one with `kapbench submit template`",
         ) from error
@@ -65,7 +65,7 @@ def read_card(path: Path) -> SubmissionCard:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise KapbenchError(
-            f"The card is incomplete or wrong: {wrong}",
+            f"The submission card is incomplete or wrong: {wrong}",
             place=path,
             fix="Compare it with `kapbench submit template`, which has every field",
         ) from error
@@ -85,8 +85,8 @@ def prepare(
         adapter: FILE.py:Class, which is stored beside `to` under the model's name.
 
     Raises:
-        KapbenchError: the run cannot be accepted, the card is incomplete, the entry exists with
-            other content, or the records are too large to lie beside it.
+        KapbenchError: the run cannot be accepted, the submission card is incomplete, the entry exists
+            with other content, or the records are too large to lie beside it.
     """
     run, records = load_card(folder), load_records(folder)
     _refuse(run, folder)
@@ -123,7 +123,7 @@ def _packed(entry: Entry) -> bytes:
 def _card(
     path: Path, run: RunCard, adapter: str | None, to: Path
 ) -> tuple[SubmissionCard, dict[Path, bytes]]:
-    """The authors' card, completed with what is known, and the adapter by its place."""
+    """The submission card, completed with what is known, and the adapter by its place."""
     card = read_card(path)
     known: dict[str, object] = {}
     files = {}
@@ -153,7 +153,7 @@ def _adapter(adapter: str) -> bytes:
         raise KapbenchError(
             f"The adapter has {len(content) / 1024:,.0f} KiB; {ADAPTER_BYTES // 1024} are the limit",
             place=source,
-            fix="Leave --adapter out, and give the address of your code in the card",
+            fix="Leave --adapter out, and give the address of your code in the submission card",
         )
     return content
 

@@ -113,7 +113,7 @@ def reproduce(
             data.revision,
             run.dataset.revision,
             path,
-            "Use the copy of the data set that the run was made on.",
+            "Use the copy of the data set that the run was made on",
         )
     all_options = {**run.model.options, **(options or {})}
     built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
@@ -124,7 +124,8 @@ def reproduce(
             built.revision,
             run.model.revision,
             path,
-            "Install the adapter and weights of the card's command: --model SPEC, -o weights=FILE.",
+            "Install the adapter and weights of the submission card's command: --model SPEC, "
+            "-o weights=FILE",
         )
     pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
     with tempfile.TemporaryDirectory() as scratch:
@@ -175,7 +176,7 @@ def spec(path: Path, entry: Entry, options: Mapping[str, Any] | None = None) -> 
     raise KapbenchError(
         f"No installed model is called {name}, or has the first part of this name",
         place=path,
-        fix=f"Give --model, as in the card's command: {entry.card.command}",
+        fix=f"Give --model, as in the submission card's command: {entry.card.command}",
     )
 
 
@@ -183,7 +184,8 @@ def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -
     try:
         return load_model(name, device=device, dataset=dataset, **options)
     except KapbenchError as error:
-        fix = f"{(error.fix or 'See the card').rstrip('.')}. Or give --model SPEC, -o weights=FILE"
+        fix = (error.fix or "See the submission card").rstrip(".")
+        fix += ". Or give --model SPEC, -o weights=FILE"
         raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
 
 

@@ -138,7 +138,7 @@ class TestWrongFiles:
     @pytest.mark.slow
     def test_no_hub(self):
         code = (
-            "from kapbench.evaluation import load_model\n"
+            "from kapbench.loading import load_model\n"
             "from kapbench.errors import KapbenchError\n"
             "try: load_model('sd.v21', device='cpu')\n"
             "except KapbenchError as e: print(e.place, e.fix)"

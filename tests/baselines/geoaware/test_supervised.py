@@ -224,6 +224,6 @@ def test_without_weights_it_says_how_to_make_some():
 def test_tensors_that_it_did_not_write(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     with pytest.raises(
-        KapbenchError, match="without a card: this is not a file of `kapbench train`"
+        KapbenchError, match="The weights have no card: this is not a file of `kapbench train`"
     ):
         load_model("geoaware.supervised", weights=str(tmp_path / "foreign.safetensors"))

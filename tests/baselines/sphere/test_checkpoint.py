@@ -100,7 +100,7 @@ def test_missing_empty_and_truncated_files(tmp_path: Path) -> None:
 def test_a_file_without_a_card_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_file(build(card()).state_dict(), path)
-    assert "without a card" in refusal(path)
+    assert "The weights have no card" in refusal(path)
     save_file(build(card()).state_dict(), path, {"card": json.dumps({"format": FORMAT})})
     assert "card cannot be read" in refusal(path)
 

@@ -47,7 +47,7 @@ def test_round_trip(path):
         (lambda p: p.write_bytes(b""), "an empty or damaged file"),
         (
             lambda p: trained_weights.write_tensors(p, {"a": torch.zeros(1)}, {}),
-            "without a card|of format",
+            "have no card|of format",
         ),
     ],
 )

@@ -183,8 +183,8 @@ def test_revisions(disk, tmp_path):
         ("ViT", {"layer": 4}, "no layer 4: hf:ViT has 3 blocks"),
         ("ViT", {"layer": 3, "facet": "key"}, "no layer 3"),
         ("ConvNeXt", {"layer": 5}, "no layer 5: hf:ConvNeXt has 4 blocks"),
-        ("ConvNeXt", {"facet": "key"}, "a ConvNextModel has no separate key projections"),
-        ("Swin", {"facet": "value"}, "a SwinModel has no separate value projections"),
+        ("ConvNeXt", {"facet": "key"}, "A ConvNextModel has no separate key projections"),
+        ("Swin", {"facet": "value"}, "A SwinModel has no separate value projections"),
         ("ViT", {"image_px": 0}, "image_px is 0"),
         ("ViT", {"stride": 4}, "Unknown option 'stride'"),
     ],
@@ -231,7 +231,7 @@ def test_networks_of_another_layout_are_not_read_at_random(tmp_path, name, confi
 
 def test_what_is_no_vision_model(tmp_path):
     saved(tmp_path, "BertModel", SMALL | {"vocab_size": 50})
-    with pytest.raises(KapbenchError, match="a BertModel takes input_ids"):
+    with pytest.raises(KapbenchError, match="A BertModel takes input_ids"):
         offline(tmp_path)
     with pytest.raises(KapbenchError, match="takes a repository's name or a folder, not a file"):
         offline(tmp_path / "config.json")

@@ -30,7 +30,10 @@ def test_what_no_text_and_no_number_of_a_run_can_be(entry, part, change, said):
 
 def test_a_card_that_hides_what_the_model_was_trained_with(entry):
     edit(entry, lambda c: c["run"]["model"].update(supervision="viewpoint and masks"))
-    only(check(entry), "The card's supervision is none, but the run's is viewpoint and masks")
+    only(
+        check(entry),
+        "The supervision of the submission card is none, but that of the run card is viewpoint and masks",
+    )
     edit(entry, lambda c: c["card"].update(supervision=["masks", "viewpoint"]))
     assert not any("supervision" in line for line in check(entry))
     edit(entry, lambda c: c["run"]["model"].update(supervision="a little"))

@@ -93,7 +93,7 @@ def test_a_name_that_leads_nowhere_asks_for_the_model(entry):
     with pytest.raises(KapbenchError, match="No installed model is called colours") as caught:
         reproduce(entry, 12)
     assert (
-        "Give --model, as in the card's command: kapbench run --model my_adapter"
+        "Give --model, as in the submission card's command: kapbench run --model my_adapter"
         in caught.value.fix
     )
 

@@ -53,7 +53,7 @@ def test_a_score_left_out_and_one_made_up(entry):
     edit(entry, lambda c: headline(c).update(split="symmetric-ish"))
     found = check(entry)
     only(found, "all, mean is missing")
-    only(found, "symmetric-ish, mean is no score of these rules")
+    only(found, "symmetric-ish, mean is not a score of these rules")
 
 
 def test_a_score_given_twice(entry):
