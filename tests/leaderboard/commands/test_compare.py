@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kapbench.running.results import find_runs, load_card
+from kapbench.scoring.rules import load_rule
 
 
 @pytest.fixture
@@ -159,3 +160,44 @@ def test_a_damaged_card_is_named_and_hides_no_other(kapbench, runs):
 def test_every_format_goes_to_a_file(kapbench, runs, how):
     assert kapbench("compare", "--by", "symmetry", "--format", how, "-o", "out").exit_code == 0
     assert "colours" in Path("out").read_text()
+
+
+@pytest.fixture
+def own_rule(kapbench, score) -> Path:
+    """A rule file with a name that kapbench does not ship, and a run that it scored."""
+    rule = Path("my-kap.json")
+    content = json.loads(load_rule("kap-v1").model_dump_json()) | {"name": "my-kap"}
+    rule.write_text(json.dumps(content | {"empty": "zero"}))
+    for model in ("Colours", "Greys"):
+        done = score(model, "--dataset-option", "n_images=6", "--rule", rule, "--rule", "pck-v1")
+        assert done.exit_code == 0
+    return rule
+
+
+def test_a_rule_file_is_read_from_the_run(kapbench, own_rule):
+    (first, _) = find_runs(Path("runs"))
+    assert load_card(first).rule("my-kap") == load_rule(str(own_rule))
+    elsewhere = own_rule.rename("elsewhere.json")
+    shown = kapbench("compare", "colours", "greys", "--paired")
+    assert shown.exit_code == 0, shown.stderr
+    assert "KAP@0.10 by my-kap" in shown.stdout
+    assert kapbench("compare", "--rule", "my-kap", "--paired").exit_code == 0
+    for words in ((), ("--rule", "my-kap"), ("--rule", elsewhere)):
+        done = kapbench("show", "report", "colours", "-o", "out", *words)
+        assert done.exit_code == 0, done.stderr
+    assert "my-kap" in Path("out/report.html").read_text()
+
+
+def test_a_run_without_its_rule_says_which_run_to_repeat(kapbench, own_rule):
+    for folder in find_runs(Path("runs")):
+        content = json.loads((folder / "run.json").read_text())
+        for rule in content["rules"]:
+            rule.pop("definition", None)
+        (folder / "run.json").write_text(json.dumps(content))
+    assert kapbench("compare").exit_code == 0  # the stored scores need no rule
+    for words in (("compare", "--paired"), ("show", "report", "colours")):
+        done = kapbench(*words)
+        assert done.exit_code == 1
+        assert "run card does not hold" in done.stderr
+        assert "run of colours on dots" in done.stderr
+        assert "Repeat the run" in done.stderr
