@@ -153,8 +153,10 @@ class RunCard(_Card):
 
     def _stored_rule(self, name: str, place: str) -> Rule | None:
         card = next((card for card in self.rules if card.name == name), None)
-        if card is None or card.definition is not None:
-            return card and card.definition
+        if card is None:
+            return None
+        if card.definition is not None:
+            return card.definition
         if name not in rule_names():
             raise KapbenchError(
                 f"The run was scored by the rule file of '{name}', which its run card does not hold",

@@ -11,7 +11,7 @@ import click
 
 from kapbench.cli.options import output_format, runs_root
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def compare(
             width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
             colour=on_screen and sys.stdout.isatty(),
             advance=advance,
+            controls=random_runs(selected, runs_root) if runs else (),
         )
     if output is None:
         click.echo(text, nl=False)
@@ -115,6 +116,7 @@ def comparison_text(
     width: int = 80,
     colour: bool = False,
     advance: Callable[[int], None] | None = None,
+    controls: "Sequence[RunCard]" = (),
 ) -> str:
     """Tables of finished runs, one for each comparability group.
 
@@ -124,6 +126,7 @@ def comparison_text(
         by: None: the headline scores, or a column for each rule where several of a kind are named.
         paired: Add ranks and paired differences; this reads the records of the runs.
         advance: Called after each run that was resampled.
+        controls: Other runs of the control `random`, whose scores stand beside the runs.
     """
     from kapbench_leaderboard.comparison.groups import group, without_rules
     from kapbench_leaderboard.tables import build
@@ -134,7 +137,7 @@ def comparison_text(
     if by == "rule" and rules is None:
         rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
     view: View = by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary")
-    groups = group(cards, rules)
+    groups = group(cards, rules, controls)
     resamples = _resamples(runs, rules, alpha, advance) if paired else {}
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples))
     if paired:

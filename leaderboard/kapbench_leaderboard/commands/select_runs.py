@@ -1,6 +1,7 @@
 """Finished runs that a user names: by folder, by a folder above them, or by model."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,30 @@ def named_runs(
             raise _no_run(name, [c.model.name for c in below.values()], root)
         selected |= matching
     return selected
+
+
+def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
+    """Runs of the control `random` below `root`, and beside the runs and entries of `runs`.
+
+    Beside a run: in the folder of its data set. Beside an entry: among the data set's entries.
+    """
+    from kapbench.running.results import find_runs, load_card
+    from kapbench_leaderboard.entries.schema import find_entries, load_entry
+
+    entries = {path.parent.parent for path in runs if path.suffix == ".json"}
+    # Runs lie in DATA@REVISION/MODEL@REVISION/RULES/PLAN.
+    folders = {p.parents[2] for p in runs if len(p.parts) > 3 and "@" in p.parents[2].name}
+    cards = []
+    for place in sorted({root.resolve(), *folders}):
+        for folder in find_runs(place):
+            if any(part.startswith("random@") for part in folder.relative_to(place).parts):
+                with suppress(KapbenchError):  # a control that cannot be read has no score to show
+                    cards.append(load_card(folder))
+    for place in sorted(entries):
+        for path in find_entries(place / "random"):
+            with suppress(KapbenchError):
+                cards.append(load_entry(path).run)
+    return [card for card in cards if card.model.name == "random"]
 
 
 def _runs_below(root: Path) -> "Runs":

@@ -57,7 +57,8 @@ def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
     """
     from kapbench_leaderboard.figures.draw import draw_report
 
-    return draw_report(options.load_runs(runs), options.sources, options.output)
+    controls = options.random_runs(runs)
+    return draw_report(options.load_runs(runs), options.sources, options.output, controls)
 
 
 @show.command()

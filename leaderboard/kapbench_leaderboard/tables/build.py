@@ -98,7 +98,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
     models = [row.card for row in competing]
     remarks = (
         *notes.about(members, view, kind),
-        *notes.explained(members, view),
+        *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
         *notes.controls(members, view, kind, alpha),

@@ -31,6 +31,11 @@ def heading(column: Column) -> str:
     return " ".join(column.heading).replace("- ", "").replace(" @", "@")
 
 
+def caption(table: Table) -> str:
+    """The lines above a table as sentences."""
+    return " ".join(line if line.endswith(".") else f"{line}." for line in table.head)
+
+
 def label(row: Row) -> str:
     return row.label if row.rank is None else f"{row.rank}. {row.label}"
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
+from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
-from kapbench_leaderboard.tables.columns import NAME, rules_of
+from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
 _AVERAGES = {
     "category": "pooled per category",
@@ -19,43 +20,37 @@ _OVER = {
     "pooled": "pooled over categories",
     "negative_weighted": "weighted by negatives over categories",
 }
-_PREVALENCE = (
-    "prevalence: share of positives among the samples of KAP. A score that ignores the image ties "
-    "all samples and gets about the prevalence."
-)
-_SPLITS = (
-    "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints. "
-    "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
-    "classes weigh the same, so a score that ignores the image gets about 50, and twin is not KAP on "
-    "a subset of the pairs."
-)
 _NO_KAP = (
     "KAP was not scored. It is not defined if no keypoint can be absent, or if T is the image size."
 )
 _NOT_TESTED = "a category has too few images, or some resamples have no score"
-_CONFUSION = (
-    "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
-    "counterpart."
-)
-_EXPLAINED: dict[View, tuple[str, ...]] = {
-    "summary": (_PREVALENCE, _SPLITS),
-    "symmetry": (_SPLITS, _CONFUSION),
-    "twin": (
-        _SPLITS,
-        _CONFUSION,
-        (
-            "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point. "
-            "geo: PCK of keypoints whose part the target shows at least twice."
-        ),
+# By a part of a column's key: a note stands under the tables that have such a column.
+_EXPLAINED = {
+    "prevalence@": (
+        "prevalence: share of positives among the samples of KAP. A constant score ties all samples, "
+        "so its KAP is about the prevalence."
     ),
-    "viewpoint": (
-        "view 0-4: difference of the two azimuths in steps of 45°, where both are known.",
+    ".symmetric": (
+        "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints."
     ),
-    "occlusion": (
-        (
-            "trunc., occl.: truncated or occluded in at least one image, where this is annotated. "
-            "whole, clear: in neither image."
-        ),
+    f".{TWIN_SPLIT}": (
+        "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
+        "classes have equal weight, so a constant score gets about 50."
+    ),
+    ".symmetry_confusion": (
+        "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
+        "counterpart."
+    ),
+    ".pck_dagger": (
+        "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point."
+    ),
+    "geo@": "geo: PCK of keypoints whose part the target shows at least twice.",
+    ".viewpoint=": (
+        "view 0-4: difference of the two azimuths in steps of 45°, where both are known."
+    ),
+    ".truncation=": (
+        "trunc., occl.: truncated or occluded in at least one image, where this is annotated. whole, "
+        "clear: in neither image."
     ),
 }
 
@@ -73,16 +68,15 @@ def about(members: Group, view: View, kind: Kind | None) -> list[str]:
     return [rule_words(r) for r in rules_of(members, view) if kind in (None, r.metric)]
 
 
-def explained(members: Group, view: View) -> tuple[str, ...]:
+def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
-        return _EXPLAINED.get(view, ())
+        keys = [column.key for column in columns]
+        return [words for part, words in _EXPLAINED.items() if any(part in key for key in keys)]
     names = dict.fromkeys(r.name for c in members.cards for r in c.rules if r.metric == "kap")
-    return (
-        (f"KAP is not among the selected rules. These runs have {', '.join(names)}.",)
-        if names
-        else (_NO_KAP,)
-    )
+    if not names:
+        return [_NO_KAP]
+    return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
 
 
 def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
@@ -96,20 +90,29 @@ def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:
-    """The highest possible scores, and whether the control is missing that KAP is compared with."""
+    """The highest possible scores, and the control that KAP is compared with, if no row shows it."""
     rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
-    out, highest = [], []
-    oracle = members.control("oracle")
-    for rule in rules if oracle else ():
-        row = oracle and oracle.headline(rule, alpha)
-        if row and row.value is not None:
-            highest.append(f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}")
-    if highest:
-        out.append(f"Ceiling, the scores of the oracle on its grid: {', '.join(highest)}.")
-    without = view != "summary" and members.control("random") is None
-    if without and any(rule.metric == "kap" for rule in rules):
-        out.append("The control `random` was not run on these pairs.")
+    kap_rules = [rule for rule in rules if rule.metric == "kap"]
+    out = []
+    oracle, random = members.control("oracle"), members.control("random")
+    if oracle and (highest := _headlines(oracle, rules, alpha)):
+        out.append(f"Ceiling, the scores of the oracle on its grid: {highest}.")
+    if view == "summary" or not kap_rules or random in members.cards:  # a column or a row shows it
+        return out
+    if random is None:
+        out.append(NO_RANDOM_RUN)
+    elif scores := _headlines(random, kap_rules, alpha):
+        out.append(f"The control `random` on these pairs: {scores}.")
     return out
+
+
+def _headlines(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
+    rows = [(rule, card.headline(rule, alpha)) for rule in rules]
+    return ", ".join(
+        f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}"
+        for rule, row in rows
+        if row is not None and row.value is not None
+    )
 
 
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from submissions import DOTS
 
 from kapbench.running.results import find_runs, load_card
 from kapbench.scoring.rules import load_rule
@@ -160,6 +161,29 @@ def test_a_damaged_card_is_named_and_hides_no_other(kapbench, runs):
 def test_every_format_goes_to_a_file(kapbench, runs, how):
     assert kapbench("compare", "--by", "symmetry", "--format", how, "-o", "out").exit_code == 0
     assert "colours" in Path("out").read_text()
+
+
+def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapbench, score):
+    score("Colours")
+    data = ("--dataset", f"{DOTS}:Dots", "--cache", "cache")
+    assert kapbench("run", "--model", "random", *data, "--no-control").exit_code == 0
+    every = list(csv.DictReader(io.StringIO(kapbench("compare", "--format", "csv").stdout)))
+    words = ("compare", "colours", "--format", "csv", "--runs")
+    for root in ("runs", "elsewhere"):  # beside the run itself too
+        name = "colours" if root == "runs" else find_runs(Path("runs/dots.test@1"))[0]
+        (line,) = csv.DictReader(io.StringIO(kapbench(words[0], name, *words[2:], root).stdout))
+        assert line["random.kap@0.10"] == every[0]["random.kap@0.10"] != ""
+    assert kapbench("show", "report", "colours", "-o", "out").exit_code == 0
+    assert "not among the runs" not in Path("out/report.html").read_text()
+
+
+def test_a_random_entry_is_found_though_only_a_models_entry_is_named(kapbench):
+    results = Path(__file__).parents[3] / "leaderboard/results/spair"
+    words = ("--format", "csv", "--runs", "nowhere")
+    for place in (results / "lite0", *(results / "lite0").glob("*.json")):
+        (line,) = csv.DictReader(io.StringIO(kapbench("compare", place, *words).stdout))
+        assert line["model"] == "lite0"
+        assert 0 < float(line["random.kap@0.10"]) < float(line["kap@0.10"])
 
 
 @pytest.fixture

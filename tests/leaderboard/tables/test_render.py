@@ -144,6 +144,42 @@ def test_latex_escapes_names_and_marks_the_best(card):
     assert {line.count("&") - line.count(r"\&") for line in body} == {7}
 
 
+def test_latex_marks_the_lowest_confusion_and_nothing_of_a_single_model(card):
+    def confused(name, share):
+        made = card(name)
+        row = made.scores[-1].model_copy(
+            update={"rule": "pck-sd-dino", "metric": "symmetry_confusion", "value": share}
+        )
+        row = row.model_copy(update={"average": "point", "category": "mean", "split": "all"})
+        return made.model_copy(update={"scores": (*made.scores, row)})
+
+    cards = [confused("good", 0.123), confused("bad", 0.234)]
+    shown = render(tables(group(cards), "symmetry"), "latex")
+    assert r"\textbf{12.3}" in shown
+    assert r"\textbf{23.4}" not in shown
+    alone = [cards[0], card("random", 0.1, 0.1)]
+    assert "textbf" not in render(tables(group(alone), "symmetry"), "latex")
+
+
+def test_the_lines_of_a_caption_are_sentences(card):
+    cards = [card(), card("sphere"), card(categories=["cat"], n_pairs=10)]
+    for how in ("latex", "html"):
+        shown = render(tables(group(cards)), how)
+        assert "of 30 pairs. Not comparable with" in shown
+
+
+def test_a_note_about_a_column_stands_under_tables_that_have_it(card):
+    notes = {
+        rules: " ".join(tables(group([card(rules=dict.fromkeys(rules, "1"))]), "twin")[0].notes)
+        for rules in (("kap-v1",), ("pck-v1",), ("pck-v1", "geo"))
+    }
+    kap, pck, geo = notes.values()
+    assert ("twin:" in kap, "confusion:" in kap, "dagger:" in kap) == (True, False, False)
+    assert ("twin:" in pck, "confusion:" in pck, "geo:" in pck) == (False, True, False)
+    assert "geo:" in geo
+    assert "symm.:" not in kap + pck + geo
+
+
 def test_markdown_lets_no_markup_of_a_name_act(card):
     shown = render(tables(group([card(HOSTILE)])), "markdown")
     (line,) = [line for line in shown.splitlines() if "script" in line]
