@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from kapbench.running.results import RuleCard, RunCard
+from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
+FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootstrap
 _AVERAGES = {
     "category": "pooled per category",
     "pair": "per pair",
@@ -89,6 +90,18 @@ def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
     return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
 
 
+def without_intervals(data: DatasetCard, has_interval: Mapping[str, bool]) -> list[str]:
+    """Which models' scores have no confidence interval, by label, and why."""
+    without = [label for label, has in has_interval.items() if not has]
+    if not without:
+        return []
+    which = "" if len(without) == len(has_interval) else f" for {', '.join(without)}"
+    reason = f"a category has fewer than {FEWEST_IMAGES} images"
+    if data.n_images >= FEWEST_IMAGES * len(data.categories):  # not certain from the run card
+        reason += ", or the scores were computed without intervals"
+    return [f"No confidence intervals{which}: {reason}."]
+
+
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:
     """The highest possible scores, and the control that KAP is compared with, if no row shows it."""
     rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
@@ -96,7 +109,7 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
     out = []
     oracle, random = members.control("oracle"), members.control("random")
     if oracle and (highest := _headlines(oracle, rules, alpha)):
-        out.append(f"Ceiling, the scores of the oracle on its grid: {highest}.")
+        out.append(f"Highest possible scores (oracle): {highest}.")
     if view == "summary" or not kap_rules or random in members.cards:  # a column or a row shows it
         return out
     if random is None:
@@ -115,13 +128,19 @@ def _headlines(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
     )
 
 
+def _inputs(conditions: Sequence[str]) -> str:
+    return " and ".join(
+        "mirror counterparts (twins)" if c == "twins" else f"the {c}" for c in conditions
+    )
+
+
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     """What each model conditions on and was trained on."""
     labels_of: dict[str, list[str]] = {}
     for label, card in named:
         model, facts = card.model, []
         if model.conditions_on:
-            facts.append(f"conditions on {' and '.join(model.conditions_on)} besides the pixels")
+            facts.append(f"also sees {_inputs(model.conditions_on)}")
         if model.kind == "oracle":
             facts.append("reads the annotation of the target")
         if model.trained_on:

@@ -63,6 +63,9 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     assert "39.0–41.0" in render(made, "text", width=200)
     narrow = render(made, "text", width=60)
     assert "39.0–41.0" not in narrow
+    assert (
+        "Confidence intervals are left out because the table is too\nwide; --format csv" in narrow
+    )
 
 
 def test_text_has_escape_codes_only_where_asked(drawn):
@@ -108,7 +111,7 @@ def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
 
 def test_a_run_without_the_rules_asked_for_is_named(card):
     shown = show([card("lite0", rules={"kap-v1": "1"}), card("sphere")], rules=["kap-v1"])
-    assert "Not scored by kap-v1 and therefore left out: sphere." in shown
+    assert shown.endswith("\nNot scored by kap-v1 and therefore left out:\n  1\n")
 
 
 def test_two_rules_of_a_kind_are_columns(card):
@@ -198,3 +201,12 @@ def test_every_view_in_every_format(card, view, how):
 def test_ranges_are_explained_only_where_they_are_shown(card):
     cards = [card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01)]
     assert "Ranges" not in render(tables(group(cards), "category"), "text", width=80)
+
+
+def test_a_table_without_intervals_says_why(card):
+    (table,) = tables(group([card("lite0", interval=0.01), card("sphere")]))
+    reason = "a category has fewer than 4 images, or the scores were computed without intervals."
+    assert f"No confidence intervals for sphere: {reason}" in table.notes
+    few = card(categories=["cat", "cow", "bus"])
+    (table,) = tables(group([few]))
+    assert "No confidence intervals: a category has fewer than 4 images." in table.notes
