@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.options import output_format, runs_root
+from kapbench.cli.options import output_format, runs_root, shown_path
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
@@ -24,7 +24,11 @@ NARROWEST = 80
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
-@click.option("--by", type=click.Choice(VIEWS), help="Show these columns, not the summary's.")
+@click.option(
+    "--by",
+    type=click.Choice(VIEWS),
+    help="Show a table by category, symmetry, … instead of the summary.",
+)
 @click.option(
     "--rule",
     "rules",
@@ -103,6 +107,7 @@ def compare(
         from kapbench.storage import write_atomically
 
         write_atomically(output, text.encode())
+        click.echo(shown_path(output))
 
 
 def comparison_text(
@@ -145,8 +150,9 @@ def comparison_text(
     text = render(tables, how, width=width, colour=colour)
     left_out = without_rules(cards, rules or ())
     if rules and left_out and how == "text":
-        names = ", ".join(dict.fromkeys(card.model.name for card in left_out))
-        text += f"\nNot scored by {' or '.join(rules)} and therefore left out: {names}.\n"
+        places = [shown_path(path) for path, card in runs.items() if card in left_out]
+        heading = f"Not scored by {' or '.join(rules)} and therefore left out:"
+        text += "\n".join(["", heading, *(f"  {place}" for place in places), ""])
     return text
 
 

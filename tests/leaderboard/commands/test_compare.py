@@ -21,7 +21,9 @@ def runs(scored):
 def test_all_runs_of_the_folder_by_default(kapbench, runs):
     shown = kapbench("compare").stdout
     assert shown.count("\ncolours") == 2
-    assert "Not comparable with table 1: the pairs are 12 pairs of dot, not 24 pairs" in shown
+    assert (
+        "Not comparable with the first table: the pairs are 12 pairs of dot, not 24 pairs" in shown
+    )
 
 
 def test_no_line_is_wider_than_eighty_columns(kapbench, runs):
@@ -64,7 +66,7 @@ def test_files_hold_the_stored_numbers(kapbench, runs):
 
 def test_output_goes_to_a_file(kapbench, runs):
     done = kapbench("compare", "--format", "csv", "-o", "out/scores.csv")
-    assert done.stdout == ""
+    assert done.stdout == "out/scores.csv\n"
     assert Path("out/scores.csv").read_text() == kapbench("compare", "--format", "csv").stdout
 
 
