@@ -87,13 +87,35 @@ def _runs_below(root: Path) -> "Runs":
     return cards
 
 
+def _holds_entries(path: Path) -> bool:
+    from kapbench_leaderboard.entries.schema import find_entries, resamples_path
+
+    entries = find_entries(path) if path.is_dir() else [path] if path.suffix == ".json" else []
+    return any(resamples_path(entry).exists() for entry in entries)
+
+
 def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
     from kapbench.registry import unknown
 
-    if Path(name).is_dir():
+    path = Path(name)
+    if _holds_entries(path):
+        what = (
+            "folder holds leaderboard entries" if path.is_dir() else "file is a leaderboard entry"
+        )
+        return KapbenchError(
+            f"This {what}; `show` needs a run folder",
+            place=name,
+            fix="Use `kapbench compare`, which reads entries",
+        )
+    if path.is_dir():
+        repeat = "" if not any(path.iterdir()) else ", or repeat an interrupted command"
         return KapbenchError(
             "There is no finished run in this folder",
             place=name,
-            fix="Repeat the command of an interrupted run to finish it",
+            fix=f"Make a run with `kapbench run`{repeat}",
+        )
+    if not path.exists() and ("/" in name or path.suffix):
+        return KapbenchError(
+            "This path does not exist", place=name, fix="Correct the path, or name a model"
         )
     return unknown("run", name, set(models), place=root)

@@ -250,3 +250,14 @@ class TestErrors:
         )
         assert result.exit_code == 1
         assert "revision" in result.output or "other maxima" in result.output
+
+
+def test_a_folder_without_a_run_says_what_it_holds(kapbench):
+    entries = Path(__file__).parents[3] / "leaderboard/results/spair/lite0"
+    for place in (entries, *entries.glob("*.json")):
+        error = kapbench("show", "report", place).stderr
+        assert "holds leaderboard entries" in error or "is a leaderboard entry" in error
+        assert "`show` needs a run folder" in error
+    Path("empty").mkdir()
+    assert "fix: Make a run with `kapbench run`\n" in kapbench("show", "report", "empty").stderr
+    assert "This path does not exist" in kapbench("show", "report", "no/such").stderr
