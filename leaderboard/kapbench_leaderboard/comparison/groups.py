@@ -143,7 +143,8 @@ def _rules_apart(left: Sequence[RuleCard], right: Sequence[RuleCard]) -> list[st
 
 
 def _pairs(data: DatasetCard) -> str:
-    return f"{data.n_pairs:,} pairs of {', '.join(data.categories)}"
+    pairs = "pair" if data.n_pairs == 1 else "pairs"
+    return f"{data.n_pairs:,} {pairs} of {', '.join(data.categories)}"
 
 
 def _names(rules: Iterable[RuleCard]) -> str:
