@@ -10,6 +10,7 @@ from submissions import DOTS
 
 from kapbench.running.results import find_runs, load_card
 from kapbench.scoring.rules import load_rule
+from kapbench_leaderboard.tables.choices import VIEWS
 
 
 @pytest.fixture
@@ -208,6 +209,7 @@ def test_a_rule_file_is_read_from_the_run(kapbench, own_rule):
     assert shown.exit_code == 0, shown.stderr
     assert "KAP@0.10 by my-kap" in shown.stdout
     assert kapbench("compare", "--rule", "my-kap", "--paired").exit_code == 0
+    assert all(kapbench("compare", "--by", view).exit_code == 0 for view in VIEWS)
     for words in ((), ("--rule", "my-kap"), ("--rule", elsewhere)):
         done = kapbench("show", "report", "colours", "-o", "out", *words)
         assert done.exit_code == 0, done.stderr
