@@ -40,16 +40,10 @@ def entries_at(root: Path) -> list[Path]:
     Raises:
         KapbenchError: there is none.
     """
-    if not root.exists():
-        raise KapbenchError(
-            "This path does not exist",
-            place=root,
-            fix="Give the .json of an entry, or a folder of results",
-        )
     entries = [root] if root.suffix == ".json" else find_entries(root)
     if not entries:
         raise KapbenchError(
-            "There are no entries",
+            "There are no entries" if root.exists() else "This path does not exist",
             place=root,
             fix="Give the .json of an entry, or a folder of results",
         )

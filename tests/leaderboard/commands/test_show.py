@@ -214,7 +214,7 @@ class TestErrors:
             (("report",), "Missing argument 'RUNS...'"),
             (("pair", "RUN"), "Missing argument 'ID'"),
             (("keypoint", "RUN", "dot:0-1"), "Missing argument 'K'"),
-            (("pair", "RUN", "dot:0-9"), "no pair 'dot:0-9'|unknown pair"),
+            (("pair", "RUN", "dot:0-9"), "Unknown pair 'dot:0-9'"),
             (("category", "RUN", "spto"), "spot"),
             (("worst", "RUN", "--category", "spto"), "spot"),
             (("report", "RUN", "--rule", "pck-v1"), "pck-v1"),

@@ -49,7 +49,7 @@ def test_another_attachment_and_none(attached, tmp_path):
     assert "not the file that the entry names by its sha256" in report
     attached.faults = ["status:404"]
     report, _ = check_all([tmp_path / "results"], fetch=True)
-    assert "the server answers 404" in report
+    assert "The server answers 404" in report
 
 
 def test_records_beside_an_entry_that_keeps_them_elsewhere(attached, run, tmp_path):
