@@ -197,9 +197,11 @@ class Coverage:
         return self.n_pairs == self.n_pairs_expected
 
     def __str__(self) -> str:
+        categories = "category" if len(self.categories_expected) == 1 else "categories"
+        pairs = "pair" if self.n_pairs_expected == 1 else "pairs"
         if self.complete:
-            return f"complete: {len(self.categories)} categories, {self.n_pairs:,} pairs"
+            return f"complete: {len(self.categories)} {categories}, {self.n_pairs:,} {pairs}"
         return (
-            f"partial: {len(self.categories)} of {len(self.categories_expected)} categories "
-            f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} pairs"
+            f"partial: {len(self.categories)} of {len(self.categories_expected)} {categories} "
+            f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} {pairs}"
         )

@@ -65,8 +65,9 @@ def list_(
         click.echo(json.dumps(lines, indent=1, ensure_ascii=False))
         return
     if not lines:
-        folder = f" below {runs_root}" if what == "runs" else ""
-        click.echo(f"There are no {what}{folder}.", err=True)
+        place = runs_root if runs_root.is_absolute() else f"./{runs_root}"
+        things = f"finished runs in the folder {place}" if what == "runs" else what
+        click.echo(f"There are no {things}.", err=True)
     for line in lines:
         click.echo(_text(what, line))
 

@@ -1,19 +1,20 @@
 """The run folder: run.json, the run card that people and a leaderboard read, and records.parquet."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import KEYPOINTS
 from kapbench.registry import unknown
 from kapbench.running.records_file import StoredRecords
-from kapbench.scoring.rules import Rule, load_rule
+from kapbench.scoring.rules import Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 
@@ -55,13 +56,30 @@ class DatasetCard(_Card):
 
 
 class RuleCard(_Card):
-    """`headline`: the averages within and over categories of the number that the rule is quoted by."""
+    """`headline`: the averages within and over categories of the number that the rule is quoted by.
+
+    `definition`: the whole rule, where kapbench does not ship it; left out of run.json otherwise.
+    """
 
     name: str
     hash: str
     metric: Literal["kap", "pck"]
     headline: tuple[str, str]
     alphas: tuple[float, ...]
+    definition: Rule | None = Field(default=None, discriminator="metric")
+
+    @classmethod
+    def of(cls, rule: Rule) -> "RuleCard":
+        card = cls.model_validate(rule, from_attributes=True)
+        shipped = rule.name in rule_names()  # a rule file cannot take the name of another rule
+        return card if shipped else card.model_copy(update={"definition": rule})
+
+    @model_serializer(mode="wrap")
+    def _without_empty_definition(self, dump: Callable[["RuleCard"], Any]) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        if self.definition is None:
+            content.pop("definition", None)
+        return content
 
 
 class Provenance(_Card):
@@ -116,11 +134,12 @@ class RunCard(_Card):
             name: A rule's name or file.
 
         Raises:
-            KapbenchError: the run was not scored by it, or by other choices under the same name.
+            KapbenchError: the run was not scored by it, or by other choices under the same name;
+                or the rule is neither stored in the run card nor shipped.
         """
         hashes = {card.name: card.hash for card in self.rules}
-        rule = load_rule(name) if name.endswith(".json") or name in hashes else None
         place = f"run of {self.model.name} on {self.dataset.name}"
+        rule = load_rule(name) if name.endswith(".json") else self._stored_rule(name, place)
         if rule is None or rule.name not in hashes:
             raise unknown("rule", name, hashes, place=place)
         if rule.hash != hashes[rule.name]:
@@ -131,6 +150,21 @@ class RunCard(_Card):
                 fix="Score the model again with this version of the rule",
             )
         return rule
+
+    def _stored_rule(self, name: str, place: str) -> Rule | None:
+        card = next((card for card in self.rules if card.name == name), None)
+        if card is None:
+            return None
+        if card.definition is not None:
+            return card.definition
+        if name not in rule_names():
+            raise KapbenchError(
+                f"The run was scored by the rule file of '{name}', which its run card does not hold",
+                place=place,
+                fix=f"Repeat the run: kapbench run --force --model {self.model.name} "
+                f"--dataset {self.dataset.name} --rule FILE.json",
+            )
+        return load_rule(name)
 
     @cached_property
     def _by_keys(self) -> dict[tuple[str, str, float, str, str, str], Score]:
@@ -258,7 +292,8 @@ class ResultSet:
         Raises:
             KapbenchError: the run was not scored by this rule at this alpha.
         """
-        chosen = load_rule(rule)
+        is_own = any(card.name == rule for card in self.card.rules)
+        chosen = self.card.rule(rule) if is_own else load_rule(rule)
         scored = any((r.name, r.hash) == (chosen.name, chosen.hash) for r in self.card.rules)
         row = self.card.headline(chosen, alpha)
         if row is None or not scored:

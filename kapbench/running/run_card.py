@@ -38,7 +38,7 @@ def make_card(
         schema_version=SCHEMA_VERSION,
         model=model_card(model),
         dataset=_dataset_card(dataset, plan),
-        rules=tuple(RuleCard.model_validate(r, from_attributes=True) for r in plan.rules),
+        rules=tuple(RuleCard.of(rule) for rule in plan.rules),
         plan_hash=plan.hash,
         provenance=provenance(
             scoring=SCORING_VERSION,

@@ -100,7 +100,7 @@ def test_rules_with_their_hashes(kapbench):
 
 
 def test_runs(kapbench, score):
-    assert "There are no runs below runs" in kapbench("list", "runs").stderr
+    assert "There are no finished runs in the folder ./runs." in kapbench("list", "runs").stderr
     score()
     (line,) = json.loads(kapbench("list", "runs", "--format", "json").stdout)
     assert (line["name"], line["n_pairs"], line["n_pairs_expected"]) == ("colours", 24, 40)

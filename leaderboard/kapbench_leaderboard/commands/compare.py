@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.options import output_format, runs_root
+from kapbench.cli.options import output_format, runs_root, shown_path
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ NARROWEST = 80
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
-@click.option("--by", type=click.Choice(VIEWS), help="Show these columns, not the summary's.")
+@click.option(
+    "--by",
+    type=click.Choice(VIEWS),
+    help="Show a table by category, symmetry, … instead of the summary.",
+)
 @click.option(
     "--rule",
     "rules",
@@ -95,6 +99,7 @@ def compare(
             width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
             colour=on_screen and sys.stdout.isatty(),
             advance=advance,
+            controls=random_runs(selected, runs_root) if runs else (),
         )
     if output is None:
         click.echo(text, nl=False)
@@ -102,6 +107,7 @@ def compare(
         from kapbench.storage import write_atomically
 
         write_atomically(output, text.encode())
+        click.echo(shown_path(output))
 
 
 def comparison_text(
@@ -115,6 +121,7 @@ def comparison_text(
     width: int = 80,
     colour: bool = False,
     advance: Callable[[int], None] | None = None,
+    controls: "Sequence[RunCard]" = (),
 ) -> str:
     """Tables of finished runs, one for each comparability group.
 
@@ -124,6 +131,7 @@ def comparison_text(
         by: None: the headline scores, or a column for each rule where several of a kind are named.
         paired: Add ranks and paired differences; this reads the records of the runs.
         advance: Called after each run that was resampled.
+        controls: Other runs of the control `random`, whose scores stand beside the runs.
     """
     from kapbench_leaderboard.comparison.groups import group, without_rules
     from kapbench_leaderboard.tables import build
@@ -134,7 +142,7 @@ def comparison_text(
     if by == "rule" and rules is None:
         rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
     view: View = by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary")
-    groups = group(cards, rules)
+    groups = group(cards, rules, controls)
     resamples = _resamples(runs, rules, alpha, advance) if paired else {}
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples))
     if paired:
@@ -142,8 +150,9 @@ def comparison_text(
     text = render(tables, how, width=width, colour=colour)
     left_out = without_rules(cards, rules or ())
     if rules and left_out and how == "text":
-        names = ", ".join(dict.fromkeys(card.model.name for card in left_out))
-        text += f"\nNot scored by {' or '.join(rules)} and therefore left out: {names}.\n"
+        places = [shown_path(path) for path, card in runs.items() if card in left_out]
+        heading = f"Not scored by {' or '.join(rules)} and therefore left out:"
+        text += "\n".join(["", heading, *(f"  {place}" for place in places), ""])
     return text
 
 

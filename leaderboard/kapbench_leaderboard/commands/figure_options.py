@@ -11,10 +11,11 @@ import click
 from kapbench import registry
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
 
 if TYPE_CHECKING:
+    from kapbench.running.results import RunCard
     from kapbench_leaderboard.figures.run_view import RunView
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -110,6 +111,10 @@ class FigureOptions:
 
         folders = named_runs(names, self.runs_root)
         return [RunView.load(f, rules=self.rules, alpha=self.alpha) for f in folders]
+
+    def random_runs(self, names: Sequence[str]) -> "list[RunCard]":
+        """Runs of the control `random` that may stand beside the runs of these names."""
+        return random_runs(named_runs(names, self.runs_root), self.runs_root)
 
     def load_run(self, name: str) -> "RunView":
         """Raises KapbenchError: as `load_runs`, or several runs of this name."""

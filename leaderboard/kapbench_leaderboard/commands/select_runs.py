@@ -1,6 +1,7 @@
 """Finished runs that a user names: by folder, by a folder above them, or by model."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,30 @@ def named_runs(
     return selected
 
 
+def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
+    """Runs of the control `random` below `root`, and beside the runs and entries of `runs`.
+
+    Beside a run: in the folder of its data set. Beside an entry: among the data set's entries.
+    """
+    from kapbench.running.results import find_runs, load_card
+    from kapbench_leaderboard.entries.schema import find_entries, load_entry
+
+    entries = {path.parent.parent for path in runs if path.suffix == ".json"}
+    # Runs lie in DATA@REVISION/MODEL@REVISION/RULES/PLAN.
+    folders = {p.parents[2] for p in runs if len(p.parts) > 3 and "@" in p.parents[2].name}
+    cards = []
+    for place in sorted({root.resolve(), *folders}):
+        for folder in find_runs(place):
+            if any(part.startswith("random@") for part in folder.relative_to(place).parts):
+                with suppress(KapbenchError):  # a control that cannot be read has no score to show
+                    cards.append(load_card(folder))
+    for place in sorted(entries):
+        for path in find_entries(place / "random"):
+            with suppress(KapbenchError):
+                cards.append(load_entry(path).run)
+    return [card for card in cards if card.model.name == "random"]
+
+
 def _runs_below(root: Path) -> "Runs":
     """A run card that cannot be read is reported, and does not hide the others."""
     from kapbench.running.results import find_runs, load_card
@@ -62,13 +87,35 @@ def _runs_below(root: Path) -> "Runs":
     return cards
 
 
+def _holds_entries(path: Path) -> bool:
+    from kapbench_leaderboard.entries.schema import find_entries, resamples_path
+
+    entries = find_entries(path) if path.is_dir() else [path] if path.suffix == ".json" else []
+    return any(resamples_path(entry).exists() for entry in entries)
+
+
 def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
     from kapbench.registry import unknown
 
-    if Path(name).is_dir():
+    path = Path(name)
+    if _holds_entries(path):
+        what = (
+            "folder holds leaderboard entries" if path.is_dir() else "file is a leaderboard entry"
+        )
+        return KapbenchError(
+            f"This {what}; `show` needs a run folder",
+            place=name,
+            fix="Use `kapbench compare`, which reads entries",
+        )
+    if path.is_dir():
+        repeat = "" if not any(path.iterdir()) else ", or repeat an interrupted command"
         return KapbenchError(
             "There is no finished run in this folder",
             place=name,
-            fix="Repeat the command of an interrupted run to finish it",
+            fix=f"Make a run with `kapbench run`{repeat}",
+        )
+    if not path.exists() and ("/" in name or path.suffix):
+        return KapbenchError(
+            "This path does not exist", place=name, fix="Correct the path, or name a model"
         )
     return unknown("run", name, set(models), place=root)

@@ -34,7 +34,7 @@ def show() -> None:
     \b
     Examples:
       kapbench show report lite0 -o pictures
-      kapbench show pair lite0 'car/0009-0>0001-2' -o pictures
+      kapbench show pair lite0 'car/0000-0>0002-1' -o pictures
       kapbench show features --model lite0 --model sphere --dataset synthetic --category car
     """
 
@@ -57,7 +57,8 @@ def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
     """
     from kapbench_leaderboard.figures.draw import draw_report
 
-    return draw_report(options.load_runs(runs), options.sources, options.output)
+    controls = options.random_runs(runs)
+    return draw_report(options.load_runs(runs), options.sources, options.output, controls)
 
 
 @show.command()
@@ -67,11 +68,11 @@ def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
 def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
     """Draw a pair and its transferred keypoints.
 
-    ID is the name of a pair in the RUN.
+    ID is the name of a pair in the RUN. The report lists pairs; records.parquet has every id.
 
     \b
     Examples:
-      kapbench show pair lite0 'car/0009-0>0001-2'
+      kapbench show pair lite0 'car/0000-0>0002-1'
     """
     from kapbench_leaderboard.figures.draw import draw_pair
 
@@ -86,13 +87,14 @@ def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
 def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> list[Path]:
     """Draw how KAP evaluates a keypoint.
 
-    K is the number of a keypoint in the pair ID of the RUN. The figure shows the model's similarity
-    over the target, the circle of the rule, and the best match inside and outside it. The
-    similarity is computed again, so the run's model is needed.
+    K is the number of a keypoint in the pair ID of the RUN. The report lists pairs; records.parquet
+    has every id. The figure shows the model's similarity over the target, the circle of the rule,
+    and the best match inside and outside it. The similarity is computed again, so the run's model
+    is needed.
 
     \b
     Examples:
-      kapbench show keypoint lite0 'car/0009-0>0001-2' 7
+      kapbench show keypoint lite0 'car/0000-0>0002-1' 0
     """
     from kapbench_leaderboard.figures.draw import draw_keypoint
 

@@ -12,7 +12,12 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.command()
 @click.option("--results", type=_FOLDER, required=True, help="Folder of accepted results.")
 @click.option(
-    "--out", type=_FOLDER, required=True, help="Folder to write. A site in it is replaced."
+    "-o",
+    "--output",
+    "out",
+    type=_FOLDER,
+    required=True,
+    help="Folder to write. A site in it is replaced.",
 )
 def site(results: Path, out: Path) -> None:
     """Write the leaderboard as static pages.
@@ -21,7 +26,7 @@ def site(results: Path, out: Path) -> None:
 
     \b
     Examples:
-      kapbench site --results leaderboard/results --out site
+      kapbench site --results leaderboard/results -o site
     """
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

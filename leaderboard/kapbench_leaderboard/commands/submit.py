@@ -257,6 +257,9 @@ def _print_reports(reports: "Iterable[Report]") -> None:
 
 
 def _print_report(report: "Report") -> None:
-    click.echo(report.text, nl=False)
+    text = report.text
+    if sys.stdout.isatty():  # the fences of Markdown are for the comment on a pull request
+        text = "".join(line for line in text.splitlines(True) if line.rstrip() != "```")
+    click.echo(text, nl=False)
     if not report.in_order:
         raise SystemExit(1)

@@ -43,13 +43,13 @@ def _sentence(
             continue
         up, down = (i, j) if a > b else (j, i)
         swaps.append(
-            f"{names[up]} is {_points(one[up], one[down])} above {names[down]} in the first and "
-            f"{_points(other[down], other[up])} below in the second"
+            f"{names[up]} is {_points(one[up], one[down])} points above {names[down]} by {first} and "
+            f"{_points(other[down], other[up])} below by {second}"
         )
     if not swaps:
         return []
     more = f"; and {len(swaps) - MOST} more" if len(swaps) > MOST else ""
-    return [f"{first} and {second} order models differently: {'; '.join(swaps[:MOST])}{more}."]
+    return [f"{first} and {second} rank models differently: {'; '.join(swaps[:MOST])}{more}."]
 
 
 def _points(more: float | None, less: float | None) -> str:

@@ -20,12 +20,14 @@ _PREFERRED: dict[Kind, tuple[str, ...]] = {
 class Group:
     """Runs that saw the same pairs and were scored by the rules that are shown.
 
-    `rules_are_named`: the user named these rules, so that no other is shown.
+    `rules_are_named`: the user named these rules, so that no other is shown. `other_controls`: runs
+    of controls on the same pairs, scored by the same rules for KAP, that are not among `cards`.
     """
 
     rules: tuple[RuleCard, ...]
     cards: tuple[RunCard, ...]
     rules_are_named: bool = False
+    other_controls: tuple[RunCard, ...] = ()
 
     @property
     def dataset(self) -> DatasetCard:
@@ -46,15 +48,24 @@ class Group:
         return next((rule for rule in self.rules if rule.metric == kind), None)
 
     def control(self, name: str) -> RunCard | None:
-        return next((c for c in self.cards if c.model.name == name), None)
+        """The run of a control among `cards`, else among `other_controls`."""
+        candidates = (*self.cards, *self.other_controls)
+        return next((c for c in candidates if c.model.name == name), None)
 
 
-def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[Group]:
+def group(
+    cards: Iterable[RunCard],
+    rules: Sequence[str] | None = None,
+    random_runs: Sequence[RunCard] = (),
+) -> list[Group]:
     """Groups of comparable runs by data set, the largest first; runs stay in their order.
 
     Args:
         rules: Names of the rules to show. None: of each run, one rule for KAP and one for PCK.
+        random_runs: Runs of the control `random` whose scores may stand beside these runs.
     """
+    cards = list(cards)
+    random_runs = [*(card for card in cards if card.model.name == "random"), *random_runs]
     by_key: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
         rules_of_card = selected_rules(card, rules)
@@ -62,10 +73,25 @@ def group(cards: Iterable[RunCard], rules: Sequence[str] | None = None) -> list[
             by_key.setdefault(_key(card, rules_of_card), (rules_of_card, []))[1].append(card)
     are_named = rules is not None
     groups = [
-        Group(rules_of_card, tuple(members), are_named)
+        Group(
+            rules_of_card,
+            tuple(members),
+            are_named,
+            _same_pairs(random_runs, members[0], rules_of_card),
+        )
         for rules_of_card, members in by_key.values()
     ]
     return sorted(groups, key=lambda g: (g.dataset.name, -g.dataset.n_pairs, -len(g.cards)))
+
+
+def _same_pairs(
+    controls: Iterable[RunCard], card: RunCard, rules: Sequence[RuleCard]
+) -> tuple[RunCard, ...]:
+    """Controls with the same pairs as `card` that were scored by the same rules for KAP."""
+    kap_rules = [rule for rule in rules if rule.metric == "kap"]
+    names = [rule.name for rule in kap_rules]
+    key = _key(card, kap_rules)
+    return tuple(c for c in controls if key == _key(c, selected_rules(c, names)))
 
 
 def without_rules(cards: Iterable[RunCard], rules: Sequence[str]) -> list[RunCard]:
@@ -117,7 +143,8 @@ def _rules_apart(left: Sequence[RuleCard], right: Sequence[RuleCard]) -> list[st
 
 
 def _pairs(data: DatasetCard) -> str:
-    return f"{data.n_pairs:,} pairs of {', '.join(data.categories)}"
+    pairs = "pair" if data.n_pairs == 1 else "pairs"
+    return f"{data.n_pairs:,} {pairs} of {', '.join(data.categories)}"
 
 
 def _names(rules: Iterable[RuleCard]) -> str:

@@ -20,7 +20,7 @@ def prevalence(card: RunCard, rule: str, alpha: float, over: str, split: str = "
     if split == TWIN_SPLIT:
         scored = card.score(rule, "kap", alpha, over, average="category", split=split)
         has = scored is not None and scored.value is not None
-        return 0.5 if has else _NOTHING  # both labels weigh the same there
+        return 0.5 if has else _NOTHING  # both labels have equal weight there
     if split == "all":
         row = card.score(rule, "prevalence", alpha, over, average="category")
         if row is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.running.results import RunCard
 from kapbench.storage import write_atomically
 from kapbench_leaderboard.comparison.groups import group, why_apart
 from kapbench_leaderboard.figures import feature_rows, select_rows, style
@@ -23,8 +24,13 @@ REPORT = "report.html"
 N_WORST = 20
 
 
-def draw_report(runs: Sequence[RunView], sources: Sources, output: Output) -> list[Path]:
+def draw_report(
+    runs: Sequence[RunView], sources: Sources, output: Output, controls: Sequence[RunCard] = ()
+) -> list[Path]:
     """The report of a run, or of several that may be compared; its bars and curves as files too.
+
+    Args:
+        controls: Other runs of the control `random`, whose scores stand beside the runs.
 
     Raises:
         KapbenchError: the runs saw different pairs, or were scored by different rules.
@@ -32,7 +38,7 @@ def draw_report(runs: Sequence[RunView], sources: Sources, output: Output) -> li
     _refuse_apart(runs)
     runs = ordered(runs)
     page = output.folder / REPORT
-    write_atomically(page, report(runs, sources, N_WORST))
+    write_atomically(page, report(runs, sources, N_WORST, controls))
     with style.styled():
         paths = [style.save(draw_category_bars(runs), output.path("bars"))]
         if len(runs) > 1 and runs[0].kap is not None and runs[0].pck is not None:

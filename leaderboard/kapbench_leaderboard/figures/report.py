@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset
+from kapbench.running.results import RunCard
 from kapbench.types import Pair
 from kapbench_leaderboard.comparison.curves import WorstPair, worst_pairs
 from kapbench_leaderboard.comparison.groups import group
@@ -34,10 +35,15 @@ class ShownPair:
     figure: Inline | None
 
 
-def report(runs: Sequence[RunView], sources: Sources, n_worst: int) -> bytes:
+def report(
+    runs: Sequence[RunView], sources: Sources, n_worst: int, controls: Sequence[RunCard] = ()
+) -> bytes:
     """The page as UTF-8. Runs share data and rules; the pairs of one run alone are shown.
 
     A data set that makes its images is not built for the page.
+
+    Args:
+        controls: Other runs of the control `random`, whose scores stand beside the runs.
     """
     names = build.labels([run.card for run in runs])
     return (
@@ -47,7 +53,7 @@ def report(runs: Sequence[RunView], sources: Sources, n_worst: int) -> bytes:
             title=names[0] if len(runs) == 1 else f"{len(runs)} runs",
             names=names,
             data=runs[0].card.dataset,
-            tables=_tables(runs),
+            tables=_tables(runs, controls),
             figures=_score_figures(runs),
             **(_one_run(runs[0], sources, n_worst) if len(runs) == 1 else {}),
         )
@@ -66,11 +72,11 @@ def _one_run(run: RunView, sources: Sources, n_worst: int) -> dict[str, object]:
     }
 
 
-def _tables(runs: Sequence[RunView]) -> list[Markup]:
+def _tables(runs: Sequence[RunView], controls: Sequence[RunCard]) -> list[Markup]:
     """The headline table and the categories, worded as `kapbench compare` words them."""
     rules = [rule for rule in (runs[0].kap, runs[0].pck) if rule is not None]
     alpha = runs[0].at(rules[0])
-    groups = group([run.card for run in runs], [rule.name for rule in rules])
+    groups = group([run.card for run in runs], [rule.name for rule in rules], controls)
     views: Sequence[choices.View] = ("summary", "category")
     return [Markup(markup.html(build.tables(groups, view, alpha))) for view in views]  # noqa: S704  escaped there
 

@@ -110,7 +110,7 @@ def _refuse(out: Path) -> None:
         raise KapbenchError(
             "The folder holds something other than a site",
             place=out,
-            fix="Give an empty or new folder: --out FOLDER",
+            fix="Give an empty or new folder: --output FOLDER",
         )
 
 
@@ -133,5 +133,5 @@ def _exchange(out: Path, content: dict[str, str]) -> None:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",
             place=out,
-            fix="Choose another folder with --out",
+            fix="Choose another folder with --output",
         ) from error

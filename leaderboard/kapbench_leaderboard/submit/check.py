@@ -108,9 +108,9 @@ def _rules(run: RunCard) -> Iterator[str]:
         if card.name not in rule_names():
             yield f"Rule {card.name} is not shipped with kapbench, as a leaderboard's rules must be."
             continue
-        shipped_rule = load_rule(card.name)
+        shipped_card = RuleCard.of(load_rule(card.name))
         for field in RuleCard.model_fields:
-            mine, theirs = getattr(card, field), getattr(shipped_rule, field)
+            mine, theirs = getattr(card, field), getattr(shipped_card, field)
             if mine != theirs:
                 yield f"Rule {card.name} has {field} {mine}, but the shipped rule has {theirs}."
 

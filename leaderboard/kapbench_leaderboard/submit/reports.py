@@ -76,13 +76,14 @@ def _check_folder(
             n_accepted += 1
             continue
         findings = _check_entry(path, entry, records, fetch, progress)
-        lines += _refused(path, findings) if findings else [f"in order  {path}"]
+        lines += _refused(path, findings) if findings else [f"ok  {path}"]
         in_order &= not findings
         if not findings and entry is not None:
             cards.append(entry.run)
             new_plans.add(entry.run.plan_hash)
     if n_accepted:
-        lines.append(f"accepted  {n_accepted} more entries, unchanged since {base}")
+        entries_word = "entry" if n_accepted == 1 else "entries"
+        lines.append(f"accepted  {n_accepted} more {entries_word}, unchanged since {base}")
     return Report(f"{_fenced(lines)}\n\n{_new_tables(cards, new_plans)}", in_order)
 
 
@@ -129,7 +130,7 @@ def adapter_report(spec: str, entry: Entry | None = None) -> Report:
     what = f"{spec}: the contract of adapters"
     if findings:
         return refusal(what, findings)
-    return Report(_fenced([f"in order  {what}"]) + "\n", in_order=True)
+    return Report(_fenced([f"ok  {what}"]) + "\n", in_order=True)
 
 
 def adapter_reports(paths: Sequence[Path], base: str | None = None) -> Iterator[Report]:

@@ -76,7 +76,7 @@ def tables(
         every = (_table(members, view, alpha, kind, ranks or {}) for kind in kinds)
         filled = [table for table in every if table.columns]
         if i and filled:
-            apart = f"Not comparable with table 1: {why_apart(groups[0], members)}."
+            apart = f"Not comparable with the first table: {why_apart(groups[0], members)}."
             filled[0] = replace(filled[0], head=(*filled[0].head, apart))
         out.extend(filled)
     return out
@@ -98,9 +98,13 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
     models = [row.card for row in competing]
     remarks = (
         *notes.about(members, view, kind),
-        *notes.explained(members, view),
+        *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
+        *notes.without_intervals(
+            members.dataset,
+            {r.label: any(c.low is not None for c in r.cells) for r in rows if _has_score(r)},
+        ),
         *notes.controls(members, view, kind, alpha),
         *notes.models([(row.label, row.card) for row in rows]),
     )
@@ -176,6 +180,10 @@ def labels(cards: Sequence[RunCard]) -> list[str]:
         f"{label} #{full[: i + 1].count(label)}" if full.count(label) > 1 else label
         for i, label in enumerate(full)
     ]
+
+
+def _has_score(row: Row) -> bool:
+    return any(cell.value is not None for cell in row.cells)
 
 
 def _or_less(row: Row, lead: int) -> float:

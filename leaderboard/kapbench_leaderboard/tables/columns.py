@@ -10,6 +10,9 @@ from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
 from kapbench_leaderboard.tables.choices import View
 
 NAME = {"kap": "KAP", "pck": "PCK"}
+NO_RANDOM_RUN = (
+    "The control `random` is not among the runs on these pairs; add it to show its score."
+)
 _OVER = {
     "mean": "mean",
     "pair_weighted": "pair-weighted",
@@ -42,6 +45,7 @@ class Column:
     heading: tuple[str, ...]
     cell: Callable[[RunCard], Cell]
     ranks: bool = True  # whether a reader may order models by it
+    lower_is_better: bool = False
     lead: bool = True  # whether its interval is worth room on a narrow screen
     prevalence: Callable[[RunCard], Cell] | None = None
 
@@ -230,12 +234,19 @@ def _column(
     if score_key.metric == "prevalence":
         return Column(f"prevalence@{alpha:.2f}", heading, cell, ranks)
     key = f"{stem}@{alpha:.2f}" + (f".{score_key.key}" if score_key.key else "")
-    return Column(key, heading, cell, ranks, prevalence=prevalence_of if metric == "kap" else None)
+    return Column(
+        key,
+        heading,
+        cell,
+        ranks,
+        lower_is_better=metric == "symmetry_confusion",
+        prevalence=prevalence_of if metric == "kap" else None,
+    )
 
 
 def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[RunCard], Cell]:
     if control is None:
-        cell = Cell(None, reason="The control `random` was not run on these pairs.")
+        cell = Cell(None, reason=NO_RANDOM_RUN)
     else:
         cell = _cell(control.headline(rule, alpha), f"KAP@{alpha:.2f}")
     return lambda _card: cell

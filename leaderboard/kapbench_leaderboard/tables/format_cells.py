@@ -31,6 +31,11 @@ def heading(column: Column) -> str:
     return " ".join(column.heading).replace("- ", "").replace(" @", "@")
 
 
+def caption(table: Table) -> str:
+    """The lines above a table as sentences."""
+    return " ".join(line if line.endswith(".") else f"{line}." for line in table.head)
+
+
 def label(row: Row) -> str:
     return row.label if row.rank is None else f"{row.rank}. {row.label}"
 
@@ -54,15 +59,24 @@ def marked(cell: Cell, footnotes: dict[str, int]) -> str:
     return number(cell) + mark
 
 
-def notes(table: Table, footnotes: dict[str, int], *, intervals: bool = True) -> list[str]:
-    """All lines below a table; `intervals`: whether the table shows the intervals that it has."""
-    has_interval = intervals and any(interval(c) for row in table.rows for c in row.cells)
+def notes(
+    table: Table, footnotes: dict[str, int], *, spans: Sequence[bool] | None = None
+) -> list[str]:
+    """All lines below a table; `spans`: which columns show their intervals, None: all."""
+    columns = range(len(table.columns))
+    with_intervals = {i for i in columns for row in table.rows if interval(row.cells[i])}
+    hidden = {i for i in with_intervals if spans is not None and not spans[i]}
     about = ["Scores ×100.", *table.notes]
     if any(row.rank is not None for row in table.rows):
         about.append(
             f"Rank: 1 + the number of models whose {table.ranked_by} is significantly better (paired "
             "test, p < 0.05 after Holm's correction)."
         )
-    if has_interval:
+    if with_intervals - hidden:
         about.append("Ranges are 95 % confidence intervals from a bootstrap over images.")
+    if hidden:
+        which = "Confidence" if hidden == with_intervals else "Other confidence"
+        about.append(
+            f"{which} intervals are left out because the table is too wide; --format csv has them."
+        )
     return about + [f"[{n}] {reason}" for reason, n in footnotes.items()]

@@ -7,6 +7,7 @@ from html import escape
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import (
+    caption,
     heading,
     interval,
     marked,
@@ -53,13 +54,14 @@ def html(tables: Sequence[Table]) -> str:
 
 
 def best(table: Table) -> list[float | None]:
-    """The highest value among models in each column that may order them."""
+    """The best value among at least two models in each column that may order them."""
     out: list[float | None] = []
     for i, column in enumerate(table.columns):
         values = [row.cells[i].value for row in table.rows if not row.is_control]
         known = [value for value in values if value is not None]
         ranked = column.ranks and table.view != "paired"
-        out.append(max(known) if known and ranked else None)
+        choose = min if column.lower_is_better else max
+        out.append(choose(known) if len(known) > 1 and ranked else None)
     return out
 
 
@@ -96,7 +98,7 @@ def _literal(text: str) -> str:
 
 def _latex(table: Table) -> str:
     footnotes, top = reasons(table), best(table)
-    lines = [r"\begin{table}", r"  \centering", f"  \\caption{{{_tex(' '.join(table.head))}}}"]
+    lines = [r"\begin{table}", r"  \centering", f"  \\caption{{{_tex(caption(table))}}}"]
     lines += [f"  \\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"    \toprule"]
     lines += [f"    model & {' & '.join(_tex(heading(c)) for c in table.columns)} \\\\"]
     lines += [r"    \midrule"]
@@ -106,9 +108,9 @@ def _latex(table: Table) -> str:
             lines.append(r"    \midrule")
         controls = apart
         cells = []
-        for cell, highest in zip(row, top, strict=True):
+        for cell, best_value in zip(row, top, strict=True):
             number, span = _tex(marked(cell, footnotes)), interval(cell)
-            if highest is not None and cell.value == highest and not apart:
+            if best_value is not None and cell.value == best_value and not apart:
                 number = rf"\textbf{{{number}}}"
             cells.append(number + (rf" {{\scriptsize {_tex(span)}}}" if span else ""))
         lines.append(f"    {' & '.join([_tex(label), *cells])} \\\\")
@@ -124,7 +126,7 @@ def _tex(words: str) -> str:
 def _html(table: Table) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number}\0{span}")
-    lines = ["<table>", f"<caption>{escape(' '.join(table.head))}</caption>", "<thead><tr>"]
+    lines = ["<table>", f"<caption>{escape(caption(table))}</caption>", "<thead><tr>"]
     lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
     lines += ["</tr></thead>", "<tbody>"]
     for label, *cells in body:

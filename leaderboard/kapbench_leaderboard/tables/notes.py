@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from kapbench.running.results import RuleCard, RunCard
+from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
+from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
-from kapbench_leaderboard.tables.columns import NAME, rules_of
+from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
+FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootstrap
 _AVERAGES = {
     "category": "pooled per category",
     "pair": "per pair",
@@ -19,43 +21,37 @@ _OVER = {
     "pooled": "pooled over categories",
     "negative_weighted": "weighted by negatives over categories",
 }
-_PREVALENCE = (
-    "prevalence: share of positives among the samples of KAP. A score that ignores the image ties "
-    "all samples and gets about the prevalence."
-)
-_SPLITS = (
-    "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints. "
-    "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
-    "classes weigh the same, so a score that ignores the image gets about 50, and twin is not KAP on "
-    "a subset of the pairs."
-)
 _NO_KAP = (
     "KAP was not scored. It is not defined if no keypoint can be absent, or if T is the image size."
 )
 _NOT_TESTED = "a category has too few images, or some resamples have no score"
-_CONFUSION = (
-    "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
-    "counterpart."
-)
-_EXPLAINED: dict[View, tuple[str, ...]] = {
-    "summary": (_PREVALENCE, _SPLITS),
-    "symmetry": (_SPLITS, _CONFUSION),
-    "twin": (
-        _SPLITS,
-        _CONFUSION,
-        (
-            "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point. "
-            "geo: PCK of keypoints whose part the target shows at least twice."
-        ),
+# By a part of a column's key: a note stands under the tables that have such a column.
+_EXPLAINED = {
+    "prevalence@": (
+        "prevalence: share of positives among the samples of KAP. A constant score ties all samples, "
+        "so its KAP is about the prevalence."
     ),
-    "viewpoint": (
-        "view 0-4: difference of the two azimuths in steps of 45°, where both are known.",
+    ".symmetric": (
+        "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints."
     ),
-    "occlusion": (
-        (
-            "trunc., occl.: truncated or occluded in at least one image, where this is annotated. "
-            "whole, clear: in neither image."
-        ),
+    f".{TWIN_SPLIT}": (
+        "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
+        "classes have equal weight, so a constant score gets about 50."
+    ),
+    ".symmetry_confusion": (
+        "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
+        "counterpart."
+    ),
+    ".pck_dagger": (
+        "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point."
+    ),
+    "geo@": "geo: PCK of keypoints whose part the target shows at least twice.",
+    ".viewpoint=": (
+        "view 0-4: difference of the two azimuths in steps of 45°, where both are known."
+    ),
+    ".truncation=": (
+        "trunc., occl.: truncated or occluded in at least one image, where this is annotated. whole, "
+        "clear: in neither image."
     ),
 }
 
@@ -73,16 +69,15 @@ def about(members: Group, view: View, kind: Kind | None) -> list[str]:
     return [rule_words(r) for r in rules_of(members, view) if kind in (None, r.metric)]
 
 
-def explained(members: Group, view: View) -> tuple[str, ...]:
+def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
-        return _EXPLAINED.get(view, ())
+        keys = [column.key for column in columns]
+        return [words for part, words in _EXPLAINED.items() if any(part in key for key in keys)]
     names = dict.fromkeys(r.name for c in members.cards for r in c.rules if r.metric == "kap")
-    return (
-        (f"KAP is not among the selected rules. These runs have {', '.join(names)}.",)
-        if names
-        else (_NO_KAP,)
-    )
+    if not names:
+        return [_NO_KAP]
+    return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
 
 
 def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
@@ -95,21 +90,48 @@ def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
     return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
 
 
+def without_intervals(data: DatasetCard, has_interval: Mapping[str, bool]) -> list[str]:
+    """Which models' scores have no confidence interval, by label, and why."""
+    without = [label for label, has in has_interval.items() if not has]
+    if not without:
+        return []
+    which = "" if len(without) == len(has_interval) else f" for {', '.join(without)}"
+    reason = f"a category has fewer than {FEWEST_IMAGES} images"
+    if data.n_images >= FEWEST_IMAGES * len(data.categories):  # not certain from the run card
+        reason += ", or the scores were computed without intervals"
+    return [f"No confidence intervals{which}: {reason}."]
+
+
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:
-    """The highest possible scores, and whether the control is missing that KAP is compared with."""
+    """The highest possible scores, and the control that KAP is compared with, if no row shows it."""
     rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
-    out, highest = [], []
-    oracle = members.control("oracle")
-    for rule in rules if oracle else ():
-        row = oracle and oracle.headline(rule, alpha)
-        if row and row.value is not None:
-            highest.append(f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}")
-    if highest:
-        out.append(f"Ceiling, the scores of the oracle on its grid: {', '.join(highest)}.")
-    without = view != "summary" and members.control("random") is None
-    if without and any(rule.metric == "kap" for rule in rules):
-        out.append("The control `random` was not run on these pairs.")
+    kap_rules = [rule for rule in rules if rule.metric == "kap"]
+    out = []
+    oracle, random = members.control("oracle"), members.control("random")
+    if oracle and (highest := _headlines(oracle, rules, alpha)):
+        out.append(f"Highest possible scores (oracle): {highest}.")
+    if view == "summary" or not kap_rules or random in members.cards:  # a column or a row shows it
+        return out
+    if random is None:
+        out.append(NO_RANDOM_RUN)
+    elif scores := _headlines(random, kap_rules, alpha):
+        out.append(f"The control `random` on these pairs: {scores}.")
     return out
+
+
+def _headlines(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
+    rows = [(rule, card.headline(rule, alpha)) for rule in rules]
+    return ", ".join(
+        f"{rule.name}@{alpha:.2f} {100 * row.value:.1f}"
+        for rule, row in rows
+        if row is not None and row.value is not None
+    )
+
+
+def _inputs(conditions: Sequence[str]) -> str:
+    return " and ".join(
+        "mirror counterparts (twins)" if c == "twins" else f"the {c}" for c in conditions
+    )
 
 
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
@@ -118,7 +140,7 @@ def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     for label, card in named:
         model, facts = card.model, []
         if model.conditions_on:
-            facts.append(f"conditions on {' and '.join(model.conditions_on)} besides the pixels")
+            facts.append(f"also sees {_inputs(model.conditions_on)}")
         if model.kind == "oracle":
             facts.append("reads the annotation of the target")
         if model.trained_on:

@@ -19,7 +19,7 @@ def text(table: Table, *, width: int = 80, colour: bool = False) -> str:
     console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
     footnotes = reasons(table)
     spans, blocks = _blocks(console, table, footnotes)
-    below = notes(table, footnotes, intervals=any(spans))
+    below = notes(table, footnotes, spans=spans)
     parts: list[RenderableType] = [
         *(Text(line) for line in table.head),
         *blocks,

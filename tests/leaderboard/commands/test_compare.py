@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from submissions import DOTS
 
 from kapbench.running.results import find_runs, load_card
+from kapbench.scoring.rules import load_rule
+from kapbench_leaderboard.tables.choices import VIEWS
 
 
 @pytest.fixture
@@ -19,7 +22,9 @@ def runs(scored):
 def test_all_runs_of_the_folder_by_default(kapbench, runs):
     shown = kapbench("compare").stdout
     assert shown.count("\ncolours") == 2
-    assert "Not comparable with table 1: the pairs are 12 pairs of dot, not 24 pairs" in shown
+    assert (
+        "Not comparable with the first table: the pairs are 12 pairs of dot, not 24 pairs" in shown
+    )
 
 
 def test_no_line_is_wider_than_eighty_columns(kapbench, runs):
@@ -62,7 +67,7 @@ def test_files_hold_the_stored_numbers(kapbench, runs):
 
 def test_output_goes_to_a_file(kapbench, runs):
     done = kapbench("compare", "--format", "csv", "-o", "out/scores.csv")
-    assert done.stdout == ""
+    assert done.stdout == "out/scores.csv\n"
     assert Path("out/scores.csv").read_text() == kapbench("compare", "--format", "csv").stdout
 
 
@@ -159,3 +164,68 @@ def test_a_damaged_card_is_named_and_hides_no_other(kapbench, runs):
 def test_every_format_goes_to_a_file(kapbench, runs, how):
     assert kapbench("compare", "--by", "symmetry", "--format", how, "-o", "out").exit_code == 0
     assert "colours" in Path("out").read_text()
+
+
+def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapbench, score):
+    score("Colours")
+    data = ("--dataset", f"{DOTS}:Dots", "--cache", "cache")
+    assert kapbench("run", "--model", "random", *data, "--no-control").exit_code == 0
+    every = list(csv.DictReader(io.StringIO(kapbench("compare", "--format", "csv").stdout)))
+    words = ("compare", "colours", "--format", "csv", "--runs")
+    for root in ("runs", "elsewhere"):  # beside the run itself too
+        name = "colours" if root == "runs" else find_runs(Path("runs/dots.test@1"))[0]
+        (line,) = csv.DictReader(io.StringIO(kapbench(words[0], name, *words[2:], root).stdout))
+        assert line["random.kap@0.10"] == every[0]["random.kap@0.10"] != ""
+    assert kapbench("show", "report", "colours", "-o", "out").exit_code == 0
+    assert "not among the runs" not in Path("out/report.html").read_text()
+
+
+def test_a_random_entry_is_found_though_only_a_models_entry_is_named(kapbench):
+    results = Path(__file__).parents[3] / "leaderboard/results/spair"
+    words = ("--format", "csv", "--runs", "nowhere")
+    for place in (results / "lite0", *(results / "lite0").glob("*.json")):
+        (line,) = csv.DictReader(io.StringIO(kapbench("compare", place, *words).stdout))
+        assert line["model"] == "lite0"
+        assert 0 < float(line["random.kap@0.10"]) < float(line["kap@0.10"])
+
+
+@pytest.fixture
+def own_rule(kapbench, score) -> Path:
+    """A rule file with a name that kapbench does not ship, and a run that it scored."""
+    rule = Path("my-kap.json")
+    content = json.loads(load_rule("kap-v1").model_dump_json()) | {"name": "my-kap"}
+    rule.write_text(json.dumps(content | {"empty": "zero"}))
+    for model in ("Colours", "Greys"):
+        done = score(model, "--dataset-option", "n_images=6", "--rule", rule, "--rule", "pck-v1")
+        assert done.exit_code == 0
+    return rule
+
+
+def test_a_rule_file_is_read_from_the_run(kapbench, own_rule):
+    (first, _) = find_runs(Path("runs"))
+    assert load_card(first).rule("my-kap") == load_rule(str(own_rule))
+    elsewhere = own_rule.rename("elsewhere.json")
+    shown = kapbench("compare", "colours", "greys", "--paired")
+    assert shown.exit_code == 0, shown.stderr
+    assert "KAP@0.10 by my-kap" in shown.stdout
+    assert kapbench("compare", "--rule", "my-kap", "--paired").exit_code == 0
+    assert all(kapbench("compare", "--by", view).exit_code == 0 for view in VIEWS)
+    for words in ((), ("--rule", "my-kap"), ("--rule", elsewhere)):
+        done = kapbench("show", "report", "colours", "-o", "out", *words)
+        assert done.exit_code == 0, done.stderr
+    assert "my-kap" in Path("out/report.html").read_text()
+
+
+def test_a_run_without_its_rule_says_which_run_to_repeat(kapbench, own_rule):
+    for folder in find_runs(Path("runs")):
+        content = json.loads((folder / "run.json").read_text())
+        for rule in content["rules"]:
+            rule.pop("definition", None)
+        (folder / "run.json").write_text(json.dumps(content))
+    assert kapbench("compare").exit_code == 0  # the stored scores need no rule
+    for words in (("compare", "--paired"), ("show", "report", "colours")):
+        done = kapbench(*words)
+        assert done.exit_code == 1
+        assert "run card does not hold" in done.stderr
+        assert "run of colours on dots" in done.stderr
+        assert "Repeat the run" in done.stderr

@@ -214,7 +214,7 @@ class TestErrors:
             (("report",), "Missing argument 'RUNS...'"),
             (("pair", "RUN"), "Missing argument 'ID'"),
             (("keypoint", "RUN", "dot:0-1"), "Missing argument 'K'"),
-            (("pair", "RUN", "dot:0-9"), "no pair 'dot:0-9'|unknown pair"),
+            (("pair", "RUN", "dot:0-9"), "Unknown pair 'dot:0-9'"),
             (("category", "RUN", "spto"), "spot"),
             (("worst", "RUN", "--category", "spto"), "spot"),
             (("report", "RUN", "--rule", "pck-v1"), "pck-v1"),
@@ -250,3 +250,14 @@ class TestErrors:
         )
         assert result.exit_code == 1
         assert "revision" in result.output or "other maxima" in result.output
+
+
+def test_a_folder_without_a_run_says_what_it_holds(kapbench):
+    entries = Path(__file__).parents[3] / "leaderboard/results/spair/lite0"
+    for place in (entries, *entries.glob("*.json")):
+        error = kapbench("show", "report", place).stderr
+        assert "holds leaderboard entries" in error or "is a leaderboard entry" in error
+        assert "`show` needs a run folder" in error
+    Path("empty").mkdir()
+    assert "fix: Make a run with `kapbench run`\n" in kapbench("show", "report", "empty").stderr
+    assert "This path does not exist" in kapbench("show", "report", "no/such").stderr

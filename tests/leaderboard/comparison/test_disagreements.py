@@ -13,24 +13,24 @@ def notes(cards):
 
 
 def test_where_all_agree_nothing_is_said(card):
-    assert "order models differently" not in notes([card("a", 0.4, 0.6), card("b", 0.3, 0.5)])
+    assert "rank models differently" not in notes([card("a", 0.4, 0.6), card("b", 0.3, 0.5)])
 
 
 def test_kap_and_pck_that_disagree_are_said_with_their_points(card):
     found = notes([card("a", 0.40, 0.50), card("b", 0.38, 0.56)])
     assert (
-        "KAP@0.10 and PCK@0.10 order models differently: a is 2.0 above b in the first and 6.0 below in the second."
+        "KAP@0.10 and PCK@0.10 rank models differently: a is 2.0 points above b by KAP@0.10 and 6.0 below by PCK@0.10."
         in found
     )
 
 
 def test_controls_have_no_say(card):
-    assert "order models differently" not in notes([card("a", 0.4, 0.5), card("random", 0.2, 0.9)])
+    assert "rank models differently" not in notes([card("a", 0.4, 0.5), card("random", 0.2, 0.9)])
 
 
 def test_a_tie_is_no_disagreement_and_a_missing_score_no_tie(card):
-    assert "order models differently" not in notes([card("a", 0.4, 0.5), card("b", 0.4, 0.9)])
-    assert "order models differently" not in notes([card("a", None, 0.5), card("b", 0.4, 0.9)])
+    assert "rank models differently" not in notes([card("a", 0.4, 0.5), card("b", 0.4, 0.9)])
+    assert "rank models differently" not in notes([card("a", None, 0.5), card("b", 0.4, 0.9)])
 
 
 def test_two_alphas_that_disagree_are_said(card):
@@ -50,7 +50,7 @@ def test_two_alphas_that_disagree_are_said(card):
 
     found = notes([at_both("a", 0.4, 0.1), at_both("b", 0.3, 0.2)])
     assert (
-        "KAP@0.10 and KAP@0.05 order models differently: a is 10.0 above b in the first and 10.0 below in the second."
+        "KAP@0.10 and KAP@0.05 rank models differently: a is 10.0 points above b by KAP@0.10 and 10.0 below by KAP@0.05."
         in found
     )
 

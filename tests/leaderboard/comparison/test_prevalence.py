@@ -9,6 +9,7 @@ from kapbench.scoring.splits import annotated_splits, select
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.prevalence import prevalence
 from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.columns import NO_RANDOM_RUN
 from kapbench_leaderboard.tables.render import render
 
 
@@ -109,9 +110,31 @@ def test_where_grids_make_another_prevalence_it_says_whose_it_is(card):
 
 
 def test_the_want_of_a_random_control_is_said_where_a_kap_stands(card):
-    said = "The control `random` was not run on these pairs."
+    said = "The control `random` is not among the runs on these pairs; add it to show its score."
     kap, pck = tables(group([card("lite0")]), "category")
     assert said in kap.notes
     assert said not in pck.notes
     kap, _ = tables(group([card("lite0"), card("random", 0.2)]), "category")
     assert said not in kap.notes
+
+
+def test_a_random_control_on_the_same_pairs_is_shown_though_it_was_not_selected(card):
+    controls = [card("random", 0.1, categories=["cat"]), card("random", 0.2), card("random", 0.3)]
+    (table,) = tables(group([card("lite0")], random_runs=controls))
+    assert [row.label for row in table.rows] == ["lite0"]
+    keys = [column.key for column in table.columns]
+    assert table.rows[0].cells[keys.index("random.kap@0.10")].value == 0.2
+    kap, pck = tables(group([card("lite0")], random_runs=controls), "category")
+    assert "The control `random` on these pairs: kap-cvpr24@0.10 20.0." in kap.notes
+    assert "random" not in " ".join(pck.notes)
+    other_rule = card("random", 0.2, rules={"kap-cvpr24": "other", "pck-sd-dino": "bbb"})
+    kap, _ = tables(group([card("lite0")], random_runs=[other_rule, controls[0]]), "category")
+    assert NO_RANDOM_RUN in kap.notes
+
+
+def test_a_random_run_with_more_rules_counts_though_it_has_its_own_table(card):
+    random = card("random", 0.2, rules={"kap-v1": "1", "kap-cvpr24": "2", "pck-v1": "3"})
+    lite0 = card("lite0", rules={"kap-v1": "1", "pck-v1": "3"})
+    shown = {t.rows[0].label: t for t in tables(group([random, lite0]))}
+    keys = [column.key for column in shown["lite0"].columns]
+    assert shown["lite0"].rows[0].cells[keys.index("random.kap@0.10")].value == 0.2

@@ -174,10 +174,10 @@ def test_damaged_results_leave_the_old_site(results, tmp_path):
 
 def test_the_command(results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(main, ["site", "--results", str(results), "--out", "site"])
+    done = CliRunner().invoke(main, ["site", "--results", str(results), "-o", "site"])
     assert done.exit_code == 0
     assert "Open site/index.html." in done.output
-    done = CliRunner().invoke(main, ["site", "--results", "nowhere", "--out", "other"])
+    done = CliRunner().invoke(main, ["site", "--results", "nowhere", "-o", "other"])
     assert done.exit_code == 1
     assert "no accepted results" in done.output
     assert not Path("other").exists()

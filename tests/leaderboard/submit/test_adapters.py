@@ -112,7 +112,7 @@ def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp
     edit(with_adapter, lambda c: c["run"]["model"].update(similarity="dot"))
     done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 0, done.output
-    assert f"in order  {file_of(tmp_path)}:Fine: the contract of adapters" in done.output
+    assert f"ok  {file_of(tmp_path)}:Fine: the contract of adapters" in done.output
     edit(with_adapter, lambda c: c["run"]["model"].update(trained_on="everything"))
     done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 1
@@ -132,7 +132,7 @@ def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
     path.write_text(f"class Broken:\n    def __init__(self):\n        {body}\n")
     done = kapbench("submit", "check", "--adapter", f"{path}:Broken", entry)
     assert done.exit_code == 1
-    assert f"in order  {entry}" in done.output
+    assert f"ok  {entry}" in done.output
     assert f"REFUSED   {path}:Broken: the contract of adapters" in done.output
     assert said in done.output
 

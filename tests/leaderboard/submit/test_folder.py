@@ -51,7 +51,7 @@ def test_a_file_of_no_entry(entry, tmp_path, name):
     report, good = check_all([tmp_path / "results"])
     assert not good
     assert f"REFUSED   {entry.parent / name}: this file belongs to no entry" in report
-    assert f"in order  {entry}" in report
+    assert f"ok  {entry}" in report
 
 
 def test_a_link_leads_out_and_is_refused(entry, tmp_path):
@@ -69,7 +69,7 @@ def test_one_broken_entry_hides_nothing_of_the_others(entry, other_run, card, tm
     report, good = check_all([tmp_path / "results"])
     assert not good
     assert f"REFUSED   {other}" in report
-    assert f"in order  {entry}" in report
+    assert f"ok  {entry}" in report
     assert "| colours |" in report
 
 
@@ -90,8 +90,8 @@ def test_only_what_is_new_is_taken_again(entry, results, other_run, card, checke
     report, good = check_all([results], "HEAD")
     assert good, report
     assert checked == [other]
-    assert f"in order  {other}" in report
-    assert "accepted  1 more entries, unchanged since HEAD" in report
+    assert f"ok  {other}" in report
+    assert "accepted  1 more entry, unchanged since HEAD" in report
     assert "| colours |" in report  # the board on which the new one stands
 
 

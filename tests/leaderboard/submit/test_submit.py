@@ -195,7 +195,7 @@ def test_the_command_from_run_to_check(run, tmp_path, monkeypatch):
     assert "Next: run `kapbench submit check results`" in done.output
     done = kapbench("submit", "check", "results")
     assert done.exit_code == 0, done.output
-    assert "in order" in done.output
+    assert "ok  " in done.output
     assert "| model | KAP@0.10 |" in done.output
 
 
@@ -215,9 +215,9 @@ def test_the_command_refuses_and_says_why(entry, tmp_path):
         (("prepare", "nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
         (("manifest", "nowhere", "--to", "x"), "no finished run"),
         (("check",), "Missing argument 'PATHS...'"),
-        (("check", "nowhere"), "There are no entries"),
+        (("check", "nowhere"), "This path does not exist"),
         (("check", "nowhere.json"), "The file is missing"),
-        (("adapters", "nowhere"), "There are no entries"),
+        (("adapters", "nowhere"), "This path does not exist"),
         (("reproduce", "--pairs", "0", "x"), "--pairs"),
         (("reproduce", "--pairs", "3", "x.json"), "not a leaderboard entry"),
     ],

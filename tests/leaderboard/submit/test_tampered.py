@@ -1,5 +1,6 @@
 """A submission that says something else than its records do is refused, each kind in its own words."""
 
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from submissions import edit, edit_records, only, replace_records
 
 from kapbench.running.results import RECORDS
+from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import records_path, resamples_path
@@ -127,6 +129,14 @@ def test_a_rules_hash_changed(entry):
 def test_a_rule_of_ones_own(entry):
     edit(entry, lambda c: c["run"]["rules"][0].update(name="kap-mine"))
     only(check(entry), "Rule kap-mine is not shipped")
+
+
+@pytest.mark.parametrize("name", ["kap-v1", "kap-mine"])
+def test_a_rule_with_a_definition_is_refused(entry, name):
+    definition = json.loads(load_rule("kap-v1").model_dump_json()) | {"name": name}
+    edit(entry, lambda c: c["run"]["rules"][0].update(name=name, definition=definition))
+    said = "is not shipped" if name == "kap-mine" else "has definition"
+    only(check(entry), f"Rule {name} {said}")
 
 
 @pytest.mark.parametrize(

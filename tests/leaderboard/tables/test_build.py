@@ -82,11 +82,11 @@ def test_partial_data_are_said(cards):
 def test_the_second_group_says_why_it_is_apart(cards, card):
     first, second = tables(group([*cards, card(categories=["cat"], n_pairs=10)]))
     assert len(first.head) == 1
-    assert "Not comparable with table 1: the pairs are " in second.head[1]
+    assert "Not comparable with the first table: the pairs are " in second.head[1]
 
 
 def test_what_a_model_looks_at_is_said(card):
     seen = card("asic")
     model = seen.model.model_copy(update={"conditions_on": ("mask",), "trained_on": "spair trn"})
     (table,) = tables(group([card(), seen.model_copy(update={"model": model})]))
-    assert "asic: conditions on mask besides the pixels, trained on spair trn." in table.notes
+    assert "asic: also sees the mask, trained on spair trn." in table.notes

@@ -63,6 +63,9 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     assert "39.0–41.0" in render(made, "text", width=200)
     narrow = render(made, "text", width=60)
     assert "39.0–41.0" not in narrow
+    assert (
+        "Confidence intervals are left out because the table is too\nwide; --format csv" in narrow
+    )
 
 
 def test_text_has_escape_codes_only_where_asked(drawn):
@@ -108,7 +111,7 @@ def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
 
 def test_a_run_without_the_rules_asked_for_is_named(card):
     shown = show([card("lite0", rules={"kap-v1": "1"}), card("sphere")], rules=["kap-v1"])
-    assert "Not scored by kap-v1 and therefore left out: sphere." in shown
+    assert shown.endswith("\nNot scored by kap-v1 and therefore left out:\n  1\n")
 
 
 def test_two_rules_of_a_kind_are_columns(card):
@@ -144,6 +147,42 @@ def test_latex_escapes_names_and_marks_the_best(card):
     assert {line.count("&") - line.count(r"\&") for line in body} == {7}
 
 
+def test_latex_marks_the_lowest_confusion_and_nothing_of_a_single_model(card):
+    def confused(name, share):
+        made = card(name)
+        row = made.scores[-1].model_copy(
+            update={"rule": "pck-sd-dino", "metric": "symmetry_confusion", "value": share}
+        )
+        row = row.model_copy(update={"average": "point", "category": "mean", "split": "all"})
+        return made.model_copy(update={"scores": (*made.scores, row)})
+
+    cards = [confused("good", 0.123), confused("bad", 0.234)]
+    shown = render(tables(group(cards), "symmetry"), "latex")
+    assert r"\textbf{12.3}" in shown
+    assert r"\textbf{23.4}" not in shown
+    alone = [cards[0], card("random", 0.1, 0.1)]
+    assert "textbf" not in render(tables(group(alone), "symmetry"), "latex")
+
+
+def test_the_lines_of_a_caption_are_sentences(card):
+    cards = [card(), card("sphere"), card(categories=["cat"], n_pairs=10)]
+    for how in ("latex", "html"):
+        shown = render(tables(group(cards)), how)
+        assert "of 30 pairs. Not comparable with" in shown
+
+
+def test_a_note_about_a_column_stands_under_tables_that_have_it(card):
+    notes = {
+        rules: " ".join(tables(group([card(rules=dict.fromkeys(rules, "1"))]), "twin")[0].notes)
+        for rules in (("kap-v1",), ("pck-v1",), ("pck-v1", "geo"))
+    }
+    kap, pck, geo = notes.values()
+    assert ("twin:" in kap, "confusion:" in kap, "dagger:" in kap) == (True, False, False)
+    assert ("twin:" in pck, "confusion:" in pck, "geo:" in pck) == (False, True, False)
+    assert "geo:" in geo
+    assert "symm.:" not in kap + pck + geo
+
+
 def test_markdown_lets_no_markup_of_a_name_act(card):
     shown = render(tables(group([card(HOSTILE)])), "markdown")
     (line,) = [line for line in shown.splitlines() if "script" in line]
@@ -162,3 +201,12 @@ def test_every_view_in_every_format(card, view, how):
 def test_ranges_are_explained_only_where_they_are_shown(card):
     cards = [card("dinov2.vitb14reg", categories=EIGHTEEN, interval=0.01)]
     assert "Ranges" not in render(tables(group(cards), "category"), "text", width=80)
+
+
+def test_a_table_without_intervals_says_why(card):
+    (table,) = tables(group([card("lite0", interval=0.01), card("sphere")]))
+    reason = "a category has fewer than 4 images, or the scores were computed without intervals."
+    assert f"No confidence intervals for sphere: {reason}" in table.notes
+    few = card(categories=["cat", "cow", "bus"])
+    (table,) = tables(group([few]))
+    assert "No confidence intervals: a category has fewer than 4 images." in table.notes

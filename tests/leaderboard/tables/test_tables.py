@@ -168,12 +168,12 @@ def test_notes_do_not_say_that_kap_is_undefined_where_it_was_not_asked_for(card)
 def test_the_oracles_scores_are_the_ceiling_of_each_rule(card):
     cards = [card("lite0"), card("oracle", 0.97, 0.62)]
     (table,) = drawn(group(cards))
-    ceiling = "Ceiling, the scores of the oracle on its grid: "
+    ceiling = "Highest possible scores (oracle): "
     assert f"{ceiling}kap-cvpr24@0.10 97.0, pck-sd-dino@0.10 62.0." in table.notes
     kap, pck = drawn(group(cards), "category")
     assert f"{ceiling}kap-cvpr24@0.10 97.0." in kap.notes
     assert f"{ceiling}pck-sd-dino@0.10 62.0." in pck.notes
-    assert "Ceiling" not in " ".join(drawn(group(cards[:1]))[0].notes)
+    assert "Highest" not in " ".join(drawn(group(cards[:1]))[0].notes)
 
 
 def test_averages_are_of_every_pck_rule_that_the_runs_have(dots_runs):
