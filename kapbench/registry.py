@@ -5,8 +5,10 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
@@ -25,6 +27,12 @@ def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     fix = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
     return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
+
+
+def adapter_file(kind: Kind, spec: str) -> Path | None:
+    """The file of `path/to/file.py:Class`; None where `spec` names something registered."""
+    path, _, _ = spec.rpartition(":")
+    return Path(path) if path.endswith(".py") and _registered(kind, spec) is None else None
 
 
 def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
@@ -157,13 +165,20 @@ def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
     return functools.partial(factory, argument)
 
 
+class _Uncached(SourceFileLoader):
+    """Compiles the file itself: Python's cached bytecode overlooks an edit within one second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     if not path.is_file():
         raise KapbenchError(
             "The adapter file does not exist", place=path, fix="Write path/to/file.py:Class"
         )
     name = f"kapbench_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncached(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -144,11 +144,7 @@ running_options = gathered(
         default=1,
         help="Processes of this machine that score an encoder's pairs, e.g. one for each core.",
     ),
-    click.option(
-        "--force",
-        is_flag=True,
-        help="Score again what is finished; with --no-cache, encode the images again as well.",
-    ),
+    click.option("--force", is_flag=True, help="Encode and score again what is finished."),
     click.option(
         "--control/--no-control",
         default=True,

@@ -3,11 +3,14 @@
 import errno
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from command_line import DOTS
 from filelock import FileLock
 
+from kapbench.cli.run import ALREADY_FINISHED
 from kapbench.errors import KapbenchError
 from kapbench.running.results import ResultSet, find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
@@ -110,10 +113,36 @@ def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
     first = shown_and_written()
     assert first[0] == 8
     assert shown_and_written() == first
-    forced = shown_and_written("--force")  # features are kept, records are not
-    assert forced[0] == 8
+    forced = shown_and_written("--force")
+    assert forced[0] == 16
     assert forced[1] > first[1]
-    assert shown_and_written("--force", "--no-cache")[0] == 16
+    assert shown_and_written("--force", "--no-cache")[0] == 24
+
+
+def test_a_run_that_was_finished_says_so(score):
+    assert ALREADY_FINISHED not in score(*BRIEFLY).stderr
+    assert score(*BRIEFLY).stderr.count(ALREADY_FINISHED) == 1
+    assert ALREADY_FINISHED not in score(*BRIEFLY, "--force").stderr
+
+
+def test_an_edited_adapter_is_scored_anew(kapbench):
+    adapter = Path("my_adapter.py")
+    source = Path(DOTS).read_text(encoding="utf-8")
+
+    def headline(text: str) -> float:
+        adapter.write_text(text, encoding="utf-8")
+        words = ("--dataset", f"{DOTS}:Dots", *BRIEFLY[1:], "--no-control")
+        done = kapbench("run", "--model", "my_adapter.py:Colours", *words)
+        assert done.exit_code == 0, done.output
+        assert ALREADY_FINISHED not in done.stderr
+        cards = map(load_card, find_runs(Path("runs")))
+        scores = {c.model.revision: c.score("pck-sd-dino", "pck", 0.1, "mean").value for c in cards}
+        return scores["1-" + sha256(adapter.read_bytes()).hexdigest()[:8]]
+
+    before = headline(source)
+    after = headline(source.replace("p.pixels[2::4", "0 * p.pixels[2::4"))  # in the same second
+    assert len(find_runs(Path("runs"))) == 2
+    assert after != before
 
 
 def test_quiet_prints_the_table_and_nothing_else(score):
@@ -303,6 +332,6 @@ def test_an_option_of_a_few_values_lists_them(kapbench):
     done = kapbench("run", "--model", "dinov2.vits14", "-o", "facet=keys", "--dataset", "synthetic")
     said = " ".join(done.stderr.split())
     assert done.exit_code == 1
-    assert "give one of token, query, key, value" in said
+    assert "Give one of token, query, key, value" in said
     done = kapbench("run", "--model", "sd.v15", "-o", "timestep=late", "--dataset", "synthetic")
     assert "give a value of type int" in " ".join(done.stderr.split())

@@ -140,7 +140,7 @@ def test_a_shape_that_is_not_the_grids_is_refused(cache, shape):
     misshapen = FeatureMap.__new__(FeatureMap)
     object.__setattr__(misshapen, "values", values)
     object.__setattr__(misshapen, "grid", GRID)
-    with pytest.raises(KapbenchError, match="on a grid of 3×4"):
+    with pytest.raises(KapbenchError, match="its grid 3×4"):
         cache.write("abc", misshapen)
     assert not list(cache.root.rglob("*"))
 
