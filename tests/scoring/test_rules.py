@@ -1,6 +1,7 @@
 """Named rules: what ships, what identifies them, and rule files of the user's."""
 
 import json
+from pathlib import Path
 
 import pytest
 from scoring_cases import pair, peaks, records
@@ -147,7 +148,34 @@ def test_a_missing_rule_file_is_named(tmp_path):
 def test_an_unknown_key_is_refused(tmp_path):
     with pytest.raises(KapbenchError, match="not a valid rule") as caught:
         load_rule(str(as_file(tmp_path, "kap-v1", treshold=3)))
-    assert "treshold" in caught.value.place
+    assert "Key 'treshold' is unknown" in caught.value.thing
+
+
+def test_a_misspelt_key_is_named_with_the_key_that_is_missing(tmp_path):
+    content = load_rule("kap-v1").model_dump(mode="json")
+    content["alpha"] = content.pop("alphas")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(KapbenchError) as caught:
+        load_rule(str(path))
+    said = "The file is not a valid rule. Key 'alpha' is unknown. Key 'alphas' is missing"
+    assert caught.value.thing == said
+    assert Path(caught.value.fix.split("; ")[1].removesuffix(" is an example")).is_file()
+
+
+def test_a_word_is_not_taken_for_true_or_false(tmp_path):
+    with pytest.raises(KapbenchError, match=r"Key 'geometry\.closed'"):
+        load_rule(
+            str(as_file(tmp_path, "kap-v1", name="mine", geometry=GEOMETRY | {"closed": "no"}))
+        )
+
+
+def test_broken_json_names_no_key(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text("{")
+    with pytest.raises(KapbenchError) as caught:
+        load_rule(str(path))
+    assert "key" not in str(caught.value).replace("kapbench", "").lower()
 
 
 def test_one_key_for_two_geometries_is_refused():
