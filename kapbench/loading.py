@@ -63,6 +63,12 @@ def load_model(
     device = pick_device(device)
     context = {"device": device, "dataset": dataset}
     model = registry.create("models", name, context, options)
+    if model is None:
+        raise KapbenchError(
+            f"{name.rpartition(':')[2]}() returned None, not a model",
+            place=name,
+            fix="Return the model that it makes",
+        )
     model_info(model)  # raises where it is not a model
     if (file := registry.adapter_file("models", name)) is not None:
         model = _with_file_revision(model, file)
@@ -98,6 +104,11 @@ def _with_file_revision(model: Model, file: Path) -> Model:
 def declared_revision(revision: str) -> str:
     """A revision without the hash of the model's file."""
     return re.sub(r"-[0-9a-f]{8}$", "", revision)
+
+
+def is_same_revision(of_run: str, here: str) -> bool:
+    """Whether a run is of this revision; a run of a model object has no hash of a file."""
+    return of_run in (here, declared_revision(here))
 
 
 def check_model(name: str, options: Iterable[str]) -> None:

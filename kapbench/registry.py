@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, with_article
 
 Kind = Literal["models", "datasets"]
 
@@ -25,7 +25,7 @@ def names(kind: Kind) -> list[str]:
 def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
     """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     fix = f"Did you mean {_any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
     return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
 
@@ -233,7 +233,7 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     factory: Callable[..., Any] = getattr(module, attribute)
     if not callable(factory):
         raise KapbenchError(
-            f"'{attribute}' is a {type(factory).__name__}, not a class or a function",
+            f"'{attribute}' is {with_article(type(factory).__name__)}, not a class or a function",
             place=path,
             fix="Name a class, or a function that returns a model or data set",
         )

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real, UInt8
 
+from kapbench.errors import counted
+
 AZIMUTH_BINS = 8
 
 
@@ -198,8 +200,10 @@ class Coverage:
 
     def __str__(self) -> str:
         if self.complete:
-            return f"complete: {len(self.categories)} categories, {self.n_pairs:,} pairs"
+            categories = counted(len(self.categories), "category")
+            return f"complete: {categories}, {self.n_pairs:,} pairs"
+        n_expected = counted(len(self.categories_expected), "category")
         return (
-            f"partial: {len(self.categories)} of {len(self.categories_expected)} categories "
+            f"partial: {len(self.categories)} of {n_expected} "
             f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} pairs"
         )

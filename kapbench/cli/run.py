@@ -76,7 +76,7 @@ def run(
     chosen: RunOptions,
     machines: Machines,
 ) -> None:
-    """Score a model on a data set under every rule that one pass serves.
+    """Score a model on a data set under every rule that needs only one pass over the model.
 
     Writes a run folder (run.json and records.parquet) and prints its table. The same command
     resumes a run that was stopped.
@@ -119,6 +119,8 @@ def run(
             results.append(score(control, progress))
         results += filter(None, [finished_ceiling(request)])
     print_table(results, request.rules, named=bool(chosen.rules))
+    if chosen.quiet:
+        return
     assert result.folder is not None
     folder = shown_path(result.folder)
     click.echo(

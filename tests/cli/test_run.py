@@ -149,6 +149,8 @@ def test_quiet_prints_the_table_and_nothing_else(score):
     done = score(*BRIEFLY, "-q")
     assert done.stderr == ""
     assert done.stdout.startswith("dots@1")
+    assert "run folder:" not in done.stdout
+    assert "pictures:" not in done.stdout
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
@@ -254,7 +256,7 @@ def test_bad_options_are_named(score, words, message):
         ("lite1", "{dots}:Dots", "Did you mean lite0"),
         ("dots.py:Colour", "{dots}:Dots", "does not exist"),
         ("{dots}:Colour", "{dots}:Dots", "Did you mean Colours"),
-        ("{dots}:NotAModel", "{dots}:Dots", "not a model"),
+        ("{dots}:NotAModel", "{dots}:Dots", "Class NotAModel has no method encode or match"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),
@@ -332,6 +334,6 @@ def test_an_option_of_a_few_values_lists_them(kapbench):
     done = kapbench("run", "--model", "dinov2.vits14", "-o", "facet=keys", "--dataset", "synthetic")
     said = " ".join(done.stderr.split())
     assert done.exit_code == 1
-    assert "Give one of token, query, key, value" in said
+    assert "give one of token, query, key, value" in said
     done = kapbench("run", "--model", "sd.v15", "-o", "timestep=late", "--dataset", "synthetic")
     assert "give a value of type int" in " ".join(done.stderr.split())

@@ -214,7 +214,7 @@ def test_options_that_do_not_fit(disk, name, options, words):
 
 def test_unknown_facets(disk):
     """On the command line, and from Python."""
-    with pytest.raises(KapbenchError, match="facet=keys: input should be 'token', 'query'"):
+    with pytest.raises(KapbenchError, match="facet=keys: give one of token, query"):
         typed("models", "dino.vits16", ["facet=keys"])
     with pytest.raises(KapbenchError, match="Unknown facet 'keys'") as caught:
         check_layer(disk("dino")[1], "dino.vits16", 0, "keys")
