@@ -253,12 +253,11 @@ def _what_is_missing(model: object) -> str:
     class_name = type(model).__name__
     if model is None:
         return "None is not a model"
-    if hasattr(model, "encode"):
-        needed = ("name", "revision", "conditions_on", "similarity")
-    elif hasattr(model, "match"):
-        needed = ("name", "revision", "conditions_on")
-    else:
+    if not (hasattr(model, "encode") or hasattr(model, "match")):
         return f"Class {class_name} has no method encode or match"
+    needed = ["name", "revision", "conditions_on"]
+    if hasattr(model, "encode"):
+        needed.append("similarity")
     missing = [name for name in needed if not hasattr(model, name)]
     return f"Class {class_name} has no attribute {' and '.join(missing)}"
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real, UInt8
 
-from kapbench.errors import counted
-
 AZIMUTH_BINS = 8
 
 
@@ -200,10 +198,12 @@ class Coverage:
 
     def __str__(self) -> str:
         if self.complete:
-            categories = counted(len(self.categories), "category")
-            return f"complete: {categories}, {self.n_pairs:,} pairs"
-        n_expected = counted(len(self.categories_expected), "category")
+            n = len(self.categories)
+            noun = "category" if n == 1 else "categories"
+            return f"complete: {n} {noun}, {self.n_pairs:,} pairs"
+        n = len(self.categories_expected)
+        noun = "category" if n == 1 else "categories"
         return (
-            f"partial: {len(self.categories)} of {n_expected} "
+            f"partial: {len(self.categories)} of {n} {noun} "
             f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} pairs"
         )

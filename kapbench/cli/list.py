@@ -119,7 +119,7 @@ def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
 
 def _state(name: str, split: str | None, root: Path | None) -> Line:
     """What is on disk of a data set: all, a part, only its annotations, or which file is missing."""
-    from kapbench.datasets.synthetic.rendered_split import NotRendered
+    from kapbench.datasets.synthetic.rendered_split import NotRenderedError
     from kapbench.loading import load_dataset
 
     arguments: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
@@ -138,7 +138,7 @@ def _state(name: str, split: str | None, root: Path | None) -> Line:
             with contextlib.suppress(KapbenchError):
                 annotated = load_dataset(name, photographs=False, **arguments).coverage
                 return {"state": "annotations", "coverage": f"{annotated}; {problem}"}
-        if isinstance(error, NotRendered):
+        if isinstance(error, NotRenderedError):
             problem = "not rendered yet; it is rendered on first use"
         return {"state": "absent", "coverage": problem}
     return {

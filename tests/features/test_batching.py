@@ -69,7 +69,7 @@ def test_one_image_that_memory_does_not_hold_is_an_error(tmp_path):
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path):
     told = []
-    with pytest.raises(KapbenchError, match="1 feature maps for 2 pictures"):
+    with pytest.raises(KapbenchError, match="1 feature map for 2 pictures"):
         encode(TinyEncoder(wrong="too few"), tmp_path, 2, told.append)
     assert not told
 

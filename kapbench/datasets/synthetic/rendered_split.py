@@ -26,7 +26,7 @@ ANNOTATIONS = "annotations.json"
 SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
-class NotRendered(KapbenchError):
+class NotRenderedError(KapbenchError):
     """The split must be rendered first, and it was opened without leave to do that."""
 
 
@@ -37,7 +37,7 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
     with FileLock(f"{folder}.lock"):
         damage = _find_damage(folder)
         if damage and not build:
-            raise NotRendered(
+            raise NotRenderedError(
                 "The split is not rendered yet",
                 place=folder,
                 fix="Use it once: it is then rendered, without a download",
