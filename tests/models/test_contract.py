@@ -96,7 +96,7 @@ def test_a_right_one_breaks_nothing(model):
             SimpleNamespace(),
             "Class SimpleNamespace has no method encode or match: .*encode\\(\\) .*, or match\\(\\)",
         ),
-        (changed(Fine, revision=3), "revision is 3\n.*fix: Give it a text"),
+        (changed(Fine, revision=3), "revision is 3: Give it a text"),
         (changed(Fine, conditions_on="mask"), "conditions_on is 'mask'"),
         (changed(Fine, similarity="cosine"), "similarity is 'cosine'"),
         (changed(Fine, options={"a": object()}), "attributes raised TypeError"),
