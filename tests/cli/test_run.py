@@ -136,7 +136,10 @@ def test_an_edited_adapter_is_scored_anew(kapbench):
         assert done.exit_code == 0, done.output
         assert ALREADY_FINISHED not in done.stderr
         cards = map(load_card, find_runs(Path("runs")))
-        scores = {c.model.revision: c.score("pck-sd-dino", "pck", 0.1, "mean").value for c in cards}
+        scores = {
+            c.model.revision: c.score("pck-sd-dino", "pck", 0.1, "mean", average="point").value
+            for c in cards
+        }
         return scores["1-" + sha256(adapter.read_bytes()).hexdigest()[:8]]
 
     before = headline(source)
