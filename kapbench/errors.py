@@ -1,4 +1,4 @@
-"""The exception for mistakes that the user can correct."""
+"""The exception for mistakes that the user can correct, and words of its messages."""
 
 
 class KapbenchError(Exception):
@@ -22,3 +22,15 @@ class KapbenchError(Exception):
     def __str__(self) -> str:
         place = "" if self.place is None else f"\n  at:  {self.place}"
         return f"{self.thing}{place}" + ("" if self.fix is None else f"\n  fix: {self.fix}")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 image, 2 images, 1 category, 2 categories."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def with_article(noun: str) -> str:
+    """a list, an ndarray."""
+    vowel = noun[:1].lower() in "aeiou" or noun == "ndarray"
+    return f"{'an' if vowel else 'a'} {noun}"

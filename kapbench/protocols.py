@@ -219,7 +219,7 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
     place = f"model {getattr(model, 'name', None) or type(model).__name__}"
     if not isinstance(model, Encoder | PairModel | AnnotatedModel):
         yield KapbenchError(
-            f"A {type(model).__name__} is not a model",
+            _what_is_missing(model),
             place=place,
             fix="Give it name, revision and conditions_on, and either encode() with similarity, or "
             "match()",
@@ -246,6 +246,20 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
             fix="Choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
         )
     yield from _wrong_optional(place, model)
+
+
+def _what_is_missing(model: object) -> str:
+    """Why an object is not a model, as a sentence."""
+    class_name = type(model).__name__
+    if model is None:
+        return "None is not a model"
+    if not (hasattr(model, "encode") or hasattr(model, "match")):
+        return f"Class {class_name} has no method encode or match"
+    needed = ["name", "revision", "conditions_on"]
+    if hasattr(model, "encode"):
+        needed.append("similarity")
+    missing = [name for name in needed if not hasattr(model, name)]
+    return f"Class {class_name} has no attribute {' and '.join(missing)}"
 
 
 def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:

@@ -1,15 +1,18 @@
 """Names to plug-ins: entry points, the user's files, and the error for a name that does not exist."""
 
+import ast
 import difflib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, with_article
 
 Kind = Literal["models", "datasets"]
 
@@ -22,9 +25,19 @@ def names(kind: Kind) -> list[str]:
 def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
     """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    fix = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    fix = f"Did you mean {_any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
     return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
+
+
+def _word(kind: Kind) -> str:
+    return "model" if kind == "models" else "data set"
+
+
+def adapter_file(kind: Kind, spec: str) -> Path | None:
+    """The file of `path/to/file.py:Class`; None where `spec` names something registered."""
+    path, _, _ = spec.rpartition(":")
+    return Path(path) if path.endswith(".py") and _registered(kind, spec) is None else None
 
 
 def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
@@ -41,7 +54,9 @@ def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
     path, _, attribute = spec.rpartition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), attribute)
-    raise unknown(kind[:-1].replace("dataset", "data set"), spec, (e.name for e in _entries(kind)))
+    if spec.endswith(".py"):
+        raise _names_no_class(kind, Path(spec))
+    raise unknown(_word(kind), spec, (e.name for e in _entries(kind)))
 
 
 def installed_as(name: str, options: Iterable[str]) -> str | None:
@@ -100,13 +115,13 @@ def callable_with(
     factory = resolve(kind, spec)
     parameters = inspect.signature(factory).parameters
     for option in _refused(factory, options):
-        raise unknown("option", option, parameters, place=f"{kind[:-1]} {spec}")
+        raise unknown("option", option, parameters, place=f"{_word(kind)} {spec}")
     known = {*context, *options}
     missing = [k for k, p in parameters.items() if _is_required(p) and k not in known]
     if missing:
         option = "-o" if kind == "models" else "--dataset-option"
         raise KapbenchError(
-            f"{kind[:-1].capitalize()} '{spec}' needs {' and '.join(missing)}",
+            f"{_word(kind).capitalize()} '{spec}' needs a value for its argument '{missing[0]}'",
             place=spec,
             fix=f"Add {option} {missing[0]}=VALUE, or give the argument a default",
         )
@@ -157,13 +172,49 @@ def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
     return functools.partial(factory, argument)
 
 
+class _Uncached(SourceFileLoader):
+    """Compiles the file itself: Python's cached bytecode overlooks an edit within one second."""
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _names_no_class(kind: Kind, path: Path) -> KapbenchError:
+    """The error for a file without a class: lists those of the file, which is not run."""
+    if not path.is_file():
+        return _missing_file(path)
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        tree = ast.Module([], [])
+    wanted = {"encode", "match"} if kind == "models" else {"pairs"}
+    classes: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            methods = {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
+            bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+            if methods & wanted or bases & {*classes}:
+                classes.append(node.name)
+    specs = [f"{path}:{name}" for name in classes or ["Class"]]
+    return KapbenchError(f"The file {path} names no class", fix=f"Write {_any_of(specs)}")
+
+
+def _any_of(words: Sequence[str]) -> str:
+    """a, b or c."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _missing_file(path: Path) -> KapbenchError:
+    return KapbenchError(
+        "The adapter file does not exist", place=path, fix="Write path/to/file.py:Class"
+    )
+
+
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     if not path.is_file():
-        raise KapbenchError(
-            "The adapter file does not exist", place=path, fix="Write path/to/file.py:Class"
-        )
+        raise _missing_file(path)
     name = f"kapbench_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncached(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -182,7 +233,7 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     factory: Callable[..., Any] = getattr(module, attribute)
     if not callable(factory):
         raise KapbenchError(
-            f"'{attribute}' is a {type(factory).__name__}, not a class or a function",
+            f"'{attribute}' is {with_article(type(factory).__name__)}, not a class or a function",
             place=path,
             fix="Name a class, or a function that returns a model or data set",
         )

@@ -76,11 +76,17 @@ WRONG = {
     "image of text": ({"image_size": [("400", "300")]}, "image_size have type"),
     "size of text": ({"size_px": ["180"]}, "size_px have type"),
     "size of two": ({"size_px": [(180, 90)]}, "size_px is"),
-    "grid of others": ({"grids": [Grid.stretched(SQUARE, 30, 30)]}, "30×30 cells, the maps have 60×60"),
+    "grid of others": (
+        {"grids": [Grid.stretched(SQUARE, 30, 30)]},
+        "30×30 cells, the maps have 60×60",
+    ),
     "grid of no area": ({"grids": [Grid(60, 60, (5.0, 5.0, 5.0, 5.0))]}, "has 60×60 cells over"),
     "no grid": ({"grids": [(60, 60)]}, "is a tuple, not a kapbench Grid"),
     "point inf": ({"target_xy": [np.array([[1.0, 1.0], [math.inf, 1.0]])]}, "infinite"),
-    "point half": ({"target_xy": [np.array([[1.0, 1.0], [math.nan, 1.0]])]}, "a point with one NaN"),
+    "point half": (
+        {"target_xy": [np.array([[1.0, 1.0], [math.nan, 1.0]])]},
+        "a point with one NaN",
+    ),
     "points of one": ({"target_xy": [np.ones((1, 2))]}, "do not match"),
     "maps nan": ({"similarity": [peaks(1, 2) * math.nan]}, "not all finite"),
     "maps huge": ({"similarity": [peaks(1, 2).astype(float) * 1e300]}, "not all finite in float32"),
@@ -89,9 +95,11 @@ WRONG = {
     "maps empty": ({"similarity": [peaks(1, 2)[:, :0, :0]]}, "0×0 cells"),
     "maps of text": ({"similarity": [peaks(1, 2).astype(str)]}, "similarity have type"),
     "maps with gradient": (
-        {"similarity": [torch.zeros(2, 60, 60, requires_grad=True)]}, "cannot be read as an array"),
+        {"similarity": [torch.zeros(2, 60, 60, requires_grad=True)]},
+        "cannot be read as an array",
+    ),
     "one list longer": ({"size_px": [1.0, 2.0]}, "different lengths"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("function", [kap, pck])

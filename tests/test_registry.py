@@ -73,3 +73,16 @@ def test_a_file_that_is_called_like_a_prefix_is_a_file(tmp_path: Path, monkeypat
     (tmp_path / "ball.py").write_text("class Mine: ...")
     monkeypatch.chdir(tmp_path)
     assert registry.resolve("models", "ball.py:Mine").__name__ == "Mine"
+
+
+def test_a_file_without_a_class_lists_its_models(tmp_path: Path):
+    adapter = tmp_path / "mine.py"
+    adapter.write_text(
+        "raise SystemExit('run')\nclass Other: ...\nclass Mine:\n    def encode(self): ...\n"
+        "class Yours(Mine): ...\n"
+    )
+    with pytest.raises(KapbenchError, match=r"The file .*mine\.py names no class") as caught:
+        registry.resolve("models", str(adapter))
+    assert caught.value.fix == f"Write {adapter}:Mine or {adapter}:Yours"
+    with pytest.raises(KapbenchError, match="does not exist"):
+        registry.resolve("models", str(tmp_path / "absent.py"))

@@ -119,9 +119,20 @@ def test_two_ranks_agree_with_one(tmp_path, last):
     script = tmp_path / "ranks.py"
     script.write_text(SCRIPT.format(here=str(Path(__file__).parent), last=last))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         str(script)], capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            str(script),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     expected = kapbench.kap(*[column[:last] for column in pairs()])
     assert [(tmp_path / f"said{rank}").read_text() for rank in (0, 1)] == [repr(expected)] * 2

@@ -110,7 +110,7 @@ machine_options = gathered(
         "--executor",
         type=click.Choice(["local", "dask", "slurm"]),
         default="local",
-        help="Who scores the shards: this machine, dask workers, or a Slurm job array.",
+        help="What runs the shards: this machine, dask workers, or a Slurm job array.",
     ),
     click.option(
         "--shards",

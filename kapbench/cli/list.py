@@ -15,7 +15,7 @@ import click
 
 from kapbench import registry
 from kapbench.cli.options import FILE, data_root, output_format, runs_root
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 
 Line = dict[str, Any]
 
@@ -68,8 +68,9 @@ def list_(
         place = runs_root if runs_root.is_absolute() else f"./{runs_root}"
         things = f"finished runs in the folder {place}" if what == "runs" else what
         click.echo(f"There are no {things}.", err=True)
+    width = max([20, *(len(line["name"]) for line in lines)]) if what == "models" else 20
     for line in lines:
-        click.echo(_text(what, line))
+        click.echo(_text(what, line, width))
 
 
 def check_manifest(what: str, path: Path) -> None:
@@ -87,7 +88,7 @@ def check_manifest(what: str, path: Path) -> None:
         click.echo(f"{path}, {key}: {message}")
     if problems:
         raise KapbenchError(
-            f"The manifest has {len(problems)} problems, printed above",
+            f"The manifest has {counted(len(problems), 'problem')}, printed above",
             place=path,
             fix="Correct them; docs/datasets/manifest.md describes every key",
         )
@@ -119,6 +120,7 @@ def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
 
 def _state(name: str, split: str | None, root: Path | None) -> Line:
     """What is on disk of a data set: all, a part, only its annotations, or which file is missing."""
+    from kapbench.datasets.synthetic.rendered_split import NotRenderedError
     from kapbench.loading import load_dataset
 
     arguments: dict[str, Any] = {"data_root": root, "build": False, "split": split or "test"}
@@ -137,6 +139,8 @@ def _state(name: str, split: str | None, root: Path | None) -> Line:
             with contextlib.suppress(KapbenchError):
                 annotated = load_dataset(name, photographs=False, **arguments).coverage
                 return {"state": "annotations", "coverage": f"{annotated}; {problem}"}
+        if isinstance(error, NotRenderedError):
+            problem = "not rendered yet; it is rendered on first use"
         return {"state": "absent", "coverage": problem}
     return {
         "state": "present" if coverage.complete else "partial",
@@ -208,12 +212,12 @@ def _entries(kind: registry.Kind) -> list[EntryPoint]:
     return sorted(entry_points(group=f"kapbench.{kind}"), key=lambda entry: entry.name)
 
 
-def _text(what: str, line: Line) -> str:
-    name = f"{line['name']:<20}"
+def _text(what: str, line: Line, width: int) -> str:
+    name = f"{line['name']:<{width}}"
     if what == "models":
         return f"{name} {line['summary']}".rstrip()
     if what == "datasets":
-        states = {"absent": "absent: ", "annotations": "annotations only: "}
+        states = {"absent": "not on disk: ", "annotations": "annotations only: "}
         state = states.get(line["state"], "")  # a coverage names the other states itself
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
         licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""

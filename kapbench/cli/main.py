@@ -1,13 +1,22 @@
 """`kapbench`: the root of the command line."""
 
+from importlib.metadata import entry_points
+
 import click
 
 from kapbench.cli.lazy import Deferred, LazyGroup
 
+
+def _train_summary() -> str:
+    """The registered trainers by name; none is imported."""
+    *names, last = sorted(entry.name for entry in entry_points(group="kapbench.trainers")) or [""]
+    return f"Train {', '.join(names)} or {last}." if names else f"Train {last or 'a model'}."
+
+
 _OWN = {
     "run": Deferred("kapbench.cli.run:run", "Score a model on a data set."),
     "sweep": Deferred("kapbench.cli.sweep:sweep", "Score many models on many data sets."),
-    "train": Deferred("kapbench.cli.train:train", "Train the trainable part of a model."),
+    "train": Deferred("kapbench.cli.train:train", _train_summary()),
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
     "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
@@ -27,7 +36,7 @@ _OWN = {
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="kapbench", prog_name="kapbench")
 def main(debug: bool) -> None:
-    """Evaluate semantic correspondence: KAP beside PCK, by named rules.
+    """Evaluate semantic correspondence with KAP and PCK, under named rules.
 
     \b
     Examples:

@@ -115,9 +115,7 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
         return TypeAdapter(hint).validate_python(text)
     except ValidationError as error:
         raise KapbenchError(
-            f"Option {key}={text}: {error.errors()[0]['msg'].lower()}",
-            place=spec,
-            fix=f"Give {_describe(hint)}",
+            f"{key}={text}: give {_describe(hint)}", place=spec, fix=f"Write {key}=VALUE"
         ) from error
 
 
@@ -127,7 +125,8 @@ def _describe(hint: Any) -> str:
         return "one of " + ", ".join(str(value) for value in get_args(hint))
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(_describe(h) for h in get_args(hint) if h is not type(None))
-    return f"a value of type {getattr(hint, '__name__', hint)}"
+    known = {int: "a whole number", float: "a number", bool: "true or false"}
+    return known.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
 
 
 def shown_path(path: Path) -> str:

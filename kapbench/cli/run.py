@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from kapbench.types import Coverage
 
 
+ALREADY_FINISHED = (
+    "This run was already finished, so nothing was computed again. If you changed the model, change "
+    "its revision, or use --force --no-cache."
+)
+
+
 class RunCommand(GroupedCommand):
     """Points from an option that does not exist to `-o`, which takes the arguments of a model."""
 
@@ -70,7 +76,7 @@ def run(
     chosen: RunOptions,
     machines: Machines,
 ) -> None:
-    """Score a model on a data set under every rule that one pass serves.
+    """Score a model on a data set under every rule that needs only one pass over the model.
 
     Writes a run folder (run.json and records.parquet) and prints its table. The same command
     resumes a run that was stopped.
@@ -86,6 +92,7 @@ def run(
       kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
     """
     from kapbench.running.run import run as score
+    from kapbench.running.run import run_opened
 
     model_spec, dataset_spec = Spec(model, model_options), Spec(dataset, dataset_options)
     machines.check()
@@ -100,7 +107,10 @@ def run(
     if machines.distributed and not machines.score(by_names, opened, progress):
         return
     chosen.say(f"Scoring {model}")
-    result = score(request, progress)
+    opened_run = request.open()
+    if opened_run.finished and not chosen.force:
+        chosen.say(ALREADY_FINISHED)
+    result = run_opened(opened_run, progress)
     results = [result]
     if chosen.control:
         control = control_request(request)
@@ -109,6 +119,8 @@ def run(
             results.append(score(control, progress))
         results += filter(None, [finished_ceiling(request)])
     print_table(results, request.rules, named=bool(chosen.rules))
+    if chosen.quiet:
+        return
     assert result.folder is not None
     folder = shown_path(result.folder)
     click.echo(

@@ -44,9 +44,11 @@ class RunOptions:
     def check(self, model: Spec) -> None:
         """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
         from kapbench.loading import check_model, pick_device
+        from kapbench.models.saved_maps_folder import check_saved_maps_folder
         from kapbench.scoring.rules import load_rule
 
         check_model(model.name, typed("models", model.name, model.options))
+        check_saved_maps_folder(model.name)
         for rule in self.rules:
             load_rule(rule)
         pick_device(self.device)
@@ -84,7 +86,7 @@ class RunOptions:
     def progress(self) -> "Progress":
         from kapbench.progress import Progress
 
-        return Progress(show=not self.quiet, log=lambda line: click.echo(line, err=True))
+        return Progress(show=not self.quiet, log=self.say)
 
     def say(self, message: str) -> None:
         if not self.quiet:
@@ -112,7 +114,7 @@ running_options = gathered(
         multiple=True,
         metavar="NAME|FILE",
         help="Score by this rule, e.g. kap-v1 or my_rule.json. Repeat it for more. Default: every "
-        "rule that one pass serves; `kapbench list rules` shows them.",
+        "rule that needs only one pass over the model; `kapbench list rules` shows them.",
     ),
     data_root,
     runs_root,
@@ -142,13 +144,9 @@ running_options = gathered(
         "--workers",
         type=click.IntRange(1),
         default=1,
-        help="Processes of this machine that score an encoder's pairs, e.g. one for each core.",
+        help="Number of processes that score pairs of an encoder, e.g. one for each core.",
     ),
-    click.option(
-        "--force",
-        is_flag=True,
-        help="Score again what is finished; with --no-cache, encode the images again as well.",
-    ),
+    click.option("--force", is_flag=True, help="Encode and score again what is finished."),
     click.option(
         "--control/--no-control",
         default=True,

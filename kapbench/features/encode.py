@@ -1,6 +1,6 @@
 """Every image through the encoder once, read ahead of it and written behind it.
 
-An image whose features are in the cache undamaged is not encoded again.
+An image whose features are in the cache undamaged is not encoded again, unless asked for.
 """
 
 import contextlib
@@ -42,11 +42,13 @@ def encode_images(
     batch_size: int | None,
     progress: Progress,
     device: str = "cpu",
+    again: bool = False,
 ) -> Encoded:
     """Fills the cache with the views' features.
 
     Args:
         batch_size: None: see `Batches`.
+        again: Encode every image and write its features anew.
 
     Raises:
         KapbenchError: the encoder returned something other than a feature map; names the image.
@@ -54,7 +56,7 @@ def encode_images(
     with contextlib.suppress(KapbenchError):  # a cache that may be read only
         cache.sign(model)
     batches = Batches.of(batch_size, device, progress)
-    looks = _looks(model, dataset, views, cache, 2 * batches.size)
+    looks = _looks(model, dataset, views, None if again else cache, 2 * batches.size)
     with (
         progress.stage("images", len(views)) as advance,
         Behind(min(batches.size, _MOST_BEHIND), _threads()) as behind,
@@ -74,9 +76,13 @@ _Looked = tuple[Picture, str, bool | None]
 
 
 def _looks(
-    model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, depth: int
+    model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache | None, depth: int
 ) -> Iterator[_Looked]:
-    """Of each view, ahead: its picture, the hash of that, and whether the cache has it."""
+    """Of each view, ahead: its picture, the hash of that, and whether the cache has it.
+
+    Args:
+        cache: None: as if it were empty.
+    """
     preparing = model if isinstance(model, Prepares) else None
     by_name = model_info(model).reads_image_id
 
@@ -85,7 +91,7 @@ def _looks(
 
     def look(picture: Picture) -> _Looked:
         key = picture_hash(picture, by_name=by_name)
-        state = cache.verify(key)
+        state = None if cache is None else cache.verify(key)
         if not state and preparing is not None:
             picture = prepare_picture(preparing, picture)
         return picture, key, state
@@ -120,6 +126,7 @@ class _Work:
     progress: Progress
     done: Encoded = field(default_factory=Encoded)
     waiting: list[tuple[str, Picture]] = field(default_factory=list)
+    begun: set[str] = field(default_factory=set)  # images that wait or are encoded
     channels: dict[int, str] = field(default_factory=dict)
 
     def take(self, view: View, looked: _Looked, n_left: int) -> int:
@@ -130,8 +137,9 @@ class _Work:
             path = self.cache.path(key)
             self.done.damaged.append(str(path))
             self.progress.say(f"the cache file is damaged, the image is encoded again: {path}")
-        if state or key in {k for k, _ in self.waiting}:
+        if state or key in self.begun:
             return 1
+        self.begun.add(key)
         self.waiting.append((key, picture))
         return self.flush(n_left) if len(self.waiting) >= self.batches.size else 0
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, with_article
 from kapbench.types import Grid
 
 
@@ -50,7 +50,7 @@ def sound_grid(grid: Any, place: object) -> Grid:
     """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
     if not isinstance(grid, Grid):
         raise KapbenchError(
-            f"The grid is a {type(grid).__name__}, not a kapbench Grid",
+            f"The grid is {with_article(type(grid).__name__)}, not a kapbench Grid",
             place=place,
             fix="Give Grid.letterbox(...) or Grid.stretched(...)",
         )

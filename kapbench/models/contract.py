@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kapbench.errors import counted
 from kapbench.protocols import Encoder, PairModel, Prepares, model_info, wrong_attributes
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
@@ -66,7 +67,7 @@ def _encodes(model: Encoder) -> Iterator[str]:
     pictures = draw_pictures(model.conditions_on)
     together = model.encode(pictures)
     if len(together) != len(pictures):
-        yield f"{len(together)} feature maps for {len(pictures)} pictures"
+        yield f"{counted(len(together), 'feature map')} for {counted(len(pictures), 'picture')}"
         return
     if len({np.shape(m.values)[0] for m in together}) > 1:
         yield "pictures have different numbers of channels"

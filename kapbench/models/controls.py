@@ -58,7 +58,7 @@ class Random(_PairControl):
 
 
 class Constant(_PairControl):
-    """The same cell, the middle one, always and with the same confidence."""
+    """Always predicts the centre cell with the same confidence."""
 
     name = "constant"
 
@@ -89,7 +89,7 @@ class Pixels:
 
 
 class Oracle:
-    """Reads the answer: 1 at the cell that the rule calls nearest, 0 elsewhere and when absent."""
+    """Reads the annotation: 1 at the cell that the rule calls nearest, 0 elsewhere and when absent."""
 
     name = "oracle"
     revision = "1"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted, with_article
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.protocols import Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
@@ -22,10 +22,10 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
         maps: object = model.encode(pictures)
     place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
     if not isinstance(maps, Sequence):
-        what = f"a {type(maps).__name__}, not a list of feature maps"
+        what = f"{with_article(type(maps).__name__)}, not a list of feature maps"
         raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     if len(maps) != len(pictures):
-        what = f"{len(maps)} feature maps for {len(pictures)} pictures"
+        what = f"{counted(len(maps), 'feature map')} for {counted(len(pictures), 'picture')}"
         raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
@@ -82,7 +82,7 @@ def _feature_map(answer: Any, place: str) -> FeatureMap:
 def _check_attributes(answer: Any, method: str, fix: str, place: str) -> None:
     if not hasattr(answer, "values") or not hasattr(answer, "grid"):
         raise KapbenchError(
-            f"{method} returned a {type(answer).__name__} without values and grid",
+            f"{method} returned {with_article(type(answer).__name__)} without values and grid",
             place=place,
             fix=fix,
         )

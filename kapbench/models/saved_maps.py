@@ -73,21 +73,24 @@ class _Saved:
 
     def _missing(self, absent: list[Path], how_many: str) -> KapbenchError:
         error = missing(absent, self.directory)
-        n_there = sum(1 for _ in self.directory.rglob("*.safetensors"))
+        is_empty = next(self.directory.rglob("*.safetensors"), None) is None
+        start = "The folder has no saved maps" if is_empty else error.thing
         named = ", ".join(
             p.relative_to(self.directory).as_posix().removesuffix(".safetensors")
             for p in absent[:NAMED]
         )
         more = ", …" if len(absent) > NAMED else ""
         return KapbenchError(
-            f"{error.thing}: {how_many} ({named}{more}); the folder holds {n_there:,} files",
+            f"{start}; {how_many} are missing ({named}{more})"
+            if is_empty
+            else f"{error.thing}: {how_many} ({named}{more})",
             place=error.place,
             fix=error.fix,
         )
 
 
 class SavedFeatures(_Saved):
-    """Feature maps that were computed elsewhere.
+    """Your own feature maps, read from a folder.
 
     Args:
         directory: See the top of this file.
@@ -145,7 +148,7 @@ class SavedFeatures(_Saved):
 
 
 class SavedSimilarity(_Saved):
-    """Similarity maps that were computed elsewhere, one file per ordered pair of images.
+    """Your own similarity maps, read from a folder: one file per ordered pair of images.
 
     Args:
         directory: See the top of this file.

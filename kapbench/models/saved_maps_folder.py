@@ -40,6 +40,15 @@ class Settings(BaseModel):
         return Grid.letterbox(picture.size, height, self.side)
 
 
+def check_saved_maps_folder(spec: str) -> None:
+    """KapbenchError where `features:DIR` or `similarity:DIR` has no such folder, or its settings
+    are wrong; nothing for other models.
+    """
+    kind, _, directory = spec.partition(":")
+    if kind in ("features", "similarity") and directory:
+        read_settings(Path(directory).expanduser())
+
+
 def read_settings(directory: Path) -> Settings:
     """KapbenchError where the folder does not exist, or its settings are not as `Settings`."""
     if not directory.is_dir():
@@ -51,11 +60,17 @@ def read_settings(directory: Path) -> Settings:
         return Settings.model_validate_json(path.read_bytes()) if path.exists() else Settings()
     except OSError as error:
         raise KapbenchError(
-            f"The file cannot be read: {error}", place=path, fix="Make it readable"
+            f"The file cannot be read: {error.strerror or error}",
+            place=path,
+            fix="Make it readable",
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         key, known = next(iter(first["loc"]), "the content"), ", ".join(Settings.model_fields)
+        if first["type"] == "extra_forbidden":
+            raise KapbenchError(
+                f"Key '{key}' is unknown", place=path, fix=f"Use only the keys {known}"
+            ) from error
         raise KapbenchError(
             f"{key} is {first['input']!r:.80}", place=path, fix=f"{first['msg']}; keys: {known}"
         ) from error

@@ -14,6 +14,7 @@ from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.protocols import Dataset, Model
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan, make_plan
+from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
 
@@ -38,8 +39,7 @@ class RunRequest:
         workers: Processes that score an encoder's pairs. Other models run in this process.
         threads: Threads of torch's arithmetic, on which an encoder's last bits depend; None:
             torch's own choice.
-        force: Score again what is finished. Cached features are kept: their names hold a hash of
-            their encoder and their image.
+        force: Encode and score again what is finished.
         intervals: Whether scores get their confidence intervals.
     """
 
@@ -125,6 +125,11 @@ class OpenRun:
     @property
     def folder(self) -> Path:
         return run_folder(self.request.runs_root, self.model, self.dataset, self.plan)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the folder holds the finished run, which is then read back."""
+        return (self.folder / CARD).exists()
 
     @property
     def chunk_files(self) -> ChunkFiles:

@@ -35,20 +35,24 @@ from kapbench.types import View
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> ResultSet:
+    """`run_opened` of a request that is opened here."""
+    return run_opened(request.open(), progress)
+
+
+def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """Evaluates a model and writes the run folder; a finished run of the same plan is read back.
 
     Raises:
         KapbenchError: bad input, or another process is writing the same run.
     """
     progress = progress or Progress()
-    opened = request.open()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
     with only_writer(folder):
-        if request.force:
+        if opened.request.force:
             for name in (CARD, RECORDS, SESSIONS):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(files.folder, ignore_errors=True)
-        if (folder / CARD).exists():
+        if opened.finished:
             return replace(ResultSet.load(folder), resumed=True)
         missing = missing_chunks(plan.chunks, files, progress)
         with session(folder) as clock:
@@ -103,9 +107,15 @@ def make_scorer(
 def encode(
     opened: OpenRun, model: Encoder, views: Sequence[View], cache: FeatureCache, progress: Progress
 ) -> Encoded:
-    size, device = opened.request.batch_size, opened.device
     return encode_images(
-        model, opened.dataset, views, cache, batch_size=size, progress=progress, device=device
+        model,
+        opened.dataset,
+        views,
+        cache,
+        batch_size=opened.request.batch_size,
+        progress=progress,
+        device=opened.device,
+        again=opened.request.force,
     )
 
 

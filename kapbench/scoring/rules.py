@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    StrictBool,
     TypeAdapter,
     ValidationError,
     field_validator,
@@ -68,9 +69,9 @@ class Geometry(_Frozen):
     key: _Name
     anchor: Literal["top-left", "centre"]
     frame_px: PositiveInt | None
-    closed: bool
-    nearest_inside: bool
-    absent_at_corner: bool
+    closed: StrictBool
+    nearest_inside: StrictBool
+    absent_at_corner: StrictBool
 
 
 class _Rule(_Frozen):
@@ -123,7 +124,7 @@ class PckRule(_Rule):
     metric: Literal["pck"]
     decode: Decode
     decode_supervised: Decode | None = None  # for models trained on keypoints
-    closed: bool
+    closed: StrictBool
     subset: Literal["all", "repeated", "repeated-renumbered"]
     averages: dict[Literal["point", "image"], tuple[OverCategories, ...]]
 
@@ -132,6 +133,7 @@ class PckRule(_Rule):
 
 
 Rule = KapRule | PckRule
+_METRICS = (("kap",), ("pck",))  # the steps that pydantic adds before a key
 _adapter: TypeAdapter[Rule] = TypeAdapter(Annotated[Rule, Field(discriminator="metric")])
 
 
@@ -177,15 +179,34 @@ def _parse(path: Path) -> Rule:
     try:
         return _adapter.validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise KapbenchError(
-            f"The rule file cannot be read: {error}",
+            f"The rule file cannot be read: {reason}",
             place=path,
             fix="Give the path of an existing rule file",
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
+        example = files("kapbench.scoring").joinpath("rules", "kap-v1.json")
         raise KapbenchError(
-            f"The file is not a valid rule: {first['msg']}",
-            place=f"{path}, key {'.'.join(map(str, first['loc']))}",
-            fix="Correct it; kapbench/scoring/rules/kap-v1.json is an example",
+            f"The file is not a valid rule. {_problems(error)}",
+            place=path,
+            fix=f"Correct it; {example} is an example",
         ) from error
+
+
+def _problems(error: ValidationError) -> str:
+    """Unknown and missing keys, or else the first wrong value."""
+    unknown_keys, missing_keys, wrong_values = [], [], []
+    for problem in error.errors():
+        kind, text = problem["type"], problem["msg"].removeprefix("Value error, ")
+        steps = problem["loc"]
+        key = ".".join(str(step) for step in (steps[1:] if steps[:1] in _METRICS else steps))
+        if kind == "extra_forbidden":
+            unknown_keys.append(f"Key '{key}' is unknown")
+        elif kind == "missing":
+            missing_keys.append(f"Key '{key}' is missing")
+        elif kind == "union_tag_not_found":
+            missing_keys.append("Key 'metric' is missing")
+        else:
+            wrong_values.append(f"Key '{key}': {text}" if key else text)
+    return ". ".join(unknown_keys + missing_keys) or wrong_values[0]

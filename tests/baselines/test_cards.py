@@ -12,9 +12,7 @@ from kapbench_baselines.lite0.encoder import SHA256
 from kapbench_baselines.vit.dinov3 import SIZES
 
 ROOT = Path(__file__).parents[2]
-FIELDS = (
-    "paper", "licence", "weights", "supervision", "looks at", "deviations", "measured here",
-)  # fmt: skip
+FIELDS = ("paper", "licence", "weights", "supervision", "looks at", "deviations", "measured here")
 ROW = r"^\| ([a-z0-9.]+) \| ([0-9.]+) [^|]*\| ([0-9.]+) "
 METHODS = ("geoaware.zeroshot", "geoaware.supervised")  # of one family, apart
 
@@ -54,11 +52,18 @@ def test_hashes_are_those_that_are_checked():
 
 # The card's name by the entry's.
 MEASURED = {
-    "lite0": "lite0", "sphere.lite0": "sphere", "asic.lite0": "asic", "dve.lite0": "dve",
-    "sift": "sift", "geoaware.zeroshot.lite0": "geoaware.zeroshot",
-    "geoaware.supervised.lite0": "geoaware.supervised", "random": "random",
-    "constant": "constant", "pixels": "pixels", "oracle": "oracle",
-}  # fmt: skip
+    "lite0": "lite0",
+    "sphere.lite0": "sphere",
+    "asic.lite0": "asic",
+    "dve.lite0": "dve",
+    "sift": "sift",
+    "geoaware.zeroshot.lite0": "geoaware.zeroshot",
+    "geoaware.supervised.lite0": "geoaware.supervised",
+    "random": "random",
+    "constant": "constant",
+    "pixels": "pixels",
+    "oracle": "oracle",
+}
 CONTROLS = ("random", "constant", "pixels", "oracle")
 PLACES = {"spair": ("SPair", "SPair-71k's test split"), "synthetic": ("synthetic", "`synthetic` (")}
 every = pytest.mark.parametrize(("dataset", "entry"), [(d, e) for d in PLACES for e in MEASURED])
@@ -71,12 +76,13 @@ def measured(dataset, entry):
     wanted = (("kap-cvpr24", "kap", "category"), ("pck-sd-dino", "pck", "point"))
     found = [
         next(
-            100 * r["value"] for r in rows
+            100 * r["value"]
+            for r in rows
             if (r["rule"], r["metric"], r["average"]) == keys
             and (r["alpha"], r["split"], r["category"]) == (0.10, "all", "mean")
         )
         for keys in wanted
-    ]  # fmt: skip
+    ]
     return [f"{value:.1f}" for value in found]
 
 

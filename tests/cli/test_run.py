@@ -3,11 +3,14 @@
 import errno
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from command_line import DOTS
 from filelock import FileLock
 
+from kapbench.cli.run import ALREADY_FINISHED
 from kapbench.errors import KapbenchError
 from kapbench.running.results import ResultSet, find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
@@ -110,16 +113,47 @@ def test_a_finished_run_is_read_back_and_force_computes_it_again(score):
     first = shown_and_written()
     assert first[0] == 8
     assert shown_and_written() == first
-    forced = shown_and_written("--force")  # features are kept, records are not
-    assert forced[0] == 8
+    forced = shown_and_written("--force")
+    assert forced[0] == 16
     assert forced[1] > first[1]
-    assert shown_and_written("--force", "--no-cache")[0] == 16
+    assert shown_and_written("--force", "--no-cache")[0] == 24
+
+
+def test_a_run_that_was_finished_says_so(score):
+    assert ALREADY_FINISHED not in score(*BRIEFLY).stderr
+    assert score(*BRIEFLY).stderr.count(ALREADY_FINISHED) == 1
+    assert ALREADY_FINISHED not in score(*BRIEFLY, "--force").stderr
+
+
+def test_an_edited_adapter_is_scored_anew(kapbench):
+    adapter = Path("my_adapter.py")
+    source = Path(DOTS).read_text(encoding="utf-8")
+
+    def headline(text: str) -> float:
+        adapter.write_text(text, encoding="utf-8")
+        words = ("--dataset", f"{DOTS}:Dots", *BRIEFLY[1:], "--no-control")
+        done = kapbench("run", "--model", "my_adapter.py:Colours", *words)
+        assert done.exit_code == 0, done.output
+        assert ALREADY_FINISHED not in done.stderr
+        cards = map(load_card, find_runs(Path("runs")))
+        scores = {
+            c.model.revision: c.score("pck-sd-dino", "pck", 0.1, "mean", average="point").value
+            for c in cards
+        }
+        return scores["1-" + sha256(adapter.read_bytes()).hexdigest()[:8]]
+
+    before = headline(source)
+    after = headline(source.replace("p.pixels[2::4", "0 * p.pixels[2::4"))  # in the same second
+    assert len(find_runs(Path("runs"))) == 2
+    assert after != before
 
 
 def test_quiet_prints_the_table_and_nothing_else(score):
     done = score(*BRIEFLY, "-q")
     assert done.stderr == ""
     assert done.stdout.startswith("dots@1")
+    assert "run folder:" not in done.stdout
+    assert "pictures:" not in done.stdout
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
@@ -225,7 +259,7 @@ def test_bad_options_are_named(score, words, message):
         ("lite1", "{dots}:Dots", "Did you mean lite0"),
         ("dots.py:Colour", "{dots}:Dots", "does not exist"),
         ("{dots}:Colour", "{dots}:Dots", "Did you mean Colours"),
-        ("{dots}:NotAModel", "{dots}:Dots", "not a model"),
+        ("{dots}:NotAModel", "{dots}:Dots", "Class NotAModel has no method encode or match"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),

@@ -62,8 +62,11 @@ def test_is_ordered_and_the_same_every_time(built, dataset):
     assert again.revision == dataset.revision
     for a, b in zip(dataset.pairs(), again.pairs(), strict=True):
         assert (a.pair_id, a.source.image_id, a.target.image_id, a.size) == (
-            b.pair_id, b.source.image_id, b.target.image_id, b.size,
-        )  # fmt: skip
+            b.pair_id,
+            b.source.image_id,
+            b.target.image_id,
+            b.size,
+        )
         np.testing.assert_array_equal(a.target.keypoints.xy, b.target.keypoints.xy)
     ids = [pair.pair_id for pair in dataset.pairs()]
     assert len(set(ids)) == len(ids)
@@ -150,9 +153,10 @@ def files_of(root, dataset):
     photographs = {name(p) for p in root.rglob("*") if p.suffix in PHOTOGRAPHS}
     others = OTHER_LISTS.get(dataset.name, ("trn.txt", "val.txt", "/test.txt"))
     files = [
-        p for p in sorted(root.rglob("*"))
+        p
+        for p in sorted(root.rglob("*"))
         if p.is_file() and name(p) not in photographs - views and not p.as_posix().endswith(others)
-    ]  # fmt: skip
+    ]
     masks = [p for p in files if "mask" in p.as_posix() or "Segmentation" in p.parts]
     shown = [p for p in files if p.suffix in PHOTOGRAPHS and p not in masks]
     return [p for p in files if p.suffix not in PHOTOGRAPHS], shown

@@ -13,8 +13,10 @@ from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
 
 MOOSE = "AwA-Pose/Annotations_json/moose.json"
-OPENED = {"awa-pose": (tiny.awa_pose, awa_pose, "AwA-Pose/JPEGImages/moose/moose_10001.jpg"),
-          "cub": (tiny.cub, cub, "CUB_200_2011/images/002.Laysan_Albatross/bird_3.jpg")}  # fmt: skip
+OPENED = {
+    "awa-pose": (tiny.awa_pose, awa_pose, "AwA-Pose/JPEGImages/moose/moose_10001.jpg"),
+    "cub": (tiny.cub, cub, "CUB_200_2011/images/002.Laysan_Albatross/bird_3.jpg"),
+}
 
 
 def edit(path, old, new, count=1):
@@ -93,12 +95,17 @@ class TestAwaPose:
         assert all("10001" not in v.image_id for v in found.views())
         assert not found.coverage.complete
 
-    @pytest.mark.parametrize(("value", "said"), [
-        ([], "not a JSON object"), (5, "not a JSON object"), ({"a1": []}, "not a JSON object"),
-        ({"a1": {"nose": [True, 1]}}, "not a list of 2 numbers"),
-        ({"a1": {"nose": [1e300, 1]}}, "not a list of 2 numbers"),
-        ({"a1": {"nose": [3, 3], "bbox": [50, 1, 10, 20]}}, "no area"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            ([], "not a JSON object"),
+            (5, "not a JSON object"),
+            ({"a1": []}, "not a JSON object"),
+            ({"a1": {"nose": [True, 1]}}, "not a list of 2 numbers"),
+            ({"a1": {"nose": [1e300, 1]}}, "not a list of 2 numbers"),
+            ({"a1": {"nose": [3, 3], "bbox": [50, 1, 10, 20]}}, "no area"),
+        ],
+    )
     def test_a_wrong_image_is_named(self, tmp_path, value, said):
         tiny.awa_pose(tmp_path)
         content = json.loads((tmp_path / MOOSE).read_text()) | {"moose_10002": value}
@@ -117,14 +124,17 @@ class TestAwaPose:
 
 
 class TestCub:
-    @pytest.mark.parametrize(("name", "old", "new", "said"), [
-        ("image_class_labels.txt", "1 2\n", "1 999\n", "species 999 of image 1"),
-        ("bounding_boxes.txt", "1 1.0 2.0 50.0", "1 1.0 2.0 -50.0", "has no area"),
-        ("bounding_boxes.txt", "1 1.0 2.0 50.0 31.0", "1 1.0 2.0 50.0 0.0", "has no area"),
-        ("bounding_boxes.txt", "2 1.0", "1 1.0", "An earlier line also begins with 1"),
-        ("parts/part_locs.txt", "1 2 ", "1 1 ", "An earlier line also begins with 1"),
-        ("images.txt", "2 001", "22 001", "no line of image 2"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("name", "old", "new", "said"),
+        [
+            ("image_class_labels.txt", "1 2\n", "1 999\n", "species 999 of image 1"),
+            ("bounding_boxes.txt", "1 1.0 2.0 50.0", "1 1.0 2.0 -50.0", "has no area"),
+            ("bounding_boxes.txt", "1 1.0 2.0 50.0 31.0", "1 1.0 2.0 50.0 0.0", "has no area"),
+            ("bounding_boxes.txt", "2 1.0", "1 1.0", "An earlier line also begins with 1"),
+            ("parts/part_locs.txt", "1 2 ", "1 1 ", "An earlier line also begins with 1"),
+            ("images.txt", "2 001", "22 001", "no line of image 2"),
+        ],
+    )
     def test_a_wrong_line_is_named(self, tmp_path, name, old, new, said):
         tiny.cub(tmp_path)
         path = tmp_path / "CUB_200_2011" / name
@@ -179,10 +189,15 @@ class TestListOfImages:
         without = cub(root=tmp_path, image_list=str(path), photographs=False)
         assert [view.image_id for view in without.views()] == ["00001", "00003"]
 
-    @pytest.mark.parametrize(("name", "content", "said"), [
-        ("a.mat", b"no matlab", "variable images cannot be read"), ("a.txt", b"", "contains no images"),
-        ("a.txt", b"1\nbird.jpg\n", "'bird.jpg' is not in images.txt"), ("a.txt", b"99\n", "no line of image"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("a.mat", b"no matlab", "variable images cannot be read"),
+            ("a.txt", b"", "contains no images"),
+            ("a.txt", b"1\nbird.jpg\n", "'bird.jpg' is not in images.txt"),
+            ("a.txt", b"99\n", "no line of image"),
+        ],
+    )
     def test_what_is_no_list(self, tmp_path, name, content, said):
         tiny.cub(tmp_path)
         path = tmp_path / name

@@ -50,10 +50,29 @@ def test_the_sphere_learns_from_it(root, tmp_path):
     encoder = Path(__file__).parents[1] / "support/toy_backbone.py"
     out = tmp_path / "trained"
     arguments = [
-        "train", "sphere", "--backbone", f"{encoder}:ToyEncoder", "--dataset", "freiburg-cars",
-        "--data-root", str(root), "--steps", "2", "--batch", "4", "--crops", "1", "--precision",
-        "fp32", "--validate-every", "0", "--cache", str(tmp_path / "cache"), "--out", str(out),
-    ]  # fmt: skip
+        "train",
+        "sphere",
+        "--backbone",
+        f"{encoder}:ToyEncoder",
+        "--dataset",
+        "freiburg-cars",
+        "--data-root",
+        str(root),
+        "--steps",
+        "2",
+        "--batch",
+        "4",
+        "--crops",
+        "1",
+        "--precision",
+        "fp32",
+        "--validate-every",
+        "0",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--out",
+        str(out),
+    ]
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     _, card, _ = checkpoint.load(out / "weights.safetensors")

@@ -150,10 +150,12 @@ def test_the_upright_size_of_what_is_no_photograph(photograph):
 @pytest.mark.parametrize(
     ("values", "shown"),
     [
-        ([0, 0.5, 1], [0, 128, 255]), ([0, 7, 200], [0, 7, 200]), ([0, 257, 65535], [0, 1, 255]),
+        ([0, 0.5, 1], [0, 128, 255]),
+        ([0, 7, 200], [0, 7, 200]),
+        ([0, 257, 65535], [0, 1, 255]),
         ([-0.5, 0.25, 0.5], [0, 64, 128]),
     ],
-)  # fmt: skip
+)
 def test_decimals_up_to_one_are_shares_of_white(tmp_path, values, shown):
     path = tmp_path / "decimals.tif"
     Image.fromarray(np.array([values], np.float32)).save(path)

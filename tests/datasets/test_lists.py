@@ -142,10 +142,14 @@ class TestAwaPose:
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
-        [("[-1, -1]", '["1", -1]', "not a list of 2 numbers"), ("[-1, -1]", "[1]", "not a list of 2"),
-         ("[-1, -1]", "[NaN, 1]", "NaN is not a number"), ('"a1": {', '"a1": 5, "a9": {', "JSON object"),
-         ("[1.5, 1, 58, 39]", "[5, 1, 5, 1]", "no area")],
-    )  # fmt: skip
+        [
+            ("[-1, -1]", '["1", -1]', "not a list of 2 numbers"),
+            ("[-1, -1]", "[1]", "not a list of 2"),
+            ("[-1, -1]", "[NaN, 1]", "NaN is not a number"),
+            ('"a1": {', '"a1": 5, "a9": {', "JSON object"),
+            ("[1.5, 1, 58, 39]", "[5, 1, 5, 1]", "no area"),
+        ],
+    )
     def test_a_wrong_value_is_named(self, tmp_path, old, new, said):
         tiny.awa_pose(tmp_path)
         edit(tmp_path / "AwA-Pose/Annotations_json/moose.json", old, new)
@@ -156,8 +160,13 @@ class TestAwaPose:
 class TestFreiburgCars:
     def test_bins(self):
         assert [azimuth_bin(a, 0, clockwise=False) for a in (0, 22, 23, 90, 180, 359)] == [
-            0, 0, 1, 2, 4, 0,
-        ]  # fmt: skip
+            0,
+            0,
+            1,
+            2,
+            4,
+            0,
+        ]
         assert azimuth_bin(90, 0, clockwise=True) == 6
         assert azimuth_bin(90, 90, clockwise=False) == 0
 

@@ -65,9 +65,12 @@ class TestTss:
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
-        [(",1,0,0", ",3,0,0", "direction 3"), (",1,0,0", ",1,0", "4 columns"),
-         ("image1.png,", "image9.png,", "no photograph")],
-    )  # fmt: skip
+        [
+            (",1,0,0", ",3,0,0", "direction 3"),
+            (",1,0,0", ",1,0", "4 columns"),
+            ("image1.png,", "image9.png,", "no photograph"),
+        ],
+    )
     def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
         tiny.tss(tmp_path)
         edit(tmp_path / "TSS_CVPR2016/test_pairs_tss.csv", old, new)
@@ -89,8 +92,10 @@ class TestSpairU:
                 shutil.copy(path, dog)
         return tmp_path
 
-    @pytest.mark.parametrize("lost", ["SPair-71k/JPEGImages", "SPair-71k/ImageAnnotation",
-                                      "SPair-U/ExtraImageAnnotation"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "lost",
+        ["SPair-71k/JPEGImages", "SPair-71k/ImageAnnotation", "SPair-U/ExtraImageAnnotation"],
+    )
     def test_a_category_that_lacks_a_file_is_left_out(self, root, lost):
         whole = spair_u(root=root)
         assert whole.coverage.complete
@@ -117,10 +122,15 @@ class TestSpairU:
         x1, y1, x2, y2 = pair.target.bbox
         assert pair.size == max(x2 - x1, y2 - y1)
 
-    @pytest.mark.parametrize(("old", "new", "said"), [
-        ("[5, 6]", "[5000, 6]", "outside the image"), ("[5, 6]", '["5", 6]', "number"),
-        ('"0"', '"a"', "match pattern"), ('"kps"', '"keypoints"', "is missing"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            ("[5, 6]", "[5000, 6]", "outside the image"),
+            ("[5, 6]", '["5", 6]', "number"),
+            ('"0"', '"a"', "match pattern"),
+            ('"kps"', '"keypoints"', "is missing"),
+        ],
+    )
     def test_a_wrong_annotation_is_named(self, tmp_path, old, new, said):
         tiny.spair_u(tmp_path)
         path = sorted((tmp_path / "SPair-U/ExtraImageAnnotation").rglob("*.json"))[0]

@@ -54,8 +54,10 @@ def test_a_batch_that_memory_does_not_hold_is_halved_for_good(tmp_path):
     told, model = [], Greedy()
     found = encode(model, tmp_path / "greedy", 8, told.append)
     plain = encode(TinyEncoder(), tmp_path / "plain", 8)
-    assert told == ["8 images at once do not fit into memory; the batch size is now 4",
-                    "4 images at once do not fit into memory; the batch size is now 2"]  # fmt: skip
+    assert told == [
+        "8 images at once do not fit into memory; the batch size is now 4",
+        "4 images at once do not fit into memory; the batch size is now 2",
+    ]
     assert model.seen == sorted(found)  # each once, in order
     for name, cells in plain.items():
         np.testing.assert_array_equal(found[name], cells)
@@ -69,7 +71,7 @@ def test_one_image_that_memory_does_not_hold_is_an_error(tmp_path):
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path):
     told = []
-    with pytest.raises(KapbenchError, match="1 feature maps for 2 pictures"):
+    with pytest.raises(KapbenchError, match="1 feature map for 2 pictures"):
         encode(TinyEncoder(wrong="too few"), tmp_path, 2, told.append)
     assert not told
 

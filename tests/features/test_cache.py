@@ -96,9 +96,16 @@ def test_a_truncated_file_is_damaged(cache, keep):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {}, {"schema": "1"}, {"schema": "99", "grid": "[]", "sha256": ""},
-                 {"schema": "2"}, {"schema": "2", "sha256": "x"}],
-)  # fmt: skip
+    "metadata",
+    [
+        None,
+        {},
+        {"schema": "1"},
+        {"schema": "99", "grid": "[]", "sha256": ""},
+        {"schema": "2"},
+        {"schema": "2", "sha256": "x"},
+    ],
+)
 def test_a_file_of_another_make_is_damaged(cache, metadata):
     path = cache.path("abc")
     path.parent.mkdir(parents=True)

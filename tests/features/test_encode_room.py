@@ -14,9 +14,13 @@ from kapbench.progress import Progress
 def encode_all(tmp_path, log=None):
     dataset = TinyDataset()
     return encode.encode_images(
-        TinyEncoder(), dataset, dataset.views(), FeatureCache.of(TinyEncoder(), tmp_path),
-        batch_size=2, progress=Progress(log=log),
-    )  # fmt: skip
+        TinyEncoder(),
+        dataset,
+        dataset.views(),
+        FeatureCache.of(TinyEncoder(), tmp_path),
+        batch_size=2,
+        progress=Progress(log=log),
+    )
 
 
 def test_a_full_disk_is_named_after_the_first_batch(tmp_path, monkeypatch):

@@ -92,7 +92,10 @@ def test_a_right_one_breaks_nothing(model):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (SimpleNamespace(), "A SimpleNamespace is not a model: .*encode\\(\\) .*, or match\\(\\)"),
+        (
+            SimpleNamespace(),
+            "Class SimpleNamespace has no method encode or match: .*encode\\(\\) .*, or match\\(\\)",
+        ),
         (changed(Fine, revision=3), "revision is 3: Give it a text"),
         (changed(Fine, conditions_on="mask"), "conditions_on is 'mask'"),
         (changed(Fine, similarity="cosine"), "similarity is 'cosine'"),

@@ -67,10 +67,12 @@ def simulated(dataset, rule, seeds):
 def test_random_scores_what_chance_scores(dataset, rule, tmp_path):
     """Means over seeds differ by no more than their standard errors allow (z < 4)."""
     expected = simulated(dataset, rule, range(20))
-    found = np.array([
-        kapbench.evaluate(Random(seed), dataset, rule=rule, cache=tmp_path).headline(rule)
-        for seed in range(8)
-    ])  # fmt: skip
+    found = np.array(
+        [
+            kapbench.evaluate(Random(seed), dataset, rule=rule, cache=tmp_path).headline(rule)
+            for seed in range(8)
+        ]
+    )
     error = np.hypot(
         expected.std(ddof=1) / len(expected) ** 0.5, found.std(ddof=1) / len(found) ** 0.5
     )
@@ -91,12 +93,14 @@ def test_random_pck_is_the_share_of_cells_in_the_circle(dataset, tmp_path):
             for at in pair.target.keypoints.xy[both] * scale + offset
         ]
     chances, n_seeds = np.array(chances), 8
-    found = np.mean([
-        kapbench.evaluate(Random(s), dataset, rule="pck-sd-dino", cache=tmp_path).headline(
-            "pck-sd-dino"
-        )
-        for s in range(n_seeds)
-    ])  # fmt: skip
+    found = np.mean(
+        [
+            kapbench.evaluate(Random(s), dataset, rule="pck-sd-dino", cache=tmp_path).headline(
+                "pck-sd-dino"
+            )
+            for s in range(n_seeds)
+        ]
+    )
     error = np.sqrt((chances * (1 - chances)).sum() / n_seeds) / len(chances)
     assert 0.005 < chances.mean() < 0.1
     assert abs(found - chances.mean()) < 4 * error

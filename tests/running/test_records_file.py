@@ -71,9 +71,10 @@ def test_columns_that_no_score_needs_are_not_read(path, tmp_path, monkeypatch):
     pq.write_table(table, wide)
     columns_read, read = [], pq.ParquetFile.read
     monkeypatch.setattr(
-        pq.ParquetFile, "read",
+        pq.ParquetFile,
+        "read",
         lambda self, columns=None: columns_read.append(columns) or read(self, columns=columns),
-    )  # fmt: skip
+    )
     score_table(StoredRecords(wide, CATEGORIES), RULES)
     assert all(len(columns) == 1 for columns in columns_read)
     read_now = {columns[0] for columns in columns_read}

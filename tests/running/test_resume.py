@@ -3,6 +3,7 @@
 import errno
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,7 +86,8 @@ def test_stopped_at_any_file(tmp_path, expected, n, error):
             evaluate(tmp_path)
     if isinstance(error, OSError):
         assert "No space" in str(caught.value)
-        assert "Run again" in caught.value.fix
+        assert "finished" in caught.value.fix
+        assert "kept" in caught.value.fix
     assert not list(tmp_path.rglob(".tmp-*"))
     assert not list(tmp_path.rglob("run.json"))
     model = TinyEncoder()
@@ -177,8 +179,9 @@ def test_a_damaged_cache_file_is_encoded_again_and_said(tmp_path, expected, dama
     path.write_bytes(
         {"byte": bytes(content), "truncated": bytes(content[:-9]), "empty": b""}[damage]
     )
+    shutil.rmtree(tmp_path / "runs")
     model, messages = TinyEncoder(), []
-    done = evaluate(tmp_path, model, force=True, progress=Progress(log=messages.append))
+    done = evaluate(tmp_path, model, progress=Progress(log=messages.append))
     assert len(model.seen) == 1
     assert messages == [f"the cache file is damaged, the image is encoded again: {path}"]
     assert records_of(done) == expected

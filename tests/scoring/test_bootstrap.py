@@ -25,13 +25,15 @@ def many(seed: int) -> list:
 def rows_of(pairs: list[tuple[str, str]], categories: list[str]) -> pd.DataFrame:
     """Rows with images only: one per pair, in order."""
     source, target = zip(*pairs, strict=True)
-    return pd.DataFrame({
-        "pair_id": pd.Categorical([f"{i:05d}" for i in range(len(pairs))]),
-        "keypoint": 0,
-        "category": pd.Categorical(categories),
-        "source_image": pd.Categorical(source),
-        "target_image": pd.Categorical(target),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "pair_id": pd.Categorical([f"{i:05d}" for i in range(len(pairs))]),
+            "keypoint": 0,
+            "category": pd.Categorical(categories),
+            "source_image": pd.Categorical(source),
+            "target_image": pd.Categorical(target),
+        }
+    )
 
 
 def mean_of(values: np.ndarray) -> Ratio:
@@ -238,12 +240,16 @@ def test_images_are_numbered_by_category_and_name(seed):
     rng = np.random.default_rng(seed)
     words = rng.permutation(["a", "a b", "a-", "aa", "B", "é", "z"])
     n = 12
-    rows = pd.DataFrame({
-        "pair_id": pd.Categorical.from_codes(rng.permutation(n - 1), [str(i) for i in range(n)]),
-        "category": pd.Categorical(rng.choice(["a", "a a", "é"], n - 1), ["é", "a", "a a"]),
-        "source_image": pd.Categorical(rng.choice(words, n - 1), words),
-        "target_image": pd.Categorical(rng.choice(words[:4], n - 1), words[:4]),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "pair_id": pd.Categorical.from_codes(
+                rng.permutation(n - 1), [str(i) for i in range(n)]
+            ),
+            "category": pd.Categorical(rng.choice(["a", "a a", "é"], n - 1), ["é", "a", "a a"]),
+            "source_image": pd.Categorical(rng.choice(words, n - 1), words),
+            "target_image": pd.Categorical(rng.choice(words[:4], n - 1), words[:4]),
+        }
+    )
     resampling = Resampling.of(rows, 5, seed)
     assert len({len(resampling.source), len(resampling.target), n}) == 1
     of = rows.set_index("pair_id").astype(str).reindex([str(i) for i in range(n)], fill_value="")

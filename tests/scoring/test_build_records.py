@@ -27,9 +27,10 @@ def of_one_target(seed, n_pairs):
 def together(cases):
     each = [similarity(p, m) for p, m in cases]
     return SimilarityMap(
-        np.concatenate([m.values for m in each]), each[0].grid,
+        np.concatenate([m.values for m in each]),
+        each[0].grid,
         np.concatenate([m.queries for m in each]),
-    )  # fmt: skip
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -88,8 +88,10 @@ def test_a_stretched_grid_has_cells_of_two_sizes():
     # 200 × 100 px, 2 rows × 4 columns: cells of 50 × 50 px in the image, 210 × 210 in the frame.
     grid = Grid.stretched((200, 100), 2, 4)
     assert source_cells(grid, (200, 100), np.array([[0, 0], [199, 99], [51, 49]])).tolist() == [
-        0, 7, 1,
-    ]  # fmt: skip
+        0,
+        7,
+        1,
+    ]
     centre = Decode(key="c", offset="centre", frame_px=None)
     cells = argmax_cells(np.array([0, 7]), grid)
     assert decode_cells(centre, grid, (200, 100), cells).tolist() == [[25, 25], [175, 75]]

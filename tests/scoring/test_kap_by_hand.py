@@ -37,8 +37,11 @@ def test_cvpr24_rescales_over_the_pair_and_gives_an_absent_keypoint_one_negative
 def test_neurips25_adds_a_positive_at_the_corner_for_an_absent_keypoint():
     # Corner (0, 0): cell 0 is inside, score 0: a positive that only the lowest threshold finds.
     assert samples([RIGHT_THEN_ABSENT], "kap-neurips25") == [
-        (True, 1.0), (False, 0.75), (True, 0.0), (False, 0.5),
-    ]  # fmt: skip
+        (True, 1.0),
+        (False, 0.75),
+        (True, 0.0),
+        (False, 0.5),
+    ]
     # Positive 1 at rank 1: precision 1. Positive 2 last of four: precision 2/4. (1 + 2/4) / 2.
     assert value([RIGHT_THEN_ABSENT], "kap-neurips25") == 0.75
     assert value([RIGHT_THEN_ABSENT], "kap-neurips25", average="pair") == 0.75
@@ -46,8 +49,10 @@ def test_neurips25_adds_a_positive_at_the_corner_for_an_absent_keypoint():
 
 def test_neurips25_fixed_drops_that_positive_and_takes_the_whole_maps_maximum():
     assert samples([RIGHT_THEN_ABSENT], "kap-neurips25-fixed") == [
-        (True, 1.0), (False, 0.75), (False, 0.5),
-    ]  # fmt: skip
+        (True, 1.0),
+        (False, 0.75),
+        (False, 0.5),
+    ]
     peak_at_corner = (RIGHT_THEN_ABSENT[0], peaks({6: 4, 2: 3}, {0: 4, 5: 1}))
     # The corner's own peak is no longer cut out: the negative scores 1 and ties with the positive.
     assert value([peak_at_corner], "kap-neurips25-fixed") == 0.5

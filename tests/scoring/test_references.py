@@ -113,8 +113,14 @@ def test_circle_maxima_is_the_published_pixel_grid(seed, cells, closed, nearest_
     ).astype(float)
     maps = rng.integers(0, 6, (5, cells, cells)).astype(np.float32)
     best = maps.reshape(5, -1).argmax(axis=1)
-    geometry = Geometry(key="k", anchor="top-left", frame_px=840, closed=closed,
-                        nearest_inside=nearest_inside, absent_at_corner=False)  # fmt: skip
+    geometry = Geometry(
+        key="k",
+        anchor="top-left",
+        frame_px=840,
+        closed=closed,
+        nearest_inside=nearest_inside,
+        absent_at_corner=False,
+    )
     edges = np.arange(cells) * (840.0 / cells)
     inside, outside = circle_maxima(
         maps, best, edges, edges, centres, np.tile(np.array(radii)[:, None], 5), geometry

@@ -1,6 +1,7 @@
 """Named rules: what ships, what identifies them, and rule files of the user's."""
 
 import json
+from pathlib import Path
 
 import pytest
 from scoring_cases import pair, peaks, records
@@ -36,10 +37,18 @@ def as_file(tmp_path, name: str, /, **changes):
 
 def test_every_rule_of_the_documents_ships():
     assert set(rule_names()) == {
-        "kap-cvpr24", "kap-neurips25", "kap-neurips25-fixed", "kap-v1",
-        "pck-sd-dino", "pck-geoaware", "pck-geoaware-soft", "pck-dift", "pck-v1",
-        "geo", "geo-published-point",
-    }  # fmt: skip
+        "kap-cvpr24",
+        "kap-neurips25",
+        "kap-neurips25-fixed",
+        "kap-v1",
+        "pck-sd-dino",
+        "pck-geoaware",
+        "pck-geoaware-soft",
+        "pck-dift",
+        "pck-v1",
+        "geo",
+        "geo-published-point",
+    }
 
 
 @pytest.mark.parametrize("name", rule_names())
@@ -147,7 +156,35 @@ def test_a_missing_rule_file_is_named(tmp_path):
 def test_an_unknown_key_is_refused(tmp_path):
     with pytest.raises(KapbenchError, match="not a valid rule") as caught:
         load_rule(str(as_file(tmp_path, "kap-v1", treshold=3)))
-    assert "treshold" in caught.value.place
+    assert "Key 'treshold' is unknown" in caught.value.thing
+
+
+def test_a_misspelt_key_is_named_with_the_key_that_is_missing(tmp_path):
+    content = load_rule("kap-v1").model_dump(mode="json")
+    content["alpha"] = content.pop("alphas")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(KapbenchError) as caught:
+        load_rule(str(path))
+    said = "The file is not a valid rule. Key 'alpha' is unknown. Key 'alphas' is missing"
+    assert caught.value.thing == said
+    assert Path(caught.value.fix.split("; ")[1].removesuffix(" is an example")).is_file()
+
+
+def test_a_word_is_not_taken_for_true_or_false(tmp_path):
+    with pytest.raises(KapbenchError, match=r"Key 'geometry\.closed'"):
+        load_rule(
+            str(as_file(tmp_path, "kap-v1", name="mine", geometry=GEOMETRY | {"closed": "no"}))
+        )
+
+
+def test_broken_json_names_no_key(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text("{")
+    with pytest.raises(KapbenchError) as caught:
+        load_rule(str(path))
+    assert caught.value.thing.startswith("The file is not a valid rule. Invalid JSON")
+    assert caught.value.place == path
 
 
 def test_one_key_for_two_geometries_is_refused():

@@ -60,18 +60,20 @@ def drawn(
 
 
 def _card(name: str, supervision: str) -> SubmissionCard:
-    return SubmissionCard.model_validate({
-        "title": f"The model {name.replace('<', '(').replace('>', ')')}",
-        "authors": ["Ada", "Grace"],
-        "paper": "https://example.org/paper",
-        "licence": "MIT",
-        "backbone": "none",
-        "supervision": [supervision],
-        "training_data": "none",
-        "input_px": 512,
-        "n_parameters": 1234567,
-        "command": "kapbench run",
-    })  # fmt: skip
+    return SubmissionCard.model_validate(
+        {
+            "title": f"The model {name.replace('<', '(').replace('>', ')')}",
+            "authors": ["Ada", "Grace"],
+            "paper": "https://example.org/paper",
+            "licence": "MIT",
+            "backbone": "none",
+            "supervision": [supervision],
+            "training_data": "none",
+            "input_px": 512,
+            "n_parameters": 1234567,
+            "command": "kapbench run",
+        }
+    )
 
 
 def _run(
@@ -88,23 +90,44 @@ def _run(
     return RunCard(
         schema_version=1,
         model=ModelCard(
-            name=name, revision=model_revision, kind="encoder", conditions_on=conditions_on, similarity="dot",
-            supervision=supervision, trained_on=None,
+            name=name,
+            revision=model_revision,
+            kind="encoder",
+            conditions_on=conditions_on,
+            similarity="dot",
+            supervision=supervision,
+            trained_on=None,
         ),
         dataset=DatasetCard(
-            name=dataset, revision=revision, split="test", licence="none", categories=categories,
-            categories_expected=categories, n_pairs=60, n_pairs_expected=60, n_images=30,
+            name=dataset,
+            revision=revision,
+            split="test",
+            licence="none",
+            categories=categories,
+            categories_expected=categories,
+            n_pairs=60,
+            n_pairs_expected=60,
+            n_images=30,
             pairs_hash=revision,
         ),
         rules=tuple(_rule(rule) for rule in RULES),
         plan_hash=plan,
         provenance=Provenance(
-            kapbench="0.1.0", scoring=2, python="3.11", packages={"numpy": "2"}, git_commit=None,
-            git_dirty=False, platform="Linux", device="cpu", started="2026-01-01T00:00:00+00:00",
-            seconds=1.0, seed=0, records_sha256=plan * 4,
+            kapbench="0.1.0",
+            scoring=2,
+            python="3.11",
+            packages={"numpy": "2"},
+            git_commit=None,
+            git_dirty=False,
+            platform="Linux",
+            device="cpu",
+            started="2026-01-01T00:00:00+00:00",
+            seconds=1.0,
+            seed=0,
+            records_sha256=plan * 4,
         ),
         scores=tuple(row for rule in RULES for row in _scores(rule, by, categories)),
-    )  # fmt: skip
+    )
 
 
 def _rule(name: str) -> RuleCard:
@@ -122,11 +145,33 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
             continue
         for category, value in zip((*categories, "mean"), (*by, by.mean()), strict=True):
             v = float(np.clip(value, 0.02, 0.98))
-            out.append(Score(rule=rule, metric=metric, average=average, alpha=0.10, split=split,
-                                category=category, value=v, n=100, low=v - 0.02, high=v + 0.02))  # fmt: skip
+            out.append(
+                Score(
+                    rule=rule,
+                    metric=metric,
+                    average=average,
+                    alpha=0.10,
+                    split=split,
+                    category=category,
+                    value=v,
+                    n=100,
+                    low=v - 0.02,
+                    high=v + 0.02,
+                )
+            )
     if metric == "kap":
-        out.append(Score(rule=rule, metric="prevalence", average="category", alpha=0.10,
-                            split="all", category="mean", value=0.4, n=100))  # fmt: skip
+        out.append(
+            Score(
+                rule=rule,
+                metric="prevalence",
+                average="category",
+                alpha=0.10,
+                split="all",
+                category="mean",
+                value=0.4,
+                n=100,
+            )
+        )
     return out
 
 
@@ -137,8 +182,10 @@ def _resamples(
     for name in ("kap", f"kap.{resamples.WITH_TWIN}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
-            by, (by + spread).astype(np.float32), (by + spread / 2).astype(np.float32),
+            by,
+            (by + spread).astype(np.float32),
+            (by + spread / 2).astype(np.float32),
             np.full(len(by), 25),
-        )  # fmt: skip
+        )
         weights[name] = np.full(len(by), 1 / len(by))
     return resamples.Resamples(resamples.key(run), run.dataset.categories, columns, weights)

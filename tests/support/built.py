@@ -21,10 +21,15 @@ PICTURES = contract.draw_pictures(())
 QUERIES = contract.QUERIES
 # One other value of an option that shapes the output, of models that have one.
 OTHER_SETTINGS = {
-    "dino": {"facet": "value"}, "dinov2": {"layer": 0}, "dinov3": {"stride": 8},
-    "hf:": {"facet": "key"}, "timm:": {"layer": 1}, "random": {"seed": 1},
-    "sphere": {"sphere_weight": 0.4}, "sd": {"blocks": "up3"},
-}  # fmt: skip
+    "dino": {"facet": "value"},
+    "dinov2": {"layer": 0},
+    "dinov3": {"stride": 8},
+    "hf:": {"facet": "key"},
+    "timm:": {"layer": 1},
+    "random": {"seed": 1},
+    "sphere": {"sphere_weight": 0.4},
+    "sd": {"blocks": "up3"},
+}
 
 
 def names():
@@ -87,15 +92,18 @@ def needed(name, folder):
 def of_diy_sc(folder, name):
     return {
         "weights": str(head_file(folder, [768], int(name.split(".")[1]))),
-        "backbone_weights": str(tiny_dinov2(folder, "dinov2.vitb14")), "image_px": 56,
-    }  # fmt: skip
+        "backbone_weights": str(tiny_dinov2(folder, "dinov2.vitb14")),
+        "image_px": 56,
+    }
 
 
 def of_sd_dino(folder, name):
     own = {
-        "weights": str(tiny_pipeline(folder)), "image_px": 64, "dino_px": 56,
+        "weights": str(tiny_pipeline(folder)),
+        "image_px": 64,
+        "dino_px": 56,
         "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14")),
-    }  # fmt: skip
+    }
     return own | ({"dims": 8} if name == "sd_dino" else {})
 
 
@@ -127,16 +135,30 @@ def trained_file(folder, name):
     else:
         sphere = name == "dve"
         shape = {
-            "channels": 304, "width": 16, "n_dimensions": 3 if sphere else 2, "n_categories": 1,
+            "channels": 304,
+            "width": 16,
+            "n_dimensions": 3 if sphere else 2,
+            "n_categories": 1,
             "sphere": sphere,
-        }  # fmt: skip
+        }
         module = CategoryHeads(**shape)
         shape["token_grid"] = 30
     card = trained_weights.Card(
-        method=name, backbone="lite0", backbone_revision=load_model("lite0").revision,
-        backbone_spec=None, categories=("thing",), dataset="toy", dataset_revision="1", split="trn",
-        n_images=1, supervision="masks", seed=0, steps=1, shape=shape, settings={},
-    )  # fmt: skip
+        method=name,
+        backbone="lite0",
+        backbone_revision=load_model("lite0").revision,
+        backbone_spec=None,
+        categories=("thing",),
+        dataset="toy",
+        dataset_revision="1",
+        split="trn",
+        n_images=1,
+        supervision="masks",
+        seed=0,
+        steps=1,
+        shape=shape,
+        settings={},
+    )
     path = folder / f"{name}.safetensors"
     trained_weights.save(path, module, card)
     return path

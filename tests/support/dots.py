@@ -30,11 +30,19 @@ class Dots:
             if category not in self.categories:
                 raise unknown("category", category, self.categories, place="data set dots")
         return [
-            Pair(f"{c}:{i}-{j}", self._view(c, i), self._view(c, j), 56.0,
-                 np.full(4, -1), np.array([1, 0, 2, 3]))
+            Pair(
+                f"{c}:{i}-{j}",
+                self._view(c, i),
+                self._view(c, j),
+                56.0,
+                np.full(4, -1),
+                np.array([1, 0, 2, 3]),
+            )
             for c in (self.categories if categories is None else categories)
-            for i in range(self.n_images) for j in range(self.n_images) if i != j
-        ]  # fmt: skip
+            for i in range(self.n_images)
+            for j in range(self.n_images)
+            if i != j
+        ]
 
     def views(self, categories=None):
         return [

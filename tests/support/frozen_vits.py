@@ -24,9 +24,14 @@ def made(family, patch, side, depth=2, seed=0, **settings):
     """transformers' own network, made for `side` pixels; every tensor random."""
     model, config = (getattr(transformers, name) for name in KINDS[family])
     given = {
-        "hidden_size": 384, "num_attention_heads": 6, "num_hidden_layers": depth,
-        "intermediate_size": 768, "image_size": side, "patch_size": patch, "layer_norm_eps": 1e-6,
-    }  # fmt: skip
+        "hidden_size": 384,
+        "num_attention_heads": 6,
+        "num_hidden_layers": depth,
+        "intermediate_size": 768,
+        "image_size": side,
+        "patch_size": patch,
+        "layer_norm_eps": 1e-6,
+    }
     if family.startswith("dinov2"):
         given["mlp_ratio"] = 2
         del given["intermediate_size"]
@@ -79,7 +84,11 @@ def reference(net, pixels, layer, facet):
         with torch.inference_mode():
             tokens = net(pixel_values=pixels, output_hidden_states=True).hidden_states[layer]
     else:
-        [linear] = [m for n, m in net.named_modules() if re.search(rf"layers?\.{layer}\..*\b{letter}_proj$", n)]  # fmt: skip
+        [linear] = [
+            m
+            for n, m in net.named_modules()
+            if re.search(rf"layers?\.{layer}\..*\b{letter}_proj$", n)
+        ]
         linear.register_forward_hook(lambda _m, _i, out: seen.append(out))
         with torch.inference_mode():
             net(pixel_values=pixels)
@@ -105,36 +114,48 @@ def _joined(state, prefix, part):
 
 def _dino(state):
     named = {
-        "cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings",
+        "cls_token": "embeddings.cls_token",
+        "pos_embed": "embeddings.position_embeddings",
         "patch_embed.proj.weight": "embeddings.patch_embeddings.projection.weight",
         "patch_embed.proj.bias": "embeddings.patch_embeddings.projection.bias",
-        "norm.weight": "layernorm.weight", "norm.bias": "layernorm.bias",
-    }  # fmt: skip
+        "norm.weight": "layernorm.weight",
+        "norm.bias": "layernorm.bias",
+    }
     found = {ours: state[theirs] for ours, theirs in named.items()}
-    parts = {"attn.proj": "attention.o_proj", "norm1": "layernorm_before",
-             "norm2": "layernorm_after", "mlp.fc1": "mlp.fc1", "mlp.fc2": "mlp.fc2"}  # fmt: skip
+    parts = {
+        "attn.proj": "attention.o_proj",
+        "norm1": "layernorm_before",
+        "norm2": "layernorm_after",
+        "mlp.fc1": "mlp.fc1",
+        "mlp.fc2": "mlp.fc2",
+    }
     return found | _blocks(state, "layers", parts)
 
 
 def _dinov3(state):
     named = {
-        "cls_token": "embeddings.cls_token", "storage_tokens": "embeddings.register_tokens",
+        "cls_token": "embeddings.cls_token",
+        "storage_tokens": "embeddings.register_tokens",
         "patch_embed.proj.weight": "embeddings.patch_embeddings.weight",
         "patch_embed.proj.bias": "embeddings.patch_embeddings.bias",
-        "norm.weight": "norm.weight", "norm.bias": "norm.bias",
-    }  # fmt: skip
+        "norm.weight": "norm.weight",
+        "norm.bias": "norm.bias",
+    }
     found = {ours: state[theirs] for ours, theirs in named.items()}
     width = found["cls_token"].shape[-1]
     found |= {
-        "mask_token": torch.zeros(1, width), "rope_embed.periods": torch.ones(16),
-        "local_cls_norm.weight": torch.ones(width), "local_cls_norm.bias": torch.zeros(width),
-    }  # fmt: skip
+        "mask_token": torch.zeros(1, width),
+        "rope_embed.periods": torch.ones(16),
+        "local_cls_norm.weight": torch.ones(width),
+        "local_cls_norm.bias": torch.zeros(width),
+    }
     parts = {"attn.proj": "attention.o_proj", "norm1": "norm1", "norm2": "norm2"}
     gated = any("gate_proj" in name for name in state)
     parts |= (
         {"mlp.w1": "mlp.gate_proj", "mlp.w2": "mlp.up_proj", "mlp.w3": "mlp.down_proj"}
-        if gated else {"mlp.fc1": "mlp.up_proj", "mlp.fc2": "mlp.down_proj"}
-    )  # fmt: skip
+        if gated
+        else {"mlp.fc1": "mlp.up_proj", "mlp.fc2": "mlp.down_proj"}
+    )
     blocks = _blocks(state, "model.layer", parts)
     for i in range(depth_of(state, "model.layer")):
         if (bias := blocks.get(f"blocks.{i}.attn.qkv.bias")) is not None:

@@ -7,24 +7,38 @@ import re
 
 LAYERS = 2
 RESNET = (
-    ("norm1.", "in_layers.0."), ("conv1.", "in_layers.2."), ("time_emb_proj.", "emb_layers.1."),
-    ("norm2.", "out_layers.0."), ("conv2.", "out_layers.3."), ("conv_shortcut.", "skip_connection."),
-)  # fmt: skip
+    ("norm1.", "in_layers.0."),
+    ("conv1.", "in_layers.2."),
+    ("time_emb_proj.", "emb_layers.1."),
+    ("norm2.", "out_layers.0."),
+    ("conv2.", "out_layers.3."),
+    ("conv_shortcut.", "skip_connection."),
+)
 ENDS = (
-    ("time_embedding.linear_1.", "time_embed.0."), ("time_embedding.linear_2.", "time_embed.2."),
-    ("conv_in.", "input_blocks.0.0."), ("conv_norm_out.", "out.0."), ("conv_out.", "out.2."),
-)  # fmt: skip
+    ("time_embedding.linear_1.", "time_embed.0."),
+    ("time_embedding.linear_2.", "time_embed.2."),
+    ("conv_in.", "input_blocks.0.0."),
+    ("conv_norm_out.", "out.0."),
+    ("conv_out.", "out.2."),
+)
 ATTENTION = (
-    ("group_norm.", "norm."), ("to_q.", "q."), ("to_k.", "k."), ("to_v.", "v."),
+    ("group_norm.", "norm."),
+    ("to_q.", "q."),
+    ("to_k.", "k."),
+    ("to_v.", "v."),
     ("to_out.0.", "proj_out."),
-)  # fmt: skip
+)
 OPENCLIP = (
     ("embeddings.token_embedding.", "token_embedding."),
     ("embeddings.position_embedding.weight", "positional_embedding"),
-    ("final_layer_norm.", "ln_final."), ("encoder.layers.", "transformer.resblocks."),
-    ("layer_norm1.", "ln_1."), ("layer_norm2.", "ln_2."), ("mlp.fc1.", "mlp.c_fc."),
-    ("mlp.fc2.", "mlp.c_proj."), ("self_attn.out_proj.", "attn.out_proj."),
-)  # fmt: skip
+    ("final_layer_norm.", "ln_final."),
+    ("encoder.layers.", "transformer.resblocks."),
+    ("layer_norm1.", "ln_1."),
+    ("layer_norm2.", "ln_2."),
+    ("mlp.fc1.", "mlp.c_fc."),
+    ("mlp.fc2.", "mlp.c_proj."),
+    ("self_attn.out_proj.", "attn.out_proj."),
+)
 
 
 def replaced(name, pairs):
@@ -105,6 +119,7 @@ def text(state, *, opened):
 
 def state_of(parts, *, opened):
     return {
-        **unet(parts.unet.state_dict()), **vae(parts.vae.state_dict()),
+        **unet(parts.unet.state_dict()),
+        **vae(parts.vae.state_dict()),
         **text(parts.text_encoder.state_dict(), opened=opened),
-    }  # fmt: skip
+    }

@@ -29,10 +29,19 @@ from kapbench_baselines.training.tensor_files import write_tensors
 STEPS, HALF = 6, 3
 NAMES = ("cat", "dog")
 SPHERE = Settings(
-    width=16, heads=2, standardise=True, steps=STEPS, batch=5, tokens=20, schedule="cosine",
-    average=0.9, clip=1.0, token_grid=6, losses=Losses(triplets=4, decoded_tokens=8),
+    width=16,
+    heads=2,
+    standardise=True,
+    steps=STEPS,
+    batch=5,
+    tokens=20,
+    schedule="cosine",
+    average=0.9,
+    clip=1.0,
+    token_grid=6,
+    losses=Losses(triplets=4, decoded_tokens=8),
     augmentation=Augmentation(crops=1, grid=6, side_px=24),
-)  # fmt: skip
+)
 WARPING = Warping(n_warps=2, grid=6, side_px=24)
 METHODS = ("sphere", "dve", "asic", "geoaware")
 

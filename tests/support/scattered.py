@@ -25,8 +25,10 @@ class Scattered:
         groups, twins = np.array([0, 0, 1, 1, -1, -1, -1, -1]), np.array([1, 0, 3, 2, 4, 5, 6, 7])
         return [
             Pair(f"{s.image_id}>{t.image_id}", s, t, 180.0, groups, twins)
-            for s in self._views for t in self._views if s is not t
-        ]  # fmt: skip
+            for s in self._views
+            for t in self._views
+            if s is not t
+        ]
 
     def views(self, categories=None):
         return list(self._views)

@@ -29,8 +29,14 @@ def keypoints(points: Points) -> Keypoints:
     return Keypoints(xy, ~np.isnan(xy[:, 0]))
 
 
-def view(image_id: str, points: Points, *, category: str = "cat", azimuth: int | None = None,
-         size: tuple[int, int] = (SIDE, SIDE)) -> View:  # fmt: skip
+def view(
+    image_id: str,
+    points: Points,
+    *,
+    category: str = "cat",
+    azimuth: int | None = None,
+    size: tuple[int, int] = (SIDE, SIDE),
+) -> View:
     box = (0.0, 0.0, float(size[0]), float(size[1]))
     return View(image_id, category, size, box, keypoints(points), azimuth)
 
@@ -107,8 +113,9 @@ def drawn(
         category = categories[i % len(categories)]
         s, t = rng.choice(n_images, 2, replace=False)
         source, target = views[category][s], views[category][t]
-        made = Pair(f"{i:03d}:{category}", source, target, float(rng.integers(500, 4000)), groups,
-                    twins)  # fmt: skip
+        made = Pair(
+            f"{i:03d}:{category}", source, target, float(rng.integers(500, 4000)), groups, twins
+        )
         q = int(source.keypoints.visible.sum())
         out.append((made, rng.integers(0, n_scores, (q, cells, cells)).astype(np.float32)))
     return out

@@ -119,9 +119,9 @@ def ap_10k(root, kind="intra"):
             annotations.append(coco_annotation(len(annotations), n, n % 4 + 1, 17, n + again))
     path = folder / "annotations/ap10k-test-split1.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(
-        {"images": images, "annotations": annotations, "categories": categories}
-    ))  # fmt: skip
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
     return f"ap-10k.{kind}", {"root": root}
 
 
@@ -131,9 +131,13 @@ def coco_annotation(number, image, category, n_keypoints, seed):
         shown = (k + seed) % 4 > 0
         numbers += [x * shown, y * shown, 2 * shown]
     return {
-        "id": number, "image_id": image, "category_id": category, "bbox": [1, 1, 50, 36.5],
-        "keypoints": numbers, "iscrowd": 0,
-    }  # fmt: skip
+        "id": number,
+        "image_id": image,
+        "category_id": category,
+        "bbox": [1, 1, 50, 36.5],
+        "keypoints": numbers,
+        "iscrowd": 0,
+    }
 
 
 def coco_content(n=4):
@@ -196,8 +200,10 @@ def tss(root):
             values[:12] = 1e10  # unknown
             flow(place / f"flow{k}.flo", values)
         names = [f"{kind}/pair_{i}/image{k}.png" for k in (1, 2)]
-        lines += [",".join([*names, "1", str(i % 2), str(i)]),
-                  ",".join([*names[::-1], "2", "0", str(i)])]  # fmt: skip
+        lines += [
+            ",".join([*names, "1", str(i % 2), str(i)]),
+            ",".join([*names[::-1], "2", "0", str(i)]),
+        ]
     (folder / "test_pairs_tss.csv").write_text("\n".join(lines) + "\n")
     return "tss", {"root": root}
 
@@ -240,16 +246,29 @@ def manifest(root):
 
 
 BUILDERS = {
-    "spair": spair, "spair.small": lambda root: ("spair.small", spair(root)[1]),
-    "spair-u": spair_u, "pf-pascal": pf_pascal, "pf-willow": pf_willow, "willow": willow,
-    "cub": cub, "ap-10k.intra": ap_10k,
+    "spair": spair,
+    "spair.small": lambda root: ("spair.small", spair(root)[1]),
+    "spair-u": spair_u,
+    "pf-pascal": pf_pascal,
+    "pf-willow": pf_willow,
+    "willow": willow,
+    "cub": cub,
+    "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
-    "awa-pose": awa_pose, "tss": tss, "freiburg-cars": freiburg_cars, "coco:": coco,
-    "manifest:": manifest, "synthetic.small": lambda _: ("synthetic.small", {}),
-}  # fmt: skip
+    "awa-pose": awa_pose,
+    "tss": tss,
+    "freiburg-cars": freiburg_cars,
+    "coco:": coco,
+    "manifest:": manifest,
+    "synthetic.small": lambda _: ("synthetic.small", {}),
+}
 # Where the real data set, or a part of it, may lie below KAPBENCH_DATA.
 REAL = {
-    "spair": {}, "spair.small": {}, "pf-pascal": {}, "willow": {},
-    "cub": {"split": "all", "photographs": False, "pairs": 2}, "awa-pose": {"photographs": False, "pairs": 20},
-}  # fmt: skip
+    "spair": {},
+    "spair.small": {},
+    "pf-pascal": {},
+    "willow": {},
+    "cub": {"split": "all", "photographs": False, "pairs": 2},
+    "awa-pose": {"photographs": False, "pairs": 20},
+}

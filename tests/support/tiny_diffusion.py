@@ -18,13 +18,21 @@ def tiny_pipeline(folder, tag="v15"):
         return path
     torch.manual_seed(0)
     unet = diffusers.UNet2DConditionModel(
-        sample_size=8, block_out_channels=WIDTHS, layers_per_block=2, norm_num_groups=8,
-        cross_attention_dim=CONTEXT[tag], attention_head_dim=8,
-    )  # fmt: skip
+        sample_size=8,
+        block_out_channels=WIDTHS,
+        layers_per_block=2,
+        norm_num_groups=8,
+        cross_attention_dim=CONTEXT[tag],
+        attention_head_dim=8,
+    )
     vae = diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 16, 16), layers_per_block=1, latent_channels=4, norm_num_groups=4,
-    )  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 16, 16),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=4,
+    )
     unet.save_pretrained(path / "unet")
     vae.save_pretrained(path / "vae")
     diffusers.DDPMScheduler(
@@ -42,9 +50,14 @@ def write_text(path, width):
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
     words += ["<|startoftext|>", "<|endoftext|>"]
     config = transformers.CLIPTextConfig(
-        vocab_size=len(words), hidden_size=width, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, bos_token_id=len(words) - 2, eos_token_id=len(words) - 1,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=width,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        bos_token_id=len(words) - 2,
+        eos_token_id=len(words) - 1,
+    )
     transformers.CLIPTextModel(config).save_pretrained(path / "text_encoder")
     tokenizer = path / "tokenizer"
     tokenizer.mkdir()
@@ -66,9 +79,14 @@ def tiny_clip(folder):
     if not path.exists():
         torch.manual_seed(0)
         config = transformers.CLIPVisionConfig(
-            hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
-            image_size=28, patch_size=14, projection_dim=24,
-        )  # fmt: skip
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            image_size=28,
+            patch_size=14,
+            projection_dim=24,
+        )
         transformers.CLIPVisionModelWithProjection(config).save_pretrained(path)
     return path
 
@@ -85,13 +103,15 @@ def tiny_captioner(folder, *, context=768, time=128):
 
     place = "backbone.feature_extractor."
     state = {
-        "clip_project.linear.weight": draw(context, 24), "clip_project.linear.bias": draw(context),
-        "clip_project.positional_embedding": draw(1, 77, context), "alpha_cond": draw(1, 77, context),
+        "clip_project.linear.weight": draw(context, 24),
+        "clip_project.linear.bias": draw(context),
+        "clip_project.positional_embedding": draw(1, 77, context),
+        "alpha_cond": draw(1, 77, context),
         "time_embed_project.linear.weight": draw(time, 24),
         "time_embed_project.linear.bias": draw(time),
         "time_embed_project.positional_embedding": draw(1, 1, time),
         "alpha_cond_time_embed": draw(time),
-    }  # fmt: skip
+    }
     others = {"sem_seg_head.weight": draw(2, 2)}
     torch.save({"model": {f"{place}{k}": v for k, v in state.items()} | others}, path)
     return path

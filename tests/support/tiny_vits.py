@@ -8,9 +8,13 @@ from importing import imported_timm
 DINO_CHANNELS = {"s": 384, "b": 768}
 DINOV2_CHANNELS = {"s": 384, "b": 768, "l": 1024, "g": 1536}
 DINOV3 = {  # channels, heads, gated
-    "vits16": (384, 6, False), "vits16plus": (384, 6, True), "vitb16": (768, 12, False),
-    "vitl16": (1024, 16, False), "vith16plus": (1280, 20, True), "vit7b16": (4096, 32, True),
-}  # fmt: skip
+    "vits16": (384, 6, False),
+    "vits16plus": (384, 6, True),
+    "vitb16": (768, 12, False),
+    "vitl16": (1024, 16, False),
+    "vith16plus": (1280, 20, True),
+    "vit7b16": (4096, 32, True),
+}
 
 
 def tiny_dino(folder, name):
@@ -18,9 +22,13 @@ def tiny_dino(folder, name):
 
     patch, width = int(name[len("dino.vits") :]), DINO_CHANNELS[name[len("dino.vit")]]
     config = transformers.ViTConfig(
-        hidden_size=width, num_hidden_layers=1, num_attention_heads=2, intermediate_size=width,
-        image_size=64, patch_size=patch,
-    )  # fmt: skip
+        hidden_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=width,
+        image_size=64,
+        patch_size=patch,
+    )
     return saved(folder / name, transformers.ViTModel, config, add_pooling_layer=False)
 
 
@@ -29,9 +37,15 @@ def tiny_dinov3(folder, name):
 
     width, heads, gated = DINOV3[name.partition(".")[2]]
     config = transformers.DINOv3ViTConfig(
-        hidden_size=width, num_hidden_layers=1, num_attention_heads=heads, intermediate_size=8,
-        image_size=64, patch_size=16, num_register_tokens=4, use_gated_mlp=gated,
-    )  # fmt: skip
+        hidden_size=width,
+        num_hidden_layers=1,
+        num_attention_heads=heads,
+        intermediate_size=8,
+        image_size=64,
+        patch_size=16,
+        num_register_tokens=4,
+        use_gated_mlp=gated,
+    )
     return saved(folder / name, transformers.DINOv3ViTModel, config)
 
 
@@ -46,9 +60,13 @@ def tiny_dinov2(folder, name):
     if not path.exists():
         torch.manual_seed(0)
         config = getattr(transformers, f"{kind}Config")(
-            hidden_size=width, num_hidden_layers=1, num_attention_heads=2, mlp_ratio=1,
-            image_size=56, patch_size=14,
-        )  # fmt: skip
+            hidden_size=width,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            mlp_ratio=1,
+            image_size=56,
+            patch_size=14,
+        )
         getattr(transformers, f"{kind}Model")(config).save_pretrained(path)
     return path
 
@@ -56,9 +74,13 @@ def tiny_dinov2(folder, name):
 def tiny_hf(folder):
     transformers = pytest.importorskip("transformers", reason="needs the extra hf")
     config = transformers.ViTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        image_size=32, patch_size=8,
-    )  # fmt: skip
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=32,
+        patch_size=8,
+    )
     path = saved(folder / "hf", transformers.ViTModel, config)
     said = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     (path / "preprocessor_config.json").write_text(json.dumps(said))

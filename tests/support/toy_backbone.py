@@ -48,11 +48,13 @@ class ToyData:
         xy = np.array([[14.0, 16.0], [30.0, 30.0], [20.0 + number, 20.0]])
         visible = np.array([True, True, number % 3 != 0])
         return View(
-            image_id=f"{self.split}/{number}", category=self.categories[number % 2],
-            size=(SIZE, SIZE), bbox=(10.0, 12.0, 38.0, 36.0),
+            image_id=f"{self.split}/{number}",
+            category=self.categories[number % 2],
+            size=(SIZE, SIZE),
+            bbox=(10.0, 12.0, 38.0, 36.0),
             keypoints=Keypoints(np.where(visible[:, None], xy, np.nan), visible),
             azimuth_bin=None if number == 3 else number % 8,
-        )  # fmt: skip
+        )
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
         alone, self_twins = np.full(3, -1), np.arange(3)
@@ -101,7 +103,21 @@ class ToyEncoder:
 def words(tmp_path: Path, *more: str) -> list[str]:
     """A command line that trains on the toy_backbone."""
     return [
-        "--backbone", f"{TOY}:ToyEncoder", "--dataset", f"{TOY}:ToyData", "--steps", "4",
-        "--batch", "4", "--validate-every", "2", "--precision", "fp32",
-        "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out"), *more,
-    ]  # fmt: skip
+        "--backbone",
+        f"{TOY}:ToyEncoder",
+        "--dataset",
+        f"{TOY}:ToyData",
+        "--steps",
+        "4",
+        "--batch",
+        "4",
+        "--validate-every",
+        "2",
+        "--precision",
+        "fp32",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--out",
+        str(tmp_path / "out"),
+        *more,
+    ]

@@ -120,8 +120,10 @@ def offset_axis(n_in, n_out):
 def antialiased_axis(n_in, n_out):
     """[n_out n_in] weights with registers: Pillow's bicubic, cut at the border and rescaled."""
     scale = max(n_in / n_out, 1.0)
-    weights = np.array([
-        [cubic((k + 0.5 - (i + 0.5) * n_in / n_out) / scale, a=-0.5) for k in range(n_in)]
-        for i in range(n_out)
-    ])  # fmt: skip
+    weights = np.array(
+        [
+            [cubic((k + 0.5 - (i + 0.5) * n_in / n_out) / scale, a=-0.5) for k in range(n_in)]
+            for i in range(n_out)
+        ]
+    )
     return weights / weights.sum(axis=1, keepdims=True)

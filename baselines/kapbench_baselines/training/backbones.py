@@ -1,7 +1,7 @@
 """The frozen encoder beneath a trained model: opening it, and checking that it is the right one."""
 
 from kapbench.errors import KapbenchError
-from kapbench.loading import load_model
+from kapbench.loading import declared_revision, load_model
 from kapbench.protocols import Encoder, Model, model_info
 from kapbench.registry import names
 from kapbench_baselines.training.trained_weights import Card
@@ -101,7 +101,10 @@ def trained_over(data: str, encoder: Encoder) -> str:
 
 
 def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
-    """Raises KapbenchError for weights of another backbone, or of another revision of it."""
+    """Raises KapbenchError for weights of another backbone, or of another revision of it.
+
+    Of a backbone from a file, the revision that its class declares counts.
+    """
     name, revision, command = encoder.name, encoder.revision, f"kapbench train {card.method}"
     if card.backbone != name:
         raise KapbenchError(
@@ -109,7 +112,8 @@ def check_backbone(card: Card, encoder: Encoder, place: object) -> None:
             place=place,
             fix=f"Choose -o backbone={card.backbone}, or train with `{command} --backbone {name}`",
         )
-    if card.backbone_revision not in (revision, ANY_REVISION):
+    trained_on = declared_revision(card.backbone_revision)
+    if trained_on not in (declared_revision(revision), ANY_REVISION):
         raise KapbenchError(
             f"The weights are for {name}@{card.backbone_revision}, but this {name} is @{revision}",
             place=place,

@@ -28,7 +28,7 @@ def hub_advice() -> str:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        return "Leave --offline (HF_HUB_OFFLINE) out: it forbids downloads"
+        return "Run without --offline (HF_HUB_OFFLINE), which blocks the download"
     return "Check the connection to the hub"
 
 

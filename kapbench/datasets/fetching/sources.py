@@ -166,5 +166,5 @@ def source(name: str) -> Source:
     """The source of `spair` or of its variant `spair.small`. KapbenchError where there is none."""
     base = name.partition(".")[0]
     if base not in SOURCES:
-        raise unknown("source", name, SOURCES, place="kapbench fetch")
+        raise unknown("data set", name, SOURCES, place="kapbench fetch")
     return SOURCES[base]

@@ -26,6 +26,10 @@ ANNOTATIONS = "annotations.json"
 SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
+class NotRenderedError(KapbenchError):
+    """The split must be rendered first, and it was opened without leave to do that."""
+
+
 def open_split(settings: Settings, *, build: bool = True) -> Path:
     """Folder of a rendered split. KapbenchError where it must be rendered, but `build` is False."""
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
@@ -33,7 +37,7 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
     with FileLock(f"{folder}.lock"):
         damage = _find_damage(folder)
         if damage and not build:
-            raise KapbenchError(
+            raise NotRenderedError(
                 "The split is not rendered yet",
                 place=folder,
                 fix="Use it once: it is then rendered, without a download",

@@ -6,7 +6,7 @@ repeated does only what is missing. The run without a shard joins the chunks.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
@@ -70,7 +70,7 @@ def score_shard(request: RunRequest, shard: Shard, progress: Progress | None = N
     """
     progress = progress or Progress()
     require_cache(request)
-    opened = request.open()
+    opened = replace(request, force=False).open()  # the run that joins the chunks has no shard
     plan, folder, files = opened.plan, opened.folder, opened.chunk_files
     if (folder / CARD).exists():
         return ShardResult(folder, 0, len(plan.chunks), len(plan.chunks))

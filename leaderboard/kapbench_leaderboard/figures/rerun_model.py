@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
-from kapbench.loading import load_dataset, load_model, pick_device
+from kapbench.loading import is_same_revision, load_dataset, load_model, pick_device
 from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.progress import Progress
@@ -64,7 +64,7 @@ def model_of(run: RunCard, sources: Sources) -> Model:
             " was made"
         )
         raise _cannot_draw("model", error, how) from error
-    if model.revision != run.model.revision:
+    if not is_same_revision(run.model.revision, model.revision):
         option = "--model-option" if model.name == name else "--model"
         raise _other_revision("model", model.name, model.revision, run.model.revision, option)
     return model

@@ -96,7 +96,7 @@ def _child() -> None:
 
 
 def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> list[str]:
-    from kapbench.loading import load_model
+    from kapbench.loading import is_same_revision, load_model
     from kapbench.models.contract import broken
     from kapbench.running.results import ModelCard
     from kapbench.running.run_card import model_card
@@ -115,6 +115,8 @@ def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> l
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an adapter raises is the finding
         return [f"The model cannot be made: {type(error).__name__}: {error}"]
     mine, theirs = tested.model_dump(), submitted.model_dump()
+    if is_same_revision(submitted.revision, tested.revision):
+        mine["revision"] = submitted.revision
     return [
         f"{name} is {mine[name]!r}, but the entry has {theirs[name]!r}."
         for name in mine

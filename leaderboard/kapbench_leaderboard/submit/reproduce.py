@@ -12,7 +12,7 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
-from kapbench.loading import load_dataset, load_model
+from kapbench.loading import is_same_revision, load_dataset, load_model
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
@@ -117,7 +117,7 @@ def reproduce(
         )
     all_options = {**run.model.options, **(options or {})}
     built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
-    if built.revision != run.model.revision:
+    if not is_same_revision(run.model.revision, built.revision):
         raise _other_revision(
             "model",
             built.name,

@@ -24,9 +24,10 @@ def layout(widths, width_out):
     narrow, found = width_out // 4, {}
     for i, width in enumerate(widths):
         convs = {
-            "conv1": (narrow, width, 1, 1), "conv2": (narrow, narrow, 3, 3),
+            "conv1": (narrow, width, 1, 1),
+            "conv2": (narrow, narrow, 3, 3),
             "conv3": (width_out, narrow, 1, 1),
-        }  # fmt: skip
+        }
         if width != width_out:
             convs["shortcut"] = (width_out, width, 1, 1)
         for name, shape in convs.items():

@@ -33,15 +33,21 @@ def test_trained_weights_can_be_run(method, tmp_path):
     assert done.exit_code == 0, done.output
     assert "val KAP" in done.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "weights.safetensors", "state.safetensors", "history.json", "curve.png", "card.md",
-    }  # fmt: skip
+        "weights.safetensors",
+        "state.safetensors",
+        "history.json",
+        "curve.png",
+        "card.md",
+    }
     _, card, _ = files.load(tmp_path / "out" / "weights.safetensors", method)
     model = load(method, tmp_path)
     assert (model.name, model.conditions_on) == (f"{method}.toy", ("category",))
     found = evaluate(
-        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
+        model,
+        load_dataset(f"{TOY}:ToyData", split="val"),
+        rule="kap-cvpr24",
         cache=tmp_path / "cache",
-    )  # fmt: skip
+    )
     assert found.headline("kap-cvpr24") == pytest.approx(
         card.scores["kap"], abs=3e-2
     )  # the backbone in fp16 there
@@ -60,9 +66,11 @@ def test_a_category_that_was_not_trained_on(method, tmp_path):
     assert train(method, tmp_path, "--category", "cat").exit_code == 0
     with pytest.raises(KapbenchError, match="dog"):
         evaluate(
-            load(method, tmp_path), load_dataset(f"{TOY}:ToyData", split="val"),
-            rule="kap-cvpr24", cache=tmp_path / "cache",
-        )  # fmt: skip
+            load(method, tmp_path),
+            load_dataset(f"{TOY}:ToyData", split="val"),
+            rule="kap-cvpr24",
+            cache=tmp_path / "cache",
+        )
 
 
 def test_without_weights_it_says_how_to_make_some(method):

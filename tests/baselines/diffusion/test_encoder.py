@@ -82,9 +82,12 @@ def test_dift_stretches_and_sd_letterboxes(v15, v21):
 
 def test_the_revision_names_weights_and_settings(v15, v21):
     found = [
-        sd(v15).revision, sd(v15, seed=1).revision, sd(v15, blocks="dift").revision,
-        sd(v21, "sd.v21").revision, sd(v21, "dift").revision,
-    ]  # fmt: skip
+        sd(v15).revision,
+        sd(v15, seed=1).revision,
+        sd(v15, blocks="dift").revision,
+        sd(v21, "sd.v21").revision,
+        sd(v21, "dift").revision,
+    ]
     assert len(set(found)) == len(found)
     assert sd(v15).revision == found[0]
 
@@ -144,9 +147,12 @@ class TestWrongFiles:
             "except KapbenchError as e: print(e.place, e.fix)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": "/nowhere"},
-        )  # fmt: skip
+        )
         assert "stabilityai/stable-diffusion-2-1" in done.stdout
         assert "OpenRAIL++-M" in done.stdout
         assert "-o weights=FOLDER" in done.stdout

@@ -20,9 +20,16 @@ def test_presets_are_the_published_ones():
 
 def test_every_field_changes_the_digest():
     other = {
-        "blocks": "up2", "timestep": 1, "ensemble": 2, "prompt": "x", "seed": 1, "image_px": 512,
-        "window": 256, "frame": "stretch", "latents": "sample",
-    }  # fmt: skip
+        "blocks": "up2",
+        "timestep": 1,
+        "ensemble": 2,
+        "prompt": "x",
+        "seed": 1,
+        "image_px": 512,
+        "window": 256,
+        "frame": "stretch",
+        "latents": "sample",
+    }
     assert set(other) == {f.name for f in fields(Reading)}
     digests = {replace(SD_DINO, **{key: value}).digest for key, value in other.items()}
     assert len(digests | {SD_DINO.digest}) == len(other) + 1
@@ -30,9 +37,14 @@ def test_every_field_changes_the_digest():
 
 @pytest.mark.parametrize(
     ("option", "word"),
-    [({"timestep": 1000}, "0 to 999"), ({"timestep": -1}, "timestep=-1"), ({"ensemble": 0}, "1 or"),
-     ({"image_px": 100}, "multiple of 64"), ({"window": 100}, "multiple of 64")],
-)  # fmt: skip
+    [
+        ({"timestep": 1000}, "0 to 999"),
+        ({"timestep": -1}, "timestep=-1"),
+        ({"ensemble": 0}, "1 or"),
+        ({"image_px": 100}, "multiple of 64"),
+        ({"window": 100}, "multiple of 64"),
+    ],
+)
 def test_what_cannot_be_is_refused(option, word):
     with pytest.raises(KapbenchError, match=word):
         SD_DINO.changed("sd.v15", option)

@@ -64,8 +64,10 @@ def test_without_diffusion_it_is_dino_alone(model, dino):
     found = model(alpha=0.0).match(SOURCE, TARGET, QUERIES)
     alone = load_model("dinov2.vitb14", device="cpu", weights=str(dino), image_px=56)
     source, target = alone.encode([SOURCE, TARGET])
-    unit = [m.values.reshape(768, -1) / np.linalg.norm(m.values.reshape(768, -1), axis=0)
-            for m in (source, target)]  # fmt: skip
+    unit = [
+        m.values.reshape(768, -1) / np.linalg.norm(m.values.reshape(768, -1), axis=0)
+        for m in (source, target)
+    ]
     cells = source.grid.cell_of(QUERIES)
     expected = -cdist(unit[0][:, cells].T, unit[1].T)
     np.testing.assert_allclose(found.values.reshape(3, -1), expected, atol=2e-3)
@@ -115,9 +117,13 @@ def test_a_run_is_repeated_by_what_its_card_tells_of_the_options(model, asked, t
 
 def test_the_stacks_run_is_repeated_by_its_files(v15, dino, tmp_path):
     files = {
-        "weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56,
-        "captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path)),
-    }  # fmt: skip
+        "weights": str(v15),
+        "dino_weights": str(dino),
+        "image_px": 64,
+        "dino_px": 56,
+        "captioner": str(tiny_captioner(tmp_path)),
+        "clip": str(tiny_clip(tmp_path)),
+    }
     one = load_model("sd_dino.stack", device="cpu", **files)
     again = load_model("sd_dino.stack", device="cpu", **files | getattr(one, "options", {}))
     assert again.revision == one.revision
@@ -201,9 +207,14 @@ class TestMemory:
 
         dino = transformers.Dinov2Config(image_size=518, patch_size=14)
         clip = transformers.CLIPVisionConfig(
-            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, image_size=336,
-            num_attention_heads=16, patch_size=14, projection_dim=768,
-        )  # fmt: skip
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            image_size=336,
+            num_attention_heads=16,
+            patch_size=14,
+            projection_dim=768,
+        )
         with torch.device("meta"):
             nets = transformers.Dinov2Model(dino), transformers.CLIPVisionModelWithProjection(clip)
         found = [sum(p.numel() for p in net.parameters()) for net in nets]

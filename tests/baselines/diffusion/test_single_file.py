@@ -27,20 +27,31 @@ def folder_of(path, tag):
     torch.manual_seed(0)
     opened = tag == "v21"
     diffusers.UNet2DConditionModel(
-        sample_size=8, block_out_channels=(32, 64, 64, 64), cross_attention_dim=CONTEXT[tag],
-        attention_head_dim=[1, 1, 1, 1] if opened else 8, use_linear_projection=opened,
-    ).save_pretrained(path / "unet")  # fmt: skip
+        sample_size=8,
+        block_out_channels=(32, 64, 64, 64),
+        cross_attention_dim=CONTEXT[tag],
+        attention_head_dim=[1, 1, 1, 1] if opened else 8,
+        use_linear_projection=opened,
+    ).save_pretrained(path / "unet")
     diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(32, 32, 64, 64), layers_per_block=2, latent_channels=4,
-    ).save_pretrained(path / "vae")  # fmt: skip
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=2,
+        latent_channels=4,
+    ).save_pretrained(path / "vae")
     write_text(path, CONTEXT[tag])
     width, words = CONTEXT[tag], 54
     config = transformers.CLIPTextConfig(
-        vocab_size=words, hidden_size=width, intermediate_size=16, num_hidden_layers=2,
-        num_attention_heads=width // 64, hidden_act="gelu" if opened else "quick_gelu",
-        bos_token_id=words - 2, eos_token_id=words - 1,
-    )  # fmt: skip
+        vocab_size=words,
+        hidden_size=width,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=width // 64,
+        hidden_act="gelu" if opened else "quick_gelu",
+        bos_token_id=words - 2,
+        eos_token_id=words - 1,
+    )
     shutil.rmtree(path / "text_encoder")
     transformers.CLIPTextModel(config).save_pretrained(path / "text_encoder")
     diffusers.DDPMScheduler(

@@ -30,9 +30,11 @@ def train(tmp_path, *more):
 
 def load(tmp_path, **more):
     return load_model(
-        "geoaware.supervised", weights=str(tmp_path / "out" / "weights.safetensors"),
-        backbone=f"{TOY}:ToyEncoder", **more,
-    )  # fmt: skip
+        "geoaware.supervised",
+        weights=str(tmp_path / "out" / "weights.safetensors"),
+        backbone=f"{TOY}:ToyEncoder",
+        **more,
+    )
 
 
 class TestPairs:
@@ -164,9 +166,11 @@ def test_trained_weights_can_be_run(tmp_path):
     model = load(tmp_path)
     assert (model.supervision, model.conditions_on) == ("keypoints", ())
     found = evaluate(
-        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="kap-cvpr24",
+        model,
+        load_dataset(f"{TOY}:ToyData", split="val"),
+        rule="kap-cvpr24",
         cache=tmp_path / "cache",
-    )  # fmt: skip
+    )
     assert found.headline("kap-cvpr24") == pytest.approx(
         card.scores["kap"], abs=3e-2
     )  # the backbone in fp16 there

@@ -78,8 +78,9 @@ def test_letterbox_is_centred_and_padded():
 def test_its_figures_on_cats(tmp_path):
     """Those of docs/models.md; rounding may move single keypoints of 6,198."""
     rules = ["kap-cvpr24", "pck-sd-dino"]
-    done = kapbench.evaluate("lite0", "spair", categories=["cat"], rule=rules, device="cpu",
-                             cache=tmp_path)  # fmt: skip
+    done = kapbench.evaluate(
+        "lite0", "spair", categories=["cat"], rule=rules, device="cpu", cache=tmp_path
+    )
     assert done.headline("kap-cvpr24") == pytest.approx(0.583, abs=0.002)
     assert done.headline("pck-sd-dino") == pytest.approx(0.580, abs=0.002)
 

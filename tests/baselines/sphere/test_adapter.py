@@ -47,12 +47,21 @@ def colours(tmp_path: Path) -> str:
 def weights(tmp_path: Path) -> str:
     torch.manual_seed(0)
     card = Card(
-        method="sphere", backbone="colours", backbone_revision="1", backbone_spec=None,
-        categories=("cat",), dataset="toy", dataset_revision="r", split="trn", n_images=1,
-        supervision="viewpoint and boxes", seed=0, steps=1,
+        method="sphere",
+        backbone="colours",
+        backbone_revision="1",
+        backbone_spec=None,
+        categories=("cat",),
+        dataset="toy",
+        dataset_revision="r",
+        split="trn",
+        n_images=1,
+        supervision="viewpoint and boxes",
+        seed=0,
+        steps=1,
         shape={"channels": 3, "width": 8, "heads": 2, "depth": 1, "token_grid": 3},
         settings={"sphere_weight": 0.2},
-    )  # fmt: skip
+    )
     save(tmp_path / "w.safetensors", checkpoint.build(card), card)
     return str(tmp_path / "w.safetensors")
 

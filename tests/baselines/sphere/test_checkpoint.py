@@ -19,22 +19,45 @@ from kapbench_baselines.training.trained_weights import FORMAT, Card, save
 
 def card(width: int = 16) -> Card:
     return Card(
-        method="sphere", backbone="toy", backbone_revision="1", backbone_spec=None,
-        categories=("cat", "dog"), dataset="toy", dataset_revision="r", split="trn", n_images=8,
-        supervision="viewpoint and masks", seed=0, steps=3,
+        method="sphere",
+        backbone="toy",
+        backbone_revision="1",
+        backbone_spec=None,
+        categories=("cat", "dog"),
+        dataset="toy",
+        dataset_revision="r",
+        split="trn",
+        n_images=8,
+        supervision="viewpoint and masks",
+        seed=0,
+        steps=3,
         shape={"channels": 7, "width": width, "heads": 2, "depth": 1, "token_grid": 6},
-        settings={"width": 16, "sphere_weight": 0.2}, scores={"kap": 0.5},
-    )  # fmt: skip
+        settings={"width": 16, "sphere_weight": 0.2},
+        scores={"kap": 0.5},
+    )
 
 
 # The same card as the shipped weights have it.
 FIRST = {
-    "format": checkpoint.FIRST_FORMAT, "backbone": "toy", "backbone_revision": "1", "channels": 7,
-    "width": 16, "heads": 2, "depth": 1, "token_grid": 6, "sphere_weight": 0.2,
-    "categories": ["cat", "dog"], "dataset": "toy", "dataset_revision": "r", "split": "trn",
-    "seed": 0, "steps": 3, "masks": {"mask": 4, "box": 4}, "settings": {"width": 16},
+    "format": checkpoint.FIRST_FORMAT,
+    "backbone": "toy",
+    "backbone_revision": "1",
+    "channels": 7,
+    "width": 16,
+    "heads": 2,
+    "depth": 1,
+    "token_grid": 6,
+    "sphere_weight": 0.2,
+    "categories": ["cat", "dog"],
+    "dataset": "toy",
+    "dataset_revision": "r",
+    "split": "trn",
+    "seed": 0,
+    "steps": 3,
+    "masks": {"mask": 4, "box": 4},
+    "settings": {"width": 16},
     "scores": {"kap": 0.5},
-}  # fmt: skip
+}
 
 
 def test_round_trip(tmp_path: Path) -> None:

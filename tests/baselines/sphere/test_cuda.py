@@ -10,10 +10,16 @@ from kapbench_baselines.sphere.views import prepare
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 TINY = Settings(
-    width=16, heads=2, dropout=0.0, standardise=True, batch=6, tokens=20, token_grid=6,
+    width=16,
+    heads=2,
+    dropout=0.0,
+    standardise=True,
+    batch=6,
+    tokens=20,
+    token_grid=6,
     losses=Losses(triplets=4, decoded_tokens=8),
     augmentation=Augmentation(crops=1, grid=6, side_px=24),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("parts", [1, 2])

@@ -22,11 +22,21 @@ from kapbench_baselines.training.tensor_files import read_tensors
 from kapbench_baselines.training.trained_weights import Card
 
 TINY = Settings(
-    width=16, heads=2, dropout=0.1, standardise=True, steps=12, batch=4, tokens=20,
-    schedule="cosine", warm_up=0.25, average=0.9, clip=1.0, token_grid=6,
+    width=16,
+    heads=2,
+    dropout=0.1,
+    standardise=True,
+    steps=12,
+    batch=4,
+    tokens=20,
+    schedule="cosine",
+    warm_up=0.25,
+    average=0.9,
+    clip=1.0,
+    token_grid=6,
     losses=Losses(triplets=4, decoded_tokens=8),
     augmentation=Augmentation(crops=1, grid=6, side_px=24),
-)  # fmt: skip
+)
 CPU = torch.device("cpu")
 
 
@@ -38,15 +48,27 @@ def views(tmp_path_factory: pytest.TempPathFactory, toy_data: Any, new_encoder: 
 
 def card(seed: int = 0, settings: Settings = TINY) -> Card:
     return Card(
-        method="sphere", backbone="toy", backbone_revision="1", backbone_spec=None,
-        categories=("cat", "dog"), dataset="toy", dataset_revision="r", split="trn", n_images=8,
-        supervision="viewpoint and masks", seed=seed, steps=settings.steps,
+        method="sphere",
+        backbone="toy",
+        backbone_revision="1",
+        backbone_spec=None,
+        categories=("cat", "dog"),
+        dataset="toy",
+        dataset_revision="r",
+        split="trn",
+        n_images=8,
+        supervision="viewpoint and masks",
+        seed=seed,
+        steps=settings.steps,
         shape={
-            "channels": 7, "width": settings.width, "heads": settings.heads, "depth": 1,
+            "channels": 7,
+            "width": settings.width,
+            "heads": settings.heads,
+            "depth": 1,
             "token_grid": 6,
         },
         settings={**asdict(settings), "sphere_weight": 0.2},
-    )  # fmt: skip
+    )
 
 
 def train(

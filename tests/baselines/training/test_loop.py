@@ -20,9 +20,11 @@ from kapbench_baselines.training.loop import BEST, Plan, Schedule, best_line, tr
 from kapbench_baselines.training.tensor_files import read_tensors
 
 TRAINERS = {
-    "sphere": (sphere, ["--crops", "1"]), "dve": (dve, ["--warps", "1"]),
-    "asic": (asic, ["--warps", "1"]), "geoaware.supervised": (supervised, []),
-}  # fmt: skip
+    "sphere": (sphere, ["--crops", "1"]),
+    "dve": (dve, ["--warps", "1"]),
+    "asic": (asic, ["--warps", "1"]),
+    "geoaware.supervised": (supervised, []),
+}
 SCHEDULE = Schedule(validate_every=2, save_every=3)
 KAPS = {2: 0.2, 4: 0.5, 6: 0.4, 8: 0.5, 9: 0.1}  # by step
 
@@ -74,10 +76,13 @@ class Judge:
 
 def run(out, judge, *, frozen=True, stop_at=None, keep=BEST, resume=False):
     return train(
-        Rising(), Course(), Plan(out, "rising", 0, keep=keep, resume=resume),
-        validate=judge, frozen=judge.frozen if frozen else None,
+        Rising(),
+        Course(),
+        Plan(out, "rising", 0, keep=keep, resume=resume),
+        validate=judge,
+        frozen=judge.frozen if frozen else None,
         schedule=replace(SCHEDULE, stop_at=stop_at),
-    )  # fmt: skip
+    )
 
 
 def history(out):
@@ -162,9 +167,11 @@ def test_without_validation_there_is_no_best(tmp_path):
 
 def test_best_is_by_kap_or_by_pck_where_there_is_none():
     lines = [
-        {"step": 0, "kap": 0.9, "pck": 0.9}, {"step": 1, "kap": math.nan, "pck": 0.8},
-        {"step": 2, "kap": 0.2, "pck": 0.1}, {"step": 3, "kap": 0.1, "pck": 0.7},
-    ]  # fmt: skip
+        {"step": 0, "kap": 0.9, "pck": 0.9},
+        {"step": 1, "kap": math.nan, "pck": 0.8},
+        {"step": 2, "kap": 0.2, "pck": 0.1},
+        {"step": 3, "kap": 0.1, "pck": 0.7},
+    ]
     assert best_line(lines)["step"] == 2
     bare = [{k: v for k, v in line.items() if k != "kap"} for line in lines]
     assert best_line(bare)["step"] == 1

@@ -25,9 +25,12 @@ needs_distributed = pytest.mark.skipif(
 def launch(n_processes: int, *words: str) -> str:
     done = subprocess.run(
         [*LAUNCHER, f"--nproc-per-node={n_processes}", *words],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -119,9 +122,10 @@ def test_the_others_wait_for_as_long_as_the_first_validates(
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "set_device", lambda number: done.append(("device", number)))
     monkeypatch.setattr(
-        torch.distributed, "init_process_group",
+        torch.distributed,
+        "init_process_group",
         lambda name, timeout=None: done.append((name, timeout)),
-    )  # fmt: skip
+    )
     assert ranks.start(device) == ("cuda:1" if device == "cuda" else "cpu")
     *before, joined = done
     assert before == ([("device", 1)] if device == "cuda" else [])

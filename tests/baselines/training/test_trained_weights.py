@@ -14,11 +14,22 @@ from kapbench_baselines.training.trained_weights import Card
 
 def card(**changes) -> Card:
     fields = {
-        "method": "dve", "backbone": "toy", "backbone_revision": "1", "backbone_spec": None,
-        "categories": ("cat",), "dataset": "toy", "dataset_revision": "r", "split": "trn",
-        "n_images": 8, "supervision": "none", "seed": 0, "steps": 3, "shape": {"width": 4},
-        "settings": {"steps": 3}, "scores": {"kap": 0.5, "pck": 0.25},
-    }  # fmt: skip
+        "method": "dve",
+        "backbone": "toy",
+        "backbone_revision": "1",
+        "backbone_spec": None,
+        "categories": ("cat",),
+        "dataset": "toy",
+        "dataset_revision": "r",
+        "split": "trn",
+        "n_images": 8,
+        "supervision": "none",
+        "seed": 0,
+        "steps": 3,
+        "shape": {"width": 4},
+        "settings": {"steps": 3},
+        "scores": {"kap": 0.5, "pck": 0.25},
+    }
     return Card(**(fields | changes))
 
 

@@ -112,8 +112,10 @@ def test_tokens_are_the_last_blocks_output_before_the_norm(tmp_path, registers):
 
 def test_layers_are_counted_from_the_embeddings(plain):
     shown, folder = [picture(60, 60)], plain[0]
-    maps = [offline("dinov2.vits14", folder, image_px=56, layer=n).encode(shown)[0].values
-            for n in (0, 1, 2, -1)]  # fmt: skip
+    maps = [
+        offline("dinov2.vits14", folder, image_px=56, layer=n).encode(shown)[0].values
+        for n in (0, 1, 2, -1)
+    ]
     np.testing.assert_array_equal(maps[2], maps[3])
     assert not np.allclose(maps[0], maps[1])
     assert not np.allclose(maps[1], maps[2])
@@ -142,9 +144,12 @@ def test_revision_follows_weights_and_options(plain, tmp_path):
     given = [
         offline("dinov2.vits14", path, **options).revision
         for path, options in (
-            (folder, {}), (tmp_path, {}), (folder, {"image_px": 224}), (folder, {"layer": 1}),
+            (folder, {}),
+            (tmp_path, {}),
+            (folder, {"image_px": 224}),
+            (folder, {"layer": 1}),
         )
-    ]  # fmt: skip
+    ]
     assert len(set(given)) == 4
     assert offline("dinov2.vits14", folder).revision == given[0]
 

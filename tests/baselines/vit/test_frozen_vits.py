@@ -13,9 +13,11 @@ from kapbench.types import Letterbox, Picture
 from kapbench_baselines.vit.facets import check_layer
 
 NAMES = {
-    "dino": ("dino.vits16", 16, 224), "dinov2": ("dinov2.vits14", 14, 518),
-    "dinov2reg": ("dinov2.vits14reg", 14, 518), "dinov3": ("dinov3.vits16", 16, 224),
-}  # fmt: skip
+    "dino": ("dino.vits16", 16, 224),
+    "dinov2": ("dinov2.vits14", 14, 518),
+    "dinov2reg": ("dinov2.vits14reg", 14, 518),
+    "dinov3": ("dinov3.vits16", 16, 224),
+}
 FACETS = ("token", "query", "key", "value")
 
 
@@ -214,7 +216,7 @@ def test_options_that_do_not_fit(disk, name, options, words):
 
 def test_unknown_facets(disk):
     """On the command line, and from Python."""
-    with pytest.raises(KapbenchError, match="facet=keys: input should be 'token', 'query'"):
+    with pytest.raises(KapbenchError, match="facet=keys: give one of token, query"):
         typed("models", "dino.vits16", ["facet=keys"])
     with pytest.raises(KapbenchError, match="Unknown facet 'keys'") as caught:
         check_layer(disk("dino")[1], "dino.vits16", 0, "keys")

@@ -14,15 +14,22 @@ from kapbench.types import Grid
 
 transformers = pytest.importorskip("transformers", reason="needs the extra hf")
 SMALL = {
-    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64
-}  # fmt: skip
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
 SQUARE = SMALL | {"image_size": 32, "patch_size": 8}
 STAGES = {"depths": [1, 1, 2, 1], "hidden_sizes": [8, 16, 24, 32]}
 # name -> class, configuration, tokens before the patches; None: a feature map
 FAMILIES = {
     "ViT": ("ViTModel", SQUARE, 1),
     "DINOv2": ("Dinov2Model", SMALL | {"image_size": 56, "patch_size": 14}, 1),
-    "DINOv3": ("DINOv3ViTModel", SMALL | {"image_size": 32, "patch_size": 16, "num_register_tokens": 4}, 5),
+    "DINOv3": (
+        "DINOv3ViTModel",
+        SMALL | {"image_size": 32, "patch_size": 16, "num_register_tokens": 4},
+        5,
+    ),
     "CLIP": ("CLIPVisionModel", SQUARE, 1),
     "SigLIP": ("SiglipVisionModel", SQUARE, 0),
     "DeiT": ("DeiTModel", SQUARE, 2),
@@ -30,8 +37,12 @@ FAMILIES = {
     "ConvNeXt": ("ConvNextModel", STAGES, None),
     "ResNet": ("ResNetModel", STAGES | {"embedding_size": 8}, None),
     "Swin": ("SwinModel", {"embed_dim": 12, "depths": [1, 1], "num_heads": [1, 2]}, None),
-}  # fmt: skip
-PIXELS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.25], "size": {"height": 64, "width": 64}}  # fmt: skip
+}
+PIXELS = {
+    "image_mean": [0.4, 0.5, 0.6],
+    "image_std": [0.2, 0.3, 0.25],
+    "size": {"height": 64, "width": 64},
+}
 
 
 def saved(folder, name, config, said=PIXELS, **arguments):
@@ -144,14 +155,23 @@ def test_heads_of_other_tasks_may_be_missing_and_blocks_may_not(tmp_path):
 @pytest.mark.parametrize(
     ("said", "factor", "mean", "std"),
     [
-        ({"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5] * 3}, 1 / 255, [0.1, 0.2, 0.3], [0.5] * 3),
+        (
+            {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5] * 3},
+            1 / 255,
+            [0.1, 0.2, 0.3],
+            [0.5] * 3,
+        ),
         ({"image_mean": 0.5, "image_std": 0.5}, 1 / 255, [0.5] * 3, [0.5] * 3),
         ({"do_normalize": False}, 1 / 255, [0.0] * 3, [1.0] * 3),
         ({"do_normalize": False, "do_rescale": False}, 1.0, [0.0] * 3, [1.0] * 3),
-        ({"image_processor": {"do_normalize": False, "rescale_factor": 1 / 127.5}}, 1 / 127.5,
-         [0.0] * 3, [1.0] * 3),
+        (
+            {"image_processor": {"do_normalize": False, "rescale_factor": 1 / 127.5}},
+            1 / 127.5,
+            [0.0] * 3,
+            [1.0] * 3,
+        ),
     ],
-)  # fmt: skip
+)
 def test_pixels_are_normalised_as_the_processor_says(tmp_path, said, factor, mean, std):
     net = saved(tmp_path, "ViTModel", SQUARE, said)
     shown = picture(32, 32)

@@ -16,8 +16,10 @@ from safetensors.torch import load_file, save_file
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 
-SMALL = {"dino": ("dino.vits16", "dino_deitsmall16_pretrain.pth"),
-         "dinov3": ("dinov3.vits16", "dinov3_vits16_pretrain_lvd1689m-08c60483.pth")}  # fmt: skip
+SMALL = {
+    "dino": ("dino.vits16", "dino_deitsmall16_pretrain.pth"),
+    "dinov3": ("dinov3.vits16", "dinov3_vits16_pretrain_lvd1689m-08c60483.pth"),
+}
 OPTIONS = {"image_px": 64, "layer": 1, "facet": "token"}
 
 
@@ -46,11 +48,12 @@ def refused(family, path, words, **options):
         ("dino.vits16", {}),
         ("dinov3.vits16", {}),
         ("dinov3.vits16plus", {"use_gated_mlp": True, "hidden_act": "silu"}),
-        ("dinov3.vits16plus", {
-            "use_gated_mlp": True, "hidden_act": "silu", "query_bias": False, "value_bias": False,
-        }),
+        (
+            "dinov3.vits16plus",
+            {"use_gated_mlp": True, "hidden_act": "silu", "query_bias": False, "value_bias": False},
+        ),
     ],
-)  # fmt: skip
+)
 def test_upstreams_own_files_equal_the_hubs_folders(tmp_path, name, settings, ending):
     family = name.partition(".")[0]
     net, folder = disk(tmp_path, family, **settings)
@@ -167,15 +170,36 @@ def test_a_damaged_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("dino.vitb8", ("facebook/dino-vitb8", "dino_vitbase8_pretrain.pth", "Apache-2.0", "-o weights=",
-                        "model.safetensors")),
-        ("dinov2.vitb14reg", ("facebook/dinov2-with-registers-base", "dinov2_vitb14_reg4_pretrain.pth",
-                              "Apache-2.0")),
-        ("dinov3.vitl16", ("facebook/dinov3-vitl16-pretrain-lvd1689m", "accept the licence",
-                           "hf auth login", "dinov3_vitl16_pretrain_lvd1689m-8aa4cbdd.pth",
-                           "DINOv3 License")),
+        (
+            "dino.vitb8",
+            (
+                "facebook/dino-vitb8",
+                "dino_vitbase8_pretrain.pth",
+                "Apache-2.0",
+                "-o weights=",
+                "model.safetensors",
+            ),
+        ),
+        (
+            "dinov2.vitb14reg",
+            (
+                "facebook/dinov2-with-registers-base",
+                "dinov2_vitb14_reg4_pretrain.pth",
+                "Apache-2.0",
+            ),
+        ),
+        (
+            "dinov3.vitl16",
+            (
+                "facebook/dinov3-vitl16-pretrain-lvd1689m",
+                "accept the licence",
+                "hf auth login",
+                "dinov3_vitl16_pretrain_lvd1689m-8aa4cbdd.pth",
+                "DINOv3 License",
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_without_a_network(name, words, monkeypatch):
     """The libraries' own offline switch: what is said, and that nothing is waited for."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -221,9 +245,10 @@ def test_the_hubs_cache_is_read_without_a_network(tmp_path, binary):
         "    print(load_model(n, device='cpu', image_px=64, layer=1).revision)"
     )
     env = os.environ | {
-        "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-    }  # fmt: skip
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
     )

@@ -250,8 +250,10 @@ class TestAp10k:
     def test_pairs_are_of_the_kind(self, root):
         """Image n shows species n % 4; 0 and 1 are cats, 2 and 3 dogs."""
         for kind, same_species, same_family in (
-            ("intra", True, True), ("cross-species", False, True), ("cross-family", False, False),
-        ):  # fmt: skip
+            ("intra", True, True),
+            ("cross-species", False, True),
+            ("cross-family", False, False),
+        ):
             found = self.kinds(ap_10k(kind, root=root))
             assert found
             for source, target in found:
@@ -291,10 +293,11 @@ def test_a_symmetry_table_of_ones_own(tmp_path, content):
     assert own.pairs()[0].twins.tolist() == [1, 0, 2, 3, 4]
     assert own.revision != plain.revision
     for text, said in (
-        ("{}", "has no symmetry table"), ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not consistent"),
+        ("{}", "has no symmetry table"),
+        ('{"categories": {"cat": {"mirror": [[0, 5]]}}}', "not consistent"),
         ('{"categories": {"cat": {"mirror": [[0, 1], [1, 2]]}}}', "not consistent"),
         ('{"categories": {"cat": {"mirror": [[0, 1]], "groups": [[0], [1]]}}}', "not consistent"),
-    ):  # fmt: skip
+    ):
         table.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             opened(tmp_path, content, symmetry_file=str(table))

@@ -64,7 +64,9 @@ def test_a_fault_is_tried_again(server, to, fault):
     assert resumed == (None if fault.startswith("status") else "bytes=100000-")
 
 
-@pytest.mark.parametrize("validator", [{"etag": '"x"'}, {"etag": None, "modified": "Tue, 01 Jan 2019 00:00:00 GMT"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "validator", [{"etag": '"x"'}, {"etag": None, "modified": "Tue, 01 Jan 2019 00:00:00 GMT"}]
+)
 def test_an_interrupted_run_is_resumed_by_the_next(server, to, validator):
     for name, value in validator.items():
         setattr(server, name, value)

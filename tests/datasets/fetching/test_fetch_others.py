@@ -142,9 +142,13 @@ def test_the_list_of_tss_is_fetched_too(tmp_path, taniai, server):
     steps = []
     root = tmp_path / "data"
     found = fetch(
-        source, root, lambda *step: steps.append(step), archive=archive, timeout_s=0.5,
+        source,
+        root,
+        lambda *step: steps.append(step),
+        archive=archive,
+        timeout_s=0.5,
         pauses_s=(0.0,),
-    )  # fmt: skip
+    )
     assert found.coverage.startswith("complete")
     assert (f"downloading {name}", len(text), len(text)) in steps
 
@@ -155,9 +159,11 @@ def test_a_list_at_hand_is_not_fetched(tmp_path, taniai, where, server):
     root = tmp_path / "data"
     name, files = "test_pairs_tss.csv", []
     path = {
-        "in the root": root, "beside": archive.parent, "given": tmp_path / "elsewhere",
+        "in the root": root,
+        "beside": archive.parent,
+        "given": tmp_path / "elsewhere",
         "in the archive": tmp_path / "made/TSS_CVPR2016",
-    }[where] / name  # fmt: skip
+    }[where] / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     if where == "given":

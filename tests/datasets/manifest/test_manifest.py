@@ -69,9 +69,14 @@ def test_a_table_is_the_same(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
-    [("path,", "file,", "Column 'path' is missing"), ("nose_x", "nose", "is unknown"),
-     ("cat,1,", "cat,nan,", "finite"), ("cat,", "cat,x", "number"), ("cat,", "cat,1,", "The line has")],
-)  # fmt: skip
+    [
+        ("path,", "file,", "Column 'path' is missing"),
+        ("nose_x", "nose", "is unknown"),
+        ("cat,1,", "cat,nan,", "finite"),
+        ("cat,", "cat,x", "number"),
+        ("cat,", "cat,1,", "The line has"),
+    ],
+)
 def test_a_wrong_table(tmp_path, content, old, new, said):
     names = content["categories"]["cat"]["keypoints"]
     lines = ["path,category," + ",".join(f"{n}_x,{n}_y" for n in names)]
@@ -180,9 +185,12 @@ class TestAllAtOnce:
         content["pairs"].append(["photos/0"])
         found = dict(list_problems(write(tmp_path, content)))
         assert set(found) == set(before) | {
-            "size_from", "images[1].azimuth_bin", "images[2].width",
-            "images[0].keypoints.left_eye[0]", "pairs[2][1]",
-        }  # fmt: skip
+            "size_from",
+            "images[1].azimuth_bin",
+            "images[2].width",
+            "images[0].keypoints.left_eye[0]",
+            "pairs[2][1]",
+        }
 
     @pytest.mark.parametrize(
         ("change", "key"),
@@ -238,9 +246,12 @@ class TestTable:
         path.write_text("\n".join([lines[0], "", *lines[1:]]))  # an empty line counts as one
         said = "; ".join(f"{key}: {what}" for key, what in list_problems(path))
         for words in (
-            "'nose_q' is unknown", "'colour' is unknown", "'id' occurs 2 times",
-            "line 4: The line has", "line 6, path: The image does not exist",
-        ):  # fmt: skip
+            "'nose_q' is unknown",
+            "'colour' is unknown",
+            "'id' occurs 2 times",
+            "line 4: The line has",
+            "line 6, path: The image does not exist",
+        ):
             assert words in said
         with pytest.raises(KapbenchError, match=r"and \d more"):
             manifest(str(path))
@@ -267,14 +278,15 @@ class TestTable:
         listed.write_text("source,target\nphotos/1,photos/0\nphotos/0,photos/3\n")
         found = manifest(str(path))
         assert [(p.source.image_id, p.target.image_id) for p in found.pairs()] == [
-            ("photos/1", "photos/0"), ("photos/0", "photos/3"),
-        ]  # fmt: skip
+            ("photos/1", "photos/0"),
+            ("photos/0", "photos/3"),
+        ]
         assert found.revision != every.revision
         listed.write_text("source,target\nphotos/1,photos/0,1\n\nphotos/0,photos/9\n")
         assert list_problems(path) == [
             ("mine.pairs.csv, line 2", "The line must hold a source and a target"),
             ("mine.pairs.csv, line 4", "There is no image 'photos/9'"),
-        ]  # fmt: skip
+        ]
         listed.write_text("from,to\nphotos/1,photos/0\n")
         assert "columns must be source, target" in list_problems(path)[0][1]
 

@@ -76,12 +76,16 @@ class TestPfPascal:
     @pytest.mark.parametrize(
         ("old", "new", "said"),
         [
-            (",8,", ",21,", "class '21'"), (",8,", ",cat,", "class 'cat'"),
-            (",XA,", ",AX,", "Column 'XA' is missing"), (";", ";nan;", "'nan' is not a number"),
-            (";", ";a;", "'a' is not a number"), (";", ";7;", "x and 4 y"),
-            (";", ";-7", "outside"), (",8,", ",8,1,", "fields, the header"),
+            (",8,", ",21,", "class '21'"),
+            (",8,", ",cat,", "class 'cat'"),
+            (",XA,", ",AX,", "Column 'XA' is missing"),
+            (";", ";nan;", "'nan' is not a number"),
+            (";", ";a;", "'a' is not a number"),
+            (";", ";7;", "x and 4 y"),
+            (";", ";-7", "outside"),
+            (",8,", ",8,1,", "fields, the header"),
         ],
-    )  # fmt: skip
+    )
     def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
         tiny.pf_pascal(tmp_path)
         path = tmp_path / "PF-dataset-PASCAL/test_pairs_pf_pascal.csv"
@@ -171,11 +175,14 @@ class TestPfPascalsOtherSplits:
 LONG = "9" * 140_000
 
 
-@pytest.mark.parametrize(("build", "open_", "list_"), [
-    (tiny.pf_pascal, pf_pascal, "PF-dataset-PASCAL/test_pairs_pf_pascal.csv"),
-    (tiny.pf_willow, pf_willow, "PF-dataset/test_pairs.csv"),
-    (tiny.tss, tss, "TSS_CVPR2016/test_pairs_tss.csv"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build", "open_", "list_"),
+    [
+        (tiny.pf_pascal, pf_pascal, "PF-dataset-PASCAL/test_pairs_pf_pascal.csv"),
+        (tiny.pf_willow, pf_willow, "PF-dataset/test_pairs.csv"),
+        (tiny.tss, tss, "TSS_CVPR2016/test_pairs_tss.csv"),
+    ],
+)
 class TestLists:
     def test_a_field_beyond_measure_is_named(self, tmp_path, build, open_, list_):
         build(tmp_path)
@@ -234,9 +241,12 @@ class TestPfWillow:
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
-        [(".png,", ".png,1,", "43 columns"), (".png,", ".png,x", "is not a number"),
-         (".png,", ".png,-", "outside the image")],
-    )  # fmt: skip
+        [
+            (".png,", ".png,1,", "43 columns"),
+            (".png,", ".png,x", "is not a number"),
+            (".png,", ".png,-", "outside the image"),
+        ],
+    )
     def test_a_wrong_line_is_named(self, tmp_path, old, new, said):
         tiny.pf_willow(tmp_path)
         path = tmp_path / "PF-dataset/test_pairs.csv"

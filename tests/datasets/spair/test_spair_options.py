@@ -54,10 +54,13 @@ def test_another_symmetry_table(tiny, tmp_path, open_):
     assert open_(root=tiny, symmetry_file=path).revision not in (given.revision, plain.revision)
 
 
-@pytest.mark.parametrize(("categories", "said"), [
-    ({"cat": EARS}, "has no symmetry table of 'dog'"),
-    ({"cat": {"groups": [[2, 3]], "mirror": [[3, 4]]}, "dog": NONE}, "'cat' is not consistent"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ({"cat": EARS}, "has no symmetry table of 'dog'"),
+        ({"cat": {"groups": [[2, 3]], "mirror": [[3, 4]]}, "dog": NONE}, "'cat' is not consistent"),
+    ],
+)
 def test_a_table_that_is_wrong_is_refused_at_the_door(tiny, tmp_path, categories, said):
     path = table(tmp_path / "table.json", **categories)
     with pytest.raises(KapbenchError, match=said):

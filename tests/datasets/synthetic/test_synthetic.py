@@ -18,9 +18,16 @@ from kapbench.datasets.synthetic.scene_plan import Image, Settings, Shot, images
 from kapbench.errors import KapbenchError
 
 SHOT = Shot(
-    azimuth=0.6, elevation=0.3, size=(96, 96), fill=0.8, shift=(0.05, 0.0), light=(0.4, 0.8, 0.5),
-    ground=(0.4, 0.5, 0.3), sky=(0.7, 0.8, 0.9), seed=3,
-)  # fmt: skip
+    azimuth=0.6,
+    elevation=0.3,
+    size=(96, 96),
+    fill=0.8,
+    shift=(0.05, 0.0),
+    light=(0.4, 0.8, 0.5),
+    ground=(0.4, 0.5, 0.3),
+    sky=(0.7, 0.8, 0.9),
+    seed=3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +247,11 @@ def test_a_cell_of_the_sheet_is_the_data_sets_picture():
     expected = np.asarray(Pillow.fromarray(data.pixels(view)).resize((w, h)))
     np.testing.assert_array_equal(drawn[y : y + h, x : x + w], expected)
     dotted = contact_sheet.cell(image, 0.25, keypoints=True)
-    names = [name for name, shown in zip(
-        data.keypoint_names("car"), view.keypoints.visible, strict=True
-    ) if shown]  # fmt: skip
+    names = [
+        name
+        for name, shown in zip(data.keypoint_names("car"), view.keypoints.visible, strict=True)
+        if shown
+    ]
     assert (
         any(name.startswith("L") for name in names) == (dotted == contact_sheet.LEFT).all(-1).any()
     )

@@ -124,7 +124,7 @@ def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp
     [
         ("raise OSError('no weights')", "The model cannot be made: OSError: no weights"),
         ("raise SystemExit(0)", "The model cannot be made: SystemExit: 0"),
-        ("pass", "is not a model"),
+        ("pass", "has no method encode or match"),
     ],
 )
 def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):

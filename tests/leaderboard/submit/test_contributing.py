@@ -42,7 +42,7 @@ def test_from_nothing_to_a_checked_submission(kapbench):
         "run", "--model", "my_adapter.py:Edges", "--dataset", "synthetic.small", "--no-control"
     )
     assert done.exit_code == 0, done.output
-    (run,) = Path("runs").glob("synthetic.small.test@*/edges@1/*/*")
+    (run,) = Path("runs").glob("synthetic.small.test@*/edges@1-*/*/*")
     card = json.loads((run / "run.json").read_text())
     card["provenance"]["git_dirty"] = False  # whatever the checkout that is tested
     (run / "run.json").write_text(json.dumps(card))
