@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ALREADY_FINISHED = (
     "This run was already finished, so nothing was computed again. If you changed the model, change "
-    "its revision, or use --force --no-cache."
+    "its revision, or use --force."
 )
 
 
