@@ -33,5 +33,5 @@ def test_a_spot_is_found_where_it_moved(at, to):
 
 
 def test_a_radius_without_rings():
-    with pytest.raises(KapbenchError, match="radius 2"):
+    with pytest.raises(KapbenchError, match="radius is 2"):
         Sift(radius=2)

@@ -53,5 +53,5 @@ def test_no_connection_is_tried(words, message, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "connected" not in done.stdout
     assert "Traceback" not in done.stderr
-    for word in (*message, "sha256", "leave --offline"):
+    for word in (*message, "sha256", "without --offline"):
         assert word in " ".join(done.stderr.split())

@@ -205,7 +205,7 @@ def test_without_a_network(name, words, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(KapbenchError, match="weights cannot be loaded") as caught:
         load_model(name, device="cpu")
-    for word in (*words, "sha256", "Leave --offline"):
+    for word in (*words, "sha256", "Run without --offline"):
         assert word in str(caught.value)
     assert "connection" not in str(caught.value)
 

@@ -215,13 +215,13 @@ class TestCommand:
         assert first.exit_code == 0, first.output
         assert "2 of 4 chunks" in first.output
         assert "All chunks are scored" in self.kapbench(tmp_path, "--shard", "2/2").output
-        assert "run folder" in self.kapbench(tmp_path).output
+        assert "PCK" in self.kapbench(tmp_path).output
         assert not chunk_files(tmp_path)
 
     def test_an_executor_joins_by_itself(self, tmp_path):
         done = self.kapbench(tmp_path, "--shards", "4")
         assert done.exit_code == 0, done.output
-        assert "run folder" in done.output
+        assert "PCK" in done.output
 
     @pytest.mark.parametrize("how", [["--shards", "2"], ["--executor", "dask", "--shards", "2"]])
     def test_a_rule_file_reaches_every_shard(self, tmp_path, how):
