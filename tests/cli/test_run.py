@@ -260,7 +260,7 @@ def test_bad_options_are_named(score, words, message):
         ("dots.py:Colour", "{dots}:Dots", "does not exist"),
         ("{dots}:Colour", "{dots}:Dots", "Did you mean Colours"),
         ("{dots}:NotAModel", "{dots}:Dots", "Class NotAModel has no method encode or match"),
-        ("{dots}:NeedsLayers", "{dots}:Dots", "needs layers"),
+        ("{dots}:NeedsLayers", "{dots}:Dots", "needs a value for its argument 'layers'"),
         ("{dots}:NeedsLayers", "{dots}:Dots", "-o layers=VALUE"),
         ("{dots}:A_MODEL", "{dots}:Dots", "not a class or a function"),
         ("{dots}:BreaksNaN", "{dots}:Dots", "NaN"),
@@ -288,7 +288,7 @@ def test_bad_models_and_data_sets_are_named(kapbench, model, dataset, message):
         (("--model", "lite0", "--rule", "kap-cvpr42"), "Did you mean kap-cvpr24"),
         (("--model", "lite0", "-o", "image=3"), "Unknown option 'image'"),
         (("--model", "lite0", "-o", "sphere_weight=0.2"), "Unknown option 'sphere_weight'"),
-        (("--model", "{dots}:NeedsLayers"), "needs layers"),
+        (("--model", "{dots}:NeedsLayers"), "needs a value for its argument 'layers'"),
     ],
 )
 def test_typos_are_found_before_the_data_set_is_opened(kapbench, words, message):
