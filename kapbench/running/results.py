@@ -76,10 +76,7 @@ class RuleCard(_Card):
 
     @model_serializer(mode="wrap")
     def _without_empty_definition(self, dump: Callable[["RuleCard"], Any]) -> dict[str, Any]:
-        content: dict[str, Any] = dump(self)
-        if self.definition is None:
-            content.pop("definition", None)
-        return content
+        return {k: v for k, v in dump(self).items() if k != "definition" or v is not None}
 
 
 class Provenance(_Card):
@@ -153,10 +150,8 @@ class RunCard(_Card):
 
     def _stored_rule(self, name: str, place: str) -> Rule | None:
         card = next((card for card in self.rules if card.name == name), None)
-        if card is None:
-            return None
-        if card.definition is not None:
-            return card.definition
+        if card is None or card.definition is not None:
+            return None if card is None else card.definition
         if name not in rule_names():
             raise KapbenchError(
                 f"The run was scored by the rule file of '{name}', which its run card does not hold",
@@ -229,10 +224,7 @@ def load_records(folder: Path) -> pd.DataFrame:
 
 
 def check_records(folder: Path) -> None:
-    """
-    Raises:
-        KapbenchError: the records are missing, or not the file that the run card was written for.
-    """
+    """KapbenchError where records are missing, or not those that the run card was written for."""
     path = folder / RECORDS
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
@@ -265,11 +257,7 @@ class ResultSet:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """One row a pair and source keypoint, see docs/records.md; read when first asked for.
-
-        Raises:
-            KapbenchError: the folder was changed or went since.
-        """
+        """One row a pair and source keypoint. KapbenchError where the folder has changed since."""
         if self.folder is None:
             if self._records is None:
                 raise KapbenchError(

@@ -34,6 +34,7 @@ def test_a_batch_has_at_most_as_many_images_as_the_data_set(benchmark, tmp_path,
     assert "ratio" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_papers_preset_over_a_random_dinov2(benchmark, tmp_path, monkeypatch):
     pytest.importorskip("transformers", reason="needs the extra hf")
     monkeypatch.setattr("random_weights.BLOCKS", {"vits14": 1})

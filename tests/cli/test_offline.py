@@ -31,7 +31,11 @@ main()
             ["stable-diffusion-v1-5", "OpenRAIL", "-o weights="],
             marks=pytest.mark.slow,
         ),
-        ("run --model hf:facebook/dino-vits16", ["facebook/dino-vits16", "hf:FOLDER"]),
+        pytest.param(
+            "run --model hf:facebook/dino-vits16",
+            ["facebook/dino-vits16", "hf:FOLDER"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "train sphere --backbone dinov2.vits14",
             ["facebook/dinov2-small", "-o weights="],

@@ -337,6 +337,6 @@ def test_an_option_of_a_few_values_lists_them(kapbench):
     done = kapbench("run", "--model", "dinov2.vits14", "-o", "facet=keys", "--dataset", "synthetic")
     said = " ".join(done.stderr.split())
     assert done.exit_code == 1
-    assert "Give one of token, query, key, value" in said
+    assert "give one of token, query, key, value" in said
     done = kapbench("run", "--model", "sd.v15", "-o", "timestep=late", "--dataset", "synthetic")
-    assert "give a value of type int" in " ".join(done.stderr.split())
+    assert "give a whole number" in " ".join(done.stderr.split())

@@ -19,7 +19,11 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("weights")
 
 
-@pytest.fixture(params=names(), scope="module")
+SLOW = {"sift"}  # half a minute of descriptors; tests/baselines/test_sift.py is quick
+MODELS = [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names()]
+
+
+@pytest.fixture(params=MODELS, scope="module")
 def name(request):
     return request.param
 

@@ -112,6 +112,7 @@ class TestCub:
 
 
 class TestAwaPose:
+    @pytest.mark.slow
     @real
     def test_the_real_annotations(self):
         found = awa_pose(root=REAL, photographs=False)

@@ -48,6 +48,7 @@ def test_chunks_are_irrelevant(tmp_path, monkeypatch, expected):
         assert records_of(evaluate(tmp_path / str(size))) == expected
 
 
+@pytest.mark.slow
 def test_workers_are_irrelevant(tmp_path, expected):
     assert records_of(evaluate(tmp_path, workers=2)) == expected
 
@@ -299,6 +300,7 @@ def test_workers_that_have_no_effect_are_reported(tmp_path, model, n_messages):
     assert len([line for line in heard if "--workers 2 has no effect" in line]) == n_messages
 
 
+@pytest.mark.slow
 def test_a_users_error_comes_back_from_a_worker(tmp_path, expected):
     folder = evaluate(tmp_path).folder
     (folder / "run.json").unlink()

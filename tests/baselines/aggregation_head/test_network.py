@@ -108,6 +108,7 @@ def test_a_head_of_another_width(tmp_path):
     assert "diy_sc.128" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_pth_that_is_not_the_released_one(tmp_path, monkeypatch):
     path = tmp_path / "best.pth"
     torch.save(random_state([768], 128), path)

@@ -53,6 +53,7 @@ def test_trained_weights_can_be_run(method, tmp_path):
     )  # the backbone in fp16 there
 
 
+@pytest.mark.slow
 def test_resumed_training_ends_in_the_same_weights(method, tmp_path):
     assert train(method, tmp_path).exit_code == 0
     whole = (tmp_path / "out" / "weights.safetensors").read_bytes()

@@ -74,6 +74,7 @@ def test_letterbox_is_centred_and_padded():
     assert (square[60:140] != 9).any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("KAPBENCH_DATA" not in os.environ, reason="needs KAPBENCH_DATA with SPair-71k")
 def test_its_figures_on_cats(tmp_path):
     """Those of docs/models.md; rounding may move single keypoints of 6,198."""

@@ -222,6 +222,7 @@ def test_a_gated_repository(monkeypatch):
     assert "accept the licence at https://huggingface.co/facebook/dinov3-vits16" in caught.value.fix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("binary", [False, True])
 def test_the_hubs_cache_is_read_without_a_network(tmp_path, binary):
     """In the cache's own layout, as a download leaves it."""

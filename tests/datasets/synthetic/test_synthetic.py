@@ -150,6 +150,7 @@ class TestSplit:
             assert (pair.source.keypoints.visible & pair.target.keypoints.visible).any()
             assert pair.source.image_id.split("-")[0] != pair.target.image_id.split("-")[0]
 
+    @pytest.mark.slow
     def test_a_damaged_picture_is_rendered_again_and_said(self, capsys):
         data = small()
         view = data.views()[0]

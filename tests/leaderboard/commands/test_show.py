@@ -118,6 +118,7 @@ class TestOneRun:
         for file in made(kapbench("show", "report", greys, "-o", "out", "--format", "svg"))[1:]:
             assert ET.parse(file).getroot().tag.endswith("svg")
 
+    @pytest.mark.slow
     def test_the_same_run_gives_the_same_files(self, kapbench, greys):
         first = [
             f.read_bytes() for f in made(kapbench("show", "report", greys, "-o", "one", *DATA))

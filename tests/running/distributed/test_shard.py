@@ -88,8 +88,8 @@ def test_a_finished_run_has_no_shards_left(tmp_path, expected, model):
     "executor",
     [
         lambda root: InProcess(),
-        lambda root: Processes(2),
-        lambda root: Dask(workers=2),
+        pytest.param(lambda root: Processes(2), marks=pytest.mark.slow),
+        pytest.param(lambda root: Dask(workers=2), marks=pytest.mark.slow),
         pytest.param(
             lambda root: Slurm(root / "logs", {"timeout_min": 2}, "local"), marks=pytest.mark.slow
         ),
@@ -215,15 +215,21 @@ class TestCommand:
         assert first.exit_code == 0, first.output
         assert "2 of 4 chunks" in first.output
         assert "All chunks are scored" in self.kapbench(tmp_path, "--shard", "2/2").output
-        assert "PCK" in self.kapbench(tmp_path).output
+        assert "KAP" in self.kapbench(tmp_path).output
         assert not chunk_files(tmp_path)
 
     def test_an_executor_joins_by_itself(self, tmp_path):
         done = self.kapbench(tmp_path, "--shards", "4")
         assert done.exit_code == 0, done.output
-        assert "PCK" in done.output
+        assert "KAP" in done.output
 
-    @pytest.mark.parametrize("how", [["--shards", "2"], ["--executor", "dask", "--shards", "2"]])
+    @pytest.mark.parametrize(
+        "how",
+        [
+            ["--shards", "2"],
+            pytest.param(["--executor", "dask", "--shards", "2"], marks=pytest.mark.slow),
+        ],
+    )
     def test_a_rule_file_reaches_every_shard(self, tmp_path, how):
         if "dask" in how:
             pytest.importorskip("distributed", reason="needs the extra dask")
@@ -243,7 +249,11 @@ class TestCommand:
             (["--shard", "1/2", "--no-cache"], "all machines share"),
             (["--executor", "slurm", "--slurm", "gpu"], "KEY=VALUE"),
             (["--executor", "slurm"], "sbatch"),
-            (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], "dask scheduler"),
+            pytest.param(
+                ["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"],
+                "dask scheduler",
+                marks=pytest.mark.slow,
+            ),
         ],
     )
     def test_wrong_words(self, tmp_path, words, message):
