@@ -48,6 +48,7 @@ def test_the_wheel_carries_its_data(release: Release):
         "kapbench/scoring/rules": ".json",
         "kapbench/datasets": ".json",
         "kapbench_baselines/sphere/weights": ".safetensors",
+        "kapbench/docs/datasets": ".md",
     }.items():
         assert any(n.startswith(folder) and n.endswith(ending) for n in names), folder
     tops = {n.partition("/")[0] for n in names if ".dist-info/" not in n}

@@ -15,7 +15,7 @@ import click
 
 from kapbench import registry
 from kapbench.cli.options import FILE, data_root, output_format, runs_root
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError, counted, documentation
 
 Line = dict[str, Any]
 
@@ -90,7 +90,7 @@ def check_manifest(what: str, path: Path) -> None:
         raise KapbenchError(
             f"The manifest has {counted(len(problems), 'problem')}, printed above",
             place=path,
-            fix="Correct them; docs/datasets/manifest.md describes every key",
+            fix=f"Correct them; {documentation('datasets/manifest.md')} describes every key",
         )
     dataset = manifest(str(path))
     for remark in dataset.remarks:

@@ -17,7 +17,7 @@ from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, documentation
 from kapbench.types import Keypoints, View
 
 NAME = "awa-pose"
@@ -106,7 +106,8 @@ def _list_files(folder: Path) -> list[Path]:
         raise KapbenchError(
             "The annotations are pickles, which kapbench does not open because they can run code",
             place=folder / "Annotations",
-            fix=f"Convert them to Annotations_json as docs/datasets/awa-pose.md shows. {FIX}",
+            fix="Convert them to Annotations_json as this page shows: "
+            f"{documentation('datasets/awa-pose.md')}. {FIX}",
         )
     if not animals:
         raise KapbenchError("There are no annotations", place=folder / "Annotations_json", fix=FIX)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kapbench.errors import documentation
 from kapbench.registry import unknown
 
 
@@ -132,7 +133,8 @@ _ALL = (
         licence="MIT (annotations); each photograph of AwA2 has its own licence",
         citation="Banik, Li, Dong: A Novel Dataset for Keypoint Detection of Quadruped Animals "
         "from Images. arXiv:2108.13958, 2021",
-        page="https://github.com/prinik/AwA-Pose (annotations; docs/datasets/awa-pose.md), and "
+        page="https://github.com/prinik/AwA-Pose (annotations; see "
+        f"{documentation('datasets/awa-pose.md')}), and "
         "AwA2's JPEGImages beside Annotations_json, from https://cvml.ist.ac.at/AwA2",
         options=(("photographs", False),),
     ),

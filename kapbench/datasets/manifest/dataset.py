@@ -26,7 +26,7 @@ __all__ = ["manifest", "write_manifest"]
 
 
 def manifest(path: str, split: str | None = None, symmetry_file: str | None = None) -> PairList:
-    """Your own images and keypoints in one JSON or CSV file, see docs/datasets/manifest.md.
+    """Your own images and keypoints in one JSON or CSV file.
 
     Args:
         path: The file; photographs are named from its folder.

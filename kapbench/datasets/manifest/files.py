@@ -11,8 +11,9 @@ from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, 
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
 from kapbench.datasets.reading import parse_json, read_bytes, read_text
+from kapbench.errors import documentation
 
-FIX = "See docs/datasets/manifest.md"
+FIX = f"See {documentation('datasets/manifest.md')}"
 
 
 @dataclass
