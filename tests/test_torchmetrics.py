@@ -96,8 +96,9 @@ def filled(kind, add, ids=(None,) * 3):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("ids", "full"), [*((i, False) for i in IDS.values()), (IDS["some ids"], True)]
+)
 def test_forward_accumulates_what_update_does(kind, ids, full, monkeypatch):
     monkeypatch.setattr(kind, "full_state_update", full)  # torchmetrics has two ways to do it
     expected = pytest.approx(KINDS[kind](*pairs(), alpha=0.3), abs=1e-12)
@@ -112,7 +113,7 @@ def test_forward_returns_the_batchs_own_score():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
+@pytest.mark.parametrize("ids", [IDS["no id"], IDS["some ids"]])
 @pytest.mark.parametrize("state", ["metric", "dictionary", "computed before", "synchronised"])
 def test_merged_metrics_are_one_that_saw_everything(kind, ids, state):
     one, two = kind(alpha=0.3), kind(alpha=0.3)
@@ -148,7 +149,7 @@ def test_copies_go_on_alone(add):
     first, second = ([column[s] for column in pairs()] for s in (slice(4), slice(4, 9)))
     metric = KeypointAveragePrecision(alpha=0.3)
     getattr(metric, add)(*first)
-    copies = [metric.clone(), pickle.loads(pickle.dumps(metric))]  # noqa: S301 - our own bytes
+    copies = [metric.clone(), pickle.loads(pickle.dumps(metric))]
     metric.reset()
     getattr(metric, add)(*second)
     assert float(metric.compute()) == kapbench.kap(*second, alpha=0.3)
