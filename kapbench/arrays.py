@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64, Real
 from kapbench.errors import KapbenchError
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.scoring.build_records import pair_columns, table
-from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.rules import KapRule, PckRule, Rule, check_alphas, load_rule
 from kapbench.scoring.schema import Columns, Needs
 from kapbench.scoring.score_table import estimator
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
@@ -36,7 +36,7 @@ def kap(
             NaN where it is absent.
         size_px: Per pair, T: the longer side of the target's box in original pixels.
         image_size: Per pair, width and height of the target image.
-        alpha: A circle's radius is alpha · T.
+        alpha: A circle's radius is alpha · T; above 0, at most 1.
         rule: A KAP rule's name or file.
         grids: Per pair, where the cells lie; None: a letterbox of the whole image.
 
@@ -71,7 +71,8 @@ def single_rule(name: str, metric: str, alpha: float) -> Rule:
     """A rule of a metric (kap or pck) with one alpha, by which maps alone can be scored.
 
     Raises:
-        KapbenchError: the rule is of another metric, or needs more than maps; alpha is not above 0.
+        KapbenchError: the rule is of another metric, or needs more than maps; alpha is not above 0
+            and at most 1.
     """
     rule = load_rule(name)
     if metric == "kap" and not isinstance(rule, KapRule):
@@ -86,6 +87,7 @@ def single_rule(name: str, metric: str, alpha: float) -> Rule:
             fix="Choose pck-sd-dino, pck-geoaware, pck-geoaware-soft or pck-v1",
         )
     _check_above_zero(alpha, "alpha", None)
+    check_alphas([float(alpha)], None)
     return rule.model_copy(update={"alphas": (alpha,)})
 
 

@@ -36,7 +36,8 @@ except ImportError as error:
         fix="Install it: pip install 'kapbench[torchmetrics]'",
     ) from error
 
-_RANK = 1 << 40  # pairs without an id are numbered from here on, by rank
+_KEYS = ("category", "pair_id", "begins_pair")  # NaN for no pair_id; 1 in a pair's first row
+_LARGEST_ID = 2**53  # float64 holds every whole number up to here
 
 
 class _RuleMetric(Metric):
@@ -81,58 +82,91 @@ class _RuleMetric(Metric):
             target_xy: Per pair [q 2], original pixels; NaN where the keypoint is absent.
             size_px: Per pair T, original pixels.
             image_size: Per pair width and height of the target image.
-            category: Per pair its category's number; None: all pairs are of one category.
-            pair_id: Per pair its number, from 0, so that a pair that a sampler repeats to fill its
-                last batch counts once; None: every pair counts.
+            category: Per pair its category's number, from 0; None: all pairs are of one category.
+            pair_id: Per pair its number within its category, from 0, so that a pair that a sampler
+                repeats to fill its last batch counts once; None: every pair counts.
             grids: See `kapbench.kap`.
 
         Raises:
-            KapbenchError: see `kapbench.kap`.
+            KapbenchError: see `kapbench.kap`; a category or pair_id that is no whole number from 0.
         """
         maps, points = [_array(x) for x in similarity], [_array(x) for x in target_xy]
         sizes = [_array(x) for x in size_px]
         images = [
             _array([_array(n) for n in x] if isinstance(x, list | tuple) else x) for x in image_size
         ]
-        for i, columns in enumerate(rows(maps, points, sizes, images, self.rule, grids)):
-            pair = self._pair_number(i, pair_id)
-            of_category = 0 if category is None else int(category[i])
-            n = len(columns["keypoint"])
-            values = [np.full(n, of_category), np.full(n, pair), *(columns[k] for k in self._types)]
-            numbers = np.stack([np.asarray(v, np.float64) for v in values], axis=1)
-            self.rows.append(torch.from_numpy(numbers).to(self.device))
+        parts = rows(maps, points, sizes, images, self.rule, grids)
+        categories = _whole_numbers(category, "category", len(maps), default=0.0)
+        ids = _whole_numbers(pair_id, "pair_id", len(maps), default=np.nan)
+        self.rows.extend(self._numbers(*part) for part in zip(categories, ids, parts, strict=True))
 
     def compute(self) -> Tensor:
-        """A share in 0 … 1; NaN where there is nothing to score."""
-        kept = [part for part in _listed(self.rows) if len(part)]
+        """A share in 0 … 1; NaN where there is nothing to score.
+
+        Raises:
+            KapbenchError: two different pairs of one category have the same pair_id.
+        """
+        kept = [part.cpu() for part in _listed(self.rows) if len(part)]
         if not kept:
-            return torch.tensor(float("nan"))
-        records = self._records(torch.cat(kept).cpu().numpy())
+            return torch.tensor(float("nan"), dtype=torch.float64)
+        records = self._records(torch.cat(kept).numpy())
         by = estimator(records, self.rule, self.alpha, self.rule.headline[0]).by_category()
         return torch.tensor(float(by.over_categories(self.over)), dtype=torch.float64)
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """As torchmetrics does; a rank that has seen no pair takes part with no rows."""
-        if not self.rows:
-            self.rows.append(torch.zeros(0, 2 + len(self._types), dtype=torch.float64))
+        if not len(self.rows):
+            width = len(_KEYS) + len(self._types)
+            self.rows = [torch.zeros(0, width, dtype=torch.float64, device=self.device)]
         super().sync(*args, **kwargs)
 
-    def _pair_number(self, i: int, pair_id: Sequence[int] | None) -> int:
-        if pair_id is not None:
-            return int(pair_id[i])
-        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        rank = torch.distributed.get_rank() if distributed else 0
-        return _RANK * (1 + rank) + len(self.rows)
+    def merge_state(self, incoming_state: dict[str, Any] | Metric) -> None:
+        """Adds the pairs of another metric, or of its `metric_state`, as if this one had seen them.
+
+        Raises:
+            KapbenchError: the other metric has another rule or alpha.
+        """
+        if isinstance(incoming_state, _RuleMetric):
+            if incoming_state.rule != self.rule:
+                raise KapbenchError(
+                    "The two metrics have different rules or alphas: "
+                    f"{self.rule.name} at {self.alpha}, {incoming_state.rule.name} at "
+                    f"{incoming_state.alpha}",
+                    fix="Merge metrics that were made with the same arguments",
+                )
+            incoming_state = incoming_state.metric_state
+        if isinstance(incoming_state, dict) and "rows" in incoming_state:
+            incoming_state = {**incoming_state, "rows": _listed(incoming_state["rows"])}
+        self.rows = _listed(self.rows)
+        super().merge_state(incoming_state)
+        self._computed = None  # the value of before
+        self._update_count += bool(self.rows)  # else compute() warns that nothing was added
+
+    def set_dtype(self, dst_type: str | torch.dtype) -> "_RuleMetric":  # noqa: ARG002
+        """Leaves the rows in float64: numbers of pairs and positions need its precision."""
+        return self
+
+    def _numbers(self, category: float, pair_id: float, columns: Columns) -> Tensor:
+        """The rows of one pair."""
+        n = len(columns["keypoint"])
+        keys = [np.full(n, category), np.full(n, pair_id), np.arange(n) == 0]
+        values = [*keys, *(columns[name] for name in self._types)]
+        numbers = np.stack([np.asarray(v, np.float64) for v in values], axis=1)
+        return torch.from_numpy(numbers).to(self.device)
 
     def _records(self, numbers: np.ndarray) -> pd.DataFrame:
-        """The records table, ordered by pair; a pair that was passed twice is kept once."""
-        stored = pd.DataFrame(numbers, columns=["category", "pair_id", *self._types])
-        key = ["pair_id", "keypoint"]
-        stored = stored.drop_duplicates(key).sort_values(key, kind="stable")
+        """The records table, ordered by pair; a pair that was passed twice is kept once.
+
+        Pairs without an id are distinguished by where they begin, so joined states cannot collide.
+        """
+        stored = pd.DataFrame(numbers, columns=[*_KEYS, *self._types])
+        stored["pair"] = stored["begins_pair"].cumsum()
+        stored = _without_repetitions(stored)
+        stored = stored.sort_values(["category", "pair_id", "pair", "keypoint"], kind="stable")
         columns: Columns = {n: stored[n].to_numpy().astype(t) for n, t in self._types.items()}
         for name in TEXT:
-            number = stored["category" if name == "category" else "pair_id"]
-            columns[name] = np.array([f"{n:014.0f}" for n in number], dtype=object)
+            number = stored["category" if name == "category" else "pair"]
+            columns[name] = np.array([f"{n:016.0f}" for n in number], dtype=object)
         return table([columns])
 
 
@@ -159,6 +193,46 @@ def _array(values: Any) -> np.ndarray:
         return np.asarray(values)
     tensor = values.detach().cpu()  # NumPy has no bfloat16
     return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+
+
+def _whole_numbers(values: Any, name: str, n: int, default: float) -> np.ndarray:
+    """One number per pair, float64; KapbenchError where one is not a whole number from 0."""
+    if values is None:
+        return np.full(n, default)
+    numbers = np.asarray([_array(value) for value in values])
+    if numbers.shape != (n,):
+        raise KapbenchError(
+            f"{name} has the shape {list(numbers.shape)} for {n} pairs",
+            fix="Give one number per pair",
+        )
+    whole = numbers.dtype.kind in "iuf" and bool((numbers == np.floor(numbers)).all())
+    if n and not (whole and numbers.min() >= 0 and numbers.max() < _LARGEST_ID):
+        raise KapbenchError(
+            f"{name} must consist of whole numbers from 0 to 2^53 - 1",
+            fix="Number the pairs by their place in the data set, and the categories likewise",
+        )
+    return numbers.astype(np.float64)
+
+
+def _without_repetitions(stored: pd.DataFrame) -> pd.DataFrame:
+    """Every pair once: of those with the same category and pair_id, the first."""
+    key = ["category", "pair_id"]
+    firsts = stored.groupby(key)["pair"].transform("first")  # NaN where there is no pair_id
+    repeated = firsts.notna() & (stored["pair"] != firsts)
+    annotation = ["keypoint", "target_visible", "size_px"]
+    names = [*key, *annotation]
+    again = stored.loc[repeated, ["pair", *names]]
+    once = stored.loc[firsts.notna() & ~repeated, names]
+    merged = again.merge(once, on=names, how="left", indicator=True)
+    n_rows = once.groupby(key).size()
+    n_again = again.groupby([*key, "pair"]).size().droplevel("pair")
+    same_rows = (n_again == n_rows.reindex(n_again.index)).all()
+    if not (merged["_merge"] == "both").all() or not same_rows:
+        raise KapbenchError(
+            "Two different pairs of one category have the same pair_id",
+            fix="Give each pair a number of its own, and call reset() before another data set",
+        )
+    return stored[~repeated]
 
 
 def _listed(state: Any) -> list[Tensor]:

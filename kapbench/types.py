@@ -11,6 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real, UInt8
 
 AZIMUTH_BINS = 8
+# Distances that differ by less than this share of a cell are equal. float64 rounds at 1e-13 of a
+# cell, so a point between two cells would else go to either; annotations are never so precise.
+TIE_CELLS = 1e-9
 
 
 @dataclass(frozen=True, slots=True)

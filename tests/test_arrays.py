@@ -64,6 +64,8 @@ WRONG = {
     "alpha 0": ({"alpha": 0.0}, "alpha is 0"),
     "alpha -1": ({"alpha": -1.0}, "alpha is -1"),
     "alpha nan": ({"alpha": math.nan}, "alpha is nan"),
+    "alpha 10": ({"alpha": 10}, "alpha is 10, but it is a share"),
+    "alpha above 1": ({"alpha": 1.01}, "alpha is 1.01, but it is a share"),
     "alpha inf": ({"alpha": math.inf}, "alpha is inf"),
     "size 0": ({"size_px": [0.0]}, "size_px is 0"),
     "size inf": ({"size_px": [math.inf]}, "size_px is inf"),
@@ -125,3 +127,14 @@ def test_the_pair_is_named():
 def test_a_rule_of_another_kind(function, rule):
     with pytest.raises(KapbenchError, match=rule):
         function(**given(), rule=rule)
+
+
+@pytest.mark.parametrize(("alpha", "fix"), [(10, "Write 0.1"), (5, "Write 0.05"), (840, "0.1 for")])
+def test_a_percentage_for_alpha_is_refused_with_its_share(alpha, fix):
+    with pytest.raises(KapbenchError) as caught:
+        kap(**given(), alpha=alpha)
+    assert fix in str(caught.value.fix)
+
+
+def test_alpha_may_be_1():
+    assert pck(**given(), alpha=1) == 1.0

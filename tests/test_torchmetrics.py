@@ -1,5 +1,6 @@
 """The metrics for training loops are the functions, batch by batch and rank by rank."""
 
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
@@ -81,6 +82,119 @@ def test_a_pair_that_a_sampler_repeats_counts_once():
         assert torch.isnan(metric.compute())
 
 
+KINDS = {KeypointAveragePrecision: kapbench.kap, PercentageOfCorrectKeypoints: kapbench.pck}
+IDS = {"no id": [None] * 3, "ids": [range(4), range(4, 5), range(5, 9)]}
+IDS["some ids"] = [range(4), None, range(5, 9)]
+
+
+def filled(kind, add, ids=(None,) * 3):
+    """A metric that has seen all pairs in three batches, by one of its methods."""
+    metric = kind(alpha=0.3)
+    for batch, pair_id in zip(batches(pairs()), ids, strict=True):
+        getattr(metric, add)(*batch, pair_id=pair_id)
+    return metric
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("ids", "full"), [*((i, False) for i in IDS.values()), (IDS["some ids"], True)]
+)
+def test_forward_accumulates_what_update_does(kind, ids, full, monkeypatch):
+    monkeypatch.setattr(kind, "full_state_update", full)  # torchmetrics has two ways to do it
+    expected = pytest.approx(KINDS[kind](*pairs(), alpha=0.3), abs=1e-12)
+    assert float(filled(kind, "update", ids).compute()) == expected
+    assert float(filled(kind, "forward", ids).compute()) == expected
+
+
+def test_forward_returns_the_batchs_own_score():
+    metric = KeypointAveragePrecision(alpha=0.3)
+    for batch in batches(pairs()):
+        assert float(metric(*batch)) == kapbench.kap(*batch, alpha=0.3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ids", [IDS["no id"], IDS["some ids"]])
+@pytest.mark.parametrize("state", ["metric", "dictionary", "computed before", "synchronised"])
+def test_merged_metrics_are_one_that_saw_everything(kind, ids, state):
+    one, two = kind(alpha=0.3), kind(alpha=0.3)
+    for i, (batch, pair_id) in enumerate(zip(batches(pairs()), ids, strict=True)):
+        (one if i == 1 else two).update(*batch, pair_id=pair_id)
+    incoming = two
+    if state == "computed before":
+        one.compute()
+    elif state != "metric":
+        rows = torch.cat(two.rows) if state == "synchronised" else list(two.rows)
+        incoming = {"rows": rows}
+    one.merge_state(incoming)
+    assert float(one.compute()) == pytest.approx(KINDS[kind](*pairs(), alpha=0.3), abs=1e-12)
+
+
+def test_a_metric_that_saw_nothing_takes_the_others_pairs():
+    new = KeypointAveragePrecision(alpha=0.3)
+    new.merge_state(filled(KeypointAveragePrecision, "update"))
+    assert float(new.compute()) == kapbench.kap(*pairs(), alpha=0.3)
+    new.merge_state(KeypointAveragePrecision(alpha=0.3))
+    assert float(new.compute()) == kapbench.kap(*pairs(), alpha=0.3)
+
+
+@pytest.mark.parametrize("other", [{"alpha": 0.1}, {"alpha": 0.3, "rule": "kap-v1"}])
+def test_metrics_of_other_rules_are_not_merged(other):
+    metric = filled(KeypointAveragePrecision, "update")
+    with pytest.raises(KapbenchError, match="different rules or alphas"):
+        metric.merge_state(KeypointAveragePrecision(**other))
+
+
+@pytest.mark.parametrize("add", ["update", "forward"])
+def test_copies_go_on_alone(add):
+    first, second = ([column[s] for column in pairs()] for s in (slice(4), slice(4, 9)))
+    metric = KeypointAveragePrecision(alpha=0.3)
+    getattr(metric, add)(*first)
+    copies = [metric.clone(), pickle.loads(pickle.dumps(metric))]
+    metric.reset()
+    getattr(metric, add)(*second)
+    assert float(metric.compute()) == kapbench.kap(*second, alpha=0.3)
+    for copy in copies:
+        getattr(copy, add)(*second)
+        assert float(copy.compute()) == kapbench.kap(*pairs(), alpha=0.3)
+        copy.merge_state(metric)  # anonymous pairs count as often as they were passed
+        repeated = [[*column, *column[4:]] for column in pairs()]
+        assert float(copy.compute()) == pytest.approx(kapbench.kap(*repeated, alpha=0.3), abs=1e-12)
+
+
+def test_a_state_dict_brings_the_pairs_back():
+    metric, other = filled(KeypointAveragePrecision, "update"), KeypointAveragePrecision(alpha=0.3)
+    for each in (metric, other):
+        each.persistent(True)
+    other.load_state_dict(metric.state_dict())
+    other.set_dtype(torch.float16)  # rows keep their precision
+    other.update(*[column[:0] for column in pairs()])
+    assert float(other.compute()) == float(metric.compute())
+
+
+def test_ids_may_begin_anew_in_each_category():
+    metric = KeypointAveragePrecision(alpha=0.3)
+    for category, half in enumerate(batches(pairs(8), (0, 4, 8))):
+        metric.update(*half, category=[category] * 4, pair_id=range(4))
+    single = [kapbench.kap(*half, alpha=0.3) for half in batches(pairs(8), (0, 4, 8))]
+    assert float(metric.compute()) == pytest.approx(np.mean(single), abs=1e-12)
+
+
+def test_one_id_for_two_pairs_is_refused():
+    metric = KeypointAveragePrecision()
+    metric.update(*[column[:2] for column in pairs()], pair_id=[0, 0])
+    with pytest.raises(KapbenchError, match="same pair_id"):
+        metric.compute()
+
+
+@pytest.mark.parametrize("numbers", [[-1], [0.5], [2**53], [float("nan")], ["0"], [0, 1]])
+@pytest.mark.parametrize("name", ["pair_id", "category"])
+def test_what_is_no_number_of_a_pair_is_refused(name, numbers):
+    metric = KeypointAveragePrecision()
+    with pytest.raises(KapbenchError, match=name):
+        metric.update(*[column[:1] for column in pairs()], **{name: numbers})
+    assert not metric.rows
+
+
 def test_wrong_rules_and_arrays_are_named():
     with pytest.raises(KapbenchError, match="not a rule for KAP"):
         KeypointAveragePrecision(rule="pck-v1")
@@ -105,7 +219,8 @@ import warnings
 warnings.simplefilter('ignore')  # a rank without pairs is what is tested
 for i in range(9):
     if i % 2 == rank and i < {last}:
-        metric.update(*[column[i : i + 1] for column in pairs()])
+        add = metric if i % 4 < 2 else metric.update
+        add(*[column[i : i + 1] for column in pairs()])
 Path(__file__).with_name(f"said{{rank}}").write_text(repr(float(metric.compute())))
 torch.distributed.barrier()
 torch.distributed.destroy_process_group()

@@ -9,9 +9,8 @@ counterparts, so a low share of counterparts alone is no evidence for a model.
 import pandas as pd
 
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.metrics import pck_correct, share
+from kapbench.scoring.metrics import at_mirror_counterpart, pck_correct, share
 from kapbench.scoring.rules import PckRule
-from kapbench.scoring.schema import TWIN_ERROR_PX
 
 KINDS = ("visible", "absent", "of_hits")
 
@@ -29,8 +28,7 @@ def confusion(
     """
     decode = rule.decode_for(supervised)
     is_correct = pck_correct(records, rule, decode, alpha)
-    radius_px = alpha * records["size_px"].to_numpy(float)
-    at_twin = (records[TWIN_ERROR_PX.of(decode)].to_numpy(float) < radius_px) & ~is_correct
+    at_twin = at_mirror_counterpart(records, rule, decode, alpha)
     visible = records["target_visible"].to_numpy(bool)
     of_kind = {"visible": visible, "absent": ~visible, "of_hits": visible & (is_correct | at_twin)}
     rows = records["twin_visible"].to_numpy(bool) & of_kind[kind]

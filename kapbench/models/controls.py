@@ -11,7 +11,7 @@ from PIL import Image
 from kapbench.errors import KapbenchError
 from kapbench.models.letterbox import letterboxed
 from kapbench.protocols import Condition
-from kapbench.types import FeatureMap, Grid, Pair, Picture, SimilarityMap
+from kapbench.types import TIE_CELLS, FeatureMap, Grid, Pair, Picture, SimilarityMap
 
 CELLS, FRAME_PX = 60, 840
 
@@ -110,6 +110,7 @@ class Oracle:
             )
         for row, k in enumerate(visible):
             if pair.target.keypoints.visible[k]:
-                distance = np.square(points - pair.target.keypoints.xy[k]).sum(axis=-1)
-                values[row].flat[distance.argmin()] = 1.0
+                distance = np.linalg.norm(points - pair.target.keypoints.xy[k], axis=-1)
+                nearest = distance <= distance.min() + TIE_CELLS * min(grid.cell_size)
+                values[row].flat[nearest.argmax()] = 1.0  # the first of equally near cells
         return SimilarityMap(values, grid, pair.source.keypoints.xy[visible])

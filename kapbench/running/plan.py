@@ -11,7 +11,7 @@ from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
 CHUNK_PAIRS = 128
-SCORING_VERSION = 2  # raised where the same maps would give other rows, scores or intervals
+SCORING_VERSION = 3  # raised where the same maps would give other rows, scores or intervals
 DEFAULT_RULES = (
     "kap-cvpr24",
     "kap-neurips25",

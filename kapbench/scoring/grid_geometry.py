@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from kapbench.scoring.rules import Decode, Geometry
-from kapbench.types import Grid, Letterbox
+from kapbench.types import TIE_CELLS, Grid, Letterbox
 
 SOURCE_FRAME_PX = 840  # source cells are found in this frame, in float32, as published
 
@@ -43,7 +43,10 @@ class Frame:
         )
 
     def cell_size(self, grid: Grid) -> tuple[float, float]:
+        """Width and height of a cell; whole numbers for a letterbox grid in its own frame."""
         dx, dy = grid.cell_size
+        if self.side is None:
+            return dx, dy
         return round(dx * self.scale, 6), round(dy * self.scale, 6)
 
 
@@ -152,6 +155,8 @@ def circle_maxima(
     Args:
         best: Number of each map's best cell: where it lies outside, it is the maximum outside.
         x: Measured point of each column; `y`: of each row.
+
+    Of cells that are equally near to a centre (see TIE_CELLS), the first row by row is the nearest.
     """
     flat = maps.reshape(len(maps), len(x) * len(y))
     window = _window(x, y, centres, float(radii.max(initial=0.0)))
@@ -191,9 +196,10 @@ def _window(
     centres: Float64[np.ndarray, "q 2"],
     radius: float,
 ) -> _Window:
-    dx2, dy2 = np.square(x - centres[:, :1]), np.square(y - centres[:, 1:])
+    dx, dy = np.abs(x - centres[:, :1]), np.abs(y - centres[:, 1:])
     # Squared distances add up by axis, so the nearest cell is the nearest column and row.
-    column, row = dx2.argmin(axis=1)[:, None], dy2.argmin(axis=1)[:, None]
+    column, row = _first_nearest(dx, _step(x))[:, None], _first_nearest(dy, _step(y))[:, None]
+    dx2, dy2 = np.square(dx), np.square(dy)
     columns = column + _reach(x, radius)
     rows = row + _reach(y, radius)
     valid = _grid_of(
@@ -207,9 +213,20 @@ def _window(
 
 
 def _reach(points: Float64[np.ndarray, "n"], radius: float) -> Int[np.ndarray, "m"]:
-    step = points[1] - points[0] if len(points) > 1 else np.inf
-    n = min(int(np.ceil(radius / step)), len(points))
+    n = min(int(np.ceil(radius / _step(points))), len(points))
     return np.arange(-n, n + 1)
+
+
+def _step(points: Float64[np.ndarray, "n"]) -> float:
+    return float(points[1] - points[0]) if len(points) > 1 else np.inf
+
+
+def _first_nearest(distance: Float64[np.ndarray, "q n"], step: float) -> Int[np.ndarray, "q"]:
+    """The first of the equally near points; `step`: distance between neighbours."""
+    if distance.shape[1] == 1:
+        return np.zeros(len(distance), np.int64)
+    limit = distance.min(axis=1, keepdims=True) + TIE_CELLS * step
+    return np.asarray((distance <= limit).argmax(axis=1))
 
 
 def _grid_of(rows: np.ndarray, columns: np.ndarray, join: np.ufunc) -> np.ndarray:

@@ -16,6 +16,7 @@ from kapbench.scoring.schema import (
     MAP_MIN,
     NEAREST,
     OUTSIDE,
+    TWIN_ERROR_PX,
     Records,
 )
 
@@ -85,7 +86,7 @@ def kap(
     n_negative = np.bincount(category[row][~label], minlength=n_categories)
     if average == "pair":
         precision = average_precision(label, score, pair[row], n_pairs)
-        return _mean_over_pairs(records, precision, n_negative)
+        return _mean_over_pairs(records, precision, n_negative, pairs_by_category(records, row))
     balance = None
     if twin_split:
         n = np.bincount(category[row], minlength=n_categories)
@@ -106,12 +107,25 @@ def pck_correct(
     records: Records, rule: PckRule, decode: Decode, alpha: float, *, dagger: bool = False
 ) -> Bool[np.ndarray, "n"]:
     """Whether each prediction is correct; `dagger`: and nearest to its own keypoint."""
-    error = records[ERROR_PX.of(decode)].to_numpy(float)
-    limit = alpha * records["size_px"].to_numpy(float)
-    correct = error <= limit if rule.closed else error < limit
+    correct = _within(records, ERROR_PX.of(decode), rule, alpha)
     if dagger:
         correct &= (records[NEAREST.of(decode)] == records["keypoint"]).to_numpy(bool)
     return np.asarray(correct)
+
+
+def at_mirror_counterpart(
+    records: Records, rule: PckRule, decode: Decode, alpha: float
+) -> Bool[np.ndarray, "n"]:
+    """Whether each prediction is correct for the mirror counterpart and not for its keypoint."""
+    at_twin = _within(records, TWIN_ERROR_PX.of(decode), rule, alpha)
+    return np.asarray(at_twin & ~pck_correct(records, rule, decode, alpha))
+
+
+def _within(records: Records, error_px: str, rule: PckRule, alpha: float) -> Bool[np.ndarray, "n"]:
+    """Whether each error in a column is below alpha · T, or equal to it where the rule says <=."""
+    error = records[error_px].to_numpy(float)
+    limit = alpha * records["size_px"].to_numpy(float)
+    return np.asarray(error <= limit if rule.closed else error < limit)
 
 
 def pck_rows(records: Records, rule: PckRule) -> Bool[np.ndarray, "n"]:
@@ -138,16 +152,28 @@ def share(
         of_pairs = pairs_by_category(records, np.flatnonzero(rows))
         return Ratio(n_correct, n_rows, _category_of_pair(records), n, of_pairs, no_negatives)
     with np.errstate(invalid="ignore"):
-        return _mean_over_pairs(records, n_correct / n_rows, no_negatives)
+        values = n_correct / n_rows
+    return _mean_over_pairs(
+        records, values, no_negatives, pairs_by_category(records, np.flatnonzero(rows))
+    )
 
 
 def _mean_over_pairs(
-    records: Records, values: Float64[np.ndarray, "p"], n_negative: Int[np.ndarray, "c"]
+    records: Records,
+    values: Float64[np.ndarray, "p"],
+    n_negative: Int[np.ndarray, "c"],
+    n_asked: Int[np.ndarray, "c"],
 ) -> Estimator:
-    """Mean per category over the pairs that have a score."""
+    """Mean per category over the pairs that have a score, which n counts.
+
+    Args:
+        n_asked: Pairs that have samples. Where none of them has a score, they are n, so that the
+            category has no score and is not taken for one in which nothing was to be scored.
+    """
     category = _category_of_pair(records)
     known = ~np.isnan(values)
     n = np.bincount(category[known], minlength=len(n_negative))
+    n = np.where(n > 0, n, n_asked)
     weight = known.astype(np.float64)
     return Ratio(np.where(known, values, 0.0), weight, category, n, n, n_negative)
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -148,14 +149,29 @@ def load_rule(name: str) -> Rule:
     """A shipped rule by name, or a rule file by path (ending in .json).
 
     Raises:
-        KapbenchError: there is no such rule; the file is not a rule, or gives the name of a rule
-            of kapbench to other choices.
+        KapbenchError: there is no such rule; the file is not a rule, has an alpha above 1, or gives
+            the name of a rule of kapbench to other choices.
     """
     if name.endswith(".json"):
         return _own(_parse(Path(name)), Path(name))
     if name not in rule_names():
         raise unknown("rule", name, rule_names())
     return _shipped(name)
+
+
+def check_alphas(alphas: Iterable[float], place: object) -> None:
+    """Raises KapbenchError where an alpha, a share of T, is above 1: probably a percentage.
+
+    Rules that are stored in run cards are not checked, so that all of them can be read.
+    """
+    for alpha in alphas:
+        if alpha > 1:
+            fix = f"Write {alpha / 100:g}" if alpha <= 100 else "Write 0.1 for 10 %"
+            raise KapbenchError(
+                f"alpha is {alpha:g}, but it is a share of the object's size T, from 0 to 1",
+                place=place,
+                fix=fix,
+            )
 
 
 @functools.cache
@@ -165,7 +181,8 @@ def _shipped(name: str) -> Rule:
 
 
 def _own(rule: Rule, path: Path) -> Rule:
-    """A file's rule; KapbenchError where it takes the name of another rule of kapbench."""
+    """A file's rule; KapbenchError where an alpha is above 1, or the name is another rule's."""
+    check_alphas(rule.alphas, f"{path}, key alphas")
     if rule.name in rule_names() and rule.hash != _shipped(rule.name).hash:
         raise KapbenchError(
             f"The name '{rule.name}' belongs to a rule of kapbench that makes other choices",

@@ -10,9 +10,17 @@ from pydantic import BaseModel, ConfigDict
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
 from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.metrics import Samples, kap, kap_samples, pck_correct, pck_rows, share
+from kapbench.scoring.metrics import (
+    Samples,
+    at_mirror_counterpart,
+    kap,
+    kap_samples,
+    pck_correct,
+    pck_rows,
+    share,
+)
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
-from kapbench.scoring.schema import TWIN_ERROR_PX, Records
+from kapbench.scoring.schema import Records
 from kapbench.scoring.splits import SPLITS, annotated_splits, select
 
 ROUNDING_DRAWS = 5
@@ -55,11 +63,10 @@ def estimator(
     if isinstance(rule, KapRule):
         return kap(records, rule, alpha, average, rows, twin_split=split == "absent_with_twin")
     decode = rule.decode_for(supervised)
-    correct = pck_correct(records, rule, decode, alpha, dagger=metric == "pck_dagger")
     if metric == "symmetry_confusion":
-        twin_error = records[TWIN_ERROR_PX.of(decode)].to_numpy(float)
-        at_twin = twin_error < alpha * records["size_px"].to_numpy(float)
-        return share(records, at_twin & ~correct, average, rows & _twin_visible(records))
+        at_twin = at_mirror_counterpart(records, rule, decode, alpha)
+        return share(records, at_twin, average, rows & _twin_visible(records))
+    correct = pck_correct(records, rule, decode, alpha, dagger=metric == "pck_dagger")
     return share(records, correct, average, rows & pck_rows(records, rule))
 
 

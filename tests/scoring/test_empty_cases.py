@@ -24,7 +24,7 @@ def test_all_keypoints_absent(rule, average):
         assert found.values[0] == 0.5  # corner scores 0, 0 below 1 and 1/3: 2 of 4
         return
     assert np.isnan(found.values[0])
-    assert found.n[0] == (2 if average == "category" else 0)
+    assert found.n[0] == (2 if average == "category" else 1)  # samples, or pairs
     assert np.isnan(found.over_categories("mean"))
 
 
@@ -40,11 +40,24 @@ def test_no_mutual_keypoint(rule):
 def test_a_category_without_positives_makes_the_mean_nan_and_its_n_is_known():
     dog = pair([(1, 1)], [None], name="dog", category="dog")
     rows = records([PLAIN, (dog, peaks({1: 1}))])
-    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
-    assert found.values[0] == 1.0
-    assert np.isnan(found.values[1])
-    assert found.n.tolist() == [2, 1]
-    assert np.isnan(found.over_categories("mean"))
+    for average, n in (("category", [2, 1]), ("pair", [1, 1])):
+        for name in ("kap-cvpr24", "kap-neurips25-fixed"):
+            found = estimate(rows, load_rule(name), 0.10, average)
+            assert found.values[0] == 1.0
+            assert np.isnan(found.values[1])
+            assert found.n.tolist() == n
+            for over in ("mean", "pair_weighted"):
+                assert np.isnan(found.over_categories(over))
+
+
+def test_by_pair_only_pairs_with_a_score_count_and_weigh():
+    # Cats: a pair with a score of 1 and one without a positive. Dogs: a pair with 1/2.
+    dog = pair([(1, 1), (2, 2)], [(420, 210), None], name="dog", category="dog")
+    rows = records([PLAIN, ABSENT, (dog, peaks({6: 2}, {1: 4}))])
+    found = estimate(rows, load_rule("kap-neurips25-fixed"), 0.10, "pair")
+    assert found.values.tolist() == [1.0, 0.5]
+    assert found.n.tolist() == found.n_pairs.tolist() == [1, 1]
+    assert found.over_categories("pair_weighted") == 0.75
 
 
 def test_a_category_that_was_not_asked_is_left_out_of_the_mean():

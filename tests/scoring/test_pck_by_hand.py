@@ -116,6 +116,24 @@ def test_symmetry_confusion_counts_predictions_at_the_twin_and_not_at_home():
     assert (found.values[0], found.n[0]) == (1.0, 1)
 
 
+@pytest.mark.parametrize("side", ["own", "twin"])
+def test_confusion_compares_as_its_rule_does(side):
+    # The prediction (525, 315) lies exactly 0.1 · 1000 px from keypoint 0, or from its twin 1.
+    close, far = (425, 315), (105, 105)
+    target = [close, far] if side == "own" else [far, close]
+    case = (pair([(1, 1), None], target, twins=[1, 0]), peaks({6: 1}))
+    closed = load_rule("pck-v1").model_copy(update={"closed": True})
+    scores = {
+        rule.closed: [
+            estimate(records([case], [rule]), rule, 0.1, "point", metric=metric).values[0]
+            for metric in ("pck", "symmetry_confusion")
+        ]
+        for rule in (load_rule("pck-v1"), closed)
+    }
+    assert scores[False] == [0.0, 0.0]
+    assert scores[True] == ([1.0, 0.0] if side == "own" else [0.0, 1.0])
+
+
 # Groups like a bus': ids interleave, so writing the groups out one after another moves them.
 BUS = np.array([0, 1, 0, 1, -1])
 

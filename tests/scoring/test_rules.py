@@ -187,6 +187,13 @@ def test_broken_json_names_no_key(tmp_path):
     assert caught.value.place == path
 
 
+def test_a_percentage_is_no_alpha(tmp_path):
+    with pytest.raises(KapbenchError, match="alpha is 10, but it is a share") as caught:
+        load_rule(str(as_file(tmp_path, "kap-v1", name="mine", alphas=[0.1, 10])))
+    assert caught.value.fix == "Write 0.1"
+    assert "key alphas" in str(caught.value.place)
+
+
 def test_one_key_for_two_geometries_is_refused():
     rule = load_rule("kap-cvpr24")
     assert isinstance(rule, KapRule)

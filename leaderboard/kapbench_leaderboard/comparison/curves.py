@@ -1,13 +1,14 @@
 """Points of a run's curves, and its worst pairs, from its records."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from kapbench.running.results import RunCard
-from kapbench.scoring.metrics import kap_samples
+from kapbench.scoring.metrics import kap_samples, pck_correct
 from kapbench.scoring.rules import KapRule, PckRule
 from kapbench.scoring.schema import ERROR_PX
 from kapbench_leaderboard.comparison.groups import selected_rules
@@ -52,8 +53,9 @@ def curves(records: pd.DataFrame, run: RunCard) -> list[Curve]:
 def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
     """Share of mutually visible keypoints within α·T: per point, mean over categories."""
     shares = _relative_error(records, rule, run)
+    side: Literal["left", "right"] = "right" if rule.closed else "left"
     by = [
-        np.searchsorted(np.sort(group.to_numpy()), ALPHAS) / len(group)
+        np.searchsorted(np.sort(group.to_numpy()), ALPHAS, side) / len(group)
         for _, group in shares.groupby(records.loc[shares.index, "category"], observed=True)
     ]
     values = np.mean(by, axis=0)
@@ -98,11 +100,13 @@ def worst_pairs(
     relative = _relative_error(records, rule, run)
     pairs = records.loc[relative.index, "pair_id"].astype("category").cat
     code, error = pairs.codes.to_numpy(), relative.to_numpy(np.float64)
+    visible = records["target_visible"].to_numpy(bool)
+    decode = rule.decode_for(run.model.supervised)
+    correct = pck_correct(records, rule, decode, rule.alphas[0])[visible]
     n = np.bincount(code, minlength=len(pairs.categories))
     counted = np.flatnonzero(n >= FEWEST_POINTS)
     right, mean = (
-        np.bincount(code, weights, len(n))[counted] / n[counted]
-        for weights in (error < rule.alphas[0], error)
+        np.bincount(code, weights, len(n))[counted] / n[counted] for weights in (correct, error)
     )
     names = pairs.categories.to_numpy(str)[counted]
     worst = np.lexsort((names, -mean, right))[:n_worst]
