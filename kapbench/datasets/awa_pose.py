@@ -15,7 +15,7 @@ from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
-from kapbench.datasets.pairing import PairRule
+from kapbench.datasets.pairing import DrawnPairs, PairRule, remark_on_one_photograph
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
 from kapbench.types import Keypoints, View
@@ -36,6 +36,7 @@ def awa_pose(
     min_shared: int = 3,
     photographs: bool = True,
     symmetry_file: str | None = None,
+    same_photograph: bool = False,
 ) -> PairList:
     """AwA-Pose by our own pairs: `pairs` per animal, drawn with `seed`.
 
@@ -50,23 +51,26 @@ def awa_pose(
         photographs: Whether pairs without photographs are left out. False keeps all pairs; an
             image then has the smallest size that holds its box and keypoints.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
+        same_photograph: Whether two animals of one photograph may be a pair.
 
     Raises:
         KapbenchError: another split, no photograph, or an annotation that cannot be understood.
     """
     reading.check_choice("split", split, ("test",), NAME)
     folder = reading.find_folder(root, SOURCE.folder)
-    rule = PairRule(n=pairs, seed=seed, min_shared=min_shared)
+    rule = PairRule(pairs, seed, min_shared, same_photograph)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
-    drawn, n_outside = list[tuple[View, View]](), 0
+    drawn, n_outside, n_within = list[tuple[View, View]](), 0, 0
     paths, present = dict[str, Path](), dict[str, View]()
     files = _list_files(folder)
     for path in files:
         content = reading.read_bytes(path, FIX)
         contents.append(content)
         annotated = list(_parse_animals(content, path, folder))
-        drawn += rule.draw([animal.view for animal in annotated])
+        of_animal = _draw_pairs(rule, annotated)
+        drawn += of_animal
+        n_within += of_animal.n_within
         kept = _fit_photographs(annotated) if photographs else annotated
         present |= {animal.view.image_id: animal.view for animal in kept}
         n_outside += sum(animal.n_outside for animal in kept)
@@ -74,11 +78,9 @@ def awa_pose(
             paths |= {animal.view.image_id: animal.photograph for animal in kept}
     pairs_present = pair_present(drawn, present, table)
     if not pairs_present:
-        raise KapbenchError(
-            "There is no photograph of AwA2",
-            place=folder / "JPEGImages",
-            fix=f"{FIX}; for the annotations only, add --dataset-option photographs=false",
-        )
+        raise _describe_no_photograph(folder)
+    remarks = remark_on_one_photograph(n_within)
+    contents += ["without pairs within a photograph"] * len(remarks)
     return PairList(
         NAME,
         split,
@@ -89,7 +91,7 @@ def awa_pose(
         expected=tuple(path.stem for path in files),
         n_expected=len(drawn),
         more_views=list(present.values()),
-        remarks=reading.remark_on_outside(n_outside),
+        remarks=(*reading.remark_on_outside(n_outside), *remarks),
     )
 
 
@@ -140,6 +142,19 @@ def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise reading.wrong_file("The entry is not a JSON object", place)
     return content
+
+
+def _describe_no_photograph(folder: Path) -> KapbenchError:
+    return KapbenchError(
+        "There is no photograph of AwA2",
+        place=folder / "JPEGImages",
+        fix=f"{FIX}; for the annotations only, add --dataset-option photographs=false",
+    )
+
+
+def _draw_pairs(rule: PairRule, animals: Sequence[_Animal]) -> DrawnPairs:
+    photographs = {animal.view.image_id: animal.photograph for animal in animals}
+    return rule.draw([animal.view for animal in animals], photographs=photographs)
 
 
 def _fit_photographs(animals: Sequence[_Animal]) -> list[_Animal]:

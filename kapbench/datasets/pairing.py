@@ -1,19 +1,36 @@
 """Draws pairs by a fixed, seeded rule, for data sets without a published list.
 
 The rule: the images of a category are sorted by id. Every ordered pair of two different images
-that share at least `min_shared` visible keypoints is a candidate; `n` candidates are drawn without
-replacement by a generator seeded with `seed` and the category's name. Pairs of one category do not
-depend on the other categories.
+that share at least `min_shared` visible keypoints is a candidate, unless both are objects of one
+photograph; `n` candidates are drawn without replacement by a generator seeded with `seed` and the
+category's name. Pairs of one category do not depend on the other categories.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Int
 
-from kapbench.errors import KapbenchError
+from kapbench.datasets.candidate_pairs import CandidatePairs
+from kapbench.errors import KapbenchError, counted
 from kapbench.types import View
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPairs:
+    """Source and target of each pair, in the order of their ids.
+
+    Args:
+        n_within: Candidates that were left out because both objects are in one photograph.
+    """
+
+    pairs: Sequence[tuple[View, View]] = ()
+    n_within: int = 0
+
+    def __iter__(self) -> Iterator[tuple[View, View]]:
+        return iter(self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +39,8 @@ class PairRule:
     Args:
         n: Pairs of a category; None: all candidates.
         min_shared: Keypoints that must be visible in both images.
+        same_photograph: Whether two objects of one photograph are a candidate. A model that
+            compares a photograph with itself always lands on the source point.
 
     Raises:
         KapbenchError: fewer than one pair; a seed or a `min_shared` below 0.
@@ -30,6 +49,7 @@ class PairRule:
     n: int | None = None
     seed: int = 0
     min_shared: int = 1
+    same_photograph: bool = field(default=False, repr=False)  # revisions hash what repr shows
 
     def __post_init__(self) -> None:
         limits = {"pairs": (self.n, 1), "seed": (self.seed, 0), "min_shared": (self.min_shared, 0)}
@@ -42,29 +62,54 @@ class PairRule:
                 )
 
     def draw(
-        self, views: Sequence[View], kinds: Mapping[str, str] | None = None
-    ) -> Iterator[tuple[View, View]]:
-        """Pairs of one category's images, source then target, in the order of their ids.
+        self,
+        views: Sequence[View],
+        kinds: Mapping[str, str] | None = None,
+        photographs: Mapping[str, object] | None = None,
+    ) -> DrawnPairs:
+        """Pairs of one category's images.
 
         Args:
             kinds: Kind of each image by its id; then only pairs of two different kinds are drawn.
+            photographs: Photograph of each image by its id; None: each image has its own.
         """
         ordered = sorted(views, key=lambda view: view.image_id)
         if not ordered:
-            return
-        visible = np.stack([view.keypoints.visible for view in ordered]).astype(np.int64)
-        shared = visible @ visible.T
-        np.fill_diagonal(shared, -1)
-        if kinds is not None:
-            codes = np.unique([kinds[view.image_id] for view in ordered], return_inverse=True)[1]
-            shared[codes[:, None] == codes[None]] = -1
-        allowed = np.argwhere(shared >= self.min_shared)
-        if self.n is not None and self.n < len(allowed):
-            word = zlib.crc32(ordered[0].category.encode())
-            generator = np.random.default_rng([self.seed, word])
-            allowed = allowed[np.sort(generator.choice(len(allowed), self.n, replace=False))]
-        for source, target in allowed:
-            yield ordered[source], ordered[target]
+            return DrawnPairs()
+        names = [view.image_id for view in ordered]
+        own = np.arange(len(names))
+        candidates = CandidatePairs(
+            np.stack([view.keypoints.visible for view in ordered]),
+            own if photographs is None or self.same_photograph else _number(names, photographs),
+            None if kinds is None else _number(names, kinds),
+            self.min_shared,
+        )
+        numbers = self._draw_numbers(len(candidates), ordered[0].category)
+        pairs = [(ordered[s], ordered[t]) for s, t in candidates.at(numbers)]
+        return DrawnPairs(pairs, candidates.n_within)
+
+    def _draw_numbers(self, n_candidates: int, category: str) -> Int[np.ndarray, "m"]:
+        """Numbers of the drawn candidates, in ascending order."""
+        if self.n is None or self.n >= n_candidates:
+            return np.arange(n_candidates)
+        generator = np.random.default_rng([self.seed, zlib.crc32(category.encode())])
+        return np.sort(generator.choice(n_candidates, self.n, replace=False))
+
+
+def _number(names: Sequence[str], labels: Mapping[str, object]) -> Int[np.ndarray, "n"]:
+    """A number for each name; names with the same label have the same number."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(labels[name], len(numbers)) for name in names])
+
+
+def remark_on_one_photograph(n_within: int) -> tuple[str, ...]:
+    """The remark on candidates that `PairRule.draw` left out."""
+    message = (
+        f"{counted(n_within, 'candidate pair')} of two objects in one photograph "
+        f"{'is' if n_within == 1 else 'are'} left out, because a model that compares a photograph "
+        "with itself always lands on the source point. same_photograph=true keeps them"
+    )
+    return (message,) if n_within else ()
 
 
 def group_by_category(views: Iterable[View]) -> dict[str, list[View]]:

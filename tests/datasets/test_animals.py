@@ -78,13 +78,22 @@ class TestAwaPose:
     def test_a_keypoint_outside_its_photograph_is_not_shown(self, tmp_path, point):
         tiny.awa_pose(tmp_path)
         before = awa_pose(root=tmp_path)
-        assert before.remarks == ()
+        assert not [r for r in before.remarks if "outside" in r]
         self.change(tmp_path, "nose", point)
         found = awa_pose(root=tmp_path)
         (view,) = [v for v in found.views() if v.image_id == "moose/moose_10001"]
         (old,) = [v for v in before.views() if v.image_id == "moose/moose_10001"]
         assert old.keypoints.visible.sum() - view.keypoints.visible.sum() == 1
-        assert found.remarks == ("1 keypoints lie outside their image and count as not visible",)
+        assert found.remarks[0] == "1 keypoints lie outside their image and count as not visible"
+
+    def test_animals_of_one_photograph_are_no_pair(self, tmp_path):
+        tiny.awa_pose(tmp_path)
+        plain, kept = (awa_pose(root=tmp_path, same_photograph=same) for same in (False, True))
+        within = {"moose/moose_10003>moose_10003#a2", "moose/moose_10003#a2>moose_10003"}
+        assert set(ids(kept)) - set(ids(plain)) == within
+        assert "2 candidate pairs of two objects in one photograph" in plain.remarks[0]
+        assert kept.remarks == ()
+        assert kept.revision != plain.revision
 
     def test_one_that_shows_nothing_within_its_photograph_is_left_out(self, tmp_path):
         tiny.awa_pose(tmp_path)
