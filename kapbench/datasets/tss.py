@@ -1,4 +1,8 @@
-"""TSS (Taniai et al. 2016): 400 pairs with dense flow on the object; FG3DCar, JODS, PASCAL."""
+"""TSS (Taniai et al. 2016): dense flow on the object, 400 image pairs in both directions.
+
+In test_pairs_tss.csv (CNNGeometric's list of 800 lines), direction N means that the target is
+imageN: maskN.png is the target's mask, and flowN.flo leads from the target back to the source.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +25,15 @@ SETS = ("FG3DCar", "JODS", "PASCAL")
 FIX = reading.fetch_hint(NAME, SOURCE.folder)
 FLO = 202021.25  # Middlebury's first number, a check
 UNKNOWN = 1e9  # larger displacements mark unknown flow
+READING = "2: flow and mask belong to the target"  # part of the revision
+COLUMNS = "source, target, flow direction, flip and set"
 
 
 def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> PairList:
-    """TSS: the flow at every `step`-th pixel of the source's mask, as keypoints.
+    """TSS: the flow at every `step`-th pixel of the target's mask, as keypoints.
 
     T is the longer side of the target image. Points whose flow is unknown or leads out of the
-    target are left out.
+    source are left out.
 
     Args:
         split: test, the only one.
@@ -46,7 +52,7 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
     folder = reading.find_folder(root, SOURCE.folder)
     path = folder / LIST
     content = reading.read_bytes(path, FIX)
-    contents: list[bytes | str] = [content, str(step)]
+    contents: list[bytes | str] = [READING, content, str(step)]
     pairs, paths, mirrored = [], dict[str, Path](), set()
     for line in _parse_lines(content, path):
         pair, flow_hash = _make_pair(line, step)
@@ -74,44 +80,80 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line of the list; the source's flow and mask lie beside its photograph."""
+    """One line of the list; the target's flow and mask lie beside its photograph."""
 
     number: int
     source: Path
     target: Path
     flip: bool  # the source is shown left for right
     category: str
-    direction: int  # 1: image1 to image2; 2: back
+    direction: int  # 1: the target is image1, 2: image2
 
     @property
     def flow(self) -> Path:
-        return self.source.with_name(f"flow{self.direction}.flo")
+        return self.target.with_name(f"flow{self.direction}.flo")
 
     @property
     def mask(self) -> Path:
-        return self.source.with_name(f"mask{self.direction}.png")
+        return self.target.with_name(f"mask{self.direction}.png")
 
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
+    base = None  # the number of the first set
     for number, words in reading.parse_csv(content, path, FIX):
         if number == 1:
             continue
         place = f"{path}, line {number}"
         if len(words) < 5:
             raise KapbenchError(
-                f"The line has {len(words)} columns",
-                place=place,
-                fix="Give source, target, flow direction, flip and set",
+                f"The line has {len(words)} columns", place=place, fix=f"Give {COLUMNS}"
             )
         direction, flip, kind = reading.parse_numbers(words[2:5], place).astype(int).tolist()
-        if direction not in (1, 2) or flip not in (0, 1) or kind not in range(len(SETS)):
+        if direction not in (1, 2) or flip not in (0, 1):
             raise KapbenchError(
-                f"A value is not allowed: direction {direction}, flip {flip}, set {kind}",
+                f"A value is not allowed: direction {direction}, flip {flip}",
                 place=place,
-                fix="Use direction 1 or 2, flip 0 or 1, set 0 to 2",
+                fix="Use direction 1 or 2, and flip 0 or 1",
             )
+        _check_direction(words[1], direction, place)
+        category = _find_set(words[1], place)
+        base = kind - SETS.index(category) if base is None else base
+        _check_set(kind, category, base, place)
         source, target = (_find_photograph(path.parent, name, place) for name in words[:2])
-        yield _Line(number, source, target, bool(flip), SETS[kind], direction)
+        yield _Line(number, source, target, bool(flip), category, direction)
+
+
+def _check_direction(target: str, direction: int, place: str) -> None:
+    if Path(target).stem != f"image{direction}":
+        raise KapbenchError(
+            f"The flow direction is {direction}, but the target is {Path(target).name}: "
+            f"flow{direction}.flo and mask{direction}.png are those of image{direction}",
+            place=place,
+            fix=f"Exchange source and target, or use the published list. {FIX}",
+        )
+
+
+def _find_set(name: str, place: str) -> str:
+    """The set that a photograph's path names."""
+    names = [kind for kind in SETS if kind in Path(name).parts]
+    if len(names) != 1:
+        raise KapbenchError(
+            f"The path {name} does not name one of the sets {', '.join(SETS)}",
+            place=place,
+            fix="Write paths as SET/PAIR/image1.png",
+        )
+    return names[0]
+
+
+def _check_set(kind: int, category: str, base: int, place: str) -> None:
+    """The published list counts the sets from 1; one that counts from 0 is read as well."""
+    if base not in (0, 1) or kind != base + SETS.index(category):
+        counted = ", ".join(f"{i} {name}" for i, name in enumerate(SETS, start=1))
+        raise KapbenchError(
+            f"The set is {kind}, but the photographs are in the folder {category}",
+            place=place,
+            fix=f"Number the sets as the published list does: {counted}",
+        )
 
 
 def _find_photograph(folder: Path, name: str, place: str) -> Path:
@@ -126,17 +168,19 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
     """A line's pair, and the hash of its flow and mask."""
     flow = read_flow(line.flow)
     source_size, target_size = image_size(line.source), image_size(line.target)
-    if flow.shape[:2] != (source_size[1], source_size[0]):
+    if flow.shape[:2] != (target_size[1], target_size[0]):
         raise reading.wrong_file(
-            f"The flow has {flow.shape[1]}×{flow.shape[0]} px, its image {source_size[0]}×"
-            f"{source_size[1]} px",
+            f"The flow has {flow.shape[1]}×{flow.shape[0]} px, the image {line.target.name} beside "
+            f"it {target_size[0]}×{target_size[1]} px",
             line.flow,
         )
-    mask = read_mask(line.mask, source_size)
-    source_xy, target_xy = _sample_flow(flow, mask, target_size, step)
+    mask = read_mask(line.mask, target_size)
+    target_xy, source_xy = _sample_flow(flow, mask, source_size, step)
     if not len(source_xy):
         raise reading.wrong_file(
-            "The flow is unknown everywhere in the mask, or leads out of the target", line.flow
+            f"The flow is unknown everywhere in {line.mask.name}, or leads out of the source "
+            f"{line.source.name}",
+            line.flow,
         )
     name = f"{line.category}/{line.source.parent.name}"
     n, views = len(source_xy), []
@@ -155,10 +199,14 @@ def _make_pair(line: _Line, step: int) -> tuple[Pair, str]:
 def _sample_flow(
     flow: Float[np.ndarray, "h w 2"],
     mask: Bool[np.ndarray, "h w"],
-    size: tuple[int, int],
+    other_size: tuple[int, int],
     step: int,
 ) -> tuple[Float[np.ndarray, "K 2"], Float[np.ndarray, "K 2"]]:
-    """Centres of pixels of the mask, and where the flow leads them."""
+    """Centres of pixels of the mask, and where the flow leads them, if within the other image.
+
+    Args:
+        other_size: Width and height of the image that the flow leads to.
+    """
     row, column = np.nonzero(mask)
     on_grid = (row % step == 0) & (column % step == 0)
     row, column = row[on_grid], column[on_grid]
@@ -167,7 +215,7 @@ def _sample_flow(
     with np.errstate(invalid="ignore"):
         known = (np.abs(displacement) < UNKNOWN).all(axis=1)
         end = start + displacement
-        inside = known & (end >= 0).all(axis=1) & (end <= np.array(size)).all(axis=1)
+        inside = known & (end >= 0).all(axis=1) & (end <= np.array(other_size)).all(axis=1)
     return start[inside], end[inside]
 
 

@@ -25,9 +25,38 @@ class TestTss:
         assert found.size_from == "image"
         # Mask 8..31 × 10..49, flow unknown above 12, every eighth pixel: rows 16, 24.
         expected = [(x + 0.5, y + 0.5) for y in (16, 24) for x in (16, 24, 32, 40, 48)]
-        np.testing.assert_allclose(pair.source.keypoints.xy, expected)
-        moved = pair.target.keypoints.xy - pair.source.keypoints.xy
-        np.testing.assert_allclose(moved, np.tile([3, -2], (len(expected), 1)))
+        np.testing.assert_allclose(pair.target.keypoints.xy, expected)
+        back = pair.source.keypoints.xy - pair.target.keypoints.xy
+        np.testing.assert_allclose(back, np.tile([3, -2], (len(expected), 1)))
+        sets = [p.source.category for p in found.pairs()]
+        assert sets == ["FG3DCar"] * 2 + ["JODS"] * 2 + ["PASCAL"] * 2
+
+    def test_flow_and_mask_are_those_of_the_target(self, tmp_path):
+        """Images of two sizes: direction 2 has image2 as its target, whose flow leads back."""
+        tiny.tss(tmp_path)
+        place = tmp_path / "TSS_CVPR2016/FG3DCar/pair_0"
+        tiny.photograph(place / "image2.png", (80, 50))
+        mask = np.zeros((50, 80), np.uint8)
+        mask[16, 72] = mask[16, 8] = 255
+        Image.fromarray(mask).save(place / "mask2.png")
+        tiny.flow(place / "flow2.flo", np.full((50, 80, 2), (-4.0, 2.0)))
+        second = tss(root=tmp_path).pairs()[1]
+        assert (second.source.image_id, second.target.image_id) == (
+            "FG3DCar/pair_0/image1#1",
+            "FG3DCar/pair_0/image2#1",
+        )
+        assert second.size == 80
+        # (72.5, 16.5) would lead to x = 68.5, beyond the source's 60 px.
+        assert second.target.keypoints.xy.tolist() == [[8.5, 16.5]]
+        assert second.source.keypoints.xy.tolist() == [[4.5, 18.5]]
+
+    def test_sets_that_count_from_zero_are_read(self, tmp_path):
+        tiny.tss(tmp_path)
+        path = tmp_path / "TSS_CVPR2016/test_pairs_tss.csv"
+        header, *lines = path.read_text().splitlines()
+        from_zero = [f"{line[:-1]}{int(line[-1]) - 1}" for line in lines]
+        path.write_text("\n".join([header, *from_zero]))
+        assert tss(root=tmp_path).categories == ("FG3DCar", "JODS", "PASCAL")
 
     def test_a_flipped_source_is_shown_left_for_right(self, tmp_path):
         tiny.tss(tmp_path)
@@ -66,9 +95,12 @@ class TestTss:
     @pytest.mark.parametrize(
         ("old", "new", "said"),
         [
-            (",1,0,0", ",3,0,0", "direction 3"),
-            (",1,0,0", ",1,0", "4 columns"),
-            ("image1.png,", "image9.png,", "no photograph"),
+            (",1,0,1", ",3,0,1", "direction 3"),
+            (",1,0,1", ",1,0", "4 columns"),
+            (",1,0,1", ",2,0,1", "direction is 2, but the target is image1.png"),
+            (",1,0,1", ",1,0,2", "set is 2, but the photographs are in the folder FG3DCar"),
+            ("image2.png,", "image9.png,", "no photograph"),
+            ("pair_0/image2.png,FG3DCar", "pair_0/image2.png,Cars", "not name one of the sets"),
         ],
     )
     def test_a_wrong_line_is_named(self, tmp_path, old, new, said):

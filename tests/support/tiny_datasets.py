@@ -201,8 +201,8 @@ def tss(root):
             flow(place / f"flow{k}.flo", values)
         names = [f"{kind}/pair_{i}/image{k}.png" for k in (1, 2)]
         lines += [
-            ",".join([*names, "1", str(i % 2), str(i)]),
-            ",".join([*names[::-1], "2", "0", str(i)]),
+            ",".join([*names[::-1], "1", str(i % 2), str(i + 1)]),
+            ",".join([*names, "2", "0", str(i + 1)]),
         ]
     (folder / "test_pairs_tss.csv").write_text("\n".join(lines) + "\n")
     return "tss", {"root": root}
