@@ -162,7 +162,8 @@ class ModelInfo:
         kind: encoder (has `encode`), pair (has `match`) or oracle (has `match_pair`).
         conditions_on: What the model looks at beyond pixels. It is shown nothing else.
         similarity: How two maps of an encoder are compared; None for other kinds.
-        supervision: What the model was trained with; "none", or e.g. "keypoints".
+        supervision: What the model was trained with: "none", or in words with "viewpoint", "masks"
+            or "keypoints".
         trained_on: The training data, in words.
         options: What the user chose, so that the model can be made again.
         reads_image_id: The output depends on the image's name and not on its pixels: saved features.
@@ -170,6 +171,8 @@ class ModelInfo:
         parts: Channels of each part of an encoder's map that is stacked from several, None for one
             part; read by training.
         prepares: The model has `prepare`; see `Prepares`.
+        window: Radius in cells of the window soft-argmax of the model's own evaluation, for rules
+            whose window depends on the model; None: the rule's choice.
     """
 
     name: str
@@ -184,6 +187,7 @@ class ModelInfo:
     padding: int = 0
     parts: tuple[int, ...] | None = None
     prepares: bool = False
+    window: int | None = None
 
     @property
     def supervised(self) -> bool:
@@ -273,6 +277,10 @@ def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:
         yield KapbenchError(
             f"options is {options!r}", place=place, fix="Give a dictionary: name of option to value"
         )
+    window = getattr(model, "window", None)
+    if window is not None and (not isinstance(window, int) or window < 1):
+        fix = "Give the radius of the window soft-argmax in cells, 1 or more, or None"
+        yield KapbenchError(f"Attribute window is {window!r}", place=place, fix=fix)
 
 
 def _wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchError]:

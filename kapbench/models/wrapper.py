@@ -23,6 +23,7 @@ class WrappedEncoder:
         self.supervision, self.trained_on = info.supervision, info.trained_on
         self.options = dict(info.options)
         self.reads_image_id, self.padding = info.reads_image_id, info.padding
+        self.window = info.window
         if info.prepares and isinstance(backbone, Prepares):
             self.prepare = backbone.prepare
         if isinstance(backbone, ChecksPlan):

@@ -95,6 +95,7 @@ def make_plan(
         info.similarity,
         info.supervised,
         [(rule.name, rule.hash) for rule in rules],
+        *([] if info.window is None else [f"window {info.window}"]),
     )
     return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 

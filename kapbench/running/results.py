@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
@@ -24,6 +24,11 @@ CARD, RECORDS = "run.json", "records.parquet"
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    left_out: ClassVar[str | None] = None  # the field that run.json lacks where it is None
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, dump: Callable[["_Card"], Any]) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if k != self.left_out or v is not None}
 
 
 class ModelCard(_Card):
@@ -35,6 +40,8 @@ class ModelCard(_Card):
     supervision: str  # "none", or what it was trained with
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
+    window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`
+    left_out = "window"
 
     @property
     def supervised(self) -> bool:
@@ -67,16 +74,13 @@ class RuleCard(_Card):
     headline: tuple[str, str]
     alphas: tuple[float, ...]
     definition: Rule | None = Field(default=None, discriminator="metric")
+    left_out = "definition"
 
     @classmethod
     def of(cls, rule: Rule) -> "RuleCard":
         card = cls.model_validate(rule, from_attributes=True)
         shipped = rule.name in rule_names()  # a rule file cannot take the name of another rule
         return card if shipped else card.model_copy(update={"definition": rule})
-
-    @model_serializer(mode="wrap")
-    def _without_empty_definition(self, dump: Callable[["RuleCard"], Any]) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if k != "definition" or v is not None}
 
 
 class Provenance(_Card):

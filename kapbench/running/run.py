@@ -91,7 +91,8 @@ def make_scorer(
 ) -> PairScorer:
     """What scores pairs of these images; an encoder's features of them are made here."""
     model, dataset = opened.model, opened.dataset
-    needs = Needs.of(opened.plan.rules, model_info(model).supervised)
+    info = model_info(model)
+    needs = Needs.of(opened.plan.rules, info.supervised, info.window)
     if isinstance(model, AnnotatedModel):
         return OracleScorer(model, needs)
     if not isinstance(model, Encoder):

@@ -30,6 +30,7 @@ def make_card(
             records,
             plan.rules,
             supervised=model_info(model).supervised,
+            window=model_info(model).window,
             has_absent=kap_is_defined(dataset),
             resampling=Resampling.of(records, seed=SEED) if opened.request.intervals else None,
             advance=advance,

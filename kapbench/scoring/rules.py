@@ -129,8 +129,20 @@ class PckRule(_Rule):
     subset: Literal["all", "repeated", "repeated-renumbered"]
     averages: dict[Literal["point", "image"], tuple[OverCategories, ...]]
 
-    def decode_for(self, supervised: bool) -> Decode:
-        return self.decode_supervised if supervised and self.decode_supervised else self.decode
+    def decode_for(self, supervised: bool, window: int | None = None) -> Decode:
+        """
+        Args:
+            supervised: Whether the model was trained on keypoints.
+            window: The model's own, of which a rule takes note that leaves its window to the model:
+                that has a `decode_supervised` with another window.
+        """
+        of_supervised = self.decode_supervised or self.decode
+        decode = of_supervised if supervised else self.decode
+        if window is None or self.decode.window == of_supervised.window:
+            return decode
+        defined = [d for d in (self.decode, of_supervised) if d.window == window]
+        other = {"key": f"{decode.key}-window{window}", "window": window}
+        return defined[0] if defined else decode.model_copy(update=other)
 
 
 Rule = KapRule | PckRule

@@ -175,14 +175,16 @@ class Needs:
     geometries: tuple[tuple[Geometry, tuple[float, ...]], ...]
 
     @classmethod
-    def of(cls, rules: Sequence[Rule], supervised: bool = False) -> "Needs":
+    def of(
+        cls, rules: Sequence[Rule], supervised: bool = False, window: int | None = None
+    ) -> "Needs":
         """Raises KapbenchError: two rules give one key to different decodes or geometries."""
         decodes: dict[str, Decode] = {}
         geometries: dict[str, Geometry] = {}
         alphas: dict[str, set[float]] = {}
         for rule in rules:
             if isinstance(rule, PckRule):
-                decode = rule.decode_for(supervised)
+                decode = rule.decode_for(supervised, window)
                 _check_key(decodes.setdefault(decode.key, decode), decode, rule)
             else:
                 geometry = rule.geometry

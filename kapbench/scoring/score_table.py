@@ -57,12 +57,13 @@ def estimator(
     metric: str | None = None,
     split: str = "all",
     supervised: bool = False,
+    window: int | None = None,
 ) -> Estimator:
     """A rule's score per category. `metric` defaults to the rule's own (kap or pck)."""
     rows = select(records, split)
     if isinstance(rule, KapRule):
         return kap(records, rule, alpha, average, rows, twin_split=split == "absent_with_twin")
-    decode = rule.decode_for(supervised)
+    decode = rule.decode_for(supervised, window)
     if metric == "symmetry_confusion":
         at_twin = at_mirror_counterpart(records, rule, decode, alpha)
         return share(records, at_twin, average, rows & _twin_visible(records))
@@ -121,6 +122,7 @@ def score_table(
     rules: Sequence[Rule],
     *,
     supervised: bool = False,
+    window: int | None = None,
     has_absent: bool = True,
     resampling: Resampling | None = None,
     advance: Callable[[int], None] | None = None,
@@ -141,27 +143,34 @@ def score_table(
             continue
         with_interval = request.split == "all" or request.alpha == request.rule.alphas[0]
         drawn = resampling if with_interval else None
-        scores += _scores_of(records, request, supervised=supervised, resampling=drawn)
+        estimate = _estimate(records, request, supervised=supervised, window=window)
+        scores += _scores_of(records, request, estimate, drawn)
     for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
             scores += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
     return scores
 
 
-def _scores_of(
-    records: Records, request: ScoreRequest, *, supervised: bool, resampling: Resampling | None
-) -> Iterator[Score]:
-    """Of each category, then of each average over categories."""
-    rule, alpha, average = request.rule, request.alpha, request.average
-    estimate = estimator(
+def _estimate(
+    records: Records, request: ScoreRequest, *, supervised: bool, window: int | None
+) -> Estimator:
+    return estimator(
         records,
-        rule,
-        alpha,
-        average,
+        request.rule,
+        request.alpha,
+        request.average,
         metric=request.metric,
         split=request.split,
         supervised=supervised,
+        window=window,
     )
+
+
+def _scores_of(
+    records: Records, request: ScoreRequest, estimate: Estimator, resampling: Resampling | None
+) -> Iterator[Score]:
+    """Of each category, then of each average over categories."""
+    rule, alpha, average = request.rule, request.alpha, request.average
     by = estimate.by_category()
     weights = [*np.eye(len(by.n)), *(by.weights(how) for how in request.over)]
     names = [*records["category"].cat.categories, *request.over]

@@ -20,9 +20,11 @@ from kapbench_baselines.vit.weights import read_tensors
 
 CHECKPOINTS = {  # folder in the release, first digits of the file's SHA-256
     768: ("0300_dino_spair", "42e9c8a4"),
-    384: ("0369_dino_spair", "66f35169"),
-    128: ("0368_dino_spair", "24479ac3"),
+    384: ("0369_dino_spair_fdim_384", "66f35169"),
+    128: ("0368_dino_spair_fdim_128", "24479ac3"),
 }
+FILE = "best.pth"  # in each folder
+WINDOW = 7  # of the soft-argmax in the published evaluation
 
 
 class AggregatedEncoder(WrappedEncoder):
@@ -43,6 +45,7 @@ class AggregatedEncoder(WrappedEncoder):
         device: str = "cpu",
         supervision: str = "none",
         trained_on: str | None = None,
+        window: int | None = None,
     ) -> None:
         declared = replace(
             model_info(backbone),
@@ -52,6 +55,7 @@ class AggregatedEncoder(WrappedEncoder):
             supervision=supervision,
             trained_on=trained_on,
             options={},
+            window=window,
         )
         super().__init__(backbone, declared)
         self.network, self.cells, self.unit, self.device = network, cells, unit, device
@@ -93,7 +97,8 @@ def diy_sc(
     """DIY-SC (Dünkel et al. 2025): a released head of `width` channels on DINOv2-B tokens.
 
     Args:
-        weights: The released best.pth, or the same tensors as .safetensors.
+        weights: The released best.pth, its folder, or the folder of the whole release; or the same
+            tensors as .safetensors.
         backbone_weights: DINOv2-B's, as of dinov2.vitb14; none: the hub.
 
     Raises:
@@ -104,10 +109,10 @@ def diy_sc(
         raise KapbenchError(
             f"{name} needs the released weights of its head (CC0)",
             place=f"model {name}",
-            fix=f"Download ckpts/{folder}/best.pth (sha256 {digits}…) of "
-            "github.com/odunkel/DIY-SC-torchhub; then -o weights=best.pth",
+            fix=f"Download ckpts/{folder}/{FILE} (sha256 {digits}…) of "
+            f"github.com/odunkel/DIY-SC-torchhub; then -o weights={FILE}",
         )
-    path = Path(weights)
+    path = _file(Path(weights), folder)
     network = released(read_tensors(path), path)
     digest, n_channels = file_hash(path), network.width_out
     if n_channels != width:
@@ -121,7 +126,7 @@ def diy_sc(
         raise KapbenchError(
             f"This is not the released file: its sha256 begins with {digest[:8]}, not {digits}",
             place=path,
-            fix=f"Download ckpts/{folder}/best.pth again; for a head of your own use "
+            fix=f"Download ckpts/{folder}/{FILE} again; for a head of your own use "
             "geoaware.supervised -o backbone=dinov2.vitb14",
         )
     options = {"weights": backbone_weights} if backbone_weights else {}
@@ -134,9 +139,18 @@ def diy_sc(
         network.to(device),
         digest,
         device=device,
-        supervision="none",
-        trained_on="SPair-71k trn without keypoints (pseudo-labels), over LVD-142M",
+        supervision="viewpoint",
+        trained_on="SPair-71k trn, pseudo-labels from azimuth bins and boxes, over LVD-142M",
+        window=WINDOW,
     )
+
+
+def _file(path: Path, folder: str) -> Path:
+    """The head's file, where a folder of the release is named."""
+    inside = path / "ckpts" / folder / FILE
+    if path.is_dir():
+        return inside if inside.is_file() else path / FILE
+    return path
 
 
 diy_sc_768 = partial(diy_sc, 768)

@@ -65,7 +65,7 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
-    decode = rule.decode_for(run.model.supervised)
+    decode = rule.decode_for(run.model.supervised, run.model.window)
     visible_rows = records[records["target_visible"].to_numpy(bool)]
     relative: pd.Series[float] = visible_rows[ERROR_PX.of(decode)] / visible_rows["size_px"]
     return relative

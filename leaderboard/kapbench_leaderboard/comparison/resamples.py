@@ -85,6 +85,7 @@ def make(
                 average,
                 split=split,
                 supervised=run.model.supervised,
+                window=run.model.window,
             )
             columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)

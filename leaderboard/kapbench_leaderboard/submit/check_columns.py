@@ -11,7 +11,7 @@ _NUMBERS = "bif"  # kinds of NumPy's types
 def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
     """Columns that records lack, that no run has, or that have another type, in words."""
     rules = [run.rule(card.name) for card in run.rules]
-    expected = Needs.of(rules, run.model.supervised).columns
+    expected = Needs.of(rules, run.model.supervised, run.model.window).columns
     missing = [f"{name} is missing" for name in expected if name not in records]
     unknown = [f"{name} is unknown" for name in records if name not in expected]
     not_numbers = [

@@ -26,6 +26,7 @@ def wrong_scores(
             records,
             [run.rule(card.name) for card in run.rules],
             supervised=run.model.supervised,
+            window=run.model.window,
             resampling=Resampling.of(records, seed=run.provenance.seed),
             advance=advance,
         )

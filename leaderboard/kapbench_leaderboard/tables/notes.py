@@ -135,7 +135,7 @@ def _inputs(conditions: Sequence[str]) -> str:
 
 
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
-    """What each model conditions on and was trained on."""
+    """What each model conditions on, was trained with and on, and how it wants to be decoded."""
     labels_of: dict[str, list[str]] = {}
     for label, card in named:
         model, facts = card.model, []
@@ -143,8 +143,14 @@ def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
             facts.append(f"also sees {_inputs(model.conditions_on)}")
         if model.kind == "oracle":
             facts.append("reads the annotation of the target")
+        elif model.supervision != "none":
+            facts.append(f"supervision: {model.supervision}")
         if model.trained_on:
             facts.append(f"trained on {model.trained_on}")
+        if model.window is not None:
+            facts.append(
+                f"its own soft-argmax window of {model.window} cells in rules that leave it open"
+            )
         if facts:
             labels_of.setdefault(", ".join(facts), []).append(label)
     return [f"{', '.join(labels)}: {facts}." for facts, labels in labels_of.items()]

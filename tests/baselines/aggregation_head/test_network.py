@@ -114,7 +114,7 @@ def test_a_pth_that_is_not_the_released_one(tmp_path, monkeypatch):
     torch.save(random_state([768], 128), path)
     with pytest.raises(KapbenchError, match="not 24479ac3") as caught:
         load_model("diy_sc.128", weights=str(path))
-    assert "ckpts/0368_dino_spair/best.pth" in str(caught.value)
+    assert "ckpts/0368_dino_spair_fdim_128/best.pth" in str(caught.value)
     # Whose hash is the release's is taken: what is missing then is the backbone.
     monkeypatch.setitem(diy_sc.CHECKPOINTS, 128, ("folder", file_hash(path)[:8]))
     with pytest.raises(KapbenchError, match="The weights do not exist"):

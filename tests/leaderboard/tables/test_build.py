@@ -90,3 +90,14 @@ def test_what_a_model_looks_at_is_said(card):
     model = seen.model.model_copy(update={"conditions_on": ("mask",), "trained_on": "spair trn"})
     (table,) = tables(group([card(), seen.model_copy(update={"model": model})]))
     assert "asic: also sees the mask, trained on spair trn." in table.notes
+
+
+def test_how_a_model_was_trained_and_wants_to_be_decoded_is_said(card):
+    made = card("diy_sc.768")
+    changed = {"supervision": "viewpoint", "trained_on": "spair trn", "window": 7}
+    model = made.model.model_copy(update=changed)
+    (table,) = tables(group([card(), made.model_copy(update={"model": model})]))
+    assert (
+        "diy_sc.768: supervision: viewpoint, trained on spair trn, its own soft-argmax window of 7 "
+        "cells in rules that leave it open."
+    ) in table.notes
