@@ -18,6 +18,7 @@ from kapbench.running.local_executors import set_threads, threads
 from kapbench.running.plan import Chunk
 from kapbench.scoring.build_records import pair_columns, table, target_columns
 from kapbench.scoring.grid_geometry import anchor_points, source_cells
+from kapbench.scoring.part_groups import KeypointsInUse
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import Columns, Needs
 from kapbench.types import Grid, Pair, SimilarityMap, View
@@ -59,6 +60,7 @@ class EncoderScorer:
     needs: Needs
     device: str = "cpu"
     seconds_per_image: float | None = None
+    keypoints_in_use: KeypointsInUse | None = None
     _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
@@ -76,7 +78,13 @@ class EncoderScorer:
         # A data set may annotate an image differently in each pair.
         same_target = all(pair.target is pairs[0].target for pair in pairs)
         return [
-            target_columns(some_pairs, maps, self.needs, self._pixels(some_pairs, target))
+            target_columns(
+                some_pairs,
+                maps,
+                self.needs,
+                self._pixels(some_pairs, target),
+                self.keypoints_in_use,
+            )
             for some_pairs, maps in self._batches(
                 pairs, target, PAIRS_AT_ONCE if same_target else 1
             )
@@ -137,6 +145,7 @@ class PairModelScorer:
     dataset: Dataset
     needs: Needs
     seconds_per_image: float | None = None
+    keypoints_in_use: KeypointsInUse | None = None
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pairs in by_target:
@@ -148,7 +157,7 @@ class PairModelScorer:
             source = make_picture(self.dataset, pair.source, self.model.conditions_on)
             queries = visible_keypoints(pair.source)
             maps = similarity_map(self.model, pair, source, target, queries)
-            yield pair_columns(pair, maps, self.needs)
+            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use)
 
 
 @dataclass
@@ -158,6 +167,7 @@ class OracleScorer:
     model: AnnotatedModel
     needs: Needs
     seconds_per_image: float | None = None
+    keypoints_in_use: KeypointsInUse | None = None
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pair in chain.from_iterable(by_target):
@@ -168,4 +178,4 @@ class OracleScorer:
 
                 return self.model.match_pair(pair, anchor)
 
-            yield pair_columns(pair, maps, self.needs)
+            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use)

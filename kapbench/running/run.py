@@ -29,6 +29,7 @@ from kapbench.running.results import CARD, RECORDS, ResultSet, save_run
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, session
 from kapbench.running.run_folder import only_writer
+from kapbench.scoring.part_groups import find_keypoints_in_use
 from kapbench.scoring.schema import Needs
 from kapbench.storage import file_hash
 from kapbench.types import View
@@ -93,13 +94,15 @@ def make_scorer(
     model, dataset = opened.model, opened.dataset
     info = model_info(model)
     needs = Needs.of(opened.plan.rules, info.supervised, info.window)
+    in_use = find_keypoints_in_use(opened.plan.pairs)
     if isinstance(model, AnnotatedModel):
-        return OracleScorer(model, needs)
+        return OracleScorer(model, needs, keypoints_in_use=in_use)
     if not isinstance(model, Encoder):
-        return PairModelScorer(model, dataset, needs)
+        return PairModelScorer(model, dataset, needs, keypoints_in_use=in_use)
     started = monotonic()
     encoded = encode(opened, model, views, cache, progress)
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, opened.device)
+    scorer.keypoints_in_use = in_use
     if encoded.n_encoded and encoded.n_encoded == len(set(encoded.hashes.values())):  # no cache
         scorer.seconds_per_image = round((monotonic() - started) / encoded.n_encoded, 6)
     return scorer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32, Float64, Int
+from jaxtyping import Float32, Float64, Int
 
 from kapbench.scoring.grid_geometry import (
     Frame,
@@ -15,6 +15,7 @@ from kapbench.scoring.grid_geometry import (
     decode_cells,
     soft_argmax_cells,
 )
+from kapbench.scoring.part_groups import KeypointsInUse, members_visible, renumbered_groups
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
     ANNOTATION,
@@ -42,9 +43,10 @@ def pair_columns(
     maps: Maps,
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
+    keypoints_in_use: KeypointsInUse | None = None,
 ) -> Columns:
     """The rows of one pair: see `target_columns`."""
-    return target_columns([pair], maps, needs, pixels)
+    return target_columns([pair], maps, needs, pixels, keypoints_in_use)
 
 
 def target_columns(
@@ -52,6 +54,7 @@ def target_columns(
     maps: Maps,
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
+    keypoints_in_use: KeypointsInUse | None = None,
 ) -> Columns:
     """The rows of pairs of one target image, by the columns of `schema`.
 
@@ -61,9 +64,11 @@ def target_columns(
         maps: Similarity of every source-visible keypoint, pair by pair and in order of id, to the
             target's cells; or a function that gives them for one decode or geometry (the oracle).
         pixels: Predicted points (pixel indices) of the "pixel" decodes, by key.
+        keypoints_in_use: Of all pairs of the run, see `part_groups`; only the groups of
+            rule `geo-published-point` depend on it. None: all keypoint ids.
     """
     rows = _Rows.of(pairs)
-    columns = _annotation_columns(rows)
+    columns = _annotation_columns(rows, keypoints_in_use or {})
     of = (lambda rule: _Maps.of(maps(rule))) if callable(maps) else _always(_Maps.of(maps))
     for decode in needs.decodes:
         if decode.offset == "pixel":
@@ -124,7 +129,7 @@ def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
     return lambda _: maps
 
 
-def _annotation_columns(rows: _Rows) -> Columns:
+def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Columns:
     target, pair, keypoint = rows.target, rows.pair, rows.keypoint
     visible = target.keypoints.visible
     text = {
@@ -139,8 +144,7 @@ def _annotation_columns(rows: _Rows) -> Columns:
         "occlusion": [_either(p.source.occluded, target.occluded) for p in rows.pairs],
     }
     groups = np.array([p.groups for p in rows.pairs])
-    distinct, which = np.unique(groups, axis=0, return_inverse=True)
-    renamed = np.array([renumbered(g) for g in distinct])[which]
+    renamed = renumbered_groups(rows.pairs, keypoints_in_use)
     source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[pair, keypoint]
     annotation = {
         "keypoint": keypoint,
@@ -148,8 +152,8 @@ def _annotation_columns(rows: _Rows) -> Columns:
         "twin": rows.twin,
         "target_visible": visible[keypoint],
         "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
-        "group_visible": _members_visible(groups[pair], visible, keypoint),
-        "group_visible_renumbered": _members_visible(renamed[pair], visible, keypoint),
+        "group_visible": members_visible(groups[pair], visible, keypoint),
+        "group_visible_renumbered": members_visible(renamed[pair], visible, keypoint),
         "source_x": source_xy[:, 0],
         "source_y": source_xy[:, 1],
         "target_x": target.keypoints.xy[keypoint, 0],
@@ -166,27 +170,6 @@ def _annotation_columns(rows: _Rows) -> Columns:
 def _either(source: bool | None, target: bool | None) -> int:
     """0 neither, 1 source, 2 target, 3 both, -1 unknown."""
     return -1 if source is None or target is None else int(source) + 2 * int(target)
-
-
-def renumbered(groups: Int[np.ndarray, "K"]) -> Int[np.ndarray, "K"]:
-    """Groups after the released scripts' renumbering: ids replaced by their place in the list.
-
-    The list holds groups and single keypoints, ordered by smallest id, groups written out.
-    """
-    order: list[int] = []
-    for k, group in enumerate(groups):
-        members = [k] if group < 0 else np.flatnonzero(groups == group).tolist()
-        if members[0] == k:
-            order.extend(members)
-    return np.asarray(groups[order])
-
-
-def _members_visible(
-    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], keypoint: Int[np.ndarray, "q"]
-) -> Int[np.ndarray, "q"]:
-    """Visible members of each keypoint's group in the target; 0 for a keypoint without a group."""
-    own = np.take_along_axis(groups, keypoint[:, None], 1)
-    return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1))
 
 
 def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.ndarray, "q 2"]:

@@ -212,13 +212,7 @@ def geometry_aware(category: Category, rule: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("key", GEO_KEYS)
-def test_geometry_aware_subset_as_published(request, category, key):
-    if category.name == "car":
-        reason = (
-            "the released code drops keypoint ids that no image shows before it renumbers the "
-            "groups: 211 points of cars, where rule geo-published-point has 160"
-        )
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_geometry_aware_subset_as_published(category, key):
     printed = category.jamais_vu["geo"][key]
     expected = [printed] * 3 if key == "n" else near(printed)
     assert geometry_aware(category, "geo-published-point")[key] == expected

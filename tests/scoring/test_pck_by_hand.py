@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scoring_cases import estimate, pair, peaks, records
 
-from kapbench.scoring.build_records import renumbered
+from kapbench.scoring.part_groups import find_keypoints_in_use, renumbered
 from kapbench.scoring.rules import PckRule, load_rule
 
 
@@ -141,12 +141,39 @@ BUS = np.array([0, 1, 0, 1, -1])
 def test_renumbering_replaces_an_id_by_its_place_in_the_written_out_list():
     # Groups {0, 2}, {1, 3}, single 4, written out: 0 2 1 3 4. Keypoint 1 takes the group of 2, and
     # keypoint 2 that of 1: {0, 1} and {2, 3} instead of {0, 2} and {1, 3}.
-    assert renumbered(BUS).tolist() == [0, 0, 1, 1, -1]
+    assert renumbered(BUS, np.ones(5, bool)).tolist() == [0, 0, 1, 1, -1]
+
+
+def test_renumbering_first_drops_the_ids_that_no_image_shows():
+    # Without keypoint 1, the list is 0 2 3 4: in the order of the ids that are left. Keypoint 3 is
+    # the last of its group.
+    assert renumbered(BUS, np.array([1, 0, 1, 1, 1], bool)).tolist() == [0, -1, 0, 1, -1]
+    # Without 2 and 4, it is 0 1 3, also in order.
+    assert renumbered(BUS, np.array([1, 1, 0, 1, 0], bool)).tolist() == [0, 1, -1, 1, -1]
+    # Groups {0, 4}, {1, 2} and 3, without 3: the list 0 4 1 2 stands for the ids 0 1 2 4.
+    assert renumbered(np.array([0, 1, 1, -1, 0]), np.array([1, 1, 1, 0, 1], bool)).tolist() == [
+        0,
+        0,
+        1,
+        -1,
+        1,
+    ]
+
+
+def test_keypoints_in_use_are_those_of_any_source_or_target_of_the_category():
+    cases = [
+        pair([(1, 1), None, None], [(1, 1), None, None], images=("a", "b")),
+        pair([None, None, (2, 2)], [None, None, (2, 2)], images=("c", "d")),
+        pair([None, (1, 1)], [(1, 1), None], category="dog"),
+        pair([None, None, None], [(1, 1), None, None], category="cow"),
+    ]
+    used = {name: ids.tolist() for name, ids in find_keypoints_in_use(cases).items()}
+    assert used == {"cat": [True, False, True], "dog": [True, True], "cow": [True, False, False]}
 
 
 @pytest.mark.parametrize("groups", [[0, 0, 1, 1, -1], [-1, -1], [0, 0, 0], [-1, 0, 0, -1, 1, 1]])
 def test_renumbering_leaves_groups_alone_that_are_written_in_order(groups):
-    assert renumbered(np.array(groups)).tolist() == groups
+    assert renumbered(np.array(groups), np.ones(len(groups), bool)).tolist() == groups
 
 
 def test_geo_counts_keypoints_of_groups_that_show_two_members_in_the_target():
