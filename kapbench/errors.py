@@ -1,5 +1,9 @@
 """The exception for mistakes that the user can correct, and words of its messages."""
 
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
 
 class KapbenchError(Exception):
     """A mistake in the input that the user can correct.
@@ -34,3 +38,33 @@ def with_article(noun: str) -> str:
     """a list, an ndarray."""
     vowel = noun[:1].lower() in "aeiou" or noun == "ndarray"
     return f"{'an' if vowel else 'a'} {noun}"
+
+
+def documentation(page: str) -> str:
+    """Where a reader finds a page of the documentation: an address, or a file on this machine.
+
+    Args:
+        page: Its name below docs, with an anchor where one helps: "models.md#featuresdir".
+
+    Returns:
+        The page below the address that pyproject.toml gives as `project.urls.Documentation`;
+        without one, the page's file in the clone or in the installed package.
+    """
+    if (address := _documentation_address()) is not None:
+        return f"{address}/{page}"
+    package = Path(__file__).resolve().parent
+    folders = [package.parent / "docs", package / "docs"]  # of a clone, of a wheel
+    name, _, _ = page.partition("#")
+    folder = next((folder for folder in folders if (folder / name).is_file()), folders[-1])
+    return str(folder / page)
+
+
+@cache
+def _documentation_address() -> str | None:
+    try:
+        urls = metadata("kapbench").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return None
+    by_label = {label: address for label, _, address in (url.partition(", ") for url in urls)}
+    address = by_label.get("Documentation")
+    return None if address is None else address.rstrip("/")
