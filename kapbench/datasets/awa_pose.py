@@ -18,6 +18,7 @@ from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import DrawnPairs, PairRule, remark_on_one_photograph
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
+from kapbench.paths import list_files
 from kapbench.types import Keypoints, View
 
 NAME = "awa-pose"
@@ -102,9 +103,9 @@ def keypoint_names() -> tuple[str, ...]:
 
 def _list_files(folder: Path) -> list[Path]:
     """The annotation file of each animal."""
-    paths = sorted((folder / "Annotations_json").glob("*.json"))
+    paths = list_files(folder / "Annotations_json", "*.json")
     animals = [path for path in paths if path.stem != SAMPLE]
-    if not animals and any((folder / "Annotations").glob("*/*.pickle")):
+    if not animals and list_files(folder / "Annotations", "*/*.pickle"):
         raise KapbenchError(
             "The annotations are pickles, which kapbench does not open because they can run code",
             place=folder / "Annotations",

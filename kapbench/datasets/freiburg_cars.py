@@ -10,6 +10,7 @@ from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
 
 NAME = "freiburg-cars"
@@ -43,7 +44,7 @@ def freiburg_cars(
         )
     reading.check_choice("split", split, ("trn",), NAME)
     folder = reading.find_folder(root, SOURCE.folder)
-    files = sorted((folder / "annotations").glob("*_annot.txt"))
+    files = list_files(folder / "annotations", "*_annot.txt")
     if not files:
         raise KapbenchError("There are no annotations", place=folder / "annotations", fix=FIX)
     contents: list[bytes | str] = [str((front_deg, clockwise))]

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ValidationError
 
 from kapbench.errors import KapbenchError
-from kapbench.paths import data_root
+from kapbench.paths import data_root, is_system_file
 from kapbench.registry import unknown
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
@@ -47,9 +47,13 @@ def fetch_hint(name: str, folder: str) -> str:
 
 
 def list_names(folder: Path) -> frozenset[str]:
-    """Names in a folder; none where it does not exist. KapbenchError where it cannot be read."""
+    """Names in a folder, but for system files; none where it does not exist.
+
+    Raises:
+        KapbenchError: the folder cannot be read.
+    """
     try:
-        return frozenset(entry.name for entry in folder.iterdir())
+        return frozenset(e.name for e in folder.iterdir() if not is_system_file(e.name))
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
     except OSError as error:

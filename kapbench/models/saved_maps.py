@@ -2,12 +2,13 @@
 
     DIR/<image_id>.safetensors                          tensor `features` [c h w]
     DIR/<source image_id>/<target image_id>.safetensors `similarity` [q h w], `queries` [q 2]
-    DIR/kapbench.json                                   optional, see saved_folder.Settings
+    DIR/kapbench.json                                   optional, see saved_maps_folder.Settings
 
 A folder of one category may drop the category: `features:DIR/cat` finds `DIR/cat/<name>` for the
 image `cat/<name>`.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,12 +18,19 @@ from jaxtyping import Float
 from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
-from kapbench.models.saved_maps_folder import load, missing, read_settings, revision, tensor
+from kapbench.models.saved_maps_axes import (
+    check_cells,
+    check_feature_axes,
+    check_rank,
+    check_similarity_axes,
+)
+from kapbench.models.saved_maps_folder import load, read_settings, read_shapes, revision, tensor
+from kapbench.models.saved_maps_missing import describe_missing
+from kapbench.paths import list_files
 from kapbench.storage import bytes_hash, write_atomically
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
 QUERY_TOLERANCE_PX = 0.5
-NAMED = 3  # missing images or pairs that an error names
 
 
 def save_features(directory: str | Path, image_id: str, values: Float[np.ndarray, "c h w"]) -> Path:
@@ -71,23 +79,6 @@ class _Saved:
         self.supervision = supervision or self.settings.supervision
         self.trained_on = self.settings.trained_on
 
-    def _missing(self, absent: list[Path], how_many: str) -> KapbenchError:
-        error = missing(absent, self.directory)
-        is_empty = next(self.directory.rglob("*.safetensors"), None) is None
-        start = "The folder has no saved maps" if is_empty else error.thing
-        named = ", ".join(
-            p.relative_to(self.directory).as_posix().removesuffix(".safetensors")
-            for p in absent[:NAMED]
-        )
-        more = ", …" if len(absent) > NAMED else ""
-        return KapbenchError(
-            f"{start}; {how_many} are missing ({named}{more})"
-            if is_empty
-            else f"{error.thing}: {how_many} ({named}{more})",
-            place=error.place,
-            fix=error.fix,
-        )
-
 
 class SavedFeatures(_Saved):
     """Your own feature maps, read from a folder.
@@ -105,15 +96,15 @@ class SavedFeatures(_Saved):
         self._shown_as: dict[Path, str] = {}
 
     def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
-        paths = [self.directory / f"{name}.safetensors" for name in image_ids]
-        flat = [self.directory / path.name for path in paths]
-        absent = [
-            path
-            for path, other in zip(paths, flat, strict=True)
-            if not (path.is_file() or other.is_file())
-        ]
+        own = [self.directory / f"{name}.safetensors" for name in image_ids]
+        flat = [self.directory / path.name for path in own]
+        paths = [a if a.is_file() else b for a, b in zip(own, flat, strict=True)]
+        absent = [a for a, path in zip(own, paths, strict=True) if not path.is_file()]
         if absent:
-            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} images")
+            how_many = f"{len(absent):,} of {len(paths):,} images"
+            raise describe_missing(absent, self.directory, how_many)
+        if self.settings.axes is None and paths:
+            check_feature_axes({path: read_shapes(path, "features")[0] for path in paths})
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """
@@ -123,13 +114,24 @@ class SavedFeatures(_Saved):
         """
         paths = [self._path(picture) for picture in pictures]
         if absent := [p for p in paths if not p.is_file()]:
-            raise self._missing(absent, f"{len(absent)} of {len(paths)} images asked for")
+            how_many = f"{len(absent)} of {len(paths)} images asked for"
+            raise describe_missing(absent, self.directory, how_many)
         return [self._map(p, path) for p, path in zip(pictures, paths, strict=True)]
 
     def _map(self, picture: Picture, path: Path) -> FeatureMap:
         values = tensor(load(path), "features", path)
         _check(values, "features", path)
+        if self.settings.axes is None:
+            if values.shape[0] == values.shape[1]:  # in doubt: the other files show which it is
+                check_feature_axes(self._all_shapes)
+            if self.settings.grid == "stretched" or values.shape[1] != values.shape[2]:
+                check_cells(values.shape, picture.size, path)
         return FeatureMap(values, self.settings.grid_of(picture, values.shape[1:], path))
+
+    @functools.cached_property
+    def _all_shapes(self) -> dict[Path, tuple[int, ...]]:
+        paths = list_files(self.directory, "**/*.safetensors")
+        return {path: read_shapes(path, "features")[0] for path in paths}
 
     def _path(self, picture: Picture) -> Path:
         path = self.directory / f"{picture.image_id}.safetensors"
@@ -161,7 +163,11 @@ class SavedSimilarity(_Saved):
     def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
         paths = [self._path(source, target) for source, target in pairs]
         if absent := [path for path in paths if not path.is_file()]:
-            raise self._missing(absent, f"{len(absent):,} of {len(paths):,} pairs")
+            how_many = f"{len(absent):,} of {len(paths):,} pairs"
+            raise describe_missing(absent, self.directory, how_many)
+        if self.settings.axes is None and paths:
+            shapes = {path: read_shapes(path, "similarity", "queries") for path in paths}
+            check_similarity_axes({path: (maps, q[0]) for path, (maps, q) in shapes.items()})
 
     def _path(self, source_id: str, target_id: str) -> Path:
         return self.directory / source_id / f"{target_id}.safetensors"
@@ -171,6 +177,8 @@ class SavedSimilarity(_Saved):
     ) -> SimilarityMap:
         """KapbenchError where there is no file for the pair, or no map for a query."""
         path = self._path(source.image_id, target.image_id)
+        if not path.is_file():
+            raise describe_missing([path], self.directory, "1 pair")
         tensors = load(path)
         values, known = tensor(tensors, "similarity", path), tensor(tensors, "queries", path)
         _check(values, "similarity", path)
@@ -196,14 +204,8 @@ def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:
     return np.asarray(distance.argmin(axis=1))
 
 
-def _check(values: np.ndarray, what: str, path: Path) -> None:
-    first = "channels" if what == "features" else "queries"
-    if values.ndim != 3 or 0 in values.shape[1:] or (what == "features" and not len(values)):
-        raise KapbenchError(
-            f"The tensor '{what}' has the shape {list(values.shape)}",
-            place=path,
-            fix=f"Save them as [{first}, height, width]",
-        )
+def _check(values: np.ndarray, what: Literal["features", "similarity"], path: Path) -> None:
+    check_rank(what, values.shape, path)
     if not np.isfinite(values).all():
         raise KapbenchError(
             f"The tensor '{what}' contains NaN or infinite values",
@@ -214,6 +216,8 @@ def _check(values: np.ndarray, what: str, path: Path) -> None:
 
 def _check_queries(values: np.ndarray, queries: np.ndarray, path: Path) -> None:
     if queries.shape != (len(values), 2):
+        if queries.shape == (values.shape[2], 2):
+            check_similarity_axes({path: (values.shape, len(queries))})
         raise KapbenchError(
             f"Similarity has the shape {list(values.shape)} and queries {list(queries.shape)}",
             place=path,

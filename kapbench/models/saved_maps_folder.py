@@ -1,17 +1,21 @@
 """A folder of saved maps: its settings and its files."""
 
 import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.protocols import Condition
 from kapbench.types import Grid, Picture
 
 SETTINGS = "kapbench.json"
+_Tensor = TypeVar("_Tensor")  # a tensor, or its shape
 
 
 class Settings(BaseModel):
@@ -21,6 +25,7 @@ class Settings(BaseModel):
 
     grid: Literal["letterbox", "stretched"] = "letterbox"
     side: PositiveInt = 840  # of the letterbox, px: its rounding depends on it
+    axes: Literal["chw"] | None = None  # "chw": stated by the user where shapes leave it open
     similarity: Literal["dot", "neg_l2"] = "dot"
     conditions_on: tuple[Condition, ...] = ()
     supervision: str = "none"
@@ -82,7 +87,7 @@ def revision(directory: Path) -> str:
     A changed file is seen without reading gigabytes; a copied folder is a new revision.
     """
     digest = hashlib.sha256()
-    for path in sorted(directory.rglob("*")):
+    for path in list_files(directory, "**/*"):
         if path.suffix == ".safetensors" or path == directory / SETTINGS:
             status = path.stat()
             name = path.relative_to(directory).as_posix()
@@ -92,43 +97,40 @@ def revision(directory: Path) -> str:
 
 def load(path: Path) -> dict[str, np.ndarray]:
     """All tensors of a file, bfloat16 as float32. KapbenchError where it is not safetensors."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise missing([path], path.parent)
-    try:
+    with _describe_damage(path):
         tensors: dict[str, Any] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise KapbenchError(
-            f"The file is not a complete safetensors file: {error}",
-            place=path,
-            fix="Save it again, e.g. with kapbench.save_features",
-        ) from error
     return {
         name: np.asarray(t.float() if t.is_floating_point() and t.itemsize < 4 else t)
         for name, t in tensors.items()
     }
 
 
-def missing(paths: list[Path], directory: Path) -> KapbenchError:
-    """The error for missing files, which names a file of another format in their place."""
-    first = paths[0]
-    others = sorted(first.parent.glob(f"{first.stem}.*")) if first.parent.is_dir() else []
-    if others:
-        return KapbenchError(
-            f"A safetensors file is expected, but the folder holds {others[0].name}",
-            place=first,
-            fix="Convert it to safetensors: other formats can run code when they are opened",
-        )
-    return KapbenchError(
-        "Saved maps are missing",
-        place=first,
-        fix=f"Save them in {directory}, or choose other categories",
-    )
+@contextmanager
+def _describe_damage(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError) as error:
+        raise KapbenchError(
+            f"The file is not a complete safetensors file: {error}",
+            place=path,
+            fix="Save it again, e.g. with kapbench.save_features",
+        ) from error
 
 
-def tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
+def read_shapes(path: Path, *names: str) -> list[tuple[int, ...]]:
+    """Shapes of tensors, without reading them. KapbenchError as `load` and `tensor`."""
+    from safetensors import safe_open
+
+    with _describe_damage(path), safe_open(path, "np") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    return [tensor(shapes, name, path) for name in names]
+
+
+def tensor(tensors: Mapping[str, _Tensor], name: str, path: Path) -> _Tensor:
     """KapbenchError where the file has no tensor of this name."""
     if name not in tensors:
         raise KapbenchError(

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_system_file
 
 Report = Callable[[int, int | None], None]  # files unpacked, files in total
 MOST_MEMBERS = 2_000_000
@@ -118,7 +119,8 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
                 place=archive,
                 fix="Nothing was unpacked. Do not trust this file",
             )
-        tops.add(PurePosixPath(member.name).parts[:1])
+        if _is_wanted(member.name):
+            tops.add(PurePosixPath(member.name).parts[:1])
     if not any((name,) in tops for name in _accepted_names(folder.name)):
         content = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
         raise KapbenchError(
@@ -179,7 +181,8 @@ def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
         # Python before 3.11.4 has no filters; _check has refused all that they refuse.
         tar.extraction_filter = getattr(tarfile, "data_filter", None)
         for info in tar:
-            if _has_legal_name(info.name):
+            if _is_wanted(info.name):
+                info.name = _local_name(info.name)
                 tar.extract(info, inside)
             yield
 
@@ -187,11 +190,17 @@ def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
 def _extract_zip(archive: Path, inside: Path) -> Iterator[None]:
     with zipfile.ZipFile(archive) as zipped:
         for info in zipped.infolist():
-            if _has_legal_name(info.filename):
+            if _is_wanted(info.filename):
+                info.filename = _local_name(info.filename)
                 zipped.extract(info, inside)
             yield
 
 
-def _has_legal_name(name: str) -> bool:
-    """False on Windows for SPair-71k's pair files, whose names contain ':'; none is needed."""
-    return os.name != "nt" or ":" not in name
+def _is_wanted(name: str) -> bool:
+    """False for what macOS and Windows add to archives."""
+    return not any(map(is_system_file, PurePosixPath(name).parts))
+
+
+def _local_name(name: str) -> str:
+    """The name as this system can store it: Windows has no ':', which SPair-71k's pairs contain."""
+    return name.replace(":", "_") if os.name == "nt" else name

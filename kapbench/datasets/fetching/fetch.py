@@ -16,6 +16,7 @@ from kapbench.datasets.fetching.archive import unpack
 from kapbench.datasets.fetching.download import PAUSES_S, TIMEOUT_S, download
 from kapbench.datasets.fetching.extra_files import ExtraFiles
 from kapbench.datasets.fetching.sources import SOURCES, Source
+from kapbench.datasets.reading import list_names
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset
 from kapbench.storage import write_atomically
@@ -223,7 +224,7 @@ def _sha256(path: Path, report: Report) -> str:
 
 
 def _occupied(folder: Path) -> bool:
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    return folder.exists() and (not folder.is_dir() or bool(list_names(folder)))
 
 
 def _coverage(source: Source, root: Path) -> Coverage:

@@ -12,6 +12,7 @@ from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.types import View
 
 NAME, N_POINTS = "willow", 10
@@ -47,7 +48,7 @@ def willow(
     rule = PairRule(n=pairs, seed=seed)
     all_pairs, paths, contents = [], dict[str, Path](), [repr(rule)]
     for category, n_images in CLASSES.items():
-        photographs = sorted((folder / category).glob("*.png"))
+        photographs = list_files(folder / category, "*.png")
         if len(photographs) < n_images:
             continue
         views = []

@@ -9,7 +9,7 @@ from kapbench.datasets.symmetry import categories as known_categories
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
-CORRECT_PAIR = "Remove the line, or fetch the data set again"
+CORRECT_PAIR = "Remove the line (or the file of that name), or fetch the data set again"
 
 
 class Line(NamedTuple):
@@ -36,7 +36,7 @@ def read_layout(path: Path, fix: str) -> Sequence[Line]:
     lines = [parse_line(text.strip(), f"{path}, line {n}") for n, text in numbered if text.strip()]
     if not lines:
         raise KapbenchError("The Layout file contains no pairs", place=path, fix=fix)
-    _refuse_repeats(lines)
+    refuse_repeats(lines)
     return lines
 
 
@@ -55,6 +55,20 @@ def parse_line(text: str, place: str) -> Line:
     return Line(text, parts[1], parts[2], category, place)
 
 
+def restore_colon(stem: str) -> str:
+    """The pair that a file name stands for, `number-source-target:category`.
+
+    File names on Windows cannot hold ':': archives are unpacked with '_' in its place, or with
+    U+F03A (in the Windows Subsystem for Linux).
+    """
+    if ":" not in stem:
+        for category in known_categories():
+            for substitute in ("_", "\uf03a"):
+                if stem.endswith(f"{substitute}{category}"):
+                    return f"{stem.removesuffix(category)[:-1]}:{category}"
+    return stem
+
+
 def list_stems(lines: Iterable[Line]) -> Mapping[str, Sequence[str]]:
     """The images in each category's pairs, without ending; both in alphabetical order."""
     stems: dict[str, set[str]] = {}
@@ -63,7 +77,8 @@ def list_stems(lines: Iterable[Line]) -> Mapping[str, Sequence[str]]:
     return {category: sorted(stems[category]) for category in sorted(stems)}
 
 
-def _refuse_repeats(lines: Sequence[Line]) -> None:
+def refuse_repeats(lines: Iterable[Line]) -> None:
+    """KapbenchError where two lines are the same pair of images."""
     first: dict[tuple[str, str, str], Line] = {}
     for line in lines:
         earlier = first.setdefault((line.category, line.source, line.target), line)

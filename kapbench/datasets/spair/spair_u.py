@@ -13,9 +13,16 @@ from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.spair.dataset import make_pairs, refuse_incomplete
 from kapbench.datasets.spair.image_annotation import Slot, list_missing, parse_view, place_keypoints
-from kapbench.datasets.spair.pair_list_file import list_stems, parse_line
+from kapbench.datasets.spair.pair_list_file import (
+    Line,
+    list_stems,
+    parse_line,
+    refuse_repeats,
+    restore_colon,
+)
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.types import View
 
 NAME, SPLITS = "spair-u", ("test",)
@@ -54,10 +61,7 @@ def spair_u(
     reading.check_choice("split", split, SPLITS, NAME)
     folder = reading.find_folder(root, SOURCE.folder)
     spair = folder.parent / SPAIR.folder
-    pair_folder = folder / "ExtraPairAnnotation" / split
-    lines = [parse_line(path.stem, str(path)) for path in sorted(pair_folder.glob("*.json"))]
-    if not lines:
-        raise KapbenchError("The folder contains no pairs", place=pair_folder, fix=FIX)
+    lines = _list_pairs(folder / "ExtraPairAnnotation" / split)
     stems = list_stems(lines)
     missing = {c: _list_missing(folder, spair, c, stems[c]) for c in stems}
     complete = [category for category in stems if not missing[category]]
@@ -90,6 +94,16 @@ def spair_u(
         n_expected=len(lines),
         missing=missing,
     )
+
+
+def _list_pairs(folder: Path) -> list[Line]:
+    """The pairs that the names of the folder's files are."""
+    paths = list_files(folder, "*.json")
+    lines = [parse_line(restore_colon(path.stem), str(path)) for path in paths]
+    if not lines:
+        raise KapbenchError("The folder contains no pairs", place=folder, fix=FIX)
+    refuse_repeats(lines)
+    return lines
 
 
 def _list_missing(folder: Path, spair: Path, category: str, stems: Sequence[str]) -> list[Path]:

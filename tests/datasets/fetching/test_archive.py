@@ -81,6 +81,21 @@ def test_what_lies_beside_the_top_folder_is_left_out(tmp_path, place):
     assert unpacked(archive, place) == GOOD
 
 
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_system_files_are_not_unpacked(tmp_path, place, make):
+    system = {"._Data": b"x", "Data/._a.txt": b"x", "Data/inner/.DS_Store": b"x"}
+    more = {"__MACOSX/Data/._a.txt": b"x", "Data/__MACOSX/a.txt": b"x", "Data/Thumbs.db": b"x"}
+    assert unpacked(make(tmp_path / "a", system | GOOD | more), place) == GOOD
+
+
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_names_with_a_colon_on_windows(tmp_path, place, make, monkeypatch):
+    """They hold SPair-U's pairs, which a reader restores."""
+    monkeypatch.setattr(unpacking, "_local_name", lambda name: name.replace(":", "_"))
+    content = unpacked(make(tmp_path / "a", GOOD), place)
+    assert set(content) == {name.replace(":", "_") for name in GOOD}
+
+
 def test_progress_ends_at_the_number_of_files(tmp_path, place):
     reports = []
     unpack(tar(tmp_path / "a", GOOD), place / "Data", lambda *r: reports.append(r))

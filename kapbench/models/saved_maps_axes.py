@@ -1,0 +1,146 @@
+"""Finds saved maps whose axes are not in the order that kapbench reads, from their shapes alone.
+
+Features are [channels, height, width], similarity maps [queries, height, width]. Nothing is guessed:
+what contradicts that order is refused, and so is what leaves it open, unless kapbench.json states
+`"axes": "chw"`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kapbench.errors import KapbenchError, documentation
+
+Shape = tuple[int, ...]
+PAGE = "models.md#featuresdir"
+TRANSPOSE = "np.ascontiguousarray(values.transpose(2, 0, 1))"  # [h, w, c] to [c, h, w]
+STATE = '{"axes": "chw"}'
+# How many times as long as wide: what no grid is, what counts as square, what not.
+MOST_OBLONG, NEARLY_SQUARE, OBLONG = 4.0, 1.1, 1.5
+
+
+def check_feature_axes(shapes: Mapping[Path, Shape]) -> None:
+    """KapbenchError where the shapes of all images' features show that channels are not first.
+
+    The axis of the channels is the one that agrees over images. Where both the first and the last
+    do, two equal first axes of another length than the last are a square of cells, channels last.
+
+    Args:
+        shapes: Shape of the tensor `features` in each file.
+    """
+    for path, shape in shapes.items():
+        check_rank("features", shape, path)
+    path, example = next(iter(shapes.items()))
+    n_first, _, n_last = (len(set(lengths)) for lengths in zip(*shapes.values(), strict=True))
+    if n_first > 1 and n_last > 1:
+        raise _differing_channels(shapes)
+    if n_first > 1:
+        raise _channels_last(
+            example, path, f"the last axis is {example[2]} in every file, the first differs"
+        )
+    if n_last > 1:
+        return
+    if all(shape[0] == shape[1] != shape[2] for shape in shapes.values()):
+        raise _channels_last(example, path, "the first two axes are equal, the last is not")
+    if all(len(set(shape)) == 1 for shape in shapes.values()):
+        raise KapbenchError(
+            f"The tensor 'features' has the shape {list(example)}, which does not show whether "
+            "channels are first or last",
+            place=path,
+            fix=f"Write {STATE} into kapbench.json if it is [channels, height, width], otherwise "
+            f"save {TRANSPOSE}",
+        )
+
+
+def check_cells(shape: Shape, size: tuple[int, int], path: Path) -> None:
+    """KapbenchError where [c, h, w] over the whole image makes a grid that cannot be meant.
+
+    A grid more than four times as long as wide, with such cells, is refused. So is one more than
+    one and a half times as long, with such cells, where the cells of [h, w, c] would be square.
+
+    Args:
+        size: Width and height of the image.
+    """
+    as_read = min(_oblongness(*shape[1:], size), _oblongness(*shape[1:], (1, 1)))
+    if as_read > OBLONG and _oblongness(*shape[:2], size) < NEARLY_SQUARE:
+        width, height = size
+        raise _channels_last(
+            shape, path, f"its cells are then square in an image of {width}×{height} px"
+        )
+    if as_read > MOST_OBLONG:
+        raise KapbenchError(
+            f"The tensor 'features' has the shape {list(shape)}, which does not look like "
+            f"[channels, height, width]: {shape[1]}×{shape[2]} cells over an image of "
+            f"{size[0]}×{size[1]} px",
+            place=path,
+            fix="Save features as [channels, height, width]: of [height, width, channels] "
+            f"{TRANSPOSE}, of tokens [height·width, channels] "
+            f"tokens.T.reshape(channels, height, width). If they are, write {STATE} into "
+            "kapbench.json",
+        )
+
+
+def check_similarity_axes(shapes: Mapping[Path, tuple[Shape, int]]) -> None:
+    """KapbenchError where the last axis, not the first, is as long as the pair has queries.
+
+    Args:
+        shapes: Shape of the tensor `similarity` and number of queries of each file.
+    """
+    for path, (shape, _) in shapes.items():
+        check_rank("similarity", shape, path)
+    first = all(shape[0] == n for shape, n in shapes.values())
+    last = all(shape[2] == n for shape, n in shapes.values())
+    path, (shape, n) = next(iter(shapes.items()))
+    if last and not first:
+        path, (shape, n) = next(x for x in shapes.items() if x[1][0][0] != x[1][1])
+        raise KapbenchError(
+            f"The tensor 'similarity' has the shape {list(shape)} for {n} queries: it is "
+            "[height, width, queries]",
+            place=path,
+            fix=f"Save similarity as [queries, height, width]: {TRANSPOSE}",
+        )
+    if last and first:
+        raise KapbenchError(
+            f"The tensor 'similarity' has the shape {list(shape)} for {n} queries, which does not "
+            "show whether the queries are first or last",
+            place=path,
+            fix=f"Write {STATE} into kapbench.json if it is [queries, height, width], otherwise "
+            f"save {TRANSPOSE}",
+        )
+
+
+def _oblongness(n_rows: int, n_columns: int, size: tuple[int, int]) -> float:
+    """The longer side of a cell, of a grid over the whole image, in units of its shorter one."""
+    ratio = (size[0] / n_columns) / (size[1] / n_rows)
+    return max(ratio, 1 / ratio)
+
+
+def check_rank(name: str, shape: Shape, path: Path) -> None:
+    """KapbenchError where a tensor has not three axes, or one of them is empty."""
+    if len(shape) == 3 and 0 not in shape[1:] and (name != "features" or shape[0]):
+        return
+    first = "channels" if name == "features" else "queries"
+    fix = f"Save them as [{first}, height, width]"
+    if len(shape) == 4 and shape[0] == 1:
+        fix += ": values[0] in place of values"
+    raise KapbenchError(f"The tensor '{name}' has the shape {list(shape)}", place=path, fix=fix)
+
+
+def _channels_last(shape: Shape, path: Path, reason: str) -> KapbenchError:
+    return KapbenchError(
+        f"The tensor 'features' has the shape {list(shape)}, which looks like "
+        f"[height, width, channels]: {reason}",
+        place=path,
+        fix=f"Save {TRANSPOSE} of each image. If it is [channels, height, width] as it is, write "
+        f"{STATE} into kapbench.json. {documentation(PAGE)} describes the format",
+    )
+
+
+def _differing_channels(shapes: Mapping[Path, Shape]) -> KapbenchError:
+    path, shape = next(iter(shapes.items()))
+    other_path, other = next(x for x in shapes.items() if x[1][0] != shape[0])
+    return KapbenchError(
+        f"The tensor 'features' has {shape[0]} channels in {path.name} and {other[0]} in "
+        f"{other_path.name}, with the shapes {list(shape)} and {list(other)}",
+        place=other_path,
+        fix="Save the features of all images by one model, as [channels, height, width]",
+    )
