@@ -4,23 +4,24 @@ Zhang et al. 2024, Sec. 4.1. The mirrored source shows, say, a left side where a
 query is looked up at its keypoint's mirror twin, which is what the mirror table is for.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional
 
-from kapbench.errors import KapbenchError
 from kapbench.protocols import Condition, Encoder, model_info
+from kapbench.registry import unknown
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
-from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench.types import FeatureMap, Picture, SimilarityMap
+from kapbench_baselines.geoaware.pose_choice import CHOICES, PoseChoice
 from kapbench_baselines.recent_features import RecentFeatures
 from kapbench_baselines.sphere.views import mirrored
 from kapbench_baselines.training.backbones import open_backbone
 
-CHOICES = ("mutual", "mask")
-_CELLS = 30  # a side, of the maps that the choice is made on
 _KEPT_BYTES = 2 << 30
 
 
@@ -28,9 +29,13 @@ class Zeroshot:
     """Telling Left from Right (Zhang et al. 2024): any encoder whose source image may be mirrored.
 
     Args:
-        backbone: An encoder compared by cosine.
-        choice: What the two poses are compared by: "mutual", the mean cosine of mutual nearest
-            neighbours over all cells; "mask", over those on the objects.
+        backbone: An encoder compared by cosine. Of several parts, as of sd_dino.stack, the last is
+            scaled to unit length apart from the others, and then all together, as published.
+        choice: What decides whether the source is mirrored, on the backbone's cells.
+            "published-mutual": the smaller mean distance of mutual nearest neighbours.
+            "published-mask": the smaller mean distance of the cells on the source's object to
+            their nearest on the target's, at 64×64; it sees both masks. "cosine-sum": the larger
+            sum of cosines of mutual nearest neighbours, at 30×30; not published.
         backbone_weights: Of the backbone itself; none: as it finds them.
 
     Raises:
@@ -40,23 +45,24 @@ class Zeroshot:
     def __init__(
         self,
         backbone: str = "lite0",
-        choice: str = "mutual",
+        choice: str = "published-mutual",
         device: str = "cpu",
         backbone_weights: str | None = None,
     ) -> None:
         if choice not in CHOICES:
-            raise KapbenchError(
-                f"Unknown choice '{choice}'", place="geoaware.zeroshot", fix="Choose mutual or mask"
-            )
+            raise unknown("choice", choice, CHOICES, place="geoaware.zeroshot")
         self._encoder: Encoder = open_backbone(backbone, backbone_weights, device)
-        self._choice, self._device = choice, device
+        self._choice, self._device = CHOICES[choice], device
         self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=3)
         self.name = f"geoaware.zeroshot.{self._encoder.name}"
-        self.revision = fingerprint("apa-1", self._encoder.revision, choice)
-        seen: tuple[Condition, ...] = ("mask", "twins") if choice == "mask" else ("twins",)
-        self.conditions_on = tuple(dict.fromkeys((*self._encoder.conditions_on, *seen)))
+        self.revision = fingerprint("apa-2", self._encoder.revision, choice)
+        conditions: tuple[Condition, ...] = ("twins",)
+        if self._choice.sees_mask:
+            conditions = ("mask", "twins")
+        self.conditions_on = tuple(dict.fromkeys((*self._encoder.conditions_on, *conditions)))
         declared = model_info(self._encoder)
         self.supervision, self.trained_on = declared.supervision, declared.trained_on
+        self._parts = declared.parts
         self.options = {"backbone": backbone, "choice": choice}
 
     def match(
@@ -73,54 +79,48 @@ class Zeroshot:
         plain, flipped, aim = self._see(source), self._see(mirrored(source)), self._see(target)
         grid = aim.grid
         similarity = _cosines(plain, aim, queries, source.size)
-        if _fit(flipped, aim) > _fit(plain, aim):
+        if self._distance(flipped, aim) < self._distance(plain, aim):
             mirrored_twins = np.column_stack([source.size[0] - twins[:, 0], twins[:, 1]])
             known = ~np.isnan(twins[:, 0])
             similarity[known] = _cosines(flipped, aim, mirrored_twins[known], source.size)
         return SimilarityMap(similarity.reshape(-1, grid.height, grid.width), grid, queries)
 
     def _make(self, picture: Picture) -> "_Seen":
-        mask = picture.mask if self._choice == "mask" else None
-        return _Seen.of(self._encoder.encode([picture])[0], mask)
+        return _Seen(self._encoder.encode([picture])[0], self._parts, self._choice, picture)
+
+    def _distance(self, source: "_Seen", target: "_Seen") -> float:
+        """Of the two poses, in fp32 on the device."""
+        both = (image.pose.to(self._device).float() for image in (source, target))
+        return self._choice.distance(*both)
 
 
 class _Seen:
-    """Unit features of one image: fp16 as a cache would hold them, and coarse for the choice."""
+    """Unit features of one image, fp16 as a cache would hold them, and those the pose is told by."""
 
-    def __init__(self, feature_map: FeatureMap, coarse: Tensor) -> None:
+    def __init__(
+        self,
+        feature_map: FeatureMap,
+        parts: Sequence[int] | None,
+        choice: PoseChoice,
+        picture: Picture,
+    ) -> None:
         values = torch.from_numpy(np.asarray(feature_map.values, np.float32))
+        unit = unit_features(values, parts).half()
         self.grid = feature_map.grid
-        self.unit = functional.normalize(values, dim=0).half().flatten(1)  # c, cells
-        self.coarse = coarse
-        self.n_bytes = self.unit.nbytes + coarse.nbytes
-
-    @classmethod
-    def of(cls, feature_map: FeatureMap, mask: Bool[np.ndarray, "h w"] | None) -> "_Seen":
-        values = torch.from_numpy(np.asarray(feature_map.values, np.float32))
-        cells = min(_CELLS, values.shape[1]), min(_CELLS, values.shape[2])
-        pooled = functional.adaptive_avg_pool2d(functional.normalize(values, dim=0), cells)
-        flat = functional.normalize(pooled.flatten(1), dim=0).T
-        if mask is not None:
-            on = _on_object(feature_map.grid, mask, cells)
-            flat = flat[on] if on.any() else flat
-        return cls(feature_map, flat)
+        self.unit = unit.flatten(1)  # c, cells
+        self.pose = choice.features(unit, self.grid, picture.mask)
+        storages = {t.untyped_storage().data_ptr(): t.nbytes for t in (self.unit, self.pose)}
+        self.n_bytes = sum(storages.values())
 
 
-def _on_object(grid: Grid, mask: Bool[np.ndarray, "h w"], cells: tuple[int, int]) -> Tensor:
-    """Coarse cells whose centre lies on the object."""
-    x, y = Grid(cells[0], cells[1], grid.box).centres()
-    height, width = mask.shape
-    inside = ((x >= 0) & (x < width))[None, :] & ((y >= 0) & (y < height))[:, None]
-    rows, columns = y.astype(int).clip(0, height - 1), x.astype(int).clip(0, width - 1)
-    return torch.from_numpy((inside & mask[np.ix_(rows, columns)]).ravel())
-
-
-def _fit(source: _Seen, target: _Seen) -> float:
-    """Summed cosine of mutual nearest neighbours, over the number of source cells."""
-    similar = source.coarse @ target.coarse.T
-    best, nearest = similar.max(1)
-    mutual = similar.argmax(0)[nearest] == torch.arange(len(nearest))
-    return float((best * mutual).sum() / max(len(best), 1))
+def unit_features(
+    values: Float[Tensor, "c h w"], parts: Sequence[int] | None
+) -> Float[Tensor, "c h w"]:
+    """Each cell of unit length; of a stack, the last part and all others apart before."""
+    if parts is not None:
+        split = torch.split(values, [sum(parts[:-1]), parts[-1]])
+        values = torch.cat([functional.normalize(part, dim=0) for part in split])
+    return functional.normalize(values, dim=0)
 
 
 def _cosines(

@@ -68,7 +68,7 @@ def test_a_model_of_another_revision_is_refused(entry):
     [
         ("sphere.lite0", {}, "sphere.lite0"),
         ("sphere.dinov2.vitb14", {"sphere_weight": 0.5}, "sphere.dinov2.vitb14"),
-        ("geoaware.zeroshot.lite0", {"choice": "mask"}, "geoaware.zeroshot.lite0"),
+        ("geoaware.zeroshot.lite0", {"choice": "cosine-sum"}, "geoaware.zeroshot.lite0"),
         ("geoaware.zeroshot.mine", {"backbone": "my.py:Mine"}, "geoaware.zeroshot"),
         ("dve.lite0", {}, "dve"),
         ("lite0", {}, "lite0"),
