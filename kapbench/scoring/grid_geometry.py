@@ -78,6 +78,11 @@ def decode_cells(
     """(column, row), whole or fractional, to predicted points in the decode's frame."""
     frame = Frame(image_size, decode.frame_px)
     (x, y), size = frame.edges(grid), np.array(frame.cell_size(grid))
+    if decode.offset == "half-overlap-minus-half":
+        x0, y0, x1, y1 = grid.box
+        sides = np.round(np.array([x1 - x0, y1 - y0]) * frame.scale, 6)
+        stride = sides / np.array([grid.width + 1, grid.height + 1])
+        return np.asarray(np.array([x[0], y[0]]) + (cells + 1) * stride - 0.5)
     match decode.offset:
         case "half-cell-minus-half":
             offset = size / 2 - 0.5

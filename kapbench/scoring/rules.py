@@ -38,13 +38,17 @@ class Decode(_Frozen):
     """How a similarity map becomes a predicted point.
 
     `offset`: "half-cell-minus-half" stride·i + stride/2 − 0.5, "floor-half-cell" stride·i +
-    stride//2, both in a letterbox frame of `frame_px`; "centre": the cell's centre in original
-    pixels; "pixel": argmax over the pixels of bilinearly upsampled features.
+    stride//2, both in a letterbox frame of `frame_px`; "half-overlap-minus-half", in such a frame
+    too: stride·(i + 1) − 0.5, where the stride is the grid's side divided by one more than its cells,
+    as patches have it that overlap by half; "centre": the cell's centre in original pixels; "pixel":
+    argmax over the pixels of bilinearly upsampled features.
     `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
     """
 
     key: _Name
-    offset: Literal["half-cell-minus-half", "floor-half-cell", "centre", "pixel"]
+    offset: Literal[
+        "half-cell-minus-half", "floor-half-cell", "half-overlap-minus-half", "centre", "pixel"
+    ]
     frame_px: PositiveInt | None
     window: PositiveInt | None = None
     temperature: PositiveFloat | None = None

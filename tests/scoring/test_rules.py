@@ -24,6 +24,7 @@ FROZEN = {
     "pck-geoaware": "a549fafab024",
     "pck-geoaware-soft": "e62251eade61",
     "pck-sd-dino": "9e543127e5d0",
+    "pck-sd-dino-dinov1": "1854593ea955",
     "pck-v1": "34efca8315e2",
 }
 
@@ -42,6 +43,7 @@ def test_every_rule_of_the_documents_ships():
         "kap-neurips25-fixed",
         "kap-v1",
         "pck-sd-dino",
+        "pck-sd-dino-dinov1",
         "pck-geoaware",
         "pck-geoaware-soft",
         "pck-dift",

@@ -32,6 +32,7 @@ class FrozenViT:
         stride: Pixels from patch to patch, a divisor of the patch; None: the patch divided by the
             checkpoint's overlap.
         image_px: Side of the letterbox: a patch and any number of strides.
+        cells: Where overlapping patches lie, see `overlapping_patches.grid_of`.
 
     Raises:
         KapbenchError: transformers or the weights are missing, the weights are those of another
@@ -50,6 +51,7 @@ class FrozenViT:
         facet: Facet = "token",
         stride: int | None = None,
         image_px: int = 840,
+        cells: patches.Cells = "patches",
         device: str = "cpu",
     ) -> None:
         self.name, self.trained_on, self.device = checkpoint.name, checkpoint.trained_on, device
@@ -57,6 +59,8 @@ class FrozenViT:
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)
         patches.check_fit(self.name, self.image_px, self._patch, self._stride)
+        patches.check_cells(self.name, cells)
+        self._cells: patches.Cells = cells
         net, origin = load(checkpoint, weights)
         if checkpoint.upstream_positions:
             net.embeddings.interpolate_pos_encoding = patches.upstream_positions(net.embeddings)
@@ -68,13 +72,14 @@ class FrozenViT:
         # The defaults of plain patch tokens are left out: revisions from before the options stay.
         chosen = "" if facet == "token" else f"-{facet}"
         chosen += "" if self._stride == self._patch else f"-stride{self._stride}"
+        chosen += "" if cells == "patches" else f"-{cells}"
         self.revision = f"{origin}-{self.image_px}px-layer{self.layer}{chosen}"
         self.options = {
             "layer": self.layer,
             "facet": facet,
             "stride": self._stride,
             "image_px": self.image_px,
-        }
+        } | ({} if cells == "patches" else {"cells": cells})
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
         return letterboxed(picture, self.image_px)
@@ -87,7 +92,7 @@ class FrozenViT:
             return self.tokens(images).transpose(1, 2).reshape(len(images), -1, n, n)
 
         def grid(size: tuple[int, int], _: int) -> Grid:
-            return patches.grid_of(size, self.image_px, self._patch, self._stride)
+            return patches.grid_of(size, self.image_px, self._patch, self._stride, self._cells)
 
         return encode_square.encode(pictures, self.image_px, maps, grid, self.device)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from kapbench.errors import KapbenchError
 from kapbench.types import Grid, Letterbox
 
+Cells = Literal["patches", "square"]
 OFFSET = 0.1  # DINO and DINOv2 add it to the number of patches when they scale position embeddings
 
 
@@ -20,19 +21,34 @@ def n_cells(side: int, patch: int, stride: int) -> int:
     return (side - patch) // stride + 1
 
 
-def grid_of(size: tuple[int, int], side: int, patch: int, stride: int) -> Grid:
-    """Cells of one stride each, whose centres are those of the patches in the letterbox.
+def grid_of(
+    size: tuple[int, int], side: int, patch: int, stride: int, cells: Cells = "patches"
+) -> Grid:
+    """The cells of the patches in the letterbox.
 
-    With overlapping patches the first centre lies half a patch, not half a cell, from the border:
-    the outermost (patch - stride) / 2 pixels of the letterbox belong to no cell.
+    Args:
+        cells: "patches": of one stride each, whose centres are those of the patches. With
+            overlapping patches the first centre lies half a patch, not half a cell, from the
+            border: the outermost (patch - stride) / 2 pixels of the letterbox belong to no cell.
+            "square": equal cells over the whole letterbox, as sd-dino looks up source cells.
     """
     n = n_cells(side, patch, stride)
-    if stride == patch:
+    if stride == patch or cells == "square":
         return Grid.letterbox(size, n, side)
     margin = (patch - stride) / 2
     corners = np.array([[margin, margin], [side - margin, side - margin]])
     (x0, y0), (x1, y1) = Letterbox(size, side).to_image(corners).tolist()
     return Grid(n, n, (x0, y0, x1, y1))
+
+
+def check_cells(name: str, cells: str) -> None:
+    """Raises KapbenchError: no such choice of cells."""
+    if cells not in get_args(Cells):
+        raise KapbenchError(
+            f"Unknown cells '{cells}'",
+            place=name,
+            fix=f"Choose one of {', '.join(get_args(Cells))}",
+        )
 
 
 def check_fit(name: str, side: int, patch: int, stride: int) -> None:
