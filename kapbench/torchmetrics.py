@@ -46,7 +46,8 @@ class _RuleMetric(Metric):
     Args:
         rule: A rule's name or file.
         alpha: A circle's radius is alpha · T.
-        over: How categories are averaged: mean, pair_weighted or pooled; None: as the rule says.
+        over: How categories are averaged: mean, pair_weighted (by scored pairs) or pooled; None: as
+            the rule says.
     """
 
     higher_is_better = True

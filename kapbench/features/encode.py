@@ -14,7 +14,7 @@ from kapbench.features.batching import Batches
 from kapbench.features.cache import FeatureCache
 from kapbench.features.threads import Behind, ahead
 from kapbench.models.inputs import make_picture, picture_hash
-from kapbench.models.outputs import prepare_picture
+from kapbench.models.outputs import is_flat, prepare_picture, refuse_zero
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Prepares, model_info
 from kapbench.types import FeatureMap, Picture, View
@@ -149,6 +149,13 @@ class _Work:
         maps = self.batches.encode(self.model, [picture for _, picture in self.waiting])
         for (key, picture), feature_map in zip(self.waiting, maps, strict=True):
             _check_channels(self.model, picture, feature_map, self.channels)
+            place = f"image {picture.image_id}, model {self.model.name}"
+            refuse_zero(feature_map.values, self.model.similarity, place)
+            if is_flat(feature_map.values):
+                self.progress.say(
+                    f"All cells of image {picture.image_id} have the same features: all matches in "
+                    "it are ties, and the first cell is taken."
+                )
             self.behind.hand(self._write, key, picture, feature_map)
         self.done.n_encoded += n
         if n and first:

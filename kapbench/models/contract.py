@@ -100,6 +100,8 @@ def _map(picture: Picture, feature_map: FeatureMap) -> Iterator[str]:
         yield f"{picture.image_id}: values {np.shape(feature_map.values)} do not fit its grid"
     if not np.isfinite(feature_map.values).all():
         yield f"{picture.image_id}: some values are not finite"
+    elif not np.any(np.asarray(feature_map.values)):
+        yield f"{picture.image_id}: its features are all 0"
     x0, y0, x1, y1 = grid.box
     # Half a cell: centres of overlapping patches begin half a patch from the border.
     dx, dy = (max(0.5, side / 2 + 1e-6) for side in grid.cell_size)
@@ -109,6 +111,7 @@ def _map(picture: Picture, feature_map: FeatureMap) -> Iterator[str]:
 
 def _matches(model: PairModel) -> Iterator[str]:
     source, *targets = draw_pictures(model.conditions_on)
+    all_zero = True
 
     def match(target: Picture, queries: np.ndarray) -> SimilarityMap:
         """Each query's twin is the next one; that of the last is not visible."""
@@ -120,6 +123,7 @@ def _matches(model: PairModel) -> Iterator[str]:
 
     for target in targets:
         whole = match(target, QUERIES)
+        all_zero &= not np.any(whole.values)
         cells = whole.grid.height, whole.grid.width
         if np.shape(whole.values) != (len(QUERIES), *cells):
             yield f"{target.image_id}: values {np.shape(whole.values)} for {len(QUERIES)} queries"
@@ -131,6 +135,8 @@ def _matches(model: PairModel) -> Iterator[str]:
         none = match(target, QUERIES[:0])
         if np.shape(none.values) != (0, *cells):
             yield f"{target.image_id}: values {np.shape(none.values)} for no queries"
+    if all_zero:
+        yield "its similarity maps are all 0"
 
 
 def _orders(back: SimilarityMap, whole: SimilarityMap) -> Iterator[str]:

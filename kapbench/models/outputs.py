@@ -12,6 +12,7 @@ from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.protocols import Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 
+_ZERO_IN_FP16 = 2.0**-25  # the largest value that rounds to 0
 _MAP = "Return FeatureMap(values [c, h, w], grid)"
 
 
@@ -29,6 +30,31 @@ def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap
         raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
     places = [f"image {p.image_id}, {place}" for p in pictures]
     return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
+
+
+def refuse_zero(values: np.ndarray, similarity: str, place: str) -> None:
+    """Raises KapbenchError where all features of an image are 0 and have no direction to compare.
+
+    Some cells may be 0, as those outside a mask are. Features are kept in fp16: values that are 0
+    there count as 0. By Euclidean distance (`neg_l2`), 0 is a value like any other.
+    """
+    if similarity == "dot" and not (np.abs(values) > _ZERO_IN_FP16).any():
+        raise KapbenchError(
+            "All features of the image are 0, so that they are similar to nothing",
+            place=place,
+            fix="Look for an empty mask, or for weights that were not loaded. If the values are only "
+            "very small, multiply them by a constant: fp16 rounds what is below 3e-8 to 0",
+        )
+
+
+def is_flat(values: np.ndarray) -> bool:
+    """Whether a map [c h w] of several cells has the same features in each."""
+    first = values[:, :1, :1]
+    return (
+        values[0].size > 1
+        and bool((values[:, -1, -1] == first[:, 0, 0]).all())
+        and bool((values == first).all())
+    )
 
 
 def prepare_picture(model: Prepares, picture: Picture) -> Picture:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float16, Int
 from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.features.threads import ahead
 from kapbench.models.inputs import make_picture
-from kapbench.models.outputs import similarity_map
+from kapbench.models.outputs import refuse_zero, similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
 from kapbench.running.plan import Chunk
@@ -75,6 +75,7 @@ class EncoderScorer:
     def _rows(self, pairs: list[Pair]) -> list[Columns]:
         """The rows of pairs of one target."""
         target = self.cache.read(self.hashes[pairs[0].target.image_id])
+        self._refuse_zero(target, pairs[0].target)
         # A data set may annotate an image differently in each pair.
         same_target = all(pair.target is pairs[0].target for pair in pairs)
         return [
@@ -118,8 +119,18 @@ class EncoderScorer:
         if view.image_id not in self._sources:
             image = self.hashes[view.image_id]
             cells = source_cells(self.cache.grid(image), view.size, visible_keypoints(view))
-            self._sources[view.image_id] = cells, self.cache.rows(image, cells)
+            rows = self.cache.rows(image, cells)
+            if not rows.any():
+                self._refuse_zero(self.cache.read(image), view)
+            self._sources[view.image_id] = cells, rows
         return self._sources[view.image_id]
+
+    def _refuse_zero(self, features: CachedMap, view: View) -> None:
+        """Features that an earlier version kept, or another program wrote."""
+        middle = features.cells[len(features.cells) // 2]
+        if not middle.any():  # else there is no need to look at all
+            place = f"image {view.image_id}, {self.cache.path(self.hashes[view.image_id])}"
+            refuse_zero(features.cells, self.similarity, place)
 
     def _pixels(self, pairs: list[Pair], target: CachedMap) -> dict[str, np.ndarray] | None:
         """Predicted pixels of the decodes that upsample features; None where no rule has one."""

@@ -7,11 +7,11 @@ from itertools import groupby
 from kapbench.errors import KapbenchError
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
 CHUNK_PAIRS = 128
-SCORING_VERSION = 3  # raised where the same maps would give other rows, scores or intervals
 DEFAULT_RULES = (
     "kap-cvpr24",
     "kap-neurips25",

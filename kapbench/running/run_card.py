@@ -2,7 +2,7 @@
 
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model, model_info
-from kapbench.running.plan import SCORING_VERSION, Plan, kap_is_defined
+from kapbench.running.plan import Plan, kap_is_defined
 from kapbench.running.provenance import provenance
 from kapbench.running.request import OpenRun
 from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
@@ -10,6 +10,7 @@ from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import score_requests, score_table
+from kapbench.scoring.versions import SCORING_VERSION
 
 SEED = 0
 

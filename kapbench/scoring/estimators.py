@@ -15,7 +15,10 @@ _BLOCK = 16
 
 @dataclass(frozen=True, slots=True)
 class ByCategory:
-    """One score per category; `n` samples, keypoints or pairs behind each, `n_pairs`, negatives."""
+    """One score per category; `n` samples, keypoints or pairs behind each, and negatives.
+
+    `n_pairs`: scored pairs, which have a score of their own, or a keypoint or sample that counts.
+    """
 
     values: Float64[np.ndarray, "*b c"]
     n: Int[np.ndarray, "c"]
@@ -26,7 +29,7 @@ class ByCategory:
         """Average over categories.
 
         A category without anything to score (n = 0) is left out; one with n > 0 whose score is
-        not defined makes the average NaN.
+        not defined makes the average NaN. "pair_weighted" weighs by scored pairs, `n_pairs`.
         """
         weight = self._weights(how)
         if not weight.any():

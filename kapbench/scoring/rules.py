@@ -184,7 +184,7 @@ def check_alphas(alphas: Iterable[float], place: object) -> None:
         if alpha > 1:
             fix = f"Write {alpha / 100:g}" if alpha <= 100 else "Write 0.1 for 10 %"
             raise KapbenchError(
-                f"alpha is {alpha:g}, but it is a share of the object's size T, from 0 to 1",
+                f"The alpha {alpha:g} is above 1, but alpha is a share of the object's size T",
                 place=place,
                 fix=fix,
             )

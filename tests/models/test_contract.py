@@ -32,6 +32,19 @@ class Blind(Fine):
         return FeatureMap(np.ones((3, 5, 5), np.float32), Grid.stretched(picture.size, 5, 5))
 
 
+class Zero(Fine):
+    def map(self, picture):
+        found = super().map(picture)
+        return FeatureMap(found.values * 0, found.grid)
+
+
+class Masked(Fine):
+    def map(self, picture):
+        found = super().map(picture)
+        found.values[:, 1:] = 0  # cells outside a mask
+        return found
+
+
 class Reusing(Fine):
     def __init__(self):
         self.values = np.empty((len(SIZES), 3, 5, 5), np.float32)
@@ -74,6 +87,12 @@ class Pairs:
         return SimilarityMap(values.astype(np.float32), Grid.stretched(target.size, 4, 4), queries)
 
 
+class ZeroPairs(Pairs):
+    def match(self, source, target, queries):
+        found = super().match(source, target, queries)
+        return SimilarityMap(found.values * 0, found.grid, queries)
+
+
 class Orders(Pairs):
     def match(self, source, target, queries):
         found = super().match(source, target, queries)
@@ -84,7 +103,7 @@ def changed(base, **attributes):
     return type(base.__name__, (base,), attributes)()
 
 
-@pytest.mark.parametrize("model", [Fine(), Pairs()])
+@pytest.mark.parametrize("model", [Fine(), Pairs(), Masked()])
 def test_a_right_one_breaks_nothing(model):
     assert broken(model) == []
 
@@ -105,6 +124,8 @@ def test_a_right_one_breaks_nothing(model):
         (changed(Fine, trained_on=1), "trained_on is 1"),
         (Small(), "thing/0: its grid leaves part of the image out"),
         (Blind(), "two different pictures of one size have the same features"),
+        (Zero(), "thing/3: its features are all 0"),
+        (ZeroPairs(), "its similarity maps are all 0"),
         (Infinite(), "some values are not finite"),
         (Batched(), "its features alone differ from those in a batch"),
         (Reusing(), "changes maps that it returned before"),

@@ -9,8 +9,11 @@ import torch
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
+from kapbench.features import encode
 from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
+from kapbench.progress import Progress
+from kapbench.running import pair_scorers
 from kapbench.running.results import load_records
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Grid, Picture
@@ -40,6 +43,57 @@ def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
     assert "cat/2" in mended.seen
     assert not {"cat/0", "cat/1"} & set(mended.seen)
     assert len(mended.seen) == 8 - n_kept
+
+
+@dataclass
+class Scaled(TinyEncoder):
+    """The features of the first cells of cat/2 are multiplied by a factor."""
+
+    factor: float = 0.0
+    n_cells: int = 16
+
+    def _map(self, picture):
+        found = super()._map(picture)
+        if picture.image_id == "cat/2":
+            found.values.reshape(3, 16)[:, : self.n_cells] *= self.factor
+        return found
+
+
+class Flat(TinyEncoder):
+    def _map(self, picture):
+        found = super()._map(picture)
+        if picture.image_id == "cat/2":
+            found.values[:] = 0.5
+        return found
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-9])  # fp16 rounds both to 0
+def test_an_image_whose_features_are_all_zero_is_refused(tmp_path, factor):
+    with pytest.raises(KapbenchError, match="All features of the image are 0") as caught:
+        evaluate(tmp_path, Scaled(factor=factor))
+    assert str(caught.value.place) == "image cat/2, model tiny-encoder"
+
+
+def test_zeros_that_are_in_the_cache_already_are_refused_too(tmp_path, monkeypatch):
+    model = Scaled()
+    with monkeypatch.context() as context:
+        for module in (encode, pair_scorers):
+            context.setattr(module, "refuse_zero", lambda *_: None)
+        evaluate(tmp_path, model)
+    with pytest.raises(KapbenchError, match="All features of the image are 0") as caught:
+        evaluate(tmp_path, model, rules=[load_rule("kap-v1")])
+    assert "image cat/2" in str(caught.value.place)
+
+
+def test_zeros_in_some_cells_are_scored(tmp_path):
+    evaluate(tmp_path, Scaled(n_cells=12))
+
+
+def test_an_image_with_one_feature_everywhere_is_reported(tmp_path):
+    said = []
+    evaluate(tmp_path, Flat(), progress=Progress(log=said.append))
+    assert [line for line in said if "All cells of image cat/2 have the same features" in line]
+    assert not [line for line in said if "image cat/1" in line]
 
 
 def test_too_few_feature_maps(tmp_path):

@@ -190,7 +190,7 @@ def test_broken_json_names_no_key(tmp_path):
 
 
 def test_a_percentage_is_no_alpha(tmp_path):
-    with pytest.raises(KapbenchError, match="alpha is 10, but it is a share") as caught:
+    with pytest.raises(KapbenchError, match="The alpha 10 is above 1") as caught:
         load_rule(str(as_file(tmp_path, "kap-v1", name="mine", alphas=[0.1, 10])))
     assert caught.value.fix == "Write 0.1"
     assert "key alphas" in str(caught.value.place)

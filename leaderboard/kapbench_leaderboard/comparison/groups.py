@@ -6,6 +6,7 @@ from typing import Literal
 
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.types import Coverage
+from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 CONTROLS = ("random", "constant", "pixels", "oracle")
 Kind = Literal["kap", "pck"]
@@ -125,8 +126,9 @@ def why_apart(first: Group, other: Group) -> str:
     if left.pairs_hash != right.pairs_hash:
         reasons.append(f"the pairs are {_pairs(right)}, not {_pairs(left)}")
     reasons += _rules_apart(first.rules, other.rules)
-    versions = [g.cards[0].provenance.scoring for g in (first, other)]
-    if versions[0] != versions[1]:
+    names = {r.name for r in first.rules} & {r.name for r in other.rules}
+    versions = [scoring_of(g.cards[0], names) for g in (first, other)]
+    if names and versions[0] != versions[1]:
         reasons.append(f"the scoring has version {versions[1]}, not {versions[0]}")
     return "; ".join(reasons)
 
@@ -153,5 +155,5 @@ def _names(rules: Iterable[RuleCard]) -> str:
 
 def _key(card: RunCard, rules_of_card: Sequence[RuleCard]) -> tuple[object, ...]:
     data, named_rules = card.dataset, tuple((r.name, r.hash) for r in rules_of_card)
-    version = card.provenance.scoring
+    version = scoring_of(card, (rule.name for rule in rules_of_card))
     return data.name, data.revision, data.split, data.pairs_hash, named_rules, version

@@ -15,6 +15,7 @@ from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
 from kapbench_leaderboard.comparison.groups import selected_rules
+from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 WITH_TWIN = "absent_with_twin"
 FORMAT = "kapbench-resamples-1"
@@ -51,7 +52,7 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
     data, run_rules = run.dataset, selected_rules(run, rules)
     named = " ".join(f"{r.name}@{r.hash}" for r in run_rules)
     at = "" if all(_alpha(r, alpha) == r.alphas[0] for r in run_rules) else f" alpha {alpha:g}"
-    version = run.provenance.scoring
+    version = scoring_of(run, (rule.name for rule in run_rules))
     return (
         f"{data.name}@{data.revision}.{data.split} {data.pairs_hash} {named}{at} scoring {version}"
     )

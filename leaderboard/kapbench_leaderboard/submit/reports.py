@@ -159,6 +159,9 @@ def reproduction_report(again: "Reproduced") -> Report:
     lines = [
         f"Ran {again.n_rows:,} rows of {again.n_pairs:,} pairs again, tolerance {again.tolerance:g}."
     ]
+    if again.rules_left_out:
+        names = ", ".join(again.rules_left_out)
+        lines.append(f"Not compared, because kapbench changed these rules since the run: {names}.")
     largest_first = sorted(again.differences.items(), key=lambda item: -item[1])
     lines += [f"  {column}: differs by up to {gap:.3g}" for column, gap in largest_first[:10]]
     lines.append("The rows agree." if again.agrees else "The rows DO NOT AGREE.")

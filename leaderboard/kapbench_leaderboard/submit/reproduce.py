@@ -16,8 +16,11 @@ from kapbench.loading import is_same_revision, load_dataset, load_model
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
+from kapbench.running.results import RunCard
 from kapbench.scoring.schema import TEXT
+from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.types import Pair, View
+from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
 from kapbench_leaderboard.entries.schema import Entry, adapter_spec, load_entry, records_path
 from kapbench_leaderboard.entries.untrusted_files import (
     RECORDS,
@@ -55,6 +58,7 @@ class Reproduced:
     n_rows: int
     tolerance: float
     differences: dict[str, float]
+    rules_left_out: tuple[str, ...] = ()  # scoring changed them since the run
 
     @property
     def agrees(self) -> bool:
@@ -106,16 +110,7 @@ def reproduce(
     entry = load_entry(path)
     run, place = entry.run, records or records_path(path)
     refuse_unfit(place, RECORDS, entry.records)
-    data = load_dataset(run.dataset.name, split=run.dataset.split, data_root=data_root)
-    if data.revision != run.dataset.revision:
-        raise _other_revision(
-            "data set",
-            data.name,
-            data.revision,
-            run.dataset.revision,
-            path,
-            "Use the copy of the data set that the run was made on",
-        )
+    data = _load_dataset(run, path, data_root)
     all_options = {**run.model.options, **(options or {})}
     built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
     if not is_same_revision(run.model.revision, built.revision):
@@ -129,11 +124,12 @@ def reproduce(
             "-o weights=FILE",
         )
     pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
+    rules = _rules_to_compare(run, path)
     with tempfile.TemporaryDirectory() as scratch:
         again = evaluate(
             built,
             cast("Dataset", SomePairs(data, pairs)),
-            rule=[rule.name for rule in run.rules],
+            rule=rules,
             runs=Path(scratch),
             device=device,
             progress=progress,
@@ -141,7 +137,37 @@ def reproduce(
     stored = read_records(place, run)
     if tolerance is None:
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
-    return Reproduced(len(pairs), len(again), tolerance, differences(stored, again))
+    left_out = tuple(rule.name for rule in run.rules if rule.name not in rules)
+    gaps = differences(stored, again)
+    return Reproduced(len(pairs), len(again), tolerance, gaps, left_out)
+
+
+def _load_dataset(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
+    """The run's data set. KapbenchError where it has another revision here."""
+    data = load_dataset(run.dataset.name, split=run.dataset.split, data_root=data_root)
+    if data.revision != run.dataset.revision:
+        raise _other_revision(
+            "data set",
+            data.name,
+            data.revision,
+            run.dataset.revision,
+            path,
+            "Use the copy of the data set that the run was made on",
+        )
+    return data
+
+
+def _rules_to_compare(run: RunCard, path: Path) -> list[str]:
+    """The rules of a run that still give the same numbers. KapbenchError where there are none."""
+    rules = [rule.name for rule in run.rules if is_scored_alike(run, rule.name)]
+    if not rules:
+        raise KapbenchError(
+            "Every rule of the run was changed since: its scoring has version "
+            f"{run.provenance.scoring}, and here it has version {SCORING_VERSION}",
+            place=path,
+            fix=f"Install kapbench {run.provenance.kapbench}, which the run was made with",
+        )
+    return rules
 
 
 def _other_revision(

@@ -7,6 +7,7 @@ from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
+from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 from kapbench_leaderboard.tables.choices import View
 
 NAME = {"kap": "KAP", "pck": "PCK"}
@@ -133,7 +134,7 @@ def columns(members: Group, view: View, alpha: float, kind: Kind | None = None) 
             out += [_column(rule, rule.metric, alpha, key, named=True) for key in keys]
             if view == "twin" and each == "pck":
                 out += [
-                    _column(r, "geo", alpha, _ScoreKey("PCK\ngeo"))
+                    _column(r, "geo", alpha, _ScoreKey("PCK\ngeo"), scoring=_newest(members, r))
                     for r in _geometry_aware(members)
                 ]
     return out
@@ -196,7 +197,13 @@ def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> I
     name = f"{rule.name.removeprefix(f'{rule.metric}-')}\n" if named else ""
     for average, over in averages:
         score_key = _ScoreKey(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
-        yield _column(rule, rule.name if own else rule.metric, alpha, score_key, named=True)
+        stem = rule.name if own else rule.metric
+        yield _column(rule, stem, alpha, score_key, named=True, scoring=_newest(members, rule))
+
+
+def _newest(members: Group, rule: RuleCard) -> int:
+    """The version of scoring of a rule that is not among the group's: the newest of its runs."""
+    return max(scoring_of(card, [rule.name]) for card in members.cards if rule in card.rules)
 
 
 def _geometry_aware(members: Group) -> tuple[RuleCard, ...]:
@@ -213,8 +220,13 @@ def _column(
     *,
     named: bool = False,
     ranks: bool = True,
+    scoring: int | None = None,
 ) -> Column:
-    """`stem` begins the column's key; `named`: the metric's name begins its heading."""
+    """`stem` begins the column's key; `named`: the metric's name begins its heading.
+
+    Args:
+        scoring: Runs of another version of scoring have no cell; None: all have the same.
+    """
     metric = score_key.metric or rule.metric
     average, over = score_key.average or rule.headline[0], score_key.over or rule.headline[1]
     what = f"{NAME.get(metric, metric.replace('_', ' '))}@{alpha:.2f}"
@@ -225,6 +237,10 @@ def _column(
     def cell(card: RunCard) -> Cell:
         row = card.score(rule.name, metric, alpha, over, average=average, split=score_key.split)
         same = any((r.name, r.hash) == (rule.name, rule.hash) for r in card.rules)
+        if same and scoring not in (None, scoring_of(card, [rule.name])):
+            return Cell(
+                None, reason=f"{what} was scored before {rule.name} was changed; repeat the run."
+            )
         return _cell(row if same else None, what)
 
     def prevalence_of(card: RunCard) -> Cell:

@@ -17,7 +17,7 @@ _AVERAGES = {
 }
 _OVER = {
     "mean": "mean over categories",
-    "pair_weighted": "weighted by pairs over categories",
+    "pair_weighted": "weighted by scored pairs over categories",
     "pooled": "pooled over categories",
     "negative_weighted": "weighted by negatives over categories",
 }

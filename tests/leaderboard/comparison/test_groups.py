@@ -2,7 +2,10 @@
 
 import pytest
 
+from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.comparison.groups import group, why_apart, without_rules
+from kapbench_leaderboard.comparison.resamples import key
+from kapbench_leaderboard.tables.columns import columns
 
 
 def test_runs_on_the_same_pairs_by_the_same_rules_are_one_group(card):
@@ -63,6 +66,37 @@ def test_runs_scored_by_another_version_stand_apart(card):
     old = old.model_copy(update={"provenance": old.provenance.model_copy(update={"scoring": 1})})
     first, second = group([card(), old])
     assert "the scoring has version 1, not 2" in why_apart(first, second)
+
+
+def scored_by(card, names, version):
+    made = card(rules={name: load_rule(name).hash for name in names})
+    changed = made.provenance.model_copy(update={"scoring": version})
+    return made.model_copy(update={"provenance": changed})
+
+
+def test_versions_of_scoring_keep_apart_what_they_changed(card):
+    names = ("kap-cvpr24", "kap-v1", "pck-sd-dino")
+    old, new = (scored_by(card, names, version) for version in (2, 3))
+    assert len(group([old, new])) == 1  # neither kap-cvpr24 nor pck-sd-dino was changed
+    assert key(old) == key(new)
+    first, second = group([old, new], ["kap-v1", "pck-sd-dino"])
+    assert "the scoring has version 3, not 2" in why_apart(first, second)
+    assert key(old, ["kap-v1"]) != key(new, ["kap-v1"])
+    future = [scored_by(card, names, version) for version in (3, 4)]
+    assert len(group(future)) == 2
+
+
+def test_a_column_of_another_rule_has_only_runs_of_its_newest_version(card):
+    names = ("pck-sd-dino", "pck-v1")
+    old, new = (scored_by(card, names, version) for version in (2, 3))
+    (members,) = group([old, new])
+    cells = {c.key: (c.cell(old), c.cell(new)) for c in columns(members, "average", 0.1)}
+    of_v1 = [pair for key_, pair in cells.items() if key_.startswith("pck-v1")]
+    assert of_v1
+    for before, after in of_v1:
+        assert before.value is None
+        assert "before pck-v1 was changed" in before.reason
+        assert after.value is not None
 
 
 def test_the_larger_data_come_first(card):

@@ -1,0 +1,28 @@
+"""Versions of scoring, and which rules each changed: runs of two versions share a table where none of
+its rules was changed between them.
+
+3: the nearest cell in original pixels is the first of equally near ones, and cells are not rounded
+   there; `geo-published-point` drops the ids that no image shows; the symmetry confusion compares as
+   its rule does; by pair, a category without a positive has no score.
+"""
+
+from kapbench.scoring.rules import KapRule, Rule
+
+SCORING_VERSION = 3  # raised where the same maps would give other rows, scores or intervals
+_ALL_RULES = 2  # up to this version, each changed every rule
+
+
+def last_change(rule: Rule, scoring: int) -> int:
+    """The latest version of scoring, up to the version `scoring`, that changed a rule's numbers."""
+    if scoring <= _ALL_RULES or scoring > SCORING_VERSION:  # what later versions change is unknown
+        return scoring
+    return 3 if _changed_in_3(rule) else _ALL_RULES
+
+
+def _changed_in_3(rule: Rule) -> bool:
+    if isinstance(rule, KapRule):
+        of_pairs = "pair" in rule.averages and rule.absent == "negative"
+        return rule.geometry.frame_px is None or of_pairs
+    decodes = (rule.decode, rule.decode_supervised)
+    in_original_pixels = any(d is not None and d.offset == "centre" for d in decodes)
+    return in_original_pixels or rule.closed or rule.subset == "repeated-renumbered"
