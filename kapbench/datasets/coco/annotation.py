@@ -144,11 +144,12 @@ def find_box(annotation: CocoAnnotation) -> reading.Box:
 
 
 def read_points(
-    annotation: CocoAnnotation, size: tuple[int, int], *, occluded: bool
+    annotation: CocoAnnotation, size: tuple[int, int] | None, *, occluded: bool
 ) -> tuple[Keypoints, int]:
     """Keypoints, and how many lie outside the image: those count as not visible.
 
     Args:
+        size: Width and height; None: only those left of the image or above it are outside.
         occluded: Whether keypoints that are labelled but hidden count as visible.
     """
     numbers = annotation.numbers

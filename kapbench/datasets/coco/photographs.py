@@ -66,8 +66,7 @@ def open_photographs(
         raise KapbenchError(
             "The file has no annotation with keypoints", place=path, fix="Give another file"
         )
-    named = _name_photographs(file.images.values())
-    names = {number: named[_normal(image.file_name)] for number, image in needed.items()}
+    names = name_photographs(file.images)
     found = _find_photographs(needed.values(), path, folder)
     paths = {names[number]: found[image.file_name] for number, image in needed.items()}
     headers = {name: read_header(paths[name]) for name in paths}
@@ -79,17 +78,19 @@ def open_photographs(
             [(p, header, np.array(find_box(a)).reshape(2, 2)) for a, p, header in at],
             "exif",
         )
-    identity = (*_remark_on_records(file.images.values()), *_remark_on_endings(named))
+    identity = (*_remark_on_records(file.images.values()), *_remark_on_endings(file.images, names))
     photographs = Photographs(names, paths, headers, follows, remarks, identity)
     return replace(photographs, remarks=remarks + _check_sizes(needed.values(), photographs, path))
 
 
-def _name_photographs(images: Iterable[CocoImage]) -> dict[str, str]:
-    """Name of each file: its path without ending, or its path where another file has that too."""
-    files = {_normal(image.file_name) for image in images}
-    stems = {file: str(PurePosixPath(file).with_suffix("")) for file in files}
-    times = Counter(stems.values())
-    return {file: stem if times[stem] == 1 else file for file, stem in stems.items()}
+def name_photographs(images: Mapping[int, CocoImage]) -> dict[int, str]:
+    """Name of each record's file: its path without ending, unless another file has that too."""
+    files = {number: _normal(image.file_name) for number, image in images.items()}
+    times = Counter(_drop_ending(file) for file in set(files.values()))
+    return {
+        number: _drop_ending(file) if times[_drop_ending(file)] == 1 else file
+        for number, file in files.items()
+    }
 
 
 def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
@@ -106,11 +107,12 @@ def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
     return (message,)
 
 
-def _remark_on_endings(named: Mapping[str, str]) -> tuple[str, ...]:
+def _remark_on_endings(
+    images: Mapping[int, CocoImage], names: Mapping[int, str]
+) -> tuple[str, ...]:
     """The remark on files that differ only in their ending."""
-    files = sorted(
-        file for file, name in named.items() if file == name and PurePosixPath(file).suffix
-    )
+    all_files = {_normal(image.file_name): names[number] for number, image in images.items()}
+    files = sorted(file for file, name in all_files.items() if name != _drop_ending(file))
     more = ", …" if len(files) > _NAMED else ""
     message = (
         f"{counted(len(files), 'file')} {', '.join(files[:_NAMED])}{more} differ only in their "
@@ -137,6 +139,10 @@ def _check_sizes(
 
 def _normal(file_name: str) -> str:
     return str(PurePosixPath(with_slashes(file_name)))
+
+
+def _drop_ending(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
 
 
 def _find_photographs(
