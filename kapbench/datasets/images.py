@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +13,42 @@ from PIL import ExifTags, Image, ImageOps
 from kapbench.errors import KapbenchError
 
 REFETCH = "Fetch the data set again"
+OWN = "Replace the file by the photograph that was annotated"  # of a data set of the user's own
 VOID = 255  # a PASCAL VOC mask's boundary: neither object nor background
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations of a quarter turn
+_AS_STORED = 1  # the EXIF orientation that changes nothing
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
-def read_rgb(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
+def read_rgb(
+    path: Path, size: tuple[int, int] | None = None, fix: str = REFETCH
+) -> UInt8[np.ndarray, "h w 3"]:
     """Pixels as stored; an EXIF orientation is ignored, as published evaluators do.
 
     Args:
         size: Width and height that the annotation states; they are checked.
+        fix: What the user should do where the file is wrong.
 
     Raises:
         KapbenchError: missing, truncated, not an image, or of another size.
     """
-    image = _as_rgb(_open(path), path)
-    _check_size(image, size, path, "image", REFETCH)
+    image = _as_rgb(_open(path, fix), path)
+    _check_size(image, size, path, "image", fix)
     return np.asarray(image)
 
 
-def read_upright(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
+def read_upright(
+    path: Path, size: tuple[int, int] | None = None, fix: str = OWN
+) -> UInt8[np.ndarray, "h w 3"]:
     """As `read_rgb`, rotated as EXIF says: for annotations made in a viewer that rotates."""
-    image = _as_rgb(ImageOps.exif_transpose(_open(path)), path)
-    _check_size(
-        image, size, path, "image", "Set exif=false if the keypoints refer to the image as stored"
-    )
+    image = _as_rgb(ImageOps.exif_transpose(_open(path, fix)), path)
+    _check_size(image, size, path, "image", fix)
     return np.asarray(image)
+
+
+def read_own(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """As `read_rgb`, of a data set of the user's own."""
+    return read_rgb(path, size, OWN)
 
 
 def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
@@ -64,19 +75,50 @@ def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
     return image.convert("RGB")
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of an image file states.
+
+    Args:
+        stored: Width and height as stored: those of `read_rgb`.
+        upright: Width and height of `read_upright`.
+        is_turned: Whether the two readings differ, in size or only in content.
+    """
+
+    stored: tuple[int, int]
+    upright: tuple[int, int]
+    is_turned: bool
+
+
+def read_header(path: Path, fix: str = OWN) -> Header:
+    """KapbenchError as `read_rgb`; the pixels are not read."""
+    with _opened(path, fix) as image:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, _AS_STORED)
+        width, height = stored = image.size
+        # Pillow rotates TIFF files itself; their size is that of the rotated image.
+        is_turned = orientation in range(2, 9) and image.format != "TIFF"
+        sideways = is_turned and orientation in _ON_ITS_SIDE
+        return Header(stored, (height, width) if sideways else stored, is_turned)
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height as stored, from the header alone. KapbenchError as `read_rgb`."""
-    with _opened(path) as image:
+    with _opened(path, REFETCH) as image:
         return image.size
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """Width and height of `read_upright`. KapbenchError as `read_rgb`."""
-    with _opened(path) as image:
-        sideways = image.getexif().get(ExifTags.Base.Orientation) in _ON_ITS_SIDE
-        width, height = image.size
-        # Pillow rotates TIFF files itself; their size is that of the rotated image.
-        return (height, width) if sideways and image.format != "TIFF" else (width, height)
+def find_file(folder: Path, name: str) -> Path:
+    """The file of a name that may have been written on Windows, with backslashes.
+
+    A file whose name has backslashes itself, as some programs unpack archives, comes first.
+    """
+    literal = folder / name
+    return literal if literal.is_file() else folder / with_slashes(name)
+
+
+def with_slashes(name: str) -> str:
+    """A relative path as it is written everywhere but on Windows."""
+    return name.replace("\\", "/")
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
@@ -91,7 +133,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     Raises:
         KapbenchError: unreadable, or not of the photograph's size.
     """
-    image = _open(path)
+    image = _open(path, REFETCH)
     _check_size(image, size, path, "mask", "Remove it: boxes take the place of missing masks")
     if len(image.getbands()) > 1:
         image = image.convert("L")
@@ -111,20 +153,18 @@ def _check_size(
         )
 
 
-def _open(path: Path) -> Image.Image:
-    with _opened(path) as image:
+def _open(path: Path, fix: str) -> Image.Image:
+    with _opened(path, fix) as image:
         image.load()
         return image.copy()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, fix: str) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             yield image
     except FileNotFoundError as error:
-        raise KapbenchError("The image does not exist", place=path, fix=REFETCH) from error
+        raise KapbenchError("The image does not exist", place=path, fix=fix) from error
     except _BROKEN as error:
-        raise KapbenchError(
-            f"The image cannot be read: {error}", place=path, fix=REFETCH
-        ) from error
+        raise KapbenchError(f"The image cannot be read: {error}", place=path, fix=fix) from error

@@ -120,14 +120,22 @@ def group_by_category(views: Iterable[View]) -> dict[str, list[View]]:
 
 
 def describe_no_pairs(
-    groups: Iterable[Sequence[View]], min_shared: int, place: object, option: str
+    groups: Iterable[Sequence[View]], min_shared: int, place: object, option: str, n_within: int = 0
 ) -> KapbenchError:
     """The error where the rule finds no pair.
 
     Args:
         groups: The images of each category.
         option: Name of the user's option that sets `min_shared`.
+        n_within: Candidates that were left out because both objects are in one photograph.
     """
+    if n_within:
+        return KapbenchError(
+            f"All pairs that could be drawn ({n_within:,}) are of two objects in one photograph",
+            place=place,
+            fix="Add photographs; or set same_photograph=true, although a model that compares a "
+            "photograph with itself always lands on the source point",
+        )
     most = max(map(len, groups), default=0)
     if most < 2:
         return KapbenchError(

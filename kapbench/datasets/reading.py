@@ -99,14 +99,19 @@ def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[
         ) from error
 
 
-def parse_json(content: bytes, path: Path) -> Any:
-    """KapbenchError where it is not JSON; NaN and Infinity are refused."""
+def parse_json(content: bytes, path: Path, *, nan: bool = False) -> Any:
+    """KapbenchError where it is not JSON.
+
+    Args:
+        nan: Whether NaN and Infinity, which are not JSON, are numbers, for a caller that checks
+            them and says where they are.
+    """
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is not a number")
 
     try:
-        return json.loads(content, parse_constant=refuse)
+        return json.loads(content, parse_constant=None if nan else refuse)
     except ValueError as error:
         raise wrong_file(f"The file is not JSON: {error}", path) from error
 

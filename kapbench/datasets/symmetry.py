@@ -17,6 +17,7 @@ TABLES = {
     "spair": "spair/symmetry.json",
     "cub": "cub/symmetry.json",
     "ap-10k": "coco/ap-10k_symmetry.json",
+    "animal-pose": "coco/animal-pose_symmetry.json",
     "awa-pose": "awa-pose_symmetry.json",
 }  # below this folder; each names its source
 _SIDE = re.compile(r"(?<![a-z])(left|right|l|r)(?![a-z])")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kapbench.datasets.images import image_size, read_mask, read_rgb, read_upright, upright_size
+from kapbench.datasets.images import image_size, read_header, read_mask, read_rgb, read_upright
 from kapbench.errors import KapbenchError
 
 ORIENTATION = 0x0112
@@ -134,17 +134,21 @@ def test_the_upright_size_is_that_of_the_upright_pixels(tmp_path, ending, orient
     exif[ORIENTATION] = orientation
     path = tmp_path / f"turned.{ending}"
     Image.fromarray(PIXELS).save(path, exif=exif)
-    width, height = upright_size(path)
-    assert read_upright(path).shape == (height, width, 3)
+    header = read_header(path)
+    width, height = header.upright
+    upright, stored = read_upright(path), read_rgb(path)
+    assert upright.shape == (height, width, 3)
+    assert stored.shape == (header.stored[1], header.stored[0], 3)
+    assert header.is_turned is (upright.shape != stored.shape or bool((upright != stored).any()))
     assert (width, height) == ((40, 60) if orientation > 4 else (60, 40))
 
 
 def test_the_upright_size_of_what_is_no_photograph(photograph):
     photograph.write_bytes(photograph.read_bytes()[:20])
     with pytest.raises(KapbenchError, match="cannot be read"):
-        upright_size(photograph)
+        read_header(photograph)
     with pytest.raises(KapbenchError, match="does not exist"):
-        upright_size(photograph.with_name("none.jpg"))
+        read_header(photograph.with_name("none.jpg"))
 
 
 @pytest.mark.parametrize(

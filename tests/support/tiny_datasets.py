@@ -159,6 +159,55 @@ def coco(root):
     return f"coco:{path}", {}
 
 
+ANIMAL_POSE_KEYPOINTS = [
+    *("left_eye", "right_eye", "nose", "left_ear", "right_ear"),
+    *(f"{side}_{end}_elbow" for end in ("front", "back") for side in ("left", "right")),
+    *(f"{side}_{end}_knee" for end in ("front", "back") for side in ("left", "right")),
+    *(f"{side}_{end}_paw" for end in ("front", "back") for side in ("left", "right")),
+    *("throat", "withers", "tailbase"),
+]
+
+
+def animal_pose_content():
+    """Three photographs of each animal; the last cow's shows a second cow."""
+    images, annotations = {}, []
+    animals = ("dog", "cat", "sheep", "horse", "cow")
+    for n in range(15):
+        images[str(n + 1)] = f"{animals[n // 3][:2]}{n}.jpeg" if n % 3 else f"2007_{n:06d}.jpg"
+        for again in range(1 + (n == 14)):
+            xy = points(20, seed=n + again).round().astype(int).tolist()
+            shown = [(k + n) % 4 > 0 for k in range(20)]
+            keypoints = [[x * v, y * v, int(v)] for (x, y), v in zip(xy, shown, strict=True)]
+            annotations.append(
+                {
+                    "image_id": n + 1,
+                    "bbox": [2, 3 + again, 50, 38],
+                    "keypoints": keypoints,
+                    "num_keypoints": sum(shown),
+                    "category_id": n // 3 + 1,
+                }
+            )
+    categories = [
+        {"supercategory": "animal", "id": i + 1, "name": name, "keypoints": ANIMAL_POSE_KEYPOINTS}
+        | {"skeleton": [[0, 1], [0, 2]]}
+        for i, name in enumerate(animals)
+    ]
+    return {
+        "info": {"year": 2019},
+        "images": images,
+        "annotations": annotations,
+        "categories": categories,
+    }
+
+
+def animal_pose(root):
+    folder, content = root / "animalpose_keypoint_new", animal_pose_content()
+    for number, name in content["images"].items():
+        photograph(folder / "images" / name, seed=int(number))
+    (folder / "keypoints.json").write_text(json.dumps(content))
+    return "animal-pose", {"root": root}
+
+
 def awa_pose(root):
     from kapbench.datasets.awa_pose import keypoint_names
 
@@ -256,6 +305,7 @@ BUILDERS = {
     "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
+    "animal-pose": animal_pose,
     "awa-pose": awa_pose,
     "tss": tss,
     "freiburg-cars": freiburg_cars,

@@ -1,1 +1,1 @@
-"""Data sets in the COCO keypoints format: any file of the user's, and AP-10K."""
+"""Data sets in the COCO keypoints format: any file of the user's, AP-10K and Animal-Pose."""

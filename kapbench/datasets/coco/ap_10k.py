@@ -12,8 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from kapbench.datasets import reading
-from kapbench.datasets.coco.dataset import Views
 from kapbench.datasets.coco.file import CocoFile, open_coco
+from kapbench.datasets.coco.views import Views
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList, pair_by_box
 from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
@@ -55,7 +55,7 @@ def ap_10k(
     reading.check_choice("split", split, tuple(SPLITS), name)
     folder = reading.find_folder(root, SOURCE.folder)
     path = folder / "annotations" / f"ap10k-{SPLITS[split]}-split1.json"
-    file = open_coco(path, FIX)
+    file = open_coco(path, FIX, strict=True)
     rule = PairRule(n=PAIRS[kind] if pairs is None else pairs, seed=seed, min_shared=min_shared)
     table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
     views, paths, remarks = _read_views(file, path, folder)
@@ -106,9 +106,9 @@ def _read_views(
     ]
     n_animals = Counter(a.image_id for a in candidates)
     alone = [a for a in candidates if n_animals[a.image_id] == 1]
-    views = Views.read(file, path, str(folder / "data"), True, alone)
+    views = Views.read(file, path, str(folder / "data"), True, False, alone)
     numbered = [(view, number) for number, of in views.by_category.items() for view in of]
-    return numbered, views.paths, views.list_remarks(file)
+    return numbered, views.paths, views.remarks
 
 
 def _assign_categories(

@@ -125,6 +125,19 @@ _ALL = (
         opens="ap-10k.intra",
     ),
     Source(
+        name="animal-pose",
+        title="Animal-Pose",
+        url=None,
+        file_name="animalpose_keypoint_new.zip",
+        folder="animalpose_keypoint_new",
+        licence="none stated; its makers ask to be cited "
+        "(photographs: in part Flickr users', by way of PASCAL VOC)",
+        citation="Cao, Tang, Fang, Shen, Lu, Tai: Cross-Domain Adaptation for Animal Pose "
+        "Estimation. ICCV 2019",
+        page="https://drive.google.com/drive/folders/1xxm6ZjfsDSmv6C9JvbgiGrmHktrUjV5x "
+        "(Google Drive: keypoints.json and images)",
+    ),
+    Source(
         name="awa-pose",
         title="AwA-Pose",
         url=None,

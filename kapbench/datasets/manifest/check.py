@@ -2,20 +2,44 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kapbench.datasets.images import image_size, upright_size
+from kapbench.datasets.images import find_file, read_header
 from kapbench.datasets.manifest import schema
+from kapbench.datasets.manifest.exif import decide_exif
 from kapbench.datasets.manifest.files import FIX, Source, open_source
 from kapbench.datasets.manifest.partial import UNREAD, Problem, is_consequence, validate_partly
 from kapbench.errors import KapbenchError
 
 
-def open_manifest(path: Path) -> tuple[schema.Manifest, list[bytes]]:
-    """A manifest and the contents of its files. KapbenchError names the first problem."""
+@dataclass(frozen=True, slots=True)
+class OpenedManifest:
+    """
+    Args:
+        content: With `exif` decided.
+        files: Contents of its files.
+        remarks: What was assumed, as sentences.
+        decided_exif: Whether EXIF orientations are followed although the file does not say so.
+    """
+
+    content: schema.Manifest
+    files: Sequence[bytes]
+    remarks: tuple[str, ...]
+    decided_exif: bool
+
+
+def open_manifest(path: Path, exif: bool | None = None) -> OpenedManifest:
+    """
+    Args:
+        exif: Takes the place of what the file says; None: it does not.
+
+    Raises:
+        KapbenchError: the first problem.
+    """
     source = open_source(path)
-    manifest, problems = _check(source, path)
+    manifest, problems, remarks, decided_exif = _check(source, path, exif)
     if problems or manifest is None:
         key, message = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -24,20 +48,30 @@ def open_manifest(path: Path) -> tuple[schema.Manifest, list[bytes]]:
             place=f"{path}, {key}",
             fix=f"Run `kapbench list datasets --check {path}` for all problems. {FIX}",
         )
-    return manifest, source.files
+    return OpenedManifest(manifest, source.files, remarks, decided_exif)
 
 
 def list_problems(path: Path) -> list[Problem]:
     """All problems of a manifest. KapbenchError where it is neither JSON nor CSV."""
-    return _check(open_source(path), path)[1]
+    return _check(open_source(path), path, None)[1]
 
 
-def _check(source: Source, path: Path) -> tuple[schema.Manifest | None, list[Problem]]:
+def _check(
+    source: Source, path: Path, exif: bool | None
+) -> tuple[schema.Manifest | None, list[Problem], tuple[str, ...], bool]:
+    """The manifest, its problems, remarks, and whether EXIF is followed though the file is silent."""
     manifest, refused = validate_partly(source.content, source.validate)
     refused = [problem for problem in refused if not source.explains(problem[0])]
-    problems = list(refused)
+    problems, remarks, decided_exif = list(refused), source.remarks, False
     if manifest is not None:
+        stated, (follows, reasons, undecided) = (
+            manifest.exif,
+            decide_exif(manifest, path.parent, exif),
+        )
+        manifest = manifest.model_copy(update={"exif": follows})
+        remarks, decided_exif = remarks + reasons, follows and not stated
         checks = (
+            undecided,
             _check_categories(manifest),
             _check_images(manifest, path.parent),
             _check_pairs(manifest),
@@ -49,7 +83,7 @@ def _check(source: Source, path: Path) -> tuple[schema.Manifest | None, list[Pro
             and not any(is_consequence(key, refused_key) for refused_key, _ in refused)
         ]
     located = [(source.locate(key), message) for key, message in problems]
-    return manifest, [*source.problems, *located]
+    return manifest, [*source.problems, *located], remarks, decided_exif
 
 
 def _check_categories(manifest: schema.Manifest) -> Iterator[Problem]:
@@ -82,7 +116,7 @@ def _check_twins(category: schema.Category, place: str) -> Iterator[Problem]:
 def _check_images(manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
     for name, n in Counter(schema.image_id(image) for image in manifest.images).items():
         if n > 1:
-            yield "images", f"The id '{name}' occurs {n} times"
+            yield "images", f"The id '{name}' occurs {n} times: give each image an id of its own"
     beyond = 0
     for i, image in enumerate(manifest.images):
         for key, message in _check_image(image, manifest, folder):
@@ -98,7 +132,7 @@ def _check_images(manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
 def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
     stated, stored = (image.width, image.height), None
     try:
-        stored = find_size(folder / image.path, manifest)
+        stored = find_size(folder, image, manifest)
     except KapbenchError as error:
         yield "path", f"{error.thing}: {error.place}"
     if None in stated and stated != (None, None):
@@ -108,7 +142,7 @@ def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -
             "width",
             f"The manifest says {stated[0]}×{stated[1]} px, the photograph has {stored[0]}×{stored[1]}",
         )
-    if image.mask is not None and not (folder / image.mask).is_file():
+    if image.mask is not None and not find_file(folder, image.mask).is_file():
         yield "mask", f"There is no file {folder / image.mask}"
     if image.category in manifest.categories:
         yield from _check_keypoints(image, manifest)
@@ -119,9 +153,10 @@ def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -
     yield from _check_positions(image, size)
 
 
-def find_size(path: Path, manifest: schema.Manifest) -> tuple[int, int]:
-    """Width and height of a photograph's pixels. KapbenchError as `image_size`."""
-    return upright_size(path) if manifest.exif else image_size(path)
+def find_size(folder: Path, image: schema.Image, manifest: schema.Manifest) -> tuple[int, int]:
+    """Width and height of a photograph's pixels. KapbenchError as `read_header`."""
+    header = read_header(find_file(folder, image.path))
+    return header.upright if manifest.exif else header.stored
 
 
 def _check_keypoints(image: schema.Image, manifest: schema.Manifest) -> Iterator[Problem]:

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kapbench.datasets.manifest.partial import Problem
 
@@ -14,18 +15,30 @@ BOX = ("x1", "y1", "x2", "y2")
 TEXTS = ("path", "category", "id", "mask")
 PAIR = ["source", "target"]
 Line = tuple[int, list[str]]
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
 
 
-def parse_images(text: str, path: Path) -> tuple[dict[str, Any], list[int], list[Problem]]:
-    """Content as of a JSON manifest, the line of each image, and what is wrong with the table.
+class ParsedImages(NamedTuple):
+    """Content as of a JSON manifest, the line of each image, what is wrong, and remarks."""
+
+    content: dict[str, Any]
+    lines: list[int]
+    problems: list[Problem]
+    remarks: tuple[str, ...]
+
+
+def parse_images(text: str, path: Path) -> ParsedImages:
+    """The images of a table whose columns are separated by commas, semicolons or tabs.
 
     Numbers stay texts; lines that cannot be read are left out. Columns: path, category; optionally
     id, width, height, x1, y1, x2, y2, azimuth_bin, truncated, occluded, mask; NAME_x and NAME_y for
     each keypoint, empty where it is not visible. A category has the keypoints that are visible in
     any of its images, in the order of the columns.
     """
-    lines, problems = _read_lines(text)
-    columns = lines.pop(0)[1] if lines else []
+    separator = find_separator(text)
+    lines, problems = _read_lines(text, separator)
+    columns = [column.strip() for column in lines.pop(0)[1]] if lines else []
     names = [c[:-2] for c in columns if c.endswith("_x") and f"{c[:-2]}_y" in columns]
     problems += _check_columns(columns, names)
     images, numbers = [], []
@@ -34,16 +47,25 @@ def parse_images(text: str, path: Path) -> tuple[dict[str, Any], list[int], list
             message = f"The line has {len(cells)} cells, the first line has {len(columns)}"
             problems.append((f"line {number}", message))
             continue
-        images.append(_parse_image(dict(zip(columns, map(str.strip, cells), strict=True)), names))
+        texts = [_read_cell(cell, separator) for cell in cells]
+        images.append(_parse_image(dict(zip(columns, texts, strict=True)), names))
         numbers.append(number)
     categories = _assign_keypoints(images, names)
-    return {"name": path.stem, "categories": categories, "images": images}, numbers, problems
+    content = {"name": path.stem, "categories": categories, "images": images}
+    remark = f"The columns of {path.name} are separated by {SEPARATORS[separator]}"
+    return ParsedImages(content, numbers, problems, (remark,) if separator != "," else ())
+
+
+def find_separator(text: str) -> str:
+    """What separates the columns: the comma, unless only another separator is in the first line."""
+    first = text.lstrip().partition("\n")[0]
+    return next((separator for separator in SEPARATORS if separator in first), ",")
 
 
 def parse_pairs(text: str) -> tuple[list[list[str]], list[int], list[Problem]]:
     """Source and target id of each line of a pair list, the lines' numbers, and what is wrong."""
-    lines, problems = _read_lines(text)
-    if not lines or lines[0][1] != PAIR:
+    lines, problems = _read_lines(text, find_separator(text))
+    if not lines or [column.strip() for column in lines[0][1]] != PAIR:
         return [], [], [*problems, ("line 1", f"The columns must be {', '.join(PAIR)}")]
     pairs, numbers = [], []
     for number, cells in lines[1:]:
@@ -60,15 +82,22 @@ def missing_column(name: str) -> Problem:
     return "line 1", f"Column '{name}' is missing"
 
 
-def _read_lines(text: str) -> tuple[list[Line], list[Problem]]:
+def _read_lines(text: str, separator: str) -> tuple[list[Line], list[Problem]]:
     """Non-empty lines by their number; a cell that spans several lines counts as its last."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines: list[Line] = []
     try:
         lines.extend((reader.line_num, cells) for cells in reader if cells)
     except csv.Error as error:
         return lines, [(f"line {reader.line_num}", f"The file is not CSV from here on: {error}")]
     return lines, []
+
+
+def _read_cell(cell: str, separator: str) -> str:
+    """The cell's text; where commas do not separate columns, that in a number is a decimal point."""
+    text = cell.strip()
+    match = None if separator == "," else _DECIMAL_COMMA.fullmatch(text)
+    return text if match is None else f"{match[1]}.{match[2]}"
 
 
 def _check_columns(columns: list[str], names: list[str]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from kapbench.datasets import reading
-from kapbench.datasets.images import read_rgb, read_upright
+from kapbench.datasets.images import find_file, read_own, read_upright
 from kapbench.datasets.manifest.check import find_size, open_manifest
 from kapbench.datasets.manifest.export import write_manifest
 from kapbench.datasets.manifest.schema import (
@@ -16,55 +16,81 @@ from kapbench.datasets.manifest.schema import (
     image_id,
     mirror_of,
     names_of,
+    photograph_of,
 )
 from kapbench.datasets.pair_list import PairList
-from kapbench.datasets.pairing import PairRule, describe_no_pairs, group_by_category
+from kapbench.datasets.pairing import (
+    PairRule,
+    describe_no_pairs,
+    group_by_category,
+    remark_on_one_photograph,
+)
 from kapbench.datasets.symmetry import Symmetry, of_table, read_symmetry
+from kapbench.errors import counted
 from kapbench.types import Pair, View
 
 __all__ = ["manifest", "write_manifest"]
 
 
-def manifest(path: str, split: str | None = None, symmetry_file: str | None = None) -> PairList:
+def manifest(
+    path: str,
+    split: str | None = None,
+    symmetry_file: str | None = None,
+    exif: bool | None = None,
+    same_photograph: bool | None = None,
+) -> PairList:
     """Your own images and keypoints in one JSON or CSV file.
 
     Args:
         path: The file; photographs are named from its folder.
         split: The split that the file states, by default test.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
+        exif: Whether photographs are rotated as EXIF says; by default as the file says, else as
+            keypoints and boxes fit.
+        same_photograph: Whether two objects of one photograph may be drawn as a pair; by default
+            as the file says.
 
     Raises:
         KapbenchError: a file that is missing or has a problem.
     """
     file = Path(path).expanduser()
-    content, files = open_manifest(file)
+    opened = open_manifest(file, exif)
+    content = opened.content
     reading.check_choice("split", split or content.split, (content.split,), f"manifest:{file.name}")
-    views = {image_id(image): _make_view(image, content, file.parent) for image in content.images}
-    tables = {
-        image_id(image): _find_symmetry(image, content, symmetry_file) for image in content.images
-    }
+    images = {image_id(image): image for image in content.images}
+    views = {name: _make_view(image, content, file.parent) for name, image in images.items()}
+    tables = {name: _find_symmetry(image, content, symmetry_file) for name, image in images.items()}
+    view_pairs, n_within = _list_pairs(content, views, same_photograph)
     pairs = [
         Pair(f"{s.image_id}>{t.image_id}", s, t, _find_t(t, content), *tables[s.image_id])
-        for s, t in _list_pairs(content, views)
+        for s, t in view_pairs
     ]
     if not pairs:
         min_shared, option = content.rule.min_shared, "rule.min_shared, or list pairs"
         groups = group_by_category(views.values()).values()
-        raise describe_no_pairs(groups, min_shared, file, option)
-    symmetry = [part.tobytes() for name in sorted(tables) for part in tables[name]]
+        raise describe_no_pairs(groups, min_shared, file, option, n_within)
+    contents: list[bytes | str] = [*opened.files]
+    contents += [part.tobytes() for name in sorted(tables) for part in tables[name]]
+    contents += ["exif"] if opened.decided_exif else []
+    contents += ["without pairs within a photograph"] if n_within else []
     return PairList(
         content.name,
         content.split,
-        reading.hash_revision([*files, *symmetry]),
+        reading.hash_revision(contents),
         content.licence,
         content.citation,
         pairs,
-        {image_id(image): file.parent / image.path for image in content.images},
+        {name: find_file(file.parent, image.path) for name, image in images.items()},
         size_from=content.size_from,
         has_absent=content.has_absent,
         more_views=tuple(views.values()),
-        read=read_upright if content.exif else read_rgb,
-        remarks=tuple(reading.remark_on_counting_from_one(views.values())),
+        read=read_upright if content.exif else read_own,
+        remarks=(
+            *reading.remark_on_counting_from_one(views.values()),
+            *opened.remarks,
+            *remark_on_one_photograph(n_within),
+            *_remark_on_listed_pairs(content),
+        ),
     )
 
 
@@ -75,7 +101,7 @@ def _make_view(image: Image, content: Manifest, folder: Path) -> View:
     size = (
         (image.width, image.height)
         if image.width is not None and image.height is not None
-        else find_size(folder / image.path, content)
+        else find_size(folder, image, content)
     )
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
     around = reading.box_around(points) if points.visible.sum() > 1 else whole
@@ -86,7 +112,7 @@ def _make_view(image: Image, content: Manifest, folder: Path) -> View:
         image.box or around,
         points,
         image.azimuth_bin,
-        None if image.mask is None else folder / image.mask,
+        None if image.mask is None else find_file(folder, image.mask),
         image.truncated,
         image.occluded,
     )
@@ -103,15 +129,30 @@ def _find_symmetry(image: Image, content: Manifest, symmetry_file: str | None) -
     return of_table(len(ids), groups, mirror)
 
 
-def _list_pairs(content: Manifest, views: Mapping[str, View]) -> list[tuple[View, View]]:
+def _list_pairs(
+    content: Manifest, views: Mapping[str, View], same_photograph: bool | None
+) -> tuple[list[tuple[View, View]], int]:
+    """Source and target of each pair, and how many within one photograph are left out."""
     if content.pairs is not None:
-        return [(views[source], views[target]) for source, target in content.pairs]
-    rule = PairRule(content.rule.n, content.rule.seed, content.rule.min_shared)
-    return [
-        pair
-        for _, of in sorted(group_by_category(views.values()).items())
-        for pair in rule.draw(of)
-    ]
+        return [(views[source], views[target]) for source, target in content.pairs], 0
+    stated = content.rule
+    same = stated.same_photograph if same_photograph is None else same_photograph
+    rule = PairRule(stated.n, stated.seed, stated.min_shared, same)
+    photographs = {image_id(image): photograph_of(image) for image in content.images}
+    groups = group_by_category(views.values())
+    drawn = [rule.draw(groups[name], photographs=photographs) for name in sorted(groups)]
+    return [pair for pairs in drawn for pair in pairs], sum(pairs.n_within for pairs in drawn)
+
+
+def _remark_on_listed_pairs(content: Manifest) -> tuple[str, ...]:
+    """The remark on listed pairs of two objects in one photograph, which are kept."""
+    photographs = {image_id(image): photograph_of(image) for image in content.images}
+    n = sum(photographs[s] == photographs[t] for s, t in content.pairs or ())
+    message = (
+        f"{counted(n, 'listed pair')} {'is' if n == 1 else 'are'} of two objects in one photograph: "
+        "a model that compares a photograph with itself always lands on the source point"
+    )
+    return (message,) if n else ()
 
 
 def _find_t(target: View, content: Manifest) -> float:

@@ -25,6 +25,7 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     table: bool = False
     image_lines: list[int] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
     pairs_name: str = ""
     pair_lines: list[int] = field(default_factory=list)
 
@@ -70,18 +71,25 @@ def open_source(path: Path) -> Source:
                 problems.append(("the file", f"Key '{key}' occurs {n} times in one object"))
         return dict(pairs)
 
-    content = parse_json(file, path)
+    content = parse_json(file, path, nan=True)  # the schema refuses NaN and says where it is
     json.loads(file, object_pairs_hook=as_object)
     return Source(content, [file], problems)
 
 
 def _open_table(path: Path) -> Source:
-    content, lines, problems = parse_images(read_text(path, FIX), path)
-    source = Source(content, [read_bytes(path, FIX)], problems, table=True, image_lines=lines)
+    images = parse_images(read_text(path, FIX), path)
+    source = Source(
+        images.content,
+        [read_bytes(path, FIX)],
+        images.problems,
+        table=True,
+        image_lines=images.lines,
+        remarks=images.remarks,
+    )
     pairs_path = path.with_suffix(".pairs.csv")
     if pairs_path.exists():
         source.files.append(read_bytes(pairs_path, FIX))
         pairs, source.pair_lines, problems = parse_pairs(read_text(pairs_path, FIX))
-        content["pairs"], source.pairs_name = pairs, pairs_path.name
+        source.content["pairs"], source.pairs_name = pairs, pairs_path.name
         source.problems += [(f"{pairs_path.name}, {line}", what) for line, what in problems]
     return source

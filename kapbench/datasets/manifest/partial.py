@@ -83,6 +83,8 @@ def _take_out_of_image(images: list[Any], i: int, keys: list[int | str]) -> None
 
 def _take_out_of_category(content: dict[str, Any], name: str, keys: list[int | str]) -> None:
     categories = content["categories"]
+    if name not in categories:  # taken out already, with its name
+        return
     match keys:
         case ["[key]"]:
             categories.pop(name, None)

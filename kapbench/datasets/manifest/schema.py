@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt
 
+from kapbench.datasets.images import with_slashes
 from kapbench.datasets.symmetry import mirror_by_name
 
 _Name = Annotated[str, Field(min_length=1)]
@@ -46,6 +47,7 @@ class Rule(_Frozen):
     n: PositiveInt | None = None  # per category; null: all
     seed: NonNegativeInt = 0
     min_shared: NonNegativeInt = 1
+    same_photograph: bool = False  # whether two objects of one photograph may be a pair
 
 
 class Manifest(_Frozen):
@@ -58,14 +60,19 @@ class Manifest(_Frozen):
     rule: Rule = Rule()
     size_from: Literal["box", "image"] = "box"  # what T is the longer side of
     has_absent: bool = True  # whether a source keypoint can be absent from the target
-    exif: bool = False  # whether photographs are rotated as EXIF says
+    exif: bool | None = None  # whether photographs are rotated as EXIF says; null: as points fit
     split: _Name = "test"
     licence: str = "not stated"
     citation: str = "not stated"
 
 
 def image_id(image: Image) -> str:
-    return image.id or str(PurePosixPath(image.path).with_suffix(""))
+    return image.id or str(PurePosixPath(with_slashes(image.path)).with_suffix(""))
+
+
+def photograph_of(image: Image) -> str:
+    """Path of the photograph, one for all of its objects."""
+    return str(PurePosixPath(with_slashes(image.path)))
 
 
 def names_of(image: Image, manifest: Manifest) -> list[str]:

@@ -128,10 +128,16 @@ def put(*keys):
 @pytest.mark.parametrize(
     ("change", "said", "place"),
     [
-        (put("annotations", 0, "keypoints", 0, "12"), "number", "annotations.0.keypoints.0"),
-        (put("annotations", 0, "keypoints", 2, 3), "visibility 3", "annotation 0"),
+        (put("annotations", 0, "keypoints", 0, "12"), "number", "annotation 0, key keypoints.0"),
+        (
+            put("annotations", 0, "keypoints", 2, 3),
+            "visibility 3",
+            "annotation 0, keypoint left_eye",
+        ),
         (put("annotations", 0, "keypoints", [1, 2, 2]), "3 numbers", "annotation 0"),
-        (put("annotations", 0, "bbox", [1, 2, 3]), "at least 4", "annotations.0.bbox"),
+        (put("annotations", 0, "bbox", [1, 2, 3]), "at least 4", "annotation 0, key bbox"),
+        (lambda c: c["annotations"][0].pop("id"), "'id' is missing", "annotations[0]"),
+        (put("annotations", 0, None), "dictionary", "annotations[0]"),
         (put("annotations", 0, "bbox", [1, 2, 0, 4]), "no area", "annotation 0"),
         (put("annotations", 0, "image_id", 99), "Image 99 does not exist", "annotation 0"),
         (put("annotations", 0, "category_id", 1), "Category 1 does not exist", "annotation 0"),
@@ -150,14 +156,14 @@ def put(*keys):
 )
 def test_what_is_wrong_is_named(tmp_path, change, said, place):
     with pytest.raises(KapbenchError) as error:
-        opened(tmp_path, wrong(change))
+        opened(tmp_path, wrong(change), strict=True)
     assert said in error.value.thing
     assert place in str(error.value.place)
 
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "x.json"
-    for text, said in (("", "not JSON"), ("[1]", "dict"), ('{"images": NaN}', "NaN")):
+    for text, said in (("", "not JSON"), ("[1]", "dict"), ('{"images": NaN}', "valid list")):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))
@@ -215,7 +221,7 @@ def test_exif_turns_sizes_and_pixels(tmp_path, content):
 
 class TestRemarks:
     def test_boxes_that_are_corners(self, tmp_path, content):
-        assert not opened(tmp_path, content).remarks
+        assert "x1, y1, x2, y2" not in " ".join(opened(tmp_path, content).remarks)
         for annotation in content["annotations"]:
             annotation["bbox"] = [20, 10, 58, 38]
         assert "x1, y1, x2, y2" in " ".join(opened(tmp_path, content).remarks)
@@ -234,7 +240,7 @@ class TestRemarks:
     def test_annotations_without_keypoints_are_counted(self, tmp_path, content):
         content["annotations"][0]["iscrowd"] = 1
         found = opened(tmp_path, content)
-        assert "1 annotations are left out" in found.remarks[0]
+        assert "1 annotations are left out: they are crowds" in " ".join(found.remarks)
         assert len(found.views()) == 3
 
 

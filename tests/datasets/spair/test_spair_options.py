@@ -13,6 +13,7 @@ from kapbench.datasets.symmetry import TABLES, symmetry
 from kapbench.errors import KapbenchError
 
 SHIPPED = {
+    "animal-pose": "02e94ed8ac3e1474d42f50470f4849cead2a787bac8973a75117c828a8a36cae",
     "ap-10k": "56dac38a008d6b9b59dd5461e4a1469d42433dbc1b2a1a94a601f2b989b3f132",
     "awa-pose": "8114d5c0c3471fd1918462fd986db6713b809492cfc654f07d7f5f7bd9830de8",
     "cub": "39757f9fe133b48da5fad5fac327f5927bfbbaba1ec6653a0d432199fcce5f9b",
