@@ -17,6 +17,7 @@ from kapbench.registry import unknown
 from kapbench.types import Coverage, Pair, View
 
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]
+MaskReader = Callable[[Path, tuple[int, int]], Bool[np.ndarray, "h w"]]
 
 
 def pair_by_box(pair_id: str, source: View, target: View, symmetry: Symmetry) -> Pair:
@@ -53,6 +54,7 @@ class PairList:
         read: Reads the pixels at a path, of the size that a view states.
         mirrored: Ids of images that are shown left for right.
         remarks: What looks wrong but may be meant, as sentences.
+        read_mask: Reads the mask at a path, of the photograph's size.
     """
 
     name: str
@@ -71,6 +73,7 @@ class PairList:
     read: Reader = read_rgb
     remarks: tuple[str, ...] = ()
     mirrored: frozenset[str] = frozenset()
+    read_mask: MaskReader = read_mask
 
     @functools.cached_property
     def coverage(self) -> Coverage:
@@ -102,7 +105,7 @@ class PairList:
         return np.ascontiguousarray(pixels[:, ::-1]) if view.image_id in self.mirrored else pixels
 
     def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
-        return None if view.mask is None else read_mask(view.mask, view.size)
+        return None if view.mask is None else self.read_mask(view.mask, view.size)
 
     @functools.cached_property
     def _views(self) -> Mapping[str, View]:

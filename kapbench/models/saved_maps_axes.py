@@ -60,8 +60,8 @@ def check_cells(shape: Shape, size: tuple[int, int], path: Path) -> None:
     Args:
         size: Width and height of the image.
     """
-    as_read = min(_oblongness(*shape[1:], size), _oblongness(*shape[1:], (1, 1)))
-    if as_read > OBLONG and _oblongness(*shape[:2], size) < NEARLY_SQUARE:
+    as_read = min(_oblongness(shape[1:], size), _oblongness(shape[1:], (1, 1)))
+    if as_read > OBLONG and _oblongness(shape[:2], size) < NEARLY_SQUARE:
         width, height = size
         raise _channels_last(
             shape, path, f"its cells are then square in an image of {width}×{height} px"
@@ -108,8 +108,9 @@ def check_similarity_axes(shapes: Mapping[Path, tuple[Shape, int]]) -> None:
         )
 
 
-def _oblongness(n_rows: int, n_columns: int, size: tuple[int, int]) -> float:
+def _oblongness(cells: Shape, size: tuple[int, int]) -> float:
     """The longer side of a cell, of a grid over the whole image, in units of its shorter one."""
+    n_rows, n_columns = cells
     ratio = (size[0] / n_columns) / (size[1] / n_rows)
     return max(ratio, 1 / ratio)
 

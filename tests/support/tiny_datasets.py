@@ -318,6 +318,7 @@ REAL = {
     "spair": {},
     "spair.small": {},
     "pf-pascal": {},
+    "pf-willow": {},
     "willow": {},
     "cub": {"split": "all", "photographs": False, "pairs": 2},
     "awa-pose": {"photographs": False, "pairs": 20},

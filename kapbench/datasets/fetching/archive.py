@@ -39,7 +39,11 @@ class Member(NamedTuple):
 
 
 def unpack(
-    archive: Path, folder: Path, report: Report, check: Callable[[Path], None] = lambda _: None
+    archive: Path,
+    folder: Path,
+    report: Report,
+    check: Callable[[Path], None] = lambda _: None,
+    inner: str | None = None,
 ) -> None:
     """Unpacks the top folder `folder.name` of a tar or zip archive to `folder`.
 
@@ -50,6 +54,8 @@ def unpack(
 
     Args:
         check: Called with the parent of the unpacked top folder before that is moved into place.
+        inner: A name in the data set's folder. An archive that has it at its top, and no folder of
+            the data set, is unpacked into that folder.
 
     Raises:
         KapbenchError: the archive is damaged, unsafe or lacks that top folder; the disk is full.
@@ -58,12 +64,13 @@ def unpack(
     shutil.rmtree(inside, ignore_errors=True)
     try:
         is_zip = zipfile.is_zipfile(archive)
-        n_members = _check(
-            _zip_members(archive) if is_zip else _tar_members(archive), archive, folder
-        )
-        inside.mkdir(parents=True)
+        members = _zip_members(archive) if is_zip else _tar_members(archive)
+        n_members, tops = _check(members, archive, folder)
+        _check_top(tops, archive, folder, inner)
+        into = inside if tops & set(_accepted_names(folder.name)) else inside / folder.name
+        into.mkdir(parents=True)
         extract = _extract_zip if is_zip else _extract_tar
-        for n_done, _ in enumerate(extract(archive, inside), 1):
+        for n_done, _ in enumerate(extract(archive, into), 1):
             report(n_done, n_members)
         _remove_branch(inside, folder.name)
         if not (inside / folder.name).is_dir():
@@ -102,11 +109,15 @@ def _remove_branch(inside: Path, name: str) -> None:
         top_folder.rename(inside / name)
 
 
-def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
-    """Number of members. KapbenchError where one is unsafe, or together they are too large."""
+def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int, set[str]]:
+    """Number of members, and names at the top.
+
+    Raises:
+        KapbenchError: a member is unsafe, or together they are too large.
+    """
     limit = archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
     n_members = total = 0
-    tops = set()
+    tops = set[str]()
     for member in members:
         n_members, total = n_members + 1, total + member.size
         danger = _find_danger(member)
@@ -120,14 +131,7 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
                 fix="Nothing was unpacked. Do not trust this file",
             )
         if _is_wanted(member.name):
-            tops.add(PurePosixPath(member.name).parts[:1])
-    if not any((name,) in tops for name in _accepted_names(folder.name)):
-        content = ", ".join(sorted("/".join(top) for top in tops)) or "nothing"
-        raise KapbenchError(
-            f"The archive contains {content[:200]}, not {folder.name}",
-            place=archive,
-            fix="Check that it is not the archive of another data set",
-        )
+            tops.update(PurePosixPath(member.name).parts[:1])
     free = shutil.disk_usage(folder.parent).free
     if free < total:
         raise KapbenchError(
@@ -135,7 +139,18 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> int:
             place=folder.parent,
             fix=FREE_DISK,
         )
-    return n_members
+    return n_members, tops
+
+
+def _check_top(tops: set[str], archive: Path, folder: Path, inner: str | None) -> None:
+    """KapbenchError where the archive is not of this data set."""
+    if not tops & {*_accepted_names(folder.name), inner}:
+        content = ", ".join(sorted(tops)) or "nothing"
+        raise KapbenchError(
+            f"The archive contains {content[:200]}, not {folder.name}",
+            place=archive,
+            fix="Check that it is not the archive of another data set",
+        )
 
 
 def _find_danger(member: Member) -> str | None:

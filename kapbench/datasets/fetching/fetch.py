@@ -157,7 +157,8 @@ def _unpack(
             (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)
 
-    unpack(archive, root / source.folder, partial(report, "unpacking"), check=complete)
+    to = root / source.folder
+    unpack(archive, to, partial(report, "unpacking"), check=complete, inner=source.inner)
     return more
 
 

@@ -31,6 +31,9 @@ class Source:
     opens: str | None = None  # data set that checks the files; None: that of the same name
     options: tuple[tuple[str, object], ...] = ()  # options for opening it
     beside: tuple[str, ...] = ()  # other sources whose folders must exist
+    inner: str | None = (
+        None  # a name in the folder, by which an archive without the folder is known
+    )
 
     @property
     def terms(self) -> tuple[str, str]:
@@ -172,6 +175,7 @@ _ALL = (
         citation="Sedaghat, Brox: Unsupervised Generation of a Viewpoint Annotated Car Dataset "
         "from Videos. ICCV 2015",
         page="https://lmb.informatik.uni-freiburg.de/resources/datasets (Freiburg static cars 52)",
+        inner="annotations",
     ),
 )
 SOURCES = {source.name: source for source in _ALL}

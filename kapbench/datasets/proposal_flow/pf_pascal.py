@@ -12,6 +12,7 @@ from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.proposal_flow.pf_pascal_mat import Annotations
+from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse_points
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import data_root
@@ -29,8 +30,6 @@ LISTS = {
     split: (f"image_pairs/{word}_pairs.csv", f"{SOURCE.folder}/{word}_pairs_pf_pascal.csv")
     for split, word in (("test", "test"), ("val", "val"), ("trn", "train"))
 }
-COLUMNS = ("source_image", "target_image", "class")
-POINTS = ("XA", "YA", "XB", "YB")
 FIX = reading.fetch_hint(NAME, SOURCE.folder)
 Points = Float[np.ndarray, "K 2"]
 _Two = tuple[Points, Points]
@@ -133,7 +132,7 @@ class _Reader:
             return None
         flip = _parse_flip(line, place)
         if "XA" in line:
-            points: _Two = (_parse_points(line, "A", place), _parse_points(line, "B", place))
+            points: _Two = (parse_points(line, "A", place), parse_points(line, "B", place))
             if len(points[0]) != len(points[1]):
                 raise reading.wrong_line(
                     f"Image A has {len(points[0])} keypoints, image B {len(points[1])}", place
@@ -196,17 +195,6 @@ def _parse_flip(line: dict[str, str], place: str) -> bool:
             fix="Use 0 or 1",
         )
     return line.get("flip") == "1"
-
-
-def _parse_points(line: dict[str, str], side: str, place: str) -> Points:
-    """Keypoints of image A or B in the list's frame."""
-    x, y = (
-        reading.parse_numbers(line[f"{axis}{side}"].split(";"), f"{place}, column {axis}{side}")
-        for axis in "XY"
-    )
-    if len(x) != len(y):
-        raise reading.wrong_line(f"Image {side} has {len(x)} x and {len(y)} y", place)
-    return np.stack([x, y], axis=1)
 
 
 def _name_class(line: dict[str, str], place: object) -> str:

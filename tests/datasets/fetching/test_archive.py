@@ -76,6 +76,15 @@ def test_names_with_a_leading_dot_and_folders_of_their_own(tmp_path, place):
     assert (place / "Data" / "empty").is_dir()
 
 
+def test_an_archive_without_the_top_folder(tmp_path, place):
+    """Known by a name within, as that of Freiburg cars."""
+    entries = {"./annotations/1_annot.txt": b"x", "./car001/1.png": b"y", "._car001": b"z"}
+    archive = tar(tmp_path / "a", entries)
+    refused(archive, place, "contains annotations, car001, not Data")
+    content = {"Data/annotations/1_annot.txt": b"x", "Data/car001/1.png": b"y"}
+    assert unpacked(archive, place, inner="annotations") == content
+
+
 def test_what_lies_beside_the_top_folder_is_left_out(tmp_path, place):
     archive = tar(tmp_path / "a", GOOD | {"__MACOSX/x": b"junk", "README": b"read"})
     assert unpacked(archive, place) == GOOD

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_datasets as tiny
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from kapbench.datasets.proposal_flow.pf_pascal import pf_pascal
 from kapbench.datasets.proposal_flow.pf_willow import pf_willow
@@ -201,6 +201,72 @@ class TestLists:
         open_(root=tmp_path)
         assert tmp_path / list_ in read
         assert len(set(read)) == len(read)
+
+
+def join_points(folder):
+    """Replaces the list by one with points joined by ';', as weakalign and MaCoSNet have it."""
+    _, *lines = [line.split(",") for line in (folder / "test_pairs.csv").read_text().splitlines()]
+    (folder / "test_pairs.csv").unlink()
+    rows = ["source_image,target_image,class,XA,YA,XB,YB"]
+    for names, numbers in ((line[:2], line[2:]) for line in lines):
+        columns = [";".join(numbers[i : i + 10]) for i in range(0, 40, 10)]
+        rows.append(",".join([*names, "1", *columns]))
+    path = folder / "test_pairs_semicolons.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+class TestPfWillowWithJoinedPoints:
+    def test_the_pairs_are_those_of_the_list_with_a_column_for_each_number(self, tmp_path):
+        tiny.pf_willow(tmp_path)
+        expected = pf_willow(root=tmp_path)
+        join_points(tmp_path / "PF-dataset")
+        joined = pf_willow(root=tmp_path)
+        for a, b in zip(joined.pairs(), expected.pairs(), strict=True):
+            assert (a.pair_id, a.source.image_id, a.size) == (b.pair_id, b.source.image_id, b.size)
+            np.testing.assert_array_equal(a.source.keypoints.xy, b.source.keypoints.xy)
+            np.testing.assert_array_equal(a.target.keypoints.xy, b.target.keypoints.xy)
+
+    def test_one_direction_is_said(self, tmp_path):
+        tiny.pf_willow(tmp_path)
+        path = join_points(tmp_path / "PF-dataset")
+        [remark] = pf_willow(root=tmp_path).remarks
+        assert "3 pairs, each in one direction" in remark
+        header, *lines = path.read_text().splitlines()
+        fields = [line.split(",") for line in lines]
+        back = [",".join([b, a, n, xb, yb, xa, ya]) for a, b, n, xa, ya, xb, yb in fields]
+        path.write_text("\n".join([header, *lines, *back]))
+        assert pf_willow(root=tmp_path).remarks == ()
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (".png,1,", ".png,2,", r"class is 2, but the folder car\(G\) is class 1"),
+            (";", ",", "8 columns, not 7"),
+            (";", ";1;", "Image A has 11 x and 10 y"),
+            (";", ";x", "is not a number"),
+        ],
+    )
+    def test_a_wrong_line_is_named(self, tmp_path, old, new, message):
+        tiny.pf_willow(tmp_path)
+        path = join_points(tmp_path / "PF-dataset")
+        path.write_text(path.read_text().replace(old, new, 1))
+        with pytest.raises(KapbenchError, match=message) as error:
+            pf_willow(root=tmp_path)
+        assert f"{path}, line 2" in str(error.value.place)
+
+    @real
+    def test_the_real_list(self):
+        """Points are those of each photograph's .mat, in pixels of the photograph."""
+        if not (Path(REAL) / "PF-dataset").is_dir():
+            pytest.skip("PF-dataset is not below KAPBENCH_DATA")
+        dataset = pf_willow(root=REAL)
+        assert dataset.coverage.complete
+        assert len(dataset.categories) == 10
+        assert len(dataset.pairs()) in (450, 900)
+        view = dataset.pairs()[0].source
+        path = dataset.paths[view.image_id].with_suffix(".mat")
+        np.testing.assert_allclose(view.keypoints.xy, loadmat(path)["pts_coord"].T, atol=1e-6)
 
 
 class TestPfWillow:
