@@ -14,7 +14,8 @@ from kapbench_baselines.vit.dinov3 import SIZES
 ROOT = Path(__file__).parents[2]
 FIELDS = ("paper", "licence", "weights", "supervision", "looks at", "deviations", "measured here")
 ROW = r"^\| ([a-z0-9.]+) \| ([0-9.]+) [^|]*\| ([0-9.]+) "
-METHODS = ("geoaware.zeroshot", "geoaware.supervised")  # of one family, apart
+# Of one family, with a card each.
+METHODS = ("geoaware.zeroshot", "geoaware.supervised", "sd_dino.sd", "sd_dino.stack")
 
 
 def cards():

@@ -98,13 +98,10 @@ def of_diy_sc(folder, name):
 
 
 def of_sd_dino(folder, name):
-    own = {
-        "weights": str(tiny_pipeline(folder)),
-        "image_px": 64,
-        "dino_px": 56,
-        "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14")),
-    }
-    return own | ({"dims": 8} if name == "sd_dino" else {})
+    own = {"weights": str(tiny_pipeline(folder)), "image_px": 64}
+    if name != "sd_dino.sd":
+        own |= {"dino_px": 56, "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14"))}
+    return own | ({} if name == "sd_dino.stack" else {"dims": 8})
 
 
 def head_file(folder, widths, width_out):

@@ -5,6 +5,7 @@ into one to the embedding of the timestep. Tensors are those of ODISE's checkpoi
 such a file is not read.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,35 @@ KEYS = (
 )
 
 
-class Captioner:
+@dataclass(frozen=True)
+class Captions:
     """
     Args:
         weights: An ODISE checkpoint, e.g. odise_label_coco_50e-b67d2efc.pth, or its tensors alone.
         clip: A folder with CLIP ViT-L/14 at 336 px in transformers' format; None: the hub's.
+        antialias: Whether what CLIP sees is resized with antialiasing; published runs resize it
+            without, because torchvision 0.14 does so with tensors.
+    """
 
+    weights: str
+    clip: str | None = None
+    antialias: bool = False
+
+
+class Captioner:
+    """
     Raises:
         KapbenchError: the file does not exist, holds more than tensors, or lacks one.
     """
 
-    def __init__(self, weights: str, clip: str | None, device: str, dtype: torch.dtype) -> None:
-        path = Path(weights).expanduser()
+    def __init__(self, captions: Captions, device: str, dtype: torch.dtype) -> None:
+        path = Path(captions.weights).expanduser()
         tensors = read(path)
         self._t = {key: value.to(device, dtype) for key, value in tensors.items()}
-        self._clip = _vision(clip).to(device, dtype)
-        self._side = int(self._clip.config.image_size)
-        self.revision = file_hash(path)[:12]
+        self._clip = _vision(captions.clip).to(device, dtype)
+        self._side, self._antialias = int(self._clip.config.image_size), captions.antialias
+        resized = "" if captions.antialias else "-no-antialias"
+        self.revision = f"{file_hash(path)[:12]}{resized}"
 
     def __call__(self, seen: Tensor, empty: Tensor) -> tuple[Tensor, Tensor]:
         """States [1 77 c] and addition [1 e] for a uint8 image [3 s s].
@@ -57,17 +70,9 @@ class Captioner:
             empty: States of the empty prompt.
         """
         t, device, dtype = self._t, empty.device, empty.dtype
-        pixels = seen[None].to(device).float() / 255
-        pixels = functional.interpolate(
-            pixels,
-            size=(self._side, self._side),
-            mode="bicubic",
-            align_corners=False,
-            antialias=True,
-        )
-        mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (MEAN, STD))
+        pixels = clip_pixels(seen.to(device), self._side, antialias=self._antialias)
         with torch.inference_mode():
-            embedding = self._clip(((pixels - mean) / std).to(dtype)).image_embeds
+            embedding = self._clip(pixels.to(dtype)).image_embeds
             return (
                 empty + torch.tanh(t["alpha_cond"]) * self._project("clip_project", embedding),
                 torch.tanh(t["alpha_cond_time_embed"])
@@ -80,6 +85,19 @@ class Captioner:
             embedding, self._t[f"{name}.linear.weight"], self._t[f"{name}.linear.bias"]
         )
         return linear[:, None] + self._t[f"{name}.positional_embedding"]
+
+
+def clip_pixels(seen: Tensor, side: int, *, antialias: bool) -> Tensor:
+    """A uint8 image [3 s s] as CLIP sees it: [1 3 side side], bicubic, normalised."""
+    pixels = functional.interpolate(
+        seen[None].float() / 255,
+        size=(side, side),
+        mode="bicubic",
+        align_corners=False,
+        antialias=antialias,
+    )
+    mean, std = (torch.tensor(v, device=seen.device).view(3, 1, 1) for v in (MEAN, STD))
+    return (pixels - mean) / std
 
 
 def read(path: Path) -> dict[str, Tensor]:

@@ -95,7 +95,7 @@ class StableDiffusion:
             the hub's.
         blocks: Names with commas between them, e.g. up1 or up0.1,up1.1; or dift, or sd-dino.
             Several are each brought to unit length, resized to the finest and stacked.
-        timestep, ensemble, prompt, seed, image_px, frame, latents: See `reading.Reading`.
+        timestep, ensemble, prompt, seed, image_px, frame, latents: See `read_settings.Reading`.
         window: Side of windows that are read one by one, px; 0: the image at once.
 
     Raises:

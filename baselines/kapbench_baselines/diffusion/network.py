@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
+from kapbench_baselines.diffusion import freeu
 from kapbench_baselines.diffusion.pipeline_files import Parts
 from kapbench_baselines.diffusion.read_settings import Reading
 
@@ -77,7 +78,7 @@ class Diffusion:
                 n = min(batch, reading.ensemble - start)
                 drawn = [self._draw(mean, deviation, generator, shape) for _ in range(n)]
                 noisy = torch.cat(drawn).to(self.dtype)
-                layers = self._read(noisy, states.expand(n, -1, -1), more_time)
+                layers = self.read(noisy, states.expand(n, -1, -1), more_time)
                 one = [f.float().sum(0) for f in layers]
                 sums = [a + b for a, b in zip(sums, one, strict=True)] if sums else one
         return [total / reading.ensemble for total in sums]
@@ -100,7 +101,14 @@ class Diffusion:
         at = torch.tensor([self.reading.timestep], device=self.device)
         return torch.as_tensor(self.parts.scheduler.add_noise(latents, noise, at))
 
-    def _read(self, noisy: Tensor, states: Tensor, more_time: Tensor | None) -> list[Tensor]:
+    def read(self, noisy: Tensor, states: Tensor, more_time: Tensor | None = None) -> list[Tensor]:
+        """Each block's map [n c h w] of noised latents [n 4 h w].
+
+        Args:
+            states: [n 77 c].
+            more_time: See `maps`.
+        """
+        unet = self.parts.unet
         outputs: dict[int, Tensor] = {}
 
         def keep(number: int) -> Any:
@@ -113,16 +121,19 @@ class Diffusion:
 
         hooks = [m.register_forward_hook(keep(i)) for i, m in enumerate(self._modules)]
         if more_time is not None:
-            embedding = self.parts.unet.time_embedding
+            embedding = unet.time_embedding
             hooks.append(embedding.register_forward_hook(lambda _m, _g, out: out + more_time))
+        if self.reading.freeu:
+            hooks += freeu.hooks(unet)
         try:
-            self.parts.unet(noisy, self.reading.timestep, states, return_dict=False)
+            unet(noisy, self.reading.timestep, states, return_dict=False)
         except _Enough:
             pass
         finally:
             for hook in hooks:
                 hook.remove()
-        return [outputs[i] for i in range(len(self._modules))]
+        maps = [outputs[i] for i in range(len(self._modules))]
+        return [freeu.as_returned(m, unet) for m in maps] if self.reading.freeu else maps
 
 
 LEVELS, LAYERS = 4, 3  # of every release's decoder

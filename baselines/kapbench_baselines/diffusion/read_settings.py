@@ -31,6 +31,8 @@ class Reading:
             None: the image at once.
         frame: letterbox, or stretch to the square.
         latents: Mean of the VAE's posterior, or a sample.
+        freeu: Whether the decoder amplifies and attenuates as `diffusion.freeu` says; of layers
+            that the next layer of the decoder reads.
     """
 
     blocks: str = "sd-dino"
@@ -42,6 +44,7 @@ class Reading:
     window: int | None = 512
     frame: Frame = "letterbox"
     latents: Latents = "mean"
+    freeu: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +62,8 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        return fingerprint(*(getattr(self, name) for name in self.__slots__))
+        older = (getattr(self, name) for name in self.__slots__ if name != "freeu")
+        return fingerprint(*older, *(["freeu-1"] if self.freeu else []))
 
     def changed(self, name: str, options: dict[str, Any]) -> "Reading":
         """A copy with what is not None replaced.

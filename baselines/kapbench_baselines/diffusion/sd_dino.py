@@ -1,34 +1,31 @@
-"""SD+DINO: A Tale of Two Features (Zhang et al. 2023), Sec. 3.
+"""SD+DINO: A Tale of Two Features (Zhang et al. 2023), Sec. 3; and "SD" of the same table.
 
 Three decoder layers of Stable Diffusion 1.5 in their joint principal components of the pair, beside
 DINOv2's tokens; both of unit length, weighted, compared by Euclidean distance as published.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional
 
-from kapbench.errors import KapbenchError
 from kapbench.protocols import Condition
-from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
-from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
-from kapbench_baselines.diffusion import memory_check
-from kapbench_baselines.diffusion.captioner import Captioner
-from kapbench_baselines.diffusion.encoder import Reader, dtype_on
-from kapbench_baselines.diffusion.joint_pca import fused, joint_pca
+from kapbench.types import Grid, Picture, SimilarityMap
+from kapbench_baselines.diffusion.captioner import Captions
+from kapbench_baselines.diffusion.joint_pca import ImageFeatures, JointPca
 from kapbench_baselines.diffusion.read_settings import SD_DINO, Reading
+from kapbench_baselines.diffusion.sd_dino_networks import (
+    TRAINED_ON,
+    WITH_DINO,
+    CaptionedReader,
+    with_dino,
+)
 from kapbench_baselines.recent_features import RecentFeatures
-from kapbench_baselines.vit.dinov2 import PATCH, vitb14
-from kapbench_baselines.vit.overlapping_patches import check_fit
 
 _KEPT_BYTES = 4 << 30
+_CELLS, _FRAME_PX = 60, 840  # of the grid that SD alone is compared on: DINOv2's, as published
 
 
 class SdDino:
@@ -41,10 +38,12 @@ class SdDino:
         captioner: ODISE's checkpoint, whose captioner takes the prompt's place, as published.
             None: the empty prompt.
         clip: With a captioner, a folder with CLIP ViT-L/14 at 336 px; None: the hub's.
+        clip_antialias: With a captioner, whether what CLIP sees is resized with antialiasing;
+            published runs resize it without.
         alpha: Share of the diffusion features; DINOv2's is 1 - alpha.
         dims: Principal components of each layer.
         similarity: neg_l2, or dot (cosine).
-        prompt, image_px, window, seed: See `diffusion.reading.Reading`.
+        prompt, image_px, window, seed: See `diffusion.read_settings.Reading`.
         dino_px: Side of DINOv2's letterbox.
 
     Raises:
@@ -52,7 +51,7 @@ class SdDino:
     """
 
     supervision = "none"
-    trained_on = "LAION image-text pairs; LVD-142M images"
+    trained_on = WITH_DINO
 
     def __init__(
         self,
@@ -60,9 +59,10 @@ class SdDino:
         dino_weights: str | None = None,
         captioner: str | None = None,
         clip: str | None = None,
+        clip_antialias: bool = False,
         alpha: float = 0.5,
         dims: int = 256,
-        similarity: Literal["dot", "neg_l2"] = "neg_l2",
+        similarity: str = "neg_l2",
         prompt: str | None = None,
         image_px: int | None = None,
         window: int | None = None,
@@ -70,186 +70,100 @@ class SdDino:
         dino_px: int = 840,
         device: str = "cpu",
     ) -> None:
-        self.name, self._device, self._dims = "sd_dino", device, int(dims)
-        if not 0 <= alpha <= 1 or dims < 1:
-            raise KapbenchError(
-                f"Alpha is {alpha} and dims is {dims}",
-                place=self.name,
-                fix="Give an alpha from 0 to 1, and dims of 1 or more",
-            )
+        self.name, self._device = "sd_dino", device
+        self._pca = JointPca(int(dims), float(alpha), similarity)
         chosen = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, chosen)
-        self._networks = _Networks(
-            self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
+        captions = None if captioner is None else Captions(captioner, clip, clip_antialias)
+        self._diffusion, self._dino = with_dino(
+            self.name, weights, reading, captions, dino_weights, dino_px, device
         )
-        self._alpha, self._similarity = float(alpha), similarity
+        of_diffusion, of_captioner = self._diffusion.revisions
         self.revision = fingerprint(
-            "joint-pca-1", *self._networks.revisions, alpha, dims, similarity
+            "joint-pca-1", of_diffusion, self._dino.revision, of_captioner, alpha, dims, similarity
         )
-        category: tuple[Condition, ...] = ("category",)
-        self.conditions_on = category if reading.looks_at_category else ()
-        self.options = {
-            "alpha": alpha,
-            "dims": dims,
-            "similarity": similarity,
-            "dino_px": dino_px,
-            "image_px": reading.image_px,
-            "window": reading.window,
-            "prompt": reading.prompt,
-            "seed": reading.seed,
-        }
+        self.conditions_on = _conditions(reading)
+        own = {"alpha": alpha, "similarity": similarity, "dino_px": dino_px}
+        self.options = own | _options(dims, reading, clip_antialias)
         self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=2)
 
     def match(
         self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
     ) -> SimilarityMap:
         """Minus the distance, or the cosine, of the fused features; on DINOv2's grid."""
-        seen, aim = self._see(source), self._see(target)
-        with torch.inference_mode():
-            ours, theirs = self._together(seen, aim)
-            cells = torch.from_numpy(
-                np.asarray(source_cells(seen.grid, source.size, queries), np.int64)
-            )
-            similarity = self._compare(ours[:, cells.to(ours.device)].T, theirs.T)
-        shape = (len(queries), aim.grid.height, aim.grid.width)
-        return SimilarityMap(similarity.cpu().numpy().reshape(shape), aim.grid, queries)
+        return self._pca.match(self._see(source), self._see(target), source.size, queries)
 
-    def _together(self, seen: "_Seen", aim: "_Seen") -> tuple[Tensor, Tensor]:
-        """Fused features [c n] of both images, rounded as a cache would hold them."""
-        pairs = zip(seen.layers, aim.layers, strict=True)
-        reduced = [joint_pca(a.float(), b.float(), self._dims) for a, b in pairs]
-        fused_features = []
-        for side, image in enumerate((seen, aim)):
-            diffusion = functional.interpolate(
-                fused([r[side] for r in reduced])[None],
-                size=image.tokens.shape[1:],
-                mode="bilinear",
-                align_corners=False,
-            )[0]
-            both = [
-                share * functional.normalize(part.flatten(1), dim=0)
-                for share, part in (
-                    (self._alpha, diffusion),
-                    (1 - self._alpha, image.tokens.float()),
-                )
-            ]
-            fused_features.append(torch.cat(both).half().float())
-        return fused_features[0], fused_features[1]
-
-    def _compare(self, queries: Tensor, cells: Tensor) -> Tensor:
-        if self._similarity == "neg_l2":
-            return -torch.cdist(queries, cells, compute_mode="donot_use_mm_for_euclid_dist")
-        return functional.normalize(queries, dim=1) @ functional.normalize(cells, dim=1).T
-
-    def _make(self, picture: Picture) -> "_Seen":
-        [tokens] = self._networks.dino.encode([picture])
-        layers = [x.half() for x in self._networks.layers(picture)]
+    def _make(self, picture: Picture) -> ImageFeatures:
+        [tokens] = self._dino.encode([picture])
+        layers = [x.half() for x in self._diffusion.layers(picture)]
         values = torch.from_numpy(np.asarray(tokens.values)).half().to(self._device)
-        return _Seen(layers, values, tokens.grid)
+        return ImageFeatures(layers, values, tokens.grid)
 
 
-class SdDinoStack:
-    """What GeoAware-SC's released heads read: SD's three layers and DINOv2's tokens, stacked raw.
+class SdAlone:
+    """SD of SD+DINO's table (Zhang et al. 2023): joint PCA of the pair's diffusion features.
 
-    Fine to coarse, 640 + 1280 + 1280 + 768 channels at 60×60; t = 50 (Zhang et al. 2024). `parts`
-    says so to what is trained on it.
+    What `sd_dino` computes with `alpha=1` and `similarity=dot`, without DINOv2's weights: cosines on
+    the 60×60 cells of an 840 px letterbox.
 
     Args:
-        weights, dino_weights, captioner, clip, dino_px: See `SdDino`.
-        image_px, window: See `diffusion.reading.Reading`.
+        weights, captioner, clip, clip_antialias, dims: See `SdDino`.
+        prompt, image_px, window, seed: See `diffusion.read_settings.Reading`.
 
     Raises:
         KapbenchError: weights are missing or do not fit.
     """
 
     supervision = "none"
-    trained_on = SdDino.trained_on
-    similarity: Literal["dot", "neg_l2"] = "dot"
-    conditions_on: tuple[Condition, ...] = ()
+    trained_on = TRAINED_ON
 
     def __init__(
         self,
         weights: str | None = None,
-        dino_weights: str | None = None,
         captioner: str | None = None,
         clip: str | None = None,
+        clip_antialias: bool = False,
+        dims: int = 256,
+        prompt: str | None = None,
         image_px: int | None = None,
         window: int | None = None,
-        dino_px: int = 840,
+        seed: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self.name = "sd_dino.stack"
-        chosen = {"timestep": 50, "image_px": image_px, "window": window}
+        self.name = "sd_dino.sd"
+        self._pca = JointPca(int(dims), 1.0, "dot")
+        chosen = {"prompt": prompt, "image_px": image_px, "window": window, "seed": seed}
         reading = SD_DINO.changed(self.name, chosen)
-        self._networks = _Networks(
-            self.name, weights, reading, dino_weights, dino_px, captioner, clip, device
-        )
-        self.revision = fingerprint("stack-1", *self._networks.revisions)
-        channels = self._networks.reader.network.channels
-        self.parts = (*channels[::-1], self._networks.dino.channels)
+        captions = None if captioner is None else Captions(captioner, clip, clip_antialias)
+        self._diffusion = CaptionedReader(self.name, weights, reading, captions, device)
+        self.revision = fingerprint("sd-joint-pca-1", *self._diffusion.revisions, dims)
+        self.conditions_on = _conditions(reading)
+        self.options = _options(dims, reading, clip_antialias)
+        self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=2)
 
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        """[channels n n] per picture, on DINOv2's grid."""
-        maps = []
-        for picture, tokens in zip(pictures, self._networks.dino.encode(pictures), strict=True):
-            size = tokens.values.shape[1:]
-            layers = [
-                functional.interpolate(x[None], size=size, mode="bilinear", align_corners=False)[0]
-                for x in self._networks.layers(picture)[::-1]
-            ]
-            stack = np.concatenate([*(x.cpu().numpy() for x in layers), tokens.values])
-            maps.append(FeatureMap(stack, tokens.grid))
-        return maps
+    def match(
+        self, source: Picture, target: Picture, queries: Float[np.ndarray, "q 2"]
+    ) -> SimilarityMap:
+        """The cosine of the fused features."""
+        return self._pca.match(self._see(source), self._see(target), source.size, queries)
+
+    def _make(self, picture: Picture) -> ImageFeatures:
+        layers = [x.half() for x in self._diffusion.layers(picture)]
+        no_tokens = layers[0].new_zeros(0, _CELLS, _CELLS)
+        return ImageFeatures(layers, no_tokens, Grid.letterbox(picture.size, _CELLS, _FRAME_PX))
 
 
-class _Networks:
-    """Stable Diffusion 1.5, DINOv2-B and, if there is one, the captioner; see `SdDino`."""
-
-    def __init__(
-        self,
-        name: str,
-        weights: str | None,
-        reading: Reading,
-        dino_weights: str | None,
-        dino_px: int,
-        captioner: str | None,
-        clip: str | None,
-        device: str,
-    ) -> None:
-        check_fit(name, int(dino_px), PATCH, PATCH)  # before any weights are looked for
-        beside = _beside(dino_weights, captioner, clip, device)
-        self.reader = Reader("v15", name, weights, reading, device, beside)
-        self._captioner = (
-            None if captioner is None else Captioner(captioner, clip, device, self.reader.dtype)
-        )
-        self.dino = vitb14(dino_weights, image_px=dino_px, device=device)
-
-    @property
-    def revisions(self) -> tuple[str, str, str | None]:
-        learned = self._captioner.revision if self._captioner else None
-        return self.reader.revision, self.dino.revision, learned
-
-    def layers(self, picture: Picture) -> list[Tensor]:
-        """Stable Diffusion's decoder layers, coarse to fine."""
-        return self.reader.layers(picture, self._captioner)
+def _conditions(reading: Reading) -> tuple[Condition, ...]:
+    return ("category",) if reading.looks_at_category else ()
 
 
-def _beside(dino_weights: str | None, captioner: str | None, clip: str | None, device: str) -> int:
-    """Bytes of the networks beside Stable Diffusion: DINOv2, in float32, and the captioner's CLIP."""
-    dino = memory_check.numbers(dino_weights, memory_check.DINOV2_B) * torch.float32.itemsize
-    if captioner is None:
-        return dino
-    return dino + memory_check.numbers(clip, memory_check.CLIP_L) * dtype_on(device).itemsize
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """One image: decoder layers, coarse to fine, and DINOv2's tokens [c h w]; fp16."""
-
-    layers: list[Tensor]
-    tokens: Tensor
-    grid: Grid
-
-    @property
-    def n_bytes(self) -> int:
-        return self.tokens.nbytes + sum(layer.nbytes for layer in self.layers)
+def _options(dims: int, reading: Reading, clip_antialias: bool) -> dict[str, Any]:
+    """What the user may choose of both models, for the run card."""
+    return {
+        "dims": dims,
+        "image_px": reading.image_px,
+        "window": reading.window,
+        "prompt": reading.prompt,
+        "seed": reading.seed,
+        "clip_antialias": clip_antialias,
+    }
