@@ -32,6 +32,8 @@ class Trainers(click.Group):
 def train() -> None:
     """Train a model. `kapbench train NAME --help` shows the options of each trainer.
 
+    The same command continues a training that was stopped; --force starts it anew.
+
     \b
     Examples:
       kapbench train sphere --backbone lite0 --dataset spair --split trn

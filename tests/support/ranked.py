@@ -62,11 +62,9 @@ def task_of(method: str, cache: Path):
     return made(tokens, settings, len(NAMES), 0, "cpu"), settings
 
 
-def trained(
-    method: str, out: Path, *, parts: int = 1, stop_at: int | None = None, resume: bool = False
-) -> State:
+def trained(method: str, out: Path, *, parts: int = 1, stop_at: int | None = None) -> State:
     task, settings = task_of(method, out / f"cache{ranks.number()}")
-    plan = Plan(out / method, method, 0, parts=parts, resume=resume)
+    plan = Plan(out / method, method, 0, parts=parts)
     return train(task, settings, plan, schedule=Schedule(STEPS, HALF, stop_at))
 
 

@@ -1,6 +1,6 @@
 """dve and asic: every cell of a backbone's map gets its point in the category's frame."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ COSINES_FOR = {"dve": None, "asic": "asic's matching"}
 
 
 class CanonicalEncoder(WrappedEncoder):
-    """Points of the category's frame: unit 3-vectors (dve) or points of a flat atlas (asic).
+    """Points of the category's frame: unit or free vectors (dve), or points of a flat atlas (asic).
 
     Args:
         token_grid: Cells a side that the backbone's map is averaged to, as in training.
@@ -52,7 +52,7 @@ class CanonicalEncoder(WrappedEncoder):
             name=f"{method}.{backbone.name}",
             revision=fingerprint(backbone.revision, weights_revision, token_grid),
             conditions_on=("category", *beneath),
-            similarity="dot" if heads.sphere else "neg_l2",
+            similarity="dot" if heads.sphere or heads.free else "neg_l2",
             supervision=supervision,
             trained_on=trained_on,
             options={},
@@ -62,7 +62,7 @@ class CanonicalEncoder(WrappedEncoder):
         self.token_grid, self.device = token_grid, device
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        """[3 or 2, h, w] on the backbone's own grid."""
+        """[d, h, w] on the backbone's own grid."""
         maps = self.backbone.encode(pictures)
         return [self._points(m, p.category) for m, p in zip(maps, pictures, strict=True)]
 
@@ -114,7 +114,7 @@ def _load(
         card, path, backbone, backbone_weights, device, dataset, cosines_for=cosines_for
     )
     return CanonicalEncoder(
-        method,
+        variant(method, card.settings),
         encoder,
         heads.to(device),
         card.categories,
@@ -124,6 +124,11 @@ def _load(
         card.supervision,
         trained_over(card.learnt_from, encoder),
     )
+
+
+def variant(method: str, settings: Mapping[str, Any]) -> str:
+    """The method's name, with the preset's where it is not the method's own."""
+    return f"{method}.{settings['preset']}" if "preset" in settings else method
 
 
 dve = partial(_load, "dve")

@@ -11,6 +11,7 @@ class CategoryHeads(nn.Module):
 
     Args:
         sphere: Points of unit length; else within (−1, 1) along each axis.
+        free: Neither: points anywhere.
 
     Input is standardised per channel by `input_mean` and `input_scale`, set from training data.
     """
@@ -19,10 +20,17 @@ class CategoryHeads(nn.Module):
     input_scale: Tensor
 
     def __init__(
-        self, channels: int, width: int, n_dimensions: int, n_categories: int, *, sphere: bool
+        self,
+        channels: int,
+        width: int,
+        n_dimensions: int,
+        n_categories: int,
+        *,
+        sphere: bool,
+        free: bool = False,
     ) -> None:
         super().__init__()
-        self.sphere = sphere
+        self.sphere, self.free = sphere, free
         self.register_buffer("input_mean", torch.zeros(channels))
         self.register_buffer("input_scale", torch.ones(channels))
         self.first = nn.Parameter(torch.randn(n_categories, channels, width) / channels**0.5)
@@ -38,4 +46,6 @@ class CategoryHeads(nn.Module):
         x = (tokens - self.input_mean) / self.input_scale
         hidden = torch.bmm(x, self.first[category]) + self.first_bias[category][:, None]
         points = torch.bmm(functional.gelu(hidden), self.second[category])
+        if self.free:
+            return points
         return functional.normalize(points, dim=-1) if self.sphere else torch.tanh(points)

@@ -32,6 +32,26 @@ def expected_distance(
     return _mean((share * distance).sum(-1), counted)
 
 
+def expected_distance_through(
+    one: Float[Tensor, "b n d"],
+    auxiliary: Float[Tensor, "b m d"],
+    two: Float[Tensor, "b k d"],
+    one_xy: Float[Tensor, "b n 2"],
+    two_xy: Float[Tensor, "b k 2"],
+) -> Float[Tensor, ""]:
+    """Expected square root of the distance between a token and its match by way of another image.
+
+    Thewlis, Albanie, Bilen, Vedaldi 2019, *Unsupervised learning of landmarks by descriptor vector
+    exchange*: each vector is replaced by the mean of the auxiliary image's vectors under its softmax,
+    and that is matched. Vectors are free, as with `normalize_vectors` false in the released configs
+    (model/loss.py of github.com/jamt9000/DVE).
+    """
+    exchanged = torch.softmax(one @ auxiliary.transpose(1, 2), dim=-1) @ auxiliary
+    shares = torch.softmax(exchanged @ two.transpose(1, 2), dim=-1)
+    distances = torch.cdist(one_xy, two_xy, compute_mode="donot_use_mm_for_euclid_dist")
+    return (shares * distances.sqrt()).sum(-1).mean()
+
+
 def contrast(logits: Logits, answer: Tensor, counted: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
     """Cross-entropy of each token's softmax over the other's tokens with its match, [b n] indices."""
     lost = functional.cross_entropy(logits.transpose(1, 2), answer, reduction="none")

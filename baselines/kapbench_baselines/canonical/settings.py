@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kapbench.registry import unknown
+from kapbench_baselines.canonical.tps_warps import TpsWarping
 from kapbench_baselines.canonical.warps import Warping
 
 
@@ -33,7 +35,52 @@ class Settings:
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
 
 
+@dataclass(frozen=True, slots=True)
+class DvePaperSettings:
+    """The published training of DVE: configs/celeba/smallnet-64d-dve.json of github.com/jamt9000/DVE.
+
+    `steps` follow from `epochs` and the number of images, unless they are set.
+    """
+
+    preset: str = "paper"
+    weights: Mapping[str, float] = field(default_factory=lambda: {"equivariance": 1.0})
+    width: int = 256
+    n_dimensions: int = 64
+    epochs: int = 100
+    steps: int = 0
+    batch: int = 32  # images of one category
+    rate: float = 1e-3
+    schedule: str = "steps"
+    warm_up: float = 0.0
+    weight_decay: float = 0.0
+    average: float = 0.0
+    clip: float = 0.0
+    warping: TpsWarping = field(default_factory=TpsWarping)
+
+    def with_options(self, options: Mapping[str, Any]) -> "DvePaperSettings":
+        """A copy with some fields replaced; None leaves a field as it is."""
+        return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+    def without(self, losses: tuple[str, ...]) -> "DvePaperSettings":
+        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
+
+    def for_images(self, n_images: int) -> "DvePaperSettings":
+        """With the steps that see each image `epochs` times, unless they are set."""
+        return self if self.steps else replace(self, steps=self.epochs * -(-n_images // self.batch))
+
+
 DVE = Settings(weights={"equivariance": 1.0})
 ASIC = Settings(
     weights={"match": 1.0, "equivariance": 1.0, "reconstruction": 0.5, "variation": 0.1}
 )
+PRESETS: Mapping[str, Mapping[str, Settings | DvePaperSettings]] = {
+    "dve": {"lite0": DVE, "paper": DvePaperSettings()},
+    "asic": {"lite0": ASIC},
+}
+
+
+def named(method: str, preset: str) -> Settings | DvePaperSettings:
+    """Raises KapbenchError where the method has no preset of this name."""
+    if preset not in PRESETS[method]:
+        raise unknown("preset", preset, PRESETS[method], place=f"kapbench train {method}")
+    return PRESETS[method][preset]

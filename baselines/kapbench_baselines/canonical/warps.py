@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float16, Float32, Int, UInt8
-from PIL import Image
+from jaxtyping import Bool, Float16, Float32, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,6 +16,9 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import fingerprint
 from kapbench.types import Picture, View
+from kapbench_baselines.canonical import tps_warps
+from kapbench_baselines.canonical.tps_warps import TpsWarping
+from kapbench_baselines.canonical.view_pixels import object_cells, sampled
 from kapbench_baselines.sphere.views import encode_views, pooled
 
 
@@ -39,7 +41,8 @@ class WarpedTokens:
     """Tokens of n images in w views each; view 0 is the box as it is."""
 
     tokens: Float16[Tensor, "n w t c"]  # t = grid * grid, row by row
-    xy: Float32[Tensor, "n w t 2"]  # where in the image, from the box's centre, box side = 1
+    xy: Float32[Tensor, "n w t 2"]  # where in the image, from the box's centre, box side = 1; or as
+    # `tps_warps.encode` has it
     on_object: Bool[Tensor, "n w t"]
     category: Int[Tensor, "n"]
     grid: int
@@ -68,30 +71,12 @@ def places(
     return square @ turn * side + centre + shift
 
 
-def sampled(
-    image: UInt8[np.ndarray, "h w c"], at: Float32[Tensor, "s s 2"], padding: int
-) -> UInt8[np.ndarray, "s s c"]:
-    """The image at these places, bilinearly; grey of level `padding` beyond it.
-
-    Where a view is smaller than what it shows, the image is first resized, so that nothing aliases.
-    """
-    height, width = image.shape[:2]
-    step = float((at[0, -1] - at[0, 0]).norm()) / len(at)
-    scale = min(1.0, 1.0 / max(step, 1e-6))
-    small = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = np.asarray(Image.fromarray(image).resize(small, Image.Resampling.LANCZOS))
-    pixels = torch.from_numpy(resized.copy()).float().permute(2, 0, 1)[None] - padding
-    where = at / torch.tensor([width, height]) * 2 - 1
-    values = functional.grid_sample(pixels, where[None], align_corners=False)[0] + padding
-    return np.asarray(values.permute(1, 2, 0).round().clamp(0, 255).byte().numpy())
-
-
 def prepare(
     dataset: Dataset,
     views: Sequence[View],
     categories: Sequence[str],
     backbone: Encoder,
-    warping: Warping,
+    warping: Warping | TpsWarping,
     cache: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> WarpedTokens:
@@ -101,7 +86,11 @@ def prepare(
         KapbenchError: a backbone that knows images by name, or one that looks at masks or azimuths.
     """
     _check_warps_all(backbone)
-    encode = partial(_encode, backbone=backbone, warping=warping)
+    encode = (
+        partial(tps_warps.encode, backbone=backbone, warping=warping)
+        if isinstance(warping, TpsWarping)
+        else partial(_encode, backbone=backbone, warping=warping)
+    )
     stacked, masks = encode_views(dataset, views, backbone, asdict(warping), encode, cache, advance)
     return WarpedTokens(
         tokens=stacked["tokens"],
@@ -140,13 +129,8 @@ def _encode(
         at = places(view, warping, rng if i else None, warping.side_px)
         pixels = sampled(picture.pixels, at, padding)
         feature_map = backbone.encode([replace(picture, pixels=pixels)])[0]
-        covered = sampled(on_object[..., None].repeat(3, axis=2), at, 0)[..., :1]
         parts["tokens"].append(pooled(feature_map.values, warping.grid).half())
-        parts["on_object"].append(_cells(covered, warping.grid)[:, 0] > 127)
+        parts["on_object"].append(object_cells(on_object, at, warping.grid))
         middle = pooled(at.permute(2, 0, 1).numpy(), warping.grid)
         parts["xy"].append(((middle - centre) / unit).float())
     return {key: torch.stack(values) for key, values in parts.items()}
-
-
-def _cells(image: UInt8[np.ndarray, "s s 1"], grid: int) -> Float[Tensor, "t 1"]:
-    return pooled(image.transpose(2, 0, 1).astype(np.float32), grid)

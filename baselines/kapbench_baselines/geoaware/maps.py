@@ -31,6 +31,7 @@ class Maps:
     keys: tuple[tuple[str, str], ...]
     channels: int
     cells: int
+    unit: bool = True
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,10 +47,10 @@ class Maps:
             raise KapbenchError(
                 "Features were removed from the cache during the training",
                 place=self.cache.path(key),
-                fix="Add --resume, and leave the cache as it is",
+                fix="Run the same command again, and leave the cache as it is",
             ) from error
         values = cached.cells.T.reshape(-1, cached.grid.height, cached.grid.width)
-        return averaged(np.asarray(values, np.float32), self.cells)
+        return averaged(np.asarray(values, np.float32), self.cells, unit=self.unit)
 
 
 @dataclass
@@ -57,24 +58,34 @@ class Collection:
     """The maps of `n_images`, gathered image by image: themselves, or where the cache has them.
 
     Args:
+        cells: A side; None: as many as the maps have, which must be square and of one size.
+        unit: Whether features are normalised before they are averaged.
         held_bytes: That they may take in memory. What takes more and was encoded without a cache is
             held all the same: it cannot be read again.
     """
 
     encoder: Encoder
-    cells: int
+    cells: int | None
     n_images: int
     held_bytes: int = HELD_BYTES
+    unit: bool = True
     _held: list[Tensor] = field(init=False, default_factory=list)
     _keys: list[tuple[str, str]] = field(init=False, default_factory=list)
     _channels: int = field(init=False, default=0)
+    _as_encoded: bool = field(init=False, default=False)
 
     def add(self, picture: Picture, mirrored: Picture) -> tuple[Grid, Grid]:
-        """Encodes both; returns where their cells lie."""
+        """Encodes both; returns where their cells lie.
+
+        Raises:
+            KapbenchError: `cells` is None, and the maps are not square or not of one size.
+        """
         first, second = (self.encoder.encode([p])[0] for p in (picture, mirrored))
         self._channels = len(first.values)
+        for feature_map in (first, second):
+            self._measure(feature_map.grid)
         if self._cache is None:
-            both = [averaged(np.asarray(m.values, np.float32), self.cells) for m in (first, second)]
+            both = [self._averaged(m.values) for m in (first, second)]
             self._held.append(torch.stack(both))
         else:
             # As the cached encoder names them: no backbone here knows images by name.
@@ -84,16 +95,42 @@ class Collection:
     def maps(self) -> Float16[Tensor, "n 2 c s s"] | Maps:
         if self._cache is None:
             return torch.stack(self._held)
-        return Maps(self._cache, tuple(self._keys), self._channels, self.cells)
+        return Maps(self._cache, tuple(self._keys), self._channels, self.side, self.unit)
+
+    @property
+    def side(self) -> int:
+        """Cells a side of every map; known once one was added."""
+        if self.cells is None:
+            raise ValueError("no map was added yet")
+        return self.cells
+
+    def _measure(self, grid: Grid) -> None:
+        if self.cells is None and grid.height == grid.width:
+            self.cells, self._as_encoded = grid.height, True
+        if self.cells is None or (
+            self._as_encoded and (grid.height, grid.width) != (self.cells,) * 2
+        ):
+            raise KapbenchError(
+                f"A map of {self.encoder.name} has {grid.height}×{grid.width} cells; maps that are "
+                "read as they are must be square and of one size",
+                place="kapbench train geoaware.supervised",
+                fix="Add --cells N: maps are averaged to N×N cells",
+            )
+
+    def _averaged(self, values: Float32[np.ndarray, "c h w"]) -> Float16[Tensor, "c s s"]:
+        return averaged(np.asarray(values, np.float32), self.side, unit=self.unit)
 
     @property
     def _cache(self) -> FeatureCache | None:
-        n_bytes = 2 * self.n_images * self._channels * self.cells**2 * torch.float16.itemsize
+        n_bytes = 2 * self.n_images * self._channels * self.side**2 * torch.float16.itemsize
         large = n_bytes > self.held_bytes
         return self.encoder.cache if large and isinstance(self.encoder, CachedEncoder) else None
 
 
-def averaged(values: Float32[np.ndarray, "c h w"], cells: int) -> Float16[Tensor, "c s s"]:
-    """Unit features, averaged to `cells` a side."""
-    unit = functional.normalize(torch.from_numpy(values), dim=0)
-    return functional.adaptive_avg_pool2d(unit, cells).half()
+def averaged(
+    values: Float32[np.ndarray, "c h w"], cells: int, *, unit: bool = True
+) -> Float16[Tensor, "c s s"]:
+    """Features, of unit length where `unit`, averaged to `cells` a side."""
+    features = torch.from_numpy(values)
+    normed = functional.normalize(features, dim=0) if unit else features
+    return functional.adaptive_avg_pool2d(normed, cells).half()

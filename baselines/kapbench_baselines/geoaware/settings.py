@@ -35,30 +35,88 @@ class Settings:
         Raises:
             KapbenchError: a width that does not split into the groups of a normalisation.
         """
-        changed = replace(self, **{k: value for k, value in options.items() if value is not None})
-        if changed.width % QUARTERED:
-            raise KapbenchError(
-                f"The width is {changed.width}",
-                place="kapbench train geoaware.supervised --width",
-                fix=f"Give a multiple of {QUARTERED}",
-            )
+        changed = replace(self, **_set_options(options))
+        _check_width(changed.width)
         return changed
 
     def without(self, losses: tuple[str, ...]) -> "Settings":
         return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
 
 
-LITE0 = Settings()
-# What the released training says of itself: its script's defaults and one pass over SPair's 53,339
-# pairs. The unit of its label noise (0.1) is not known here, nor the weights of its losses.
-PAPER = Settings(
-    width=768, cells=60, steps=53_339, batch=1, rate=1.25e-3, warm_up=0.3, average=0.0, clip=0.0
-)
-PRESETS = {"lite0": LITE0, "paper": PAPER}
+@dataclass(frozen=True, slots=True)
+class PaperSettings:
+    """The published training: configs/train_spair.yaml and defaults of pck_train.py at 99fd6b6.
+
+    `steps` follow from `epochs` and the number of pairs, unless they are set. What is not listed here
+    is a constant of `published_losses`.
+    """
+
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "sparse": 1.0,
+            "dense": 1.0,
+            "both_mirrored": 1.0,
+            "self_mirrored": 0.25,
+        }
+    )
+    width: int = 768
+    cells: int | None = None  # a side, of the maps that the head sees; None: the backbone's own
+    dropout: float = 0.2
+    epochs: int = 2
+    steps: int = 0
+    batch: int = 1  # pairs
+    rate: float = 1.25e-3
+    schedule: str = "one_cycle"
+    warm_up: float = 0.3
+    weight_decay: float = 1e-3
+    average: float = 0.0
+    clip: float = 0.0
+    pck_rule: str = "pck-geoaware-soft"  # of the val scores by which the best weights are kept
+
+    def with_options(self, options: Mapping[str, Any]) -> "PaperSettings":
+        """A copy with some fields replaced; None leaves a field as it is.
+
+        Raises:
+            KapbenchError: a width that does not split into the groups of a normalisation, or a share
+                of mirrored pairs, which every step has here.
+        """
+        if options.get("mirror") is not None:
+            raise KapbenchError(
+                "The published training mirrors every pair",
+                place="kapbench train geoaware.supervised --preset paper",
+                fix="Leave --mirror out; --without both_mirrored leaves that term out",
+            )
+        changed = replace(self, **_set_options(options))
+        _check_width(changed.width)
+        return changed
+
+    def without(self, losses: tuple[str, ...]) -> "PaperSettings":
+        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
+
+    def for_pairs(self, n_pairs: int) -> "PaperSettings":
+        """With the steps that pass over the pairs `epochs` times, unless they are set."""
+        return self if self.steps else replace(self, steps=self.epochs * -(-n_pairs // self.batch))
 
 
-def named(preset: str) -> Settings:
+LITE0, PAPER = Settings(), PaperSettings()
+PRESETS: Mapping[str, Settings | PaperSettings] = {"lite0": LITE0, "paper": PAPER}
+
+
+def named(preset: str) -> Settings | PaperSettings:
     """Raises KapbenchError where no preset has this name."""
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     return PRESETS[preset]
+
+
+def _set_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _check_width(width: int) -> None:
+    if width % QUARTERED:
+        raise KapbenchError(
+            f"The width is {width}",
+            place="kapbench train geoaware.supervised --width",
+            fix=f"Give a multiple of {QUARTERED}",
+        )

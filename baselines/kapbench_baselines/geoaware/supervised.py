@@ -53,7 +53,10 @@ def supervised(
     files.fill(network, tensors, path, METHOD)
     encoder = backbone_of(card, path, backbone, backbone_weights, device, dataset)
     trained_on = trained_over(card.learnt_from, encoder)
-    return with_head(encoder, network, digest, device, shape["cells"], card.supervision, trained_on)
+    cells, unit = shape["cells"], shape.get("unit", True)
+    return with_head(
+        encoder, network, digest, device, cells, card.supervision, trained_on, unit=unit
+    )
 
 
 def _of_release(
@@ -67,7 +70,8 @@ def _of_release(
         )
     network = released(read_tensors(path), path)
     encoder = open_backbone(backbone, backbone_weights, device, dataset)
-    return with_head(encoder, network, file_hash(path), device, trained_on="as released")
+    digest = file_hash(path)
+    return with_head(encoder, network, digest, device, trained_on="as released", unit=False)
 
 
 def with_head(
@@ -78,13 +82,16 @@ def with_head(
     cells: int | None = None,
     supervision: str = "keypoints",
     trained_on: str | None = None,
+    *,
+    unit: bool = True,
 ) -> AggregatedEncoder:
     """
     Args:
-        cells: A side of the maps of unit features that a head of ours was trained on; None: a
-            released head, which takes the backbone's maps as they are.
+        cells: A side of the maps that the head was trained on; None: it takes those of the
+            backbone as they are.
+        unit: Whether it was trained on unit features; a released head was not.
     """
-    name, unit = f"{METHOD}.{backbone.name}", cells is not None
+    name = f"{METHOD}.{backbone.name}"
     network = network.to(device)
     return AggregatedEncoder(
         name, backbone, network, revision, cells, unit, device, supervision, trained_on

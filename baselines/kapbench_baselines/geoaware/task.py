@@ -56,7 +56,7 @@ class GeoawareTask:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=bf16):
             out = map_in_parallel(
                 self.network,
-                self._thinned(maps.to(self._device, torch.float32), generator),
+                thinned(maps.to(self._device, torch.float32), self._settings.dropout, generator),
                 parts=parts,
             )
         unit = functional.normalize(out.float(), dim=1)
@@ -65,14 +65,6 @@ class GeoawareTask:
             for i, (_, _, source, target) in enumerate(drawn)
         ]
         return torch.stack(losses).mean(0)
-
-    def _thinned(
-        self, maps: Float[Tensor, "b c h w"], generator: torch.Generator
-    ) -> Float[Tensor, "b c h w"]:
-        """Without some entries; drawn for the whole batch, whoever maps it."""
-        share = self._settings.dropout
-        keep = torch.rand(maps.shape, generator=generator) >= share
-        return maps * keep.to(maps.device) / (1 - share)
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]:
         weights = self._settings.weights
@@ -111,6 +103,14 @@ class GeoawareTask:
         dense = soft_places(one, target, self._settings.sharpness)
         far = (dense - aim).norm(dim=1).mean() / target.shape[-1]
         return torch.stack([contrast(one, two, self.network.logit_scale.exp().clamp_max(100)), far])
+
+
+def thinned(
+    maps: Float[Tensor, "b c h w"], share: float, generator: torch.Generator
+) -> Float[Tensor, "b c h w"]:
+    """Without a share of the entries; drawn for the whole batch, whoever maps it."""
+    keep = torch.rand(maps.shape, generator=generator) >= share
+    return maps * keep.to(maps.device) / (1 - share)
 
 
 def sampled(unit: Float[Tensor, "c s s"], xy: Float[Tensor, "k 2"]) -> Float[Tensor, "k c"]:

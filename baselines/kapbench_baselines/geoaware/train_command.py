@@ -17,9 +17,16 @@ from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, 
 )
 @click.option("--width", type=click.IntRange(1), help="Channels of the head's output.")
 @click.option(
-    "--cells", type=click.IntRange(2), help="Cells per side of the maps that the head reads."
+    "--cells",
+    type=click.IntRange(2),
+    help="Cells per side of the maps that the head reads. Default: 30; paper: the backbone's own.",
 )
-@click.option("--without", multiple=True, metavar="LOSS", help="Leave sparse or dense out.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="LOSS",
+    help="Leave a loss out: sparse or dense; with --preset paper also both_mirrored, self_mirrored.",
+)
 @click.option(
     "--mirror", type=click.FloatRange(0, 1), help="Share of training pairs that are mirrored."
 )
@@ -33,12 +40,18 @@ def supervised(
 ) -> None:
     """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints.
 
+    With --preset paper the losses, augmentations and schedule are the published ones; --preset lite0
+    is a shorter training of its own. docs/baselines.md lists the differences.
+
     A backbone that says of which parts its map consists (sd_dino.stack) gets a stage for each.
     """
     from kapbench_baselines.geoaware.settings import named
     from kapbench_baselines.training import ranks
 
-    request = TrainingRequest.of(options)
+    published = preset == "paper"
+    request = TrainingRequest.of(
+        options, keep="best-pck" if published else "last", validate_every=5000 if published else 500
+    )
     changed = {**request.changed, "mirror": mirror, "width": width, "cells": cells}
     settings = leave_out(named(preset).with_options(changed), without, "geoaware.supervised")
     ranks.finish(f"weights: {run(request, settings)}")
@@ -48,6 +61,8 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     """Trains as requested; returns the weights' path."""
     from kapbench.protocols import model_info
     from kapbench_baselines.geoaware.pairs import prepare
+    from kapbench_baselines.geoaware.paper_task import PaperTask, usable
+    from kapbench_baselines.geoaware.settings import PaperSettings
     from kapbench_baselines.geoaware.supervised import METHOD, with_head
     from kapbench_baselines.geoaware.task import GeoawareTask
     from kapbench_baselines.training.trained_weights import Card, train_and_save
@@ -62,18 +77,26 @@ def run(request: TrainingRequest, settings: Any) -> Path:
             fix="Choose another split or category",
         )
     encoder = CachedEncoder.below(setup.cache, setup.encoder)
+    published = isinstance(settings, PaperSettings)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
     data = setup.prepared(
         n_images,
         pairs,
-        lambda some, advance: prepare(setup.dataset, some, encoder, settings.cells, advance),
+        lambda some, advance: prepare(
+            setup.dataset, some, encoder, settings.cells, advance, unit=not published
+        ),
     )
+    if published:
+        settings = settings.for_pairs(len(usable(data)))
     parts = model_info(setup.encoder).parts
-    task = GeoawareTask(data, settings, request.seed, setup.device, parts)
-    shape = {**task.shape(), "cells": settings.cells}
+    make = PaperTask if published else GeoawareTask
+    task = make(data, settings, request.seed, setup.device, parts)
+    shape = {**task.shape(), "cells": settings.cells} | ({"unit": False} if published else {})
     card = Card.of(setup, METHOD, "keypoints", shape, asdict(settings))
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
-        return with_head(backbone, network, revision, setup.device, settings.cells)
+        unit = not published
+        return with_head(backbone, network, revision, setup.device, settings.cells, unit=unit)
 
-    return train_and_save(setup, task, settings, card, model)
+    pck_rule = settings.pck_rule if published else None
+    return train_and_save(setup, task, settings, card, model, pck_rule)

@@ -15,14 +15,14 @@ from kapbench.progress import Progress
 from kapbench.storage import write_atomically
 from kapbench_baselines.training import ranks
 from kapbench_baselines.training.history_plot import draw_curve
-from kapbench_baselines.training.state import State, rate
+from kapbench_baselines.training.state import State, betas, rate
 from kapbench_baselines.training.task import Course, Task
 
 Scores = dict[str, float]
 Validate = Callable[[nn.Module, int], Scores]
-LAST, BEST = "last", "best"
+LAST, BEST, BEST_PCK = "last", "best", "best-pck"
 WEIGHTS, STATE = "weights.safetensors", "state.safetensors"
-HISTORY, CURVE = "history.json", "curve.png"
+HISTORY, CURVE, CARD = "history.json", "curve.png", "card.md"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Plan:
             to it, as the learning rate's course hangs on them.
         bf16: Matrix products in bfloat16; weights and losses stay in float32.
         parts: That a batch goes through the networks in, for want of memory.
-        keep: LAST, or BEST: the weights with `best_line`'s scores.
+        force: Replace what the folder holds; otherwise a training with this identity is continued.
+        keep: LAST, or the weights with `best_line`'s scores: BEST, or BEST_PCK by PCK alone.
     """
 
     out: Path
@@ -51,7 +52,7 @@ class Plan:
     seed: int
     bf16: bool = False
     parts: int = 1
-    resume: bool = False
+    force: bool = False
     keep: str = LAST
 
     @property
@@ -76,19 +77,19 @@ def train(
         frozen: Scores of the backbone alone: step 0 of the history.
 
     Raises:
-        KapbenchError: the folder holds a training and `resume` is false, or another training,
-            or one that has not kept its best weights; no scores to keep the best by; a loss that
-            is not finite.
+        KapbenchError: the folder holds another training, or one that has not kept its best
+            weights; no scores to keep the best by; a loss that is not finite.
     """
     schedule, progress = schedule or Schedule(), progress or Progress()
-    if plan.keep == BEST and validate is None:
+    if plan.keep != LAST and validate is None:
         raise KapbenchError(
             "There are no val scores to choose the best weights by",
-            place="--keep best",
+            place=f"--keep {plan.keep}",
             fix="Leave --validate-every 0 out, or add --keep last",
         )
     state = State.fresh(task, course, plan.seed, plan.precision)
-    _open(state, plan, course.steps)
+    state.best_by = plan.keep
+    _open(state, plan, course.steps, progress)
     if frozen is not None and ranks.is_first():
         _note_frozen(state, frozen, plan, progress)
     with progress.stage("steps", course.steps) as advance:
@@ -122,21 +123,23 @@ class Kept:
 def kept(state: State, keep: str) -> Kept:
     """The last weights, or the best, with their val scores."""
     line, module = state.history[-1], state.averaged
-    if keep == BEST:
-        line, module = best_line(state.history) or line, copy.deepcopy(module)
+    if keep != LAST:
+        line, module = best_line(state.history, keep) or line, copy.deepcopy(module)
         module.load_state_dict(state.best)
     scores = {k: v for k, v in line.items() if k not in ("step", *state.task.names)}
     return Kept(module, int(line["step"]), scores)
 
 
-def best_line(history: Sequence[dict[str, float]]) -> dict[str, float] | None:
+def best_line(history: Sequence[dict[str, float]], keep: str = BEST) -> dict[str, float] | None:
     """The first with the highest KAP, or PCK if there is no KAP; None if nothing was scored.
+
+    With BEST_PCK, the first with the highest PCK.
 
     The frozen backbone is not a candidate, and NaN is below every number.
     """
 
     def score(line: dict[str, float]) -> float:
-        value = line.get("kap", line["pck"])
+        value = line["pck"] if keep == BEST_PCK else line.get("kap", line["pck"])
         return -math.inf if math.isnan(value) else value
 
     return max(
@@ -144,28 +147,37 @@ def best_line(history: Sequence[dict[str, float]]) -> dict[str, float] | None:
     )
 
 
-def _open(state: State, plan: Plan, n_steps: int) -> None:
+def _open(state: State, plan: Plan, n_steps: int, progress: Progress) -> None:
+    """Continues the training that the folder holds, and says so; else prepares a fresh one."""
+    if plan.force and ranks.is_first():
+        for name in (STATE, WEIGHTS, CARD, HISTORY, CURVE):
+            (plan.out / name).unlink(missing_ok=True)
+    ranks.wait()
     path = plan.out / STATE
-    if not path.is_file():
-        state.task.prepare()
-        state.averaged.load_state_dict(state.main.state_dict())
-    elif plan.resume:
+    if path.is_file():
         state.load(path, plan.identity)
         _check_best(state, plan, n_steps)
+        progress.say(_continued(state.step, n_steps, plan.out))
     else:
-        raise KapbenchError(
-            "The folder already holds a training",
-            place=plan.out,
-            fix="Add --resume, or choose another --out",
-        )
+        state.task.prepare()
+        state.averaged.load_state_dict(state.main.state_dict())
     ranks.wait()
+
+
+def _continued(step: int, n_steps: int, out: Path) -> str:
+    if step == n_steps:
+        return (
+            f"The training in {out} is finished: all {n_steps:,} steps are done. "
+            "Add --force to train anew."
+        )
+    return f"The training in {out} continues after step {step:,} of {n_steps:,}."
 
 
 def _check_best(state: State, plan: Plan, n_steps: int) -> None:
     finished = state.step == n_steps
-    if plan.keep != BEST:
-        state.best = {}
-    elif (finished or best_line(state.history)) and not state.best:
+    if plan.keep != state.best_by:
+        state.best, state.best_by = {}, plan.keep
+    if plan.keep != LAST and (finished or best_line(state.history)) and not state.best:
         raise KapbenchError(
             "The training in this folder did not keep its best weights",
             place=plan.out,
@@ -177,7 +189,7 @@ def _step(state: State, course: Course, plan: Plan) -> None:
     task = state.task
     state.step += 1
     for group in state.optimiser.param_groups:
-        group["lr"] = rate(course, state.step)
+        group["lr"], group["betas"] = rate(course, state.step), betas(course, state.step)
     for module in task.modules.values():
         module.train()
     values = task.losses(state.generator, bf16=plan.bf16, parts=plan.parts)
@@ -217,7 +229,7 @@ def _note(state: State, validate: Validate | None, plan: Plan, progress: Progres
     means = state.mean_losses().tolist()
     line = {"step": state.step, **dict(zip(state.task.names, means, strict=True)), **scores}
     state.history.append(line)
-    if plan.keep == BEST and best_line(state.history) is line:
+    if plan.keep != LAST and best_line(state.history, plan.keep) is line:
         state.best = {k: t.detach().clone() for k, t in state.averaged.state_dict().items()}
     _write(state.history, plan.out)
     words = "  ".join(f"{k} {v:.3f}" for k, v in line.items() if k not in ("step", *scores))

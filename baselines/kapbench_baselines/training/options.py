@@ -69,12 +69,21 @@ _OPTIONS = (
     click.option("--out", type=_FOLDER, help="Folder for the weights, card and history."),
     click.option(
         "--keep",
-        type=click.Choice(["last", "best"]),
-        default="last",
-        show_default=True,
-        help="Weights to write: the last, or those of the highest val KAP (PCK where it has none).",
+        type=click.Choice(["last", "best", "best-pck"]),
+        help="Weights to write: the last, or those of the highest val KAP (PCK where it has none), or "
+        "of the highest val PCK. Default: last; geoaware.supervised --preset paper: best-pck.",
     ),
-    click.option("--resume", is_flag=True, help="Continue the training in the output folder."),
+    click.option(
+        "--resume",
+        is_flag=True,
+        expose_value=False,
+        help="Not needed: the same command continues the training in the output folder.",
+    ),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Start anew, and replace the training and the weights in the output folder.",
+    ),
     data_root,
     click.option(
         "--cache",
@@ -85,9 +94,8 @@ _OPTIONS = (
     click.option(
         "--validate-every",
         type=click.IntRange(0),
-        default=500,
-        show_default=True,
-        help="Steps between two validations; 0: never.",
+        help="Steps between two validations; 0: never. Default: 500; geoaware.supervised --preset "
+        "paper: 5000.",
     ),
 )
 
@@ -117,15 +125,24 @@ class TrainingRequest:
     precision: str
     out: Path | None
     keep: str
-    resume: bool
+    force: bool
     data_root: Path | None
     cache: Path | None
     validate_every: int
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> "TrainingRequest":
-        """Removes the shared ones from a command's options, and leaves the method's."""
-        return cls(**{field.name: options.pop(field.name) for field in fields(cls)})
+    def of(
+        cls, options: dict[str, Any], *, keep: str = "last", validate_every: int = 500
+    ) -> "TrainingRequest":
+        """Removes the shared ones from a command's options, and leaves the method's.
+
+        Args:
+            keep, validate_every: Defaults of the method.
+        """
+        shared = {field.name: options.pop(field.name) for field in fields(cls)}
+        defaults = {"keep": keep, "validate_every": validate_every}
+        unset = {name: value for name, value in defaults.items() if shared[name] is None}
+        return cls(**(shared | unset))
 
     @property
     def changed(self) -> dict[str, Any]:
@@ -233,11 +250,12 @@ class TrainingSetup:
         native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
         return native is not None and bool(native())
 
-    def validator(self, build: Callable[[Any, Any, str], Any]) -> Any:
+    def validator(self, build: Callable[[Any, Any, str], Any], pck_rule: str | None = None) -> Any:
         """A `Validator` on val; None if the user wants no scores.
 
         Args:
             build: A model of the backbone (its maps cached), the module and a revision.
+            pck_rule: None: that of every training.
 
         Raises:
             KapbenchError: the val split has none of the categories.
@@ -245,7 +263,7 @@ class TrainingSetup:
         if not self.request.validate_every:
             return None
         from kapbench.loading import load_dataset
-        from kapbench_baselines.training.validation import CachedEncoder, Validator
+        from kapbench_baselines.training.validation import RULES, CachedEncoder, Validator
 
         held_out = load_dataset(
             self.request.dataset_name, split="val", data_root=self.request.data_root
@@ -258,7 +276,8 @@ class TrainingSetup:
                 fix="Add --validate-every 0",
             )
         encoder = CachedEncoder.below(self.cache, self.encoder)
-        return Validator(encoder, held_out, present, build)
+        rules = RULES | ({"pck": pck_rule} if pck_rule else {})
+        return Validator(encoder, held_out, present, build, rules)
 
     @property
     def backbone_spec(self) -> str:

@@ -16,6 +16,8 @@ from kapbench_baselines.training.task import Course, Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-training-1"
+BETAS = 0.9, 0.999  # of AdamW, where no schedule moves the first
+ONE_CYCLE = "one_cycle"
 AVERAGED, BEST = "averaged", "best."
 
 
@@ -30,12 +32,13 @@ class State:
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)  # averaged weights, where they are kept
+    best_by: str = ""  # what `best` is the best by
 
     @classmethod
     def fresh(cls, task: Task, course: Course, seed: int, precision: str = "fp32") -> "State":
         parameters = [p for module in task.modules.values() for p in module.parameters()]
         optimiser = torch.optim.AdamW(
-            parameters, lr=course.rate, betas=(0.9, 0.999), weight_decay=course.weight_decay
+            parameters, lr=course.rate, betas=BETAS, weight_decay=course.weight_decay
         )
         averaged = copy.deepcopy(task.modules[task.main]).eval()
         sums = torch.zeros(len(task.names) + 1)
@@ -72,6 +75,7 @@ class State:
         tensors = dict(self._tensors())
         metadata = {"format": FORMAT, "identity": identity, "step": str(self.step)}
         metadata |= {"history": json.dumps(self.history), "precision": self.precision}
+        metadata |= {"best_by": self.best_by}
         write_tensors(path, tensors, metadata)
 
     def load(self, path: Path, identity: str) -> None:
@@ -79,19 +83,19 @@ class State:
         Raises:
             KapbenchError: not a training state, that of another training, or in another precision.
         """
-        tensors, metadata = read_tensors(path, "Leave --resume out and choose another --out")
+        tensors, metadata = read_tensors(path, "Add --force to start anew, or choose another --out")
         if metadata.get("format") != FORMAT or metadata.get("identity") != identity:
             raise KapbenchError(
                 "The training in this folder has other settings, data or seed",
                 place=path,
-                fix="Repeat its options to resume it, or choose another --out",
+                fix="Repeat its options, add --force to replace it, or choose another --out",
             )
         before = metadata.get("precision", self.precision)
         if before != self.precision:
             raise KapbenchError(
                 f"The training in this folder is in {before}, not in {self.precision}",
                 place=path,
-                fix=f"Add --precision {before}, or choose another --out",
+                fix=f"Add --precision {before}, add --force to replace it, or choose another --out",
             )
         self.step, self.history = int(metadata["step"]), json.loads(metadata["history"])
         for name, module in self._modules():
@@ -99,6 +103,7 @@ class State:
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
             module.load_state_dict(own)
         self._load_optimiser(tensors)
+        self.best_by = metadata.get("best_by", "best")  # older files know one kind
         self.best = {k[len(BEST) :]: t for k, t in tensors.items() if k.startswith(BEST)}
         self.sums = tensors["losses"]
         self.generator.set_state(tensors["random.draws"])
@@ -129,11 +134,37 @@ class State:
 
 
 def rate(course: Course, step: int) -> float:
-    """Learning rate of a step (from 1): linear warm-up, then constant or half a cosine."""
+    """Learning rate of a step (from 1): one cycle; or linear warm-up, and then by the schedule."""
+    if course.schedule == ONE_CYCLE:
+        start = course.rate / 25
+        return _one_cycle(course, step, start, course.rate, start / 1e4)
     done = step / course.steps
     if done < course.warm_up:
         return course.rate * done / course.warm_up
     if course.schedule == "constant":
         return course.rate
+    if course.schedule == "steps":
+        return course.rate * 0.1 ** ((done > 0.7) + (done > 0.9))
     left = (done - course.warm_up) / (1 - course.warm_up)
     return course.rate * (1 + math.cos(math.pi * left)) / 2
+
+
+def betas(course: Course, step: int) -> tuple[float, float]:
+    """Of AdamW at a step (from 1): one cycle moves the first down and up again."""
+    if course.schedule != ONE_CYCLE:
+        return BETAS
+    return _one_cycle(course, step, 0.95, 0.85, 0.95), BETAS[1]
+
+
+def _one_cycle(course: Course, step: int, start: float, middle: float, end: float) -> float:
+    """Half a cosine from start to middle over the warm-up, then another to the end.
+
+    As torch.optim.lr_scheduler.OneCycleLR, where the first step has the number 0.
+    """
+    turn, last = course.warm_up * course.steps - 1, course.steps - 1
+    number = step - 1
+    if number <= turn:
+        one, two, share = start, middle, number / turn if turn else 0.0
+    else:
+        one, two, share = middle, end, (number - turn) / (last - turn)
+    return two + (one - two) * (1 + math.cos(math.pi * share)) / 2

@@ -18,7 +18,8 @@ class Course(Protocol):
     def rate(self) -> float: ...
     @property
     def schedule(self) -> str:
-        """constant, or cosine: down to nothing."""
+        """constant; cosine: down to nothing; one_cycle: up, and down to nothing; steps: a tenth
+        after 70 % of the steps, and of that after 90 %."""
 
     @property
     def warm_up(self) -> float:

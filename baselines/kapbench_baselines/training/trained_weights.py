@@ -19,7 +19,7 @@ from kapbench_baselines.training.task import Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-trained-1"
-CARD = "card.md"
+CARD = loop.CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,12 @@ def train_and_save(
     settings: Any,
     card: Card,
     build: Callable[[Any, Any, str], Any],
+    pck_rule: str | None = None,
 ) -> Path:
     """Trains as requested and writes weights and card; returns the weights' path.
 
     Args:
-        build: See `TrainingSetup.validator`.
+        build, pck_rule: See `TrainingSetup.validator`.
     """
     request = setup.request
     plan = loop.Plan(
@@ -102,10 +103,10 @@ def train_and_save(
         request.seed,
         bf16=setup.bf16,
         parts=request.parts,
-        resume=request.resume,
+        force=request.force,
         keep=request.keep,
     )
-    validate = setup.validator(build)
+    validate = setup.validator(build, pck_rule)
     train(
         task,
         settings,
@@ -125,6 +126,8 @@ def train(
 ) -> State:
     """Trains, and after the last step writes weights and card below `plan.out`.
 
+    Those that a finished training has written stay as they are, to the byte.
+
     Args:
         card: What the weights will say of themselves; scores are filled in.
         options: As of `loop.train`.
@@ -137,7 +140,9 @@ def train(
 
 def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
     """Writes weights and the card that people read; returns the weights' path."""
-    kept = loop.kept(state, plan.keep)
+    kept, path = loop.kept(state, plan.keep), plan.out / loop.WEIGHTS
+    if _holds(path, kept.step):
+        return path
     finished = replace(
         card,
         scores=kept.scores,
@@ -146,11 +151,18 @@ def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
         device=device,
         torch=str(torch.__version__),
     )
-    path = plan.out / loop.WEIGHTS
     save(path, kept.module, finished)
     text = readable(finished, file_hash(path), state.history)
     write_atomically(path.with_name(CARD), text.encode())
     return path
+
+
+def _holds(path: Path, step: int) -> bool:
+    """Whether the weights of this step of the folder's training are written already."""
+    if not path.is_file():
+        return False
+    _, metadata = read_tensors(path, how_to_make("NAME"))
+    return bool(json.loads(metadata.get("card", "{}")).get("kept_step") == step)
 
 
 def save(path: Path, module: nn.Module, card: Card) -> None:

@@ -1,8 +1,8 @@
 """Scores of a model in training on the val split, by the core's own evaluation."""
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +49,32 @@ class Validator:
 
     Args:
         build: A model of the encoder, a module in training and a revision.
+        rules: Of kap and pck.
     """
 
     encoder: CachedEncoder
     dataset: Dataset
     categories: Sequence[str]
     build: Callable[[Any, Any, str], Encoder]
+    rules: Mapping[str, str] = field(default_factory=lambda: RULES)
 
     def __call__(self, module: Any, step: int) -> dict[str, float]:
         model = self.build(self.encoder, module, f"in training, step {step}")
-        return scores(model, self.dataset, self.categories)
+        return scores(model, self.dataset, self.categories, self.rules)
 
     def frozen(self) -> dict[str, float]:
         """Of the encoder alone."""
-        return scores(self.encoder, self.dataset, self.categories)
+        return scores(self.encoder, self.dataset, self.categories, self.rules)
 
 
-def scores(model: Encoder, dataset: Dataset, categories: Sequence[str] | None) -> dict[str, float]:
+def scores(
+    model: Encoder,
+    dataset: Dataset,
+    categories: Sequence[str] | None,
+    rules: Mapping[str, str] = RULES,
+) -> dict[str, float]:
     """KAP@0.10 and PCK@0.10 by their headline averages; KAP is NaN where a data set has none."""
-    chosen = {k: r for k, r in RULES.items() if k == "pck" or dataset.has_absent}
+    chosen = {k: r for k, r in rules.items() if k == "pck" or dataset.has_absent}
     with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
         result = evaluate(
             model,

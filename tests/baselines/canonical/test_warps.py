@@ -7,7 +7,8 @@ from toy_backbone import ToyData, ToyEncoder
 
 from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
-from kapbench_baselines.canonical.warps import Warping, places, prepare, sampled
+from kapbench_baselines.canonical.view_pixels import sampled
+from kapbench_baselines.canonical.warps import Warping, places, prepare
 
 NONE = Keypoints(np.zeros((0, 2)), np.zeros(0, bool))
 VIEW = View("v", "cat", (200, 150), (50.0, 40.0, 150.0, 100.0), NONE)

@@ -78,11 +78,10 @@ def train(
     out: Path,
     *,
     bf16: bool = False,
-    resume: bool = False,
     **options: Any,
 ) -> State:
     task = SphereTask(views, settings, len(card.categories), card.seed, "cpu")
-    plan = Plan(out, card.identity, card.seed, bf16=bf16, resume=resume)
+    plan = Plan(out, card.identity, card.seed, bf16=bf16)
     return trained_weights.train(task, settings, plan, card, **options)
 
 
@@ -137,11 +136,11 @@ def test_resumed_training_ends_in_the_same_weights(tmp_path: Path, views: TokenV
     train(views, card(), TINY, tmp_path / "whole", schedule=schedule)
     for stop in (4, 8):  # killed twice
         halted = replace(schedule, stop_at=stop)
-        train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=halted)
+        train(views, card(), TINY, tmp_path / "cut", schedule=halted)
         assert not (tmp_path / "cut" / "weights.safetensors").exists()
     # Whatever else has drawn random numbers in between does not matter.
     torch.rand(5)
-    train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=schedule)
+    train(views, card(), TINY, tmp_path / "cut", schedule=schedule)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
     histories = [json.loads((tmp_path / d / "history.json").read_text()) for d in ("whole", "cut")]
     assert histories[0] == histories[1]
@@ -151,7 +150,7 @@ def test_a_kill_between_saves_repeats_the_lost_steps(tmp_path: Path, views: Toke
     schedule = Schedule(validate_every=5, save_every=4)
     train(views, card(), TINY, tmp_path / "whole", schedule=schedule)
     train(views, card(), TINY, tmp_path / "cut", schedule=replace(schedule, stop_at=7))
-    train(views, card(), TINY, tmp_path / "cut", resume=True, schedule=schedule)
+    train(views, card(), TINY, tmp_path / "cut", schedule=schedule)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
@@ -164,12 +163,10 @@ def test_seeds_differ_and_repeat(tmp_path: Path, views: TokenViews) -> None:
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path: Path, views: TokenViews) -> None:
     train(views, card(), TINY, tmp_path)
-    with pytest.raises(KapbenchError, match="already holds a training"):
-        train(views, card(), TINY, tmp_path)
     with pytest.raises(KapbenchError, match="other settings, data or seed"):
-        train(views, card(1), TINY, tmp_path, resume=True)
+        train(views, card(1), TINY, tmp_path)
     before = weights(tmp_path)
-    train(views, card(), TINY, tmp_path, resume=True)  # finished: nothing left to do
+    train(views, card(), TINY, tmp_path)  # finished: nothing left to do
     assert same(before, weights(tmp_path))
 
 
@@ -198,9 +195,9 @@ def test_another_precision_is_not_resumed(tmp_path: Path, views: TokenViews) -> 
     halted = Schedule(save_every=4, stop_at=4)
     train(views, card(), TINY, tmp_path, bf16=True, schedule=halted)
     with pytest.raises(KapbenchError, match=r"is in bf16, not in fp32") as caught:
-        train(views, card(), TINY, tmp_path, resume=True)
+        train(views, card(), TINY, tmp_path)
     assert "--precision bf16" in str(caught.value)
-    train(views, card(), TINY, tmp_path, bf16=True, resume=True)
+    train(views, card(), TINY, tmp_path, bf16=True)
     _, kept, _ = checkpoint.load(tmp_path / "weights.safetensors")
     assert (kept.precision, kept.device, kept.torch) == ("bf16", "cpu", str(torch.__version__))
 

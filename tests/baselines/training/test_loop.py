@@ -74,11 +74,11 @@ class Judge:
         return {"kap": 0.9, "pck": 0.3}
 
 
-def run(out, judge, *, frozen=True, stop_at=None, keep=BEST, resume=False):
+def run(out, judge, *, frozen=True, stop_at=None, keep=BEST):
     return train(
         Rising(),
         Course(),
-        Plan(out, "rising", 0, keep=keep, resume=resume),
+        Plan(out, "rising", 0, keep=keep),
         validate=judge,
         frozen=judge.frozen if frozen else None,
         schedule=replace(SCHEDULE, stop_at=stop_at),
@@ -93,8 +93,8 @@ def test_step_0_is_the_frozen_backbones_and_found_once(tmp_path):
     judge = Judge()
     run(tmp_path, judge, stop_at=4)
     assert history(tmp_path)[0] == {"step": 0, "kap": 0.9, "pck": 0.3}
-    run(tmp_path, judge, resume=True)
-    run(tmp_path, judge, resume=True)  # finished
+    run(tmp_path, judge)
+    run(tmp_path, judge)  # finished
     assert judge.n_frozen == 1
     assert [line["step"] for line in history(tmp_path)] == [0, 2, 4, 6, 8, 9]
 
@@ -104,7 +104,7 @@ def test_a_training_from_before_that_line_gets_it(tmp_path):
     run(tmp_path, judge, frozen=False)
     assert history(tmp_path)[0]["step"] == 2
     for _ in range(2):
-        state = run(tmp_path, judge, resume=True)
+        state = run(tmp_path, judge)
     assert judge.n_frozen == 1
     assert state.history == history(tmp_path)
     assert [line["step"] for line in state.history] == [0, 2, 4, 6, 8, 9]
@@ -115,11 +115,11 @@ def test_the_best_weights_are_kept_through_kills(tmp_path, stops):
     """The first of two equals; the frozen backbone's higher score is no weights'."""
     judge = Judge()
     for stop in stops:
-        run(tmp_path, judge, stop_at=stop, resume=True)
-    kept = loop.kept(run(tmp_path, judge, resume=True), BEST)
+        run(tmp_path, judge, stop_at=stop)
+    kept = loop.kept(run(tmp_path, judge), BEST)
     assert (kept.step, kept.scores) == (4, {"kap": 0.5, "pck": pytest.approx(0.6)})
     assert kept.module.weight.item() == judge.seen[4] != judge.seen[9]
-    again = loop.kept(run(tmp_path, judge, resume=True), BEST)  # finished: read back
+    again = loop.kept(run(tmp_path, judge), BEST)  # finished: read back
     assert again.module.weight.item() == judge.seen[4]
 
 
@@ -135,28 +135,28 @@ def test_the_last_weights_are_kept_by_default(tmp_path):
 def test_best_weights_that_were_not_kept_are_not_made_up(tmp_path):
     run(tmp_path, Judge(), keep=loop.LAST, stop_at=6)
     with pytest.raises(KapbenchError, match="did not keep its best weights") as caught:
-        run(tmp_path, Judge(), resume=True)
+        run(tmp_path, Judge())
     assert "--keep last" in str(caught.value)
 
 
 def test_best_weights_of_before_a_stretch_without_them_are_forgotten(tmp_path):
     run(tmp_path, Judge(), stop_at=3)
-    run(tmp_path, Judge(), keep=loop.LAST, resume=True, stop_at=6)
+    run(tmp_path, Judge(), keep=loop.LAST, stop_at=6)
     with pytest.raises(KapbenchError, match="did not keep its best weights"):
-        run(tmp_path, Judge(), resume=True)
+        run(tmp_path, Judge())
 
 
 def test_a_finished_training_that_was_never_validated_has_no_best(tmp_path):
     train(Rising(), Course(), Plan(tmp_path, "rising", 0))
     with pytest.raises(KapbenchError, match="did not keep its best weights"):
-        run(tmp_path, Judge(), resume=True)
-    assert run(tmp_path, Judge(), keep=loop.LAST, resume=True).step == Course().steps
+        run(tmp_path, Judge())
+    assert run(tmp_path, Judge(), keep=loop.LAST).step == Course().steps
 
 
 def test_a_training_that_was_not_validated_yet_may_still_keep_its_best(tmp_path):
     train(Rising(), Course(), Plan(tmp_path, "rising", 0), schedule=replace(SCHEDULE, stop_at=3))
     judge = Judge()
-    assert loop.kept(run(tmp_path, judge, resume=True), BEST).step == 4
+    assert loop.kept(run(tmp_path, judge), BEST).step == 4
 
 
 def test_without_validation_there_is_no_best(tmp_path):
