@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Condition
+from kapbench.protocols import Condition, Encoder, Similarity
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
@@ -113,6 +113,21 @@ class SdDino:
             similarity = self._compare(ours[:, cells.to(ours.device)].T, theirs.T)
         shape = (len(queries), aim.grid.height, aim.grid.width)
         return SimilarityMap(similarity.cpu().numpy().reshape(shape), aim.grid, queries)
+
+    @property
+    def token_encoder(self) -> Encoder:
+        """DINOv2, whose tokens are one half of the features."""
+        return self._networks.dino
+
+    @property
+    def compared_by(self) -> Similarity:
+        """How the features of two cells are compared."""
+        return self._similarity
+
+    def tokens(self, picture: Picture) -> FeatureMap:
+        """DINOv2's tokens, not normalised, as the pairs' features hold them."""
+        seen = self._see(picture)
+        return FeatureMap(seen.tokens.float().cpu().numpy(), seen.grid)
 
     def _together(self, seen: "_Seen", aim: "_Seen") -> tuple[Tensor, Tensor]:
         """Fused features [c n] of both images, rounded as a cache would hold them."""
