@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+NORM_EPSILON = 1e-6  # that of DINOv2's final norm
+
 
 class Attention(nn.Module):
     """Self-attention without bias in its query, key and value."""
@@ -105,7 +107,9 @@ class SphereMapper(nn.Module):
         return functional.normalize(self.sphere_mapper(x).float(), dim=-1)
 
     def _read(self, tokens: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
-        return functional.layer_norm(tokens, tokens.shape[-1:]) if self.normed else tokens
+        if not self.normed:
+            return tokens
+        return functional.layer_norm(tokens, tokens.shape[-1:], eps=NORM_EPSILON)
 
 
 class CategoryBlock(nn.Module):
