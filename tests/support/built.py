@@ -62,7 +62,7 @@ def build(name, folder, **options):
         path = folder / f"adapter_{cls}.py"
         path.write_text(guide_blocks()[guide_classes().index(cls)], encoding="utf-8")
         return load_model(f"{path}:{cls}", device="cpu", **options)
-    if name.startswith("sphere"):
+    if name.startswith("sphere") and name != "sphere.sd_dino":
         return shipped(name, **options)
     spec, own = needed(name, folder)
     return load_model(spec, device="cpu", **(own | options))
@@ -95,6 +95,20 @@ def of_diy_sc(folder, name):
         "backbone_weights": str(tiny_dinov2(folder, "dinov2.vitb14")),
         "image_px": 56,
     }
+
+
+def of_sphere(folder, name):
+    """Over SD+DINO: a random mapper in the released layout, which says nothing of a revision."""
+    import torch
+
+    from kapbench_baselines.sphere.mapper import SphereMapper
+
+    path = folder / "sphere.pth"
+    torch.manual_seed(0)
+    state = SphereMapper(768, 64, 1).state_dict()
+    torch.save({k: v for k, v in state.items() if not k.startswith("input_")}, path)
+    own = of_sd_dino(folder, "sd_dino")
+    return own | {"weights": str(path), "backbone_weights": own["weights"]}
 
 
 def of_sd_dino(folder, name):
@@ -208,4 +222,5 @@ TINY = {
     "sd": lambda f, n: {"weights": str(tiny_pipeline(f, n[3:])), "image_px": 64},
     "dift": lambda f, n: {"weights": str(tiny_pipeline(f, "v21")), "image_px": 64, "ensemble": 2},
     "sd_dino": of_sd_dino,
+    "sphere": of_sphere,
 }

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from kapbench.protocols import Condition
+from kapbench.protocols import Condition, Encoder, Similarity
 from kapbench.storage import fingerprint
-from kapbench.types import Grid, Picture, SimilarityMap
+from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 from kapbench_baselines.diffusion.captioner import Captions
 from kapbench_baselines.diffusion.joint_pca import ImageFeatures, JointPca
 from kapbench_baselines.diffusion.read_settings import SD_DINO, Reading
@@ -92,6 +92,21 @@ class SdDino:
     ) -> SimilarityMap:
         """Minus the distance, or the cosine, of the fused features; on DINOv2's grid."""
         return self._pca.match(self._see(source), self._see(target), source.size, queries)
+
+    @property
+    def token_encoder(self) -> Encoder:
+        """DINOv2, whose tokens are one half of the features."""
+        return self._dino
+
+    @property
+    def compared_by(self) -> Similarity:
+        """How the features of two cells are compared."""
+        return "neg_l2" if self._pca.similarity == "neg_l2" else "dot"
+
+    def tokens(self, picture: Picture) -> FeatureMap:
+        """DINOv2's tokens, not normalised, as the pairs' features hold them."""
+        features = self._see(picture)
+        return FeatureMap(features.tokens.float().cpu().numpy(), features.grid)
 
     def _make(self, picture: Picture) -> ImageFeatures:
         [tokens] = self._dino.encode([picture])

@@ -21,6 +21,7 @@ from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
+from kapbench_baselines.sphere.settings import MAPPED
 from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training.backbones import backbone_of, trained_over
 
@@ -110,6 +111,12 @@ def sphere(
     Raises:
         KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
     """
+    if backbone in MAPPED:
+        raise KapbenchError(
+            f"'{backbone}' is a model of pairs, which has a sphere of its own",
+            place="model sphere",
+            fix=f"Choose --model sphere.{backbone} -o weights=FILE",
+        )
     if weights is None:
         with as_file(shipped(dataset, backbone)) as path:
             mapper, card, digest = checkpoint.load(path)
@@ -118,10 +125,7 @@ def sphere(
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
     encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset)
-    validated = float(card.settings["sphere_weight"])
-    share = validated if sphere_weight is None else sphere_weight
-    if not 0 <= share <= 1:
-        raise KapbenchError(f"The sphere weight is {share}", fix="Give a number from 0 to 1")
+    share, options = checkpoint.chosen_weight(card, sphere_weight)
     return SphereEncoder(
         encoder,
         mapper.to(device),
@@ -131,7 +135,7 @@ def sphere(
         device,
         card.supervision,
         trained_over(card.learnt_from, encoder),
-        options={} if share == validated else {"sphere_weight": share},
+        options=options,
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.datasets.symmetry import categories as spair_categories
+from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
@@ -19,7 +20,24 @@ SHAPE = (*_MAPPER, "token_grid")  # of a card: the mapper's, and cells a side of
 
 def build(card: Card) -> SphereMapper:
     """A mapper of the card's shape, without its weights."""
-    return SphereMapper(**{key: card.shape[key] for key in _MAPPER})
+    shape = {key: card.shape[key] for key in _MAPPER}
+    return SphereMapper(**shape, normed=bool(card.shape.get("normed", False)))
+
+
+def chosen_weight(card: Card, sphere_weight: float | None) -> tuple[float, dict[str, float]]:
+    """The sphere's weight in the similarity, and the option that repeats a choice of it.
+
+    Args:
+        sphere_weight: None: as validated.
+
+    Raises:
+        KapbenchError: the weight is not from 0 to 1.
+    """
+    validated = float(card.settings["sphere_weight"])
+    share = validated if sphere_weight is None else sphere_weight
+    if not 0 <= share <= 1:
+        raise KapbenchError(f"The sphere weight is {share}", fix="Give a number from 0 to 1")
+    return share, {} if share == validated else {"sphere_weight": share}
 
 
 def load(path: Path) -> tuple[SphereMapper, Card, str]:

@@ -34,14 +34,22 @@ def relative_distance(
     xy: Float[Tensor, "*t 3 2"],
     weight: Float[Tensor, "*t"],
     margin: float,
+    *,
+    ties: bool = False,
 ) -> Float[Tensor, ""]:
     """Of two tokens, the one nearer to the first in the image is nearer on the sphere (Sec. 3.3).
 
-    Hinge on the difference of cosines. Triplets without a nearer one do not count.
+    Hinge on the difference of cosines.
+
+    Args:
+        ties: Whether triplets without a nearer one count, their third token in its place, as
+            released.
     """
     pixels_1, pixels_2 = ((xy[..., i, :] - xy[..., 0, :]).square().sum(-1) for i in (1, 2))
     cosine_1, cosine_2 = ((points[..., i, :] * points[..., 0, :]).sum(-1) for i in (1, 2))
     sign = (pixels_2 - pixels_1).sign()
+    if ties:
+        sign = torch.where(sign > 0, 1.0, -1.0)
     hinge = functional.relu(margin - sign * (cosine_1 - cosine_2))
     return _mean(hinge, weight * (sign != 0))
 

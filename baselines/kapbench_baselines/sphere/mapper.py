@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+NORM_EPSILON = 1e-6  # that of DINOv2's final norm
+
 
 class Attention(nn.Module):
     """Self-attention without bias in its query, key and value."""
@@ -67,15 +69,26 @@ class SphereMapper(nn.Module):
 
     Input is standardised per channel by `input_mean` and `input_scale`, set from training data
     (0 and 1, as in the released checkpoint, until then).
+
+    Args:
+        normed: Whether each token is brought to mean 0 and variance 1 first. For DINOv2 these are
+            its tokens behind the final norm, whose scale and shift the first layer can learn.
     """
 
     input_mean: Tensor
     input_scale: Tensor
 
     def __init__(
-        self, channels: int, width: int, heads: int, depth: int = 1, dropout: float = 0.0
+        self,
+        channels: int,
+        width: int,
+        heads: int,
+        depth: int = 1,
+        dropout: float = 0.0,
+        normed: bool = False,
     ) -> None:
         super().__init__()
+        self.normed = normed
         self.register_buffer("input_mean", torch.zeros(channels))
         self.register_buffer("input_scale", torch.ones(channels))
         blocks = [Block(width, heads, dropout) for _ in range(depth)]
@@ -85,13 +98,18 @@ class SphereMapper(nn.Module):
 
     def standardise(self, tokens: Float[Tensor, "*n c"]) -> None:
         """Fixes the input's mean and scale from a sample of training tokens."""
-        flat = tokens.reshape(-1, tokens.shape[-1]).float()
+        flat = self._read(tokens.reshape(-1, tokens.shape[-1]).float())
         self.input_mean.copy_(flat.mean(0))
         self.input_scale.copy_(flat.std(0).clamp_min(1e-6))
 
     def forward(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n 3"]:
-        x = (tokens - self.input_mean) / self.input_scale
+        x = (self._read(tokens) - self.input_mean) / self.input_scale
         return functional.normalize(self.sphere_mapper(x).float(), dim=-1)
+
+    def _read(self, tokens: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        if not self.normed:
+            return tokens
+        return functional.layer_norm(tokens, tokens.shape[-1:], eps=NORM_EPSILON)
 
 
 class CategoryBlock(nn.Module):

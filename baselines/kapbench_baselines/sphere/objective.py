@@ -16,7 +16,7 @@ from kapbench_baselines.sphere.views import TokenViews
 class Batch:
     tokens: Float[Tensor, "b n c"]
     on_object: Bool[Tensor, "b n"]
-    xy: Float[Tensor, "b n 2"]  # in cells
+    xy: Float[Tensor, "b n 2"]  # in cells; for released triplets see `positions`
     category: Int[Tensor, "b"]
     azimuth_bin: Int[Tensor, "b"]
 
@@ -38,10 +38,24 @@ def draw_batch(
     return Batch(
         tokens=views.tokens[image[:, None], view[:, None], kept].to(device, torch.float32),
         on_object=(views.coverage[image[:, None], view[:, None], kept] > 0.5).to(device),
-        xy=torch.stack([column, row], -1).float().to(device),
+        xy=positions(row, column, views.grid, settings.losses).to(device),
         category=views.category[image].to(device),
         azimuth_bin=views.azimuth_bin[image, view].to(device),
     )
+
+
+def positions(
+    row: Int[Tensor, "b n"], column: Int[Tensor, "b n"], grid: int, constants: Losses
+) -> Float[Tensor, "b n 2"]:
+    """Column and row of tokens; as released row and column, in a unit square.
+
+    Their order decides which of two mirrored spheres is learnt, and the released numbers, rounded
+    in float32, which of two equal distances is the shorter one.
+    """
+    if not constants.released_triplets:
+        return torch.stack([column, row], -1).float()
+    axis = torch.linspace(0, 1, grid)
+    return torch.stack([axis[row], axis[column]], -1)
 
 
 def terms(
@@ -55,38 +69,53 @@ def terms(
 ) -> Float[Tensor, "4"]:
     """The unweighted losses in the order of NAMES.
 
-    Images with fewer than 3 object tokens have no triplets. `bf16` is for the networks' products
-    alone: points and losses are float32.
+    Images with fewer than 3 object tokens have no triplets, and those without object tokens no
+    viewpoint. With `released_triplets` all images count, ties count, and orientation and distance
+    have triplets of their own, as in the released code. `bf16` is for the networks' products alone:
+    points and losses are float32.
     """
     faster = torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=bf16)
     with faster:
         points = mapper(batch.tokens)
+    drawn = _draw(batch, constants, generator).to(points.device)
+    single, *triplets = torch.split(drawn, _n_drawn(constants), dim=1)
     n_object = batch.on_object.sum(1)
-    # Drawn on the CPU: the same seed gives the same draws on any device.
-    drawn = losses.draw_tokens(
-        batch.on_object.cpu(), constants.decoded_tokens + 3 * constants.triplets, generator
-    ).to(points.device)
-    single, triple = (drawn[:, : constants.decoded_tokens], drawn[:, constants.decoded_tokens :])
     seen = (n_object > 0).float()[:, None].expand(single.shape)
     if not constants.decoded_tokens:
         single = torch.arange(points.shape[1], device=points.device).expand(len(points), -1)
         seen = batch.on_object.float()
     with faster:
         decoded = decoder(_pick(points, single), batch.category)
+    as_released = constants.released_triplets
     shape = (len(points), constants.triplets, 3, -1)
-    corners = _pick(points, triple).reshape(shape)
-    corners_xy = _pick(batch.xy, triple).reshape(shape)
-    counted = (n_object >= 3).float()[:, None].expand(corners.shape[:2])
+    first, last = (
+        (_pick(points, drawn).reshape(shape), _pick(batch.xy, drawn).reshape(shape))
+        for drawn in (triplets[0], triplets[-1])
+    )
+    enough = n_object >= (1 if as_released else 3)
+    counted = enough.float()[:, None].expand(-1, constants.triplets)
     directions = losses.mean_points(points, batch.on_object)
-    azimuth_bin = torch.where(n_object > 0, batch.azimuth_bin, -1)
+    has_view = (n_object > 0) | as_released
     return torch.stack(
         [
             losses.reconstruction(decoded, _pick(batch.tokens, single), seen),
-            losses.relative_distance(corners, corners_xy, counted, constants.margin),
-            losses.orientation(corners, corners_xy, counted, constants.min_determinant),
-            losses.viewpoint(directions, azimuth_bin),
+            losses.relative_distance(*first, counted, constants.margin, ties=as_released),
+            losses.orientation(*last, counted, constants.min_determinant),
+            losses.viewpoint(directions, torch.where(has_view, batch.azimuth_bin, -1)),
         ]
     )
+
+
+def _n_drawn(constants: Losses) -> list[int]:
+    """Tokens drawn from each image: those decoded, then those of one or two sets of triplets."""
+    n_sets = 2 if constants.released_triplets else 1
+    return [constants.decoded_tokens, *[3 * constants.triplets] * n_sets]
+
+
+def _draw(batch: Batch, constants: Losses, generator: torch.Generator) -> Int[Tensor, "b n_drawn"]:
+    """Drawn on the CPU: the same seed gives the same draws on any device."""
+    n_drawn = sum(_n_drawn(constants))
+    return losses.draw_tokens(batch.on_object.cpu(), n_drawn, generator)
 
 
 def weighted(values: Float[Tensor, "4"], constants: Losses) -> Float[Tensor, ""]:

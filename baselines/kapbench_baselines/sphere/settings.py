@@ -8,6 +8,7 @@ from typing import Any
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
+MAPPED = {"sd_dino": "dinov2.vitb14"}  # by model of pairs: the encoder that its mapper reads
 NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # of the losses
 
 
@@ -50,6 +51,7 @@ class Losses:
     viewpoint: float = 0.1
     triplets: int = 32  # an image
     decoded_tokens: int = 64  # an image, drawn; 0: every one of the object
+    released_triplets: bool = False  # see `objective.terms`
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Settings:
     depth: int = 1
     dropout: float = 0.0
     standardise: bool = False  # tokens by their mean and scale over the training views
+    normed: bool = False  # whether the mapper reads layer-normalised tokens
     steps: int = 5000
     batch: int = 64
     tokens: int = 400  # drawn from each view at every step; at most grid * grid
@@ -113,7 +116,7 @@ PAPER = Settings(
     tokens=32 * 32,
     token_grid=60,
     backbone_px=448,
-    losses=Losses(decoded_tokens=0),
+    losses=Losses(decoded_tokens=0, released_triplets=True),
     augmentation=Augmentation(crops=10, area=(0.5, 1.5), mirror=False, grid=32, side_px=448),
 )
 LITE0 = Settings(

@@ -23,7 +23,12 @@ class SphereTask:
         torch.manual_seed(seed)  # initial weights and dropout
         channels = int(views.tokens.shape[-1])
         self.mapper = SphereMapper(
-            channels, settings.width, settings.heads, settings.depth, settings.dropout
+            channels,
+            settings.width,
+            settings.heads,
+            settings.depth,
+            settings.dropout,
+            settings.normed,
         ).to(device)
         self.decoder = PrototypeDecoder(channels, n_categories).to(device)
         self.modules: dict[str, nn.Module] = {"mapper": self.mapper, "decoder": self.decoder}

@@ -1,6 +1,6 @@
 """`kapbench train sphere`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, 
 @click.option(
     "--without", multiple=True, metavar="LOSS", help="Leave this loss out. Repeat it for more."
 )
+@click.option("--normed-tokens", is_flag=True, help="Let the mapper read layer-normalised tokens.")
 @click.option(
     "--sphere-weight",
     type=click.FloatRange(0, 1),
@@ -30,6 +31,7 @@ def sphere(
     preset: str | None,
     crops: int | None,
     without: tuple[str, ...],
+    normed_tokens: bool,
     sphere_weight: float,
     **options: Any,
 ) -> None:
@@ -37,13 +39,16 @@ def sphere(
 
     Losses: reconstruction, relative_distance, orientation, viewpoint. The backbone runs once over
     every view of the training images and its tokens are kept in the cache; then training itself
-    takes minutes on a CPU.
+    takes minutes on a CPU. The sphere of sd_dino reads DINOv2's tokens: with --backbone sd_dino the
+    mapper is trained over dinov2.vitb14, and --backbone-weights are DINOv2's.
     """
-    from kapbench_baselines.sphere.settings import named
+    from kapbench_baselines.sphere.settings import MAPPED, named
     from kapbench_baselines.training import ranks
 
     request = TrainingRequest.of(options)
+    request = replace(request, backbone=MAPPED.get(request.backbone, request.backbone))
     settings = named(preset or "lite0").with_options(request.changed).with_crops(crops)
+    settings = settings.with_options({"normed": normed_tokens or None})
     settings = leave_out(settings, without, "sphere")
     ranks.finish(f"weights: {run(TrainingSetup.of(request), settings, sphere_weight)}")
 
@@ -77,7 +82,7 @@ def run(setup: TrainingSetup, settings: Any, sphere_weight: float) -> Path:
         "heads": settings.heads,
         "depth": settings.depth,
         "token_grid": settings.token_grid,
-    }
+    } | ({"normed": True} if settings.normed else {})
     kept = {**asdict(settings), "sphere_weight": sphere_weight}
     seen = checkpoint.supervision(views.masks)
     card = Card.of(setup, checkpoint.METHOD, seen, shape, kept)

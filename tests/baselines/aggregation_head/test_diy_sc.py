@@ -11,6 +11,7 @@ from toy_backbone import ToyData, ToyEncoder
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
 from kapbench.loading import load_model
+from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import model_info
 from kapbench.scoring.grid_geometry import soft_argmax_cells
 from kapbench.scoring.rules import PckRule, load_rule
@@ -112,6 +113,11 @@ def test_the_window_is_in_the_run_card_and_in_the_records(tmp_path):
     assert "x@geoaware-soft7" in own.records
     assert "x@geoaware-soft5" not in own.records
     assert not np.allclose(plain.records["x@geoaware-soft5"], own.records["x@geoaware-soft7"])
+
+
+def test_what_stands_on_a_model_keeps_its_window():
+    info = model_info(Windowed(7))
+    assert model_info(WrappedEncoder(Windowed(7), info)).window == 7
 
 
 @pytest.mark.parametrize("wrong", [0, 2.5, "7"])

@@ -67,3 +67,19 @@ def test_the_mapper_has_the_released_checkpoints_names_and_shapes() -> None:
     }
     assert released.items() <= found.items()
     assert "sphere_mapper.2.attn.qkv.bias" not in found
+
+
+def test_normed_tokens_are_those_behind_a_final_norm() -> None:
+    """Up to the norm's scale and shift, which the first layer takes over."""
+    norm, plain = nn.LayerNorm(7, eps=1e-6), small().eval()
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    normed = SphereMapper(channels=7, width=16, heads=2, normed=True).eval()
+    normed.load_state_dict(plain.state_dict())
+    first, folded = plain.sphere_mapper[0], normed.sphere_mapper[0]
+    tokens = torch.randn(2, 9, 7) * 3 + 1
+    with torch.no_grad():
+        folded.weight.copy_(first.weight * norm.weight)
+        folded.bias.copy_(first.bias + first.weight @ norm.bias)
+        assert torch.allclose(normed(tokens), plain(norm(tokens)), atol=1e-5)
+        assert not torch.allclose(normed(tokens), plain(tokens), atol=1e-2)
