@@ -15,7 +15,7 @@ from kapbench.datasets.converting.report import Report
 from kapbench.datasets.converting.sleap import read_sleap
 from kapbench.datasets.converting.to_manifest import Choices, make_manifest
 from kapbench.datasets.manifest.schema import Rule
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.storage import write_atomically
 
@@ -60,7 +60,8 @@ def convert(
     """
     if images is not None and not images.is_dir():
         raise KapbenchError("The folder does not exist", place=images, fix="Correct --images")
-    report, progress, path = Report(strict=strict), progress or Progress(), path.expanduser()
+    path, progress = path.expanduser(), progress or Progress()
+    report = Report(path, strict)
     reader = (
         functools.partial(read_cvat, points_in_order=True) if points_in_order else READERS[tool]
     )
@@ -68,7 +69,7 @@ def convert(
     annotated = [photograph for photograph in photographs if photograph.objects]
     if len(annotated) < len(photographs):
         n_empty = len(photographs) - len(annotated)
-        report.notes.append(f"{counted(n_empty, 'image')} without an annotated object.")
+        report.notes.append(f"Images without an annotated object: {n_empty:,}.")
     base = path if path.is_dir() else path.parent
     first = [] if images is None else [images]
     frames = out.with_name(f"{out.stem}-frames")

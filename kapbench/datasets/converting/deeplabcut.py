@@ -39,13 +39,14 @@ def read_deeplabcut(path: Path, report: Report, progress: Progress) -> list[Phot
     photographs: list[Photograph] = []
     with progress.stage("files", len(files)) as advance:
         for file in files:
-            photographs += _read_table(file, report)
+            place = file.name if file == path else file.relative_to(path).as_posix()
+            photographs += _read_table(file, place, report)
             advance(1)
     report.notes.append(NOTE)
     return photographs
 
 
-def _read_table(file: Path, report: Report) -> Iterator[Photograph]:
+def _read_table(file: Path, place: str, report: Report) -> Iterator[Photograph]:
     lines = [(n, f) for n, f in parse_csv(read_bytes(file, _FIX), file, _FIX) if any(f)]
     n_headers = sum(fields[0] in _HEADERS for _, fields in lines[: len(_HEADERS)])
     headers = {fields[0]: fields for _, fields in lines[:n_headers]}
@@ -58,14 +59,14 @@ def _read_table(file: Path, report: Report) -> Iterator[Photograph]:
     n_index = next((i for i, name in enumerate(headers["coords"]) if i and name), 1)
     columns = _name_columns(headers, n_index)
     for number, fields in lines[n_headers:]:
-        place = f"{file.name}, line {number}"
+        here = f"{place}, line {number}"
         if len(fields) != n_index + len(columns):
-            report.leave_out(Reason.OTHER_WIDTH, place)
+            report.leave_out(Reason.OTHER_WIDTH, here)
             continue
         image = "/".join(part for part in fields[:n_index] if part)
         cells = dict(zip(columns, fields[n_index:], strict=True))
-        objects = list(_read_objects(cells, place, report))
-        yield Photograph((image,), file.parent, place, None, objects)
+        objects = list(_read_objects(cells, here, report))
+        yield Photograph((image,), file.parent, here, None, objects)
 
 
 def _name_columns(headers: dict[str, list[str]], n_index: int) -> list[Column]:

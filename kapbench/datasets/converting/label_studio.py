@@ -54,7 +54,7 @@ def read_label_studio(path: Path, report: Report, progress: Progress) -> list[Ph
             advance(1)
     if several:
         report.notes.append(
-            f"{len(several):,} images have several annotations ({name_first(several)}): the one "
+            f"Images with several annotations: {len(several):,} ({name_first(several)}). The one "
             "marked as ground truth is taken, else the one changed last."
         )
     return photographs

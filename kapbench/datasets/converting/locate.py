@@ -13,7 +13,7 @@ from kapbench.datasets.converting.annotations import Photograph
 from kapbench.datasets.converting.image_files import SizedImage, find_file, read_size
 from kapbench.datasets.converting.report import Reason, Report, name_first
 from kapbench.datasets.converting.to_manifest import LocatedObject
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.storage import write_atomically
 
@@ -55,8 +55,8 @@ def locate_photographs(
             advance(1)
     if shortened:
         report.notes.append(
-            f"{counted(len(shortened), 'image')} found by the end of the path, because the whole "
-            f"path does not exist here ({name_first(shortened)})."
+            f"Images found by the end of their path alone: {len(shortened):,} "
+            f"({name_first(shortened)}). The whole path does not exist on this machine."
         )
     return list(located.values())
 

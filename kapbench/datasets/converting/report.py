@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 
 N_NAMED = 3  # places that a line of the report names
 
@@ -72,11 +73,13 @@ class Reason(Enum):
 class Report:
     """
     Args:
+        export: What is converted, for messages.
         strict: Whether the first annotation that would be left out is an error.
         counts: Numbers of images, objects and keypoints of the manifest, by what they count.
         notes: Sentences on what the conversion decided.
     """
 
+    export: Path
     strict: bool = False
     left_out: dict[Reason, list[str]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -85,13 +88,16 @@ class Report:
     def leave_out(self, reason: Reason, place: str) -> None:
         """Counts an annotation. KapbenchError where `strict`."""
         if self.strict:
-            raise KapbenchError(reason.text, place=place, fix=reason.fix)
+            raise KapbenchError(reason.text, place=f"{self.export}, {place}", fix=reason.fix)
         self.left_out.setdefault(reason, []).append(place)
 
     def lines(self) -> Iterator[str]:
         """One line for each reason, with the first places, and one for each note."""
         for reason, places in self.left_out.items():
-            yield f"left out {len(places):,}: {reason.text} ({name_first(places)}). {reason.fix}."
+            yield (
+                f"Left out: {counted(len(places), 'annotation')} ({name_first(places)}). "
+                f"{reason.text}. {reason.fix}."
+            )
         yield from self.notes
 
 

@@ -53,7 +53,7 @@ def read_sleap(path: Path, report: Report, progress: Progress) -> list[Photograp
             advance(1)
     report.notes.append(NOTE)
     if n_predicted:
-        report.notes.append(f"{n_predicted:,} predicted instances are not converted.")
+        report.notes.append(f"Predicted instances, which are not converted: {n_predicted:,}.")
     return photographs
 
 

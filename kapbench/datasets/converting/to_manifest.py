@@ -10,10 +10,10 @@ from typing import Literal
 
 from kapbench.datasets.converting.annotations import AnnotatedObject
 from kapbench.datasets.converting.mirror import mirror_by_words
-from kapbench.datasets.converting.report import N_NAMED, Reason, Report, name_first
+from kapbench.datasets.converting.report import Reason, Report, name_first
 from kapbench.datasets.manifest.schema import Category, Image, Manifest, Point, Rule, mirror_of
 from kapbench.datasets.reading import Box
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
 DEFAULT_CATEGORY = "object"
@@ -80,7 +80,7 @@ def make_manifest(
     """
     _check_renamed(objects, choices)
     converted = [c for item in objects if (c := _convert(item, choices, report)) is not None]
-    _check_pairs(converted, path, report)
+    _check_pairs(converted, report)
     names = _list_names(converted, report)
     mirrors = _find_mirrors(names, choices)
     manifest = Manifest(
@@ -147,24 +147,26 @@ def _check_renamed(objects: Sequence[LocatedObject], choices: Choices) -> None:
             raise unknown("category", old, sorted(stated), place="--category OLD=NEW")
 
 
-def _check_pairs(converted: Sequence[_Converted], path: Path, report: Report) -> None:
+def _check_pairs(converted: Sequence[_Converted], report: Report) -> None:
     """KapbenchError where no two images have objects of one category."""
     images: dict[str, set[Path]] = {}
     for item in converted:
         images.setdefault(item.category, set()).add(item.located.file)
     alone = [category for category, of in images.items() if len(of) < 2]
     if len(alone) == len(images):
+        lines = [*report.lines(), *([f"Categories: {name_first(alone)}."] if alone else [])]
         raise KapbenchError(
-            f"{counted(len(converted), 'object')} can be converted, and no category of theirs is "
-            "in two images, as a pair needs",
-            place="; ".join([*report.lines(), *alone[:N_NAMED]]) or path,
-            fix="Annotate more, correct what is left out, or give objects one category with "
-            "--category",
+            "No two images have objects of one category, as a pair needs"
+            if converted
+            else "No object of the export can be converted",
+            place="\n       ".join([str(report.export), *lines]),
+            fix="Annotate more images, or give objects one category with --category"
+            if converted
+            else "Do for one of the reasons above what its line says",
         )
     if alone:
         report.notes.append(
-            f"{counted(len(alone), 'category')} in one image only, without a pair "
-            f"({name_first(alone)})."
+            f"Categories in one image only, without a pair: {len(alone):,} ({name_first(alone)})."
         )
 
 
@@ -178,8 +180,8 @@ def _list_names(converted: Sequence[_Converted], report: Report) -> dict[str, li
     unused = [f"{c}, {n}" for c, own in names.items() for n, visible in own.items() if not visible]
     if unused:
         report.notes.append(
-            f"{counted(len(unused), 'keypoint')} of a category, visible in no image, "
-            f"{'is' if len(unused) == 1 else 'are'} not in the manifest ({name_first(unused)})."
+            f"Keypoints that are visible in no image and not in the manifest: {len(unused):,} "
+            f"({name_first(unused)})."
         )
     return {c: [n for n, visible in own.items() if visible] for c, own in names.items()}
 
@@ -257,14 +259,14 @@ def _has_absent(
     report.counts["not visible"] = len(absent)
     if not unlabelled:
         return True
-    these = f"{counted(len(unlabelled), 'keypoint')} not labelled ({name_first(unlabelled)})"
+    these = f"Keypoints without a label: {len(unlabelled):,} ({name_first(unlabelled)})."
     if choices.unlabelled == "absent":
-        report.notes.append(f"{these} count as absent, as --unlabelled absent states.")
+        report.notes.append(f"{these} They count as absent.")
         return True
     report.notes.append(
-        f"{these}: the export does not state whether they are visible. They count as unknown: "
-        "has_absent is false, so that KAP is not computed. If the annotators left out exactly the "
-        "keypoints that cannot be seen, add --unlabelled absent."
+        f"{these} The export does not state whether they are visible: has_absent is false in the "
+        "manifest, so that KAP is not computed. Add --unlabelled absent if the annotators left out "
+        "exactly the keypoints that cannot be seen."
     )
     return False
 
@@ -278,9 +280,9 @@ def _describe(manifest: Manifest, report: Report) -> None:
     without_box = [str(image.id) for image in images if image.box is None]
     if without_box:
         report.notes.append(
-            f"{counted(len(without_box), 'object')} without a box ({name_first(without_box)}): the "
-            "box of its keypoints takes its place, and gives the size T of PCK."
+            f"Objects without a box: {len(without_box):,} ({name_first(without_box)}). The box "
+            "around the keypoints takes its place, and gives the size T of PCK."
         )
     pairs = [f"{a}–{b}" for c in manifest.categories.values() for a, b in mirror_of(c)]
     if pairs:
-        report.notes.append(f"{counted(len(pairs), 'mirror pair')}: {name_first(pairs)}.")
+        report.notes.append(f"Mirror pairs: {len(pairs):,} ({name_first(pairs)}).")

@@ -49,7 +49,7 @@ def test_the_command_prints_counts_and_the_next_one(kapbench, two):
     assert first == (
         "out/mine.json: 2 images, 2 objects, 4 keypoints; 0 not visible, 0 not labelled"
     )
-    assert "2 objects without a box (a; b)" in done.stdout
+    assert "Objects without a box: 2 (a; b)." in done.stdout
     assert last == "Next: kapbench run --model lite0 --dataset manifest:out/mine.json"
     run = kapbench(
         "run", "--model", "pixels", *last.split()[5:], "--cache", "cache", "--no-control"
@@ -147,7 +147,7 @@ def test_a_path_of_another_machine_is_named(tmp_path):
     )
     _, views, report = convert_and_load("cvat", export, tmp_path / "mine.json")
     assert set(views) == {"a.jpg", "a.png"}  # two photographs
-    assert any("2 images found by the end of the path" in note for note in report.notes)
+    assert any("Images found by the end of their path alone: 2" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_strict_writes_nothing(tmp_path, two):
     export = write(tmp_path, ("a.jpg", 200, 100), ("b.jpg", 200, 100), ("gone.jpg", 1, 1))
     with pytest.raises(KapbenchError, match="not on disk") as error:
         convert("cvat", export, tmp_path / "mine.json", strict=True)
-    assert error.value.place == "image gone.jpg: gone.jpg"
+    assert error.value.place == f"{export}, image gone.jpg: gone.jpg"
     assert error.value.fix is not None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jpg", "annotations.xml", "b.jpg"]
 
@@ -199,7 +199,7 @@ def test_strict_writes_nothing(tmp_path, two):
 def test_no_category_in_two_images(tmp_path):
     save_image(tmp_path / "a.jpg")
     export = write(tmp_path, ("a.jpg", 200, 100))
-    with pytest.raises(KapbenchError, match="1 object can be converted, and no category"):
+    with pytest.raises(KapbenchError, match="No two images have objects of one category"):
         convert("cvat", export, tmp_path / "mine.json")
 
 

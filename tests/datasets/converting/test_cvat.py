@@ -142,7 +142,7 @@ def test_single_points_are_grouped_by_number(folder):
     assert points_of(views["a#1"], out) == {"nose": (10, 20), "tail": (30, 20)}
     assert points_of(views["a#2"], out) == {"nose": (110, 20), "tail": (130, 25)}
     assert [views[name].category for name in ("a#1", "a#2", "sub/b")] == ["cat", "dog", "cat"]
-    assert "1 category in one image only, without a pair (dog)." in report.notes
+    assert "Categories in one image only, without a pair: 1 (dog)." in report.notes
     assert views["a#2"].bbox == pytest.approx((110, 30, 130, 70))  # turned about its centre
     assert report.left_out == {}
 
@@ -159,7 +159,7 @@ def test_shapes_with_several_points_need_a_statement(folder):
         ),
     ]
     export = write(folder, *shapes)
-    with pytest.raises(KapbenchError, match="0 objects can be converted") as error:
+    with pytest.raises(KapbenchError, match="No object of the export can be converted") as error:
         convert("cvat", export, folder / "mine.json")
     assert "--points-in-order" in str(error.value.place)
 

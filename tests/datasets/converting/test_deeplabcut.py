@@ -54,7 +54,7 @@ def test_one_animal_and_an_index_of_one_column(folder):
     assert report.counts["not labelled"] == 1
     assert not dataset.has_absent
     assert any("0.5 is added" in note for note in report.notes)
-    assert "1 mirror pair: leftear–rightear." in report.notes
+    assert "Mirror pairs: 1 (leftear–rightear)." in report.notes
 
 
 def test_several_animals_and_an_index_of_three_columns(folder):
@@ -74,7 +74,9 @@ def test_several_animals_and_an_index_of_three_columns(folder):
     assert points_of(views["img052"], out) == {"snout": (21.5, 22.5), "tail": (23.5, 24.5)}
     assert names_of(out, "object") == ["snout", "tail"]
     # One keypoint without a box has no size: the nest
-    assert report.left_out == {Reason.NO_SIZE: ["CollectedData_me.csv, line 5, single"]}
+    assert report.left_out == {
+        Reason.NO_SIZE: ["labeled-data/video1/CollectedData_me.csv, line 5, single"]
+    }
 
 
 def test_bad_cells_are_left_out_with_their_line(folder):

@@ -171,7 +171,7 @@ def test_of_several_annotations_the_ground_truth_else_the_newest(tmp_path):
         "b": 60,
         "c": 100,
     }
-    assert any("2 images have several annotations (task 1; task 2)" in n for n in report.notes)
+    assert any("Images with several annotations: 2 (task 1; task 2)." in n for n in report.notes)
 
 
 def test_bad_regions_are_left_out_and_named(tmp_path):
@@ -199,7 +199,7 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
     assert views["a"].keypoints.visible.sum() == 2
     with pytest.raises(KapbenchError, match="not numbers") as error:
         convert("label-studio", export, tmp_path / "strict.json", strict=True)
-    assert error.value.place == "task 1, region k3"
+    assert error.value.place == f"{export}, task 1, region k3"
     assert not (tmp_path / "strict.json").exists()
 
 

@@ -83,7 +83,7 @@ def test_a_list_of_images(sio, make, tmp_path):
     assert "right_wing" not in content["images"][1]["keypoints"]  # has no position
     assert (report.counts["not visible"], report.counts["not labelled"]) == (1, 1)
     assert not dataset.has_absent
-    assert "1 predicted instances are not converted." in report.notes
+    assert "Predicted instances, which are not converted: 1." in report.notes
     assert not (tmp_path / "out" / "mine-frames").exists()
 
 
@@ -112,10 +112,10 @@ def test_frames_of_a_video_are_written_beside_the_manifest(sio, make, tmp_path):
     _, views, report = convert_and_load("sleap", export, out, images=moved.parent)
     check_points(views, out, "video0-frame000000", "video0-frame000002")
     assert views["video0-frame000000"].size == (192, 96)
-    assert any("found by the end of the path" in note for note in report.notes)
+    assert any("Images found by the end of their path alone: 2" in note for note in report.notes)
 
     moved.unlink()
-    with pytest.raises(KapbenchError, match="0 objects can be converted") as error:
+    with pytest.raises(KapbenchError, match="No object of the export can be converted") as error:
         convert("sleap", export, tmp_path / "again.json")
     assert Reason.NO_IMAGE.text in str(error.value.place)
 
