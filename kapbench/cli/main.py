@@ -20,6 +20,9 @@ _OWN = {
     "list": Deferred("kapbench.cli.list:list_", "List models, data sets, rules or runs."),
     "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
+    "convert": Deferred(
+        "kapbench.cli.convert:convert", "Convert the export of an annotation tool to a data set."
+    ),
 }
 
 

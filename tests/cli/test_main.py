@@ -16,7 +16,7 @@ from kapbench.cli.lazy import Deferred, LazyGroup, explain
 from kapbench.cli.run_options import HEADINGS
 from kapbench.errors import KapbenchError
 
-COMMANDS = ["run", "train", "list", "fetch", "compare", "show", "site", "submit"]
+COMMANDS = ["run", "train", "list", "fetch", "convert", "compare", "show", "site", "submit"]
 
 
 def test_help_names_every_command(kapbench):
@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy(words):
     ("typed", "message"),
     [
         ("rnu", "Did you mean 'run'?"),
-        ("xyz", "Commands: run, sweep, train, list, cache, fetch, compare, show"),
+        ("xyz", "Commands: run, sweep, train, list, cache, fetch, convert, compare, show"),
     ],
 )
 def test_a_command_that_does_not_exist(kapbench, typed, message):

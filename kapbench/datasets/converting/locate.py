@@ -1,0 +1,141 @@
+"""Finds the image of each photograph, writes frames of videos, and reads the images' sizes."""
+
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from PIL import Image
+
+from kapbench.datasets.converting.annotations import Photograph
+from kapbench.datasets.converting.image_files import SizedImage, find_file, read_size
+from kapbench.datasets.converting.report import Reason, Report, name_first
+from kapbench.datasets.converting.to_manifest import LocatedObject
+from kapbench.errors import KapbenchError
+from kapbench.progress import Progress
+from kapbench.storage import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedPhotograph:
+    photograph: Photograph
+    file: Path
+    image: SizedImage
+
+
+def locate_photographs(
+    photographs: Sequence[Photograph],
+    folders: Sequence[Path],
+    frames: Path,
+    report: Report,
+    progress: Progress,
+) -> list[LocatedPhotograph]:
+    """Those whose image is on disk and occurs once.
+
+    Args:
+        folders: Where paths may begin, beside the folder of the file that names them.
+        frames: The folder to write frames of videos to.
+
+    Raises:
+        KapbenchError: two images of the export lead to one file.
+    """
+    located: dict[Path, LocatedPhotograph] = {}
+    shortened: list[str] = []
+    with progress.stage("images", len(photographs)) as advance:
+        for photograph in photographs:
+            file = _find(photograph, folders, frames, shortened, report)
+            image = None if file is None else _read_size(photograph, file, report)
+            if file is not None and image is not None:
+                item = LocatedPhotograph(photograph, file, image)
+                first = located.setdefault(file.resolve(), item)
+                if first is not item:
+                    _refuse_second(first.photograph, photograph, file, report)
+            advance(1)
+    if shortened:
+        report.notes.append(
+            f"Images found by the end of their path alone: {len(shortened):,} "
+            f"({name_first(shortened)}). The whole path does not exist on this machine."
+        )
+    return list(located.values())
+
+
+def list_objects(
+    located: Sequence[LocatedPhotograph], *, upright: bool, report: Report
+) -> Iterator[LocatedObject]:
+    """The objects of the images whose size on disk is the one that the export states.
+
+    Args:
+        upright: Whether points and sizes refer to images rotated as EXIF says.
+    """
+    ids = _make_ids([item.file for item in located])
+    for item in located:
+        size = item.image.size.upright if upright else item.image.size.stored
+        stated = item.image.stated
+        if stated not in (None, size):
+            report.leave_out(Reason.OTHER_SIZE, item.photograph.place)
+            continue
+        for annotated in item.photograph.objects:
+            yield LocatedObject(item.file, ids[item.file], size, annotated)
+
+
+def _find(
+    photograph: Photograph,
+    folders: Sequence[Path],
+    frames: Path,
+    shortened: list[str],
+    report: Report,
+) -> Path | None:
+    """The image, or None where it is left out; a frame of a video is written first."""
+    match = find_file(photograph.names, [*folders, photograph.folder])
+    if match is None:
+        report.leave_out(Reason.NO_IMAGE, f"{photograph.place}: {photograph.names[0]}")
+        return None
+    file, is_shortened = match
+    if is_shortened:
+        shortened.append(f"{photograph.names[0]}: {file}")
+    if photograph.frame is None:
+        return file
+    try:
+        pixels = photograph.frame.read(file)
+    except KapbenchError:
+        report.leave_out(Reason.BROKEN_IMAGE, photograph.place)
+        return None
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    write_atomically(frames / photograph.frame.name, png.getvalue())
+    return frames.resolve() / photograph.frame.name
+
+
+def _read_size(photograph: Photograph, file: Path, report: Report) -> SizedImage | None:
+    try:
+        return SizedImage(photograph.place, photograph.size, read_size(file))
+    except KapbenchError:
+        report.leave_out(Reason.BROKEN_IMAGE, f"{photograph.place}: {file}")
+        return None
+
+
+def _refuse_second(first: Photograph, second: Photograph, file: Path, report: Report) -> None:
+    if first.names[0] == second.names[0]:
+        report.leave_out(Reason.IMAGE_TWICE, f"{second.place}: {second.names[0]}")
+        return
+    raise KapbenchError(
+        "Two images of the export lead to one file",
+        place=f"{first.names[0]} and {second.names[0]}: {file}",
+        fix="Keep the folders of the images as the tool names them, and name the folder in which "
+        "their paths begin with --images",
+    )
+
+
+def _make_ids(files: Sequence[Path]) -> dict[Path, str]:
+    """Paths from the folder that all share, without their ending where that is unique."""
+    if not files:
+        return {}
+    common = os.path.commonpath([file.parent for file in files])
+    names = {file: PurePath(os.path.relpath(file, common)) for file in files}
+    n_names = Counter(name.with_suffix("") for name in names.values())
+    return {
+        file: (name if n_names[name.with_suffix("")] > 1 else name.with_suffix("")).as_posix()
+        for file, name in names.items()
+    }

@@ -1,0 +1,107 @@
+"""What a conversion leaves out and why, counted; and what it decides."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from kapbench.errors import KapbenchError, counted
+
+N_NAMED = 3  # places that a line of the report names
+
+
+class Reason(Enum):
+    """Why an annotation is left out, and what to do about it."""
+
+    NOT_A_NUMBER = ("The coordinates are not numbers", "Correct them in the tool, and export again")
+    NO_STATED_SIZE = (
+        "The export does not state the size of the image that its percentages refer to",
+        "Export again with a newer version of the tool",
+    )
+    NO_LABEL = ("The keypoint has no label, or several", "Give it one label in the tool")
+    LABEL_TWICE = (
+        "The label occurs twice in one object",
+        "Delete one keypoint, or group the keypoints of each object in the tool",
+    )
+    NO_OBJECT = (
+        "The keypoint lies in no box, or in several, and belongs to no group",
+        "Group the keypoints of each object in the tool",
+    )
+    NO_KEYPOINT = ("The object has no labelled keypoint", "Label its keypoints, or delete it")
+    NO_SIZE = (
+        "The object has no box, and no two keypoints to take one from",
+        "Draw a box around it in the tool, and group it with the keypoints",
+    )
+    BOX_WITHOUT_AREA = ("The box has no area inside the image", "Draw it again in the tool")
+    TWO_BOXES = ("The object has two boxes", "Delete one of them in the tool")
+    OTHER_SHAPE = ("Only keypoints and boxes are converted", "Delete the shape in the tool")
+    MANY_POINTS = (
+        "A shape with several points does not name them",
+        "Add --points-in-order where each shape of a label has the same points in the same order",
+    )
+    OTHER_NUMBER = (
+        "The shape has another number of points than the first of its label",
+        "Give all shapes of a label the same points in the same order",
+    )
+    OTHER_WIDTH = ("The line has another number of cells than the header", "Correct the line")
+    NO_IMAGE = ("The image is not on disk", "Name the folder that holds the images with --images")
+    BROKEN_IMAGE = ("The image cannot be read", "Replace the image file")
+    IMAGE_TWICE = ("The image occurs twice in the export", "Delete one of the two in the tool")
+    OTHER_SIZE = (
+        "The export states another size than the image has",
+        "Use the images that were annotated",
+    )
+    TURNED = (
+        "The image was rotated in the tool, which does not state where its points then lie",
+        "Rotate it back in the tool",
+    )
+    OUTSIDE = ("The keypoint lies outside its image", "Move it in the tool")
+    OTHER_FILE = ("The file is not of this tool", "Name the folder that holds only its files")
+    BAD_FILE = ("The file cannot be read", "Export it again")
+
+    @property
+    def text(self) -> str:
+        return self.value[0]
+
+    @property
+    def fix(self) -> str:
+        return self.value[1]
+
+
+@dataclass
+class Report:
+    """
+    Args:
+        export: What is converted, for messages.
+        strict: Whether the first annotation that would be left out is an error.
+        counts: Numbers of images, objects and keypoints of the manifest, by what they count.
+        notes: Sentences on what the conversion decided.
+    """
+
+    export: Path
+    strict: bool = False
+    left_out: dict[Reason, list[str]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, reason: Reason, place: str) -> None:
+        """Counts an annotation. KapbenchError where `strict`."""
+        if self.strict:
+            raise KapbenchError(reason.text, place=f"{self.export}, {place}", fix=reason.fix)
+        self.left_out.setdefault(reason, []).append(place)
+
+    def lines(self) -> Iterator[str]:
+        """One line for each reason, with the first places, and one for each note."""
+        for reason, places in self.left_out.items():
+            yield (
+                f"Left out: {counted(len(places), 'annotation')} ({name_first(places)}). "
+                f"{reason.text}. {reason.fix}."
+            )
+        yield from self.notes
+
+
+def name_first(names: list[str]) -> str:
+    """The first three, and that there are more."""
+    more = f" and {len(names) - N_NAMED:,} more" if len(names) > N_NAMED else ""
+    return "; ".join(names[:N_NAMED]) + more

@@ -1,0 +1,127 @@
+"""LabelMe and X-AnyLabeling: shapes, groups, Windows paths, difficult, files of others."""
+
+import json
+
+import pytest
+from annotation_exports import convert_and_load, points_of, save_image
+
+from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.report import Reason
+from kapbench.datasets.converting.to_manifest import Choices
+from kapbench.errors import KapbenchError
+
+
+def shape(label, points, group=None, kind="point", **more):
+    return {
+        "label": label,
+        "points": points,
+        "group_id": group,
+        "description": "",
+        "shape_type": kind,
+        "flags": {},
+        "mask": None,
+        **more,
+    }
+
+
+def any_shape(label, points, group=None, kind="point", difficult=False):
+    """As X-AnyLabeling writes it; its key visible is false for all shapes."""
+    return {
+        "label": label,
+        "score": None,
+        "points": points,
+        "group_id": group,
+        "description": None,
+        "difficult": difficult,
+        "shape_type": kind,
+        "flags": {},
+        "attributes": {},
+        "kie_linking": [],
+        "visible": False,
+    }
+
+
+def write(folder, name, image, *shapes, size=(200, 100)):
+    content = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": image,
+        "imageData": "aGVsbG8=",
+        "imageHeight": size[1],
+        "imageWidth": size[0],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(content, indent=2))
+
+
+def test_points_boxes_and_groups(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        save_image(tmp_path / "photos" / name)
+    folder = tmp_path / "labels"
+    write(
+        folder,
+        "a.json",
+        r"..\photos\a.jpg",
+        shape("cat", [[60, 50], [10, 5]], 0, "rectangle"),  # corners in any order
+        shape("nose", [[20.5, 30.25]], 0),
+        shape("tail", [[50, 40]], 0),
+        shape("nose", [[120, 30]], 1),
+        shape("tail", [[150, 40]], 1),
+        shape("cat", [[1, 1], [5, 1], [5, 5]], 1, "polygon"),
+    )
+    write(
+        folder / "more",
+        "b.json",
+        "../../photos/b.jpg",
+        shape("nose", [[0, 0]]),
+        shape("tail", [[200, 100]]),
+        shape("ear", [[201, 0]]),
+    )
+    (folder / "._a.json").write_bytes(b"\x00\x05\x16\x07")
+    (folder / "notes.json").write_text('{"hello": 1}')
+    (folder / "broken.json").write_text("{")
+    out = tmp_path / "mine.json"
+    _, views, report = convert_and_load("labelme", folder, out, choices=Choices(category="cat"))
+    assert points_of(views["a#1"], out) == {"nose": (20.5, 30.25), "tail": (50, 40)}
+    assert points_of(views["a#2"], out) == {"nose": (120, 30), "tail": (150, 40)}
+    assert points_of(views["b"], out) == {"nose": (0, 0), "tail": (200, 100)}
+    assert views["a#1"].bbox == (10, 5, 60, 50)
+    assert views["a#2"].bbox == (120, 30, 150, 40)
+    assert report.left_out == {
+        Reason.OTHER_SHAPE: ["a.json, shapes[5]"],
+        Reason.BAD_FILE: ["broken.json"],
+        Reason.OTHER_FILE: ["notes.json"],
+        Reason.OUTSIDE: ["more/b.json, shapes[0], ear"],
+    }
+    content = json.loads(out.read_text())
+    assert {image["path"] for image in content["images"]} == {"photos/a.jpg", "photos/b.jpg"}
+
+
+def test_x_anylabeling_marks_hidden_keypoints_as_difficult(tmp_path):
+    for name in "ab":
+        save_image(tmp_path / f"{name}.jpeg")
+        write(
+            tmp_path,
+            f"{name}.json",
+            f"{name}.jpeg",
+            any_shape("person", [[10, 10], [90, 10], [90, 80], [10, 80]], 0, "rectangle"),
+            any_shape("nose", [[20, 30]], 0),
+            any_shape("left_eye", [[30, 40]], 0, difficult=name == "a"),
+        )
+    out = tmp_path / "mine.json"
+    _, views, _ = convert_and_load("x-anylabeling", tmp_path, out)
+    assert points_of(views["a"], out) == {"nose": (20, 30), "left_eye": (30, 40)}
+    assert (views["a"].category, views["a"].bbox) == ("person", (10, 10, 90, 80))
+    hidden = tmp_path / "out" / "hidden.json"
+    dataset, views, report = convert_and_load(
+        "x-anylabeling", tmp_path, hidden, choices=Choices(occluded="absent")
+    )
+    assert points_of(views["a"], hidden) == {"nose": (20, 30)}
+    assert points_of(views["b"], hidden) == {"nose": (20, 30), "left_eye": (30, 40)}
+    assert (dataset.has_absent, report.counts["not visible"]) == (True, 1)
+
+
+def test_a_folder_without_such_files_is_refused(tmp_path):
+    with pytest.raises(KapbenchError, match="no file of LabelMe"):
+        convert("labelme", tmp_path, tmp_path / "mine.json")
