@@ -39,7 +39,7 @@ def manifest(
     exif: bool | None = None,
     same_photograph: bool | None = None,
 ) -> PairList:
-    """Your own images and keypoints in one JSON or CSV file, see docs/datasets/manifest.md.
+    """Your own images and keypoints in one JSON or CSV file.
 
     Args:
         path: The file; photographs are named from its folder.
