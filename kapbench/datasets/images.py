@@ -133,8 +133,9 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     Raises:
         KapbenchError: unreadable, or not of the photograph's size.
     """
-    image = _open(path, REFETCH)
-    _check_size(image, size, path, "mask", "Remove it: boxes take the place of missing masks")
+    fix = "Replace it, or remove it: boxes take the place of missing masks"
+    image = _open(path, fix)
+    _check_size(image, size, path, "mask", fix)
     if len(image.getbands()) > 1:
         image = image.convert("L")
     values = np.asarray(image)

@@ -17,6 +17,8 @@ from kapbench.datasets.candidate_pairs import CandidatePairs
 from kapbench.errors import KapbenchError, counted
 from kapbench.types import View
 
+MAX_PAIRS = 5_000_000  # of a category, where all are used; they take some GB of memory
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnPairs:
@@ -72,6 +74,9 @@ class PairRule:
         Args:
             kinds: Kind of each image by its id; then only pairs of two different kinds are drawn.
             photographs: Photograph of each image by its id; None: each image has its own.
+
+        Raises:
+            KapbenchError: all candidates are wanted, and they are more than memory holds.
         """
         ordered = sorted(views, key=lambda view: view.image_id)
         if not ordered:
@@ -90,6 +95,12 @@ class PairRule:
 
     def _draw_numbers(self, n_candidates: int, category: str) -> Int[np.ndarray, "m"]:
         """Numbers of the drawn candidates, in ascending order."""
+        if self.n is None and n_candidates > MAX_PAIRS:
+            raise KapbenchError(
+                f"There are {n_candidates:,} pairs of '{category}'",
+                place="the rule that draws pairs",
+                fix="Draw some of them: --dataset-option pairs=N, or rule.n in a manifest",
+            )
         if self.n is None or self.n >= n_candidates:
             return np.arange(n_candidates)
         generator = np.random.default_rng([self.seed, zlib.crc32(category.encode())])

@@ -139,7 +139,7 @@ OTHER_LISTS = {
     "spair.small": ("trn.txt", "val.txt", "large/test.txt"),
 }
 OF_NAMES_ALONE = "ExtraPairAnnotation"
-PHOTOGRAPHS = (".png", ".jpg")
+PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
 
 
 def files_of(root, dataset):

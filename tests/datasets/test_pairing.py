@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kapbench.datasets.pairing import PairRule, remark_on_one_photograph
+from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 
 
@@ -73,6 +74,14 @@ def test_the_remark_counts_them(n, said):
     assert remark.startswith(said)
     assert "same_photograph=true" in remark
     assert remark_on_one_photograph(0) == ()
+
+
+def test_more_pairs_than_memory_holds_are_refused():
+    views = [view(i, [1]) for i in range(2_500)]
+    with pytest.raises(KapbenchError, match="There are 6,247,500 pairs of 'cat'") as error:
+        PairRule().draw(views)
+    assert "pairs=N" in error.value.fix
+    assert len(PairRule(n=5).draw(views).pairs) == 5
 
 
 def test_memory_does_not_grow_with_the_number_of_candidates():

@@ -78,19 +78,26 @@ def open_photographs(
             [(p, header, np.array(find_box(a)).reshape(2, 2)) for a, p, header in at],
             "exif",
         )
-    identity = (*_remark_on_records(file.images.values()), *_remark_on_endings(file.images, names))
+    identity = (
+        *_remark_on_records(file.images.values()),
+        *_remark_on_endings(file.images.values()),
+    )
     photographs = Photographs(names, paths, headers, follows, remarks, identity)
     return replace(photographs, remarks=remarks + _check_sizes(needed.values(), photographs, path))
 
 
 def name_photographs(images: Mapping[int, CocoImage]) -> dict[int, str]:
     """Name of each record's file: its path without ending, unless another file has that too."""
+    ambiguous = set(_list_ambiguous(images.values()))
     files = {number: _normal(image.file_name) for number, image in images.items()}
-    times = Counter(_drop_ending(file) for file in set(files.values()))
-    return {
-        number: _drop_ending(file) if times[_drop_ending(file)] == 1 else file
-        for number, file in files.items()
-    }
+    return {n: file if file in ambiguous else _drop_ending(file) for n, file in files.items()}
+
+
+def _list_ambiguous(images: Iterable[CocoImage]) -> list[str]:
+    """Files that differ from another only in their ending, in alphabetical order."""
+    files = {_normal(image.file_name) for image in images}
+    times = Counter(map(_drop_ending, files))
+    return sorted(file for file in files if times[_drop_ending(file)] > 1)
 
 
 def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
@@ -107,16 +114,13 @@ def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
     return (message,)
 
 
-def _remark_on_endings(
-    images: Mapping[int, CocoImage], names: Mapping[int, str]
-) -> tuple[str, ...]:
+def _remark_on_endings(images: Iterable[CocoImage]) -> tuple[str, ...]:
     """The remark on files that differ only in their ending."""
-    all_files = {_normal(image.file_name): names[number] for number, image in images.items()}
-    files = sorted(file for file, name in all_files.items() if name != _drop_ending(file))
+    files = _list_ambiguous(images)
     more = ", …" if len(files) > _NAMED else ""
     message = (
-        f"{counted(len(files), 'file')} {', '.join(files[:_NAMED])}{more} differ only in their "
-        "ending, which is part of their ids"
+        f"{len(files):,} files differ from another only in their ending, which is part of their "
+        f"ids: {', '.join(files[:_NAMED])}{more}"
     )
     return (message,) if files else ()
 

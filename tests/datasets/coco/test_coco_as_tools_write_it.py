@@ -57,7 +57,8 @@ class TestIdentity:
         assert {pair.pair_id for pair in dataset.pairs()} == {
             f"{s}>{t}" for s in ids for t in ids if s != t
         }
-        assert "2 files a.jpg, a.png differ only in their ending" in remarks(dataset)
+        assert "2 files differ from another only in their ending" in remarks(dataset)
+        assert "part of their ids: a.jpg, a.png" in remarks(dataset)
         assert remarks(opened(tmp_path, content())) == ""
 
     def test_two_records_of_one_file(self, tmp_path):
