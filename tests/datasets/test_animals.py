@@ -1,6 +1,8 @@
 """AwA-Pose and CUB-200-2011: what lacks, what is wrong, what is read."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from kapbench.datasets.awa_pose import awa_pose
 from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
 
+REAL = os.environ.get("KAPBENCH_DATA")
 MOOSE = "AwA-Pose/Annotations_json/moose.json"
 OPENED = {
     "awa-pose": (tiny.awa_pose, awa_pose, "AwA-Pose/JPEGImages/moose/moose_10001.jpg"),
@@ -133,6 +136,41 @@ class TestAwaPose:
 
 
 class TestCub:
+    def test_a_species_without_photographs_is_left_out_and_named(self, tmp_path):
+        tiny.cub(tmp_path)
+        species = ("001.Black_footed_Albatross", "002.Laysan_Albatross")
+        whole = cub(root=tmp_path)
+        assert whole.categories == species
+        shutil.rmtree(tmp_path / "CUB_200_2011/images" / species[1])
+        part = cub(root=tmp_path)
+        assert part.categories == species[:1]
+        assert str(part.coverage).startswith("partial: 1 of 2 categories (001.Black_footed_Alb")
+        assert part.pairs() == part.pairs(species[:1])
+        assert ids(part) == [name for name in ids(whole) if name.startswith("001")]
+        assert part.revision != whole.revision
+        with pytest.raises(
+            KapbenchError, match=r"'002\.Laysan_Albatross' is not complete"
+        ) as error:
+            part.pairs(species[1:])
+        assert error.value.place.parent == tmp_path / "CUB_200_2011/images" / species[1]
+
+    @pytest.mark.skipif(not REAL, reason="KAPBENCH_DATA is not set: no real data")
+    def test_the_real_data_set_is_that_of_the_photographs_that_are_present(self):
+        images = Path(REAL) / "CUB_200_2011/images"
+        if not images.is_dir():
+            pytest.skip("there are no photographs of CUB-200-2011 below KAPBENCH_DATA")
+        present = sorted(path.name for path in images.iterdir() if path.is_dir())
+        dataset = cub(root=REAL)
+        assert list(dataset.categories) == present
+        assert len(dataset.coverage.categories_expected) == 200
+        assert len(dataset.pairs()) == 20 * len(present)
+        view = dataset.views()[0]
+        assert dataset.pixels(view).shape == (view.size[1], view.size[0], 3)
+        if len(present) < 200:
+            absent = next(c for c in dataset.coverage.categories_expected if c not in present)
+            with pytest.raises(KapbenchError, match="is not complete"):
+                dataset.pairs([absent])
+
     @pytest.mark.parametrize(
         ("name", "old", "new", "said"),
         [

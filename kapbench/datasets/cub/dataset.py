@@ -1,6 +1,6 @@
 """CUB-200-2011 (Wah et al. 2011): 200 species of birds, 15 parts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule, group_by_category
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.types import View
+from kapbench.types import Pair, View
 
 NAME = "cub"
 SOURCE = SOURCES[NAME]
@@ -75,6 +75,7 @@ def cub(
         {image_id: path for image_id, path in paths.items() if image_id in present},
         expected=tuple(sorted(by_species)),
         n_expected=len(drawn),
+        missing=_list_missing(pairs_present, by_species, paths),
         more_views=list(present.values()),
         remarks=reading.remark_on_outside(n_outside),
     )
@@ -117,5 +118,23 @@ def _fit_photographs(
     return present, n_outside
 
 
+def _list_missing(
+    pairs: Iterable[Pair], by_species: Mapping[str, Sequence[View]], paths: Mapping[str, Path]
+) -> dict[str, list[Path]]:
+    """The missing photographs of each species that has no pair."""
+    present = {pair.source.category for pair in pairs}
+    photographs = {
+        species: [paths[view.image_id] for view in views]
+        for species, views in by_species.items()
+        if paths and species not in present
+    }
+    missing = {s: [p for p in files if not p.is_file()] for s, files in photographs.items()}
+    return {species: files for species, files in missing.items() if files}
+
+
 def _describe_no_photograph(folder: Path) -> KapbenchError:
-    return KapbenchError("There is no photograph of CUB-200-2011", place=folder, fix=FIX)
+    return KapbenchError(
+        "There is no photograph of CUB-200-2011",
+        place=folder / "images",
+        fix=f"{FIX}; for the annotations only, add --dataset-option photographs=false",
+    )
