@@ -29,6 +29,7 @@ def test_every_field_changes_the_digest():
         "window": 256,
         "frame": "stretch",
         "latents": "sample",
+        "freeu": True,
     }
     assert set(other) == {f.name for f in fields(Reading)}
     digests = {replace(SD_DINO, **{key: value}).digest for key, value in other.items()}

@@ -76,3 +76,20 @@ def test_the_stacks_run_is_repeated_by_its_files(stack, tmp_path):
     model = stack(**files, freeu=False, clip_antialias=True)
     again = stack(**files | model.options)
     assert (again.revision, again.options) == (model.revision, model.options)
+
+
+def test_a_file_gives_the_stack_its_options_beneath_another_model(stack, v15, dino, tmp_path):
+    """As docs/diffusion.md has it; SD's layers and DINOv2's tokens are normalised apart."""
+    files = {"weights": str(v15), "dino_weights": str(dino), "image_px": 64, "dino_px": 56}
+    (tmp_path / "stack.py").write_text(
+        "from kapbench import load_model\n\n\n"
+        'def stack(device="cpu"):\n'
+        f'    return load_model("sd_dino.stack", device=device, **{files})\n'
+    )
+    model = load_model("geoaware.zeroshot", backbone=f"{tmp_path}/stack.py:stack", device="cpu")
+    maps = model.match(SOURCE, SOURCE, QUERIES, np.full((3, 2), np.nan))
+    [values] = (m.values.reshape(960, -1) for m in stack().encode([SOURCE]))
+    both = [part / np.linalg.norm(part, axis=0) for part in (values[:192], values[192:])]
+    unit = np.concatenate(both) / np.sqrt(2)
+    cells = maps.grid.cell_of(QUERIES)
+    np.testing.assert_allclose(maps.values.reshape(3, -1), unit[:, cells].T @ unit, atol=3e-3)
