@@ -16,6 +16,7 @@ from kapbench.registry import unknown
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads
+from kapbench_baselines.canonical.square_views import in_square
 from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import backbone_of, needs_weights, trained_over
@@ -52,7 +53,7 @@ class CanonicalEncoder(WrappedEncoder):
             name=f"{method}.{backbone.name}",
             revision=fingerprint(backbone.revision, weights_revision, token_grid),
             conditions_on=("category", *beneath),
-            similarity="dot" if heads.sphere or heads.free else "neg_l2",
+            similarity="dot" if heads.sphere or (heads.free and not heads.residual) else "neg_l2",
             supervision=supervision,
             trained_on=trained_on,
             options={},
@@ -64,14 +65,15 @@ class CanonicalEncoder(WrappedEncoder):
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[d, h, w] on the backbone's own grid."""
         maps = self.backbone.encode(pictures)
-        return [self._points(m, p.category) for m, p in zip(maps, pictures, strict=True)]
+        return [self._points(m, p) for m, p in zip(maps, pictures, strict=True)]
 
     def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
         """The points themselves, for whoever draws them."""
         return {self.method: self.encode(pictures)}
 
     @torch.inference_mode()
-    def _points(self, feature_map: FeatureMap, category: str | None) -> FeatureMap:
+    def _points(self, feature_map: FeatureMap, picture: Picture) -> FeatureMap:
+        category = picture.category
         if category not in self.categories:
             raise unknown(
                 "category", str(category), self.categories, place=f"weights of {self.name}"
@@ -81,6 +83,8 @@ class CanonicalEncoder(WrappedEncoder):
         points = on_cells(head, feature_map, self.token_grid, self.device)
         if self.heads.sphere:
             points = functional.normalize(points, dim=0)
+        if self.heads.residual:
+            points = points + in_square(feature_map.grid, picture.size).to(points.device)
         return FeatureMap(np.asarray(points.cpu().numpy(), np.float32), feature_map.grid)
 
 
@@ -132,7 +136,7 @@ def variant(method: str, settings: Mapping[str, Any]) -> str:
 
 
 dve = partial(_load, "dve")
-"""Dense equivariant labelling (Thewlis et al. 2017): labels on a sphere, learnt from warps alone."""
+"""Equivariant labelling after Thewlis et al. (2017, 2019): labels learnt from warps alone."""
 
 asic = partial(_load, "asic")
-"""ASIC (Gupta et al. 2023): a category's images aligned to a flat atlas."""
+"""After ASIC (Gupta et al. 2023): a category's images aligned to a flat atlas."""

@@ -12,6 +12,7 @@ class CategoryHeads(nn.Module):
     Args:
         sphere: Points of unit length; else within (−1, 1) along each axis.
         free: Neither: points anywhere.
+        residual: Points are counted from where the token lies in the padded square of its image.
 
     Input is standardised per channel by `input_mean` and `input_scale`, set from training data.
     """
@@ -28,9 +29,10 @@ class CategoryHeads(nn.Module):
         *,
         sphere: bool,
         free: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__()
-        self.sphere, self.free = sphere, free
+        self.sphere, self.free, self.residual = sphere, free, residual
         self.register_buffer("input_mean", torch.zeros(channels))
         self.register_buffer("input_scale", torch.ones(channels))
         self.first = nn.Parameter(torch.randn(n_categories, channels, width) / channels**0.5)

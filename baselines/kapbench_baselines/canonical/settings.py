@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kapbench.registry import unknown
+from kapbench_baselines.canonical.square_views import SquareWarping
 from kapbench_baselines.canonical.tps_warps import TpsWarping
 from kapbench_baselines.canonical.warps import Warping
 
@@ -69,17 +70,61 @@ class DvePaperSettings:
         return self if self.steps else replace(self, steps=self.epochs * -(-n_images // self.batch))
 
 
+@dataclass(frozen=True, slots=True)
+class AsicPaperSettings:
+    """The published training of ASIC: defaults of train.py of github.com/kampta/asic.
+
+    Its reconstruction of the pixels (`rec_weight` 1, a perceptual loss) is not here. `steps` are
+    20,000 for each category, unless they are set.
+    """
+
+    preset: str = "paper"
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "match": 30.0,
+            "equivariance": 1.0,
+            "variation": 15000.0,
+            "parts": 10.0,
+            "mask": 0.1,
+        }
+    )
+    width: int = 256
+    image_px: int = 256  # a side of flow fields and atlases
+    n_parts: int = 4
+    steps: int = 0
+    batch: int = 20  # images
+    rate: float = 3e-3
+    schedule: str = "restarts"
+    warm_up: float = 0.0
+    weight_decay: float = 0.0
+    average: float = 0.0
+    clip: float = 0.0
+    warping: SquareWarping = field(default_factory=SquareWarping)
+
+    def with_options(self, options: Mapping[str, Any]) -> "AsicPaperSettings":
+        """A copy with some fields replaced; None leaves a field as it is."""
+        return replace(self, **{key: value for key, value in options.items() if value is not None})
+
+    def without(self, losses: tuple[str, ...]) -> "AsicPaperSettings":
+        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
+
+    def for_categories(self, n_categories: int) -> "AsicPaperSettings":
+        return self if self.steps else replace(self, steps=20_000 * n_categories)
+
+
+AnySettings = Settings | DvePaperSettings | AsicPaperSettings
+
 DVE = Settings(weights={"equivariance": 1.0})
 ASIC = Settings(
     weights={"match": 1.0, "equivariance": 1.0, "reconstruction": 0.5, "variation": 0.1}
 )
-PRESETS: Mapping[str, Mapping[str, Settings | DvePaperSettings]] = {
+PRESETS: Mapping[str, Mapping[str, AnySettings]] = {
     "dve": {"lite0": DVE, "paper": DvePaperSettings()},
-    "asic": {"lite0": ASIC},
+    "asic": {"lite0": ASIC, "paper": AsicPaperSettings()},
 }
 
 
-def named(method: str, preset: str) -> Settings | DvePaperSettings:
+def named(method: str, preset: str) -> AnySettings:
     """Raises KapbenchError where the method has no preset of this name."""
     if preset not in PRESETS[method]:
         raise unknown("preset", preset, PRESETS[method], place=f"kapbench train {method}")

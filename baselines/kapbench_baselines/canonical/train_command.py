@@ -12,6 +12,9 @@ _WARPS = click.option(
     type=click.IntRange(1),
     help="Warped views of an image; with --preset paper pairs of views.",
 )
+_PRESET = click.option(
+    "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
+)
 _WITHOUT = click.option(
     "--without", multiple=True, metavar="LOSS", help="Leave a loss out; may be repeated."
 )
@@ -19,9 +22,7 @@ _WITHOUT = click.option(
 
 @click.command("dve")
 @common
-@click.option(
-    "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
-)
+@_PRESET
 @_WARPS
 def dve(preset: str, warps: int | None, **options: Any) -> None:
     """Dense equivariant image labelling (after Thewlis et al. 2017) over a backbone.
@@ -38,17 +39,21 @@ def dve(preset: str, warps: int | None, **options: Any) -> None:
 
 @click.command("asic")
 @common
+@_PRESET
 @_WARPS
 @_WITHOUT
-def asic(warps: int | None, without: tuple[str, ...], **options: Any) -> None:
+def asic(preset: str, warps: int | None, without: tuple[str, ...], **options: Any) -> None:
     """Aligns a category's images to a flat atlas (after ASIC, Gupta et al. 2023) over a backbone.
 
     Losses: match (mutual nearest neighbours between images), equivariance, reconstruction,
-    variation.
+    variation. With --preset paper match, equivariance, variation, parts and mask, with the published
+    formulas, weights and schedule, on the images of the test split. docs/baselines.md lists the
+    differences.
     """
     from kapbench_baselines.training import ranks
 
-    ranks.finish(f"weights: {run('asic', TrainingRequest.of(options), warps, without)}")
+    request = TrainingRequest.of(options, split="test" if preset == "paper" else "trn")
+    ranks.finish(f"weights: {run('asic', request, warps, without, preset)}")
 
 
 def run(
@@ -63,7 +68,6 @@ def run(
 
     from kapbench_baselines.canonical.adapter import COSINES_FOR, CanonicalEncoder, variant
     from kapbench_baselines.canonical.settings import named
-    from kapbench_baselines.canonical.warps import prepare
     from kapbench_baselines.training.trained_weights import Card, train_and_save
 
     settings: Any = named(method, preset).with_options(request.changed)
@@ -71,21 +75,9 @@ def run(
         settings = replace(settings, warping=replace(settings.warping, n_warps=warps))
     settings = leave_out(settings, without, method)
     setup = TrainingSetup.of(request, cosines_for=COSINES_FOR[method])
-    data = setup.prepared(
-        len(setup.views),
-        setup.views,
-        lambda views, advance: prepare(
-            setup.dataset,
-            views,
-            setup.categories,
-            setup.encoder,
-            settings.warping,
-            setup.cache / "warps",
-            advance,
-        ),
-    )
+    data = _warped(setup, settings.warping)
     task, settings = _task(method, settings, data, setup)
-    token_grid = 3 * settings.warping.grid // 2  # the box is a part of the image that is met later
+    token_grid = _token_grid(settings)
     shape = {**task.shape(len(setup.categories)), "token_grid": token_grid}
     seen = "masks" if data.masks["mask"] else "boxes"
     card = Card.of(setup, method, seen, shape, asdict(settings))
@@ -104,15 +96,41 @@ def run(
     return train_and_save(setup, task, settings, card, model)
 
 
+def _warped(setup: TrainingSetup, warping: Any) -> Any:
+    """Tokens of all views of the images."""
+    from kapbench_baselines.canonical.warps import prepare
+
+    names, encoder, cache = setup.categories, setup.encoder, setup.cache / "warps"
+    return setup.prepared(
+        len(setup.views),
+        setup.views,
+        lambda views, advance: prepare(
+            setup.dataset, views, names, encoder, warping, cache, advance
+        ),
+    )
+
+
 def _task(method: str, settings: Any, data: Any, setup: TrainingSetup) -> tuple[Any, Any]:
     """The task, and its settings with the number of steps."""
+    from kapbench_baselines.canonical.asic_paper_task import AsicPaperTask
     from kapbench_baselines.canonical.dve_paper_task import DvePaperTask
-    from kapbench_baselines.canonical.settings import DvePaperSettings
+    from kapbench_baselines.canonical.settings import AsicPaperSettings, DvePaperSettings
     from kapbench_baselines.canonical.task import AsicTask, DveTask
 
     rest = len(setup.categories), setup.request.seed, setup.device
     if isinstance(settings, DvePaperSettings):
         settings = settings.for_images(len(setup.views))
         return DvePaperTask(data, settings, *rest), settings
+    if isinstance(settings, AsicPaperSettings):
+        settings = settings.for_categories(len(setup.categories))
+        return AsicPaperTask(data, settings, *rest), settings
     make = DveTask if method == "dve" else AsicTask
     return make(data, settings, *rest), settings
+
+
+def _token_grid(settings: Any) -> int:
+    """Cells a side of the whole images that are met later, of which a box is only a part."""
+    from kapbench_baselines.canonical.settings import AsicPaperSettings
+
+    grid: int = settings.warping.grid
+    return grid if isinstance(settings, AsicPaperSettings) else 3 * grid // 2

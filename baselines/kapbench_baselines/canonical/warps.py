@@ -16,7 +16,8 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.storage import fingerprint
 from kapbench.types import Picture, View
-from kapbench_baselines.canonical import tps_warps
+from kapbench_baselines.canonical import square_views, tps_warps
+from kapbench_baselines.canonical.square_views import SquareWarping
 from kapbench_baselines.canonical.tps_warps import TpsWarping
 from kapbench_baselines.canonical.view_pixels import object_cells, sampled
 from kapbench_baselines.sphere.views import encode_views, pooled
@@ -76,7 +77,7 @@ def prepare(
     views: Sequence[View],
     categories: Sequence[str],
     backbone: Encoder,
-    warping: Warping | TpsWarping,
+    warping: Warping | TpsWarping | SquareWarping,
     cache: Path,
     advance: Callable[[int], None] = lambda _: None,
 ) -> WarpedTokens:
@@ -86,11 +87,12 @@ def prepare(
         KapbenchError: a backbone that knows images by name, or one that looks at masks or azimuths.
     """
     _check_warps_all(backbone)
-    encode = (
-        partial(tps_warps.encode, backbone=backbone, warping=warping)
-        if isinstance(warping, TpsWarping)
-        else partial(_encode, backbone=backbone, warping=warping)
-    )
+    if isinstance(warping, TpsWarping):
+        encode = partial(tps_warps.encode, backbone=backbone, warping=warping)
+    elif isinstance(warping, SquareWarping):
+        encode = partial(square_views.encode, backbone=backbone, warping=warping)
+    else:
+        encode = partial(_encode, backbone=backbone, warping=warping)
     stacked, masks = encode_views(dataset, views, backbone, asdict(warping), encode, cache, advance)
     return WarpedTokens(
         tokens=stacked["tokens"],

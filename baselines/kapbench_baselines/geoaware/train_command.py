@@ -69,13 +69,7 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     from kapbench_baselines.training.validation import CachedEncoder
 
     setup = TrainingSetup.of(request)
-    pairs = setup.dataset.pairs(setup.categories)
-    if not pairs:
-        raise KapbenchError(
-            "The data set has no pairs to train on",
-            place=f"{setup.dataset.name}, split {setup.dataset.split}",
-            fix="Choose another split or category",
-        )
+    pairs = _pairs(setup)
     encoder = CachedEncoder.below(setup.cache, setup.encoder)
     published = isinstance(settings, PaperSettings)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
@@ -100,3 +94,15 @@ def run(request: TrainingRequest, settings: Any) -> Path:
 
     pck_rule = settings.pck_rule if published else None
     return train_and_save(setup, task, settings, card, model, pck_rule)
+
+
+def _pairs(setup: TrainingSetup) -> Any:
+    """Of the categories. KapbenchError if there are none."""
+    pairs = setup.dataset.pairs(setup.categories)
+    if not pairs:
+        raise KapbenchError(
+            "The data set has no pairs to train on",
+            place=f"{setup.dataset.name}, split {setup.dataset.split}",
+            fix="Choose another split or category",
+        )
+    return pairs

@@ -30,7 +30,9 @@ _OPTIONS = (
         show_default=True,
         help="Data set to train on.",
     ),
-    click.option("--split", default="trn", show_default=True, help="Split to train on."),
+    click.option(
+        "--split", help="Split to train on. Default: trn; asic --preset paper: test, as published."
+    ),
     click.option(
         "--category",
         "categories",
@@ -132,15 +134,20 @@ class TrainingRequest:
 
     @classmethod
     def of(
-        cls, options: dict[str, Any], *, keep: str = "last", validate_every: int = 500
+        cls,
+        options: dict[str, Any],
+        *,
+        keep: str = "last",
+        validate_every: int = 500,
+        split: str = "trn",
     ) -> "TrainingRequest":
         """Removes the shared ones from a command's options, and leaves the method's.
 
         Args:
-            keep, validate_every: Defaults of the method.
+            keep, validate_every, split: Defaults of the method.
         """
         shared = {field.name: options.pop(field.name) for field in fields(cls)}
-        defaults = {"keep": keep, "validate_every": validate_every}
+        defaults = {"keep": keep, "validate_every": validate_every, "split": split}
         unset = {name: value for name, value in defaults.items() if shared[name] is None}
         return cls(**(shared | unset))
 

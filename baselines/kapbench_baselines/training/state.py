@@ -145,6 +145,8 @@ def rate(course: Course, step: int) -> float:
         return course.rate
     if course.schedule == "steps":
         return course.rate * 0.1 ** ((done > 0.7) + (done > 0.9))
+    if course.schedule == "restarts":
+        return _restarts(course, step)
     left = (done - course.warm_up) / (1 - course.warm_up)
     return course.rate * (1 + math.cos(math.pi * left)) / 2
 
@@ -168,3 +170,11 @@ def _one_cycle(course: Course, step: int, start: float, middle: float, end: floa
     else:
         one, two, share = middle, end, (number - turn) / (last - turn)
     return two + (one - two) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _restarts(course: Course, step: int) -> float:
+    """Half a cosine over half of the steps, then, from nine tenths, one that takes twice as long."""
+    cycles = 2 * (step - 1) / course.steps
+    first = cycles < 1
+    top, share = (course.rate, cycles) if first else (0.9 * course.rate, (cycles - 1) / 2)
+    return top * (1 + math.cos(math.pi * share)) / 2

@@ -19,7 +19,8 @@ class Course(Protocol):
     @property
     def schedule(self) -> str:
         """constant; cosine: down to nothing; one_cycle: up, and down to nothing; steps: a tenth
-        after 70 % of the steps, and of that after 90 %."""
+        after 70 % of the steps, and of that after 90 %; restarts: down to nothing over half of
+        the steps, and again more slowly."""
 
     @property
     def warm_up(self) -> float:

@@ -12,11 +12,12 @@ from toy_backbone import TOY, ToyData, ToyEncoder, words
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
+from kapbench_baselines.canonical import settings
 from kapbench_baselines.canonical.dve_paper_task import DvePaperTask
 from kapbench_baselines.canonical.losses import expected_distance_through
 from kapbench_baselines.canonical.settings import DvePaperSettings, named
 from kapbench_baselines.canonical.tps_warps import TpsWarping, random_weights, warped
-from kapbench_baselines.canonical.train_command import asic, dve
+from kapbench_baselines.canonical.train_command import dve
 from kapbench_baselines.canonical.warps import prepare
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.state import rate
@@ -117,7 +118,9 @@ def test_a_step_has_images_of_one_category_each_once(tmp_path):
     assert seen == set(range(8))
 
 
-def test_it_trains_and_runs_under_its_own_name(tmp_path):
+def test_it_trains_and_runs_under_its_own_name(tmp_path, monkeypatch):
+    small = DvePaperSettings(width=8, warping=TINY)
+    monkeypatch.setitem(settings.PRESETS["dve"], "paper", small)
     more = ("--preset", "paper", "--warps", "1")
     done = CliRunner().invoke(dve, words(tmp_path, *more))
     assert done.exit_code == 0, done.output
@@ -142,4 +145,3 @@ def test_presets():
     assert named("dve", "paper").warping.grid == 35
     with pytest.raises(KapbenchError, match="Unknown preset 'papers'"):
         named("dve", "papers")
-    assert "--preset" not in [o for p in asic.params for o in p.opts]
