@@ -48,7 +48,6 @@ class Drawn:
 
     def __init__(self, inputs: Inputs, compared_by: Any) -> None:
         self.inputs, self.compared_by = inputs, compared_by
-        self.token_encoder: Any = None
 
     def tokens(self, shown: Picture) -> FeatureMap:
         values = self.inputs.tokens[int(shown.image_id)].reshape(CHANNELS, GRID, GRID)
