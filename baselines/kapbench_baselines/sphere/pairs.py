@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Condition, Encoder, PairModel, Similarity, model_info
+from kapbench.protocols import Condition, PairModel, Similarity, model_info
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
@@ -33,9 +33,6 @@ _KEPT_BYTES = 1 << 28
 
 class HasTokens(PairModel, Protocol):
     """A pair model that has an encoder's tokens among its features, as SD+DINO has DINOv2's."""
-
-    @property
-    def token_encoder(self) -> Encoder: ...
 
     @property
     def compared_by(self) -> Similarity: ...
@@ -81,17 +78,22 @@ class SpherePairs:
     ) -> SimilarityMap:
         maps = self.backbone.match(source, target, queries)
         ours, theirs = self._points(source), self._points(target)
-        cells = source_cells(ours.grid, source.size, queries)
-        points = ours.points[:, torch.from_numpy(np.asarray(cells, np.int64))].T
+        # Once for each distinct cell: queries in one cell get equal maps.
+        cells, which = np.unique(source_cells(ours.grid, source.size, queries), return_inverse=True)
+        of_points = self._compare(ours.points[:, torch.from_numpy(cells)].T, theirs.points.T)
+        is_distance = self.backbone.compared_by == "neg_l2"
+        of_features = maps.values * DISTANCE_SCALE if is_distance else maps.values
+        share = self.sphere_weight
+        mixed = (1 - share) * of_features + share * of_points[which].reshape(maps.values.shape)
+        return SimilarityMap(np.asarray(mixed, np.float32), maps.grid, queries)
+
+    def _compare(
+        self, points: Float[Tensor, "q 3"], cells: Float[Tensor, "n 3"]
+    ) -> Float[np.ndarray, "q n"]:
         if self.backbone.compared_by == "neg_l2":
             mode = "donot_use_mm_for_euclid_dist"
-            of_points = -torch.cdist(points, theirs.points.T, compute_mode=mode)
-            of_features = DISTANCE_SCALE * maps.values
-        else:
-            of_points, of_features = points @ theirs.points, maps.values
-        share = self.sphere_weight
-        mixed = (1 - share) * of_features + share * of_points.numpy().reshape(maps.values.shape)
-        return SimilarityMap(np.asarray(mixed, np.float32), maps.grid, queries)
+            return np.asarray(-torch.cdist(points, cells, compute_mode=mode).numpy())
+        return np.asarray((points @ cells.T).numpy())
 
     @torch.inference_mode()
     def _map(self, picture: Picture) -> "_Points":

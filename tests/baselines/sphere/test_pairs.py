@@ -24,8 +24,9 @@ from kapbench_baselines.sphere.train_command import sphere as train_sphere
 
 TOY = Path(__file__).parents[2] / "support/toy_backbone.py"
 CELLS = [0, 17, 35]
-# pck_spair_pascal_sphere.py of VICO-UoE/SphericalMaps @620fe28 with --SPH, by --DIST: every seventh
-# similarity of these source cells, and their best target cells.
+# pck_spair_pascal_sphere.py of VICO-UoE/SphericalMaps @620fe28 with --SPH, by its `dist` (l2 for
+# SD+DINO, cos for DINOv2 alone): every seventh similarity of these source cells, and their best
+# target cells.
 PUBLISHED = {
     "neg_l2": [
         [-1.883947, -1.583011, -1.812468, -1.961822, -1.846806, -1.888517],
@@ -48,7 +49,6 @@ class Drawn:
 
     def __init__(self, inputs: Inputs, compared_by: Any) -> None:
         self.inputs, self.compared_by = inputs, compared_by
-        self.token_encoder: Any = None
 
     def tokens(self, shown: Picture) -> FeatureMap:
         values = self.inputs.tokens[int(shown.image_id)].reshape(CHANNELS, GRID, GRID)
