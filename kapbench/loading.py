@@ -1,15 +1,30 @@
 """Names to data sets, models and devices: `load_dataset`, `load_model`."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from kapbench import registry
 from kapbench.errors import KapbenchError
+from kapbench.identity.installed_code import is_own, last_user_line, user_file
+from kapbench.identity.model_identity import (
+    declared_revision,
+    is_made_by_name,
+    is_same_revision,
+    mark_made_by_name,
+    source_digits,
+)
 from kapbench.protocols import Dataset, Encoder, Model, model_info
-from kapbench.storage import file_hash
+
+__all__ = [
+    "check_model",
+    "declared_revision",
+    "is_same_revision",
+    "load_dataset",
+    "load_model",
+    "pick_device",
+]
 
 
 def load_dataset(
@@ -32,7 +47,10 @@ def load_dataset(
         KapbenchError: unknown name or option; data that is missing or damaged.
     """
     context = {"build": build} | ({} if data_root is None else {"root": data_root})
-    return cast("Dataset", registry.create("datasets", name, context, {"split": split, **options}))
+    options = {"split": split, **options}
+    factory = registry.callable_with("datasets", name, context, options)
+    arguments = registry.arguments_of(factory, context, options)
+    return cast("Dataset", _call("datasets", name, factory, arguments))
 
 
 def load_model(
@@ -45,8 +63,9 @@ def load_model(
 ) -> Model:
     """A registered model, `features:DIR`, `similarity:DIR` or `path/to/file.py:Class`.
 
-    The revision of a model from a file ends in the first digits of the file's hash, so that an
-    edited file is another revision; other files that it imports are not part of it.
+    The revision of a model that is not kapbench's ends in digits for what its author may change
+    without raising it: the file of the class and the files that it imports, the version of an
+    installed package, and the options. Change none of its attributes afterwards.
 
     Args:
         device: auto, cpu or cuda, for models that take one.
@@ -62,7 +81,9 @@ def load_model(
 
     device = pick_device(device)
     context = {"device": device, "dataset": dataset}
-    model = registry.create("models", name, context, options)
+    factory = registry.callable_with("models", name, context, options)
+    arguments = registry.arguments_of(factory, context, options)
+    model = _call("models", name, factory, arguments)
     if model is None:
         raise KapbenchError(
             f"{name.rpartition(':')[2]}() returned None, not a model",
@@ -70,45 +91,82 @@ def load_model(
             fix="Return the model that it makes",
         )
     model_info(model)  # raises where it is not a model
-    if (file := registry.adapter_file("models", name)) is not None:
-        model = _with_file_revision(model, file)
-    return in_precision(cast("Model", model), precision, device)
+    identified = _identified(cast("Model", model), name, factory, arguments)
+    made = in_precision(identified, precision, device)
+    if is_made_by_name(identified):
+        mark_made_by_name(made)
+    return made
 
 
-def _with_file_revision(model: Model, file: Path) -> Model:
-    """The model with the file's hash in its revision.
+def _call(
+    kind: registry.Kind, name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]
+) -> Any:
+    """What a factory returns.
+
+    Raises:
+        KapbenchError: code that is not kapbench's raised an error.
+    """
+    try:
+        return factory(**arguments)
+    except KapbenchError:
+        raise
+    except Exception as error:
+        entry = registry.entry_of(kind, name)
+        if entry is not None and is_own(entry.module):
+            raise  # a defect of kapbench
+        thing = "model" if kind == "models" else "data set"
+        raise KapbenchError(
+            f"The {thing} '{name}' cannot be made: {type(error).__name__}: {error}",
+            place=last_user_line(error) or name,
+            fix=f"Correct the {thing}'s code or its options; `kapbench --debug` before the command "
+            "prints the traceback",
+        ) from error
+
+
+def _identified(
+    model: Model, name: str, factory: Callable[..., Any], arguments: Mapping[str, Any]
+) -> Model:
+    """The model with digits in its revision for what may change without it.
+
+    Those are the files of an adapter, the version of an installed package (and its files where they
+    can be edited), and arguments. kapbench's own models need none.
 
     Raises:
         KapbenchError: the revision cannot be set, and the model is not an encoder.
     """
-    info = model_info(model)
-    digest = file_hash(file)[:8]
-    if info.revision.endswith(f"-{digest}"):  # made before, and returned again
+    file, entry = registry.adapter_file("models", name), registry.entry_of("models", name)
+    package = None
+    if entry is not None:
+        if is_own(entry.module):
+            return model
+        file = user_file(entry.module)
+        package = None if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    digits = source_digits(file, package, factory, arguments)
+    if digits is None:  # an argument of unknown content: a run identifies the object
         return model
-    revision = f"{info.revision}-{digest}"
+    model = _with_digits(model, f"-{digits}", file or name)
+    mark_made_by_name(model)
+    return model
+
+
+def _with_digits(model: Model, digits: str, place: object) -> Model:
+    info = model_info(model)
+    if info.revision.endswith(digits):  # made before, and returned again
+        return model
+    revision = f"{info.revision}{digits}"
     try:
         model.revision = revision
     except AttributeError as error:  # a property, a slot or a frozen class
         if not isinstance(model, Encoder):
             raise KapbenchError(
                 f"Attribute revision of {info.name} cannot be set",
-                place=file,
-                fix="Make it a plain attribute, so that kapbench can add the hash of the file",
+                place=place,
+                fix="Make it a plain attribute, so that kapbench can add digits to it",
             ) from error
         from kapbench.models.wrapper import WrappedEncoder
 
         return WrappedEncoder(model, replace(info, revision=revision))
     return model
-
-
-def declared_revision(revision: str) -> str:
-    """A revision without the hash of the model's file."""
-    return re.sub(r"-[0-9a-f]{8}$", "", revision)
-
-
-def is_same_revision(of_run: str, here: str) -> bool:
-    """Whether a run is of this revision; a run of a model object has no hash of a file."""
-    return of_run in (here, declared_revision(here))
 
 
 def check_model(name: str, options: Iterable[str]) -> None:

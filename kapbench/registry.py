@@ -5,9 +5,9 @@ import difflib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.machinery import SourceFileLoader
-from importlib.metadata import entry_points
+from importlib.metadata import Distribution, entry_points
 from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -72,20 +72,35 @@ def installed_as(name: str, options: Iterable[str]) -> str | None:
     return next(iter([*accepting, *factories]), None)
 
 
+def entry_of(kind: Kind, spec: str) -> "Entry | None":
+    """The entry point behind a name or a prefixed name; None where `spec` names a file or nothing."""
+    found = _entry_and_argument(kind, spec)
+    return None if found is None else found[0]
+
+
 def _registered(kind: Kind, spec: str) -> Callable[..., Any] | None:
+    found = _entry_and_argument(kind, spec)
+    if found is None:
+        return None
+    entry, argument = found
+    return _load(entry) if argument is None else _bind(_load(entry), argument)
+
+
+def _entry_and_argument(kind: Kind, spec: str) -> "tuple[Entry, str | None] | None":
+    """The entry point of a spec, and what follows its prefix."""
     by_name = {entry.name: entry for entry in _entries(kind)}
     if spec in by_name and not spec.endswith((":", ".")):
-        return _load(by_name[spec])
+        return by_name[spec], None
     head, colon, tail = spec.partition(":")
     if colon and head + colon in by_name:
-        return _bind(_load(by_name[head + colon]), tail)
+        return by_name[head + colon], tail
     if spec.rpartition(":")[0].endswith(".py"):
         return None
     dotted = [n for n in by_name if n.endswith(".") and spec.startswith(n) and spec != n]
     if not dotted:
         return None
     longest = max(dotted, key=len)
-    return _bind(_load(by_name[longest]), spec.removeprefix(longest))
+    return by_name[longest], spec.removeprefix(longest)
 
 
 def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, Any]) -> Any:
@@ -99,9 +114,16 @@ def create(kind: Kind, spec: str, context: dict[str, Any], options: dict[str, An
         KapbenchError: as `resolve`; an option that is not accepted, or one that is missing.
     """
     factory = callable_with(kind, spec, context, options)
+    return factory(**arguments_of(factory, context, options))
+
+
+def arguments_of(
+    factory: Callable[..., Any], context: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `create` calls a factory with."""
     parameters = inspect.signature(factory).parameters
     offered = {k: v for k, v in context.items() if k in parameters and k not in options}
-    return factory(**offered, **options)
+    return offered | dict(options)
 
 
 def callable_with(
@@ -141,20 +163,26 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 
 @runtime_checkable
-class _Entry(Protocol):
+class Entry(Protocol):
     """An entry point: Python's own, or importlib_metadata's, which takes its place once imported."""
 
     name: str
     value: str
 
+    @property
+    def module(self) -> str: ...
+
+    @property
+    def dist(self) -> Distribution | None: ...
+
     def load(self) -> Any: ...
 
 
-def _entries(kind: Kind) -> tuple[_Entry, ...]:
+def _entries(kind: Kind) -> tuple[Entry, ...]:
     return tuple(entry_points(group=f"kapbench.{kind}"))
 
 
-def _load(entry: _Entry) -> Callable[..., Any]:
+def _load(entry: Entry) -> Callable[..., Any]:
     try:
         loaded: Callable[..., Any] = entry.load()
     except (ImportError, AttributeError) as error:

@@ -91,19 +91,38 @@ def verify(cache_root: Path, removing: bool) -> None:
 @cache.command("evict")
 @cache_folder
 @click.option(
-    "--limit", type=size, required=True, metavar="SIZE", help="Size to shrink to, e.g. 50GB."
+    "--limit",
+    type=size,
+    metavar="SIZE",
+    help="Remove the least recently used files until SIZE is left, e.g. 50GB.",
+)
+@click.option(
+    "--model",
+    metavar="NAME[@REV]",
+    help="Remove the features of this model, of all its revisions or of one; `kapbench cache ls` "
+    "lists them. With --limit, only until SIZE is left.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
-def evict(cache_root: Path, limit: int, dry_run: bool) -> None:
-    """Remove the least recently used files until the cache holds at most SIZE.
+def evict(cache_root: Path, limit: int | None, model: str | None, dry_run: bool) -> None:
+    """Remove files from the cache: the least recently used ones, or those of a model.
 
     Whatever needs a removed file makes it again. Do not use this while a run is in progress: it may
     need the files that are removed.
-    """
-    from kapbench.features.cache_admin import items, remove, to_evict
 
+    \b
+    Examples:
+      kapbench cache evict --limit 50GB --dry-run
+      kapbench cache evict --model my_model
+      kapbench cache evict --model my_model@1-3fa2b7c9
+    """
+    from kapbench.features.cache_admin import items, of_model, remove, to_evict
+
+    if limit is None and model is None:
+        raise click.UsageError("Give --limit SIZE, --model NAME, or both.")
     cached = list(items(cache_root))
-    evicted = to_evict(cached, limit)
+    candidates = cached if model is None else of_model(cache_root, model)
+    others = sum(i.n_bytes for i in cached) - sum(i.n_bytes for i in candidates)
+    evicted = candidates if limit is None else to_evict(candidates, limit - others)
     if not dry_run:
         for item in evicted:
             remove(item.path)

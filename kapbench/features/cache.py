@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Model
+from kapbench.protocols import Model, ModelInfo
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
 
@@ -39,21 +39,23 @@ class FeatureCache:
 
     root: Path
     encoder: str
+    owner: Model | ModelInfo | None = None  # the encoder, as it is known by its revision
 
     @classmethod
-    def of(cls, model: Model, root: Path) -> "FeatureCache":
+    def of(cls, model: Model | ModelInfo, root: Path) -> "FeatureCache":
         """The cache of a model's maps below a cache folder."""
         shown = sorted(model.conditions_on)
-        return cls(root / "features", fingerprint(model.name, model.revision, shown))
+        return cls(root / "features", fingerprint(model.name, model.revision, shown), model)
 
     def path(self, image_hash: str) -> Path:
         return self.root / self.encoder / image_hash[:2] / f"{image_hash}{SUFFIX}"
 
-    def sign(self, model: Model) -> None:
+    def sign(self, model: Model | ModelInfo) -> None:
         """Says beside the features whose they are."""
         path = self.root / self.encoder / SIGNATURE
         if not path.exists():
-            signed = {"model": model.name, "revision": model.revision}
+            owner = self.owner or model
+            signed = {"model": owner.name, "revision": owner.revision}
             write_atomically(
                 path, json.dumps(signed | {"sees": sorted(model.conditions_on)}).encode()
             )

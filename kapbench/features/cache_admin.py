@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
+from kapbench.registry import unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,28 @@ def to_evict(items: Iterable[Item], limit: int) -> list[Item]:
     return evicted
 
 
+def of_model(root: Path, name: str) -> list[Item]:
+    """Files of a model's features.
+
+    Args:
+        name: NAME for all of its revisions, or NAME@REVISION, of which the first digits suffice.
+
+    Raises:
+        KapbenchError: the cache holds no features of this name or revision.
+    """
+    signed = {f"features/{path.parent.name}": _signed(path.parent) for path in _signatures(root)}
+    model, at, revision = name.rpartition("@") if "@" in name else (name, "", "")
+    chosen = {
+        group
+        for group, owner in signed.items()
+        if owner is not None and owner[0] == model and (not at or owner[1].startswith(revision))
+    }
+    if not chosen:
+        known = {f"{o[0]}@{o[1][:12]}" if at else o[0] for o in signed.values() if o is not None}
+        raise unknown("model in the cache", name, known, place=root)
+    return [item for item in items(root) if item.group in chosen]
+
+
 def remove(path: Path) -> None:
     """KapbenchError if the file cannot be removed; a missing file is not an error."""
     try:
@@ -110,8 +133,18 @@ def _tensors(folder: Path) -> Iterator[Path]:
 def _maker(folder: Path) -> str:
     if folder.parent.name != "features":
         return f"kapbench train: {folder.name}"
+    owner = _signed(folder)
+    return "unknown" if owner is None else f"{owner[0]}@{owner[1][:12]}"
+
+
+def _signatures(root: Path) -> list[Path]:
+    return sorted((root / "features").glob(f"*/{SIGNATURE}"))
+
+
+def _signed(folder: Path) -> tuple[str, str] | None:
+    """Name and revision of the encoder whose features a folder holds."""
     try:
         signed = json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))
-        return f"{signed['model']}@{str(signed['revision'])[:12]}"
+        return str(signed["model"]), str(signed["revision"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "unknown"
+        return None

@@ -60,14 +60,21 @@ def distinct_views(pairs: Iterable[Pair]) -> list[View]:
 
 
 def make_plan(
-    model: Model, dataset: Dataset, rules: Sequence[Rule], categories: Sequence[str] | None
+    model: Model,
+    dataset: Dataset,
+    rules: Sequence[Rule],
+    categories: Sequence[str] | None,
+    info: ModelInfo | None = None,
 ) -> Plan:
     """
+    Args:
+        info: What the model declares, with a revision that identifies it; None: as it declares it.
+
     Raises:
         KapbenchError: no pairs; see `model_info` and `check_dataset`; a rule that the model or the
             data set cannot serve.
     """
-    info = model_info(model)
+    info = info or model_info(model)
     check_dataset(dataset)
     pairs = tuple(dataset.pairs(categories))
     if not pairs:

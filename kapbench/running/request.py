@@ -10,8 +10,9 @@ from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
+from kapbench.identity.model_identity import Identity, identify
 from kapbench.loading import load_dataset, load_model, pick_device
-from kapbench.protocols import Dataset, Model
+from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
@@ -96,7 +97,9 @@ class RunRequest:
                 place=f"model {model.name}",
                 fix=f"Make it with load_model(..., precision='{self.precision}')",
             )
-        return OpenRun(self, model, dataset, make_plan(model, dataset, self.rules, self.categories))
+        identity = identify(model)
+        plan = make_plan(model, dataset, self.rules, self.categories, identity.info)
+        return OpenRun(self, model, dataset, plan, identity)
 
     def with_absolute_folders(self) -> "RunRequest":
         """For processes that may have another current folder."""
@@ -116,6 +119,12 @@ class OpenRun:
     model: Model
     dataset: Dataset
     plan: Plan
+    identity: Identity
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model declares, with the revision that its run and features are kept by."""
+        return self.identity.info
 
     @cached_property
     def device(self) -> str:
@@ -124,7 +133,7 @@ class OpenRun:
 
     @property
     def folder(self) -> Path:
-        return run_folder(self.request.runs_root, self.model, self.dataset, self.plan)
+        return run_folder(self.request.runs_root, self.info, self.dataset, self.plan)
 
     @property
     def finished(self) -> bool:
@@ -138,8 +147,8 @@ class OpenRun:
     @contextmanager
     def cache(self) -> Iterator[FeatureCache]:
         """The model's features in the cache folder, or in one that is removed afterwards."""
-        if self.request.cache_root is not None:
-            yield FeatureCache.of(self.model, self.request.cache_root)
+        if self.request.cache_root is not None and self.identity.unknown is None:
+            yield FeatureCache.of(self.info, self.request.cache_root)
             return
         with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
-            yield FeatureCache.of(self.model, Path(folder))
+            yield FeatureCache.of(self.info, Path(folder))

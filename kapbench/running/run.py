@@ -9,6 +9,7 @@ from time import monotonic
 
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import Encoded, encode_images
+from kapbench.identity.model_identity import remember_after_run
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -48,6 +49,12 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """
     progress = progress or Progress()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
+    if opened.identity.unknown is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
+            "compare with that of another object. Its features are not kept in the cache, and its "
+            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
+        )
     with only_writer(folder):
         if opened.request.force:
             for name in (CARD, RECORDS, SESSIONS):
@@ -71,6 +78,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             sha256, seconds_per_image = file_hash(folder / RECORDS), scorer.seconds_per_image
             card = make_card(opened, records, sha256, clock, seconds_per_image, progress)
             save_run(folder, card)
+            remember_after_run(opened.model, opened.identity)
         shutil.rmtree(files.folder, ignore_errors=True)
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
 

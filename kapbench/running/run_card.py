@@ -23,22 +23,22 @@ def make_card(
     seconds_per_image: float | None,
     progress: Progress,
 ) -> RunCard:
-    model, dataset, plan = opened.model, opened.dataset, opened.plan
+    dataset, plan = opened.dataset, opened.plan
     requests = score_requests(plan.rules, has_absent=kap_is_defined(dataset))
     stage = "scores and intervals" if opened.request.intervals else "scores"
     with progress.stage(stage, len(requests)) as advance:
         scores = score_table(
             records,
             plan.rules,
-            supervised=model_info(model).supervised,
-            window=model_info(model).window,
+            supervised=opened.info.supervised,
+            window=opened.info.window,
             has_absent=kap_is_defined(dataset),
             resampling=Resampling.of(records, seed=SEED) if opened.request.intervals else None,
             advance=advance,
         )
     return RunCard(
         schema_version=SCHEMA_VERSION,
-        model=model_card(model),
+        model=ModelCard.model_validate(opened.info, from_attributes=True),
         dataset=_dataset_card(dataset, plan),
         rules=tuple(RuleCard.of(rule) for rule in plan.rules),
         plan_hash=plan.hash,

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Dataset, Model
+from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.plan import Plan
 from kapbench.running.run_clock import SESSIONS
 from kapbench.storage import UNFINISHED, fingerprint
@@ -20,7 +20,7 @@ _DEPTH = 3  # folders between a run's own and the folder of runs
 _LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
 
 
-def run_folder(runs_root: Path, model: Model, dataset: Dataset, plan: Plan) -> Path:
+def run_folder(runs_root: Path, model: Model | ModelInfo, dataset: Dataset, plan: Plan) -> Path:
     """`<dataset>@<rev>/<model>@<rev>/<rules>/<plan>`: one plan, one place."""
     names = [rule.name for rule in plan.rules]
     rules = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"

@@ -102,6 +102,34 @@ def test_nothing_goes_where_there_is_room(root):
     assert "0 of 6 files removed" in kapbench(root, "evict", "--limit", "1GB").output
 
 
+def test_a_models_features_are_evicted_and_no_others(root):
+    cache = FeatureCache.of(Silent("old", "2" * 40), root)
+    cache.sign(Silent("old", "2" * 40))
+    cache.write("00", FeatureMap(np.zeros((5, 3, 4), np.float32), GRID))
+    tried = kapbench(root, "evict", "--model", "old@2222", "--dry-run")
+    assert "1 of 7 files would be removed" in tried.output
+    assert cache.path("00").exists()
+    assert "1 of 7 files removed" in kapbench(root, "evict", "--model", "old@2222").output
+    assert not cache.path("00").exists()
+    assert "3 of 6 files removed" in kapbench(root, "evict", "--model", "old").output
+    assert {g.maker for g in groups(root)} == {"new@111111111111", "kapbench train: sphere"}
+
+
+def test_a_models_features_are_evicted_down_to_a_size(root):
+    size = sum(item.n_bytes for item in items(root))
+    evicted = kapbench(root, "evict", "--model", "new", "--limit", str(size - 1))
+    assert "1 of 6 files removed" in evicted.output
+    assert not list(root.rglob("00new.safetensors"))
+
+
+@pytest.mark.parametrize("words", [["--model", "odl"], ["--model", "old@3"], []])
+def test_evict_needs_a_model_that_is_cached_or_a_size(root, words):
+    refused = kapbench(root, "evict", *words)
+    assert refused.exit_code != 0
+    assert ("old" if words else "--limit SIZE, --model NAME") in refused.output
+    assert len(list(items(root))) == 6
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=20), st.integers(0, 400))
 def test_what_stays_fits_and_was_used_later(spent, limit):
     found = [Item(Path(str(i)), "g", *each) for i, each in enumerate(spent)]
