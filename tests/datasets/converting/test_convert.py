@@ -14,6 +14,7 @@ from kapbench.datasets.manifest.dataset import manifest
 from kapbench.errors import KapbenchError
 
 __all__ = ["kapbench"]
+CHEAP = ("--rule", "kap-v1", "--cache", "cache", "--no-control", "--quiet")
 
 
 def write(folder, *images, name="annotations.xml"):
@@ -51,9 +52,7 @@ def test_the_command_prints_counts_and_the_next_one(kapbench, two):
     )
     assert "Objects without a box: 2 (a; b)." in done.stdout
     assert last == "Next: kapbench run --model lite0 --dataset manifest:out/mine.json"
-    run = kapbench(
-        "run", "--model", "pixels", *last.split()[5:], "--cache", "cache", "--no-control"
-    )
+    run = kapbench("run", "--model", "pixels", *last.split()[5:], *CHEAP)
     assert run.exit_code == 0, run.output
     again = kapbench("convert", "cvat", two, "-o", "out/mine.json")
     assert "Add --force to replace it" in again.stderr
