@@ -14,7 +14,6 @@ from kapbench.errors import KapbenchError, counted
 Exif = Literal["auto", "upright", "stored"]
 _ORIENTATION = ExifTags.Base.Orientation
 _ON_ITS_SIDE = (5, 6, 7, 8)  # a quarter turn
-_WITH_EXIF = ("JPEG", "MPO", "WEBP")  # PNG is read whole before it gives EXIF; Pillow turns TIFF
 
 
 def find_file(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, bool] | None:
@@ -85,7 +84,9 @@ def read_size(file: Path) -> ImageSize:
     """From the header alone. KapbenchError where it is no image."""
     stored = image_size(file)
     with Image.open(file) as image:
-        turn = 1 if image.format not in _WITH_EXIF else image.getexif().get(_ORIENTATION, 1)
+        # Pillow rotates TIFF itself, and reads all of a PNG file in search of its EXIF.
+        without = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+        turn = 1 if without else image.getexif().get(_ORIENTATION, 1)
     upright = stored[::-1] if turn in _ON_ITS_SIDE else stored
     return ImageSize(stored, upright, rotated=turn != 1)
 
