@@ -81,7 +81,11 @@ def as_xy(x: Any, y: Any) -> Xy | None:
     """None where the two values are not finite numbers."""
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y)):
         return None
-    return (float(x), float(y)) if math.isfinite(x) and math.isfinite(y) else None
+    try:
+        xy = float(x), float(y)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+    return xy if all(map(math.isfinite, xy)) else None
 
 
 def as_size(width: Any, height: Any) -> tuple[int, int] | None:

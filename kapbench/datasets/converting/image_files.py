@@ -8,11 +8,12 @@ from typing import Literal
 from PIL import ExifTags, Image
 
 from kapbench.datasets.converting.report import name_first
-from kapbench.datasets.images import image_size, upright_size
+from kapbench.datasets.images import image_size
 from kapbench.errors import KapbenchError, counted
 
 Exif = Literal["auto", "upright", "stored"]
-_WITH_EXIF = ("JPEG", "MPO", "TIFF", "WEBP")  # others are read whole before they give their EXIF
+_ORIENTATION = ExifTags.Base.Orientation
+_ON_ITS_SIDE = (5, 6, 7, 8)  # a quarter turn
 
 
 def find_file(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, bool] | None:
@@ -83,10 +84,11 @@ def read_size(file: Path) -> ImageSize:
     """From the header alone. KapbenchError where it is no image."""
     stored = image_size(file)
     with Image.open(file) as image:
-        if image.format not in _WITH_EXIF:
-            return ImageSize(stored, stored, rotated=False)
-        rotated = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    return ImageSize(stored, upright_size(file), rotated)
+        # Pillow rotates TIFF itself, and reads all of a PNG file in search of its EXIF.
+        without = image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info)
+        turn = 1 if without else image.getexif().get(_ORIENTATION, 1)
+    upright = stored[::-1] if turn in _ON_ITS_SIDE else stored
+    return ImageSize(stored, upright, rotated=turn != 1)
 
 
 def choose_orientation(images: Sequence[SizedImage], exif: Exif) -> bool:

@@ -37,27 +37,36 @@ def read_label_studio(path: Path, report: Report, progress: Progress) -> list[Ph
     """KapbenchError where the file is not such an export."""
     content = parse_json(read_bytes(path, _FIX), path)
     tasks = content if isinstance(content, list) else [content]
-    photographs, several = [], []
+    photographs, several, n_tasks = [], [], 0
     with progress.stage("tasks", len(tasks)) as advance:
         for i, task in enumerate(tasks):
-            if not isinstance(task, dict) or not isinstance(task.get("annotations"), list):
-                raise KapbenchError("The file has no annotations", place=f"{path}, [{i}]", fix=_FIX)
-            annotations = [
-                annotation
-                for annotation in task["annotations"]
-                if isinstance(annotation, dict) and not annotation.get("was_cancelled")
-            ]
+            annotations = _list_annotations(task)
+            if annotations is None:
+                report.leave_out(Reason.NO_ANNOTATIONS, f"[{i}]")
+                continue
+            n_tasks += 1
             if len(annotations) > 1:
                 several.append(_place(task))
             if annotations:
                 photographs.append(_read_task(task, _pick(annotations), path.parent, report))
             advance(1)
+    if not n_tasks:
+        raise KapbenchError("The file has no annotations", place=path, fix=_FIX)
     if several:
         report.notes.append(
             f"Images with several annotations: {len(several):,} ({name_first(several)}). The one "
             "marked as ground truth is taken, else the one changed last."
         )
     return photographs
+
+
+def _list_annotations(task: Any) -> list[dict[str, Any]] | None:
+    """Those that were not cancelled; None where it is not a task."""
+    annotations = task.get("annotations") if isinstance(task, dict) else None
+    if not isinstance(annotations, list):
+        return None
+    whole = [annotation for annotation in annotations if isinstance(annotation, dict)]
+    return [annotation for annotation in whole if not annotation.get("was_cancelled")]
 
 
 def _place(task: dict[str, Any]) -> str:

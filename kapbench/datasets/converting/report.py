@@ -14,6 +14,7 @@ N_NAMED = 3  # places that a line of the report names
 class Reason(Enum):
     """Why an annotation is left out, and what to do about it."""
 
+    NO_ANNOTATIONS = ("The task has no annotations", "Export in the format JSON, not JSON-MIN")
     NOT_A_NUMBER = ("The coordinates are not numbers", "Correct them in the tool, and export again")
     NO_STATED_SIZE = (
         "The export does not state the size of the image that its percentages refer to",

@@ -14,6 +14,7 @@ from kapbench.datasets.manifest.dataset import manifest
 from kapbench.errors import KapbenchError
 
 __all__ = ["kapbench"]
+CHEAP = ("--rule", "kap-v1", "--cache", "cache", "--no-control", "--quiet")
 
 
 def write(folder, *images, name="annotations.xml"):
@@ -51,9 +52,7 @@ def test_the_command_prints_counts_and_the_next_one(kapbench, two):
     )
     assert "Objects without a box: 2 (a; b)." in done.stdout
     assert last == "Next: kapbench run --model lite0 --dataset manifest:out/mine.json"
-    run = kapbench(
-        "run", "--model", "pixels", *last.split()[5:], "--cache", "cache", "--no-control"
-    )
+    run = kapbench("run", "--model", "pixels", *last.split()[5:], *CHEAP)
     assert run.exit_code == 0, run.output
     again = kapbench("convert", "cvat", two, "-o", "out/mine.json")
     assert "Add --force to replace it" in again.stderr
@@ -131,6 +130,16 @@ def test_images_that_are_missing_broken_or_of_another_size(tmp_path):
     }
 
 
+def test_the_command_names_what_is_left_out(kapbench, two, tmp_path):
+    export = write(tmp_path, ("a.jpg", 200, 100), ("b.jpg", 200, 100), ("gone.jpg", 1, 1))
+    done = kapbench("convert", "cvat", export, "-o", "mine.json")
+    line = (
+        "  Left out: 1 annotation (image gone.jpg: gone.jpg). The image is not on disk. Name the "
+        "folder that holds the images with --images."
+    )
+    assert line in done.stdout.splitlines()
+
+
 def test_two_names_of_one_file_are_no_two_images(tmp_path):
     save_image(tmp_path / "1.png")
     export = write(tmp_path, ("x/1.png", 200, 100), ("y/1.png", 200, 100))
@@ -150,13 +159,14 @@ def test_a_path_of_another_machine_is_named(tmp_path):
     assert any("Images found by the end of their path alone: 2" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("ending", ["jpg", "png"])
 @pytest.mark.parametrize(
     ("stated", "exif", "size"), [((100, 200), True, (100, 200)), ((200, 100), False, (200, 100))]
 )
-def test_exif_as_the_sizes_in_the_export_show(tmp_path, stated, exif, size):
-    save_image(tmp_path / "a.jpg", (200, 100), orientation=6)
-    save_image(tmp_path / "b.jpg", stated)
-    export = write(tmp_path, ("a.jpg", *stated), ("b.jpg", *stated))
+def test_exif_as_the_sizes_in_the_export_show(tmp_path, stated, exif, size, ending):
+    save_image(tmp_path / f"a.{ending}", (200, 100), orientation=6)
+    save_image(tmp_path / f"b.{ending}", stated)
+    export = write(tmp_path, (f"a.{ending}", *stated), (f"b.{ending}", *stated))
     out = tmp_path / "mine.json"
     dataset, views, _ = convert_and_load("cvat", export, out)
     assert json.loads(out.read_text()).get("exif", False) == exif
@@ -174,7 +184,7 @@ def test_exif_that_nothing_decides_is_asked_for(tmp_path):
         convert("cvat", export, out)
     assert "--exif upright" in str(error.value.fix)
     convert("cvat", export, out, exif="stored")
-    assert "exif" not in json.loads(out.read_text())
+    assert not json.loads(out.read_text()).get("exif")
     convert("cvat", export, out, exif="upright")
     assert json.loads(out.read_text())["exif"] is True
 
