@@ -154,7 +154,10 @@ def _name_keypoints(
 
 
 def _remark_on_left_out(n: int) -> tuple[str, ...]:
-    message = f"{n:,} annotations are left out: they are crowds or have no keypoints"
+    because = (
+        "is left out: it is a crowd or has" if n == 1 else "are left out: they are crowds or have"
+    )
+    message = f"{counted(n, 'annotation')} {because} no keypoints"
     return (message,) if n else ()
 
 

@@ -104,7 +104,7 @@ def test_annotations_that_cannot_be_used_are_left_out(root):
     dataset = animal_pose(root=root)
     assert "2 annotations cannot be used" in remarks(dataset)
     assert "annotation 0: The box [30.0, 3.0, 30.0, 38.0]" in remarks(dataset)
-    assert "1 annotations are left out: they are crowds or have no keypoints" in remarks(dataset)
+    assert "1 annotation is left out: it is a crowd or has no keypoints" in remarks(dataset)
     assert "1 keypoints lie outside" in remarks(dataset)
     assert dataset.categories == ("cat", "cow", "horse", "sheep")
     with pytest.raises(KapbenchError, match="no area"):

@@ -240,7 +240,7 @@ class TestRemarks:
     def test_annotations_without_keypoints_are_counted(self, tmp_path, content):
         content["annotations"][0]["iscrowd"] = 1
         found = opened(tmp_path, content)
-        assert "1 annotations are left out: they are crowds" in " ".join(found.remarks)
+        assert "1 annotation is left out: it is a crowd" in " ".join(found.remarks)
         assert len(found.views()) == 3
 
 

@@ -9,7 +9,12 @@ import tiny_datasets as tiny
 from PIL import Image
 
 from kapbench.datasets.coco.dataset import coco
+from kapbench.datasets.pairing import PairRule
+from kapbench.datasets.reading import hash_revision
+from kapbench.datasets.symmetry import of_table
 from kapbench.errors import KapbenchError
+from kapbench.models.saved_maps import SavedFeatures, save_features
+from kapbench.types import Picture
 
 NAMES = ["nose", "left_eye", "right_eye"]
 SIZE = (80, 60)
@@ -60,6 +65,27 @@ class TestIdentity:
         assert "2 files differ from another only in their ending" in remarks(dataset)
         assert "part of their ids: a.jpg, a.png" in remarks(dataset)
         assert remarks(opened(tmp_path, content())) == ""
+
+    def test_the_revision_is_not_that_of_the_ids_without_endings(self, tmp_path):
+        """Runs of one photograph in place of two are not taken for runs of both."""
+        same_stem = content()
+        same_stem["images"][1]["file_name"] = "a.png"
+        dataset = opened(tmp_path, same_stem)
+        parts = [(tmp_path / "k.json").read_bytes(), repr(PairRule()), str((True, False))]
+        parts += [part.tobytes() for part in of_table(3, [[1, 2]], [[1, 2]])]
+        assert dataset.revision != hash_revision(parts)
+        plain = opened(tmp_path, content())
+        assert plain.revision == hash_revision([(tmp_path / "k.json").read_bytes(), *parts[1:]])
+
+    def test_saved_features_are_those_of_their_photograph(self, tmp_path):
+        same_stem = content()
+        same_stem["images"][1]["file_name"] = "a.png"
+        views = opened(tmp_path, same_stem).views()
+        for i, view in enumerate(views):
+            save_features(tmp_path / "maps", view.image_id, np.full((2, 8, 8), i, np.float32))
+        pictures = [Picture(np.zeros((60, 80, 3), np.uint8), view.image_id) for view in views]
+        maps = SavedFeatures(str(tmp_path / "maps")).encode(pictures)
+        assert [feature_map.values[0, 0, 0] for feature_map in maps] == [0, 1, 2]
 
     def test_two_records_of_one_file(self, tmp_path):
         """As where two exports are merged: each has the record and the annotation."""

@@ -177,6 +177,11 @@ class TestExifThatTheFileDoesNotState:
         assert dataset.pixels(dataset.views()[0]).shape == (size[1], size[0], 3)
         assert said in dataset.remarks[0]
 
+    def test_the_revision_differs_where_exif_is_followed(self, tmp_path, turned):
+        """One file, read as stored or as shown by an option, is two data sets."""
+        path = str(write(tmp_path, turned))
+        assert manifest(path, exif=True).revision != manifest(path, exif=False).revision
+
     def test_where_nothing_decides_it_is_a_problem(self, tmp_path, turned):
         path = write(tmp_path, turned)
         [(key, message)] = list_problems(path)
