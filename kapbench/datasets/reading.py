@@ -88,8 +88,21 @@ def decode_text(content: bytes, path: Path, fix: str) -> str:
 
 
 def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of each line of a CSV file. KapbenchError where it is not CSV."""
-    reader = csv.reader(decode_text(content, path, fix).splitlines())
+    """Number and fields of each line of a CSV file.
+
+    Raises:
+        KapbenchError: it is not CSV, or has another separator than the comma in its first line.
+    """
+    lines = decode_text(content, path, fix).splitlines()
+    first = lines[0] if lines else ""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in first and "," not in first:
+            raise KapbenchError(
+                f"The columns are separated by {name}, not by commas",
+                place=f"{path}, line 1",
+                fix="Save the list with commas, as it is published",
+            )
+    reader = csv.reader(lines)
     try:
         for fields in reader:
             yield reader.line_num, fields

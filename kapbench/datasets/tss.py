@@ -26,6 +26,7 @@ FIX = reading.fetch_hint(NAME, SOURCE.folder)
 FLO = 202021.25  # Middlebury's first number, a check
 UNKNOWN = 1e9  # larger displacements mark unknown flow
 READING = "2: flow and mask belong to the target"  # part of the revision
+N_LINES = 800  # of the published list
 COLUMNS = "source, target, flow direction, flip and set"
 
 
@@ -75,7 +76,13 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
         has_absent=False,
         expected=SETS,
         mirrored=frozenset(mirrored),
+        remarks=_remark_on_length(len(pairs), path),
     )
+
+
+def _remark_on_length(n_pairs: int, path: Path) -> tuple[str, ...]:
+    message = f"{path.name} has {n_pairs} pairs, the published list {N_LINES}"
+    return (message,) if n_pairs != N_LINES else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class TestTss:
         pair = found.pairs()[0]
         assert pair.size == 60
         assert found.size_from == "image"
+        assert found.remarks == ("test_pairs_tss.csv has 6 pairs, the published list 800",)
         # Mask 8..31 × 10..49, flow unknown above 12, every eighth pixel: rows 16, 24.
         expected = [(x + 0.5, y + 0.5) for y in (16, 24) for x in (16, 24, 32, 40, 48)]
         np.testing.assert_allclose(pair.target.keypoints.xy, expected)

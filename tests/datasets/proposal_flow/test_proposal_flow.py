@@ -193,6 +193,16 @@ class TestLists:
             open_(root=tmp_path)
         assert f"{tmp_path / list_}, line 3" == error.value.place
 
+    @pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+    def test_another_separator_is_named(self, tmp_path, build, open_, list_, separator, name):
+        """As spreadsheets save lists."""
+        build(tmp_path)
+        path = tmp_path / list_
+        path.write_text(path.read_text().replace(",", separator))
+        with pytest.raises(KapbenchError, match=f"separated by {name}") as error:
+            open_(root=tmp_path)
+        assert error.value.place == f"{path}, line 1"
+
     def test_each_file_is_read_once(self, tmp_path, build, open_, list_, monkeypatch):
         build(tmp_path)
         read = []
