@@ -3,8 +3,9 @@
 import copy
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -31,7 +32,23 @@ class Schedule:
 
     validate_every: int = 500
     save_every: int = 100
+    save_after_s: float = 60.0  # steps may be slow: a state is saved at least this often
     stop_at: int | None = None  # leave early, as if killed after this step's state was saved
+
+
+@dataclass
+class _Saves:
+    """When a state has to be saved: after so many steps, or so many seconds."""
+
+    schedule: Schedule
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self, step: int) -> bool:
+        waited = time.monotonic() - self.last >= self.schedule.save_after_s
+        due = waited or step % self.schedule.save_every == 0
+        if due:
+            self.last = time.monotonic()
+        return due
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ def train(
     _open(state, plan, course.steps, progress)
     if frozen is not None and ranks.is_first():
         _note_frozen(state, frozen, plan, progress)
+    saves = _Saves(schedule)
     with progress.stage("steps", course.steps) as advance:
         advance(state.step)
         while state.step < course.steps:
@@ -101,7 +119,7 @@ def train(
             if ranks.is_first():
                 if last or state.step % schedule.validate_every == 0:
                     _note(state, validate, plan, progress)
-                if last or state.step % schedule.save_every == 0:
+                if last or saves.due(state.step):
                     state.save(plan.out / STATE, plan.identity)
             if state.step == schedule.stop_at:
                 return state

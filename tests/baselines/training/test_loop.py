@@ -206,3 +206,13 @@ def test_every_method_keeps_its_best_and_names_its_backbones_score(method, tmp_p
     )
     assert f"frozen toy {frozen}" in text
     assert f"{own} at step {best['step']}, whose weights these are" in text
+
+
+def test_slow_steps_are_saved_by_the_clock(tmp_path):
+    saved = []
+    for seconds, stop in ((1e9, 2), (0.0, 2)):
+        out = tmp_path / str(seconds)
+        schedule = replace(SCHEDULE, save_after_s=seconds, stop_at=stop)
+        train(Rising(), Course(), Plan(out, "rising", 0), schedule=schedule)
+        saved.append((out / loop.STATE).is_file())
+    assert saved == [False, True]
