@@ -1,5 +1,7 @@
 """The exception for mistakes that the user can correct, and words of its messages."""
 
+import difflib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -38,6 +40,29 @@ def with_article(noun: str) -> str:
     """a list, an ndarray."""
     vowel = noun[:1].lower() in "aeiou" or noun == "ndarray"
     return f"{'an' if vowel else 'a'} {noun}"
+
+
+def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
+    """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
+    known = sorted(known)
+    near = _nearest(name, known)
+    fix = f"Did you mean {any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
+    return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
+
+
+def _nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Names that continue a name (`dino` → `dino.vits8`), else those that are spelt alike."""
+    begun = [other for other in known if name and other.lower().startswith(name.lower())]
+    if begun:
+        return begun[:5]
+    by_lower = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    return [by_lower[other] for other in near]
+
+
+def any_of(words: Sequence[str]) -> str:
+    """a, b or c."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def documentation(page: str) -> str:

@@ -31,6 +31,8 @@ def evaluate(
     batch_size: int | None = None,
     force: bool = False,
     intervals: bool = True,
+    limit: int | None = None,
+    label: str | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ResultSet:
@@ -51,6 +53,9 @@ def evaluate(
             this below `if __name__ == "__main__":`, because each process imports the script.
         intervals: Whether scores get their 95 % confidence intervals, which take most of the time
             where pairs are few.
+        limit: Score only so many pairs, evenly over the categories, for debugging; such a run
+            cannot be submitted.
+        label: Your name for the run, which lists and tables show.
 
     Raises:
         KapbenchError: bad input, named with its place and a fix.
@@ -82,6 +87,8 @@ def evaluate(
             workers=workers,
             force=force,
             intervals=intervals,
+            limit=limit,
+            label=label,
         )
         result = run(replace(request, dataset=opened), progress)
         return result if runs is not None else ResultSet(result.card, None, _records=result.records)

@@ -1,18 +1,18 @@
 """Names to plug-ins: entry points, the user's files, and the error for a name that does not exist."""
 
 import ast
-import difflib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import Distribution, entry_points
 from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError, with_article
+from kapbench.errors import KapbenchError, any_of, with_article
+from kapbench.errors import unknown as unknown  # noqa: PLC0414  the core imports it from here
 
 Kind = Literal["models", "datasets"]
 
@@ -20,14 +20,6 @@ Kind = Literal["models", "datasets"]
 def names(kind: Kind) -> list[str]:
     """Registered names, sorted; nothing is imported."""
     return sorted(entry.name for entry in _entries(kind))
-
-
-def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
-    """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    fix = f"Did you mean {_any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
-    return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
 
 
 def _word(kind: Kind) -> str:
@@ -56,7 +48,7 @@ def resolve(kind: Kind, spec: str) -> Callable[..., Any]:
         return _from_file(Path(path), attribute)
     if spec.endswith(".py"):
         raise _names_no_class(kind, Path(spec))
-    raise unknown(_word(kind), spec, (e.name for e in _entries(kind)))
+    raise _unknown_plugin(kind, spec)
 
 
 def installed_as(name: str, options: Iterable[str]) -> str | None:
@@ -224,12 +216,30 @@ def _names_no_class(kind: Kind, path: Path) -> KapbenchError:
             if methods & wanted or bases & {*classes}:
                 classes.append(node.name)
     specs = [f"{path}:{name}" for name in classes or ["Class"]]
-    return KapbenchError(f"The file {path} names no class", fix=f"Write {_any_of(specs)}")
+    return KapbenchError(f"The file {path} names no class", fix=f"Write {any_of(specs)}")
 
 
-def _any_of(words: Sequence[str]) -> str:
-    """a, b or c."""
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _unknown_plugin(kind: Kind, spec: str) -> KapbenchError:
+    """The error for a spec that nothing is registered for; a file or a folder may be meant."""
+    path, _, attribute = spec.rpartition(":")
+    fix = None
+    if path and Path(f"{path}.py").is_file():
+        fix = f"Write {path}.py:{attribute} for the class of that file"
+    elif kind == "models" and Path(spec).is_dir():
+        fix = f"Write features:{spec} or similarity:{spec} for saved maps"
+    elif kind == "datasets" and Path(spec).is_file():
+        fix = f"Write manifest:{spec}, or coco:{spec} for a file of COCO keypoints"
+    if fix is not None:
+        return KapbenchError(f"Unknown {_word(kind)} '{spec}'", fix=fix)
+    return unknown(_word(kind), spec, (spelled(kind, entry.name) for entry in _entries(kind)))
+
+
+def spelled(kind: Kind, name: str) -> str:
+    """A registered name as a user writes it: a prefix with what follows, e.g. `sphere.NAME`."""
+    if not name.endswith((":", ".")):
+        return name
+    folders = name in ("features:", "similarity:")
+    return name + ("FILE" if kind == "datasets" else "DIR" if folders else "NAME")
 
 
 def _missing_file(path: Path) -> KapbenchError:

@@ -15,6 +15,7 @@ import click
 
 from kapbench import registry
 from kapbench.cli.options import FILE, data_root, output_format, runs_root
+from kapbench.cli.run_filter import EVERY_RUN, RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError, counted, documentation
 
 Line = dict[str, Any]
@@ -33,6 +34,8 @@ Line = dict[str, Any]
     type=FILE,
     help="Check your own manifest: print every problem with its line or key.",
 )
+@of_dataset
+@of_categories
 @output_format("text", "json")
 def list_(
     what: str,
@@ -40,6 +43,8 @@ def list_(
     runs_root: Path,
     split: str | None,
     manifest: Path | None,
+    dataset: str | None,
+    categories: tuple[str, ...],
     how: str,
 ) -> None:
     """List what `run` and `compare` accept.
@@ -49,16 +54,20 @@ def list_(
       kapbench list models
       kapbench list datasets --data-root /data
       kapbench list datasets --check mine.json
+      kapbench list runs --dataset spair
       kapbench list runs --format json
     """
     if manifest is not None:
         check_manifest(what, manifest)
         return
+    only = RunFilter(dataset, categories)
+    if what != "runs" and only != EVERY_RUN:
+        raise click.UsageError("--dataset and --category are options of `list runs`.")
     listers: dict[str, Callable[[], Iterator[Line]]] = {
         "models": models,
         "datasets": lambda: datasets(split, data_root),
         "rules": rules,
-        "runs": lambda: runs(runs_root),
+        "runs": lambda: runs(runs_root, only),
     }
     lines = list(listers[what]())
     if how == "json":
@@ -101,18 +110,17 @@ def check_manifest(what: str, path: Path) -> None:
 def models() -> Iterator[Line]:
     """Registered models; none of their modules is imported."""
     for entry in _entries("models"):
-        of_folder = entry.name in ("features:", "similarity:")
-        argument = ("DIR" if of_folder else "NAME") * entry.name.endswith((":", "."))
-        yield {"name": entry.name + argument, "summary": summary(entry), "where": entry.value}
+        name = registry.spelled("models", entry.name)
+        yield {"name": name, "summary": summary(entry), "where": entry.value}
     yield {"name": "FILE.py:CLASS", "summary": "Your own adapter.", "where": None}
 
 
 def datasets(split: str | None, root: Path | None) -> Iterator[Line]:
     """Registered data sets, and what is on disk of a split; None: of each one's default split."""
     for entry in _entries("datasets"):
-        of_file = "FILE" * entry.name.endswith(":")
-        line: Line = {"name": entry.name + of_file, "summary": summary(entry), "where": entry.value}
-        if of_file:
+        name = registry.spelled("datasets", entry.name)
+        line: Line = {"name": name, "summary": summary(entry), "where": entry.value}
+        if name != entry.name:
             yield line | {"state": "yours", "coverage": line["summary"]}
             continue
         yield line | _state(entry.name, split, root)
@@ -159,15 +167,19 @@ def rules() -> Iterator[Line]:
         yield {"name": name, "metric": rule.metric, "hash": rule.hash, "summary": rule.summary}
 
 
-def runs(root: Path) -> Iterator[Line]:
+def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
     """Finished runs below a folder."""
     from kapbench.running.results import find_runs, load_card
 
-    for folder in find_runs(root):
-        card = load_card(folder)
+    cards = {folder: load_card(folder) for folder in find_runs(root)}
+    for folder, card in (only.of(cards) if cards else cards).items():
         yield {
             "name": card.model.name,
+            "label": card.label,
             "revision": card.model.revision,
+            "options": card.model.options,
+            "limit": card.dataset.limit,
+            "command": card.command,
             "dataset": f"{card.dataset.name}@{card.dataset.revision}",
             "split": card.dataset.split,
             "n_pairs": card.dataset.n_pairs,
@@ -224,5 +236,11 @@ def _text(what: str, line: Line, width: int) -> str:
         return f"{name} {state}{line['coverage']}{images}{licence}"
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
+    if line["label"] is not None:
+        name = f"{line['name']} [{line['label']}]"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"
-    return f"{name} {line['dataset']} {line['split']}, {pairs}\n    {line['folder']}"
+    limit = "" if line["limit"] is None else f" (--limit {line['limit']})"
+    options = "".join(f"\n    {key}={value}" for key, value in line["options"].items())
+    return (
+        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}{options}\n    {line['folder']}"
+    )

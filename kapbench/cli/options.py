@@ -93,7 +93,13 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not equals or not key:
-            raise KapbenchError(f"Option '{key}' has no value", place=spec, fix="Write KEY=VALUE")
+            option = "-o" if kind == "models" else "--dataset-option"
+            raise KapbenchError(
+                f"Option '{key}' has no value",
+                place=spec,
+                fix=f"Write {option} KEY=VALUE"
+                + (", or --runs FOLDER for where the run is written" if kind == "models" else ""),
+            )
     return {key: _value(key, text, hints.get(key, str), spec) for key, _, text in pairs}
 
 

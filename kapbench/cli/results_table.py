@@ -23,7 +23,13 @@ def control_request(request: "RunRequest", model: str = CONTROL) -> "RunRequest 
     if not rules:
         return None
     return replace(
-        request, model=model, rules=rules, model_options={}, precision="fp32", force=False
+        request,
+        model=model,
+        rules=rules,
+        model_options={},
+        precision="fp32",
+        force=False,
+        label=None,
     )
 
 

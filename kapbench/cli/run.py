@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 ALREADY_FINISHED = (
-    "This run was already finished, so nothing was computed again. If you changed the model, change "
-    "its revision, or use --force."
+    "This run was already finished, so nothing was computed again. If you changed something that the "
+    "model's revision does not cover, change the revision, or use --force."
 )
 
 
@@ -57,7 +57,8 @@ class RunCommand(GroupedCommand):
     "model_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An argument of the model, e.g. weights=FILE or backbone=lite0. Repeat it for more.",
+    help="An argument of the model, e.g. weights=FILE or backbone=lite0. Repeat it for more. (In "
+    "`compare`, `show` and `site`, -o is the output instead.)",
 )
 @click.option(
     "--dataset-option",
@@ -100,7 +101,7 @@ def run(
     opened = chosen.open_dataset(dataset_spec)
     by_names = chosen.request(model_spec, dataset_spec, opened)
     request, progress = replace(by_names, dataset=opened), chosen.progress()
-    coverage = _coverage(opened, chosen.categories)
+    coverage = _coverage(opened, chosen)
     chosen.say(f"{opened.name}, split {opened.split}: {coverage}")
     for note in _notes(opened):
         chosen.say(f"note: {note}")
@@ -128,13 +129,16 @@ def run(
     )
 
 
-def _coverage(dataset: "Dataset", categories: tuple[str, ...]) -> "Coverage":
+def _coverage(dataset: "Dataset", chosen: RunOptions) -> "Coverage":
     """What will be scored, of what the split should have."""
-    whole = dataset.coverage
-    if not categories:
-        return whole
-    present = tuple(name for name in whole.categories if name in categories)
-    return replace(whole, categories=present, n_pairs=len(dataset.pairs(categories)))
+    coverage = dataset.coverage
+    if chosen.categories:
+        present = tuple(name for name in coverage.categories if name in chosen.categories)
+        n_pairs = len(dataset.pairs(chosen.categories))
+        coverage = replace(coverage, categories=present, n_pairs=n_pairs)
+    if chosen.limit is not None:
+        coverage = replace(coverage, n_pairs=min(chosen.limit, coverage.n_pairs))
+    return coverage
 
 
 def _notes(dataset: "Dataset") -> Iterator[str]:

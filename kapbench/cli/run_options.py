@@ -1,5 +1,8 @@
 """The options that `run` and `sweep` share, and the request that they make."""
 
+import re
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
 
 HEADINGS = {
-    "What to score": "--model --dataset --split --category --rule --option --dataset-option",
+    "What to score": "--model --dataset --split --category --rule --option --dataset-option "
+    "--limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
     "How it runs": "--device --precision --batch-size --workers --force --control --quiet",
     "Many machines": "--shard --shards --executor --scheduler --slurm",
@@ -40,6 +44,8 @@ class RunOptions:
     force: bool
     control: bool
     quiet: bool
+    limit: int | None
+    label: str | None
 
     def check(self, model: Spec) -> None:
         """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
@@ -81,6 +87,9 @@ class RunOptions:
             batch_size=self.batch_size,
             workers=self.workers,
             force=self.force,
+            limit=self.limit,
+            label=self.label,
+            command=shlex.join(["kapbench", *sys.argv[1:]]),
         )
 
     def progress(self) -> "Progress":
@@ -91,6 +100,14 @@ class RunOptions:
     def say(self, message: str) -> None:
         if not self.quiet:
             click.echo(message, err=True)
+
+
+def checked_label(_ctx: click.Context, _option: click.Parameter, label: str | None) -> str | None:
+    if label is not None and not re.fullmatch(r"\w[\w .+-]{0,59}", label):
+        raise click.BadParameter(
+            "use at most 60 letters, digits, spaces, _ . + and -; a letter or digit first"
+        )
+    return label
 
 
 running_options = gathered(
@@ -153,6 +170,23 @@ running_options = gathered(
         help="Score the random control as well, and show the oracle if it was scored before.",
     ),
     click.option(
-        "-q", "--quiet", is_flag=True, help="Print the table only: no progress, no notes."
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print only the table, with the notes that belong to it: no progress, no messages.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Score only N pairs, evenly over the categories, to try something out. Every table "
+        "says so, and such a run cannot be submitted.",
+    ),
+    click.option(
+        "--label",
+        callback=checked_label,
+        metavar="TEXT",
+        help="Your name for the run, which lists and tables show. `compare` and `show` find the run "
+        "by it.",
     ),
 )

@@ -1,5 +1,6 @@
 """What a run will do, fixed before it starts: pairs by target image, cut into chunks."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -65,10 +66,13 @@ def make_plan(
     rules: Sequence[Rule],
     categories: Sequence[str] | None,
     info: ModelInfo | None = None,
+    *,
+    limit: int | None = None,
 ) -> Plan:
     """
     Args:
         info: What the model declares, with a revision that identifies it; None: as it declares it.
+        limit: See `some_pairs`; None: all pairs.
 
     Raises:
         KapbenchError: no pairs; see `model_info` and `check_dataset`; a rule that the model or the
@@ -89,6 +93,8 @@ def make_plan(
         )
     for rule in rules:
         _check_rule(rule, info, dataset)
+    if limit is not None:
+        pairs = some_pairs(pairs, limit)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
     plan_hash = fingerprint(
         SCORING_VERSION,
@@ -103,8 +109,28 @@ def make_plan(
         info.supervised,
         [(rule.name, rule.hash) for rule in rules],
         *([] if info.window is None else [f"window {info.window}"]),
+        *([] if limit is None else [f"limit {limit}"]),
     )
     return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
+
+
+def some_pairs(pairs: Sequence[Pair], n: int) -> tuple[Pair, ...]:
+    """At most `n` pairs, as evenly over the categories as they allow; in the data set's order.
+
+    In each category they are chosen by the hash of their ids, so that every machine takes the same.
+    """
+
+    def by_hash(pair: Pair) -> str:
+        return fingerprint(pair.pair_id)
+
+    ranks: dict[str, int] = {}
+    order = defaultdict[str, int](int)
+    for pair in sorted(pairs, key=by_hash):
+        ranks[pair.pair_id] = order[pair.source.category]
+        order[pair.source.category] += 1
+    chosen = sorted(pairs, key=lambda p: (ranks[p.pair_id], by_hash(p)))[:n]
+    ids = {pair.pair_id for pair in chosen}
+    return tuple(pair for pair in pairs if pair.pair_id in ids)
 
 
 def check_answers(model: Model, plan: Plan) -> None:

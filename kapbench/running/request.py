@@ -42,6 +42,9 @@ class RunRequest:
             torch's own choice.
         force: Encode and score again what is finished.
         intervals: Whether scores get their confidence intervals.
+        limit: Score only so many pairs, evenly over the categories, for debugging.
+        label: The user's name for the run; part of no identity.
+        command: The command line that makes the run, quoted for a shell.
     """
 
     model: str | Model
@@ -62,6 +65,9 @@ class RunRequest:
     threads: int | None = None
     force: bool = False
     intervals: bool = True
+    limit: int | None = None
+    label: str | None = None
+    command: str | None = None
 
     def open_dataset(self) -> Dataset:
         """Raises KapbenchError: see `load_dataset`."""
@@ -98,7 +104,9 @@ class RunRequest:
                 fix=f"Make it with load_model(..., precision='{self.precision}')",
             )
         identity = identify(model)
-        plan = make_plan(model, dataset, self.rules, self.categories, identity.info)
+        plan = make_plan(
+            model, dataset, self.rules, self.categories, identity.info, limit=self.limit
+        )
         return OpenRun(self, model, dataset, plan, identity)
 
     def with_absolute_folders(self) -> "RunRequest":

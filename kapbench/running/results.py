@@ -18,7 +18,7 @@ from kapbench.scoring.rules import Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: label, command, dataset.limit; all are optional
 CARD, RECORDS = "run.json", "records.parquet"
 
 
@@ -60,6 +60,7 @@ class DatasetCard(_Card):
     n_pairs_expected: int
     n_images: int
     pairs_hash: str
+    limit: int | None = None  # so many pairs were asked for, for debugging; None: all
 
 
 class RuleCard(_Card):
@@ -101,6 +102,8 @@ class Provenance(_Card):
 
 class RunCard(_Card):
     schema_version: int
+    label: str | None = None  # the user's name for the run; part of no identity
+    command: str | None = None  # that made the run, quoted for a shell
     model: ModelCard
     dataset: DatasetCard
     rules: tuple[RuleCard, ...]

@@ -61,7 +61,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(files.folder, ignore_errors=True)
         if opened.finished:
-            return replace(ResultSet.load(folder), resumed=True)
+            return replace(_labelled(ResultSet.load(folder), opened), resumed=True)
         missing = missing_chunks(plan.chunks, files, progress)
         with session(folder) as clock:
             check_answers(opened.model, plan)
@@ -81,6 +81,16 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             remember_after_run(opened.model, opened.identity)
         shutil.rmtree(files.folder, ignore_errors=True)
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
+
+
+def _labelled(result: ResultSet, opened: OpenRun) -> ResultSet:
+    """A finished run under the label of this request, if it has one."""
+    label = opened.request.label
+    if label in (None, result.card.label):
+        return result
+    card = result.card.model_copy(update={"label": label})
+    save_run(opened.folder, card)
+    return replace(result, card=card)
 
 
 def missing_chunks(chunks: Iterable[Chunk], files: ChunkFiles, progress: Progress) -> list[Chunk]:

@@ -38,8 +38,10 @@ def make_card(
         )
     return RunCard(
         schema_version=SCHEMA_VERSION,
+        label=opened.request.label,
+        command=opened.request.command,
         model=ModelCard.model_validate(opened.info, from_attributes=True),
-        dataset=_dataset_card(dataset, plan),
+        dataset=_dataset_card(dataset, plan, opened.request.limit),
         rules=tuple(RuleCard.of(rule) for rule in plan.rules),
         plan_hash=plan.hash,
         provenance=provenance(
@@ -59,7 +61,7 @@ def model_card(model: Model) -> ModelCard:
     return ModelCard.model_validate(model_info(model), from_attributes=True)
 
 
-def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
+def _dataset_card(dataset: Dataset, plan: Plan, limit: int | None) -> DatasetCard:
     coverage = dataset.coverage
     return DatasetCard(
         name=dataset.name,
@@ -72,4 +74,5 @@ def _dataset_card(dataset: Dataset, plan: Plan) -> DatasetCard:
         n_pairs_expected=coverage.n_pairs_expected,
         n_images=len(plan.views),
         pairs_hash=plan.pairs_hash,
+        limit=limit,
     )

@@ -46,7 +46,7 @@ def test_the_folder_is_named_by_data_model_rules_and_plan(done):
 def test_the_card_is_plain_json_without_nan(done):
     text = (done.folder / "run.json").read_text()
     content = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert content["schema_version"] == 1
+    assert content["schema_version"] == 2
     # The viewpoint splits ask nothing of some categories: None, with n = 0.
     empty = [s for s in content["scores"] if s["n"] == 0]
     assert empty
@@ -98,9 +98,9 @@ def edit(folder: Path, **changes) -> None:
 
 
 def test_a_newer_schema_is_refused(copied):
-    edit(copied, schema_version=2)
+    edit(copied, schema_version=3)
     with pytest.raises(
-        KapbenchError, match="schema 2; this kapbench reads schemas up to 1"
+        KapbenchError, match="schema 3; this kapbench reads schemas up to 2"
     ) as caught:
         load_card(copied)
     assert "upgrade" in caught.value.fix

@@ -22,8 +22,8 @@ def kapbench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kapbench:
     return _invoke
 
 
-def _invoke(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
+def _invoke(*words: object, typed: str | None = None) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words], input=typed)
 
 
 def _run(model: str = "Colours", *words: str) -> Result:

@@ -14,6 +14,19 @@ RULES = ("kap-cvpr24", "pck-sd-dino")
 DOTS = Path(__file__).parent / "dots.py"
 
 
+CARD = """
+title = "A test's model"
+authors = ["Grace Hopper"]
+licence = "Apache-2.0"
+backbone = "DINOv2 ViT-B/14"
+supervision = ["none"]
+training_data = "none beyond the backbone's"
+input_px = 840
+n_parameters = 86000000
+command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
+"""
+
+
 def dots():
     spec = importlib.util.spec_from_file_location("dots_for_submissions", DOTS)
     module = importlib.util.module_from_spec(spec)

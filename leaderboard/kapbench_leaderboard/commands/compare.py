@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from kapbench.cli.options import output_format, runs_root, shown_path
+from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
 
@@ -24,6 +26,8 @@ NARROWEST = 80
 @click.command()
 @click.argument("runs", nargs=-1)
 @runs_root
+@of_dataset
+@of_categories
 @click.option(
     "--by",
     type=click.Choice(VIEWS),
@@ -49,15 +53,14 @@ NARROWEST = 80
     help="Add ranks, and the models' paired differences with confidence intervals and p-values.",
 )
 @output_format(*FORMATS)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the table to this file.",
+@output_option(
+    "output", click.Path(path_type=Path, dir_okay=False), "Write the table to this file."
 )
 def compare(
     runs: tuple[str, ...],
     runs_root: Path,
+    dataset: str | None,
+    categories: tuple[str, ...],
     by: View | None,
     rules: tuple[str, ...],
     alpha: float,
@@ -67,14 +70,15 @@ def compare(
 ) -> None:
     """Print tables of finished runs.
 
-    RUNS are run folders, folders that hold runs, names of models, or entries of a leaderboard. By
-    default all runs are shown. Runs share a table if they saw the same pairs and were scored by the
-    same rules.
+    RUNS are run folders, folders that hold runs, names of models, labels, or entries of a
+    leaderboard. By default all runs are shown. Runs share a table if they saw the same pairs and
+    were scored by the same rules.
 
     \b
     Examples:
       kapbench compare
       kapbench compare sphere.lite0 lite0 --by category
+      kapbench compare --dataset spair
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
       kapbench compare sphere.lite0 lite0 --paired
       kapbench compare my_model leaderboard/results/spair
@@ -83,7 +87,7 @@ def compare(
     """
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
-    selected = named_runs(runs, runs_root, entry_runs)
+    selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
     cards = list(selected.values())
     rule_names = _rule_names(rules, cards)
     _check_alpha(alpha, cards)

@@ -10,8 +10,9 @@ import click
 
 from kapbench import registry
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
-from kapbench.errors import KapbenchError
-from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
+from kapbench.cli.run_filter import RunFilter, of_dataset
+from kapbench_leaderboard.commands.output_option import output_option
+from kapbench_leaderboard.commands.select_runs import named_runs, one_run, random_runs
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
 
 if TYPE_CHECKING:
@@ -21,15 +22,7 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILES = (
-    click.option(
-        "-o",
-        "--output",
-        "folder",
-        type=_FOLDER,
-        default="pictures",
-        show_default=True,
-        help="Write the files to this folder.",
-    ),
+    output_option("folder", _FOLDER, "Write the files to this folder.", default="pictures"),
     click.option(
         "--format",
         "how",
@@ -41,6 +34,7 @@ _FILES = (
 )
 _SCORES = (
     runs_root,
+    of_dataset,
     click.option(
         "--rule",
         "rules",
@@ -70,15 +64,15 @@ _MODEL_OPTION = click.option(
 )
 _LOADING = (
     click.option(
-        "--dataset",
+        "--load-dataset",
         metavar="SPEC",
-        help="The run's data set, if its name is not registered, e.g. manifest:FILE.",
+        help="Load the run's data set by this, if its name is not registered, e.g. manifest:FILE.",
     ),
     _DATASET_OPTION,
     click.option(
-        "--model",
+        "--load-model",
         metavar="SPEC",
-        help="The run's model, if its name is not registered, e.g. FILE.py:CLASS.",
+        help="Load the run's model by this, if its name is not registered, e.g. FILE.py:CLASS.",
     ),
     _MODEL_OPTION,
 )
@@ -104,28 +98,30 @@ class FigureOptions:
     runs_root: Path
     rules: tuple[str, ...] = ()
     alpha: float | None = None
+    dataset: str | None = None  # of the runs that are meant
 
-    def load_runs(self, names: Sequence[str]) -> "list[RunView]":
+    def load_runs(self, names: Sequence[str], categories: tuple[str, ...] = ()) -> "list[RunView]":
         """Raises KapbenchError: a name without a finished run, or a run without these scores."""
+        return [self._view(folder) for folder in self._named(names, categories)]
+
+    def random_runs(
+        self, names: Sequence[str], categories: tuple[str, ...] = ()
+    ) -> "list[RunCard]":
+        """Runs of the control `random` that may stand beside the runs of these names."""
+        return random_runs(self._named(names, categories), self.runs_root)
+
+    def load_run(self, name: str, categories: tuple[str, ...] = ()) -> "RunView":
+        """Raises KapbenchError: as `load_runs`, or several runs of this name."""
+        folder, _ = one_run(name, self.runs_root, RunFilter(self.dataset, categories))
+        return self._view(folder)
+
+    def _named(self, names: Sequence[str], categories: tuple[str, ...]) -> "dict[Path, RunCard]":
+        return named_runs(names, self.runs_root, only=RunFilter(self.dataset, categories))
+
+    def _view(self, folder: Path) -> "RunView":
         from kapbench_leaderboard.figures.run_view import RunView
 
-        folders = named_runs(names, self.runs_root)
-        return [RunView.load(f, rules=self.rules, alpha=self.alpha) for f in folders]
-
-    def random_runs(self, names: Sequence[str]) -> "list[RunCard]":
-        """Runs of the control `random` that may stand beside the runs of these names."""
-        return random_runs(named_runs(names, self.runs_root), self.runs_root)
-
-    def load_run(self, name: str) -> "RunView":
-        """Raises KapbenchError: as `load_runs`, or several runs of this name."""
-        folders = list(named_runs([name], self.runs_root))
-        if len(folders) > 1:
-            raise KapbenchError(
-                f"'{name}' names {len(folders)} runs, and this figure shows one run",
-                place=self.runs_root,
-                fix=f"Name the folder of one of them, e.g. {shown_path(folders[0])}",
-            )
-        return self.load_runs([str(folders[0])])[0]
+        return RunView.load(folder, rules=self.rules, alpha=self.alpha)
 
 
 def figure_options(command: _Command) -> _Command:
@@ -139,8 +135,9 @@ def figure_options(command: _Command) -> _Command:
         rules: tuple[str, ...],
         alpha: float | None,
         dataset: str | None,
+        load_dataset: str | None,
         dataset_options: tuple[str, ...],
-        model: str | None,
+        load_model: str | None,
         model_options: tuple[str, ...],
         data_root: Path | None,
         cache: Path | None,
@@ -148,15 +145,15 @@ def figure_options(command: _Command) -> _Command:
         **own: Any,
     ) -> None:
         sources = Sources(
-            dataset,
-            model,
+            load_dataset,
+            load_model,
             data_root,
             cache,
             device,
-            _typed("datasets", dataset, dataset_options),
-            _typed("models", model, model_options),
+            _typed("datasets", load_dataset, dataset_options),
+            _typed("models", load_model, model_options),
         )
-        options = FigureOptions(sources, Output(folder, how), runs_root, rules, alpha)
+        options = FigureOptions(sources, Output(folder, how), runs_root, rules, alpha, dataset)
         print_paths(command(options=options, **own))
 
     return cast("_Command", _added(with_options, *_SCORES, *_FILES, *_LOADING, *_MACHINE))
@@ -181,6 +178,6 @@ def _added(command: _Command, *options: Callable[[_Command], _Command]) -> _Comm
 
 def _typed(kind: registry.Kind, spec: str | None, texts: tuple[str, ...]) -> dict[str, Any]:
     if texts and spec is None:
-        option = "--model" if kind == "models" else "--dataset"
-        raise click.UsageError(f"{option}-option needs {option} too.")
+        thing = "model" if kind == "models" else "dataset"
+        raise click.UsageError(f"--{thing}-option needs --load-{thing} too.")
     return typed(kind, spec, texts) if spec else {}

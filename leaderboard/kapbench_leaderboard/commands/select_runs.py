@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kapbench.cli.options import shown_path
+from kapbench.cli.run_filter import EVERY_RUN, RunFilter
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
 
 
 def named_runs(
-    names: Sequence[str], root: Path, entries: "Callable[[Path], Runs] | None" = None
+    names: Sequence[str],
+    root: Path,
+    entries: "Callable[[Path], Runs] | None" = None,
+    only: RunFilter = EVERY_RUN,
 ) -> "Runs":
-    """Run cards by folder: of run folders, folders of runs, or names of models; no name: all.
+    """Run cards by folder: of run folders, folders of runs, names of models, or labels; no name: all.
 
     Args:
-        root: Folder below which runs are looked for by the name of their model.
+        root: Folder below which runs are looked for by the name of their model or by their label.
         entries: Reads an entry of a leaderboard, or a folder that holds entries instead of runs.
 
     Raises:
@@ -37,17 +42,33 @@ def named_runs(
                 place=root,
                 fix="Make one with `kapbench run`, or name another folder with --runs",
             )
-        return below
+        return only.of(below)
     selected: Runs = {}
     for name in names:
-        matching = {folder: c for folder, c in below.items() if c.model.name == name}
+        matching = {f: c for f, c in below.items() if name in (c.model.name, c.label)}
         matching = matching or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
         if not matching and entries is not None and Path(name).exists():
             matching = entries(Path(name))
         if not matching:
-            raise _no_run(name, [c.model.name for c in below.values()], root)
+            known = [n for c in below.values() for n in (c.model.name, c.label) if n is not None]
+            raise _no_run(name, known, root)
         selected |= matching
-    return selected
+    return only.of(selected)
+
+
+def one_run(name: str, root: Path, only: RunFilter = EVERY_RUN) -> "tuple[Path, RunCard]":
+    """The one run of a name. Raises KapbenchError: as `named_runs`, or several runs have it."""
+    runs = named_runs([name], root, only=only)
+    if len(runs) > 1:
+        folders = [shown_path(folder) for folder in runs]
+        datasets = sorted({card.dataset.name for card in runs.values()})
+        choose = f"--dataset {datasets[0]}, or " if len(datasets) > 1 else ""
+        raise KapbenchError(
+            f"'{name}' names {len(runs)} runs, and one is needed",
+            place=", ".join(folders[:5]) + (", ..." if len(folders) > 5 else ""),
+            fix=f"Give {choose}the folder of one of them",
+        )
+    return next(iter(runs.items()))
 
 
 def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
@@ -117,5 +138,11 @@ def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
     if not path.exists() and ("/" in name or path.suffix):
         return KapbenchError(
             "This path does not exist", place=name, fix="Correct the path, or name a model"
+        )
+    if not models:
+        return KapbenchError(
+            f"There is no finished run of '{name}', or of any other model, in the folder of runs",
+            place=root,
+            fix="Make one with `kapbench run`, or name another folder with --runs",
         )
     return unknown("run", name, set(models), place=root)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from kapbench.cli.options import typed
+from kapbench.cli.run_filter import of_categories
 from kapbench_leaderboard.commands.figure_options import (
     FigureOptions,
     feature_options,
@@ -28,12 +29,13 @@ _n_worst = partial(
 def show() -> None:
     """Draw figures of runs, pairs, keypoints and feature maps.
 
-    A RUN is a run folder, a folder that holds runs, or the name of a model. Each command prints the
-    files that it wrote.
+    A RUN is a run folder, a folder that holds runs, the name of a model, or a label. --dataset
+    chooses among runs of one name. Each command prints the files that it wrote.
 
     \b
     Examples:
       kapbench show report lite0 -o pictures
+      kapbench show report lite0 --dataset spair
       kapbench show pair lite0 'car/0000-0>0002-1' -o pictures
       kapbench show features --model lite0 --model sphere --dataset synthetic --category car
     """
@@ -41,8 +43,11 @@ def show() -> None:
 
 @show.command()
 @click.argument("runs", nargs=-1, required=True)
+@of_categories
 @figure_options
-def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
+def report(
+    runs: tuple[str, ...], categories: tuple[str, ...], options: FigureOptions
+) -> list[Path]:
     """Write a page about a run, or about comparable runs.
 
     Runs are comparable if they saw the same pairs and were scored by the same rules. The page,
@@ -57,15 +62,18 @@ def report(runs: tuple[str, ...], options: FigureOptions) -> list[Path]:
     """
     from kapbench_leaderboard.figures.draw import draw_report
 
-    controls = options.random_runs(runs)
-    return draw_report(options.load_runs(runs), options.sources, options.output, controls)
+    controls = options.random_runs(runs, categories)
+    return draw_report(
+        options.load_runs(runs, categories), options.sources, options.output, controls
+    )
 
 
 @show.command()
 @click.argument("run")
 @click.argument("pair_id", metavar="ID")
+@of_categories
 @figure_options
-def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
+def pair(run: str, pair_id: str, categories: tuple[str, ...], options: FigureOptions) -> list[Path]:
     """Draw a pair and its transferred keypoints.
 
     ID is the name of a pair in the RUN. The report lists pairs; records.parquet has every id.
@@ -76,15 +84,18 @@ def pair(run: str, pair_id: str, options: FigureOptions) -> list[Path]:
     """
     from kapbench_leaderboard.figures.draw import draw_pair
 
-    return draw_pair(options.load_run(run), pair_id, options.sources, options.output)
+    return draw_pair(options.load_run(run, categories), pair_id, options.sources, options.output)
 
 
 @show.command()
 @click.argument("run")
 @click.argument("pair_id", metavar="ID")
 @click.argument("number", metavar="K", type=click.IntRange(0))
+@of_categories
 @figure_options
-def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> list[Path]:
+def keypoint(
+    run: str, pair_id: str, number: int, categories: tuple[str, ...], options: FigureOptions
+) -> list[Path]:
     """Draw how KAP evaluates a keypoint.
 
     K is the number of a keypoint in the pair ID of the RUN. The report lists pairs; records.parquet
@@ -98,7 +109,8 @@ def keypoint(run: str, pair_id: str, number: int, options: FigureOptions) -> lis
     """
     from kapbench_leaderboard.figures.draw import draw_keypoint
 
-    return draw_keypoint(options.load_run(run), pair_id, number, options.sources, options.output)
+    view = options.load_run(run, categories)
+    return draw_keypoint(view, pair_id, number, options.sources, options.output)
 
 
 @show.command()

@@ -5,20 +5,14 @@ from pathlib import Path
 import click
 
 from kapbench.cli.options import shown_path
+from kapbench_leaderboard.commands.output_option import output_option
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
 @click.option("--results", type=_FOLDER, required=True, help="Folder of accepted results.")
-@click.option(
-    "-o",
-    "--output",
-    "out",
-    type=_FOLDER,
-    required=True,
-    help="Folder to write. A site in it is replaced.",
-)
+@output_option("out", _FOLDER, "Folder to write. A site in it is replaced.", required=True)
 def site(results: Path, out: Path) -> None:
     """Write the leaderboard as static pages.
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kapbench.cli.options import data_root, shown_path, typed
+from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.select_runs import one_run
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
@@ -43,7 +45,7 @@ def submit() -> None:
     \b
     Examples:
       kapbench submit template > card.toml
-      kapbench submit prepare runs/.../RUN --to leaderboard/results --card card.toml
+      kapbench submit prepare my_model --to leaderboard/results --card card.toml
       kapbench submit check leaderboard/results
     """
 
@@ -58,13 +60,16 @@ def template() -> None:
     Examples:
       kapbench submit template > card.toml
     """
-    from kapbench_leaderboard.submit.prepare import TEMPLATE
+    from kapbench_leaderboard.submit.card_template import TEMPLATE
 
     click.echo(TEMPLATE, nl=False)
 
 
 @submit.command()
-@click.argument("runs", nargs=-1, required=True, type=_PATH)
+@click.argument("runs", nargs=-1, required=True)
+@runs_root
+@of_dataset
+@of_categories
 @click.option(
     "--to", type=_PATH, required=True, metavar="FOLDER", help="Folder of results to write to."
 )
@@ -80,21 +85,32 @@ def template() -> None:
 )
 @click.option("--adapter", metavar="FILE.py:Class", help="Submit the adapter of the model too.")
 def prepare(
-    runs: tuple[Path, ...], to: Path, card: Path, records_url: str | None, adapter: str | None
+    runs: tuple[str, ...],
+    runs_root: Path,
+    dataset: str | None,
+    categories: tuple[str, ...],
+    to: Path,
+    card: Path,
+    records_url: str | None,
+    adapter: str | None,
 ) -> None:
     """Write entries for the leaderboard from finished runs.
 
-    RUNS are run folders. Each entry is a .json with the scores, beside it records and resamples.
+    RUNS are run folders, names of models, or labels, of which each means one run.
+    Each entry is a .json with the scores, beside it records and resamples.
 
     \b
     Examples:
-      kapbench submit prepare runs/.../RUN --to leaderboard/results --card card.toml
+      kapbench submit prepare my_model --to leaderboard/results --card card.toml
+      kapbench submit prepare my_model --dataset spair --to leaderboard/results --card card.toml
       kapbench submit prepare RUN --to leaderboard/results --card card.toml --adapter my.py:MyModel
     """
     from kapbench_leaderboard.submit import prepare as preparation
 
-    for run in runs:
-        entry = preparation.prepare(run, to, card, records_url, adapter, _progress())
+    only = RunFilter(dataset, categories)
+    folders = [one_run(run, runs_root, only)[0] for run in runs]
+    for folder in folders:
+        entry = preparation.prepare(folder, to, card, records_url, adapter, _progress())
         click.echo(shown_path(entry))
     click.echo(
         f"Next: run `kapbench submit check {shown_path(to)}`, commit the files, and open a pull"
@@ -221,13 +237,16 @@ def reproduce(
 
 
 @submit.command()
-@click.argument("runs", nargs=-1, required=True, type=_PATH)
+@click.argument("runs", nargs=-1, required=True)
+@runs_root
+@of_dataset
 @click.option("--to", type=_PATH, required=True, metavar="FOLDER", help="Folder to write to.")
-def manifest(runs: tuple[Path, ...], to: Path) -> None:
+def manifest(runs: tuple[str, ...], runs_root: Path, dataset: str | None, to: Path) -> None:
     """Write the manifest of a run's data set.
 
     A manifest states what records on the data set must contain. A maintainer writes it once, from
-    the run of a control. RUNS are run folders.
+    the run of a control. RUNS are run folders, names of models, or labels, of which each means one
+    run.
 
     \b
     Examples:
@@ -235,8 +254,9 @@ def manifest(runs: tuple[Path, ...], to: Path) -> None:
     """
     from kapbench_leaderboard.submit import dataset_digest
 
-    for run in runs:
-        click.echo(shown_path(dataset_digest.write(run, to)))
+    folders = [one_run(run, runs_root, RunFilter(dataset))[0] for run in runs]
+    for folder in folders:
+        click.echo(shown_path(dataset_digest.write(folder, to)))
 
 
 def _progress() -> "Progress":

@@ -120,5 +120,5 @@ def check(circle: Circle, row: "pd.Series[Any]", rule: KapRule, alpha: float) ->
         raise KapbenchError(
             f"The similarity computed here has other maxima than the run's records (by {gap:.3g})",
             place=f"pair {row['pair_id']}, keypoint {row['keypoint']}, rule {rule.name}",
-            fix="Give the model and data set of the run: --model, --model-option, --dataset",
+            fix="Give the model and data set of the run: --load-model, --model-option, --load-dataset",
         )

@@ -39,11 +39,11 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
             **sources.dataset_options,
         )
     except KapbenchError as error:
-        how = "Say with --dataset and --data-root where the data set is"
+        how = "Say with --load-dataset and --data-root where the data set is"
         raise _cannot_draw("data set", error, how) from error
     if dataset.revision != run.dataset.revision:
         raise _other_revision(
-            "data set", dataset.name, dataset.revision, run.dataset.revision, "--dataset"
+            "data set", dataset.name, dataset.revision, run.dataset.revision, "--load-dataset"
         )
     return dataset
 
@@ -60,12 +60,12 @@ def model_of(run: RunCard, sources: Sources) -> Model:
         model = load_model(spec, device=sources.device, dataset=run.dataset.name, **options)
     except KapbenchError as error:
         how = (
-            "Say with --model (FILE.py:CLASS for an adapter) and --model-option how the run's model"
-            " was made"
+            "Say with --load-model (FILE.py:CLASS for an adapter) and --model-option how the run's"
+            " model was made"
         )
         raise _cannot_draw("model", error, how) from error
     if not is_same_revision(run.model.revision, model.revision):
-        option = "--model-option" if model.name == name else "--model"
+        option = "--model-option" if model.name == name else "--load-model"
         raise _other_revision("model", model.name, model.revision, run.model.revision, option)
     return model
 

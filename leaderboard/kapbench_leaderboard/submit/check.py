@@ -21,6 +21,7 @@ from kapbench_leaderboard.entries.untrusted_files import (
     read_records,
     refuse_unfit,
 )
+from kapbench_leaderboard.submit.card_template import examples, unfilled
 from kapbench_leaderboard.submit.check_columns import wrong_columns
 from kapbench_leaderboard.submit.check_scores import EXACT, wrong_resamples, wrong_scores
 from kapbench_leaderboard.submit.check_text import wrong_texts
@@ -38,7 +39,13 @@ def check(path: Path, records: Path | None = None, progress: Progress | None = N
         entry = read_entry(path)
     except KapbenchError as error:
         return [str(error)]
-    findings = [*wrong_texts(entry), *_place(entry, path), *_origin(entry.run), *_rules(entry.run)]
+    findings = [
+        *wrong_texts(entry),
+        *_template(entry),
+        *_place(entry, path),
+        *_origin(entry.run),
+        *_rules(entry.run),
+    ]
     findings += wrong_adapter(entry, path)
     if findings:  # what follows trusts names and rules
         return findings
@@ -86,9 +93,16 @@ def _place(entry: Entry, path: Path) -> Iterator[str]:
         )
 
 
+def _template(entry: Entry) -> Iterator[str]:
+    if names := [*unfilled(entry.card.model_dump(mode="json")), *examples(entry.card)]:
+        yield f"The submission card was not filled in: {', '.join(names)} have the template's values."
+
+
 def _origin(run: RunCard) -> Iterator[str]:
     if run.provenance.git_dirty:
         yield "The run was made with uncommitted changes to kapbench."
+    if run.dataset.limit is not None:
+        yield f"The run scored only some pairs (--limit {run.dataset.limit}), for debugging."
     unknown = set(run.dataset.categories) - set(run.dataset.categories_expected)
     if unknown:
         yield f"The data set has no such categories: {', '.join(sorted(unknown))}."

@@ -25,26 +25,10 @@ from kapbench_leaderboard.entries.schema import (
     resamples_path,
 )
 from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MOST_BYTES
+from kapbench_leaderboard.submit.card_template import examples, unfilled
 
 ADAPTER_BYTES = 100 * 1024
 BESIDE = 10 * MEBI  # larger records are an attachment
-TEMPLATE = """# Submission card: what a run cannot know of its model.
-# kapbench submit prepare RUN --to leaderboard/results --card card.toml
-title = "My model"
-authors = ["Ada Lovelace"]
-# paper = "https://arxiv.org/abs/..."
-# code = "https://github.com/..."
-licence = "Apache-2.0"            # of the weights
-backbone = "DINOv2 ViT-B/14"
-# weights_sha256 = "..."
-supervision = ["none"]            # one or more of "none", "viewpoint", "masks", "keypoints"
-training_data = "none beyond the backbone's"
-input_px = 840                    # longer side of the network's input
-n_parameters = 86000000
-# seconds_per_image = 0.05        # default: as the run measured it
-command = "kapbench run --model my_adapter.py:MyModel --dataset spair"
-# notes = "what readers should know"
-"""
 
 
 def read_card(path: Path) -> SubmissionCard:
@@ -60,8 +44,10 @@ def read_card(path: Path) -> SubmissionCard:
             place=path,
             fix="Print one with `kapbench submit template`",
         ) from error
+    if names := unfilled(content):
+        raise _not_filled_in(names, path)
     try:
-        return SubmissionCard.model_validate(content)
+        card = SubmissionCard.model_validate(content)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise KapbenchError(
@@ -69,6 +55,17 @@ def read_card(path: Path) -> SubmissionCard:
             place=path,
             fix="Compare it with `kapbench submit template`, which has every field",
         ) from error
+    if names := examples(card):
+        raise _not_filled_in(names, path)
+    return card
+
+
+def _not_filled_in(names: list[str], path: Path) -> KapbenchError:
+    return KapbenchError(
+        f"The submission card was not filled in: {', '.join(names)}",
+        place=path,
+        fix="Replace the template's values by those of your model",
+    )
 
 
 def prepare(
@@ -90,6 +87,7 @@ def prepare(
     """
     run, records = load_card(folder), load_records(folder)
     _refuse(run, folder)
+    run = run.model_copy(update={"label": None, "command": None})  # they are the user's own
     about, files = _card(card, run, adapter, to)
     path, source = to / entry_path(run), folder / RECORDS
     stored = _stored_at(records_url, source)
@@ -182,6 +180,12 @@ def _refuse(run: RunCard, folder: Path) -> None:
             "The run was made with uncommitted changes to kapbench, so it cannot be repeated",
             place=folder,
             fix="Commit or undo the changes, and repeat the run with `kapbench run ... --force`",
+        )
+    if run.dataset.limit is not None:
+        raise KapbenchError(
+            f"The run scored only some pairs (--limit {run.dataset.limit}), for debugging",
+            place=folder,
+            fix="Run the same command without --limit",
         )
     if not run.scores or run.dataset.n_pairs == 0:
         raise KapbenchError(

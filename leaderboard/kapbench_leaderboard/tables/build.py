@@ -97,6 +97,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
     remarks = (
+        *notes.limited(data),
         *notes.about(members, view, kind),
         *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models), alpha),
@@ -170,11 +171,11 @@ def _prevalence_row(
 
 
 def labels(cards: Sequence[RunCard]) -> list[str]:
-    """Model names; where two runs share one, with the revision, then numbered."""
-    names = [card.model.name for card in cards]
+    """Names of models with the runs' labels; equal ones with the revision, then numbered."""
+    names = [c.model.name if c.label is None else f"{c.model.name} [{c.label}]" for c in cards]
     full = [
-        f"{c.model.name}@{c.model.revision[:8]}" if names.count(c.model.name) > 1 else c.model.name
-        for c in cards
+        f"{name}@{c.model.revision[:12]}" if names.count(name) > 1 else name
+        for name, c in zip(names, cards, strict=True)
     ]
     return [
         f"{label} #{full[: i + 1].count(label)}" if full.count(label) > 1 else label

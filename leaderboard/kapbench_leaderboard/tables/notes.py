@@ -69,6 +69,14 @@ def about(members: Group, view: View, kind: Kind | None) -> list[str]:
     return [rule_words(r) for r in rules_of(members, view) if kind in (None, r.metric)]
 
 
+def limited(data: DatasetCard) -> list[str]:
+    """That a run is for debugging."""
+    if data.limit is None:
+        return []
+    n_pairs = f"{data.n_pairs:,} of {data.n_pairs_expected:,} pairs"
+    return [f"For debugging only: --limit {data.limit} was given, so {n_pairs} were scored."]
+
+
 def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):

@@ -15,8 +15,8 @@ from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Output, Sources
 
 DOTS = Path(__file__).parents[2] / "support/dots.py"
-DATA = ("--dataset", f"{DOTS}:Dots")
-GREYS = ("--model", f"{DOTS}:Greys", "--cache", "cache")
+DATA = ("--load-dataset", f"{DOTS}:Dots")
+GREYS = ("--load-model", f"{DOTS}:Greys", "--cache", "cache")
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ class TestSeveral:
 
 
 def test_feature_maps_of_several_models(kapbench):
-    colours = ("--model", f"{DOTS}:Colours")
+    colours = ("--load-model", f"{DOTS}:Colours")
     words = ("features", *colours, *GREYS, *DATA, "--category", "dot", "--images", 3)
     (file,) = made(kapbench("show", *words, "-o", "out"))
     assert file == Path("out/maps-dots-dot.png")
@@ -220,7 +220,7 @@ class TestErrors:
             (("worst", "RUN", "--category", "spto"), "spot"),
             (("report", "RUN", "--rule", "pck-v1"), "pck-v1"),
             (("report", "RUN", "--alpha", "0.3"), "has no alpha 0.3"),
-            (("report", "RUN", "--model-option", "a=1"), "--model-option needs --model"),
+            (("report", "RUN", "--model-option", "a=1"), "--model-option needs --load-model"),
             (("worst", "RUN", "--n", "0"), "0"),
             (("keypoint", "RUN", "dot:0-1", "9", *DATA, *GREYS), "eypoint 9"),
             (("pair", "RUN", "dot:0-1"), "The figure needs the run's data set"),
@@ -247,7 +247,7 @@ class TestErrors:
     def test_a_model_of_other_options_is_not_the_runs(self, kapbench, greys):
         words = ("dot:0-1", "0", *DATA, "--cache", "cache")
         result = kapbench(
-            "show", "keypoint", greys, *words, "--model", f"{DOTS}:Counts", "-o", "out"
+            "show", "keypoint", greys, *words, "--load-model", f"{DOTS}:Counts", "-o", "out"
         )
         assert result.exit_code == 1
         assert "revision" in result.output or "other maxima" in result.output

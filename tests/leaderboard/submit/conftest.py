@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from submissions import made_by
+from submissions import CARD, made_by
 
 from kapbench.running.results import load_card, load_records
 from kapbench_leaderboard.submit import check as checking
 from kapbench_leaderboard.submit import dataset_digest
-from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
+from kapbench_leaderboard.submit.prepare import prepare
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def other_run(tmp_path_factory) -> Path:
 @pytest.fixture
 def card(tmp_path) -> Path:
     path = tmp_path / "card.toml"
-    path.write_text(TEMPLATE)
+    path.write_text(CARD)
     return path
 
 

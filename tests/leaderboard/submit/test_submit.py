@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from submissions import DOTS, made_by
+from submissions import CARD, DOTS, made_by, only
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
@@ -18,6 +18,7 @@ from kapbench.running.results import load_card
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.untrusted_files import MOST_BYTES
+from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.submit.prepare import prepare, read_card
 from kapbench_leaderboard.submit.reports import check_all
 
@@ -38,7 +39,7 @@ def test_three_files_in_their_place(entry, tmp_path):
     assert entry.relative_to(tmp_path / "results").parts[:2] == ("dots", "colours")
     assert {p.suffix for p in entry.parent.iterdir()} == {".json", ".parquet", ".safetensors"}
     made = schema.load_entry(entry)
-    assert made.card.title == "My model"
+    assert made.card.title == "A test's model"
     assert made.run.model.name == "colours"
     assert resamples.load(schema.resamples_path(entry)).key == resamples.key(made.run)
 
@@ -92,7 +93,7 @@ def test_what_takes_long_says_how_far_it_is(run, card, tmp_path):
 
 
 def test_another_card_does_not_replace_an_entry(run, card, entry, tmp_path):
-    card.write_text(card.read_text().replace("My model", "Mine"))
+    card.write_text(card.read_text().replace("A test's model", "Mine"))
     for path in (schema.records_path(entry), schema.resamples_path(entry)):
         path.write_bytes(b"what was accepted")
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
@@ -175,7 +176,7 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
         (('"none"', '"telepathy"'), "supervision.0: Input should be 'none'"),
         (("input_px = 840", "input_px = 0"), "input_px: Input should be greater than 0"),
         (("[", "[["), "The submission card cannot be read"),
-        (('"My model"', '"<b>"'), "title: String should match"),
+        (("A test's model", "<b>"), "title: String should match"),
     ],
 )
 def test_a_card_that_is_wrong_says_every_field(card, change, said):
@@ -187,9 +188,75 @@ def test_a_card_that_is_wrong_says_every_field(card, change, said):
         read_card(card)
 
 
+TO_FILL_IN = (
+    "title authors licence backbone supervision training_data input_px n_parameters command"
+)
+
+
+def test_the_untouched_template_is_refused_with_every_placeholder(run, card, tmp_path):
+    card.write_text(kapbench("submit", "template").output)
+    with pytest.raises(KapbenchError, match="not filled in") as caught:
+        prepare(run, tmp_path / "results", card)
+    assert caught.value.thing.endswith(": " + ", ".join(TO_FILL_IN.split()))
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["title", "supervision", "n_parameters"])
+def test_one_placeholder_that_is_left_is_named(card, name):
+    template = kapbench("submit", "template").output
+    (left,) = (line for line in template.splitlines() if line.startswith(name))
+    filled = card.read_text().splitlines()
+    card.write_text("\n".join([left if line.startswith(name) else line for line in filled]))
+    with pytest.raises(KapbenchError, match=rf"not filled in: {name}\n"):
+        read_card(card)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"title": "My model", "authors": ["Ada Lovelace"]},  # of an older template
+        {"backbone": "FILL IN: e.g. DINOv2 ViT-B/14"},
+    ],
+)
+def test_an_entry_with_a_card_that_was_not_filled_in_is_refused(entry, values):
+    content = json.loads(entry.read_text())
+    content["card"] |= values
+    entry.write_text(json.dumps(content))
+    only(check(entry), f"was not filled in: {', '.join(values)} have")
+
+
+def test_a_run_of_some_pairs_is_refused(copied_run, card, entry, tmp_path):
+    path = copied_run / "run.json"
+    content = json.loads(path.read_text())
+    content["dataset"]["limit"] = 5
+    path.write_text(json.dumps(content))
+    with pytest.raises(KapbenchError, match=r"only some pairs \(--limit 5\)"):
+        prepare(copied_run, tmp_path / "others", card)
+    content = json.loads(entry.read_text())
+    content["run"]["dataset"]["limit"] = 5
+    entry.write_text(json.dumps(content))
+    only(check(entry), "only some pairs (--limit 5)")
+
+
+def test_label_and_command_are_not_submitted(copied_run, card, tmp_path):
+    path = copied_run / "run.json"
+    content = json.loads(path.read_text()) | {"label": "mine", "command": "kapbench run /home/me"}
+    path.write_text(json.dumps(content))
+    run = schema.load_entry(prepare(copied_run, tmp_path / "others", card)).run
+    assert (run.label, run.command) == (None, None)
+
+
+def test_runs_are_prepared_by_the_name_of_their_model(run, card, tmp_path):
+    words = ["--to", tmp_path / "results", "--card", card, "--runs", run.parents[3]]
+    prepared = kapbench("submit", "prepare", "colours", *words)
+    assert prepared.exit_code == 0, prepared.output
+    unknown = kapbench("submit", "prepare", "colour", *words)
+    assert "Did you mean colours?" in unknown.output
+
+
 def test_the_command_from_run_to_check(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("card.toml").write_text(kapbench("submit", "template").output)
+    Path("card.toml").write_text(CARD)
     done = kapbench("submit", "prepare", run, "--to", "results", "--card", "card.toml")
     assert done.exit_code == 0
     assert "Next: run `kapbench submit check results`" in done.output

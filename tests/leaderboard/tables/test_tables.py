@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from submissions import CARD
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
@@ -14,7 +15,7 @@ from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.as_runs import entry_resamples, entry_runs
-from kapbench_leaderboard.submit.prepare import TEMPLATE, prepare
+from kapbench_leaderboard.submit.prepare import prepare
 from kapbench_leaderboard.tables.build import ranked
 from kapbench_leaderboard.tables.build import tables as drawn
 
@@ -23,7 +24,7 @@ from kapbench_leaderboard.tables.build import tables as drawn
 def accepted(dots_runs, tmp_path_factory):
     """Both runs as accepted entries."""
     folder = tmp_path_factory.mktemp("accepted")
-    (folder / "card.toml").write_text(TEMPLATE)
+    (folder / "card.toml").write_text(CARD)
     return [prepare(run, folder / "results", folder / "card.toml") for run in dots_runs]
 
 

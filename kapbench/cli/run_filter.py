@@ -1,0 +1,57 @@
+"""Which finished runs are meant: the options that choose among runs of one name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kapbench.errors import KapbenchError
+
+if TYPE_CHECKING:
+    from kapbench.running.results import RunCard
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which of the named runs are meant: those on a data set, and of exactly these categories."""
+
+    dataset: str | None = None
+    categories: tuple[str, ...] = ()
+
+    def of(self, runs: "Mapping[Path, RunCard]") -> "dict[Path, RunCard]":
+        """Raises KapbenchError where no run is left."""
+        left = {folder: card for folder, card in runs.items() if self._takes(card)}
+        if not left:
+            scored = {
+                f"{c.dataset.name} ({', '.join(c.dataset.categories)})" for c in runs.values()
+            }
+            raise KapbenchError(
+                f"None of these {len(runs)} runs is {self}",
+                fix=f"They are on {'; '.join(sorted(scored))}",
+            )
+        return left
+
+    def _takes(self, card: "RunCard") -> bool:
+        data = card.dataset
+        of_dataset = self.dataset in (None, data.name, f"{data.name}.{data.split}")
+        return of_dataset and (not self.categories or {*data.categories} == {*self.categories})
+
+    def __str__(self) -> str:
+        dataset = "" if self.dataset is None else f"on the data set {self.dataset}"
+        categories = ", ".join(self.categories) and f"of {', '.join(self.categories)} alone"
+        return " and ".join(filter(None, (dataset, categories)))
+
+
+EVERY_RUN = RunFilter()
+of_dataset = click.option(
+    "--dataset", metavar="NAME", help="Take only runs on this data set, e.g. spair."
+)
+of_categories = click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="NAME",
+    help="Take only runs that were scored on this category alone; repeat it for runs on several.",
+)

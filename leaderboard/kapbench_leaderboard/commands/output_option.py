@@ -1,0 +1,41 @@
+"""`-o`: where a command writes. It is refused where it looks like an option of a model."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def output_option(
+    keyword: str,
+    kind: click.Path,
+    help_text: str,
+    *,
+    default: str | None = None,
+    required: bool = False,
+) -> Callable[[_Command], _Command]:
+    """`-o, --output`: in `run` and `submit reproduce`, -o is an option of the model instead."""
+    return click.option(
+        "-o",
+        "--output",
+        keyword,
+        type=kind,
+        default=default,
+        required=required,
+        show_default=default is not None,
+        callback=_refuse_option,
+        help=f"{help_text} (In `kapbench run`, -o is an option of the model.)",
+    )
+
+
+def _refuse_option(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and re.fullmatch(r"[A-Za-z_]\w*=.*", str(path)):
+        raise click.BadParameter(
+            f"'{path}' looks like an option of a model, but -o names the output here. Where this "
+            "command takes options of a model, write --model-option KEY=VALUE."
+        )
+    return path
