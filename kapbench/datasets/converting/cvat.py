@@ -76,7 +76,8 @@ def _read_image(
         place = f"image {name}, {shape.tag} {i + 1}"
         corners = _read_corners(shape) if shape.tag in ("points", "box") else []
         if shape.tag == "skeleton":
-            named.append((_read_skeleton(shape, place, report), _group(shape)))
+            skeleton = _read_skeleton(shape, place, report)
+            named += [] if skeleton is None else [(skeleton, _group(shape))]
         elif shape.tag not in ("points", "box", "tag", "attribute"):
             report.leave_out(Reason.OTHER_SHAPE, place)
         elif shape.tag in ("points", "box") and not corners:
@@ -98,7 +99,8 @@ def _make_point(shape: Element, xy: Xy, place: str) -> LabelledPoint:
     return LabelledPoint(shape.get("label", ""), xy, place, _group(shape), occluded)
 
 
-def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObject:
+def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObject | None:
+    """None where the place of an element is unknown, which is neither visible nor absent."""
     keypoints: dict[str, Keypoint] = {}
     elements = {element.get("label", ""): element for element in children(shape, "points")}
     for label, element in elements.items():
@@ -109,6 +111,7 @@ def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObjec
             keypoints[label] = Keypoint(corners[0], element.get("occluded") == "1")
         else:
             report.leave_out(Reason.NOT_A_NUMBER, f"{place}, {label}")
+            return None
     return AnnotatedObject(keypoints, place, shape.get("label"), order=tuple(elements))
 
 

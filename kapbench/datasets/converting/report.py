@@ -57,6 +57,10 @@ class Reason(Enum):
         "The image was rotated in the tool, which does not state where its points then lie",
         "Rotate it back in the tool",
     )
+    DOUBTFUL = (
+        "Another keypoint of the image is left out, and would count as absent",
+        "Correct that keypoint, or convert without --unlabelled absent",
+    )
     OUTSIDE = ("The keypoint lies outside its image", "Move it in the tool")
     OTHER_FILE = ("The file is not of this tool", "Name the folder that holds only its files")
     BAD_FILE = ("The file cannot be read", "Export it again")
@@ -68,6 +72,17 @@ class Reason(Enum):
     @property
     def fix(self) -> str:
         return self.value[1]
+
+
+_KEYPOINT_IS_UNKNOWN = (
+    Reason.NOT_A_NUMBER,
+    Reason.NO_STATED_SIZE,
+    Reason.NO_LABEL,
+    Reason.LABEL_TWICE,
+    Reason.NO_OBJECT,
+    Reason.MANY_POINTS,
+    Reason.OTHER_NUMBER,
+)
 
 
 @dataclass
@@ -91,6 +106,15 @@ class Report:
         if self.strict:
             raise KapbenchError(reason.text, place=f"{self.export}, {place}", fix=reason.fix)
         self.left_out.setdefault(reason, []).append(place)
+
+    def unknown_places(self) -> set[str]:
+        """Places of keypoints that are left out, and all that they lie in: files, images, shapes."""
+        places: set[str] = set()
+        for reason in _KEYPOINT_IS_UNKNOWN:
+            for place in self.left_out.get(reason, []):
+                parts = place.split(", ")
+                places |= {", ".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        return places
 
     def lines(self) -> Iterator[str]:
         """One line for each reason, with the first places, and one for each note."""

@@ -6,8 +6,8 @@ import pytest
 from annotation_exports import convert_and_load, names_of, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 META = """<version>1.1</version>
@@ -115,6 +115,16 @@ def test_skeletons_state_what_is_not_visible(folder):
         "cvat", export, folder / "hidden.json", choices=Choices(occluded="absent")
     )
     assert points_of(views["a"], folder / "hidden.json") == {"nose": (10.5, 20.25)}
+
+
+def test_a_skeleton_with_a_point_that_cannot_be_read_is_left_out(folder):
+    good = skeleton(element("nose", 1, 2), element("tail", 5, 6, outside=1), element("ear", 7, 8))
+    bad = good.replace('points="7.00,8.00"', 'points=""')
+    export = write(folder, ("a.jpg", good, bad), ("sub/b.png", good))
+    dataset, views, report = convert_and_load("cvat", export, folder / "mine.json")
+    assert set(views) == {"a", "sub/b"}
+    assert report.left_out == {Reason.NOT_A_NUMBER: ["image a.jpg, skeleton 2, ear"]}
+    assert dataset.has_absent
 
 
 def test_single_points_are_grouped_by_number(folder):

@@ -7,8 +7,8 @@ import pytest
 from annotation_exports import convert_and_load, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0}
@@ -197,6 +197,10 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
         Reason.OTHER_SHAPE: 1,
     }
     assert views["a"].keypoints.visible.sum() == 2
+    # Where a missing label means absent, an image with a keypoint that cannot be read is left out.
+    with pytest.raises(KapbenchError, match="No two images") as error:
+        convert("label-studio", export, tmp_path / "x.json", choices=Choices(unlabelled="absent"))
+    assert Reason.DOUBTFUL.text in str(error.value.place)
     with pytest.raises(KapbenchError, match="not numbers") as error:
         convert("label-studio", export, tmp_path / "strict.json", strict=True)
     assert error.value.place == f"{export}, task 1, region k3"
