@@ -7,6 +7,7 @@ and pyarrow to older versions.
 """
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -74,6 +75,7 @@ def _read_image(
     named: list[NamedObject] = []
     for i, shape in enumerate(image):
         place = f"image {name}, {shape.tag} {i + 1}"
+        report.attributes += _list_attributes(shape, place)
         corners = _read_corners(shape) if shape.tag in ("points", "box") else []
         if shape.tag == "skeleton":
             skeleton = _read_skeleton(shape, place, report)
@@ -152,6 +154,15 @@ def _read_corners(shape: Element) -> list[Xy]:
     sine, cosine = math.sin(turn), math.cos(turn)
     corners = [(u, v), (u, -v), (-u, v), (-u, -v)]
     return [(x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners]
+
+
+def _list_attributes(shape: Element, place: str) -> Iterator[str]:
+    """Of a shape with points and of a skeleton's elements; those that are false are as none."""
+    if shape.tag in ("points", "skeleton"):
+        for attribute in shape.iter("attribute"):
+            text = (attribute.text or "").strip()
+            if text.lower() not in ("", "false"):
+                yield f"{place}: {attribute.get('name')}={text}"
 
 
 def _group(shape: Element) -> str | None:

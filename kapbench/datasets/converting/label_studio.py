@@ -27,7 +27,8 @@ from kapbench.progress import Progress
 
 _FIX = "Name the file of the export format JSON, not that of JSON-MIN"
 _POINTS, _BOXES = ("keypointlabels", "keypoint"), ("rectanglelabels", "rectangle")
-_WITHOUT_SHAPE = ("relation", "labels", "choices", "taxonomy", "textarea", "rating", "number")
+_ANSWERS = ("choices", "taxonomy", "textarea", "rating", "number")
+_WITHOUT_SHAPE = ("relation", "labels", *_ANSWERS)
 _IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what the tool puts before the name of an uploaded file
 Region = dict[str, Any]
@@ -107,6 +108,7 @@ def _read_task(
         str(region.get("id")): _find_labels(region) for region in regions if _find_labels(region)
     }
     parents = _find_parents(regions)
+    report.attributes += _list_answers(regions, place)
     points, boxes = [], []
     for region in regions:
         key = str(region.get("id"))
@@ -126,6 +128,16 @@ def _read_task(
             report.leave_out(Reason.OTHER_SHAPE, where)
     photograph.objects.extend(group_shapes(points, boxes, report))
     return photograph
+
+
+def _list_answers(regions: Sequence[Region], place: str) -> list[str]:
+    """What annotators chose or wrote about single keypoints, which share the keypoint's id."""
+    points = {str(region.get("id")) for region in regions if region.get("type") in _POINTS}
+    return [
+        f"{place}, region {region.get('id')}: {region.get('from_name')}"
+        for region in regions
+        if region.get("type") in _ANSWERS and str(region.get("id")) in points
+    ]
 
 
 def _find_image(task: dict[str, Any]) -> str:

@@ -92,6 +92,8 @@ class Report:
         export: What is converted, for messages.
         strict: Whether the first annotation that would be left out is an error.
         counts: Numbers of images, objects and keypoints of the manifest, by what they count.
+        attributes: What annotators stated of a keypoint beside its place and its label; a manifest
+            has no room for it.
         notes: Sentences on what the conversion decided.
     """
 
@@ -99,6 +101,7 @@ class Report:
     strict: bool = False
     left_out: dict[Reason, list[str]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    attributes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: Reason, place: str) -> None:
@@ -122,6 +125,12 @@ class Report:
             yield (
                 f"Left out: {counted(len(places), 'annotation')} ({name_first(places)}). "
                 f"{reason.text}. {reason.fix}."
+            )
+        if self.attributes:
+            yield (
+                f"Attributes of keypoints, which are not converted: {len(self.attributes):,} "
+                f"({name_first(self.attributes)}). If they state visibility, export it in the "
+                "tool's own way: outside and occluded in CVAT, difficult in X-AnyLabeling."
             )
         yield from self.notes
 

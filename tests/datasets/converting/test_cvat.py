@@ -157,6 +157,21 @@ def test_single_points_are_grouped_by_number(folder):
     assert report.left_out == {}
 
 
+def test_attributes_are_named(folder):
+    shapes = [
+        points("nose", "1.00,2.00").replace(
+            "></points>", '><attribute name="presumed">true</attribute></points>'
+        ),
+        points("tail", "5.00,6.00").replace(
+            "></points>", '><attribute name="presumed">false</attribute></points>'
+        ),
+    ]
+    export = write(folder, ("a.jpg", *shapes), ("sub/b.png", *shapes))
+    _, _, report = convert_and_load("cvat", export, folder / "mine.json")
+    [line] = [line for line in report.lines() if line.startswith("Attributes of keypoints")]
+    assert "not converted: 2 (image a.jpg, points 1: presumed=true; image sub/b.png" in line
+
+
 def test_shapes_with_several_points_need_a_statement(folder):
     shapes = [
         ("a.jpg", points("face", "1.00,2.00;3.50,4.00;5.00,6.00")),

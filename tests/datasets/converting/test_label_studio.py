@@ -185,7 +185,7 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
         keypoint("k6", "eye", 30, 50),
         keypoint("k7", "eye", 40, 50),
         {**SIZE, "id": "g", "type": "polygonlabels", "value": {"points": [[1, 1]]}},
-        {"id": "k1", "type": "choices", "value": {"choices": ["sharp"]}},
+        {"id": "k1", "type": "choices", "from_name": "visibility", "value": {"choices": ["no"]}},
     ]
     export = write(tmp_path, task(1, "a.png", (good + bad, {})), task(2, "b.png", (good, {})))
     _, views, report = convert_and_load("label-studio", export, tmp_path / "mine.json")
@@ -197,6 +197,7 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
         Reason.OTHER_SHAPE: 1,
     }
     assert views["a"].keypoints.visible.sum() == 2
+    assert report.attributes == ["task 1, region k1: visibility"]
     # Where a missing label means absent, an image with a keypoint that cannot be read is left out.
     with pytest.raises(KapbenchError, match="No two images") as error:
         convert("label-studio", export, tmp_path / "x.json", choices=Choices(unlabelled="absent"))
