@@ -98,11 +98,14 @@ def _read_task(
     task: dict[str, Any], regions: list[Region], folder: Path, report: Report
 ) -> Photograph:
     place = _place(task)
-    sizes = {_find_size(region) for region in regions} - {None}
+    sizes = [size for size in map(_find_size, regions) if size is not None]
     names = tuple(image_names(_find_image(task)))
-    photograph = Photograph(names, folder, place, next(iter(sizes), None))
+    photograph = Photograph(names, folder, place, sizes[0] if sizes else None)
     if any(region.get("image_rotation") for region in regions):
         report.leave_out(Reason.TURNED, place)
+        return photograph
+    if len(set(sizes)) > 1:
+        report.leave_out(Reason.OTHER_SIZE, place)
         return photograph
     labels = {
         str(region.get("id")): _find_labels(region) for region in regions if _find_labels(region)

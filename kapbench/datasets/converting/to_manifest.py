@@ -19,6 +19,8 @@ from kapbench.datasets.manifest.schema import Category, Image, Manifest, Rule, m
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
+_MANY_PAIRS = 10_000  # above which a run takes long
+
 
 def make_manifest(
     objects: Sequence[LocatedObject],
@@ -195,6 +197,12 @@ def _describe(manifest: Manifest, report: Report) -> None:
     report.counts["images"] = len({image.path for image in images})
     report.counts["objects"] = len(images)
     report.counts["keypoints"] = sum(p is not None for i in images for p in i.keypoints.values())
+    of_category = Counter(image.category for image in images)
+    n_pairs = sum(n * (n - 1) for n in of_category.values())
+    if manifest.rule.n is None and n_pairs > _MANY_PAIRS:
+        report.notes.append(
+            f"Pairs: up to {n_pairs:,}. Add --pairs N to draw N of each category at random."
+        )
     without_box = [str(image.id) for image in images if image.box is None]
     if without_box:
         report.notes.append(

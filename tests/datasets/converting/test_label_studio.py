@@ -226,6 +226,18 @@ def test_a_keypoint_and_its_labels_as_two_results(tmp_path):
     assert points_of(views["a"], out) == {"nose": (20, 50), "tail": (40, 50)}
 
 
+def test_regions_that_contradict_each_other_about_the_image(tmp_path):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png")
+    good = [keypoint("k1", "nose", 10, 50), keypoint("k2", "tail", 20, 50)]
+    two_sizes = [good[0], good[1] | {"original_width": 100}]
+    regions = {"a": good, "b": good, "c": two_sizes}
+    export = write(tmp_path, *(task(i, f"{n}.png", (regions[n], {})) for i, n in enumerate("abc")))
+    _, views, report = convert_and_load("label-studio", export, tmp_path / "mine.json")
+    assert set(views) == {"a", "b"}
+    assert report.left_out == {Reason.OTHER_SIZE: ["task 2"]}
+
+
 def test_an_image_that_was_rotated_in_the_tool_is_left_out(tmp_path):
     for name in "abc":
         save_image(tmp_path / f"{name}.png")
