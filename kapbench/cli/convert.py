@@ -121,7 +121,7 @@ def convert(
       kapbench run --model lite0 --dataset manifest:my-cats.json
     """
     from kapbench.datasets.converting.convert import convert as write
-    from kapbench.datasets.converting.to_manifest import Choices
+    from kapbench.datasets.converting.convert_objects import Choices
     from kapbench.datasets.manifest.schema import Rule
 
     _check(tool, output, points_in_order=points_in_order, force=force)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kapbench.datasets.converting.annotations import Photograph
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.cvat import read_cvat
 from kapbench.datasets.converting.deeplabcut import read_deeplabcut
 from kapbench.datasets.converting.image_files import Exif, choose_orientation
@@ -13,7 +14,7 @@ from kapbench.datasets.converting.label_studio import read_label_studio
 from kapbench.datasets.converting.locate import list_objects, locate_photographs
 from kapbench.datasets.converting.report import Report
 from kapbench.datasets.converting.sleap import read_sleap
-from kapbench.datasets.converting.to_manifest import Choices, make_manifest
+from kapbench.datasets.converting.to_manifest import make_manifest
 from kapbench.datasets.manifest.schema import Rule
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
@@ -61,7 +62,7 @@ def convert(
     if images is not None and not images.is_dir():
         raise KapbenchError("The folder does not exist", place=images, fix="Correct --images")
     path, progress = path.expanduser(), progress or Progress()
-    report = Report(path, strict)
+    report, choices = Report(path, strict), choices or Choices()
     reader = (
         functools.partial(read_cvat, points_in_order=True) if points_in_order else READERS[tool]
     )
@@ -75,10 +76,11 @@ def convert(
     frames = out.with_name(f"{out.stem}-frames")
     located = locate_photographs(annotated, [*first, base], frames, report, progress)
     upright = choose_orientation([item.image for item in located], exif)
+    absent = choices.unlabelled == "absent"
     manifest = make_manifest(
-        list(list_objects(located, upright=upright, report=report)),
+        list(list_objects(located, upright=upright, absent=absent, report=report)),
         out,
-        choices or Choices(),
+        choices,
         report,
         name=out.stem,
         exif=upright,

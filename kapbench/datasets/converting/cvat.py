@@ -7,6 +7,7 @@ and pyarrow to older versions.
 """
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -74,9 +75,11 @@ def _read_image(
     named: list[NamedObject] = []
     for i, shape in enumerate(image):
         place = f"image {name}, {shape.tag} {i + 1}"
+        report.attributes += _list_attributes(shape, place)
         corners = _read_corners(shape) if shape.tag in ("points", "box") else []
         if shape.tag == "skeleton":
-            named.append((_read_skeleton(shape, place, report), _group(shape)))
+            skeleton = _read_skeleton(shape, place, report)
+            named += [] if skeleton is None else [(skeleton, _group(shape))]
         elif shape.tag not in ("points", "box", "tag", "attribute"):
             report.leave_out(Reason.OTHER_SHAPE, place)
         elif shape.tag in ("points", "box") and not corners:
@@ -98,7 +101,8 @@ def _make_point(shape: Element, xy: Xy, place: str) -> LabelledPoint:
     return LabelledPoint(shape.get("label", ""), xy, place, _group(shape), occluded)
 
 
-def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObject:
+def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObject | None:
+    """None where the place of an element is unknown, which is neither visible nor absent."""
     keypoints: dict[str, Keypoint] = {}
     elements = {element.get("label", ""): element for element in children(shape, "points")}
     for label, element in elements.items():
@@ -109,6 +113,7 @@ def _read_skeleton(shape: Element, place: str, report: Report) -> AnnotatedObjec
             keypoints[label] = Keypoint(corners[0], element.get("occluded") == "1")
         else:
             report.leave_out(Reason.NOT_A_NUMBER, f"{place}, {label}")
+            return None
     return AnnotatedObject(keypoints, place, shape.get("label"), order=tuple(elements))
 
 
@@ -149,6 +154,15 @@ def _read_corners(shape: Element) -> list[Xy]:
     sine, cosine = math.sin(turn), math.cos(turn)
     corners = [(u, v), (u, -v), (-u, v), (-u, -v)]
     return [(x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners]
+
+
+def _list_attributes(shape: Element, place: str) -> Iterator[str]:
+    """Of a shape with points and of a skeleton's elements; those that are false are as none."""
+    if shape.tag in ("points", "skeleton"):
+        for attribute in shape.iter("attribute"):
+            text = (attribute.text or "").strip()
+            if text.lower() not in ("", "false"):
+                yield f"{place}: {attribute.get('name')}={text}"
 
 
 def _group(shape: Element) -> str | None:

@@ -79,6 +79,10 @@ def _read_shape(
     elif not label:
         report.leave_out(Reason.NO_LABEL, place)
     else:
+        for key in ("flags", "attributes"):
+            stated = shape.get(key)
+            pairs = stated.items() if isinstance(stated, dict) else ()
+            report.attributes += [f"{place}: {name}={value}" for name, value in pairs if value]
         occluded = shape.get("difficult") is True
         points.append(LabelledPoint(label, corners[0], place, group, occluded))
 

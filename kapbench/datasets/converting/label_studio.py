@@ -27,7 +27,8 @@ from kapbench.progress import Progress
 
 _FIX = "Name the file of the export format JSON, not that of JSON-MIN"
 _POINTS, _BOXES = ("keypointlabels", "keypoint"), ("rectanglelabels", "rectangle")
-_WITHOUT_SHAPE = ("relation", "labels", "choices", "taxonomy", "textarea", "rating", "number")
+_ANSWERS = ("choices", "taxonomy", "textarea", "rating", "number")
+_WITHOUT_SHAPE = ("relation", "labels", *_ANSWERS)
 _IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?)$", re.IGNORECASE)
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # what the tool puts before the name of an uploaded file
 Region = dict[str, Any]
@@ -97,16 +98,20 @@ def _read_task(
     task: dict[str, Any], regions: list[Region], folder: Path, report: Report
 ) -> Photograph:
     place = _place(task)
-    sizes = {_find_size(region) for region in regions} - {None}
+    sizes = [size for size in map(_find_size, regions) if size is not None]
     names = tuple(image_names(_find_image(task)))
-    photograph = Photograph(names, folder, place, next(iter(sizes), None))
+    photograph = Photograph(names, folder, place, sizes[0] if sizes else None)
     if any(region.get("image_rotation") for region in regions):
         report.leave_out(Reason.TURNED, place)
+        return photograph
+    if len(set(sizes)) > 1:
+        report.leave_out(Reason.OTHER_SIZE, place)
         return photograph
     labels = {
         str(region.get("id")): _find_labels(region) for region in regions if _find_labels(region)
     }
     parents = _find_parents(regions)
+    report.attributes += _list_answers(regions, place)
     points, boxes = [], []
     for region in regions:
         key = str(region.get("id"))
@@ -126,6 +131,16 @@ def _read_task(
             report.leave_out(Reason.OTHER_SHAPE, where)
     photograph.objects.extend(group_shapes(points, boxes, report))
     return photograph
+
+
+def _list_answers(regions: Sequence[Region], place: str) -> list[str]:
+    """What annotators chose or wrote about single keypoints, which share the keypoint's id."""
+    points = {str(region.get("id")) for region in regions if region.get("type") in _POINTS}
+    return [
+        f"{place}, region {region.get('id')}: {region.get('from_name')}"
+        for region in regions
+        if region.get("type") in _ANSWERS and str(region.get("id")) in points
+    ]
 
 
 def _find_image(task: dict[str, Any]) -> str:

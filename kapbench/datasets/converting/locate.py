@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 from PIL import Image
 
 from kapbench.datasets.converting.annotations import Photograph
+from kapbench.datasets.converting.convert_objects import LocatedObject
 from kapbench.datasets.converting.image_files import SizedImage, find_file, read_size
 from kapbench.datasets.converting.report import Reason, Report, name_first
-from kapbench.datasets.converting.to_manifest import LocatedObject
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.storage import write_atomically
@@ -62,19 +62,25 @@ def locate_photographs(
 
 
 def list_objects(
-    located: Sequence[LocatedPhotograph], *, upright: bool, report: Report
+    located: Sequence[LocatedPhotograph], *, upright: bool, absent: bool, report: Report
 ) -> Iterator[LocatedObject]:
     """The objects of the images whose size on disk is the one that the export states.
 
     Args:
         upright: Whether points and sizes refer to images rotated as EXIF says.
+        absent: Whether a keypoint without a label counts as absent; then an image is left out
+            where a keypoint is.
     """
+    doubtful = report.unknown_places() if absent else set()
     ids = _make_ids([item.file for item in located])
     for item in located:
         size = item.image.size.upright if upright else item.image.size.stored
         stated = item.image.stated
         if stated not in (None, size):
             report.leave_out(Reason.OTHER_SIZE, item.photograph.place)
+            continue
+        if item.photograph.place in doubtful:
+            report.leave_out(Reason.DOUBTFUL, item.photograph.place)
             continue
         for annotated in item.photograph.objects:
             yield LocatedObject(item.file, ids[item.file], size, annotated)

@@ -57,6 +57,10 @@ class Reason(Enum):
         "The image was rotated in the tool, which does not state where its points then lie",
         "Rotate it back in the tool",
     )
+    DOUBTFUL = (
+        "Another keypoint of the image is left out, and would count as absent",
+        "Correct that keypoint, or convert without --unlabelled absent",
+    )
     OUTSIDE = ("The keypoint lies outside its image", "Move it in the tool")
     OTHER_FILE = ("The file is not of this tool", "Name the folder that holds only its files")
     BAD_FILE = ("The file cannot be read", "Export it again")
@@ -70,6 +74,17 @@ class Reason(Enum):
         return self.value[1]
 
 
+_KEYPOINT_IS_UNKNOWN = (
+    Reason.NOT_A_NUMBER,
+    Reason.NO_STATED_SIZE,
+    Reason.NO_LABEL,
+    Reason.LABEL_TWICE,
+    Reason.NO_OBJECT,
+    Reason.MANY_POINTS,
+    Reason.OTHER_NUMBER,
+)
+
+
 @dataclass
 class Report:
     """
@@ -77,6 +92,8 @@ class Report:
         export: What is converted, for messages.
         strict: Whether the first annotation that would be left out is an error.
         counts: Numbers of images, objects and keypoints of the manifest, by what they count.
+        attributes: What annotators stated of a keypoint beside its place and its label; a manifest
+            has no room for it.
         notes: Sentences on what the conversion decided.
     """
 
@@ -84,6 +101,7 @@ class Report:
     strict: bool = False
     left_out: dict[Reason, list[str]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    attributes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: Reason, place: str) -> None:
@@ -92,12 +110,27 @@ class Report:
             raise KapbenchError(reason.text, place=f"{self.export}, {place}", fix=reason.fix)
         self.left_out.setdefault(reason, []).append(place)
 
+    def unknown_places(self) -> set[str]:
+        """Places of keypoints that are left out, and all that they lie in: files, images, shapes."""
+        places: set[str] = set()
+        for reason in _KEYPOINT_IS_UNKNOWN:
+            for place in self.left_out.get(reason, []):
+                parts = place.split(", ")
+                places |= {", ".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        return places
+
     def lines(self) -> Iterator[str]:
         """One line for each reason, with the first places, and one for each note."""
         for reason, places in self.left_out.items():
             yield (
                 f"Left out: {counted(len(places), 'annotation')} ({name_first(places)}). "
                 f"{reason.text}. {reason.fix}."
+            )
+        if self.attributes:
+            yield (
+                f"Attributes of keypoints, which are not converted: {len(self.attributes):,} "
+                f"({name_first(self.attributes)}). If they state visibility, export it in the "
+                "tool's own way: outside and occluded in CVAT, difficult in X-AnyLabeling."
             )
         yield from self.notes
 

@@ -1,64 +1,25 @@
-"""Makes a manifest of annotated photographs: names, visibility, boxes, paths, and what to say."""
+"""Makes a manifest of located objects: names, mirror counterparts, paths, and what to say."""
 
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
-from kapbench.datasets.converting.annotations import AnnotatedObject
+from kapbench.datasets.converting.convert_objects import (
+    DEFAULT_CATEGORY,
+    Choices,
+    ConvertedObject,
+    LocatedObject,
+    convert_object,
+)
 from kapbench.datasets.converting.mirror import mirror_by_words
-from kapbench.datasets.converting.report import Reason, Report, name_first
-from kapbench.datasets.manifest.schema import Category, Image, Manifest, Point, Rule, mirror_of
-from kapbench.datasets.reading import Box
+from kapbench.datasets.converting.report import Report, name_first
+from kapbench.datasets.manifest.schema import Category, Image, Manifest, Rule, mirror_of
 from kapbench.errors import KapbenchError
 from kapbench.registry import unknown
 
-DEFAULT_CATEGORY = "object"
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the user decides where a tool leaves it open.
-
-    Args:
-        category: Of every object; None: as the tool states it, else "object".
-        renamed: New names of categories by those that the tool states.
-        unlabelled: What a keypoint is that an object lacks: unknown, or absent.
-        occluded: What a keypoint is that the annotator marked as hidden.
-        mirror_words: Words of the left and the right side in keypoints' names.
-    """
-
-    category: str | None = None
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    unlabelled: Literal["unknown", "absent"] = "unknown"
-    occluded: Literal["visible", "absent"] = "visible"
-    mirror_words: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LocatedObject:
-    """
-    Args:
-        file: The image on this machine.
-        image_id: Of the photograph; objects of one photograph share it.
-        size: Width and height of the pixels that the keypoints refer to.
-    """
-
-    file: Path
-    image_id: str
-    size: tuple[int, int]
-    annotated: AnnotatedObject
-
-
-@dataclass(frozen=True, slots=True)
-class _Converted:
-    located: LocatedObject
-    category: str
-    points: dict[str, Point | None]
-    box: Box | None
+_MANY_PAIRS = 10_000  # above which a run takes long
 
 
 def make_manifest(
@@ -79,7 +40,7 @@ def make_manifest(
         KapbenchError: no category is left in two images.
     """
     _check_renamed(objects, choices)
-    converted = [c for item in objects if (c := _convert(item, choices, report)) is not None]
+    converted = [c for item in objects if (c := convert_object(item, choices, report)) is not None]
     _check_pairs(converted, report)
     names = _list_names(converted, report)
     mirrors = _find_mirrors(names, choices)
@@ -98,47 +59,6 @@ def make_manifest(
     return manifest
 
 
-def _convert(item: LocatedObject, choices: Choices, report: Report) -> _Converted | None:
-    """None where too little of the object is left."""
-    place, points = item.annotated.place, dict[str, Point | None]()
-    for name, keypoint in item.annotated.keypoints.items():
-        if not name:
-            report.leave_out(Reason.NO_LABEL, place)
-            continue
-        hidden = keypoint.occluded and choices.occluded == "absent"
-        points[name] = None if hidden else keypoint.xy
-        if keypoint.xy is not None and not _is_inside(keypoint.xy, item.size):
-            report.leave_out(Reason.OUTSIDE, f"{place}, {name}")
-            points[name] = None
-    visible = [xy for xy in points.values() if xy is not None]
-    box = _clip(item, report)
-    if not visible:
-        report.leave_out(Reason.NO_KEYPOINT, place)
-        return None
-    if box is None and len(set(visible)) < 2:
-        report.leave_out(Reason.NO_SIZE, place)
-        return None
-    category = item.annotated.category or DEFAULT_CATEGORY
-    category = choices.category or choices.renamed.get(category, category)
-    return _Converted(item, category, points, box)
-
-
-def _is_inside(xy: Point, size: tuple[int, int]) -> bool:
-    return 0 <= xy[0] <= size[0] and 0 <= xy[1] <= size[1]
-
-
-def _clip(item: LocatedObject, report: Report) -> Box | None:
-    """The part of the box that is in the image; None without one."""
-    if item.annotated.box is None:
-        return None
-    x1, y1, x2, y2 = item.annotated.box
-    box = max(x1, 0.0), max(y1, 0.0), min(x2, float(item.size[0])), min(y2, float(item.size[1]))
-    if box[2] > box[0] and box[3] > box[1]:
-        return box
-    report.leave_out(Reason.BOX_WITHOUT_AREA, item.annotated.place)
-    return None
-
-
 def _check_renamed(objects: Sequence[LocatedObject], choices: Choices) -> None:
     """KapbenchError where a category to be renamed does not occur."""
     stated = {item.annotated.category or DEFAULT_CATEGORY for item in objects}
@@ -147,7 +67,7 @@ def _check_renamed(objects: Sequence[LocatedObject], choices: Choices) -> None:
             raise unknown("category", old, sorted(stated), place="--category OLD=NEW")
 
 
-def _check_pairs(converted: Sequence[_Converted], report: Report) -> None:
+def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
     """KapbenchError where no two images have objects of one category."""
     images: dict[str, set[Path]] = {}
     for item in converted:
@@ -170,7 +90,7 @@ def _check_pairs(converted: Sequence[_Converted], report: Report) -> None:
         )
 
 
-def _list_names(converted: Sequence[_Converted], report: Report) -> dict[str, list[str]]:
+def _list_names(converted: Sequence[ConvertedObject], report: Report) -> dict[str, list[str]]:
     """Keypoints of each category that are visible somewhere, in the order of the tool."""
     names: dict[str, dict[str, bool]] = {}
     for item in converted:
@@ -206,7 +126,7 @@ def _find_mirrors(
 
 
 def _list_images(
-    converted: Sequence[_Converted], names: Mapping[str, list[str]], folder: Path
+    converted: Sequence[ConvertedObject], names: Mapping[str, list[str]], folder: Path
 ) -> list[Image]:
     n_objects = Counter(item.located.image_id for item in converted)
     numbers: Counter[str] = Counter()
@@ -242,7 +162,7 @@ def _relative(file: Path, folder: Path) -> str:
 
 
 def _has_absent(
-    converted: Sequence[_Converted],
+    converted: Sequence[ConvertedObject],
     names: Mapping[str, list[str]],
     choices: Choices,
     report: Report,
@@ -277,6 +197,12 @@ def _describe(manifest: Manifest, report: Report) -> None:
     report.counts["images"] = len({image.path for image in images})
     report.counts["objects"] = len(images)
     report.counts["keypoints"] = sum(p is not None for i in images for p in i.keypoints.values())
+    of_category = Counter(image.category for image in images)
+    n_pairs = sum(n * (n - 1) for n in of_category.values())
+    if manifest.rule.n is None and n_pairs > _MANY_PAIRS:
+        report.notes.append(
+            f"Pairs: up to {n_pairs:,}. Add --pairs N to draw N of each category at random."
+        )
     without_box = [str(image.id) for image in images if image.box is None]
     if without_box:
         report.notes.append(

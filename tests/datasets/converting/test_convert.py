@@ -197,6 +197,15 @@ def test_exif_sizes_of_both_kinds_are_a_contradiction(tmp_path):
         convert("cvat", export, tmp_path / "mine.json")
 
 
+def test_many_pairs_are_named(tmp_path):
+    names = [f"{i}.png" for i in range(102)]
+    for name in names:
+        save_image(tmp_path / name, (60, 60))
+    export = write(tmp_path, *((name, 60, 60) for name in names))
+    report = convert("cvat", export, tmp_path / "mine.json")
+    assert any(note.startswith("Pairs: up to 10,302.") for note in report.notes)
+
+
 def test_strict_writes_nothing(tmp_path, two):
     export = write(tmp_path, ("a.jpg", 200, 100), ("b.jpg", 200, 100), ("gone.jpg", 1, 1))
     with pytest.raises(KapbenchError, match="not on disk") as error:

@@ -6,8 +6,8 @@ import pytest
 from annotation_exports import convert_and_load, names_of, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 META = """<version>1.1</version>
@@ -117,6 +117,16 @@ def test_skeletons_state_what_is_not_visible(folder):
     assert points_of(views["a"], folder / "hidden.json") == {"nose": (10.5, 20.25)}
 
 
+def test_a_skeleton_with_a_point_that_cannot_be_read_is_left_out(folder):
+    good = skeleton(element("nose", 1, 2), element("tail", 5, 6, outside=1), element("ear", 7, 8))
+    bad = good.replace('points="7.00,8.00"', 'points=""')
+    export = write(folder, ("a.jpg", good, bad), ("sub/b.png", good))
+    dataset, views, report = convert_and_load("cvat", export, folder / "mine.json")
+    assert set(views) == {"a", "sub/b"}
+    assert report.left_out == {Reason.NOT_A_NUMBER: ["image a.jpg, skeleton 2, ear"]}
+    assert dataset.has_absent
+
+
 def test_single_points_are_grouped_by_number(folder):
     export = write(
         folder,
@@ -145,6 +155,21 @@ def test_single_points_are_grouped_by_number(folder):
     assert "Categories in one image only, without a pair: 1 (dog)." in report.notes
     assert views["a#2"].bbox == pytest.approx((110, 30, 130, 70))  # turned about its centre
     assert report.left_out == {}
+
+
+def test_attributes_are_named(folder):
+    shapes = [
+        points("nose", "1.00,2.00").replace(
+            "></points>", '><attribute name="presumed">true</attribute></points>'
+        ),
+        points("tail", "5.00,6.00").replace(
+            "></points>", '><attribute name="presumed">false</attribute></points>'
+        ),
+    ]
+    export = write(folder, ("a.jpg", *shapes), ("sub/b.png", *shapes))
+    _, _, report = convert_and_load("cvat", export, folder / "mine.json")
+    [line] = [line for line in report.lines() if line.startswith("Attributes of keypoints")]
+    assert "not converted: 2 (image a.jpg, points 1: presumed=true; image sub/b.png" in line
 
 
 def test_shapes_with_several_points_need_a_statement(folder):

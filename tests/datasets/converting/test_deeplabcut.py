@@ -4,8 +4,8 @@ import pytest
 from annotation_exports import convert_and_load, names_of, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 

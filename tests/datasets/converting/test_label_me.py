@@ -6,8 +6,8 @@ import pytest
 from annotation_exports import convert_and_load, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 
@@ -66,7 +66,7 @@ def test_points_boxes_and_groups(tmp_path):
         shape("cat", [[60, 50], [10, 5]], 0, "rectangle"),  # corners in any order
         shape("nose", [[20.5, 30.25]], 0),
         shape("tail", [[50, 40]], 0),
-        shape("nose", [[120, 30]], 1),
+        shape("nose", [[120, 30]], 1) | {"flags": {"blurred": True, "dark": False}},
         shape("tail", [[150, 40]], 1),
         shape("cat", [[1, 1], [5, 1], [5, 5]], 1, "polygon"),
     )
@@ -94,6 +94,7 @@ def test_points_boxes_and_groups(tmp_path):
         Reason.OTHER_FILE: ["notes.json"],
         Reason.OUTSIDE: ["more/b.json, shapes[0], ear"],
     }
+    assert report.attributes == ["a.json, shapes[3]: blurred=True"]
     content = json.loads(out.read_text())
     assert {image["path"] for image in content["images"]} == {"photos/a.jpg", "photos/b.jpg"}
 

@@ -7,8 +7,8 @@ import pytest
 from annotation_exports import convert_and_load, points_of, save_image
 
 from kapbench.datasets.converting.convert import convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.report import Reason
-from kapbench.datasets.converting.to_manifest import Choices
 from kapbench.errors import KapbenchError
 
 SIZE = {"original_width": 200, "original_height": 100, "image_rotation": 0}
@@ -185,7 +185,7 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
         keypoint("k6", "eye", 30, 50),
         keypoint("k7", "eye", 40, 50),
         {**SIZE, "id": "g", "type": "polygonlabels", "value": {"points": [[1, 1]]}},
-        {"id": "k1", "type": "choices", "value": {"choices": ["sharp"]}},
+        {"id": "k1", "type": "choices", "from_name": "visibility", "value": {"choices": ["no"]}},
     ]
     export = write(tmp_path, task(1, "a.png", (good + bad, {})), task(2, "b.png", (good, {})))
     _, views, report = convert_and_load("label-studio", export, tmp_path / "mine.json")
@@ -197,6 +197,11 @@ def test_bad_regions_are_left_out_and_named(tmp_path):
         Reason.OTHER_SHAPE: 1,
     }
     assert views["a"].keypoints.visible.sum() == 2
+    assert report.attributes == ["task 1, region k1: visibility"]
+    # Where a missing label means absent, an image with a keypoint that cannot be read is left out.
+    with pytest.raises(KapbenchError, match="No two images") as error:
+        convert("label-studio", export, tmp_path / "x.json", choices=Choices(unlabelled="absent"))
+    assert Reason.DOUBTFUL.text in str(error.value.place)
     with pytest.raises(KapbenchError, match="not numbers") as error:
         convert("label-studio", export, tmp_path / "strict.json", strict=True)
     assert error.value.place == f"{export}, task 1, region k3"
@@ -219,6 +224,18 @@ def test_a_keypoint_and_its_labels_as_two_results(tmp_path):
     out = tmp_path / "mine.json"
     _, views, _ = convert_and_load("label-studio", export, out)
     assert points_of(views["a"], out) == {"nose": (20, 50), "tail": (40, 50)}
+
+
+def test_regions_that_contradict_each_other_about_the_image(tmp_path):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png")
+    good = [keypoint("k1", "nose", 10, 50), keypoint("k2", "tail", 20, 50)]
+    two_sizes = [good[0], good[1] | {"original_width": 100}]
+    regions = {"a": good, "b": good, "c": two_sizes}
+    export = write(tmp_path, *(task(i, f"{n}.png", (regions[n], {})) for i, n in enumerate("abc")))
+    _, views, report = convert_and_load("label-studio", export, tmp_path / "mine.json")
+    assert set(views) == {"a", "b"}
+    assert report.left_out == {Reason.OTHER_SIZE: ["task 2"]}
 
 
 def test_an_image_that_was_rotated_in_the_tool_is_left_out(tmp_path):
