@@ -23,7 +23,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def wrong_file(message: str, place: object) -> KapbenchError:
     """The error of a file whose content is wrong."""
-    fix = "Correct the file, or fetch the data set again"
+    fix = "Correct the file; if it was downloaded, fetch it again"
     return KapbenchError(message, place=place, fix=fix)
 
 
