@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kapbench.cli.options import data_root, offline
+from kapbench.cli.options import data_root, dataset_options, offline, typed
 from kapbench.errors import KapbenchError
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -76,6 +76,7 @@ _OPTIONS = (
     ),
     click.option("--resume", is_flag=True, help="Continue the training in the output folder."),
     data_root,
+    dataset_options,
     click.option(
         "--cache",
         type=_FOLDER,
@@ -119,6 +120,7 @@ class TrainingRequest:
     keep: str
     resume: bool
     data_root: Path | None
+    dataset_options: tuple[str, ...]
     cache: Path | None
     validate_every: int
 
@@ -131,6 +133,13 @@ class TrainingRequest:
     def changed(self) -> dict[str, Any]:
         """Fields of a method's settings that the user set."""
         return {"steps": self.steps, "batch": self.batch, "rate": self.rate}
+
+    def open_dataset(self, split: str) -> Any:
+        """KapbenchError where it cannot be loaded, or an option is wrong."""
+        from kapbench.loading import load_dataset
+
+        options = typed("datasets", self.dataset_name, self.dataset_options)
+        return load_dataset(self.dataset_name, split=split, data_root=self.data_root, **options)
 
 
 def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
@@ -169,7 +178,7 @@ class TrainingSetup:
         Raises:
             KapbenchError: data or backbone cannot be loaded, or there are fewer than two images.
         """
-        from kapbench.loading import load_dataset, pick_device
+        from kapbench.loading import pick_device
         from kapbench.paths import cache_root
         from kapbench.progress import Progress
         from kapbench_baselines.training import ranks
@@ -180,9 +189,7 @@ class TrainingSetup:
         progress = Progress(
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
-        dataset = load_dataset(
-            request.dataset_name, split=request.split, data_root=request.data_root
-        )
+        dataset = request.open_dataset(request.split)
         encoder = open_backbone(
             request.backbone,
             request.backbone_weights,
@@ -244,12 +251,9 @@ class TrainingSetup:
         """
         if not self.request.validate_every:
             return None
-        from kapbench.loading import load_dataset
         from kapbench_baselines.training.validation import CachedEncoder, Validator
 
-        held_out = load_dataset(
-            self.request.dataset_name, split="val", data_root=self.request.data_root
-        )
+        held_out = self.request.open_dataset("val")
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(

@@ -203,6 +203,7 @@ def setup_of(backbone: str) -> TrainingSetup:
         keep="last",
         resume=False,
         data_root=None,
+        dataset_options=(),
         cache=None,
         validate_every=0,
     )
