@@ -134,12 +134,11 @@ class TrainingRequest:
         """Fields of a method's settings that the user set."""
         return {"steps": self.steps, "batch": self.batch, "rate": self.rate}
 
-    def open_dataset(self, split: str) -> Any:
-        """KapbenchError where it cannot be loaded, or an option is wrong."""
-        from kapbench.loading import load_dataset
-
+    @property
+    def source(self) -> dict[str, Any]:
+        """Data root and options of the data set. KapbenchError where an option is wrong."""
         options = typed("datasets", self.dataset_name, self.dataset_options)
-        return load_dataset(self.dataset_name, split=split, data_root=self.data_root, **options)
+        return {"data_root": self.data_root, **options}
 
 
 def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
@@ -178,7 +177,7 @@ class TrainingSetup:
         Raises:
             KapbenchError: data or backbone cannot be loaded, or there are fewer than two images.
         """
-        from kapbench.loading import pick_device
+        from kapbench.loading import load_dataset, pick_device
         from kapbench.paths import cache_root
         from kapbench.progress import Progress
         from kapbench_baselines.training import ranks
@@ -189,7 +188,7 @@ class TrainingSetup:
         progress = Progress(
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
-        dataset = request.open_dataset(request.split)
+        dataset = load_dataset(request.dataset_name, split=request.split, **request.source)
         encoder = open_backbone(
             request.backbone,
             request.backbone_weights,
@@ -251,9 +250,10 @@ class TrainingSetup:
         """
         if not self.request.validate_every:
             return None
+        from kapbench.loading import load_dataset
         from kapbench_baselines.training.validation import CachedEncoder, Validator
 
-        held_out = self.request.open_dataset("val")
+        held_out = load_dataset(self.request.dataset_name, split="val", **self.request.source)
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(
