@@ -49,6 +49,13 @@ data_root = click.option(
     type=click.Path(path_type=Path),
     help="Folder that holds the data sets. Default: $KAPBENCH_DATA, else the user data folder.",
 )
+dataset_options = click.option(
+    "--dataset-option",
+    "dataset_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An argument of the data set, e.g. marking=1. Repeat it for more.",
+)
 runs_root = click.option(
     "--runs",
     "runs_root",

@@ -9,7 +9,7 @@ import click
 
 from kapbench.cli.distributed import Machines, machine_options
 from kapbench.cli.grouped_help import GroupedCommand
-from kapbench.cli.options import Spec, shown_path
+from kapbench.cli.options import Spec, dataset_options, shown_path
 from kapbench.cli.results_table import CONTROL, control_request, finished_ceiling, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 
@@ -60,13 +60,7 @@ class RunCommand(GroupedCommand):
     help="An argument of the model, e.g. weights=FILE or backbone=lite0. Repeat it for more. (In "
     "`compare`, `show` and `site`, -o is the output instead.)",
 )
-@click.option(
-    "--dataset-option",
-    "dataset_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An argument of the data set, e.g. marking=1. Repeat it for more.",
-)
+@dataset_options
 @running_options
 @machine_options
 def run(

@@ -148,6 +148,8 @@ def test_the_sphere_learns_from_it(root, tmp_path):
         "fp32",
         "--validate-every",
         "0",
+        "--dataset-option",
+        "binning=floor",
         "--cache",
         str(tmp_path / "cache"),
         "--out",
@@ -156,5 +158,6 @@ def test_the_sphere_learns_from_it(root, tmp_path):
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     _, card, _ = checkpoint.load(out / "weights.safetensors")
+    assert card.dataset_revision == freiburg_cars(root=root, binning="floor").revision
     assert (card.dataset, card.categories) == ("freiburg-cars", ("car",))
     assert card.supervision == "viewpoint and masks"

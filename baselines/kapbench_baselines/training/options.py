@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kapbench.cli.options import data_root, offline
+from kapbench.cli.options import data_root, dataset_options, offline, typed
 from kapbench.errors import KapbenchError
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -87,6 +87,7 @@ _OPTIONS = (
         help="Start anew, and replace the training and the weights in the output folder.",
     ),
     data_root,
+    dataset_options,
     click.option(
         "--cache",
         type=_FOLDER,
@@ -129,6 +130,7 @@ class TrainingRequest:
     keep: str
     force: bool
     data_root: Path | None
+    dataset_options: tuple[str, ...]
     cache: Path | None
     validate_every: int
 
@@ -155,6 +157,12 @@ class TrainingRequest:
     def changed(self) -> dict[str, Any]:
         """Fields of a method's settings that the user set."""
         return {"steps": self.steps, "batch": self.batch, "rate": self.rate}
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Data root and options of the data set. KapbenchError where an option is wrong."""
+        options = typed("datasets", self.dataset_name, self.dataset_options)
+        return {"data_root": self.data_root, **options}
 
 
 def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
@@ -204,9 +212,7 @@ class TrainingSetup:
         progress = Progress(
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
-        dataset = load_dataset(
-            request.dataset_name, split=request.split, data_root=request.data_root
-        )
+        dataset = load_dataset(request.dataset_name, split=request.split, **request.source)
         encoder = open_backbone(
             request.backbone,
             request.backbone_weights,
@@ -272,9 +278,7 @@ class TrainingSetup:
         from kapbench.loading import load_dataset
         from kapbench_baselines.training.validation import RULES, CachedEncoder, Validator
 
-        held_out = load_dataset(
-            self.request.dataset_name, split="val", data_root=self.request.data_root
-        )
+        held_out = load_dataset(self.request.dataset_name, split="val", **self.request.source)
         present = [c for c in self.categories if c in held_out.categories]
         if not present:
             raise KapbenchError(

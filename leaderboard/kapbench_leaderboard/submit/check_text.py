@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.entries.schema import Entry, Line, Supervision
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@()-]{0,99}")
 _LINE: TypeAdapter[str] = TypeAdapter(Line)
 _TRAINED_ON = get_args(Supervision)[1:]  # all but "none"
 

@@ -202,6 +202,7 @@ def setup_of(backbone: str) -> TrainingSetup:
         keep="last",
         force=False,
         data_root=None,
+        dataset_options=(),
         cache=None,
         validate_every=0,
     )
