@@ -26,6 +26,9 @@ _NO_CODE |= {"__dataclass_fields__", "__dataclass_params__"}  # their defaults a
 _Cached = type(functools.cache(len))
 
 
+_LONGEST_PATH = 4096
+
+
 class UnknownContentError(Exception):
     """A value whose content cannot be read; the message names its type."""
 
@@ -34,7 +37,7 @@ def content_hash(*values: object) -> str:
     """SHA-256 of the content of values, 64 digits.
 
     Names of existing files count by the files' content, folders by the names, sizes and times of
-    what they hold.
+    what lies in them.
 
     Raises:
         UnknownContentError: a value cannot be taken apart, e.g. an open connection.
@@ -178,18 +181,21 @@ def _joined(kind: str, *parts: str | bytes) -> bytes:
 
 
 def _text(value: str | PurePath) -> bytes:
-    path, is_path = os.fspath(value), isinstance(value, PurePath)
-    if (is_path or os.sep in path) and len(path) < 4096 and "\0" not in path:
-        if os.path.isfile(path):  # noqa: PTH113
-            return _joined("file", file_hash(Path(path)))
-        if os.path.isdir(path) and path != os.sep:  # noqa: PTH112
-            return _joined("folder", *_contents(Path(path)))
+    path = os.fspath(value)
+    if len(path) > _LONGEST_PATH or "\0" in path:
+        return _joined("text", path)
+    if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest test
+        return _joined("file", file_hash(Path(path)))
+    if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
+        return _joined("folder", *_contents(path))
     return _joined("text", path)
 
 
-def _contents(folder: Path) -> list[str]:
-    files = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
-    return sorted(f"{p.relative_to(folder)} {s.st_size} {s.st_mtime_ns}" for p, s in files)
+def _contents(folder: str) -> list[str]:
+    """Of what lies in a folder: name, size and time."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries]
+    return sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in found)
 
 
 def _tensor(tensor: Any) -> bytes:

@@ -253,6 +253,17 @@ def test_weights_of_an_adapter_count_by_their_content(tmp_path):
     assert load_model(spec, weights=str(moved)).revision != before
 
 
+def test_weights_that_are_the_default_count_by_their_content(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = adapter(tmp_path, ADAPTER.replace('weights: str = ""', 'weights: str = "net.bin"'))
+    without = load_model(spec).revision
+    Path("net.bin").write_bytes(b"1")
+    before = load_model(spec).revision
+    assert before == load_model(spec, weights="net.bin").revision != without
+    Path("net.bin").write_bytes(b"2")
+    assert load_model(spec).revision != before
+
+
 @pytest.mark.parametrize(
     "statement",
     ["import near_module", "from near_module import VALUE", "from near_package.inner import VALUE"],
