@@ -27,6 +27,7 @@ _Cached = type(functools.cache(len))
 
 
 _LONGEST_PATH = 4096
+_MOST_BYTES = 1 << 32  # larger files count by their size and time
 
 
 class UnknownContentError(Exception):
@@ -42,7 +43,10 @@ def content_hash(*values: object) -> str:
     Raises:
         UnknownContentError: a value cannot be taken apart, e.g. an open connection.
     """
-    return _Walk().of(values).hex()
+    try:
+        return _Walk().of(values).hex()
+    except RecursionError as error:
+        raise UnknownContentError("a structure that is nested too deeply") from error
 
 
 class _Walk:
@@ -81,7 +85,7 @@ class _Walk:
         if type(value) is list or type(value) is tuple:
             return self.each(type(value).__name__, value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-            return _joined("array", str(value.dtype), str(value.shape), value.tobytes())
+            return _joined("array", str(value.dtype), str(value.shape), _bytes(value))
         if (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
             return _tensor(value)
         return self._of_code(value)
@@ -172,23 +176,38 @@ class _Walk:
         return _joined("instance", self.of(type(value)), self.each("", parts))
 
 
-def _joined(kind: str, *parts: str | bytes) -> bytes:
+def _joined(kind: str, *parts: str | bytes | memoryview) -> bytes:
     digest = hashlib.sha256(kind.encode())
     for part in parts:
         content = part.encode(errors="surrogatepass") if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little") + content)
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
     return digest.digest()
+
+
+def _bytes(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _text(value: str | PurePath) -> bytes:
     path = os.fspath(value)
     if len(path) > _LONGEST_PATH or "\0" in path:
         return _joined("text", path)
-    if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest test
-        return _joined("file", file_hash(Path(path)))
-    if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
-        return _joined("folder", *_contents(path))
+    try:
+        if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest
+            return _joined("file", *_file(Path(path)))
+        if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
+            return _joined("folder", *_contents(path))
+    except OSError:  # it may not be read
+        pass
     return _joined("text", path)
+
+
+def _file(path: Path) -> list[str]:
+    status = path.stat()
+    if status.st_size > _MOST_BYTES:
+        return [str(path), str(status.st_size), str(status.st_mtime_ns)]
+    return [file_hash(path)]
 
 
 def _contents(folder: str) -> list[str]:
@@ -203,7 +222,7 @@ def _tensor(tensor: Any) -> bytes:
 
     try:
         plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        content = plain.view(torch.uint8).numpy().tobytes()
+        content = plain.view(torch.uint8).numpy().data
     except (RuntimeError, TypeError, NotImplementedError) as error:  # sparse, quantised, meta
         raise UnknownContentError(f"a tensor of layout {tensor.layout}") from error
     return _joined("tensor", str(tensor.dtype), str(tuple(tensor.shape)), content)

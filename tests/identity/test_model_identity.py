@@ -143,6 +143,13 @@ def test_a_folder_counts_by_what_it_holds(tmp_path):
     assert digits(model) != before
 
 
+def test_a_structure_that_is_nested_too_deeply_cannot_be_compared():
+    nested: list[object] = []
+    for _ in range(5000):
+        nested = [nested]
+    assert identify(made(value=nested)).unknown == "a structure that is nested too deeply"
+
+
 def test_what_cannot_be_compared_is_not_kept(tmp_path):
     said: list[str] = []
     progress = kapbench.progress.Progress(log=said.append)
