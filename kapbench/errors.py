@@ -45,12 +45,12 @@ def with_article(noun: str) -> str:
 def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
     """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
     known = sorted(known)
-    near = _nearest(name, known)
+    near = nearest(name, known)
     fix = f"Did you mean {any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
     return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
 
 
-def _nearest(name: str, known: Sequence[str]) -> list[str]:
+def nearest(name: str, known: Sequence[str]) -> list[str]:
     """Names that continue a name (`dino` → `dino.vits8`), else those that are spelt alike."""
     begun = [other for other in known if name and other.lower().startswith(name.lower())]
     if begun:

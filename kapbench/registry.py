@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError, any_of, with_article
+from kapbench.errors import KapbenchError, any_of, nearest, with_article
 from kapbench.errors import unknown as unknown  # noqa: PLC0414  the core imports it from here
 
 Kind = Literal["models", "datasets"]
@@ -221,17 +221,32 @@ def _names_no_class(kind: Kind, path: Path) -> KapbenchError:
 
 def _unknown_plugin(kind: Kind, spec: str) -> KapbenchError:
     """The error for a spec that nothing is registered for; a file or a folder may be meant."""
-    path, _, attribute = spec.rpartition(":")
-    fix = None
-    if path and Path(f"{path}.py").is_file():
-        fix = f"Write {path}.py:{attribute} for the class of that file"
-    elif kind == "models" and Path(spec).is_dir():
+    word = _word(kind)
+    if Path(f"{spec}.py").is_file():
+        return _names_no_class(kind, Path(f"{spec}.py"))
+    fix = _meant_file(spec)
+    if fix is None and kind == "models" and Path(spec).is_dir():
         fix = f"Write features:{spec} or similarity:{spec} for saved maps"
-    elif kind == "datasets" and Path(spec).is_file():
+    if fix is None and kind == "datasets" and Path(spec).is_file():
         fix = f"Write manifest:{spec}, or coco:{spec} for a file of COCO keypoints"
     if fix is not None:
-        return KapbenchError(f"Unknown {_word(kind)} '{spec}'", fix=fix)
-    return unknown(_word(kind), spec, (spelled(kind, entry.name) for entry in _entries(kind)))
+        return KapbenchError(f"Unknown {word} '{spec}'", fix=fix)
+    known = [spelled(kind, entry.name) for entry in _entries(kind)]
+    if nearest(spec, known):
+        return unknown(word, spec, known)
+    return KapbenchError(
+        f"Unknown {word} '{spec}'",
+        fix=f"Choose one that `kapbench list {kind}` shows, or write FILE.py:Class for your own",
+    )
+
+
+def _meant_file(spec: str) -> str | None:
+    """What to write for file:Class, file.Class and file.py.Class."""
+    for separator in ":.":
+        path, _, attribute = spec.rpartition(separator)
+        if path and attribute and Path(file := f"{path.removesuffix('.py')}.py").is_file():
+            return f"Write {file}:{attribute} for the class of that file"
+    return None
 
 
 def spelled(kind: Kind, name: str) -> str:

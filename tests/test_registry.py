@@ -13,6 +13,8 @@ from kapbench.errors import KapbenchError
 class Entry:
     name: str
     value: str = "tests"
+    module: str = "tests"
+    dist: None = None
 
     def load(self):
         return lambda rest="": (self.name, rest)

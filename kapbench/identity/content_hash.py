@@ -26,6 +26,10 @@ _NO_CODE |= {"__dataclass_fields__", "__dataclass_params__"}  # their defaults a
 _Cached = type(functools.cache(len))
 
 
+_LONGEST_PATH = 4096
+_MOST_BYTES = 1 << 32  # larger files count by their size and time
+
+
 class UnknownContentError(Exception):
     """A value whose content cannot be read; the message names its type."""
 
@@ -34,12 +38,15 @@ def content_hash(*values: object) -> str:
     """SHA-256 of the content of values, 64 digits.
 
     Names of existing files count by the files' content, folders by the names, sizes and times of
-    what they hold.
+    what lies in them.
 
     Raises:
         UnknownContentError: a value cannot be taken apart, e.g. an open connection.
     """
-    return _Walk().of(values).hex()
+    try:
+        return _Walk().of(values).hex()
+    except RecursionError as error:
+        raise UnknownContentError("a structure that is nested too deeply") from error
 
 
 class _Walk:
@@ -78,7 +85,7 @@ class _Walk:
         if type(value) is list or type(value) is tuple:
             return self.each(type(value).__name__, value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-            return _joined("array", str(value.dtype), str(value.shape), value.tobytes())
+            return _joined("array", str(value.dtype), str(value.shape), _bytes(value))
         if (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
             return _tensor(value)
         return self._of_code(value)
@@ -169,27 +176,45 @@ class _Walk:
         return _joined("instance", self.of(type(value)), self.each("", parts))
 
 
-def _joined(kind: str, *parts: str | bytes) -> bytes:
+def _joined(kind: str, *parts: str | bytes | memoryview) -> bytes:
     digest = hashlib.sha256(kind.encode())
     for part in parts:
         content = part.encode(errors="surrogatepass") if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little") + content)
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
     return digest.digest()
 
 
+def _bytes(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
 def _text(value: str | PurePath) -> bytes:
-    path, is_path = os.fspath(value), isinstance(value, PurePath)
-    if (is_path or os.sep in path) and len(path) < 4096 and "\0" not in path:
-        if os.path.isfile(path):  # noqa: PTH113
-            return _joined("file", file_hash(Path(path)))
-        if os.path.isdir(path) and path != os.sep:  # noqa: PTH112
-            return _joined("folder", *_contents(Path(path)))
+    path = os.fspath(value)
+    if len(path) > _LONGEST_PATH or "\0" in path:
+        return _joined("text", path)
+    try:
+        if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest
+            return _joined("file", *_file(Path(path)))
+        if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
+            return _joined("folder", *_contents(path))
+    except OSError:  # it may not be read
+        pass
     return _joined("text", path)
 
 
-def _contents(folder: Path) -> list[str]:
-    files = ((path, path.stat()) for path in folder.rglob("*") if path.is_file())
-    return sorted(f"{p.relative_to(folder)} {s.st_size} {s.st_mtime_ns}" for p, s in files)
+def _file(path: Path) -> list[str]:
+    status = path.stat()
+    if status.st_size > _MOST_BYTES:
+        return [str(path), str(status.st_size), str(status.st_mtime_ns)]
+    return [file_hash(path)]
+
+
+def _contents(folder: str) -> list[str]:
+    """Of what lies in a folder: name, size and time."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries]
+    return sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in found)
 
 
 def _tensor(tensor: Any) -> bytes:
@@ -197,7 +222,7 @@ def _tensor(tensor: Any) -> bytes:
 
     try:
         plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        content = plain.view(torch.uint8).numpy().tobytes()
+        content = plain.view(torch.uint8).numpy().data
     except (RuntimeError, TypeError, NotImplementedError) as error:  # sparse, quantised, meta
         raise UnknownContentError(f"a tensor of layout {tensor.layout}") from error
     return _joined("tensor", str(tensor.dtype), str(tuple(tensor.shape)), content)

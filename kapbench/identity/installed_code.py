@@ -62,8 +62,10 @@ def _is_file_of_user(name: str) -> bool:
 
 
 def distribution_of(module: str) -> str | None:
-    """Name and version of the installed package that a module belongs to."""
-    names = packages_distributions().get(module.partition(".")[0])
+    """Name and version of the installed package that a module belongs to, if it is of one."""
+    if not is_installed(module):
+        return None
+    names = _distributions().get(module.partition(".")[0])
     return None if not names else f"{names[0]} {version(names[0])}"
 
 
@@ -83,6 +85,9 @@ def source_hashes(file: Path) -> list[str]:
                 files.append(path)
                 waiting.append(path)
     return [file_hash(files[0]), *sorted(map(_hash_as_imported, files[1:]))]
+
+
+_distributions = cache(packages_distributions)
 
 
 @cache

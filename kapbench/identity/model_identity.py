@@ -6,11 +6,12 @@ A revision is what the author writes by hand. Where kapbench does not maintain i
 
 import contextlib
 import inspect
+import os
 import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from weakref import ref
 
@@ -62,12 +63,17 @@ def source_digits(
 
 
 def _chosen(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that differ from the factory's defaults, which are part of its source."""
-    parameters = inspect.signature(factory).parameters
-    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    """Arguments that differ from the defaults, which are part of the source; and all files."""
+    parameters = inspect.signature(factory).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    values = {k: v for k, v in {**defaults, **arguments}.items() if k != "device"}
     return {
-        k: v for k, v in arguments.items() if k != "device" and not _equal(v, defaults.get(k, ref))
+        k: v for k, v in values.items() if _is_file(v) or not _equal(v, defaults.get(k, values))
     }
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str | PurePath) and os.path.isfile(value)  # noqa: PTH113  any text
 
 
 def _equal(value: object, default: object) -> bool:

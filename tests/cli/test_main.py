@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy(words):
     ("typed", "message"),
     [
         ("rnu", "Did you mean 'run'?"),
-        ("xyz", "Commands: run, sweep, train, list, cache, fetch, convert, compare, show"),
+        ("xyz", "Commands: run, sweep, train, list, cache, fetch, convert, compare, runs, show"),
     ],
 )
 def test_a_command_that_does_not_exist(kapbench, typed, message):

@@ -143,6 +143,13 @@ def test_a_folder_counts_by_what_it_holds(tmp_path):
     assert digits(model) != before
 
 
+def test_a_structure_that_is_nested_too_deeply_cannot_be_compared():
+    nested: list[object] = []
+    for _ in range(5000):
+        nested = [nested]
+    assert identify(made(value=nested)).unknown == "a structure that is nested too deeply"
+
+
 def test_what_cannot_be_compared_is_not_kept(tmp_path):
     said: list[str] = []
     progress = kapbench.progress.Progress(log=said.append)
@@ -251,6 +258,17 @@ def test_weights_of_an_adapter_count_by_their_content(tmp_path):
     assert load_model(spec, weights=str(moved)).revision == before
     moved.write_bytes(b"2")
     assert load_model(spec, weights=str(moved)).revision != before
+
+
+def test_weights_that_are_the_default_count_by_their_content(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spec = adapter(tmp_path, ADAPTER.replace('weights: str = ""', 'weights: str = "net.bin"'))
+    without = load_model(spec).revision
+    Path("net.bin").write_bytes(b"1")
+    before = load_model(spec).revision
+    assert before == load_model(spec, weights="net.bin").revision != without
+    Path("net.bin").write_bytes(b"2")
+    assert load_model(spec).revision != before
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ _FOLDERS_ABOVE = 3  # of a run: DATA@REVISION/MODEL@REVISION/RULES
 
 @click.group()
 def runs() -> None:
-    """Remove finished runs. `kapbench list runs` lists them.
+    """Remove finished runs.
+
+    `kapbench list runs` lists them.
 
     \b
     Examples:

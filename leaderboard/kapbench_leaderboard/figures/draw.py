@@ -55,7 +55,8 @@ def _refuse_apart(runs: Sequence[RunView]) -> None:
     raise KapbenchError(
         f"These runs cannot share a figure: {why}",
         place=", ".join(run.card.model.name for run in runs),
-        fix="Name the folders of runs on one data set, one set of pairs and the same rules",
+        fix="Choose runs on one data set (--dataset NAME), of one set of pairs (--category NAME) and "
+        "the same rules, or name their folders",
     )
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from submissions import DOTS
+from submissions import CARD, DOTS
 
 from kapbench.running.results import find_runs, load_card
 from kapbench.scoring.rules import load_rule
@@ -134,7 +134,7 @@ def test_accepted_entries_stand_beside_runs(kapbench, score):
     card = json.loads((run / "run.json").read_text())
     card["provenance"]["git_dirty"] = False
     (run / "run.json").write_text(json.dumps(card))
-    Path("card.toml").write_text(kapbench("submit", "template").stdout)
+    Path("card.toml").write_text(CARD)
     assert (
         kapbench("submit", "prepare", run, "--to", "results", "--card", "card.toml").exit_code == 0
     )

@@ -17,6 +17,7 @@ from kapbench_leaderboard.figures.sources import Output, Sources
 DOTS = Path(__file__).parents[2] / "support/dots.py"
 DATA = ("--load-dataset", f"{DOTS}:Dots")
 GREYS = ("--load-model", f"{DOTS}:Greys", "--cache", "cache")
+MAPS = ("features", "--model", f"{DOTS}:Greys", "--cache", "cache", "--dataset", f"{DOTS}:Dots")
 
 
 @pytest.fixture
@@ -201,8 +202,7 @@ class TestSeveral:
 
 
 def test_feature_maps_of_several_models(kapbench):
-    colours = ("--load-model", f"{DOTS}:Colours")
-    words = ("features", *colours, *GREYS, *DATA, "--category", "dot", "--images", 3)
+    words = (*MAPS, "--model", f"{DOTS}:Colours", "--category", "dot", "--images", 3)
     (file,) = made(kapbench("show", *words, "-o", "out"))
     assert file == Path("out/maps-dots-dot.png")
     assert size_of(file)[0] == int(style.COLUMN_IN * style.PNG_DPI)
@@ -226,7 +226,7 @@ class TestErrors:
             (("pair", "RUN", "dot:0-1"), "The figure needs the run's data set"),
             (("keypoint", "RUN", "dot:0-1", "0", *DATA), "The figure needs the run's model"),
             (("features", "--model", f"{DOTS}:Greys"), "Missing option '--dataset'"),
-            (("features", *GREYS, *DATA), "none is named"),
+            (MAPS, "none is named"),
             (("report", "nowhere"), "nowhere"),
         ],
         ids=lambda v: " ".join(map(str, v)) if isinstance(v, tuple) else "",
