@@ -237,7 +237,7 @@ class TestPfWillowWithJoinedPoints:
             np.testing.assert_array_equal(a.source.keypoints.xy, b.source.keypoints.xy)
             np.testing.assert_array_equal(a.target.keypoints.xy, b.target.keypoints.xy)
 
-    def test_one_direction_is_said(self, tmp_path):
+    def test_a_list_of_one_direction_has_a_remark(self, tmp_path):
         tiny.pf_willow(tmp_path)
         path = join_points(tmp_path / "PF-dataset")
         [remark] = pf_willow(root=tmp_path).remarks
