@@ -32,8 +32,8 @@ class Schedule:
 
     validate_every: int = 500
     save_every: int = 100
-    save_after_s: float = 60.0  # steps may be slow: a state is saved at least this often
     stop_at: int | None = None  # leave early, as if killed after this step's state was saved
+    save_after_s: float = 60.0  # steps may be slow: a state is saved at least this often
 
 
 @dataclass
