@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench_baselines.diffusion import single_file
 from kapbench_baselines.diffusion.pipeline_files import FILES
 from kapbench_baselines.diffusion.read_settings import Reading
@@ -64,7 +65,7 @@ def numbers(weights: str | None, published: int) -> int:
     if weights is None:
         return published
     path = Path(weights).expanduser()
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    files = list_files(path, "*.safetensors") if path.is_dir() else [path]
     safe = [f for f in files if f.suffix == ".safetensors" and f.is_file()]
     return (
         sum(_count_numbers(f, _numbers) for f in safe) or published

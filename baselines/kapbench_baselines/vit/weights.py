@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import Checkpoint
 
@@ -75,7 +76,7 @@ def _from_hub(kind: Any, checkpoint: Checkpoint) -> Any:
 def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
     check_folder(folder, binary=checkpoint.family == "DINO")
     checkpoint.check_type(read_json(folder / "config.json").get("model_type", "nameless"), folder)
-    safe = any(folder.glob("*.safetensors"))
+    safe = bool(list_files(folder, "*.safetensors"))
     return pretrained(
         kind,
         str(folder),
@@ -113,7 +114,9 @@ def check_folder(folder: Path, *, binary: bool) -> None:
         KapbenchError: there is no model in transformers' format.
     """
     config, wanted = folder / "config.json", "*.safetensors"
-    has_weights = any(folder.glob(wanted)) or (binary and (folder / "pytorch_model.bin").is_file())
+    has_weights = bool(list_files(folder, wanted)) or (
+        binary and (folder / "pytorch_model.bin").is_file()
+    )
     if not config.is_file() or not has_weights:
         wanted += " (or pytorch_model.bin)" if binary else ""
         raise KapbenchError(
@@ -266,7 +269,7 @@ def hash_of(path: Path) -> str:
     """Of a file, or of a folder's configuration and weights."""
     if path.is_file():
         return file_hash(path)
-    files = sorted(path.glob("*.safetensors")) or [path / "pytorch_model.bin"]
+    files = list_files(path, "*.safetensors") or [path / "pytorch_model.bin"]
     digest = hashlib.sha256()
     for part in [path / "config.json", *files]:
         digest.update(file_hash(part).encode())

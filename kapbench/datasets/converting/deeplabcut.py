@@ -13,6 +13,7 @@ from kapbench.datasets.converting.annotations import AnnotatedObject, Keypoint, 
 from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import parse_csv, read_bytes
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.progress import Progress
 
 _FIX = "Name CollectedData_SCORER.csv, or a folder that holds such files"
@@ -31,7 +32,7 @@ def read_deeplabcut(path: Path, report: Report, progress: Progress) -> list[Phot
     """KapbenchError where there is no such file, or its header is another."""
     files = [path]
     if path.is_dir():
-        files = [f for f in sorted(path.rglob(_NAMES)) if not f.name.startswith(".")]
+        files = list_files(path, f"**/{_NAMES}")
     if not files:
         raise KapbenchError(f"There is no file {_NAMES}", place=path, fix=_FIX)
     if path.suffix.lower() in (".h5", ".hdf", ".hdf5"):

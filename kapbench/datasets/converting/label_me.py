@@ -18,6 +18,7 @@ from kapbench.datasets.converting.grouping import LabelledBox, LabelledPoint, gr
 from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import parse_json, read_bytes
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.progress import Progress
 
 _FIX = "Name the folder that holds the tool's JSON files, or one of them"
@@ -27,7 +28,7 @@ def read_label_me(path: Path, report: Report, progress: Progress) -> list[Photog
     """Of one file, or of all in a folder and below it. KapbenchError where there is none."""
     files = [path]
     if path.is_dir():
-        files = [f for f in sorted(path.rglob("*.json")) if not f.name.startswith(".")]
+        files = list_files(path, "**/*.json")
     photographs: list[Photograph] = []
     with progress.stage("files", len(files)) as advance:
         for file in files:

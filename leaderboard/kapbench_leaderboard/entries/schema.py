@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, ValidationError
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import list_files
 from kapbench.running.results import RunCard
 
 SCHEMA_VERSION = 1
@@ -150,4 +151,4 @@ def load_entry(path: Path) -> Entry:
 
 def find_entries(root: Path) -> list[Path]:
     """Every entry below a folder of results, sorted."""
-    return sorted(root.rglob("*.json"))
+    return list_files(root, "**/*.json")
