@@ -10,6 +10,7 @@ from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
 from kapbench.features import encode
+from kapbench.identity.model_identity import mark_made_by_name
 from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
 from kapbench.progress import Progress
@@ -30,15 +31,17 @@ from kapbench.types import Grid, Picture
     ],
 )
 def test_a_wrong_feature_map_names_its_image(tmp_path, wrong, said, batch_size):
+    broken, mended = TinyEncoder(wrong=wrong), TinyEncoder()
+    for model in (broken, mended):  # of one revision, as a model that is made by name may be
+        mark_made_by_name(model)
     with pytest.raises(KapbenchError, match=said) as caught:
-        evaluate(tmp_path, TinyEncoder(wrong=wrong), batch_size=batch_size)
+        evaluate(tmp_path, broken, batch_size=batch_size)
     assert "cat/2" in str(caught.value)
     assert caught.value.fix
     assert not list(tmp_path.rglob("run.json"))
     # What was right is kept: the run goes on once the model is mended.
     n_kept = len(list(tmp_path.rglob("*.safetensors")))
     assert n_kept >= 2
-    mended = TinyEncoder()
     evaluate(tmp_path, mended, batch_size=batch_size)
     assert "cat/2" in mended.seen
     assert not {"cat/0", "cat/1"} & set(mended.seen)
