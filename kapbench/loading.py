@@ -8,23 +8,8 @@ from typing import Any, cast
 from kapbench import registry
 from kapbench.errors import KapbenchError
 from kapbench.identity.installed_code import is_own, last_user_line, user_file
-from kapbench.identity.model_identity import (
-    declared_revision,
-    is_made_by_name,
-    is_same_revision,
-    mark_made_by_name,
-    source_digits,
-)
+from kapbench.identity.model_identity import is_made_by_name, mark_made_by_name, source_digits
 from kapbench.protocols import Dataset, Encoder, Model, model_info
-
-__all__ = [
-    "check_model",
-    "declared_revision",
-    "is_same_revision",
-    "load_dataset",
-    "load_model",
-    "pick_device",
-]
 
 
 def load_dataset(
@@ -65,7 +50,7 @@ def load_model(
 
     The revision of a model that is not kapbench's ends in digits for what its author may change
     without raising it: the file of the class and the files that it imports, the version of an
-    installed package, and the options. Change none of its attributes afterwards.
+    installed package, and the options. An attribute that is changed afterwards adds more digits.
 
     Args:
         device: auto, cpu or cuda, for models that take one.
@@ -93,7 +78,7 @@ def load_model(
     model_info(model)  # raises where it is not a model
     identified = _identified(cast("Model", model), name, factory, arguments)
     made = in_precision(identified, precision, device)
-    if is_made_by_name(identified):
+    if made is not identified and is_made_by_name(identified):
         mark_made_by_name(made)
     return made
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError, any_of, nearest, with_article
-from kapbench.errors import unknown as unknown  # noqa: PLC0414  the core imports it from here
+from kapbench.errors import KapbenchError, any_of, nearest, unknown, with_article
 
 Kind = Literal["models", "datasets"]
 
@@ -66,15 +65,15 @@ def installed_as(name: str, options: Iterable[str]) -> str | None:
 
 def entry_of(kind: Kind, spec: str) -> "Entry | None":
     """The entry point behind a name or a prefixed name; None where `spec` names a file or nothing."""
-    found = _entry_and_argument(kind, spec)
-    return None if found is None else found[0]
+    entry_and_argument = _entry_and_argument(kind, spec)
+    return None if entry_and_argument is None else entry_and_argument[0]
 
 
 def _registered(kind: Kind, spec: str) -> Callable[..., Any] | None:
-    found = _entry_and_argument(kind, spec)
-    if found is None:
+    entry_and_argument = _entry_and_argument(kind, spec)
+    if entry_and_argument is None:
         return None
-    entry, argument = found
+    entry, argument = entry_and_argument
     return _load(entry) if argument is None else _bind(_load(entry), argument)
 
 

@@ -49,12 +49,19 @@ MORE_OF_THE_CORE = {
     # The pictures show similarity and features, which records do not hold: the model is run again.
     "kapbench_leaderboard.figures": (
         "kapbench.features",
+        "kapbench.identity.model_identity",
         "kapbench.loading",
         "kapbench.models",
         "kapbench.running",
     ),
-    "kapbench_leaderboard.submit.reproduce": ("kapbench.evaluation", "kapbench.loading"),
+    # Whether the model that is made here is the one of the entry.
+    "kapbench_leaderboard.submit.reproduce": (
+        "kapbench.evaluation",
+        "kapbench.identity.model_identity",
+        "kapbench.loading",
+    ),
     "kapbench_leaderboard.submit.adapter_trial": (
+        "kapbench.identity.model_identity",
         "kapbench.loading",
         "kapbench.models.contract",
         "kapbench.running.run_card",

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from kapbench.cli.list import summary
-from kapbench.registry import unknown
+from kapbench.errors import unknown
 
 
 class Trainers(click.Group):

@@ -12,8 +12,7 @@ from jaxtyping import Bool, UInt8
 from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.reading import longer_side
 from kapbench.datasets.symmetry import Symmetry
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 from kapbench.types import Coverage, Pair, View
 
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]

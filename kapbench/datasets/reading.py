@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ValidationError
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.paths import data_root, is_system_file
-from kapbench.registry import unknown
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
 

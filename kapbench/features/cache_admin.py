@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
-from kapbench.registry import unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from kapbench.identity.imported_sources import hashes_of_imports_inside
 from kapbench.identity.installed_code import is_installed
 from kapbench.storage import file_hash
 
@@ -24,10 +25,12 @@ _NO_CODE = {"__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__
 _NO_CODE |= {"__static_attributes__", "__annotations__", "__abstractmethods__", "__parameters__"}
 _NO_CODE |= {"__dataclass_fields__", "__dataclass_params__"}  # their defaults are in __init__ too
 _Cached = type(functools.cache(len))
+_T = TypeVar("_T")
 
 
 _LONGEST_PATH = 4096
 _MOST_BYTES = 1 << 32  # larger files count by their size and time
+_MOST_ENTRIES = 100_000  # a folder that holds more is not read
 
 
 class UnknownContentError(Exception):
@@ -38,13 +41,30 @@ def content_hash(*values: object) -> str:
     """SHA-256 of the content of values, 64 digits.
 
     Names of existing files count by the files' content, folders by the names, sizes and times of
-    what lies in them.
+    all files below them.
 
     Raises:
-        UnknownContentError: a value cannot be taken apart, e.g. an open connection.
+        UnknownContentError: a value cannot be taken apart, e.g. an open connection, or a folder
+            holds more than 100,000 files.
     """
+    digest, unreadable = readable_hash(*values)
+    if unreadable is not None:
+        raise UnknownContentError(unreadable)
+    return digest
+
+
+def readable_hash(*values: object) -> tuple[str, str | None]:
+    """Like `content_hash`, but a part that cannot be read counts by its type.
+
+    Returns:
+        The hash, and the type of the first part that cannot be read; None: everything was read.
+
+    Raises:
+        UnknownContentError: the values are nested too deeply.
+    """
+    walk = _Walk()
     try:
-        return _Walk().of(values).hex()
+        return walk.of(values).hex(), walk.unreadable
     except RecursionError as error:
         raise UnknownContentError("a structure that is nested too deeply") from error
 
@@ -54,24 +74,33 @@ class _Walk:
 
     def __init__(self) -> None:
         self.above: dict[int, int] = {}
-        self.known: dict[int, tuple[object, bytes]] = {}  # the object is kept, so that its id is
+        # Each object is kept alive, so that no other object gets its id during the pass.
+        self.known: dict[int, tuple[object, bytes]] = {}
+        self.unreadable: str | None = None
 
     def of(self, value: object) -> bytes:
         if isinstance(value, _PLAIN):
             return _joined("plain", type(value).__name__, repr(value))
         if isinstance(value, str | PurePath):
-            return _text(value)
+            return self._read(_text, value)
         if id(value) in self.known:
             return self.known[id(value)][1]
         if id(value) in self.above:
             return _joined("above", str(len(self.above) - self.above[id(value)]))
         self.above[id(value)] = len(self.above)
         try:
-            digest = self._of_object(value)
+            digest = self._read(self._of_object, value)
         finally:
             del self.above[id(value)]
         self.known[id(value)] = value, digest
         return digest
+
+    def _read(self, read: Callable[[_T], bytes], value: _T) -> bytes:
+        try:
+            return read(value)
+        except UnknownContentError as error:
+            self.unreadable = self.unreadable or str(error)
+            return _joined("unreadable", str(error))
 
     def each(self, kind: str, values: Iterable[object]) -> bytes:
         return _joined(kind, *(self.of(value) for value in values))
@@ -130,16 +159,15 @@ class _Walk:
         defaults = function.__defaults__, function.__kwdefaults__
         names = [*_names(function.__code__)]
         used = self._of_names(names, function.__globals__)
-        return _joined(
-            "function", self.of(function.__code__), self.of(defaults), used, self.of(cells)
-        )
+        parts = self.of(function.__code__), self.of(defaults), used, self.of(cells)
+        return _joined("function", *parts, *hashes_of_imports_inside(function))
 
     def _of_names(self, names: Iterable[str], namespace: Mapping[str, object]) -> bytes:
         """Values by the names that code uses: globals, and contents of the user's modules."""
         names = sorted({*names})
         parts: list[str | bytes] = []
         for name in names:
-            value = namespace.get(name, sys.modules.get(name))
+            value = namespace.get(name)
             if isinstance(value, ModuleType) and not is_installed(value.__name__):
                 if id(value) in self.above:
                     continue
@@ -211,10 +239,19 @@ def _file(path: Path) -> list[str]:
 
 
 def _contents(folder: str) -> list[str]:
-    """Of what lies in a folder: name, size and time."""
-    with os.scandir(folder) as entries:
-        found = [(entry.name, entry.stat()) for entry in entries]
-    return sorted(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in found)
+    """Of all files below a folder: relative name, size and time; links are followed."""
+    lines: list[str] = []
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if name != "__pycache__"]  # Python's own, any time
+        below = os.path.relpath(parent, folder)
+        lines.append(below)
+        for name in files:
+            path = Path(parent, name)
+            status = path.stat(follow_symlinks=path.exists())
+            lines.append(f"{below}/{name} {status.st_size} {status.st_mtime_ns}")
+        if len(lines) + len(folders) > _MOST_ENTRIES:
+            raise UnknownContentError(f"a folder of more than {_MOST_ENTRIES:,} files, {folder}")
+    return sorted(lines)
 
 
 def _tensor(tensor: Any) -> bytes:

@@ -6,21 +6,22 @@ A revision is what the author writes by hand. Where kapbench does not maintain i
 
 import contextlib
 import inspect
-import os
 import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, TypeGuard
 from weakref import ref
 
-from kapbench.identity.content_hash import UnknownContentError, content_hash
-from kapbench.identity.installed_code import distribution_of, is_own, source_hashes
+from kapbench.errors import KapbenchError
+from kapbench.identity.content_hash import UnknownContentError, content_hash, readable_hash
+from kapbench.identity.imported_sources import source_hashes
+from kapbench.identity.installed_code import distribution_of, is_own
 from kapbench.protocols import Encoder, Model, ModelInfo, PairModel, model_info
 
 DIGITS = 8
-_made_by_name: dict[int, ref[Model]] = {}
+_made_by_name: dict[int, tuple[ref[Model], str]] = {}  # with the content that it was made with
 _after_run: dict[int, tuple[ref[Model], str, str]] = {}  # content after a run, and before the first
 
 
@@ -30,10 +31,14 @@ class Identity:
 
     `unknown`: the type of what a model holds that cannot be compared with another process's; its
     features are not kept, and its run is never taken for another's. None: everything is known.
+
+    `declared`: The same, where the model declares `options`, which stand for that part. Everything
+    that can be read counts as well.
     """
 
     info: ModelInfo
     unknown: str | None = None
+    declared: str | None = None
 
 
 def source_digits(
@@ -63,17 +68,23 @@ def source_digits(
 
 
 def _chosen(factory: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that differ from the defaults, which are part of the source; and all files."""
+    """Arguments that differ from the defaults, which are part of the source; and all paths."""
     parameters = inspect.signature(factory).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     values = {k: v for k, v in {**defaults, **arguments}.items() if k != "device"}
-    return {
-        k: v for k, v in values.items() if _is_file(v) or not _equal(v, defaults.get(k, values))
-    }
+    paths = {k: Path(v) for k, v in values.items() if k != "dataset" and _is_path(v)}
+    changed = {k: v for k, v in values.items() if not _equal(v, defaults.get(k, values))}
+    return changed | paths
 
 
-def _is_file(value: object) -> bool:
-    return isinstance(value, str | PurePath) and os.path.isfile(value)  # noqa: PTH113  any text
+def _is_path(value: object) -> TypeGuard[str | PurePath]:
+    """Whether an argument names a file or a folder that exists."""
+    if not isinstance(value, str | PurePath) or not str(value):
+        return False
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):  # too long, or with a null character
+        return False
 
 
 def _equal(value: object, default: object) -> bool:
@@ -84,45 +95,84 @@ def _equal(value: object, default: object) -> bool:
 
 
 def mark_made_by_name(model: Model) -> None:
-    """Has `identify` take the model's revision as it is."""
+    """Has `identify` take the model's revision as it is, while the object keeps its content."""
     key = id(model)
-    with contextlib.suppress(TypeError):  # of an object that accepts no weak reference
-        _made_by_name[key] = ref(model, lambda _: _made_by_name.pop(key, None))
+    # TypeError: of an object that accepts no weak reference.
+    with contextlib.suppress(TypeError, UnknownContentError):
+        content, _ = _content(model)
+        _made_by_name[key] = ref(model, lambda _: _made_by_name.pop(key, None)), content
 
 
 def is_made_by_name(model: Model) -> bool:
-    """Whether `mark_made_by_name` was called with this object."""
-    known = _made_by_name.get(id(model))
-    return known is not None and known() is model
+    """Whether `mark_made_by_name` was called with this object, which has not changed since."""
+    if not _is_marked(model):
+        return False
+    try:
+        return _content(model)[0] == _made_by_name[id(model)][1]
+    except UnknownContentError:
+        return False
+
+
+def _is_marked(model: object) -> bool:
+    marked = _made_by_name.get(id(model))
+    return marked is not None and marked[0]() is model
 
 
 def identify(model: Model) -> Identity:
-    """The identity of a model object that somebody hands over."""
+    """The identity of a model object that somebody hands over.
+
+    Raises:
+        KapbenchError: a module that the object's code imports was edited after its import.
+    """
     info = model_info(model)
     if is_made_by_name(model) or not is_of_caller(model):
         return Identity(info)
-    installed = distribution_of(type(model).__module__)
-    unknown = None
+    unknown = declared = None
     try:
-        digits = _before_run(model, content_hash(model, installed))
+        content, unreadable = _content(model)
+        digits = _before_run(model, content)
     except UnknownContentError as error:
-        unknown, digits = str(error), uuid.uuid4().hex
-        if info.options:
-            with contextlib.suppress(UnknownContentError):
-                digits = content_hash(type(model), dict(info.options), installed)
-                unknown = None
-    return Identity(replace(info, revision=f"{info.revision}+{digits[:DIGITS]}"), unknown)
+        unknown = str(error)
+    else:
+        if unreadable is not None and _stand_for_content(info.options):
+            declared = unreadable
+        else:
+            unknown = unreadable
+    if unknown is not None:
+        digits = uuid.uuid4().hex
+    return Identity(replace(info, revision=f"{info.revision}+{digits[:DIGITS]}"), unknown, declared)
+
+
+def _content(model: Model) -> tuple[str, str | None]:
+    """Hash of an object and its class, and the type of a part that cannot be read.
+
+    Where there is such a part, the options that the model declares count too.
+    """
+    content, unreadable = readable_hash(model, distribution_of(type(model).__module__))
+    if unreadable is not None:
+        content, _ = readable_hash(content, dict(model_info(model).options))
+    return content, unreadable
+
+
+def _stand_for_content(options: Mapping[str, Any]) -> bool:
+    """Whether declared options can be read, so that they tell two objects apart."""
+    return bool(options) and readable_hash(dict(options))[1] is None
 
 
 def remember_after_run(model: Model, identity: Identity) -> None:
     """Has `identify` overlook what a run itself changed in the object, e.g. a network loaded late."""
-    _, plus, digits = identity.info.revision.rpartition("+")
-    if not plus or identity.unknown is not None:
+    if identity.unknown is not None:
         return
-    key = id(model)
-    with contextlib.suppress(TypeError, UnknownContentError):
-        after = content_hash(model, distribution_of(type(model).__module__))
-        _after_run[key] = ref(model, lambda _: _after_run.pop(key, None)), after, digits
+    key, revision = id(model), identity.info.revision
+    # KapbenchError: a module was edited during the run; the next one reports it.
+    with contextlib.suppress(TypeError, UnknownContentError, KapbenchError):
+        if _is_of_object(revision):
+            remembered = ref(model, lambda _: _after_run.pop(key, None))
+            _after_run[key] = remembered, _content(model)[0], revision[-DIGITS:]
+            return
+        for part in (model, *_models_in(model)):
+            if _is_marked(part):
+                mark_made_by_name(part)
 
 
 def _before_run(model: Model, content: str) -> str:
@@ -136,9 +186,13 @@ def is_of_caller(model: object) -> bool:
     """Whether a model, or one that it stands on, is of a class that is not kapbench's."""
     if not is_own(type(model).__module__):
         return True
+    return any(is_of_caller(part) and not is_made_by_name(part) for part in _models_in(model))
+
+
+def _models_in(model: object) -> list[Encoder | PairModel]:
+    """Models that an object holds as attributes."""
     parts = vars(model).values() if hasattr(model, "__dict__") else ()
-    models = (part for part in parts if isinstance(part, Encoder | PairModel))
-    return any(is_of_caller(part) and not is_made_by_name(part) for part in models)
+    return [part for part in parts if isinstance(part, Encoder | PairModel)]
 
 
 def declared_revision(revision: str) -> str:
@@ -151,6 +205,10 @@ def is_same_revision(of_run: str, here: str) -> bool:
 
     A run of an object has digits of another kind, and an old one none: its declared revision counts.
     """
-    is_object = re.search(rf"\+[0-9a-f]{{{DIGITS}}}$", of_run) is not None
-    declared = declared_revision(of_run) if is_object else of_run
+    declared = declared_revision(of_run) if _is_of_object(of_run) else of_run
     return of_run == here or declared == declared_revision(here)
+
+
+def _is_of_object(revision: str) -> bool:
+    """Whether a revision ends in the digits of an object's content."""
+    return re.search(rf"\+[0-9a-f]{{{DIGITS}}}$", revision) is not None

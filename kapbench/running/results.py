@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
-from kapbench.registry import unknown
 from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score

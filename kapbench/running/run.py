@@ -55,6 +55,11 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             "compare with that of another object. Its features are not kept in the cache, and its "
             "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
         )
+    if opened.identity.declared is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
+            "compare with that of another object. Its declared `options` stand for that part."
+        )
     with only_writer(folder):
         if opened.request.force:
             for name in (CARD, RECORDS, SESSIONS):

@@ -21,8 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool
 
-from kapbench.registry import unknown
+from kapbench.errors import unknown
 from kapbench.scoring.schema import Records
 
 _Selector = Callable[[Records], np.ndarray]

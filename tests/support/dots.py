@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kapbench.registry import unknown
+from kapbench.errors import unknown
 from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, View
 
 SIDE = 64

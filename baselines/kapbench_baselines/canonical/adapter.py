@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from kapbench.errors import unknown
 from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import Encoder, model_info
-from kapbench.registry import unknown
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
 from kapbench_baselines.canonical.heads import CategoryHeads

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kapbench.registry import unknown
+from kapbench.errors import unknown
 from kapbench_baselines.canonical.square_views import SquareWarping
 from kapbench_baselines.canonical.tps_warps import TpsWarping
 from kapbench_baselines.canonical.warps import Warping

@@ -10,9 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import Similarity
-from kapbench.registry import unknown
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.types import Grid, SimilarityMap
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 from kapbench_baselines.aggregation_head.network import QUARTERED
 
 

@@ -12,8 +12,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional
 
+from kapbench.errors import unknown
 from kapbench.protocols import Condition, Encoder, model_info
-from kapbench.registry import unknown
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture, SimilarityMap

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 
 MAPPED = {"sd_dino": "dinov2.vitb14"}  # by model of pairs: the encoder that its mapper reads
 NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # of the losses

@@ -1,7 +1,8 @@
 """The frozen encoder beneath a trained model: opening it, and checking that it is the right one."""
 
 from kapbench.errors import KapbenchError
-from kapbench.loading import declared_revision, load_model
+from kapbench.identity.model_identity import declared_revision
+from kapbench.loading import load_model
 from kapbench.protocols import Encoder, Model, model_info
 from kapbench.registry import names
 from kapbench_baselines.training.trained_weights import Card

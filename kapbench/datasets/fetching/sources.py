@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from kapbench.errors import documentation
-from kapbench.registry import unknown
+from kapbench.errors import documentation, unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from kapbench.datasets.reading import read_text
 from kapbench.datasets.symmetry import categories as known_categories
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 
 CORRECT_PAIR = "Remove the line (or the file of that name), or fetch the data set again"
 

@@ -10,8 +10,7 @@ from jaxtyping import Int
 from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.paint import hue
 from kapbench.datasets.synthetic.render import Shot
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 from kapbench.storage import fingerprint
 from kapbench.types import AZIMUTH_BINS
 

@@ -207,7 +207,7 @@ def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
 
 def _rule_names(rules: Sequence[str], cards: "Sequence[RunCard]") -> list[str]:
     """Names among the runs' rules; a rule file is known by the name inside it."""
-    from kapbench.registry import unknown
+    from kapbench.errors import unknown
     from kapbench.scoring.rules import load_rule
 
     known = {rule.name for card in cards for rule in card.rules}

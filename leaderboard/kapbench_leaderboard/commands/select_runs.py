@@ -116,7 +116,7 @@ def _holds_entries(path: Path) -> bool:
 
 
 def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
-    from kapbench.registry import unknown
+    from kapbench.errors import unknown
 
     path = Path(name)
     if _holds_entries(path):

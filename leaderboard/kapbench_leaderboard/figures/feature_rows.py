@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import load_dataset, load_model
 from kapbench.models.inputs import make_picture
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Model
-from kapbench.registry import unknown
 from kapbench.types import FeatureMap, View
 from kapbench_leaderboard.figures.feature_colours import spread
 from kapbench_leaderboard.figures.feature_figure import NamesMaps, Row, Tile

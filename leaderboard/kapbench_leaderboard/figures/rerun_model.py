@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
-from kapbench.loading import is_same_revision, load_dataset, load_model, pick_device
+from kapbench.identity.model_identity import is_same_revision
+from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.progress import Progress

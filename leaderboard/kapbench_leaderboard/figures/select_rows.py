@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from kapbench.errors import KapbenchError
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, unknown
 from kapbench.running.results import RunCard
 from kapbench.scoring.rules import KapRule, PckRule, Rule
 from kapbench_leaderboard.comparison.curves import worst_pairs

@@ -96,7 +96,8 @@ def _child() -> None:
 
 
 def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> list[str]:
-    from kapbench.loading import is_same_revision, load_model
+    from kapbench.identity.model_identity import is_same_revision
+    from kapbench.loading import load_model
     from kapbench.models.contract import broken
     from kapbench.running.results import ModelCard
     from kapbench.running.run_card import model_card

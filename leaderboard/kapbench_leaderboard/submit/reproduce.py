@@ -12,7 +12,8 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
-from kapbench.loading import is_same_revision, load_dataset, load_model
+from kapbench.identity.model_identity import is_same_revision
+from kapbench.loading import load_dataset, load_model
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
