@@ -4,18 +4,17 @@ import functools
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.images import image_size
-from kapbench.datasets.pair_list import PairList, pair_present
-from kapbench.datasets.pairing import DrawnPairs, PairRule, remark_on_one_photograph
+from kapbench.datasets.fitting import AnnotatedObject, draw_pairs
+from kapbench.datasets.pair_list import PairList
+from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
 from kapbench.paths import list_files
@@ -62,37 +61,26 @@ def awa_pose(
     rule = PairRule(pairs, seed, min_shared, same_photograph)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
-    drawn, n_outside, n_within = list[tuple[View, View]](), 0, 0
-    paths, present = dict[str, Path](), dict[str, View]()
-    files = _list_files(folder)
+    files, categories = _list_files(folder), list[list[AnnotatedObject]]()
     for path in files:
         content = reading.read_bytes(path, FIX)
         contents.append(content)
-        annotated = list(_parse_animals(content, path, folder))
-        of_animal = _draw_pairs(rule, annotated)
-        drawn += of_animal
-        n_within += of_animal.n_within
-        kept = _fit_photographs(annotated) if photographs else annotated
-        present |= {animal.view.image_id: animal.view for animal in kept}
-        n_outside += sum(animal.n_outside for animal in kept)
-        if photographs:
-            paths |= {animal.view.image_id: animal.photograph for animal in kept}
-    pairs_present = pair_present(drawn, present, table)
-    if not pairs_present:
-        raise _describe_no_photograph(folder)
-    remarks = remark_on_one_photograph(n_within)
-    contents += ["without pairs within a photograph"] * len(remarks)
+        categories.append(list(_parse_animals(content, path, folder)))
+    absent = _describe_no_photograph(folder)
+    drawn = draw_pairs(categories, rule, table, absent, photographs=photographs)
+    contents += ["without pairs within a photograph"] * len(drawn.within)
+    contents += [*reading.list_sizes(drawn.views), *drawn.few_shared]
     return PairList(
         NAME,
         split,
-        reading.hash_revision([*contents, *reading.list_sizes(present.values())]),
+        reading.hash_revision(contents),
         *SOURCE.terms,
-        pairs_present,
-        paths,
+        drawn.pairs,
+        drawn.paths if photographs else {},
         expected=tuple(path.stem for path in files),
-        n_expected=len(drawn),
-        more_views=list(present.values()),
-        remarks=(*reading.remark_on_outside(n_outside), *remarks),
+        n_expected=drawn.n_expected,
+        more_views=drawn.views,
+        remarks=(*drawn.remarks, *drawn.within),
     )
 
 
@@ -117,14 +105,7 @@ def _list_files(folder: Path) -> list[Path]:
     return animals
 
 
-class _Animal(NamedTuple):
-    view: View  # of the smallest size that holds box and keypoints, until the photograph is read
-    photograph: Path
-    has_box: bool
-    n_outside: int  # keypoints outside the image, which are not visible in the view
-
-
-def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal]:
+def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[AnnotatedObject]:
     images = _check_mapping(reading.parse_json(content, path), path)
     category, photographs = path.stem, folder / "JPEGImages" / path.stem
     for name, animals in images.items():
@@ -136,7 +117,7 @@ def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[_Animal
             if points.visible.any():
                 box = _parse_box(animal, points, place)
                 view = View(image_id, category, reading.smallest_size(box, points), box, points)
-                yield _Animal(view, photograph, "bbox" in animal, n_outside)
+                yield AnnotatedObject(view, photograph, "bbox" in animal, n_outside)
 
 
 def _check_mapping(content: Any, place: object) -> Mapping[str, Any]:
@@ -151,30 +132,6 @@ def _describe_no_photograph(folder: Path) -> KapbenchError:
         place=folder / "JPEGImages",
         fix=f"{FIX}; for the annotations only, add --dataset-option photographs=false",
     )
-
-
-def _draw_pairs(rule: PairRule, animals: Sequence[_Animal]) -> DrawnPairs:
-    photographs = {animal.view.image_id: animal.photograph for animal in animals}
-    return rule.draw([animal.view for animal in animals], photographs=photographs)
-
-
-def _fit_photographs(animals: Sequence[_Animal]) -> list[_Animal]:
-    """Those whose photograph exists and shows a keypoint, with the size of the photograph."""
-    sizes: dict[Path, tuple[int, int]] = {}
-    names = {
-        folder: reading.list_names(folder) for folder in {a.photograph.parent for a in animals}
-    }
-    fitted = []
-    for view, photograph, has_box, n_before in animals:
-        if photograph.name not in names[photograph.parent]:
-            continue
-        size = sizes[photograph] = sizes.get(photograph) or image_size(photograph)
-        points, n_outside = reading.drop_outside(view.keypoints, size)
-        if points.visible.any():
-            box = view.bbox if has_box or not n_outside else reading.box_around(points)
-            fitted_view = replace(view, size=size, keypoints=points, bbox=box)
-            fitted.append(_Animal(fitted_view, photograph, has_box, n_before + n_outside))
-    return fitted
 
 
 def _parse_points(animal: Mapping[str, Any], place: str) -> tuple[Keypoints, int]:

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Int
 
 from kapbench.datasets.candidate_pairs import CandidatePairs
-from kapbench.errors import KapbenchError, counted
-from kapbench.types import View
+from kapbench.errors import KapbenchError, agreeing, counted
+from kapbench.types import Pair, View
 
-MAX_PAIRS = 5_000_000  # of a category, where all are used; they take some GB of memory
+MAX_PAIRS = 5_000_000  # of a category; they take some GB of memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,17 @@ class PairRule:
             photographs: Photograph of each image by its id; None: each image has its own.
 
         Raises:
-            KapbenchError: all candidates are wanted, and they are more than memory holds.
+            KapbenchError: more pairs are to be drawn than memory holds.
         """
         ordered = sorted(views, key=lambda view: view.image_id)
         if not ordered:
             return DrawnPairs()
         names = [view.image_id for view in ordered]
-        own = np.arange(len(names))
         candidates = CandidatePairs(
             np.stack([view.keypoints.visible for view in ordered]),
-            own if photographs is None or self.same_photograph else _number(names, photographs),
+            np.arange(len(names))
+            if photographs is None or self.same_photograph
+            else _number(names, photographs),
             None if kinds is None else _number(names, kinds),
             self.min_shared,
         )
@@ -95,16 +96,17 @@ class PairRule:
 
     def _draw_numbers(self, n_candidates: int, category: str) -> Int[np.ndarray, "m"]:
         """Numbers of the drawn candidates, in ascending order."""
-        if self.n is None and n_candidates > MAX_PAIRS:
+        n_drawn = n_candidates if self.n is None else min(self.n, n_candidates)
+        if n_drawn > MAX_PAIRS:
             raise KapbenchError(
-                f"There are {n_candidates:,} pairs of '{category}'",
+                f"There are {n_drawn:,} pairs of '{category}' to draw, more than {MAX_PAIRS:,}",
                 place="the rule that draws pairs",
-                fix="Draw some of them: --dataset-option pairs=N, or rule.n in a manifest",
+                fix="Draw fewer of them: --dataset-option pairs=N, or rule.n in a manifest",
             )
-        if self.n is None or self.n >= n_candidates:
+        if n_drawn == n_candidates:
             return np.arange(n_candidates)
         generator = np.random.default_rng([self.seed, zlib.crc32(category.encode())])
-        return np.sort(generator.choice(n_candidates, self.n, replace=False))
+        return np.sort(generator.choice(n_candidates, n_drawn, replace=False))
 
 
 def _number(names: Sequence[str], labels: Mapping[str, object]) -> Int[np.ndarray, "n"]:
@@ -117,10 +119,32 @@ def remark_on_one_photograph(n_within: int) -> tuple[str, ...]:
     """The remark on candidates that `PairRule.draw` left out."""
     message = (
         f"{counted(n_within, 'candidate pair')} of two objects in one photograph "
-        f"{'is' if n_within == 1 else 'are'} left out, because a model that compares a photograph "
+        f"{agreeing('is', n_within)} left out, because a model that compares a photograph "
         "with itself always lands on the source point. same_photograph=true keeps them"
     )
     return (message,) if n_within else ()
+
+
+def without_too_few_shared(
+    pairs: Iterable[Pair], min_shared: int
+) -> tuple[list[Pair], tuple[str, ...]]:
+    """Drawn pairs that still share `min_shared` visible keypoints, and the remark on the others.
+
+    Where pairs are drawn before photographs are read, keypoints that turn out to lie outside their
+    photograph count no more.
+    """
+    pairs = list(pairs)
+    kept = [
+        pair
+        for pair in pairs
+        if (pair.source.keypoints.visible & pair.target.keypoints.visible).sum() >= min_shared
+    ]
+    n = len(pairs) - len(kept)
+    message = (
+        f"{counted(n, 'drawn pair')} {agreeing('is', n)} left out: without the keypoints outside "
+        f"their photograph, the two images share fewer than {min_shared}"
+    )
+    return kept, (message,) if n else ()
 
 
 def group_by_category(views: Iterable[View]) -> dict[str, list[View]]:

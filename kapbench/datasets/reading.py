@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, ValidationError
 
-from kapbench.errors import KapbenchError, unknown
+from kapbench.errors import KapbenchError, agreeing, counted, unknown
 from kapbench.paths import data_root, is_system_file
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
@@ -215,6 +215,14 @@ def box_around(points: Keypoints) -> Box:
     return x1, y1, x2, y2
 
 
+def box_of_points(points: Keypoints) -> Box | None:
+    """As `box_around`; None where fewer than two keypoints are visible at different places."""
+    if not points.visible.any():
+        return None
+    box = box_around(points)
+    return box if longer_side(box) > 0 else None
+
+
 def longer_side(box: Box) -> float:
     return float(max(box[2] - box[0], box[3] - box[1]))
 
@@ -239,8 +247,22 @@ def hash_revision(parts: Iterable[bytes | str]) -> str:
 
 def remark_on_outside(n_keypoints: int) -> tuple[str, ...]:
     """The remark on keypoints that `drop_outside` made invisible."""
-    message = f"{n_keypoints:,} keypoints lie outside their image and count as not visible"
-    return (message,) if n_keypoints else ()
+    n = n_keypoints
+    message = (
+        f"{counted(n, 'keypoint')} {agreeing('lies', n)} outside the image and "
+        f"{agreeing('counts', n)} as not visible"
+    )
+    return (message,) if n else ()
+
+
+def remark_on_no_box(n_objects: int) -> tuple[str, ...]:
+    """The remark on objects without a box, and without two keypoints to take one from."""
+    n = n_objects
+    message = (
+        f"{counted(n, 'object')} without a box {agreeing('is', n)} left out, because fewer than "
+        "two keypoints are visible at different places, and a box cannot be taken from them"
+    )
+    return (message,) if n else ()
 
 
 def remark_on_counting_from_one(views: Iterable[View]) -> tuple[str, ...]:

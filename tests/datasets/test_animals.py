@@ -87,7 +87,7 @@ class TestAwaPose:
         (view,) = [v for v in found.views() if v.image_id == "moose/moose_10001"]
         (old,) = [v for v in before.views() if v.image_id == "moose/moose_10001"]
         assert old.keypoints.visible.sum() - view.keypoints.visible.sum() == 1
-        assert found.remarks[0] == "1 keypoints lie outside their image and count as not visible"
+        assert found.remarks[0] == "1 keypoint lies outside the image and counts as not visible"
 
     def test_animals_of_one_photograph_are_no_pair(self, tmp_path):
         tiny.awa_pose(tmp_path)
@@ -200,7 +200,7 @@ class TestCub:
         lines[i] = " ".join([*lines[i].split()[:2], "500", "500", "1"])
         path.write_text("\n".join(lines))
         found = cub(root=tmp_path)
-        assert found.remarks == ("1 keypoints lie outside their image and count as not visible",)
+        assert found.remarks == ("1 keypoint lies outside the image and counts as not visible",)
         after = {v.image_id: v.keypoints.visible.sum() for v in found.views()}
         assert {k: before[k] - after[k] for k in before if before[k] != after[k]} == {
             "002.Laysan_Albatross/bird_1": 1

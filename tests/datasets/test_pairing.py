@@ -76,10 +76,11 @@ def test_the_remark_counts_them(n, said):
     assert remark_on_one_photograph(0) == ()
 
 
-def test_more_pairs_than_memory_holds_are_refused():
+@pytest.mark.parametrize("n", [None, 6_247_500, 10**9])
+def test_more_pairs_than_memory_holds_are_refused(n):
     views = [view(i, [1]) for i in range(2_500)]
     with pytest.raises(KapbenchError, match="There are 6,247,500 pairs of 'cat'") as error:
-        PairRule().draw(views)
+        PairRule(n).draw(views)
     assert "pairs=N" in error.value.fix
     assert len(PairRule(n=5).draw(views).pairs) == 5
 

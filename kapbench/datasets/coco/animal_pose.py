@@ -4,23 +4,20 @@ No pairs were published. The annotations resemble COCO's, but images are a dicti
 by id, boxes are x1, y1, x2, y2, and annotations have no ids.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kapbench.datasets import reading
-from kapbench.datasets.coco.annotation import Strict, find_box, read_points
+from kapbench.datasets.coco.annotation import Strict
 from kapbench.datasets.coco.file import CocoCategory, CocoFile, CocoImage, check_content
+from kapbench.datasets.coco.objects import name_objects, read_object, without_copies
 from kapbench.datasets.coco.photographs import name_photographs
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.images import image_size
-from kapbench.datasets.pair_list import PairList, pair_present
-from kapbench.datasets.pairing import PairRule, group_by_category, remark_on_one_photograph
+from kapbench.datasets.fitting import AnnotatedObject, draw_pairs, list_other_boxes
+from kapbench.datasets.pair_list import PairList
+from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import mirror_by_name, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.types import View
 
 NAME = "animal-pose"
 SOURCE = SOURCES[NAME]
@@ -61,35 +58,34 @@ def animal_pose(
     folder = reading.find_folder(root, SOURCE.folder)
     rule = PairRule(pairs, seed, min_shared, same_photograph)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
-    file = _read_file(folder / "keypoints.json", strict)
-    animals = {animal.view.image_id: animal for animal in _list_animals(file, folder / "images")}
-    by_category = group_by_category(animal.view for animal in animals.values())
-    photographs = {name: animal.photograph for name, animal in animals.items()}
-    drawn = [rule.draw(of, photographs=photographs) for _, of in sorted(by_category.items())]
-    n_within = sum(of_category.n_within for of_category in drawn)
-    present = {animal.view.image_id: animal for animal in _fit_photographs(animals.values())}
-    views = {name: animal.view for name, animal in present.items()}
-    pairs_present = pair_present((pair for pairs in drawn for pair in pairs), views, table)
-    if not pairs_present:
-        raise KapbenchError(
-            "There is no photograph of Animal-Pose", place=folder / "images", fix=FIX
-        )
-    settings = (repr(rule), str(same_photograph), *reading.list_sizes(views.values()))
+    path = folder / "keypoints.json"
+    file = _read_file(path, strict)
+    animals, n_without_box, copies = _list_animals(file, path, folder / "images")
+    by_category: dict[str, list[AnnotatedObject]] = {}
+    for animal in animals:
+        by_category.setdefault(animal.view.category, []).append(animal)
+    categories = sorted(by_category)
+    absent = KapbenchError(
+        "There is no photograph of Animal-Pose", place=folder / "images", fix=FIX
+    )
+    drawn = draw_pairs(
+        [by_category[name] for name in categories], rule, table, absent, n_without_box=n_without_box
+    )
+    settings = (repr(rule), str(same_photograph), *reading.list_sizes(drawn.views))
+    corrected = (*drawn.few_shared, *list_other_boxes(drawn.objects))
     return PairList(
         NAME,
         split,
-        reading.hash_revision([file.content, *(part.tobytes() for part in table), *settings]),
-        *SOURCE.terms,
-        pairs_present,
-        {name: photographs[name] for name in present},
-        expected=tuple(sorted(by_category)),
-        n_expected=sum(len(of_category.pairs) for of_category in drawn),
-        more_views=list(views.values()),
-        remarks=(
-            *reading.remark_on_outside(sum(animal.n_outside for animal in present.values())),
-            *file.remarks,
-            *remark_on_one_photograph(n_within),
+        reading.hash_revision(
+            [file.content, *(part.tobytes() for part in table), *settings, *corrected]
         ),
+        *SOURCE.terms,
+        drawn.pairs,
+        drawn.paths,
+        expected=tuple(categories),
+        n_expected=drawn.n_expected,
+        more_views=drawn.views,
+        remarks=(*drawn.remarks, *file.remarks, *copies, *drawn.within),
     )
 
 
@@ -132,37 +128,19 @@ def _as_coco(entry: Any, number: int) -> Any:
     return entry | {"id": number, "bbox": box}
 
 
-class _Animal(NamedTuple):
-    view: View  # of the smallest size that holds box and keypoints, until the photograph is read
-    photograph: Path
-    n_outside: int  # keypoints outside the image, which are not visible in the view
-
-
-def _list_animals(file: CocoFile, folder: Path) -> Iterator[_Animal]:
+def _list_animals(
+    file: CocoFile, path: Path, folder: Path
+) -> tuple[list[AnnotatedObject], int, tuple[str, ...]]:
+    """Animals before their photographs are read, how many lack a box, and remarks on copies."""
     names = name_photographs(file.images)
-    n_animals = Counter(annotation.image_id for annotation in file.annotations)
-    for annotation in file.annotations:
-        photograph = file.images[annotation.image_id].file_name
-        image_id = names[annotation.image_id]
-        if n_animals[annotation.image_id] > 1:
-            image_id += f"#{annotation.id}"
-        points, n_outside = read_points(annotation, None, occluded=True)
-        if points.visible.any():
-            category, box = file.categories[annotation.category_id].name, find_box(annotation)
-            size = reading.smallest_size(box, points)
-            yield _Animal(
-                View(image_id, category, size, box, points), folder / photograph, n_outside
-            )
-
-
-def _fit_photographs(animals: Iterable[_Animal]) -> Iterator[_Animal]:
-    """Those whose photograph exists and shows a keypoint, with the size of the photograph."""
-    sizes: dict[Path, tuple[int, int]] = {}
-    for view, photograph, n_before in animals:
-        if photograph not in sizes and not photograph.is_file():
-            continue
-        size = sizes[photograph] = sizes.get(photograph) or image_size(photograph)
-        points, n_outside = reading.drop_outside(view.keypoints, size)
-        if points.visible.any():
-            fitted = replace(view, size=size, keypoints=points)
-            yield _Animal(fitted, photograph, n_before + n_outside)
+    distinct, copies, repeated = without_copies(file.annotations, names)
+    animals, n_without_box = [], 0
+    for annotation, image_id in zip(distinct, name_objects(distinct, names, path), strict=True):
+        category = file.categories[annotation.category_id].name
+        item = read_object(annotation, image_id, category, None, occluded=True)
+        n_without_box += item.lacks_box
+        if item.view is not None:
+            photograph = folder / file.images[annotation.image_id].file_name
+            has_box = annotation.box is not None
+            animals.append(AnnotatedObject(item.view, photograph, has_box, item.n_outside))
+    return animals, n_without_box, (*copies, *repeated)

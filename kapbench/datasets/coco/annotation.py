@@ -50,6 +50,14 @@ class CocoAnnotation(Strict):
         return None if isinstance(value, list) and not any(value) else value
 
     @property
+    def box(self) -> reading.Box | None:
+        """x1, y1, x2, y2."""
+        if self.bbox is None:
+            return None
+        x, y, width, height = self.bbox
+        return x, y, x + width, y + height
+
+    @property
     def numbers(self) -> Float[np.ndarray, "K 3"]:
         values = [np.nan if v is None else v for v in self.keypoints]
         return np.array(values, np.float64).reshape(-1, 3)
@@ -58,7 +66,7 @@ class CocoAnnotation(Strict):
 def has_keypoints(entry: Any) -> bool:
     """Whether an annotation is to be read: not a crowd, and with labelled keypoints.
 
-    One that is no JSON object counts, so that it is reported.
+    An entry that is not a JSON object is to be read too, so that the check reports it.
     """
     if not isinstance(entry, dict):
         return True
@@ -101,9 +109,9 @@ def check_annotation(
     if annotation.category_id not in categories:
         raise reading.wrong_file(f"Category {annotation.category_id} does not exist", place)
     _check_keypoints(annotation, categories[annotation.category_id].keypoints, place)
-    if annotation.bbox is not None:
-        reading.check_box(find_box(annotation), place)
-    elif reading.longer_side(find_box(annotation)) <= 0:
+    if annotation.box is not None:
+        reading.check_box(annotation.box, place)
+    elif reading.box_of_points(labelled_points(annotation)) is None:
         raise reading.wrong_file("There is no box, and one keypoint alone has no area", place)
     return annotation
 
@@ -134,13 +142,10 @@ def _check_keypoints(annotation: CocoAnnotation, names: list[str], place: str) -
         )
 
 
-def find_box(annotation: CocoAnnotation) -> reading.Box:
-    """x1, y1, x2, y2; where the file gives no box, that around the labelled keypoints."""
-    if annotation.bbox is not None:
-        x, y, width, height = annotation.bbox
-        return x, y, x + width, y + height
+def labelled_points(annotation: CocoAnnotation) -> Keypoints:
+    """Labelled keypoints as visible ones, also those that are hidden or outside the image."""
     numbers = annotation.numbers
-    return reading.box_around(reading.make_keypoints(numbers[:, :2], numbers[:, 2] > 0))
+    return reading.make_keypoints(numbers[:, :2], numbers[:, 2] > 0)
 
 
 def read_points(

@@ -106,8 +106,8 @@ def _read_views(
     ]
     n_animals = Counter(a.image_id for a in candidates)
     alone = [a for a in candidates if n_animals[a.image_id] == 1]
-    views = Views.read(file, path, str(folder / "data"), True, False, alone)
-    numbered = [(view, number) for number, of in views.by_category.items() for view in of]
+    views = Views.read(file, path, str(folder / "data"), occluded=True, exif=False, wanted=alone)
+    numbered = [(view, number) for number, members in views.by_category.items() for view in members]
     return numbered, views.paths, views.remarks
 
 

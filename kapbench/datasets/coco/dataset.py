@@ -51,20 +51,20 @@ def coco(
     rule = PairRule(pairs, seed, min_shared, same_photograph)
     fix = "Give a COCO-keypoints JSON file: coco:FILE"
     file = open_coco(file_path, fix, strict=strict)
-    views = Views.read(file, file_path, images, occluded, exif)
+    views = Views.read(file, file_path, images, occluded=occluded, exif=exif)
     all_pairs, n_within = [], 0
     contents: list[bytes | str] = [file.content, repr(rule), str((occluded, views.follows_exif))]
     for number, category in sorted(file.categories.items()):
         table = find_symmetry(category, symmetry_file)
         contents += [part.tobytes() for part in table]
-        of_category = views.by_category.get(number, [])
-        drawn = rule.draw(of_category, photographs=views.paths)
+        drawn = rule.draw(views.by_category.get(number, []), photographs=views.paths)
         n_within += drawn.n_within
         all_pairs += [pair_by_box(f"{s.image_id}>{t.image_id}", s, t, table) for s, t in drawn]
     if not all_pairs:
         groups = views.by_category.values()
         raise describe_no_pairs(groups, min_shared, file_path, "min_shared", n_within)
     contents += sorted(views.paths) if views.identity_remarks else []
+    contents += ["boxes around the visible keypoints"] if views.has_other_boxes else []
     contents += ["without pairs within a photograph"] if n_within else []
     return PairList(
         f"coco.{file_path.stem}",

@@ -15,9 +15,7 @@ from kapbench.datasets.coco.annotation import (
     count_numbers,
     has_keypoints,
 )
-from kapbench.errors import KapbenchError, counted
-
-_NAMED = 3  # wrong annotations that a remark names
+from kapbench.errors import KapbenchError, agreeing, counted, name_first
 
 
 class CocoImage(Strict):
@@ -166,23 +164,21 @@ def _remark_on_problems(problems: list[KapbenchError], path: Path) -> tuple[str,
         return ()
     n = len(problems)
     message = (
-        f"{counted(n, 'annotation')} cannot be used and {'is' if n == 1 else 'are'} left out: "
+        f"{counted(n, 'annotation')} cannot be used and {agreeing('is', n)} left out: "
         f"{_list_problems(problems, path)}. strict=true refuses such a file"
     )
     return (message,)
 
 
 def _list_problems(problems: list[KapbenchError], path: Path) -> str:
-    named = [
-        f"{str(problem.place).removeprefix(f'{path}, ')}: {problem.thing}"
-        for problem in problems[:_NAMED]
-    ]
-    return "; ".join(named) + ("; …" if len(problems) > _NAMED else "")
+    return name_first(
+        [f"{str(problem.place).removeprefix(f'{path}, ')}: {problem.thing}" for problem in problems]
+    )
 
 
 def _remark_on_boxes(n: int) -> tuple[str, ...]:
     message = (
-        f"{counted(n, 'annotation')} {'has' if n == 1 else 'have'} no box: the box around the "
+        f"{counted(n, 'annotation')} {agreeing('has', n)} no box: the box around the "
         "visible keypoints is taken"
     )
     return (message,) if n else ()

@@ -8,13 +8,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from kapbench.datasets import orientation
-from kapbench.datasets.coco.annotation import CocoAnnotation, find_box
+from kapbench.datasets.coco.annotation import CocoAnnotation
 from kapbench.datasets.coco.file import CocoFile, CocoImage
 from kapbench.datasets.images import Header, find_file, read_header, with_slashes
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError, agreeing, counted, name_first
 
 FOLDERS = (".", "images", "../images", "../data", "..")  # where photographs may be, from the file
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -67,15 +66,15 @@ def open_photographs(
             "The file has no annotation with keypoints", place=path, fix="Give another file"
         )
     names = name_photographs(file.images)
-    found = _find_photographs(needed.values(), path, folder)
-    paths = {names[number]: found[image.file_name] for number, image in needed.items()}
+    files = _find_photographs(needed.values(), path, folder)
+    paths = {names[number]: files[image.file_name] for number, image in needed.items()}
     headers = {name: read_header(paths[name]) for name in paths}
     follows, remarks = exif, tuple[str, ...]()
     if follows is None:
-        at = [(a, paths[names[a.image_id]], headers[names[a.image_id]]) for a in annotations]
+        annotated = [(a, paths[names[a.image_id]], headers[names[a.image_id]]) for a in annotations]
         follows, remarks = orientation.follows_exif(
-            [(p, header, a.numbers[a.numbers[:, 2] > 0, :2]) for a, p, header in at],
-            [(p, header, np.array(find_box(a)).reshape(2, 2)) for a, p, header in at],
+            [(p, header, a.numbers[a.numbers[:, 2] > 0, :2]) for a, p, header in annotated],
+            [(p, header, np.array(a.box or ()).reshape(-1, 2)) for a, p, header in annotated],
             "exif",
         )
     identity = (
@@ -106,10 +105,9 @@ def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
     several = sorted(file for file, n in times.items() if n > 1)
     if not several:
         return ()
-    more = ", …" if len(several) > _NAMED else ""
     message = (
-        f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several records "
-        f"in `images`, which are read as one photograph: {', '.join(several[:_NAMED])}{more}"
+        f"{counted(len(several), 'file')} {agreeing('has', len(several))} several records in `images`, "
+        f"which are read as one photograph: {name_first(several)}"
     )
     return (message,)
 
@@ -117,10 +115,9 @@ def _remark_on_records(images: Iterable[CocoImage]) -> tuple[str, ...]:
 def _remark_on_endings(images: Iterable[CocoImage]) -> tuple[str, ...]:
     """The remark on files that differ only in their ending."""
     files = _list_ambiguous(images)
-    more = ", …" if len(files) > _NAMED else ""
     message = (
         f"{len(files):,} files differ from another only in their ending, which is part of their "
-        f"ids: {', '.join(files[:_NAMED])}{more}"
+        f"ids: {name_first(files)}"
     )
     return (message,) if files else ()
 

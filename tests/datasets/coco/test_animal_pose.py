@@ -105,7 +105,7 @@ def test_annotations_that_cannot_be_used_are_left_out(root):
     assert "2 annotations cannot be used" in remarks(dataset)
     assert "annotation 0: The box [30.0, 3.0, 30.0, 38.0]" in remarks(dataset)
     assert "1 annotation is left out: it is a crowd or has no keypoints" in remarks(dataset)
-    assert "1 keypoints lie outside" in remarks(dataset)
+    assert "1 keypoint lies outside" in remarks(dataset)
     assert dataset.categories == ("cat", "cow", "horse", "sheep")
     with pytest.raises(KapbenchError, match="no area"):
         animal_pose(root=root, strict=True)
@@ -126,3 +126,56 @@ def test_a_wrong_file_is_named(root, edit, said):
     with pytest.raises(KapbenchError, match=said) as error:
         animal_pose(root=root)
     assert "keypoints.json" in str(error.value.place)
+
+
+def test_pairs_that_share_too_few_keypoints_in_their_photographs(root):
+    """Keypoints 1 to 3 of the first dog are visible, and the last lies outside its photograph."""
+
+    def edit(content):
+        for annotation in content["annotations"][:3]:
+            annotation["keypoints"] = [[0, 0, 0]] + [[9 + k, 9, 1] for k in range(19)]
+        content["annotations"][0]["keypoints"][4:] = [[0, 0, 0]] * 16
+        content["annotations"][0]["keypoints"][3] = [900, 5, 1]
+
+    change(root, edit)
+    dataset = animal_pose(root=root)
+    dogs = [pair.pair_id for pair in dataset.pairs(["dog"])]
+    assert dogs == ["do1>do2", "do2>do1"]
+    assert "4 drawn pairs are left out" in remarks(dataset)
+    assert "share fewer than 3" in remarks(dataset)
+    assert dataset.coverage.complete
+    assert len(animal_pose(root=root, min_shared=2).pairs(["dog"])) == 6
+
+
+def test_a_box_of_keypoints_leaves_out_those_outside_the_photograph(root):
+    def edit(content):
+        del content["annotations"][0]["bbox"]
+        content["annotations"][0]["keypoints"] = [[9 + k, 9, 1] for k in range(19)] + [[900, 9, 1]]
+        del content["annotations"][3]["bbox"]
+        content["annotations"][3]["keypoints"] = [[9, 9, 1]] * 19 + [[900, 9, 1]]
+
+    change(root, edit)
+    dataset = animal_pose(root=root)
+    boxes = {view.image_id: view.bbox for view in dataset.views()}
+    assert boxes["2007_000000"] == (9, 9, 27, 9)
+    assert "2007_000003" not in boxes
+    assert "1 object without a box is left out" in remarks(dataset)
+
+
+def test_two_records_of_one_photograph(root):
+    """As COCO files have them: a repeated animal is left out, another one gets an id of its own."""
+
+    def edit(content):
+        content["images"]["90"] = content["images"]["1"]
+        copy = content["annotations"][0] | {"image_id": 90}
+        content["annotations"] += [copy, copy | {"bbox": [1, 1, 40, 30]}]
+
+    change(root, edit)
+    dataset = animal_pose(root=root)
+    assert {v.image_id for v in dataset.views(["dog"])} == {
+        "2007_000000#0",
+        "2007_000000#17",
+        "do1",
+        "do2",
+    }
+    assert "1 annotation is left out because another record of the same file" in remarks(dataset)

@@ -229,7 +229,7 @@ class TestRemarks:
     def test_keypoints_outside_are_not_shown_and_told(self, tmp_path, content):
         content["annotations"][1]["keypoints"][:3] = [-4, 5, 2]
         found = opened(tmp_path, content)
-        assert "1 keypoints lie outside" in found.remarks[0]
+        assert "1 keypoint lies outside" in found.remarks[0]
         assert not found.views()[1].keypoints.visible[0]
 
     def test_points_that_count_from_one(self, tmp_path, content):

@@ -63,7 +63,7 @@ class TestIdentity:
             f"{s}>{t}" for s in ids for t in ids if s != t
         }
         assert "2 files differ from another only in their ending" in remarks(dataset)
-        assert "part of their ids: a.jpg, a.png" in remarks(dataset)
+        assert "part of their ids: a.jpg; a.png" in remarks(dataset)
         assert remarks(opened(tmp_path, content())) == ""
 
     def test_the_revision_is_not_that_of_the_ids_without_endings(self, tmp_path):
@@ -235,6 +235,46 @@ class TestAnnotations:
         with pytest.raises(KapbenchError, match="no area") as error:
             opened(tmp_path, some, strict=True)
         assert "annotation 20" in str(error.value.place)
+
+
+class TestBoxesOfKeypoints:
+    """Objects without a box: T comes from the keypoints that are visible in the end."""
+
+    @pytest.fixture
+    def boxless(self):
+        """The second cat has no box, and its keypoints are 21, 10; 30, 20; 40, 31."""
+        boxless = content()
+        del boxless["annotations"][1]["bbox"]
+        return boxless
+
+    def test_a_keypoint_outside_the_photograph_is_not_in_the_box(self, tmp_path, boxless):
+        plain = opened(tmp_path, boxless)
+        boxless["annotations"][1]["keypoints"][6:8] = [900, 30]
+        dataset = opened(tmp_path, boxless)
+        assert dataset.views()[1].bbox == (21, 10, 30, 20)
+        assert {p.size for p in dataset.pairs() if p.target.image_id == "b"} == {10}
+        assert "1 keypoint lies outside the image" in remarks(dataset)
+        assert dataset.revision != plain.revision
+
+    def test_a_hidden_keypoint_is_in_the_box_where_it_counts(self, tmp_path, boxless):
+        boxless["annotations"][1]["keypoints"][8] = 1
+        counting, visible = (
+            opened(tmp_path, boxless, occluded=occluded) for occluded in (True, False)
+        )
+        assert counting.views()[1].bbox == (21, 10, 40, 31)
+        assert visible.views()[1].bbox == (21, 10, 30, 20)
+
+    @pytest.mark.parametrize("last", [[21, 10, 2], [900, 20, 2]])
+    def test_one_place_alone_has_no_box(self, tmp_path, boxless, last):
+        boxless["annotations"][1]["keypoints"] = [21, 10, 2, 21, 700, 2, *last]
+        dataset = opened(tmp_path, boxless)
+        assert [view.image_id for view in dataset.views()] == ["a", "c"]
+        assert "1 object without a box is left out" in remarks(dataset)
+
+    def test_a_box_of_the_file_is_kept(self, tmp_path):
+        outside = content()
+        outside["annotations"][1]["keypoints"][6:8] = [900, 30]
+        assert opened(tmp_path, outside).views()[1].bbox == (5, 6, 45, 36)
 
 
 class TestExif:
