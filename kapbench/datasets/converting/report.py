@@ -58,7 +58,7 @@ class Reason(Enum):
         "Rotate it back in the tool",
     )
     DOUBTFUL = (
-        "Another keypoint of the image is left out, and would count as absent",
+        "A keypoint of the image is left out, and would count as absent",
         "Correct that keypoint, or convert without --unlabelled absent",
     )
     OUTSIDE = (
