@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from kapbench.cli.options import FOLDER, shown_path
 from kapbench.errors import KapbenchError, counted
 from kapbench.progress import Progress
+
+if TYPE_CHECKING:
+    from kapbench.datasets.converting.exif import Exif
 
 TOOLS = ("cvat", "deeplabcut", "label-studio", "labelme", "sleap", "x-anylabeling")
 
@@ -66,8 +69,8 @@ def _two_words(
     "--exif",
     type=click.Choice(["auto", "upright", "stored"]),
     default="auto",
-    help="Whether points refer to images rotated as EXIF says (upright). auto: as the sizes in "
-    "the export show.",
+    help="Whether points refer to images rotated as EXIF says (upright). auto: as "
+    "keypoints and boxes fit.",
 )
 @click.option(
     "--mirror-names",
@@ -94,13 +97,16 @@ def convert(
     export: Path,
     output: Path,
     images: Path | None,
-    exif: Any,
+    categories: tuple[str, ...],
+    unlabelled: Literal["unknown", "absent"],
+    occluded: Literal["visible", "absent"],
+    exif: "Exif",
+    mirror_names: tuple[str, str] | None,
+    points_in_order: bool,
     pairs: int | None,
     seed: int,
     strict: bool,
-    points_in_order: bool,
     force: bool,
-    **choices: Any,
 ) -> None:
     """Convert the EXPORT of an annotation TOOL to a manifest.
 
@@ -125,13 +131,13 @@ def convert(
     from kapbench.datasets.manifest.schema import Rule
 
     _check(tool, output, points_in_order=points_in_order, force=force)
-    words, renamed = choices.pop("mirror_names"), _rename(choices.pop("categories"))
+    category, renamed = _parse_categories(categories)
     report = write(
         tool,
         export,
         output,
         images=images,
-        choices=Choices(**renamed, **choices, mirror_words=words),
+        choices=Choices(category, renamed, unlabelled, occluded, mirror_names),
         exif=exif,
         rule=Rule(n=pairs, seed=seed),
         strict=strict,
@@ -149,15 +155,15 @@ def convert(
     click.echo(f"Next: kapbench run --model lite0 --dataset manifest:{shown_path(output)}")
 
 
-def _rename(texts: tuple[str, ...]) -> dict[str, Any]:
-    """The category of all objects, or new names by old ones, as Choices takes them."""
+def _parse_categories(texts: tuple[str, ...]) -> tuple[str | None, dict[str, str]]:
+    """The category of all objects or None, and new names of categories by old ones."""
     pairs = [text.partition("=") for text in texts]
     if len(texts) == 1 and not pairs[0][1]:
-        return {"category": texts[0]}
+        return texts[0], {}
     for old, equals, new in pairs:
         if not (old and equals and new):
             raise click.UsageError(f"--category {old}{equals}{new}: give one NAME, or OLD=NEW")
-    return {"renamed": {old: new for old, _, new in pairs}}
+    return None, {old: new for old, _, new in pairs}
 
 
 def _check(tool: str, output: Path, *, points_in_order: bool, force: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from kapbench.datasets.reading import Box
+from kapbench.datasets.reading import Box, box_around, make_keypoints
 
 Xy = tuple[float, float]
 
@@ -64,9 +64,11 @@ class Photograph:
     """
     Args:
         names: Paths of the image, or of its video, the likeliest first.
+        original: Name of the file before the tool renamed it; None where it did not.
         folder: Of the file that names it; a relative path may begin there.
         size: Width and height as the tool states them; None where it states none.
         frame: Where the names are those of a video.
+        is_scaled: Whether the tool's points are fractions of that size.
     """
 
     names: tuple[str, ...]
@@ -75,6 +77,16 @@ class Photograph:
     size: tuple[int, int] | None = None
     objects: list[AnnotatedObject] = field(default_factory=list)
     frame: VideoFrame | None = None
+    original: str | None = None
+    is_scaled: bool = False
+
+
+def as_number(text: str | None) -> float | None:
+    """None where the text is no number."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def as_xy(x: Any, y: Any) -> Xy | None:
@@ -96,5 +108,4 @@ def as_size(width: Any, height: Any) -> tuple[int, int] | None:
 
 def box_around_corners(corners: list[Xy]) -> Box:
     """The smallest upright box that holds all corners, of which there is one at least."""
-    xs, ys = zip(*corners, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+    return box_around(make_keypoints(np.array(corners), np.ones(len(corners), bool)))

@@ -8,7 +8,7 @@ from kapbench.datasets.converting.annotations import Photograph
 from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.cvat import read_cvat
 from kapbench.datasets.converting.deeplabcut import read_deeplabcut
-from kapbench.datasets.converting.image_files import Exif, choose_orientation
+from kapbench.datasets.converting.exif import Exif, decide_exif
 from kapbench.datasets.converting.label_me import read_label_me
 from kapbench.datasets.converting.label_studio import read_label_studio
 from kapbench.datasets.converting.locate import list_objects, locate_photographs
@@ -75,10 +75,10 @@ def convert(
     first = [] if images is None else [images]
     frames = out.with_name(f"{out.stem}-frames")
     located = locate_photographs(annotated, [*first, base], frames, report, progress)
-    upright = choose_orientation([item.image for item in located], exif)
+    upright = decide_exif(located, exif, report)
     absent = choices.unlabelled == "absent"
     manifest = make_manifest(
-        list(list_objects(located, upright=upright, absent=absent, report=report)),
+        list_objects(located, upright=upright, absent=absent, report=report),
         out,
         choices,
         report,

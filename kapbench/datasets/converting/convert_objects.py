@@ -1,16 +1,17 @@
 """From annotated objects to those of a manifest: visibility, boxes, categories."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from kapbench.datasets.converting.annotations import AnnotatedObject
+from kapbench.datasets.converting.annotations import AnnotatedObject, Keypoint, Xy
 from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.manifest.schema import Point
 from kapbench.datasets.reading import Box
 
 DEFAULT_CATEGORY = "object"
+_MARGIN = 1.0  # px; tools round keypoints, or count from the centre of a pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +61,41 @@ class ConvertedObject:
     box: Box | None
 
 
+def keep_inside(
+    annotated: AnnotatedObject, size: tuple[int, int], moved: list[str], report: Report
+) -> AnnotatedObject:
+    """The object with the keypoints that have a name and lie in the image; the others are unknown.
+
+    Args:
+        size: Width and height of the image.
+        moved: Gets the places of keypoints that are moved to the edge of the image.
+    """
+    keypoints: dict[str, Keypoint] = {}
+    for name, keypoint in annotated.keypoints.items():
+        place = f"{annotated.place}, {name}"
+        xy = None if keypoint.xy is None else move_inside(keypoint.xy, size)
+        if not name:
+            report.leave_out(Reason.NO_LABEL, annotated.place)
+        elif keypoint.xy is not None and xy is None:
+            report.leave_out(Reason.OUTSIDE, place)
+        else:
+            keypoints[name] = replace(keypoint, xy=xy)
+            moved += [place] if xy != keypoint.xy else []
+    return replace(annotated, keypoints=keypoints)
+
+
+def move_inside(xy: Xy, size: tuple[int, int]) -> Xy | None:
+    """The nearest point of the image; None where that is farther than 1 px in x or y."""
+    x, y = min(max(xy[0], 0.0), float(size[0])), min(max(xy[1], 0.0), float(size[1]))
+    return (x, y) if max(abs(x - xy[0]), abs(y - xy[1])) <= _MARGIN else None
+
+
 def convert_object(item: LocatedObject, choices: Choices, report: Report) -> ConvertedObject | None:
     """None where too little of the object is left."""
     place, points = item.annotated.place, dict[str, Point | None]()
     for name, keypoint in item.annotated.keypoints.items():
-        if not name:
-            report.leave_out(Reason.NO_LABEL, place)
-            continue
         hidden = keypoint.occluded and choices.occluded == "absent"
         points[name] = None if hidden else keypoint.xy
-        if keypoint.xy is not None and not _is_inside(keypoint.xy, item.size):
-            report.leave_out(Reason.OUTSIDE, f"{place}, {name}")
-            points[name] = None
     visible = [xy for xy in points.values() if xy is not None]
     box = _clip(item, report)
     if not visible:
@@ -83,10 +107,6 @@ def convert_object(item: LocatedObject, choices: Choices, report: Report) -> Con
     category = item.annotated.category or DEFAULT_CATEGORY
     category = choices.category or choices.renamed.get(category, category)
     return ConvertedObject(item, category, points, box)
-
-
-def _is_inside(xy: Point, size: tuple[int, int]) -> bool:
-    return 0 <= xy[0] <= size[0] and 0 <= xy[1] <= size[1]
 
 
 def _clip(item: LocatedObject, report: Report) -> Box | None:

@@ -16,6 +16,7 @@ from kapbench.datasets.converting.annotations import (
     Keypoint,
     Photograph,
     Xy,
+    as_number,
     as_size,
     as_xy,
     box_around_corners,
@@ -69,7 +70,7 @@ def _read_image(
         lengths: Number of points in the shapes of each label, where their order names them.
     """
     name = image.get("name", "")
-    size = as_size(_as_number(image.get("width")), _as_number(image.get("height")))
+    size = as_size(as_number(image.get("width")), as_number(image.get("height")))
     points: list[LabelledPoint] = []
     boxes: list[LabelledBox] = []
     named: list[NamedObject] = []
@@ -140,11 +141,11 @@ def _read_corners(shape: Element) -> list[Xy]:
     """Of points, or the four of a box, which is turned about its centre; none if one is wrong."""
     if shape.tag == "points":
         pairs = [pair.split(",") for pair in shape.get("points", "").split(";")]
-        points = [as_xy(*map(_as_number, pair)) if len(pair) == 2 else None for pair in pairs]
+        points = [as_xy(*map(as_number, pair)) if len(pair) == 2 else None for pair in pairs]
         return [xy for xy in points if xy is not None] if None not in points else []
-    first = as_xy(_as_number(shape.get("xtl")), _as_number(shape.get("ytl")))
-    last = as_xy(_as_number(shape.get("xbr")), _as_number(shape.get("ybr")))
-    turn = math.radians(_as_number(shape.get("rotation")) or 0)
+    first = as_xy(as_number(shape.get("xtl")), as_number(shape.get("ytl")))
+    last = as_xy(as_number(shape.get("xbr")), as_number(shape.get("ybr")))
+    turn = math.radians(as_number(shape.get("rotation")) or 0)
     if first is None or last is None:
         return []
     (x, y), (u, v) = (
@@ -168,10 +169,3 @@ def _list_attributes(shape: Element, place: str) -> Iterator[str]:
 def _group(shape: Element) -> str | None:
     group = shape.get("group_id", "0")
     return None if group == "0" else group
-
-
-def _as_number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None

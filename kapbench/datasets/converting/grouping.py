@@ -1,8 +1,8 @@
 """Which keypoints and boxes of an image are one object, for tools that list them one by one.
 
 Keypoints and boxes with the same group are one object. Where no keypoint of an image has a group,
-those of an image with one box or none are one object, and else each belongs to the one box that
-holds it. Where some have a group, the others are one more object.
+those of an image with one box or none are one object. Else each keypoint without a group belongs to
+the one box that holds it.
 """
 
 from collections import Counter
@@ -60,7 +60,10 @@ def group_shapes(
     for group, box in boxes_by_group.items():
         if group not in members:
             report.leave_out(Reason.NO_KEYPOINT, box.place)
-    return [_make_object(of, boxes_by_group.get(group), report) for group, of in members.items()]
+    return [
+        _make_object(grouped, boxes_by_group.get(group), report)
+        for group, grouped in members.items()
+    ]
 
 
 def add_boxes(
@@ -73,12 +76,12 @@ def add_boxes(
     rest = list(boxes)
     complete = []
     for item, group in objects:
-        own = [box for box in rest if group is not None and box.group == group]
+        matching = [box for box in rest if group is not None and box.group == group]
         if len(objects) == len(boxes) == 1 and group is None and boxes[0].group is None:
-            own = rest[:1]
-        if own:
-            rest.remove(own[0])
-        complete.append(replace(item, box=own[0].box) if own else item)
+            matching = rest[:1]
+        if matching:
+            rest.remove(matching[0])
+        complete.append(replace(item, box=matching[0].box) if matching else item)
     return complete, rest
 
 
@@ -97,12 +100,12 @@ def _sort_boxes(boxes: Sequence[LabelledBox], report: Report) -> dict[str, Label
 def _find_group(
     point: LabelledPoint, points: Sequence[LabelledPoint], boxes: dict[str, LabelledBox]
 ) -> str | None:
-    """The group of a keypoint; None where it lies in no box, or in several."""
+    """The group of a keypoint; None where it has none, and lies in no box or in several."""
     if point.group is not None:
         return point.group
-    if not boxes or any(other.group is not None for other in points):
-        return "others"
-    holding = list(boxes) if len(boxes) == 1 else [g for g, b in boxes.items() if _holds(b, point)]
+    if len(boxes) < 2 and all(other.group is None for other in points):
+        return next(iter(boxes), "all")
+    holding = [group for group, box in boxes.items() if _holds(box, point)]
     return holding[0] if len(holding) == 1 else None
 
 

@@ -15,10 +15,10 @@ from kapbench.datasets.converting.annotations import (
     box_around_corners,
 )
 from kapbench.datasets.converting.grouping import LabelledBox, LabelledPoint, group_shapes
+from kapbench.datasets.converting.image_files import list_exports
 from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import parse_json, read_bytes
 from kapbench.errors import KapbenchError
-from kapbench.paths import list_files
 from kapbench.progress import Progress
 
 _FIX = "Name the folder that holds the tool's JSON files, or one of them"
@@ -26,9 +26,7 @@ _FIX = "Name the folder that holds the tool's JSON files, or one of them"
 
 def read_label_me(path: Path, report: Report, progress: Progress) -> list[Photograph]:
     """Of one file, or of all in a folder and below it. KapbenchError where there is none."""
-    files = [path]
-    if path.is_dir():
-        files = list_files(path, "**/*.json")
+    files = list_exports(path, "*.json") if path.is_dir() else [path]
     photographs: list[Photograph] = []
     with progress.stage("files", len(files)) as advance:
         for file in files:

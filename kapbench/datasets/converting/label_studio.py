@@ -80,10 +80,14 @@ def image_names(name: str) -> Iterator[str]:
     parts = urlsplit(name)
     path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
     yield path
+
+
+def original_name(name: str) -> str | None:
+    """Name of an uploaded file before the tool put eight hexadecimal digits before it."""
+    *_, path = image_names(name)
     file = path.rpartition("/")[2]
-    yield file
-    if _UPLOAD.match(file):
-        yield _UPLOAD.sub("", file)
+    is_upload = "/data/upload/" in path and _UPLOAD.match(file)
+    return _UPLOAD.sub("", file) if is_upload else None
 
 
 def _pick(annotations: Sequence[dict[str, Any]]) -> list[Region]:
@@ -99,8 +103,7 @@ def _read_task(
 ) -> Photograph:
     place = _place(task)
     sizes = [size for size in map(_find_size, regions) if size is not None]
-    names = tuple(image_names(_find_image(task)))
-    photograph = Photograph(names, folder, place, sizes[0] if sizes else None)
+    photograph = _start_photograph(task, folder, sizes[0] if sizes else None)
     if any(region.get("image_rotation") for region in regions):
         report.leave_out(Reason.TURNED, place)
         return photograph
@@ -131,6 +134,15 @@ def _read_task(
             report.leave_out(Reason.OTHER_SHAPE, where)
     photograph.objects.extend(group_shapes(points, boxes, report))
     return photograph
+
+
+def _start_photograph(
+    task: dict[str, Any], folder: Path, size: tuple[int, int] | None
+) -> Photograph:
+    """Without objects."""
+    image = _find_image(task)
+    names, original = tuple(image_names(image)), original_name(image)
+    return Photograph(names, folder, _place(task), size, original=original, is_scaled=True)
 
 
 def _list_answers(regions: Sequence[Region], place: str) -> list[str]:

@@ -1,18 +1,20 @@
-"""Finds the image of each photograph, writes frames of videos, and reads the images' sizes."""
+"""Finds the image of each photograph, writes frames of videos, and reads the images' headers."""
 
 import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from PIL import Image
 
 from kapbench.datasets.converting.annotations import Photograph
-from kapbench.datasets.converting.convert_objects import LocatedObject
-from kapbench.datasets.converting.image_files import SizedImage, find_file, read_size
+from kapbench.datasets.converting.convert_objects import LocatedObject, keep_inside
+from kapbench.datasets.converting.image_files import find_image
 from kapbench.datasets.converting.report import Reason, Report, name_first
+from kapbench.datasets.images import Header, read_header
+from kapbench.datasets.orientation import remark_on_sizes
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.storage import write_atomically
@@ -22,7 +24,7 @@ from kapbench.storage import write_atomically
 class LocatedPhotograph:
     photograph: Photograph
     file: Path
-    image: SizedImage
+    header: Header
 
 
 def locate_photographs(
@@ -46,9 +48,9 @@ def locate_photographs(
     with progress.stage("images", len(photographs)) as advance:
         for photograph in photographs:
             file = _find(photograph, folders, frames, shortened, report)
-            image = None if file is None else _read_size(photograph, file, report)
-            if file is not None and image is not None:
-                item = LocatedPhotograph(photograph, file, image)
+            header = None if file is None else _read_header(photograph, file, report)
+            if file is not None and header is not None:
+                item = LocatedPhotograph(photograph, file, header)
                 first = located.setdefault(file.resolve(), item)
                 if first is not item:
                     _refuse_second(first.photograph, photograph, file, report)
@@ -63,27 +65,53 @@ def locate_photographs(
 
 def list_objects(
     located: Sequence[LocatedPhotograph], *, upright: bool, absent: bool, report: Report
-) -> Iterator[LocatedObject]:
+) -> list[LocatedObject]:
     """The objects of the images whose size on disk is the one that the export states.
+
+    Where EXIF rotates an image, tools state its size before or after the rotation.
 
     Args:
         upright: Whether points and sizes refer to images rotated as EXIF says.
         absent: Whether a keypoint without a label counts as absent; then an image is left out
             where a keypoint is.
     """
-    doubtful = report.unknown_places() if absent else set()
     ids = _make_ids([item.file for item in located])
+    objects: list[tuple[str, LocatedObject]] = []
+    moved: list[str] = []
+    n_other = 0
     for item in located:
-        size = item.image.size.upright if upright else item.image.size.stored
-        stated = item.image.stated
-        if stated not in (None, size):
+        size = item.header.upright if upright else item.header.stored
+        stated = item.photograph.size
+        if not _fits(item, size):
             report.leave_out(Reason.OTHER_SIZE, item.photograph.place)
             continue
-        if item.photograph.place in doubtful:
-            report.leave_out(Reason.DOUBTFUL, item.photograph.place)
-            continue
+        n_other += stated not in (None, size)
         for annotated in item.photograph.objects:
-            yield LocatedObject(item.file, ids[item.file], size, annotated)
+            inside = keep_inside(annotated, size, moved, report)
+            located_object = LocatedObject(item.file, ids[item.file], size, inside)
+            objects.append((item.photograph.place, located_object))
+    report.notes += [f"{remark}." for remark in remark_on_sizes(n_other)]
+    if moved:
+        report.notes.append(
+            f"Keypoints up to 1 px outside their image, which are moved to its edge: "
+            f"{len(moved):,} ({name_first(moved)})."
+        )
+    doubtful = report.unknown_places() if absent else set()
+    for place in dict.fromkeys(place for place, _ in objects if place in doubtful):
+        report.leave_out(Reason.DOUBTFUL, place)
+    return [item for place, item in objects if place not in doubtful]
+
+
+def _fits(item: LocatedPhotograph, size: tuple[int, int]) -> bool:
+    """Whether the points of an image can be used.
+
+    Args:
+        size: Width and height of the pixels that the points refer to.
+    """
+    stated, header = item.photograph.size, item.header
+    if item.photograph.is_scaled:
+        return stated in (None, size)
+    return stated in (None, header.stored, header.upright)
 
 
 def _find(
@@ -94,7 +122,7 @@ def _find(
     report: Report,
 ) -> Path | None:
     """The image, or None where it is left out; a frame of a video is written first."""
-    match = find_file(photograph.names, [*folders, photograph.folder])
+    match = find_image(photograph.names, photograph.original, [*folders, photograph.folder])
     if match is None:
         report.leave_out(Reason.NO_IMAGE, f"{photograph.place}: {photograph.names[0]}")
         return None
@@ -114,9 +142,9 @@ def _find(
     return frames.resolve() / photograph.frame.name
 
 
-def _read_size(photograph: Photograph, file: Path, report: Report) -> SizedImage | None:
+def _read_header(photograph: Photograph, file: Path, report: Report) -> Header | None:
     try:
-        return SizedImage(photograph.place, photograph.size, read_size(file))
+        return read_header(file)
     except KapbenchError:
         report.leave_out(Reason.BROKEN_IMAGE, f"{photograph.place}: {file}")
         return None

@@ -58,10 +58,13 @@ class Reason(Enum):
         "Rotate it back in the tool",
     )
     DOUBTFUL = (
-        "Another keypoint of the image is left out, and would count as absent",
+        "A keypoint of the image is left out, and would count as absent",
         "Correct that keypoint, or convert without --unlabelled absent",
     )
-    OUTSIDE = ("The keypoint lies outside its image", "Move it in the tool")
+    OUTSIDE = (
+        "The keypoint lies more than 1 px outside its image",
+        "Move it in the tool, or delete it where it cannot be seen",
+    )
     OTHER_FILE = ("The file is not of this tool", "Name the folder that holds only its files")
     BAD_FILE = ("The file cannot be read", "Export it again")
 
@@ -82,6 +85,7 @@ _KEYPOINT_IS_UNKNOWN = (
     Reason.NO_OBJECT,
     Reason.MANY_POINTS,
     Reason.OTHER_NUMBER,
+    Reason.OUTSIDE,
 )
 
 

@@ -46,8 +46,8 @@ def make_manifest(
     manifest = Manifest(
         name=name,
         categories={
-            category: Category(keypoints=own, mirror=mirrors[category])
-            for category, own in names.items()
+            category: Category(keypoints=keypoints, mirror=mirrors[category])
+            for category, keypoints in names.items()
         },
         images=_list_images(converted, names, path.parent.resolve()),
         rule=rule,
@@ -71,9 +71,10 @@ def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
     images: dict[str, set[Path]] = {}
     for item in converted:
         images.setdefault(item.category, set()).add(item.located.file)
-    alone = [category for category, of in images.items() if len(of) < 2]
-    if len(alone) == len(images):
-        lines = [*report.lines(), *([f"Categories: {name_first(alone)}."] if alone else [])]
+    unpaired = [category for category, files in images.items() if len(files) < 2]
+    if len(unpaired) == len(images):
+        categories = [f"Categories: {name_first(unpaired)}."] if unpaired else []
+        lines = [*report.lines(), *categories]
         raise KapbenchError(
             "No two images have objects of one category, as a pair needs"
             if converted
@@ -81,28 +82,31 @@ def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
             place="\n       ".join([str(report.export), *lines]),
             fix="Annotate more images, or give objects one category with --category"
             if converted
-            else "Do for one of the reasons above what its line says",
+            else "Correct the export as one of the lines above says",
         )
-    if alone:
+    if unpaired:
         report.notes.append(
-            f"Categories in one image only, without a pair: {len(alone):,} ({name_first(alone)})."
+            f"Categories in one image only, without a pair: {len(unpaired):,} "
+            f"({name_first(unpaired)})."
         )
 
 
 def _list_names(converted: Sequence[ConvertedObject], report: Report) -> dict[str, list[str]]:
     """Keypoints of each category that are visible somewhere, in the order of the tool."""
-    names: dict[str, dict[str, bool]] = {}
+    seen: dict[str, dict[str, bool]] = {}  # whether each keypoint is visible somewhere
     for item in converted:
-        own = names.setdefault(item.category, {})
+        keypoints = seen.setdefault(item.category, {})
         for name in (*item.located.annotated.order, *item.points):
-            own[name] = own.get(name, False) or item.points.get(name) is not None
-    unused = [f"{c}, {n}" for c, own in names.items() for n, visible in own.items() if not visible]
+            keypoints[name] = keypoints.get(name, False) or item.points.get(name) is not None
+    unused = [
+        f"{c}, {n}" for c, names in seen.items() for n, is_seen in names.items() if not is_seen
+    ]
     if unused:
         report.notes.append(
             f"Keypoints that are visible in no image and not in the manifest: {len(unused):,} "
             f"({name_first(unused)})."
         )
-    return {c: [n for n, visible in own.items() if visible] for c, own in names.items()}
+    return {c: [n for n, is_seen in names.items() if is_seen] for c, names in seen.items()}
 
 
 def _find_mirrors(
@@ -113,7 +117,7 @@ def _find_mirrors(
         return dict.fromkeys(names)
     left, right = choices.mirror_words
     mirrors: dict[str, list[tuple[str, str]] | None] = {
-        category: mirror_by_words(own, left, right) for category, own in names.items()
+        category: mirror_by_words(keypoints, left, right) for category, keypoints in names.items()
     }
     if not any(mirrors.values()):
         raise KapbenchError(
@@ -134,12 +138,12 @@ def _list_images(
         located = item.located
         numbers[located.image_id] += 1
         several = n_objects[located.image_id] > 1
-        own = names[item.category]
+        keypoints = names[item.category]
         images.append(
             Image(
                 path=_relative(located.file, folder),
                 category=item.category,
-                keypoints={name: xy for name, xy in item.points.items() if name in own},
+                keypoints={name: xy for name, xy in item.points.items() if name in keypoints},
                 id=located.image_id + (f"#{numbers[located.image_id]}" if several else ""),
                 width=located.size[0],
                 height=located.size[1],
@@ -178,7 +182,9 @@ def _has_absent(
     report.counts["not visible"] = len(absent)
     if not unlabelled:
         return True
-    these = f"Keypoints without a label: {len(unlabelled):,} ({name_first(unlabelled)})."
+    these = (
+        f"Keypoints without a label, or left out: {len(unlabelled):,} ({name_first(unlabelled)})."
+    )
     if choices.unlabelled == "absent":
         report.notes.append(f"{these} They count as absent.")
         return True

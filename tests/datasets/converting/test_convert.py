@@ -8,6 +8,7 @@ from annotation_exports import convert_and_load, points_of, save_image
 from command_line import kapbench
 
 from kapbench.datasets.converting.convert import READERS, convert
+from kapbench.datasets.converting.convert_objects import Choices
 from kapbench.datasets.converting.mirror import mirror_by_words
 from kapbench.datasets.converting.report import Reason
 from kapbench.datasets.manifest.dataset import manifest
@@ -160,41 +161,75 @@ def test_a_path_of_another_machine_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
-@pytest.mark.parametrize(
-    ("stated", "exif", "size"), [((100, 200), True, (100, 200)), ((200, 100), False, (200, 100))]
-)
-def test_exif_as_the_sizes_in_the_export_show(tmp_path, stated, exif, size, ending):
-    save_image(tmp_path / f"a.{ending}", (200, 100), orientation=6)
-    save_image(tmp_path / f"b.{ending}", stated)
-    export = write(tmp_path, (f"a.{ending}", *stated), (f"b.{ending}", *stated))
+@pytest.mark.parametrize("stated", [(60, 40), (40, 60)])
+@pytest.mark.parametrize(("stored", "exif"), [((60, 40), True), ((40, 60), False)])
+def test_keypoints_show_whether_exif_is_followed(tmp_path, stored, exif, stated, ending):
+    save_image(tmp_path / f"a.{ending}", stored, orientation=6)
+    save_image(tmp_path / f"b.{ending}", (40, 60))
+    export = write(tmp_path, (f"a.{ending}", *stated), (f"b.{ending}", 40, 60))
     out = tmp_path / "mine.json"
-    dataset, views, _ = convert_and_load("cvat", export, out)
-    assert json.loads(out.read_text()).get("exif", False) == exif
-    assert views["a"].size == size
-    assert dataset.pixels(views["a"]).shape[:2] == size[::-1]
+    dataset, views, report = convert_and_load("cvat", export, out)  # the tail is at (30, 44)
+    assert json.loads(out.read_text())["exif"] == exif
+    assert views["a"].size == (40, 60)
+    assert dataset.pixels(views["a"]).shape[:2] == (60, 40)
     assert points_of(views["a"], out) == {"nose": (10, 20), "tail": (30, 44)}
+    evidence = "1 keypoint would lie outside the " + (
+        "photographs as stored" if exif else "rotated photographs"
+    )
+    assert any(evidence in note for note in report.notes)
+    assert any("of the other orientation" in note for note in report.notes) == (stated == (60, 40))
+    assert report.left_out == {}
 
 
-def test_exif_that_nothing_decides_is_asked_for(tmp_path):
-    save_image(tmp_path / "a.jpg", (100, 100), orientation=3)
+@pytest.mark.parametrize("size", [(100, 100), (60, 43)])  # the tail is less than 2 px outside
+def test_exif_that_nothing_decides_is_asked_for(tmp_path, size):
+    save_image(tmp_path / "a.jpg", size, orientation=6)
     save_image(tmp_path / "b.jpg", (100, 100))
-    export = write(tmp_path, ("a.jpg", 100, 100), ("b.jpg", 100, 100))
+    export = write(tmp_path, ("a.jpg", *size), ("b.jpg", 100, 100))
     out = tmp_path / "mine.json"
-    with pytest.raises(KapbenchError, match="EXIF rotates 1 image, and no size") as error:
+    with pytest.raises(KapbenchError, match="keypoints do not show whether") as error:
         convert("cvat", export, out)
     assert "--exif upright" in str(error.value.fix)
     convert("cvat", export, out, exif="stored")
-    assert not json.loads(out.read_text()).get("exif")
+    assert json.loads(out.read_text())["exif"] is False
     convert("cvat", export, out, exif="upright")
     assert json.loads(out.read_text())["exif"] is True
 
 
-def test_exif_sizes_of_both_kinds_are_a_contradiction(tmp_path):
-    for name in ("a.jpg", "b.jpg"):
-        save_image(tmp_path / name, (200, 100), orientation=6)
-    export = write(tmp_path, ("a.jpg", 200, 100), ("b.jpg", 100, 200))
-    with pytest.raises(KapbenchError, match="before the rotation and those after it"):
+def test_exif_keypoints_of_both_kinds_are_a_contradiction(tmp_path):
+    save_image(tmp_path / "a.jpg", (60, 40), orientation=6)
+    save_image(tmp_path / "b.jpg", (40, 60), orientation=6)
+    export = write(tmp_path, ("a.jpg", 60, 40), ("b.jpg", 40, 60))
+    with pytest.raises(KapbenchError, match="keypoints do not show whether"):
         convert("cvat", export, tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_exif_orientation_that_does_not_exist_is_none(tmp_path, orientation):
+    for name in ("a.jpg", "b.jpg"):
+        save_image(tmp_path / name, (100, 100), orientation)
+    export = write(tmp_path, ("a.jpg", 100, 100), ("b.jpg", 100, 100))
+    convert("cvat", export, tmp_path / "mine.json")
+    assert json.loads((tmp_path / "mine.json").read_text())["exif"] is False
+
+
+def test_a_keypoint_outside_its_image_is_unknown(tmp_path):
+    for name, size in {"a": (60, 60), "b": (60, 60), "c": (60, 42)}.items():
+        save_image(tmp_path / f"{name}.png", size)
+    export = write(tmp_path, ("a.png", 60, 60), ("b.png", 60, 60), ("c.png", 60, 42))
+    ear = '<points label="ear" points="20.00,30.00"></points></image>'
+    export.write_text(export.read_text().replace("</image>", ear))
+    out = tmp_path / "mine.json"
+    dataset, views, report = convert_and_load("cvat", export, out)
+    assert points_of(views["c"], out) == {"nose": (10, 20), "ear": (20, 30)}
+    assert "tail" not in json.loads(out.read_text())["images"][2]["keypoints"]
+    assert not dataset.has_absent
+    assert report.left_out == {Reason.OUTSIDE: ["image c.png, points 1, tail"]}
+    absent = Choices(unlabelled="absent")
+    dataset, views, report = convert_and_load("cvat", export, out, choices=absent)
+    assert set(views) == {"a", "b"}
+    assert dataset.has_absent
+    assert report.left_out[Reason.DOUBTFUL] == ["image c.png"]
 
 
 def test_many_pairs_are_named(tmp_path):

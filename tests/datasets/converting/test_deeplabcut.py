@@ -79,6 +79,53 @@ def test_several_animals_and_an_index_of_three_columns(folder):
     }
 
 
+def test_keypoints_at_the_edge_stay(folder):
+    export = write(
+        folder,
+        *SINGLE,
+        "labeled-data/video1/img001.png,199.8,50,30,40,,",
+        "labeled-data/video1/img052.png,10,100.6,50,60,5,6",
+    )
+    out = folder / "mice.json"
+    _, views, report = convert_and_load("deeplabcut", export, out)
+    assert points_of(views["img001"], out) == {"snout": (200, 50.5), "leftear": (30.5, 40.5)}
+    assert points_of(views["img052"], out) == {"leftear": (50.5, 60.5), "rightear": (5.5, 6.5)}
+    name = export.name
+    assert report.left_out == {Reason.OUTSIDE: [f"{name}, line 5, snout"]}
+    moved = "Keypoints up to 1 px outside their image, which are moved to its edge: 1 ("
+    assert f"{moved}{name}, line 4, snout)." in report.notes
+
+
+def test_copies_of_a_table_are_not_read(folder):
+    def rows(x):
+        return [f"labeled-data/video1/{n}.png,{x},2,3,4,5,6" for n in ("img001", "img052")]
+
+    project, out = folder.parents[1], folder.parents[1] / "mice.json"
+    write(folder, *SINGLE, *rows(50))
+    for copy in (folder / ".ipynb_checkpoints", project / "training-datasets" / "iteration-0"):
+        copy.mkdir(parents=True)
+        write(copy, *SINGLE, *rows(90))
+    for export in (project, project / "labeled-data", folder):
+        _, views, report = convert_and_load("deeplabcut", export, out)
+        assert points_of(views["img001"], out)["snout"] == (50.5, 2.5)
+        assert report.left_out == {}
+        note = (
+            "Files outside labeled-data, which are not read: 1 "
+            "(training-datasets/iteration-0/CollectedData_me.csv)."
+        )
+        assert (note in report.notes) == (export == project)
+
+
+def test_a_ragged_header_is_refused_with_its_line(folder):
+    scorer, parts, coords = SINGLE
+    export = write(folder, scorer, parts + ",tail", coords, "img001.png,1,2,3,4,5,6")
+    with pytest.raises(
+        KapbenchError, match=r"line bodyparts has 8 cells, and .* coords has 7"
+    ) as e:
+        convert("deeplabcut", export, folder / "mice.json")
+    assert e.value.place == f"{export}, line 2"
+
+
 def test_bad_cells_are_left_out_with_their_line(folder):
     write(
         folder,

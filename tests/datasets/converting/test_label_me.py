@@ -76,8 +76,11 @@ def test_points_boxes_and_groups(tmp_path):
         "../../photos/b.jpg",
         shape("nose", [[0, 0]]),
         shape("tail", [[200, 100]]),
-        shape("ear", [[201, 0]]),
+        shape("ear", [[201.5, 0]]),
+        shape("paw", [[201, -0.5]]),
     )
+    write(folder / ".ipynb_checkpoints", "a-checkpoint.json", r"..\..\photos\a.jpg")
+    write(folder, ".hidden.json", r"..\photos\a.jpg")
     (folder / "._a.json").write_bytes(b"\x00\x05\x16\x07")
     (folder / "notes.json").write_text('{"hello": 1}')
     (folder / "broken.json").write_text("{")
@@ -85,7 +88,7 @@ def test_points_boxes_and_groups(tmp_path):
     _, views, report = convert_and_load("labelme", folder, out, choices=Choices(category="cat"))
     assert points_of(views["a#1"], out) == {"nose": (20.5, 30.25), "tail": (50, 40)}
     assert points_of(views["a#2"], out) == {"nose": (120, 30), "tail": (150, 40)}
-    assert points_of(views["b"], out) == {"nose": (0, 0), "tail": (200, 100)}
+    assert points_of(views["b"], out) == {"nose": (0, 0), "tail": (200, 100), "paw": (200, 0)}
     assert views["a#1"].bbox == (10, 5, 60, 50)
     assert views["a#2"].bbox == (120, 30, 150, 40)
     assert report.left_out == {
@@ -94,9 +97,35 @@ def test_points_boxes_and_groups(tmp_path):
         Reason.OTHER_FILE: ["notes.json"],
         Reason.OUTSIDE: ["more/b.json, shapes[0], ear"],
     }
+    moved = "Keypoints up to 1 px outside their image, which are moved to its edge: 1 ("
+    assert f"{moved}more/b.json, shapes[0], paw)." in report.notes
     assert report.attributes == ["a.json, shapes[3]: blurred=True"]
     content = json.loads(out.read_text())
     assert {image["path"] for image in content["images"]} == {"photos/a.jpg", "photos/b.jpg"}
+
+
+def test_keypoints_without_a_group_belong_to_the_box_that_holds_them(tmp_path):
+    animals = [
+        shape("cat", [[0, 0], [50, 50]], 1, "rectangle"),
+        shape("nose", [[10, 10]], 1),
+        shape("cat", [[60, 0], [120, 50]], 2, "rectangle"),
+        shape("nose", [[70, 10]], 2),
+    ]
+    ungrouped = [shape("tail", [[20, 20]]), shape("tail", [[80, 20]]), shape("ear", [[150, 90]])]
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png")
+    write(tmp_path, "a.json", "a.png", *animals, *ungrouped)
+    write(tmp_path, "b.json", "b.png", *animals)
+    without_boxes = [item for item in animals if item["shape_type"] == "point"]
+    write(tmp_path, "c.json", "c.png", *without_boxes, *ungrouped)
+    out = tmp_path / "out" / "mine.json"
+    _, views, report = convert_and_load("labelme", tmp_path, out)
+    assert points_of(views["a#1"], out) == {"nose": (10, 10), "tail": (20, 20)}
+    assert points_of(views["a#2"], out) == {"nose": (70, 10), "tail": (80, 20)}
+    assert report.left_out[Reason.NO_OBJECT] == [
+        "a.json, shapes[6]",
+        *(f"c.json, shapes[{i}]" for i in (2, 3, 4)),
+    ]
 
 
 def test_x_anylabeling_marks_hidden_keypoints_as_difficult(tmp_path):

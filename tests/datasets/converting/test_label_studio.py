@@ -226,6 +226,39 @@ def test_a_keypoint_and_its_labels_as_two_results(tmp_path):
     assert points_of(views["a"], out) == {"nose": (20, 50), "tail": (40, 50)}
 
 
+@pytest.mark.parametrize(
+    ("image", "file", "is_shortened"),
+    [
+        ("https://s3/bucket/day2/001.jpg", "001.jpg", True),
+        ("/data/upload/7/0a1b2c3d-cat.jpg", "0a1b2c3d-cat.jpg", True),
+        ("https://host/ls/data/upload/7/0a1b2c3d-cat.jpg", "cat.jpg", True),
+        ("/data/local-files/?d=day/001.jpg", "day/001.jpg", False),
+        ("20230415-cat.jpg", "20230415-cat.jpg", False),
+        ("20230415-cat.jpg", "cat.jpg", None),
+        ("/data/local-files/?d=day/20230415-cat.jpg", "cat.jpg", None),
+    ],
+)
+def test_an_image_of_another_path_is_named_or_missing(tmp_path, image, file, is_shortened):
+    for name in (file, "b.png", "c.png"):
+        save_image(tmp_path / name)
+    good = [keypoint("k1", "nose", 10, 50), keypoint("k2", "tail", 20, 50)]
+    images = [image, "b.png", "c.png"]
+    export = write(tmp_path, *(task(i, name, (good, {})) for i, name in enumerate(images)))
+    report = convert("label-studio", export, tmp_path / "mine.json")
+    assert (Reason.NO_IMAGE in report.left_out) == (is_shortened is None)
+    note = f"end of their path alone: 1 ({image}: {tmp_path / file})"
+    assert any(note in line for line in report.notes) == (is_shortened is True)
+
+
+def test_percentages_of_the_other_orientation_are_left_out(tmp_path):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.jpg", orientation=6 if name == "c" else 1)
+    good = [keypoint("k1", "nose", 10, 50), keypoint("k2", "tail", 20, 50)]
+    export = write(tmp_path, *(task(i, f"{n}.jpg", (good, {})) for i, n in enumerate("abc")))
+    report = convert("label-studio", export, tmp_path / "mine.json", exif="upright")
+    assert report.left_out == {Reason.OTHER_SIZE: ["task 2"]}  # states 200 x 100
+
+
 def test_regions_that_contradict_each_other_about_the_image(tmp_path):
     for name in "abc":
         save_image(tmp_path / f"{name}.png")
