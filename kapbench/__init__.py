@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from kapbench.loading import load_dataset, load_model
     from kapbench.models.letterbox import letterboxed
     from kapbench.models.saved_maps import save_features, save_similarity
-    from kapbench.running.results import ResultSet
+    from kapbench.running.result_set import ResultSet
     from kapbench.scoring.rules import load_rule, rule_names
     from kapbench.types import FeatureMap, Grid, Keypoints, Pair, Picture, SimilarityMap, View
 
@@ -25,7 +25,7 @@ _MODULES = {
     "letterboxed": "models.letterbox",
     "save_features": "models.saved_maps",
     "save_similarity": "models.saved_maps",
-    "ResultSet": "running.results",
+    "ResultSet": "running.result_set",
     "load_rule": "scoring.rules",
     "rule_names": "scoring.rules",
     "FeatureMap": "types",

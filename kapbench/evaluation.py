@@ -13,7 +13,7 @@ from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import rules_named
-from kapbench.running.results import ResultSet
+from kapbench.running.result_set import ResultSet
 
 
 def evaluate(

@@ -242,6 +242,7 @@ def test_torch_is_not_imported_where_no_model_runs(modules):
         "kapbench.registry",
         "kapbench.running.records_file",
         "kapbench.running.results",
+        "kapbench.running.result_set",
         *(m for m in modules if is_in(m, ("kapbench.scoring", "kapbench_leaderboard"))),
     ]
     code = f"""

@@ -10,7 +10,7 @@ from kapbench.cli.report_hook import runs_table
 
 if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
-    from kapbench.running.results import ResultSet
+    from kapbench.running.result_set import ResultSet
     from kapbench.scoring.rules import Rule
 
 CONTROL, CEILING = "random", "oracle"
@@ -35,7 +35,8 @@ def control_request(request: "RunRequest", model: str = CONTROL) -> "RunRequest 
 
 def finished_ceiling(request: "RunRequest") -> "ResultSet | None":
     """The oracle's run on the same pairs by the same rules, where it was scored before."""
-    from kapbench.running.results import CARD, ResultSet
+    from kapbench.running.result_set import ResultSet
+    from kapbench.running.results import CARD
 
     ceiling = control_request(request, CEILING)
     folder = ceiling and ceiling.open().folder

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kapbench.progress import Progress
     from kapbench.protocols import Dataset
     from kapbench.running.request import RunRequest
-    from kapbench.running.results import ResultSet
+    from kapbench.running.result_set import ResultSet
 
 
 @click.command(cls=GroupedCommand, headings=HEADINGS)

@@ -26,7 +26,8 @@ from kapbench.running.pair_scorers import (
 from kapbench.running.plan import Chunk, check_answers
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.request import OpenRun, RunRequest
-from kapbench.running.results import CARD, RECORDS, ResultSet, save_run
+from kapbench.running.result_set import ResultSet
+from kapbench.running.results import CARD, RECORDS, save_run
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, session
 from kapbench.running.run_folder import only_writer

@@ -12,7 +12,8 @@ from filelock import FileLock
 
 from kapbench.cli.run import ALREADY_FINISHED
 from kapbench.errors import KapbenchError
-from kapbench.running.results import ResultSet, find_runs, load_card, load_records
+from kapbench.running.result_set import ResultSet
+from kapbench.running.results import find_runs, load_card, load_records
 from kapbench.scoring.rules import load_rule
 
 BRIEFLY = ("Colours", "--rule", "pck-sd-dino")  # where what is scored does not matter

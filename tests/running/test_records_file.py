@@ -12,7 +12,8 @@ from kapbench.errors import KapbenchError
 from kapbench.running import join_chunks as joining
 from kapbench.running import records_file
 from kapbench.running.records_file import StoredRecords
-from kapbench.running.results import ResultSet, open_records
+from kapbench.running.result_set import ResultSet
+from kapbench.running.results import open_records
 from kapbench.scoring import average_precision
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.schema import TEXT

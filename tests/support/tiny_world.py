@@ -13,7 +13,7 @@ import numpy as np
 from kapbench.errors import KapbenchError
 from kapbench.running import plan as plan_module
 from kapbench.running.request import RunRequest
-from kapbench.running.results import ResultSet
+from kapbench.running.result_set import ResultSet
 from kapbench.running.run import run
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, SimilarityMap, View

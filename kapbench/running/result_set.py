@@ -1,0 +1,66 @@
+"""A finished run as Python sees it: what `evaluate` and `run` return."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from kapbench.errors import KapbenchError
+from kapbench.running.results import RunCard, check_records, load_card, load_records
+from kapbench.scoring.rules import load_rule
+
+
+@dataclass(frozen=True)
+class ResultSet:
+    """A finished run: its card, its records, and its scores as a table."""
+
+    card: RunCard
+    folder: Path | None  # None where nothing was kept on disk
+    resumed: bool = False  # whether the run, or some of its chunks, had been scored before
+    _records: pd.DataFrame | None = field(default=None, repr=False)  # where there is no folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ResultSet":
+        """Reads a run folder. Raises KapbenchError where it is none, or was changed."""
+        folder = Path(folder)
+        check_records(folder)
+        return cls(load_card(folder), folder)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """One row a pair and source keypoint. KapbenchError where the folder has changed since."""
+        if self.folder is None:
+            if self._records is None:
+                raise KapbenchError(
+                    "No records were kept of this run", fix="Give evaluate() a folder: runs=..."
+                )
+            return self._records
+        return load_records(self.folder)
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """All scores in long form; the columns are the fields of kapbench.scoring.score_table.Score."""
+        return pd.DataFrame([row.model_dump() for row in self.card.scores])
+
+    def headline(self, rule: str, alpha: float = 0.10) -> float:
+        """The number that a rule is quoted by, averaged over categories; NaN where undefined.
+
+        Args:
+            rule: A rule's name or file.
+
+        Raises:
+            KapbenchError: the run was not scored by this rule at this alpha.
+        """
+        is_own = any(card.name == rule for card in self.card.rules)
+        chosen = self.card.rule(rule) if is_own else load_rule(rule)
+        scored = any((r.name, r.hash) == (chosen.name, chosen.hash) for r in self.card.rules)
+        row = self.card.headline(chosen, alpha)
+        if row is None or not scored:
+            raise KapbenchError(
+                f"This run has no {chosen.name} at alpha {alpha:g}",
+                place=self.folder,
+                fix=f"Evaluate with rule={rule!r}, at one of its alphas: "
+                + ", ".join(f"{a:g}" for a in chosen.alphas),
+            )
+        return float("nan") if row.value is None else row.value
