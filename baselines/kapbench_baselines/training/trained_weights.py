@@ -76,7 +76,18 @@ class Card:
     @property
     def identity(self) -> str:
         """What a training is of: method, settings, data, backbone, seed."""
-        return fingerprint({k: v for k, v in asdict(self).items() if k != "kept_step"})
+        return fingerprint(self._training)
+
+    def is_of(self, other: "Card") -> bool:
+        """Whether both are of one training; a card that was read back has its keys in other order."""
+        one, two = (json.dumps(card._training, sort_keys=True) for card in (self, other))
+        return one == two
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        """The card as it is before the training has a result."""
+        before = replace(self, scores={}, precision=None, device=None, torch=None)
+        return {k: v for k, v in asdict(before).items() if k != "kept_step"}
 
     @property
     def learnt_from(self) -> str:
@@ -131,7 +142,11 @@ def train(
     Args:
         card: What the weights will say of themselves; scores are filled in.
         options: As of `loop.train`.
+
+    Raises:
+        KapbenchError: the folder has another training's weights, and no state; see `loop.train`.
     """
+    _check_folder(plan, card)
     state = loop.train(task, settings, plan, **options)
     if state.step == settings.steps and ranks.is_first():
         finish(state, card, plan, device)
@@ -141,8 +156,6 @@ def train(
 def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
     """Writes weights and the card that people read; returns the weights' path."""
     kept, path = loop.kept(state, plan.keep), plan.out / loop.WEIGHTS
-    if _holds(path, kept.step):
-        return path
     finished = replace(
         card,
         scores=kept.scores,
@@ -151,18 +164,45 @@ def finish(state: State, card: Card, plan: loop.Plan, device: str) -> Path:
         device=device,
         torch=str(torch.__version__),
     )
+    if _holds(path, finished):
+        return path
     save(path, kept.module, finished)
     text = readable(finished, file_hash(path), state.history)
     write_atomically(path.with_name(CARD), text.encode())
     return path
 
 
-def _holds(path: Path, step: int) -> bool:
-    """Whether the weights of this step of the folder's training are written already."""
-    if not path.is_file():
+def _holds(path: Path, finished: Card) -> bool:
+    """Whether these weights are written already: of this training, step and precision."""
+    written = _written(path, finished.method)
+    if written is None or not written.is_of(finished):
         return False
-    _, metadata = read_tensors(path, how_to_make("NAME"))
-    return bool(json.loads(metadata.get("card", "{}")).get("kept_step") == step)
+    return (written.kept_step, written.precision) == (finished.kept_step, finished.precision)
+
+
+def _check_folder(plan: loop.Plan, card: Card) -> None:
+    """Refuses weights of another training; a state is checked where it is loaded."""
+    path = plan.out / loop.WEIGHTS
+    if plan.force or not path.is_file() or (plan.out / loop.STATE).is_file():
+        return
+    written = _written(path, card.method)
+    if written is None or not written.is_of(card):
+        raise KapbenchError(
+            "The weights in this folder are of a training with other settings, data or seed",
+            place=path,
+            fix="Repeat its options, add --force to replace them, or choose another --out",
+        )
+
+
+def _written(path: Path, method: str) -> Card | None:
+    """The card of a folder's weights. None: there are no weights, or none with a card of `method`."""
+    if not path.is_file():
+        return None
+    try:
+        _, metadata = read_tensors(path, how_to_make(method))
+        return read_card(path, metadata, method)
+    except KapbenchError:
+        return None
 
 
 def save(path: Path, module: nn.Module, card: Card) -> None:

@@ -117,3 +117,29 @@ def test_another_training_is_refused_unless_forced(tmp_path):
     assert forced.exit_code == 0, forced.output
     assert forced.output.startswith("step 4: ")
     assert "is finished" in train(tmp_path, "--seed", "1").output
+
+
+@pytest.mark.parametrize("more", [("--seed", "1"), ("--category", "cat"), ("--rate", "0.5")])
+def test_weights_of_another_training_are_refused_without_a_state(tmp_path, more):
+    """The state is the large file, which people delete."""
+    assert train(tmp_path).exit_code == 0
+    (tmp_path / "out" / STATE).unlink()
+    before = (tmp_path / "out" / WEIGHTS).read_bytes()
+    refused = train(tmp_path, *more).exception
+    assert isinstance(refused, KapbenchError)
+    assert "weights in this folder are of a training with other settings" in str(refused)
+    assert "--force" in refused.fix
+    assert not (tmp_path / "out" / STATE).exists()  # refused before the first step
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == before
+    assert train(tmp_path, *more, "--force").exit_code == 0
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() != before
+
+
+def test_weights_without_a_state_stay_where_the_same_training_is_repeated(tmp_path):
+    assert train(tmp_path).exit_code == 0
+    (tmp_path / "out" / STATE).unlink()
+    weights = tmp_path / "out" / WEIGHTS
+    before = weights.read_bytes(), weights.stat().st_mtime_ns
+    repeated = train(tmp_path)
+    assert repeated.exit_code == 0, repeated.output
+    assert (weights.read_bytes(), weights.stat().st_mtime_ns) == before

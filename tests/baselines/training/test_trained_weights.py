@@ -1,6 +1,7 @@
 """Weights of any trained method: read back as written, refused with a reason otherwise."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,15 @@ def test_seed_settings_and_data_make_the_identity():
     assert card().identity == card().identity
     for change in ({"seed": 1}, {"settings": {"steps": 4}}, {"dataset_revision": "q"}):
         assert card(**change).identity != card().identity
+
+
+def test_a_card_that_was_read_back_is_of_its_training(tmp_path):
+    """Tuples are lists there, and keys are sorted."""
+    whole = card(settings={"steps": 3, "sides": (1.0, 2.0), "area": None})
+    file = tmp_path / "w.safetensors"
+    results = {"kept_step": 2, "precision": "fp32", "device": "cpu", "torch": "2"}
+    trained_weights.save(file, nn.Linear(2, 3), replace(whole, scores={"pck": 0.1}, **results))
+    _, read, _ = trained_weights.load(file, "dve")
+    assert read.is_of(whole)
+    assert not read.is_of(replace(whole, seed=1))
+    assert not read.is_of(replace(whole, categories=("dog",)))
