@@ -16,6 +16,8 @@ REFETCH = "Fetch the data set again"
 OWN = "Replace the file by the photograph that was annotated"  # of a data set of the user's own
 VOID = 255  # a PASCAL VOC mask's boundary: neither object nor background
 _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations of a quarter turn
+# Where Pillow finds an orientation that precedes the pixels of a PNG file.
+_PNG_METADATA = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 _AS_STORED = 1  # the EXIF orientation that changes nothing
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -91,14 +93,40 @@ class Header:
 
 
 def read_header(path: Path, fix: str = OWN) -> Header:
-    """KapbenchError as `read_rgb`; the pixels are not read."""
+    """KapbenchError as `read_rgb`; the pixels are not read, unless a PNG file hides its EXIF."""
     with _opened(path, fix) as image:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, _AS_STORED)
+        orientation = _AS_STORED
+        if _may_be_turned(image, path):
+            orientation = image.getexif().get(ExifTags.Base.Orientation, _AS_STORED)
         width, height = stored = image.size
-        # Pillow rotates TIFF files itself; their size is that of the rotated image.
-        is_turned = orientation in range(2, 9) and image.format != "TIFF"
-        sideways = is_turned and orientation in _ON_ITS_SIDE
+        is_turned = orientation in range(2, 9)
+        sideways = orientation in _ON_ITS_SIDE
         return Header(stored, (height, width) if sideways else stored, is_turned)
+
+
+def _may_be_turned(image: Image.Image, path: Path) -> bool:
+    """Whether an opened image may state an orientation that Pillow does not follow itself.
+
+    Pillow rotates TIFF files itself; their size is that of the rotated image. Of a PNG file without
+    EXIF before its pixels, it would decode all pixels to look behind them.
+    """
+    if image.format == "PNG" and not any(key in image.info for key in _PNG_METADATA):
+        return _has_metadata_at_the_end(path)
+    return image.format != "TIFF"
+
+
+def _has_metadata_at_the_end(path: Path) -> bool:
+    """Whether a PNG file has EXIF or texts, which may be EXIF or XMP, behind its pixels."""
+    is_behind = False
+    with path.open("rb") as file:
+        file.seek(8)  # the signature; then chunks of length, kind, content and checksum
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            is_behind |= kind == b"IDAT"
+            if is_behind and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            file.seek(length + 4, 1)
+    return False
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from kapbench.datasets.images import Header
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError, agreeing, counted
 
+MARGIN = 1.0  # px beyond an edge that a point may lie, because annotators click there
+_MIN_SHARE = 0.1  # of the photographs that EXIF turns on their side
 _Annotated = tuple[Path, Header, Float[np.ndarray, "_ 2"]]
 
 
@@ -17,9 +19,12 @@ def follows_exif(
 ) -> tuple[bool, tuple[str, ...]]:
     """Whether photographs are to be rotated as EXIF says, and the remark that says why.
 
-    The keypoints decide, or the boxes where all keypoints fit both: one reading must hold all of
-    them and the other not. The sizes that a file states decide nothing, because annotation tools
-    write those of either reading.
+    The keypoints decide, or the boxes where keypoints are not enough. A point is evidence against
+    a reading where it lies outside the photograph in that reading by more than 1 px. A reading is
+    taken where no point is evidence against it, and where points in at least a tenth of the
+    photographs that EXIF turns on their side, and in at least two of them unless there is only one,
+    are evidence against the other. The sizes that a file states decide nothing, because annotation
+    tools write those of either reading.
 
     Args:
         keypoints, boxes: Photograph, its header, and labelled keypoints or corners of boxes in
@@ -33,21 +38,25 @@ def follows_exif(
     if not turned:
         return False, ()
     n = len({path for path, _, _ in turned})
-    have = f"{counted(n, 'photograph')} {'has' if n == 1 else 'have'} an EXIF orientation"
+    subject = f"{counted(n, 'photograph')} {agreeing('has', n)} an EXIF orientation"
+    n_sideways = len({path for path, header, _ in turned if header.stored != header.upright})
     turned_boxes = [annotated for annotated in boxes if annotated[1].is_turned]
-    for what, points, margin in (("keypoint", turned, 0.0), ("corner", turned_boxes, 1.0)):
-        as_stored = sum(_count_outside(xy, h.stored, margin) for _, h, xy in points)
-        rotated = sum(_count_outside(xy, h.upright, margin) for _, h, xy in points)
-        if as_stored and rotated:
+    against_stored, against_rotated = False, False
+    for what, annotated in (("keypoint", turned), ("corner", turned_boxes)):
+        outside_stored = _list_outside((path, xy, h.stored) for path, h, xy in annotated)
+        outside_rotated = _list_outside((path, xy, h.upright) for path, h, xy in annotated)
+        against_stored |= bool(outside_stored)
+        against_rotated |= bool(outside_rotated)
+        if against_stored and against_rotated:
             break
-        if as_stored:
-            evidence = f"{counted(as_stored, what)} would lie outside the photographs as stored"
-            return True, (f"{have}. It is followed, because {evidence}",)
-        if rotated:
-            evidence = f"{counted(rotated, what)} would lie outside the rotated photographs"
-            return False, (f"{have}. It is not followed, because {evidence}",)
+        if _suffices(outside_stored, n_sideways):
+            evidence = f"{counted(len(outside_stored), what)} would lie outside the photographs"
+            return True, (f"{subject}. It is followed, because {evidence} as stored",)
+        if _suffices(outside_rotated, n_sideways):
+            evidence = f"{counted(len(outside_rotated), what)} would lie outside the rotated"
+            return False, (f"{subject}. It is not followed, because {evidence} photographs",)
     raise KapbenchError(
-        f"{have}, and the keypoints do not show whether it is to be followed",
+        f"{subject}, and the keypoints do not show whether it is to be followed",
         place=turned[0][0],
         fix=f"Set {option}=true if keypoints refer to the photographs as viewers show them, "
         f"{option}=false if they refer to the pixels as stored",
@@ -78,6 +87,18 @@ def remark_on_sizes(n_other: int) -> tuple[str, ...]:
     return (message,) if n_other else ()
 
 
-def _count_outside(xy: Float[np.ndarray, "n 2"], size: Sequence[int], margin: float) -> int:
-    outside = (xy < -margin) | (xy > np.array(size) + margin)
-    return int(outside.any(axis=1).sum())
+def _list_outside(
+    annotated: Iterable[tuple[Path, Float[np.ndarray, "_ 2"], Sequence[int]]],
+) -> list[Path]:
+    """The photograph of each point that lies outside, given its width and height."""
+    outside = list[Path]()
+    for path, xy, size in annotated:
+        beyond = (xy < -MARGIN) | (xy > np.array(size) + MARGIN)
+        outside += [path] * int(beyond.any(axis=1).sum())
+    return outside
+
+
+def _suffices(outside: Sequence[Path], n_photographs: int) -> bool:
+    """Whether points outside are evidence enough, given the photograph of each."""
+    least = max(1, min(2, n_photographs), _MIN_SHARE * n_photographs)
+    return len(set(outside)) >= least

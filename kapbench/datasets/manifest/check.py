@@ -6,9 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kapbench.datasets.images import find_file, read_header
+from kapbench.datasets.images import find_file
 from kapbench.datasets.manifest import schema
-from kapbench.datasets.manifest.exif import decide_exif
+from kapbench.datasets.manifest.exif import (
+    Headers,
+    check_size,
+    decide_exif,
+    find_size,
+    read_headers,
+    take_sizes,
+)
 from kapbench.datasets.manifest.files import FIX, Source, open_source
 from kapbench.datasets.manifest.partial import UNREAD, Problem, is_consequence, validate_partly
 from kapbench.errors import KapbenchError
@@ -18,7 +25,7 @@ from kapbench.errors import KapbenchError
 class OpenedManifest:
     """
     Args:
-        content: With `exif` decided.
+        content: With `exif` decided, and with the size of each photograph.
         files: Contents of its files.
         remarks: What was assumed, as sentences.
         decided_exif: Whether EXIF orientations are followed although the file does not say so.
@@ -64,16 +71,14 @@ def _check(
     refused = [problem for problem in refused if not source.explains(problem[0])]
     problems, remarks, decided_exif = list(refused), source.remarks, False
     if manifest is not None:
-        stated, (follows, reasons, undecided) = (
-            manifest.exif,
-            decide_exif(manifest, path.parent, exif),
-        )
+        headers = read_headers(manifest, path.parent)
+        follows, reasons, undecided = decide_exif(manifest, path.parent, headers, exif)
+        decided_exif = follows and not manifest.exif
         manifest = manifest.model_copy(update={"exif": follows})
-        remarks, decided_exif = remarks + reasons, follows and not stated
         checks = (
             undecided,
             _check_categories(manifest),
-            _check_images(manifest, path.parent),
+            _check_images(manifest, path.parent, headers),
             _check_pairs(manifest),
         )
         problems += [
@@ -82,6 +87,8 @@ def _check(
             if not source.explains(key)
             and not any(is_consequence(key, refused_key) for refused_key, _ in refused)
         ]
+        manifest, other_sizes = take_sizes(manifest, headers)
+        remarks += (*reasons, *other_sizes)
     located = [(source.locate(key), message) for key, message in problems]
     return manifest, [*source.problems, *located], remarks, decided_exif
 
@@ -113,13 +120,13 @@ def _check_twins(category: schema.Category, place: str) -> Iterator[Problem]:
             yield f"{place}.mirror", f"The twins '{left}' and '{right}' are in different groups"
 
 
-def _check_images(manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
+def _check_images(manifest: schema.Manifest, folder: Path, headers: Headers) -> Iterator[Problem]:
     for name, n in Counter(schema.image_id(image) for image in manifest.images).items():
         if n > 1:
             yield "images", f"The id '{name}' occurs {n} times: give each image an id of its own"
     beyond = 0
     for i, image in enumerate(manifest.images):
-        for key, message in _check_image(image, manifest, folder):
+        for key, message in _check_image(image, manifest, folder, headers):
             beyond += key == "box" and "beyond" in message
             yield f"images[{i}].{key}", message
     if beyond == len(manifest.images):
@@ -129,19 +136,10 @@ def _check_images(manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
         )
 
 
-def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -> Iterator[Problem]:
-    stated, stored = (image.width, image.height), None
-    try:
-        stored = find_size(folder, image, manifest)
-    except KapbenchError as error:
-        yield "path", f"{error.thing}: {error.place}"
-    if None in stated and stated != (None, None):
-        yield "width", "Give both width and height, or neither"
-    elif stored is not None and stated not in ((None, None), stored):
-        yield (
-            "width",
-            f"The manifest says {stated[0]}×{stated[1]} px, the photograph has {stored[0]}×{stored[1]}",
-        )
+def _check_image(
+    image: schema.Image, manifest: schema.Manifest, folder: Path, headers: Headers
+) -> Iterator[Problem]:
+    yield from check_size(image, folder, headers)
     if image.mask is not None and not find_file(folder, image.mask).is_file():
         yield "mask", f"There is no file {folder / image.mask}"
     if image.category in manifest.categories:
@@ -149,14 +147,7 @@ def _check_image(image: schema.Image, manifest: schema.Manifest, folder: Path) -
     else:
         known = ", ".join(manifest.categories)
         yield "category", f"'{image.category}' is not one of the categories: {known}"
-    size = (image.width or 0, image.height or 0) if None not in stated else stored
-    yield from _check_positions(image, size)
-
-
-def find_size(folder: Path, image: schema.Image, manifest: schema.Manifest) -> tuple[int, int]:
-    """Width and height of a photograph's pixels. KapbenchError as `read_header`."""
-    header = read_header(find_file(folder, image.path))
-    return header.upright if manifest.exif else header.stored
+    yield from _check_positions(image, find_size(image, manifest, headers))
 
 
 def _check_keypoints(image: schema.Image, manifest: schema.Manifest) -> Iterator[Problem]:
@@ -168,9 +159,12 @@ def _check_keypoints(image: schema.Image, manifest: schema.Manifest) -> Iterator
             yield "names", f"'{name}' occurs {n} times"
     if image.names is not None and manifest.pairs is None:
         yield "names", "Images with their own keypoints need a list of pairs"
-    n_visible = sum(point is not None for point in image.keypoints.values())
-    if manifest.size_from == "box" and image.box is None and n_visible < 2:
-        yield "keypoints", "The image has no box, and fewer than two keypoints to take one from"
+    n_distinct = len({point for point in image.keypoints.values() if point is not None})
+    if manifest.size_from == "box" and image.box is None and n_distinct < 2:
+        yield (
+            "keypoints",
+            "The image has no box, and fewer than two distinct keypoints to take one from",
+        )
 
 
 def _check_positions(image: schema.Image, size: tuple[int, int] | None) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ PAIR = ["source", "target"]
 Line = tuple[int, list[str]]
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d+)")
+_AMBIGUOUS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")  # a decimal comma, or one between thousands
 
 
 class ParsedImages(NamedTuple):
@@ -31,7 +32,8 @@ class ParsedImages(NamedTuple):
 def parse_images(text: str, path: Path) -> ParsedImages:
     """The images of a table whose columns are separated by commas, semicolons or tabs.
 
-    Numbers stay texts; lines that cannot be read are left out. Columns: path, category; optionally
+    Numbers stay texts; lines that cannot be read are left out. Where semicolons separate columns,
+    commas in numbers are decimal points, but 1,024 is refused. Columns: path, category; optionally
     id, width, height, x1, y1, x2, y2, azimuth_bin, truncated, occluded, mask; NAME_x and NAME_y for
     each keypoint, empty where it is not visible. A category has the keypoints that are visible in
     any of its images, in the order of the columns.
@@ -41,19 +43,25 @@ def parse_images(text: str, path: Path) -> ParsedImages:
     columns = [column.strip() for column in lines.pop(0)[1]] if lines else []
     names = [c[:-2] for c in columns if c.endswith("_x") and f"{c[:-2]}_y" in columns]
     problems += _check_columns(columns, names)
-    images, numbers = [], []
+    images, numbers, has_commas = [], [], False
     for number, cells in lines:
         if len(cells) != len(columns):
             message = f"The line has {len(cells)} cells, the first line has {len(columns)}"
             problems.append((f"line {number}", message))
             continue
-        texts = [_read_cell(cell, separator) for cell in cells]
-        images.append(_parse_image(dict(zip(columns, texts, strict=True)), names))
+        texts = {k: cell.strip() for k, cell in zip(columns, cells, strict=True)}
+        if separator == ";":
+            commas = {k: t for k, t in texts.items() if k not in TEXTS and "," in t}
+            if ambiguous := [t for t in commas.values() if _AMBIGUOUS.fullmatch(t)]:
+                problems.append((f"line {number}", _describe_ambiguous(ambiguous[0])))
+                continue
+            texts |= {k: _DECIMAL_COMMA.sub(r"\1.\2", t) for k, t in commas.items()}
+            has_commas |= bool(commas)
+        images.append(_parse_image(texts, names))
         numbers.append(number)
     categories = _assign_keypoints(images, names)
     content = {"name": path.stem, "categories": categories, "images": images}
-    remark = f"The columns of {path.name} are separated by {SEPARATORS[separator]}"
-    return ParsedImages(content, numbers, problems, (remark,) if separator != "," else ())
+    return ParsedImages(content, numbers, problems, _remark(path, separator, has_commas))
 
 
 def find_separator(text: str) -> str:
@@ -93,11 +101,16 @@ def _read_lines(text: str, separator: str) -> tuple[list[Line], list[Problem]]:
     return lines, []
 
 
-def _read_cell(cell: str, separator: str) -> str:
-    """The cell's text; where commas do not separate columns, that in a number is a decimal point."""
-    text = cell.strip()
-    match = None if separator == "," else _DECIMAL_COMMA.fullmatch(text)
-    return text if match is None else f"{match[1]}.{match[2]}"
+def _remark(path: Path, separator: str, has_commas: bool) -> tuple[str, ...]:
+    remarks = [f"The columns of {path.name} are separated by {SEPARATORS[separator]}"]
+    if has_commas:
+        remarks.append(f"Commas in the numbers of {path.name} are read as decimal points")
+    return () if separator == "," else tuple(remarks)
+
+
+def _describe_ambiguous(text: str) -> str:
+    point, without = text.replace(",", "."), text.replace(",", "")
+    return f"'{text}' may be {point} or {without}: write {point} with a point, or {without}"
 
 
 def _check_columns(columns: list[str], names: list[str]) -> Iterator[Problem]:
@@ -119,10 +132,11 @@ def _assign_keypoints(images: list[dict[str, Any]], names: list[str]) -> dict[st
         points = image["keypoints"]
         visible.setdefault(image["category"], set()).update(k for k, p in points.items() if p)
     for image in images:
-        own = visible[image["category"]]
-        image["keypoints"] = {k: p for k, p in image["keypoints"].items() if k in own}
+        of_category = visible[image["category"]]
+        image["keypoints"] = {k: p for k, p in image["keypoints"].items() if k in of_category}
     return {
-        category: {"keypoints": [n for n in names if n in own]} for category, own in visible.items()
+        category: {"keypoints": [n for n in names if n in of_category]}
+        for category, of_category in visible.items()
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kapbench.datasets import reading
 from kapbench.datasets.images import find_file, read_own, read_upright
-from kapbench.datasets.manifest.check import find_size, open_manifest
+from kapbench.datasets.manifest.check import open_manifest
 from kapbench.datasets.manifest.export import write_manifest
 from kapbench.datasets.manifest.schema import (
     Image,
@@ -26,7 +26,7 @@ from kapbench.datasets.pairing import (
     remark_on_one_photograph,
 )
 from kapbench.datasets.symmetry import Symmetry, of_table, read_symmetry
-from kapbench.errors import counted
+from kapbench.errors import agreeing, counted
 from kapbench.types import Pair, View
 
 __all__ = ["manifest", "write_manifest"]
@@ -98,18 +98,13 @@ def _make_view(image: Image, content: Manifest, folder: Path) -> View:
     names = names_of(image, content)
     xy = np.array([image.keypoints.get(name) or (np.nan, np.nan) for name in names], np.float64)
     points = reading.make_keypoints(xy, np.isfinite(xy[:, 0]))
-    size = (
-        (image.width, image.height)
-        if image.width is not None and image.height is not None
-        else find_size(folder, image, content)
-    )
+    size = (image.width or 0, image.height or 0)  # never 0: open_manifest takes the photograph's
     whole = (0.0, 0.0, float(size[0]), float(size[1]))
-    around = reading.box_around(points) if points.visible.sum() > 1 else whole
     return View(
         image_id(image),
         image.category,
         size,
-        image.box or around,
+        image.box or reading.box_of_points(points) or whole,
         points,
         image.azimuth_bin,
         None if image.mask is None else find_file(folder, image.mask),
@@ -149,7 +144,7 @@ def _remark_on_listed_pairs(content: Manifest) -> tuple[str, ...]:
     photographs = {image_id(image): photograph_of(image) for image in content.images}
     n = sum(photographs[s] == photographs[t] for s, t in content.pairs or ())
     message = (
-        f"{counted(n, 'listed pair')} {'is' if n == 1 else 'are'} of two objects in one photograph: "
+        f"{counted(n, 'listed pair')} {agreeing('is', n)} of two objects in one photograph: "
         "a model that compares a photograph with itself always lands on the source point"
     )
     return (message,) if n else ()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import tiny_datasets as tiny
 from PIL import Image
 
 from kapbench.datasets.coco.dataset import coco
+from kapbench.datasets.images import Header
+from kapbench.datasets.orientation import follows_exif
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.reading import hash_revision
 from kapbench.datasets.symmetry import of_table
@@ -310,18 +313,20 @@ class TestExif:
     @pytest.mark.parametrize("exif", [None, False])
     def test_keypoints_as_stored(self, tmp_path, stated, exif):
         stored = self.state(content(), stated or (None, None))
-        stored["annotations"][0]["keypoints"][0] = 75
+        for annotation in stored["annotations"][:2]:
+            annotation["keypoints"][0] = 75
         dataset = opened(tmp_path, stored, orientation=6, exif=exif)
         assert {view.size for view in dataset.views()} == {(80, 60)}
         assert dataset.views()[0].keypoints.visible.all()
         assert dataset.pixels(dataset.views()[0]).shape == (60, 80, 3)
-        evidence = "not followed, because 1 keypoint would lie outside the rotated photographs"
+        evidence = "not followed, because 2 keypoints would lie outside the rotated photographs"
         assert (evidence in remarks(dataset)) is (exif is None)
 
     def test_boxes_decide_where_keypoints_fit_both(self, tmp_path):
         boxes = content()
-        boxes["annotations"][0]["bbox"] = [0, 0, 60, 79]
-        assert "because 1 corner would lie outside" in remarks(
+        for annotation in boxes["annotations"][:2]:
+            annotation["bbox"] = [0, 0, 60, 79]
+        assert "because 2 corners would lie outside" in remarks(
             opened(tmp_path, boxes, orientation=6)
         )
 
@@ -347,6 +352,33 @@ class TestExif:
         turned["annotations"][0]["keypoints"][0] = 75  # beyond the width as shown
         with pytest.raises(KapbenchError, match="do not show"):
             opened(tmp_path, turned, orientation=6)
+
+    @pytest.mark.parametrize(
+        ("n_turned", "n_outside", "beyond", "decides"),
+        [
+            (20, 1, 0.4, False),
+            (20, 20, 0.4, False),
+            (20, 1, 5, False),
+            (20, 2, 5, True),
+            (40, 2, 5, False),
+            (40, 4, 5, True),
+            (2, 1, 5, False),
+            (1, 1, 0.9, False),
+            (1, 1, 1.1, True),
+        ],
+    )
+    def test_enough_photographs_must_show_it(self, n_turned, n_outside, beyond, decides):
+        """One point each, of which some lie below the photographs as stored."""
+        header = Header((80, 60), (60, 80), True)
+        points = [
+            (Path(f"{i}.jpg"), header, np.array([[5.0, 60.0 + beyond if i < n_outside else 5.0]]))
+            for i in range(n_turned)
+        ]
+        if decides:
+            assert follows_exif(points, [], "exif")[0]
+        else:
+            with pytest.raises(KapbenchError, match="do not show"):
+                follows_exif(points, [], "exif")
 
     def test_photographs_without_an_orientation_are_as_before(self, tmp_path):
         dataset = opened(tmp_path, self.state(content(), SIZE), orientation=1)

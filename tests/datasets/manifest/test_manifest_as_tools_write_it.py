@@ -29,10 +29,12 @@ def write(tmp_path, content):
 
 
 def table(content, separator=",", point="."):
+    """With two decimals: 1,024 is refused where commas are decimal points."""
     lines = [separator.join(["path", "category", *(f"{n}_{axis}" for n in NAMES for axis in "xy")])]
     for image in content["images"]:
         points = [image["keypoints"][n] or ("", "") for n in NAMES]
-        numbers = [str(number).replace(".", point) for p in points for number in p]
+        texts = [f"{n:.2f}" if n != "" else "" for xy in points for n in xy]
+        numbers = [text.replace(".", point) for text in texts]
         lines.append(separator.join([image["path"], "cat", *numbers]))
     return "\n".join(lines) + "\n"
 
@@ -54,6 +56,53 @@ class TestSeparators:
         assert plain.remarks == ()
         for view, same in zip(dataset.views(), plain.views(), strict=True):
             np.testing.assert_array_equal(view.keypoints.xy, same.keypoints.xy)
+
+    def test_decimal_commas_are_said(self, tmp_path, content):
+        path = tmp_path / "mine.csv"
+        remark = "Commas in the numbers of mine.csv are read as decimal points"
+        path.write_text(table(content, ";", ","))
+        assert remark in manifest(str(path)).remarks
+        path.write_text(table(content, ";"))
+        assert remark not in manifest(str(path)).remarks
+
+    @pytest.mark.parametrize(
+        ("separator", "number", "problem"),
+        [
+            (";", "1,024", "'1,024' may be 1.024 or 1024"),
+            ("\t", "1,024", "valid number"),
+            ("\t", "12,5", "valid number"),
+            (";", "0,125", None),
+            (";", "1,0245", None),
+        ],
+    )
+    def test_commas_between_thousands_are_refused(
+        self, tmp_path, content, separator, number, problem
+    ):
+        path = tmp_path / "mine.csv"
+        head, first, *others = table(content, separator).splitlines()
+        cells = first.split(separator)
+        cells[2] = number
+        path.write_text("\n".join([head, separator.join(cells), *others]))
+        problems = list_problems(path)
+        if problem is None:
+            assert problems == []
+            assert manifest(str(path)).views()[0].keypoints.xy[0, 0] == float(
+                number.replace(",", ".")
+            )
+        else:
+            [(line, message)] = problems
+            assert line.startswith("line 2")
+            assert problem in message
+
+    def test_a_comma_in_an_id_stays(self, tmp_path, content):
+        head, *lines = table(content, ";", ",").splitlines()
+        lines = [
+            f"{line};{name}" for line, name in zip(lines, ["12,5", "a", "b", "c"], strict=True)
+        ]
+        (tmp_path / "mine.csv").write_text("\n".join([f"{head};id", *lines]))
+        (tmp_path / "mine.pairs.csv").write_text("source;target\n12,5;a\n")
+        [pair] = manifest(str(tmp_path / "mine.csv")).pairs()
+        assert pair.source.image_id == "12,5"
 
     def test_pairs_too(self, tmp_path, content):
         (tmp_path / "mine.csv").write_text(table(content))
@@ -171,11 +220,31 @@ class TestExifThatTheFileDoesNotState:
         [([5.0, 55.0], (40, 60), "It is followed"), ([55.0, 5.0], (60, 40), "It is not followed")],
     )
     def test_the_keypoints_decide(self, tmp_path, turned, point, size, said):
-        turned["images"][0]["keypoints"]["nose"] = point
+        for image in turned["images"][:2]:
+            image["keypoints"]["nose"] = point
         dataset = manifest(str(write(tmp_path, turned)))
         assert {view.size for view in dataset.views()} == {size}
         assert dataset.pixels(dataset.views()[0]).shape == (size[1], size[0], 3)
         assert said in dataset.remarks[0]
+
+    def test_sizes_of_the_other_orientation(self, tmp_path, turned):
+        """Turned points and stored sizes, as some tools write them."""
+        for image in turned["images"]:
+            image["keypoints"]["nose"] = [5.0, 55.0]
+            image |= {"width": 60, "height": 40}
+        path = write(tmp_path, turned)
+        assert list_problems(path) == []
+        dataset = manifest(str(path))
+        assert {view.size for view in dataset.views()} == {(40, 60)}
+        assert dataset.pixels(dataset.views()[0]).shape == (60, 40, 3)
+        assert (
+            "4 sizes that the file states are those of the other orientation"
+            in (dataset.remarks[-1])
+        )
+        turned["images"][0]["width"] = 61
+        [(key, message)] = list_problems(write(tmp_path, turned))
+        assert key == "images[0].width"
+        assert "says 61×40 px, the photograph 0.jpg has 60×40 px" in message
 
     def test_the_revision_differs_where_exif_is_followed(self, tmp_path, turned):
         """One file, read as stored or as shown by an option, is two data sets."""
