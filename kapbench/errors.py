@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+_N_NAMED = 3  # by name_first
+
 
 class KapbenchError(Exception):
     """A mistake in the input that the user can correct.
@@ -34,6 +36,18 @@ def counted(number: int, noun: str) -> str:
     """1 image, 2 images, 1 category, 2 categories."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def agreeing(verb: str, number: int) -> str:
+    """The verb, given in the singular, for so many: is or are, has or have, lies or lie."""
+    plural = {"is": "are", "has": "have"}.get(verb, verb.removesuffix("s"))
+    return verb if number == 1 else plural
+
+
+def name_first(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are: a; b; c and 4 more."""
+    more = f" and {len(names) - _N_NAMED:,} more" if len(names) > _N_NAMED else ""
+    return "; ".join(names[:_N_NAMED]) + more
 
 
 def with_article(noun: str) -> str:

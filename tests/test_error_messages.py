@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import kapbench
+from kapbench.errors import agreeing, name_first
 
 ROOT = Path(kapbench.__file__).parent.parent
 PACKAGES = ["kapbench", "baselines/kapbench_baselines", "leaderboard/kapbench_leaderboard"]
@@ -77,3 +78,15 @@ def test_messages_begin_with_a_capital_letter_and_have_no_final_full_stop(packag
                 wrong.append(f"{path.relative_to(ROOT)}:{line}: {text}")
     assert n_messages > 50
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("verb", "plural"), [("is", "are"), ("has", "have"), ("lies", "lie")])
+def test_verbs_agree_with_their_number(verb, plural):
+    assert [agreeing(verb, n) for n in (0, 1, 2)] == [plural, verb, plural]
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [("a", "a"), ("abc", "a; b; c"), ("abcdefg", "a; b; c and 4 more")]
+)
+def test_the_first_three_are_named(names, text):
+    assert name_first(list(names)) == text
