@@ -16,8 +16,7 @@ from kapbench.datasets.converting.convert_objects import (
 from kapbench.datasets.converting.mirror import mirror_by_words
 from kapbench.datasets.converting.report import Report
 from kapbench.datasets.manifest.schema import Category, Image, Manifest, Rule, mirror_of
-from kapbench.errors import KapbenchError, name_first
-from kapbench.registry import unknown
+from kapbench.errors import KapbenchError, name_first, unknown
 
 _MANY_PAIRS = 10_000  # above which a run takes long
 
