@@ -17,9 +17,9 @@ from kapbench.datasets.converting.annotations import (
     as_xy,
 )
 from kapbench.datasets.converting.image_files import list_exports
-from kapbench.datasets.converting.report import Reason, Report, name_first
+from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import parse_csv, read_bytes, wrong_line
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError, counted, name_first
 from kapbench.progress import Progress
 
 _FIX = "Name CollectedData_SCORER.csv, or a folder that holds such files"

@@ -23,7 +23,7 @@ def list_exports(folder: Path, pattern: str) -> list[Path]:
 def find_image(
     names: Sequence[str], original: str | None, folders: Sequence[Path]
 ) -> tuple[Path, bool] | None:
-    """The file of the first name that exists, and whether it is another path than all names.
+    """The file of the first name that exists, and whether its path is none of the names.
 
     Each name is tried as it is, then without its first folders, because an export names paths of
     the machine that it was made on, and then the original name.

@@ -20,9 +20,9 @@ from kapbench.datasets.converting.annotations import (
     box_around_corners,
 )
 from kapbench.datasets.converting.grouping import LabelledBox, LabelledPoint, group_shapes
-from kapbench.datasets.converting.report import Reason, Report, name_first
+from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import Box, parse_json, read_bytes
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, name_first
 from kapbench.progress import Progress
 
 _FIX = "Name the file of the export format JSON, not that of JSON-MIN"

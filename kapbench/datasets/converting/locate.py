@@ -12,10 +12,10 @@ from PIL import Image
 from kapbench.datasets.converting.annotations import Photograph
 from kapbench.datasets.converting.convert_objects import LocatedObject, keep_inside
 from kapbench.datasets.converting.image_files import find_image
-from kapbench.datasets.converting.report import Reason, Report, name_first
+from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.images import Header, read_header
 from kapbench.datasets.orientation import remark_on_sizes
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, name_first
 from kapbench.progress import Progress
 from kapbench.storage import write_atomically
 

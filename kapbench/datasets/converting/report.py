@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from kapbench.errors import KapbenchError, counted
-
-N_NAMED = 3  # places that a line of the report names
+from kapbench.errors import KapbenchError, counted, name_first
 
 
 class Reason(Enum):
@@ -137,9 +135,3 @@ class Report:
                 "tool's own way: outside and occluded in CVAT, difficult in X-AnyLabeling."
             )
         yield from self.notes
-
-
-def name_first(names: list[str]) -> str:
-    """The first three, and that there are more."""
-    more = f" and {len(names) - N_NAMED:,} more" if len(names) > N_NAMED else ""
-    return "; ".join(names[:N_NAMED]) + more

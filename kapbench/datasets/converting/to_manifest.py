@@ -14,9 +14,9 @@ from kapbench.datasets.converting.convert_objects import (
     convert_object,
 )
 from kapbench.datasets.converting.mirror import mirror_by_words
-from kapbench.datasets.converting.report import Report, name_first
+from kapbench.datasets.converting.report import Report
 from kapbench.datasets.manifest.schema import Category, Image, Manifest, Rule, mirror_of
-from kapbench.errors import KapbenchError, unknown
+from kapbench.errors import KapbenchError, name_first, unknown
 
 _MANY_PAIRS = 10_000  # above which a run takes long
 
@@ -93,20 +93,26 @@ def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
 
 def _list_names(converted: Sequence[ConvertedObject], report: Report) -> dict[str, list[str]]:
     """Keypoints of each category that are visible somewhere, in the order of the tool."""
-    seen: dict[str, dict[str, bool]] = {}  # whether each keypoint is visible somewhere
+    visibility: dict[str, dict[str, bool]] = {}  # whether each keypoint is visible somewhere
     for item in converted:
-        keypoints = seen.setdefault(item.category, {})
+        keypoints = visibility.setdefault(item.category, {})
         for name in (*item.located.annotated.order, *item.points):
             keypoints[name] = keypoints.get(name, False) or item.points.get(name) is not None
     unused = [
-        f"{c}, {n}" for c, names in seen.items() for n, is_seen in names.items() if not is_seen
+        f"{category}, {name}"
+        for category, keypoints in visibility.items()
+        for name, is_visible in keypoints.items()
+        if not is_visible
     ]
     if unused:
         report.notes.append(
             f"Keypoints that are visible in no image and not in the manifest: {len(unused):,} "
             f"({name_first(unused)})."
         )
-    return {c: [n for n, is_seen in names.items() if is_seen] for c, names in seen.items()}
+    return {
+        category: [name for name, is_visible in keypoints.items() if is_visible]
+        for category, keypoints in visibility.items()
+    }
 
 
 def _find_mirrors(
@@ -182,14 +188,14 @@ def _has_absent(
     report.counts["not visible"] = len(absent)
     if not unlabelled:
         return True
-    these = (
+    sentence = (
         f"Keypoints without a label, or left out: {len(unlabelled):,} ({name_first(unlabelled)})."
     )
     if choices.unlabelled == "absent":
-        report.notes.append(f"{these} They count as absent.")
+        report.notes.append(f"{sentence} They count as absent.")
         return True
     report.notes.append(
-        f"{these} The export does not state whether they are visible: has_absent is false in the "
+        f"{sentence} The export does not state whether they are visible: has_absent is false in the "
         "manifest, so that KAP is not computed. Add --unlabelled absent if the annotators left out "
         "exactly the keypoints that cannot be seen."
     )
