@@ -82,7 +82,7 @@ def remarks(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     labels_of: dict[str, list[str]] = {}
     for label, card in named:
         for remark in card.dataset.remarks:
-            labels_of.setdefault(remark, []).append(label)
+            labels_of.setdefault(remark.rstrip("."), []).append(label)
     return [
         f"Data set: {remark}."
         if len(labels) == len(named)
