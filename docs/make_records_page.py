@@ -33,6 +33,7 @@ result = kapbench.ResultSet.load("runs/…")
 result.headline("kap-cvpr24")  # the number that a rule is quoted by
 result.scores  # every score, as a table
 result.records  # every row
+result.card.dataset.remarks  # what was in doubt in the data set's files
 ```
 
 ## The pair and its annotation

@@ -21,6 +21,7 @@ from kapbench.types import FeatureMap, Picture, View
 
 _REPORTED_BYTES = 10**9  # smaller sizes are not worth a message
 _MOST_THREADS = 8
+_NAMED = 3  # images that a message names
 _MOST_BEHIND = 32  # maps that wait to be written: 11 MB each at 60×60×768
 
 
@@ -65,7 +66,20 @@ def encode_images(
         for number, (view, looked) in enumerate(zip(views, looks, strict=True), 1):
             advance(work.take(view, looked, len(views) - number))
         advance(work.flush(0))
+    if work.flat:
+        progress.say(_about_flat(work.flat))
     return work.done
+
+
+def _about_flat(image_ids: Sequence[str]) -> str:
+    which = f"image {image_ids[0]}"
+    if len(image_ids) > 1:
+        more = ", …" if len(image_ids) > _NAMED else ""
+        which = f"{len(image_ids):,} images ({', '.join(image_ids[:_NAMED])}{more})"
+    return (
+        f"All cells of {which} have the same features: all matches in such an image are ties, and "
+        "the first cell is taken."
+    )
 
 
 def _threads() -> int:
@@ -128,6 +142,7 @@ class _Work:
     waiting: list[tuple[str, Picture]] = field(default_factory=list)
     begun: set[str] = field(default_factory=set)  # images that wait or are encoded
     channels: dict[int, str] = field(default_factory=dict)
+    flat: list[str] = field(default_factory=list)  # images whose cells all have the same features
 
     def take(self, view: View, looked: _Looked, n_left: int) -> int:
         """Takes a view; returns how many images are finished by that."""
@@ -152,10 +167,7 @@ class _Work:
             place = f"image {picture.image_id}, model {self.model.name}"
             refuse_zero(feature_map.values, self.model.similarity, place)
             if is_flat(feature_map.values):
-                self.progress.say(
-                    f"All cells of image {picture.image_id} have the same features: all matches in "
-                    "it are ties, and the first cell is taken."
-                )
+                self.flat.append(picture.image_id)
             self.behind.hand(self._write, key, picture, feature_map)
         self.done.n_encoded += n
         if n and first:

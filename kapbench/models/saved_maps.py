@@ -104,7 +104,7 @@ class SavedFeatures(_Saved):
             how_many = f"{len(absent):,} of {len(paths):,} images"
             raise describe_missing(absent, self.directory, how_many)
         if self.settings.axes is None and paths:
-            check_feature_axes({path: read_shapes(path, "features")[0] for path in paths})
+            self._channels_are_first = _channels_are_first(paths)
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """
@@ -121,17 +121,18 @@ class SavedFeatures(_Saved):
     def _map(self, picture: Picture, path: Path) -> FeatureMap:
         values = tensor(load(path), "features", path)
         _check(values, "features", path)
-        if self.settings.axes is None:
-            if values.shape[0] == values.shape[1]:  # in doubt: the other files show which it is
-                check_feature_axes(self._all_shapes)
-            if self.settings.grid == "stretched" or values.shape[1] != values.shape[2]:
-                check_cells(values.shape, picture.size, path)
+        # As many cells across as down are a letterbox, which the folder's settings say it is.
+        is_letterbox = self.settings.grid == "letterbox" and values.shape[1] == values.shape[2]
+        if self.settings.axes is None and (values.shape[0] == values.shape[1] or not is_letterbox):
+            check_cells(
+                values.shape, picture.size, path, channels_are_first=self._channels_are_first
+            )
         return FeatureMap(values, self.settings.grid_of(picture, values.shape[1:], path))
 
     @functools.cached_property
-    def _all_shapes(self) -> dict[Path, tuple[int, ...]]:
-        paths = list_files(self.directory, "**/*.safetensors")
-        return {path: read_shapes(path, "features")[0] for path in paths}
+    def _channels_are_first(self) -> bool:
+        """Whether the shapes of the planned images show it; without a plan, of the whole folder."""
+        return _channels_are_first(list_files(self.directory, "**/*.safetensors"))
 
     def _path(self, picture: Picture) -> Path:
         path = self.directory / f"{picture.image_id}.safetensors"
@@ -185,6 +186,10 @@ class SavedSimilarity(_Saved):
         _check_queries(values, known, path)
         grid = self.settings.grid_of(target, values.shape[1:], path)
         return SimilarityMap(values[_rows(known, queries, path)], grid, queries)
+
+
+def _channels_are_first(paths: Sequence[Path]) -> bool:
+    return check_feature_axes({path: read_shapes(path, "features")[0] for path in paths})
 
 
 def _rows(known: np.ndarray, queries: np.ndarray, path: Path) -> np.ndarray:

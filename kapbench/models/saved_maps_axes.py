@@ -2,7 +2,7 @@
 
 Features are [channels, height, width], similarity maps [queries, height, width]. Nothing is guessed:
 what contradicts that order is refused, and so is what leaves it open, unless kapbench.json states
-`"axes": "chw"`.
+`"axes": "chw"`. docs/models.md states the rule.
 """
 
 from collections.abc import Mapping
@@ -14,18 +14,23 @@ Shape = tuple[int, ...]
 PAGE = "models.md#featuresdir"
 TRANSPOSE = "np.ascontiguousarray(values.transpose(2, 0, 1))"  # [h, w, c] to [c, h, w]
 STATE = '{"axes": "chw"}'
-# How many times as long as wide: what no grid is, what counts as square, what not.
-MOST_OBLONG, NEARLY_SQUARE, OBLONG = 4.0, 1.1, 1.5
+# How many times as long as wide cells may be that are plausible, and that are possible.
+MOST_PLAUSIBLE, MOST_POSSIBLE = 1.5, 4.0
+_PLAUSIBLE, _POSSIBLE, _IMPOSSIBLE = range(3)
 
 
-def check_feature_axes(shapes: Mapping[Path, Shape]) -> None:
-    """KapbenchError where the shapes of all images' features show that channels are not first.
+def check_feature_axes(shapes: Mapping[Path, Shape]) -> bool:
+    """Whether the shapes of all images' features show that channels are first.
 
     The axis of the channels is the one that agrees over images. Where both the first and the last
-    do, two equal first axes of another length than the last are a square of cells, channels last.
+    do, two equal first axes of another length than the last are a square of cells, channels last;
+    all else is left to `check_cells`.
 
     Args:
         shapes: Shape of the tensor `features` in each file.
+
+    Raises:
+        KapbenchError: they show that channels are not first; all axes of all files are equal.
     """
     for path, shape in shapes.items():
         check_rank("features", shape, path)
@@ -38,45 +43,52 @@ def check_feature_axes(shapes: Mapping[Path, Shape]) -> None:
             example, path, f"the last axis is {example[2]} in every file, the first differs"
         )
     if n_last > 1:
-        return
+        return True
     if all(shape[0] == shape[1] != shape[2] for shape in shapes.values()):
         raise _channels_last(example, path, "the first two axes are equal, the last is not")
     if all(len(set(shape)) == 1 for shape in shapes.values()):
-        raise KapbenchError(
-            f"The tensor 'features' has the shape {list(example)}, which does not show whether "
-            "channels are first or last",
-            place=path,
-            fix=f"Write {STATE} into kapbench.json if it is [channels, height, width], otherwise "
-            f"save {TRANSPOSE}",
-        )
+        raise _undecided(example, path, "")
+    return False
 
 
-def check_cells(shape: Shape, size: tuple[int, int], path: Path) -> None:
-    """KapbenchError where [c, h, w] over the whole image makes a grid that cannot be meant.
+def check_cells(
+    shape: Shape, size: tuple[int, int], path: Path, *, channels_are_first: bool = False
+) -> None:
+    """KapbenchError unless the cells of [c, h, w] fit the image, and better than those of [h, w, c].
 
-    A grid more than four times as long as wide, with such cells, is refused. So is one more than
-    one and a half times as long, with such cells, where the cells of [h, w, c] would be square.
+    Cells of a grid over the whole image are plausible where they are at most 1.5 times as long as
+    wide, or as many across as down; possible up to 4 times; and otherwise impossible.
 
     Args:
         size: Width and height of the image.
+        channels_are_first: As other files show: [h, w, c] is out of the question.
     """
-    as_read = min(_oblongness(shape[1:], size), _oblongness(shape[1:], (1, 1)))
-    if as_read > OBLONG and _oblongness(shape[:2], size) < NEARLY_SQUARE:
-        width, height = size
-        raise _channels_last(
-            shape, path, f"its cells are then square in an image of {width}×{height} px"
-        )
-    if as_read > MOST_OBLONG:
+    as_read, channels_last = _misfit(shape[1:], size), _misfit(shape[:2], size)
+    image = f"an image of {size[0]}×{size[1]} px"
+    if channels_last < as_read and not channels_are_first:
+        reason = f"{shape[0]}×{shape[1]} cells fit {image}, {shape[1]}×{shape[2]} do not"
+        raise _channels_last(shape, path, reason)
+    if as_read == _IMPOSSIBLE:
         raise KapbenchError(
             f"The tensor 'features' has the shape {list(shape)}, which does not look like "
-            f"[channels, height, width]: {shape[1]}×{shape[2]} cells over an image of "
-            f"{size[0]}×{size[1]} px",
+            f"[channels, height, width]: {shape[1]}×{shape[2]} cells over {image}",
             place=path,
             fix="Save features as [channels, height, width]: of [height, width, channels] "
             f"{TRANSPOSE}, of tokens [height·width, channels] "
             f"tokens.T.reshape(channels, height, width). If they are, write {STATE} into "
             "kapbench.json",
         )
+    if channels_last == as_read and not channels_are_first:
+        cells = f"{shape[1]}×{shape[2]} and {shape[0]}×{shape[1]} cells"
+        raise _undecided(shape, path, f": both {cells} fit {image}")
+
+
+def _misfit(cells: Shape, size: tuple[int, int]) -> int:
+    """How badly the cells of a grid fit an image of this size: in three steps."""
+    in_image, of_grid = _oblongness(cells, size), _oblongness(cells, (1, 1))
+    if in_image <= MOST_PLAUSIBLE or cells[0] == cells[1]:
+        return _PLAUSIBLE
+    return _POSSIBLE if min(in_image, of_grid) <= MOST_POSSIBLE else _IMPOSSIBLE
 
 
 def check_similarity_axes(shapes: Mapping[Path, tuple[Shape, int]]) -> None:
@@ -133,6 +145,16 @@ def _channels_last(shape: Shape, path: Path, reason: str) -> KapbenchError:
         place=path,
         fix=f"Save {TRANSPOSE} of each image. If it is [channels, height, width] as it is, write "
         f"{STATE} into kapbench.json. {documentation(PAGE)} describes the format",
+    )
+
+
+def _undecided(shape: Shape, path: Path, reason: str) -> KapbenchError:
+    return KapbenchError(
+        f"The tensor 'features' has the shape {list(shape)}, which does not show whether channels "
+        f"are first or last{reason}",
+        place=path,
+        fix=f"Write {STATE} into kapbench.json if it is [channels, height, width], otherwise save "
+        f"{TRANSPOSE}",
     )
 
 

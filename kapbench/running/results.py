@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
 from kapbench.running.records_file import StoredRecords
-from kapbench.scoring.rules import Rule, load_rule, rule_names
+from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 
@@ -22,11 +22,11 @@ CARD, RECORDS = "run.json", "records.parquet"
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    left_out: ClassVar[str | None] = None  # the field that run.json lacks where it is None
+    left_out: ClassVar[str | None] = None  # the field that run.json lacks where it is empty
 
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: Callable[["_Card"], Any]) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if k != self.left_out or v is not None}
+        return {k: v for k, v in dump(self).items() if v or k != self.left_out}
 
 
 class ModelCard(_Card):
@@ -48,6 +48,8 @@ class ModelCard(_Card):
 
 
 class DatasetCard(_Card):
+    """`remarks`: what its files leave in doubt, as sentences; left out of run.json without any."""
+
     name: str
     revision: str
     split: str
@@ -59,6 +61,8 @@ class DatasetCard(_Card):
     n_images: int
     pairs_hash: str
     limit: int | None = None  # so many pairs were asked for, for debugging; None: all
+    remarks: tuple[str, ...] = ()
+    left_out = "remarks"
 
 
 class RuleCard(_Card):
@@ -152,6 +156,10 @@ class RunCard(_Card):
                 fix="Score the model again with this version of the rule",
             )
         return rule
+
+    def decode(self, rule: PckRule) -> Decode:
+        """How a rule decodes the maps of this run's model."""
+        return rule.decode_for(self.model.supervised, self.model.window)
 
     def _stored_rule(self, name: str, place: str) -> Rule | None:
         card = next((card for card in self.rules if card.name == name), None)

@@ -1,7 +1,7 @@
 """From records to run.json."""
 
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Model, model_info
+from kapbench.protocols import Dataset, Model, model_info, remarks_on
 from kapbench.running.plan import Plan, kap_is_defined
 from kapbench.running.provenance import provenance
 from kapbench.running.request import OpenRun
@@ -75,4 +75,5 @@ def _dataset_card(dataset: Dataset, plan: Plan, limit: int | None) -> DatasetCar
         n_images=len(plan.views),
         pairs_hash=plan.pairs_hash,
         limit=limit,
+        remarks=remarks_on(dataset),
     )

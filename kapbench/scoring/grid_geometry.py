@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
+from kapbench.errors import KapbenchError
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.types import TIE_CELLS, Grid, Letterbox
 
 SOURCE_FRAME_PX = 840  # source cells are found in this frame, in float32, as published
+OVERLAP_STRIDE_PX = 4  # of the decode for patches of 8 px that overlap by half
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,16 @@ def anchors(
 def decode_cells(
     decode: Decode, grid: Grid, image_size: tuple[int, int], cells: Float64[np.ndarray, "q 2"]
 ) -> Float64[np.ndarray, "q 2"]:
-    """(column, row), whole or fractional, to predicted points in the decode's frame."""
+    """(column, row), whole or fractional, to predicted points in the decode's frame.
+
+    Raises:
+        KapbenchError: the decode is for overlapping patches, and the grid is another.
+    """
     frame = Frame(image_size, decode.frame_px)
     (x, y), size = frame.edges(grid), np.array(frame.cell_size(grid))
     if decode.offset == "half-overlap-minus-half":
-        x0, y0, x1, y1 = grid.box
-        sides = np.round(np.array([x1 - x0, y1 - y0]) * frame.scale, 6)
-        stride = sides / np.array([grid.width + 1, grid.height + 1])
-        return np.asarray(np.array([x[0], y[0]]) + (cells + 1) * stride - 0.5)
+        _check_overlapping(decode, grid, image_size)
+        return np.asarray((cells + 1) * OVERLAP_STRIDE_PX - 0.5)
     match decode.offset:
         case "half-cell-minus-half":
             offset = size / 2 - 0.5
@@ -91,6 +95,19 @@ def decode_cells(
         case _:
             offset = size / 2
     return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)
+
+
+def _check_overlapping(decode: Decode, grid: Grid, image_size: tuple[int, int]) -> None:
+    side = decode.frame_px or 0
+    n = side // OVERLAP_STRIDE_PX - 1
+    is_square = np.allclose(grid.box, Grid.letterbox(image_size, n, side).box, rtol=0, atol=1e-6)
+    if (grid.height, grid.width) != (n, n) or not is_square:
+        raise KapbenchError(
+            f"The decode {decode.key} is defined only for {n}×{n} cells over a letterbox of {side} "
+            f"px, and the model returned a grid of {grid.height}×{grid.width} cells over "
+            f"{tuple(round(edge, 2) for edge in grid.box)} of the image",
+            fix="Leave out the rule that uses this decode, or score dino.vits8 -o cells=square",
+        )
 
 
 def anchor_points(

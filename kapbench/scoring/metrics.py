@@ -162,18 +162,18 @@ def _mean_over_pairs(
     records: Records,
     values: Float64[np.ndarray, "p"],
     n_negative: Int[np.ndarray, "c"],
-    n_asked: Int[np.ndarray, "c"],
+    n_pairs_with_samples: Int[np.ndarray, "c"],
 ) -> Estimator:
     """Mean per category over the pairs that have a score, which n counts.
 
     Args:
-        n_asked: Pairs that have samples. Where none of them has a score, they are n, so that the
-            category has no score and is not taken for one in which nothing was to be scored.
+        n_pairs_with_samples: Of each category. Where none of these pairs has a score, this number
+            is n: the category then has no score, and is not taken for one without samples.
     """
     category = _category_of_pair(records)
     known = ~np.isnan(values)
     n = np.bincount(category[known], minlength=len(n_negative))
-    n = np.where(n > 0, n, n_asked)
+    n = np.where(n > 0, n, n_pairs_with_samples)
     weight = known.astype(np.float64)
     return Ratio(np.where(known, values, 0.0), weight, category, n, n, n_negative)
 

@@ -67,6 +67,15 @@ def renumbered(groups: Int[np.ndarray, "K"], used: Bool[np.ndarray, "K"]) -> Int
     return out
 
 
+def members_visible_renumbered(
+    pair: Pair, keypoints_in_use: KeypointsInUse
+) -> Int[np.ndarray, "q"]:
+    """`members_visible` of each source-visible keypoint, by the groups of `geo-published-point`."""
+    keypoint = np.flatnonzero(pair.source.keypoints.visible)
+    groups = renumbered_groups([pair], keypoints_in_use).repeat(len(keypoint), axis=0)
+    return members_visible(groups, pair.target.keypoints.visible, keypoint)
+
+
 def members_visible(
     groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], keypoint: Int[np.ndarray, "q"]
 ) -> Int[np.ndarray, "q"]:

@@ -37,10 +37,10 @@ class Decode(_Frozen):
     """How a similarity map becomes a predicted point.
 
     `offset`: "half-cell-minus-half" stride·i + stride/2 − 0.5, "floor-half-cell" stride·i +
-    stride//2, both in a letterbox frame of `frame_px`; "half-overlap-minus-half", in such a frame
-    too: stride·(i + 1) − 0.5, where the stride is the grid's side divided by one more than its cells,
-    as patches have it that overlap by half; "centre": the cell's centre in original pixels; "pixel":
-    argmax over the pixels of bilinearly upsampled features.
+    stride//2, both in a letterbox frame of `frame_px`; "half-overlap-minus-half" 4·i + 3.5 in such a
+    frame, of patches of 8 px that overlap by half, and defined for no other cells; "centre": the
+    cell's centre in original pixels; "pixel": argmax over the pixels of bilinearly upsampled
+    features.
     `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
     """
 
@@ -133,11 +133,14 @@ class PckRule(_Rule):
     averages: dict[Literal["point", "image"], tuple[OverCategories, ...]]
 
     def decode_for(self, supervised: bool, window: int | None = None) -> Decode:
-        """
+        """How this rule decodes the maps of a model.
+
+        A rule leaves the window to the model if its `decode` and `decode_supervised` have different
+        windows. Only such a rule takes the model's own window.
+
         Args:
             supervised: Whether the model was trained on keypoints.
-            window: The model's own, of which a rule takes note that leaves its window to the model:
-                that has a `decode_supervised` with another window.
+            window: The model's own window; None: it declares none.
         """
         of_supervised = self.decode_supervised or self.decode
         decode = of_supervised if supervised else self.decode

@@ -11,7 +11,8 @@ import kapbench
 from kapbench.models.controls import Constant, Pixels, Random
 from kapbench.scoring.rules import load_rule, rule_names
 
-WITHOUT_FEATURES = [n for n in rule_names() if n != "pck-dift"]
+# Without rules that need features or one certain grid.
+WITHOUT_FEATURES = [n for n in rule_names() if n not in ("pck-dift", "pck-sd-dino-dinov1")]
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_settings_say_what_made_the_maps(tmp_path):
 
 def test_settings_say_grid_and_similarity(tmp_path):
     shown = picture(40, 30)
-    save_features(tmp_path, shown.image_id, np.ones((2, 3, 4), np.float32))
+    save_features(tmp_path, shown.image_id, np.ones((8, 3, 4), np.float32))
     with pytest.raises(KapbenchError, match="not a square letterbox"):
         features(tmp_path).encode([shown])
     (tmp_path / "kapbench.json").write_text('{"grid": "stretched", "similarity": "neg_l2"}')

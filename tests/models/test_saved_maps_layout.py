@@ -105,6 +105,55 @@ def test_one_shape_for_all_images_is_compared_with_the_image(tmp_path, shape, se
     assert stated.encode([named(name, 480, 640)])[0].values.shape == shape
 
 
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((30, 40, 64), (640, 480)),
+        ((45, 60, 64), (640, 480)),
+        ((30, 40, 48), (640, 480)),
+        ((28, 37, 64), (500, 375)),
+        ((32, 48, 64), (480, 320)),
+        ((24, 32, 32), (640, 480)),
+        ((24, 32, 64), (480, 640)),  # neither order has plausible cells
+    ],
+)
+def test_what_fits_the_image_in_both_orders_is_undecided(tmp_path, shape, size):
+    [name] = save(tmp_path / "maps", [shape], grid="stretched")
+    model = load_model(f"features:{tmp_path / 'maps'}", device="cpu")
+    with pytest.raises(KapbenchError, match="does not show whether channels are first") as caught:
+        model.encode([named(name, *size)])
+    assert caught.value.place == tmp_path / f"maps/{name}.safetensors"
+    assert '{"axes": "chw"}' in caught.value.fix
+    save(tmp_path / "maps", [shape], grid="stretched", axes="chw")
+    stated = load_model(f"features:{tmp_path / 'maps'}", device="cpu")
+    assert stated.encode([named(name, *size)])[0].values.shape == shape
+
+
+@pytest.mark.parametrize("size", [(640, 480), (500, 375), (480, 320), (375, 500), (300, 600)])
+@pytest.mark.parametrize("shape", [(768, 60, 60), (384, 37, 37), (1280, 60, 60), (256, 32, 32)])
+def test_ordinary_features_are_read_over_any_image(tmp_path, shape, size):
+    for grid in ("stretched", "letterbox"):
+        [name] = save(tmp_path / grid, [shape], grid=grid)
+        model = load_model(f"features:{tmp_path / grid}", device="cpu")
+        assert model.encode([named(name, *size)])[0].values.shape == shape
+
+
+def test_few_channels_are_read_where_the_cells_are_better_so(tmp_path):
+    [name] = save(tmp_path, [(64, 30, 40)], grid="stretched")
+    model = load_model(f"features:{tmp_path}", device="cpu")
+    assert len(model.encode([named(name, 640, 480)])) == 1
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_images_of_other_shapes_show_which_axis_has_the_channels(tmp_path, planned):
+    names = save(tmp_path, [(30, 40, 64), (30, 64, 40)], grid="stretched")
+    model = load_model(f"features:{tmp_path}", device="cpu")
+    if planned:
+        model.check_plan(names, [])
+    pictures = [named(names[0], 640, 480), named(names[1], 480, 640)]
+    assert [f.values.shape for f in model.encode(pictures)] == [(30, 40, 64), (30, 64, 40)]
+
+
 def test_a_square_grid_over_a_panorama_is_read(tmp_path):
     [name] = save(tmp_path / "maps", [(5, 8, 8)], grid="stretched")
     model = load_model(f"features:{tmp_path / 'maps'}", device="cpu")

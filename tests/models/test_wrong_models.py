@@ -1,6 +1,6 @@
 """What a model or a data set can do wrong: one clear message that names it, and nothing stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,6 +97,18 @@ def test_an_image_with_one_feature_everywhere_is_reported(tmp_path):
     evaluate(tmp_path, Flat(), progress=Progress(log=said.append))
     assert [line for line in said if "All cells of image cat/2 have the same features" in line]
     assert not [line for line in said if "image cat/1" in line]
+
+
+def test_images_with_one_feature_everywhere_are_reported_in_one_line(tmp_path):
+    class AllFlat(TinyEncoder):
+        def _map(self, picture):
+            made = super()._map(picture)
+            return replace(made, values=np.ones_like(made.values))
+
+    said = []
+    evaluate(tmp_path, AllFlat(), progress=Progress(log=said.append))
+    (line,) = [line for line in said if "the same features" in line]
+    assert line.startswith("All cells of 8 images (cat/0, cat/1, cat/2, …) have")
 
 
 def test_too_few_feature_maps(tmp_path):

@@ -36,6 +36,17 @@ def test_the_card_says_what_was_run(done):
     assert card.provenance.device == "cpu"
 
 
+def test_remarks_of_the_data_set_are_part_of_the_card(tmp_path, done):
+    """A data set without remarks, and every older run card, has no such key."""
+    assert done.card.dataset.remarks == ()
+    assert "remarks" not in json.loads((done.folder / "run.json").read_text())["dataset"]
+    dataset = TinyDataset()
+    dataset.remarks = ("3 boxes are missing", "One file is read twice")
+    again = evaluate(tmp_path, dataset=dataset)
+    assert again.card.dataset.remarks == dataset.remarks
+    assert load_card(again.folder).dataset.remarks == dataset.remarks
+
+
 def test_the_folder_is_named_by_data_model_rules_and_plan(done):
     data, model, _, plan = done.folder.parts[-4:]
     assert data == "tiny.test@1"

@@ -19,7 +19,8 @@ from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
 SIDE = 840
 GRID = Grid.letterbox((SIDE, SIDE), 4, SIDE)
-MAP_RULES = tuple(load_rule(n) for n in rule_names() if n != "pck-dift")
+# Without rules that need features or one certain grid.
+MAP_RULES = tuple(load_rule(n) for n in rule_names() if n not in ("pck-dift", "pck-sd-dino-dinov1"))
 Points = Sequence[tuple[float, float] | None]
 Case = tuple[Pair, np.ndarray]
 

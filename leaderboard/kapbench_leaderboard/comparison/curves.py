@@ -65,9 +65,9 @@ def pck_curve(records: pd.DataFrame, rule: PckRule, run: RunCard) -> Curve:
 
 
 def _relative_error(records: pd.DataFrame, rule: PckRule, run: RunCard) -> "pd.Series[float]":
-    decode = rule.decode_for(run.model.supervised, run.model.window)
     visible_rows = records[records["target_visible"].to_numpy(bool)]
-    relative: pd.Series[float] = visible_rows[ERROR_PX.of(decode)] / visible_rows["size_px"]
+    error_px = visible_rows[ERROR_PX.of(run.decode(rule))]
+    relative: pd.Series[float] = error_px / visible_rows["size_px"]
     return relative
 
 
@@ -101,8 +101,7 @@ def worst_pairs(
     pairs = records.loc[relative.index, "pair_id"].astype("category").cat
     code, error = pairs.codes.to_numpy(), relative.to_numpy(np.float64)
     visible = records["target_visible"].to_numpy(bool)
-    decode = rule.decode_for(run.model.supervised)
-    correct = pck_correct(records, rule, decode, rule.alphas[0])[visible]
+    correct = pck_correct(records, rule, run.decode(rule), rule.alphas[0])[visible]
     n = np.bincount(code, minlength=len(pairs.categories))
     counted = np.flatnonzero(n >= FEWEST_POINTS)
     right, mean = (

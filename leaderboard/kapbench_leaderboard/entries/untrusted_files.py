@@ -113,8 +113,7 @@ def curve_columns(run: RunCard) -> list[str]:
     names = ["pair_id", "category", "target_visible", "size_px"]
     for rule in (run.rule(card.name) for card in selected_rules(run)):
         if isinstance(rule, PckRule):
-            decode = rule.decode_for(run.model.supervised, run.model.window)
-            names.append(ERROR_PX.of(decode))
+            names.append(ERROR_PX.of(run.decode(rule)))
         else:
             names += [column.of(rule.geometry) for column in OF_GEOMETRY]
             names += [column.of(rule.geometry, rule.alphas[0]) for column in OF_CIRCLE]

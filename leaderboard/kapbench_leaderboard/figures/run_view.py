@@ -70,7 +70,7 @@ class RunView:
 
     @property
     def decode(self) -> Decode:
-        return self.pck_rule.decode_for(self.card.model.supervised, self.card.model.window)
+        return self.card.decode(self.pck_rule)
 
     def is_correct(self, rows: pd.DataFrame) -> Bool[ndarray, "n"]:
         """Whether each row's prediction is correct by the rule for PCK."""

@@ -10,8 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.entries.schema import Entry, Line, Supervision
 
+NO_MARKUP = re.compile(r"[^<>\x00-\x1f]+")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+:/@()-]{0,99}")
 _LINE: TypeAdapter[str] = TypeAdapter(Line)
+MOST_OF_A_REMARK = 1000  # characters
 _TRAINED_ON = get_args(Supervision)[1:]  # all but "none"
 
 
@@ -27,8 +29,14 @@ def wrong_texts(entry: Entry) -> Iterator[str]:
         elif not NAME.fullmatch(name):
             yield f"{place}: {name!r} has characters that a name may not have."
     for place, value in _leaves("", entry.run.model_dump(exclude={"scores"})):
-        if place not in names:
+        if place not in names and not place.startswith("dataset.remarks."):
             yield from _wrong_leaf(place, value)
+    for i, remark in enumerate(entry.run.dataset.remarks):
+        if len(remark) > MOST_OF_A_REMARK or not NO_MARKUP.fullmatch(remark):
+            yield (
+                f"dataset.remarks.{i}: {remark[:80]!r} is not a line of at most "
+                f"{MOST_OF_A_REMARK} characters without < and >."
+            )
     supervision = entry.run.model.supervision
     of_run = {word for word in _TRAINED_ON if word in supervision}
     if not of_run and supervision != "none":

@@ -18,6 +18,8 @@ from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import installed_as
 from kapbench.running.results import RunCard
+from kapbench.scoring.part_groups import find_keypoints_in_use, members_visible_renumbered
+from kapbench.scoring.rules import PckRule, Rule
 from kapbench.scoring.schema import TEXT
 from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.types import Pair, View
@@ -31,7 +33,7 @@ from kapbench_leaderboard.entries.untrusted_files import (
 )
 
 ACROSS_DEVICES = 1e-3
-OF_ALL_PAIRS = ["group_visible_renumbered"]  # depends on pairs that are not run again
+OF_ALL_PAIRS = "group_visible_renumbered"  # the one column that depends on pairs not run again
 
 
 class SomePairs:
@@ -124,7 +126,8 @@ def reproduce(
             "Install the adapter and weights of the submission card's command: --model SPEC, "
             "-o weights=FILE",
         )
-    pairs = choose(data.pairs(run.dataset.categories), n, run.plan_hash)
+    every_pair = data.pairs(run.dataset.categories)
+    pairs = choose(every_pair, n, run.plan_hash)
     rules = _rules_to_compare(run, path)
     with tempfile.TemporaryDirectory() as scratch:
         again = evaluate(
@@ -135,12 +138,31 @@ def reproduce(
             device=device,
             progress=progress,
         ).records
+    again = _with_groups_of_all_pairs(again, pairs, every_pair, [run.rule(name) for name in rules])
     stored = read_records(place, run)
     if tolerance is None:
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
     left_out = tuple(rule.name for rule in run.rules if rule.name not in rules)
     gaps = differences(stored, again)
     return Reproduced(len(pairs), len(again), tolerance, gaps, left_out)
+
+
+def _with_groups_of_all_pairs(
+    records: pd.DataFrame, pairs: Sequence[Pair], every_pair: Sequence[Pair], rules: Sequence[Rule]
+) -> pd.DataFrame:
+    """Records of some pairs, with the groups that all pairs of the run give; no model is needed.
+
+    Without a rule that counts by these groups, the column is left out.
+
+    Args:
+        records: In the order of `pairs`.
+    """
+    subsets = {rule.subset for rule in rules if isinstance(rule, PckRule)}
+    if "repeated-renumbered" not in subsets:
+        return records.drop(columns=OF_ALL_PAIRS)
+    in_use = find_keypoints_in_use(every_pair)
+    members = np.concatenate([members_visible_renumbered(pair, in_use) for pair in pairs])
+    return records.assign(**{OF_ALL_PAIRS: members})
 
 
 def _load_dataset(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
@@ -218,10 +240,7 @@ def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -
 
 
 def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
-    """Largest difference of each column that differs; infinite where rows are missing.
-
-    Columns that depend on other pairs than their own are not compared.
-    """
+    """Largest difference of each column that differs; infinite where rows are missing."""
     keys = ["pair_id", "keypoint"]
     text = dict.fromkeys(TEXT, "str")
     left, right = (table.astype(text).set_index(keys).sort_index() for table in (stored, again))
@@ -229,7 +248,7 @@ def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
         return {"rows": float("inf")}
     left = left.loc[right.index]
     largest = {}
-    for column in right.columns.difference(OF_ALL_PAIRS, sort=False):
+    for column in right.columns:
         if column not in left or column in text:
             same = column in left and (left[column] == right[column]).all()
             gap = 0.0 if same else float("inf")

@@ -78,6 +78,9 @@ def tables(
         if i and filled:
             apart = f"Not comparable with the first table: {why_apart(groups[0], members)}."
             filled[0] = replace(filled[0], head=(*filled[0].head, apart))
+        if filled:
+            of_data = notes.remarks([(row.label, row.card) for row in filled[-1].rows])
+            filled[-1] = replace(filled[-1], notes=(*filled[-1].notes, *of_data))
         out.extend(filled)
     return out
 

@@ -77,6 +77,20 @@ def limited(data: DatasetCard) -> list[str]:
     return [f"For debugging only: --limit {data.limit} was given, so {n_pairs} were scored."]
 
 
+def remarks(named: Sequence[tuple[str, RunCard]]) -> list[str]:
+    """What was in doubt in the data set's files, with the models where their runs differ in it."""
+    labels_of: dict[str, list[str]] = {}
+    for label, card in named:
+        for remark in card.dataset.remarks:
+            labels_of.setdefault(remark.rstrip("."), []).append(label)
+    return [
+        f"Data set: {remark}."
+        if len(labels) == len(named)
+        else f"Data set, in the run of {', '.join(labels)}: {remark}."
+        for remark, labels in labels_of.items()
+    ]
+
+
 def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):

@@ -60,11 +60,20 @@ def test_the_true_centres_lie_half_a_pixel_behind_the_published_points():
     np.testing.assert_allclose(in_frame, np.stack([X, Y], axis=1) + 0.5, atol=1e-3)
 
 
-def test_the_rule_is_defined_on_any_grid():
-    found = decode_cells(
-        decode("pck-sd-dino-dinov1"), Grid.letterbox((224, 224), 27, 224), (224, 224), np.eye(2)
-    )
-    np.testing.assert_allclose(found, [[15.5, 7.5], [7.5, 15.5]])  # stride 8, patch 16
+@pytest.mark.parametrize(
+    "other",
+    [
+        grid("patches"),
+        Grid.letterbox(SIZE, 16, 224),
+        Grid.letterbox(SIZE, 27, 224),
+        Grid.letterbox(SIZE, 28, 224),
+        Grid.stretched(SIZE, 55, 55),
+    ],
+)
+def test_the_rule_is_refused_on_any_other_grid(other):
+    """On 16×16 cells it would predict 12.7 where the first centre is at 6.5."""
+    with pytest.raises(KapbenchError, match="defined only for 55×55 cells over a letterbox of 224"):
+        decode_cells(decode("pck-sd-dino-dinov1"), other, SIZE, np.eye(2))
 
 
 def test_the_option_changes_the_grid_and_the_revision_alone(folder):

@@ -4,13 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from boards import drawn
+from toy_backbone import ToyData, ToyEncoder
 
 from kapbench.errors import KapbenchError
+from kapbench.evaluation import evaluate
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.comparison import curves
 from kapbench_leaderboard.entries.schema import find_entries, load_entry
 from kapbench_leaderboard.entries.untrusted_files import curve_columns, read_records
+
+
+class Windowed(ToyEncoder):
+    window = 7
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,19 @@ def test_worst_pairs_have_the_fewest_right_then_the_largest_error(rows, run):
     assert [p.pair_id for p in found] == [name for *_, name in sorted(plain)[: len(found)]]
     assert len(found) == 10
     assert all(p.n >= 3 for p in found)
+
+
+def test_a_model_s_own_window_is_used_by_curves_and_worst_pairs(tmp_path):
+    """The records have no column of the rule's own window."""
+    found = evaluate(Windowed(), ToyData("val"), rule="pck-geoaware-soft", cache=tmp_path)
+    rule = found.card.rule("pck-geoaware-soft")
+    assert found.card.decode(rule) == rule.decode_supervised != rule.decode
+    worst = curves.worst_pairs(found.records, found.card)
+    error = found.records["error_px@geoaware-soft7"] / found.records["size_px"]
+    by_pair = error.groupby(found.records["pair_id"].astype(str)).mean()
+    assert worst
+    assert all(pair.error == pytest.approx(by_pair[pair.pair_id]) for pair in worst)
+    assert len(curves.curves(found.records, found.card)) == 1
 
 
 def test_of_records_only_what_is_drawn_is_read(stored, rows, run):

@@ -28,6 +28,14 @@ def test_what_no_text_and_no_number_of_a_run_can_be(entry, part, change, said):
     only(check(entry), said)
 
 
+def test_remarks_of_the_data_set_may_be_long_but_hold_no_markup(entry):
+    edit(entry, lambda c: c["run"]["dataset"].update(remarks=["x" * 300]))
+    assert not any("remarks" in line for line in check(entry))
+    for remark in ("<script>", "a\nb", "x" * 1001):
+        edit(entry, lambda c, remark=remark: c["run"]["dataset"].update(remarks=[remark]))
+        only(check(entry), "dataset.remarks.0:")
+
+
 def test_a_card_that_hides_what_the_model_was_trained_with(entry):
     edit(entry, lambda c: c["run"]["model"].update(supervision="viewpoint and masks"))
     only(

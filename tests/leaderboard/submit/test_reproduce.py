@@ -1,21 +1,25 @@
 """A submission's model, run again on some pairs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from submissions import DOTS, dots, edit, edit_records
 
+import kapbench
 from kapbench import evaluation
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.registry import callable_with
-from kapbench.running.results import load_records
+from kapbench.running.results import load_records, save_run
+from kapbench.types import Keypoints
 from kapbench_leaderboard.entries.schema import load_entry
 from kapbench_leaderboard.figures.rerun_model import model_of
 from kapbench_leaderboard.figures.sources import Sources
 from kapbench_leaderboard.submit import reproduce as reproducing
+from kapbench_leaderboard.submit.prepare import prepare
 from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
 
 RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
@@ -51,6 +55,46 @@ def test_records_that_the_model_does_not_make(entry, tmp_path):
     assert not found.agrees
     assert found.differences["best@cvpr24"] == pytest.approx(0.01, rel=1e-3)
     assert again(entry, tolerance=0.02).agrees
+
+
+class Chain(dots().Dots):
+    """Pairs of neighbours; dot 1 is seen in the last image alone, which decides the groups."""
+
+    def pairs(self, categories=None):
+        groups = np.array([0, -1, 0, -1])
+        near = [
+            p for p in super().pairs(categories) if abs(number(p.source) - number(p.target)) == 1
+        ]
+        return [replace(pair, groups=groups) for pair in near]
+
+    def _view(self, category, image):
+        view = super()._view(category, image)
+        visible = np.array([True, image == self.n_images - 1, True, True])
+        xy = np.where(visible[:, None], np.nan_to_num(view.keypoints.xy, nan=30.0), np.nan)
+        return replace(view, keypoints=Keypoints(xy, visible))
+
+
+def number(view):
+    return int(view.image_id.split("/")[1])
+
+
+def test_groups_that_depend_on_all_pairs_are_compared_too(tmp_path, card, monkeypatch):
+    made = kapbench.evaluate(
+        dots().Colours(),
+        Chain(n_images=6),
+        rule=["pck-sd-dino", "geo-published-point"],
+        runs=tmp_path / "runs",
+        device="cpu",
+    )
+    clean = made.card.provenance.model_copy(update={"git_dirty": False})
+    save_run(made.folder, made.card.model_copy(update={"provenance": clean}))
+    entry = prepare(made.folder, tmp_path / "results", card)
+    monkeypatch.setattr(reproducing, "load_dataset", lambda *_, **__: Chain(n_images=6))
+    monkeypatch.setattr(reproducing, "choose", lambda pairs, *_: pairs[:2])
+    assert again(entry).differences == {}
+    column = "group_visible_renumbered"
+    edit_records(entry, lambda rows: rows.assign(**{column: rows[column] + np.int16(1)}))
+    assert again(entry).differences == {column: 1.0}
 
 
 def test_a_model_of_another_revision_is_refused(entry):

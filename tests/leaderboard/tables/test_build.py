@@ -49,6 +49,22 @@ def test_by_rule_has_one_column_a_rule(card):
     assert [c.key for c in table.columns] == ["kap-v1@0.10", "kap-cvpr24@0.10", "pck-sd-dino@0.10"]
 
 
+@pytest.mark.parametrize("view", ["summary", "category"])
+def test_remarks_of_the_data_set_stand_below_a_group_once(cards, view):
+    def with_remarks(card, *remarks):
+        data = card.dataset.model_copy(update={"remarks": remarks})
+        return card.model_copy(update={"dataset": data})
+
+    first, *others = [with_remarks(card, "3 boxes are missing") for card in cards]
+    same = tables(group([first, *others]), view)
+    notes = [note for table in same for note in table.notes if note.startswith("Data set")]
+    assert notes == ["Data set: 3 boxes are missing."]
+    other = with_remarks(cards[0], "4 boxes are missing")
+    notes = [note for table in tables(group([other, *others]), view) for note in table.notes]
+    assert "Data set, in the run of sphere, lite0: 3 boxes are missing." in notes
+    assert "Data set, in the run of random: 4 boxes are missing." in notes
+
+
 def test_every_missing_number_has_a_reason(card):
     (table,) = tables(group([card("lite0", None, 0.5)]))
     found = cells(table, "lite0")
