@@ -1,4 +1,4 @@
-"""asic with the published objective (`--preset paper`), for the shared training loop."""
+"""asic with the published objective without its perceptual reconstruction (`--preset paper-like`)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -31,6 +31,8 @@ class DvePaperTask:
         self._data, self._settings, self._device = data, settings, torch.device(device)
         self.heads = CategoryHeads(**self.shape(n_categories)).to(device)
         self.modules: dict[str, nn.Module] = {"heads": self.heads}
+        numbers = data.category.bincount(minlength=n_categories).tolist()
+        self._batches = [c for c, n in enumerate(numbers) for _ in range(settings.n_batches(n))]
 
     def shape(self, n_categories: int) -> dict[str, Any]:
         """What builds the heads again."""
@@ -64,10 +66,9 @@ class DvePaperTask:
         return values[0] * self._settings.weights["equivariance"]
 
     def _images(self, generator: torch.Generator) -> Int[Tensor, "b"]:
-        """Distinct images of one category, which is drawn as often as it has images."""
-        category = self._data.category
-        one = torch.randint(len(category), (), generator=generator)
-        of_it = torch.where(category == category[one])[0]
+        """Distinct images of one category, which is drawn as often as it has batches."""
+        batch = int(torch.randint(len(self._batches), (), generator=generator))
+        of_it = torch.where(self._data.category == self._batches[batch])[0]
         shuffled = of_it[torch.randperm(len(of_it), generator=generator)]
         return shuffled[: self._settings.batch]
 

@@ -1,20 +1,20 @@
 """Every number that shapes a training of dve or asic."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from kapbench.errors import unknown
 from kapbench_baselines.canonical.square_views import SquareWarping
 from kapbench_baselines.canonical.tps_warps import TpsWarping
 from kapbench_baselines.canonical.warps import Warping
+from kapbench_baselines.training.settings import WeightedSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """`weights`: of each loss by name; 0 leaves it out, which is how ablations are made."""
+class Settings(WeightedSettings):
+    """The training of `--preset lite0`."""
 
-    weights: Mapping[str, float]
     width: int = 128
     temperature: float = 0.05
     steps: int = 2000
@@ -28,19 +28,13 @@ class Settings:
     clip: float = 1.0
     warping: Warping = field(default_factory=Warping)
 
-    def with_options(self, options: Mapping[str, Any]) -> "Settings":
-        """A copy with some fields replaced; None leaves a field as it is."""
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
-
-    def without(self, losses: tuple[str, ...]) -> "Settings":
-        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
-
 
 @dataclass(frozen=True, slots=True)
-class DvePaperSettings:
+class DvePaperSettings(WeightedSettings):
     """The published training of DVE: configs/celeba/smallnet-64d-dve.json of github.com/jamt9000/DVE.
 
-    `steps` follow from `epochs` and the number of images, unless they are set.
+    `steps` follow from `epochs` and the numbers of images, unless they are set. `bias_rate` is the
+    learning rate of biases at the start.
     """
 
     preset: str = "paper"
@@ -51,6 +45,8 @@ class DvePaperSettings:
     steps: int = 0
     batch: int = 32  # images of one category
     rate: float = 1e-3
+    bias_rate: float | None = 1e-5
+    amsgrad: bool = True
     schedule: str = "steps"
     warm_up: float = 0.0
     weight_decay: float = 0.0
@@ -58,27 +54,30 @@ class DvePaperSettings:
     clip: float = 0.0
     warping: TpsWarping = field(default_factory=TpsWarping)
 
-    def with_options(self, options: Mapping[str, Any]) -> "DvePaperSettings":
-        """A copy with some fields replaced; None leaves a field as it is."""
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
+    def for_images(self, n_images: Sequence[int]) -> "DvePaperSettings":
+        """With the steps of `epochs` passes over the images, unless they are set.
 
-    def without(self, losses: tuple[str, ...]) -> "DvePaperSettings":
-        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
+        Args:
+            n_images: Of each category, whose batches are its own.
+        """
+        if self.steps:
+            return self
+        return replace(self, steps=self.epochs * sum(self.n_batches(n) for n in n_images))
 
-    def for_images(self, n_images: int) -> "DvePaperSettings":
-        """With the steps that see each image `epochs` times, unless they are set."""
-        return self if self.steps else replace(self, steps=self.epochs * -(-n_images // self.batch))
+    def n_batches(self, n_images: int) -> int:
+        """Of one pass over a category."""
+        return math.ceil(n_images / self.batch)
 
 
 @dataclass(frozen=True, slots=True)
-class AsicPaperSettings:
-    """The published training of ASIC: defaults of train.py of github.com/kampta/asic.
+class AsicPaperSettings(WeightedSettings):
+    """ASIC's published training without its perceptual reconstruction of the pixels (weight 1).
 
-    Its reconstruction of the pixels (`rec_weight` 1, a perceptual loss) is not here. `steps` are
-    20,000 for each category, unless they are set.
+    Other numbers are defaults of train.py of github.com/kampta/asic. `steps` are 20,000 for each
+    category, unless they are set.
     """
 
-    preset: str = "paper"
+    preset: str = "paper-like"
     weights: Mapping[str, float] = field(
         default_factory=lambda: {
             "match": 30.0,
@@ -101,17 +100,11 @@ class AsicPaperSettings:
     clip: float = 0.0
     warping: SquareWarping = field(default_factory=SquareWarping)
 
-    def with_options(self, options: Mapping[str, Any]) -> "AsicPaperSettings":
-        """A copy with some fields replaced; None leaves a field as it is."""
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
-
-    def without(self, losses: tuple[str, ...]) -> "AsicPaperSettings":
-        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
-
     def for_categories(self, n_categories: int) -> "AsicPaperSettings":
         return self if self.steps else replace(self, steps=20_000 * n_categories)
 
 
+AnyWarping = Warping | TpsWarping | SquareWarping
 AnySettings = Settings | DvePaperSettings | AsicPaperSettings
 
 DVE = Settings(weights={"equivariance": 1.0})
@@ -120,7 +113,7 @@ ASIC = Settings(
 )
 PRESETS: Mapping[str, Mapping[str, AnySettings]] = {
     "dve": {"lite0": DVE, "paper": DvePaperSettings()},
-    "asic": {"lite0": ASIC, "paper": AsicPaperSettings()},
+    "asic": {"lite0": ASIC, "paper-like": AsicPaperSettings()},
 }
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.weights import UNLOADABLE, explained, quiet, read_json
+from kapbench_baselines.vit.weights import UNLOADABLE, explained, hash_of, quiet, read_json
 
 FILE, DIGITS = "odise_label_coco_50e-b67d2efc.pth", "b67d2efc"
 CLIP = "openai/clip-vit-large-patch14-336"
@@ -38,7 +38,8 @@ class Captions:
     """
     Args:
         weights: An ODISE checkpoint, e.g. odise_label_coco_50e-b67d2efc.pth, or its tensors alone.
-        clip: A folder with CLIP ViT-L/14 at 336 px in transformers' format; None: the hub's.
+        clip: A folder with CLIP ViT-L/14 at 336 px in transformers' format; None, or its name on
+            the hub: the hub's.
         antialias: Whether what CLIP sees is resized with antialiasing; published runs resize it
             without, because torchvision 0.14 does so with tensors.
     """
@@ -47,9 +48,19 @@ class Captions:
     clip: str | None = None
     antialias: bool = False
 
+    @property
+    def clip_folder(self) -> Path | None:
+        """None: the hub's."""
+        if self.clip is None or self.clip == CLIP:
+            return None
+        return Path(self.clip).expanduser()
+
 
 class Captioner:
     """
+    Attributes:
+        clip: CLIP's name on the hub, or the first digits of the SHA-256 of its folder's weights.
+
     Raises:
         KapbenchError: the file does not exist, holds more than tensors, or lacks one.
     """
@@ -58,10 +69,12 @@ class Captioner:
         path = Path(captions.weights).expanduser()
         tensors = read(path)
         self._t = {key: value.to(device, dtype) for key, value in tensors.items()}
-        self._clip = _vision(captions.clip).to(device, dtype)
+        self._clip = _vision(captions.clip_folder).to(device, dtype)
         self._side, self._antialias = int(self._clip.config.image_size), captions.antialias
+        folder = captions.clip_folder
+        self.clip = CLIP if folder is None else hash_of(folder)[:12]
         resized = "" if captions.antialias else "-no-antialias"
-        self.revision = f"{file_hash(path)[:12]}{resized}"
+        self.revision = f"{file_hash(path)[:12]}{resized}-{self.clip}"
 
     def __call__(self, seen: Tensor, empty: Tensor) -> tuple[Tensor, Tensor]:
         """States [1 77 c] and addition [1 e] for a uint8 image [3 s s].
@@ -130,13 +143,19 @@ def read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _vision(folder: str | None) -> Any:
+def _vision(folder: Path | None) -> Any:
     import transformers
 
     kind: Any = transformers.CLIPVisionModelWithProjection
     if folder is not None:
-        read_json(Path(folder).expanduser() / "config.json")
-    source = CLIP if folder is None else str(Path(folder).expanduser())
+        if not folder.is_dir():
+            raise KapbenchError(
+                "The folder with CLIP does not exist",
+                place=folder,
+                fix=f"Give one with {CLIP} in transformers' format: -o clip=FOLDER",
+            )
+        read_json(folder / "config.json")
+    source = CLIP if folder is None else str(folder)
     fix = (
         f"{hub_advice()}; or give a folder with {CLIP} in transformers' format (MIT; its page "
         "shows each file's sha256): -o clip=FOLDER"

@@ -60,7 +60,7 @@ def weights_bytes(folder: Path, dtype: torch.dtype) -> int:
     return sum(_count_numbers(path, _numbers) for path in files) * dtype.itemsize
 
 
-def numbers(weights: str | None, published: int) -> int:
+def numbers(weights: str | Path | None, published: int) -> int:
     """Of another network: counted in its folder or file, `published` where they come from the hub."""
     if weights is None:
         return published

@@ -62,8 +62,19 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        older = (getattr(self, name) for name in self.__slots__ if name != "freeu")
-        return fingerprint(*older, *(["freeu-1"] if self.freeu else []))
+        """Of all fields, in the order that stored features are named by: add a field at the end."""
+        return fingerprint(
+            self.blocks,
+            self.timestep,
+            self.ensemble,
+            self.prompt,
+            self.seed,
+            self.image_px,
+            self.window,
+            self.frame,
+            self.latents,
+            *(["freeu-1"] if self.freeu else []),
+        )
 
     def changed(self, name: str, options: dict[str, Any]) -> "Reading":
         """A copy with what is not None replaced.

@@ -84,7 +84,7 @@ class SdDino:
         )
         self.conditions_on = _conditions(reading)
         own = {"alpha": alpha, "similarity": similarity, "dino_px": dino_px}
-        self.options = own | _options(dims, reading, clip_antialias)
+        self.options = own | _options(dims, reading, clip_antialias) | self._diffusion.options
         self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=2)
 
     def match(
@@ -153,7 +153,7 @@ class SdAlone:
         self._diffusion = CaptionedReader(self.name, weights, reading, captions, device)
         self.revision = fingerprint("sd-joint-pca-1", *self._diffusion.revisions, dims)
         self.conditions_on = _conditions(reading)
-        self.options = _options(dims, reading, clip_antialias)
+        self.options = _options(dims, reading, clip_antialias) | self._diffusion.options
         self._see = RecentFeatures(self._make, max_bytes=_KEPT_BYTES, at_least=2)
 
     def match(

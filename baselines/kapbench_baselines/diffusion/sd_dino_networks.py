@@ -39,7 +39,7 @@ class CaptionedReader:
         beside: int = 0,
     ) -> None:
         if captions is not None:
-            n_numbers = memory_check.numbers(captions.clip, memory_check.CLIP_L)
+            n_numbers = memory_check.numbers(captions.clip_folder, memory_check.CLIP_L)
             beside += n_numbers * dtype_on(device).itemsize
         self._reader = Reader("v15", name, weights, reading, device, beside)
         self._captioner: Captioner | None = None
@@ -50,6 +50,11 @@ class CaptionedReader:
     def revisions(self) -> tuple[str, str | None]:
         """Of Stable Diffusion and its reading, and of the captioner."""
         return self._reader.revision, self._captioner.revision if self._captioner else None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """For the run card: which CLIP the captioner sees with, if there is a captioner."""
+        return {} if self._captioner is None else {"clip": self._captioner.clip}
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -65,7 +65,7 @@ class SdDinoStack:
             "window": reading.window,
             "dino_px": dino_px,
             "freeu": freeu,
-        }
+        } | self._diffusion.options
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, on DINOv2's grid."""

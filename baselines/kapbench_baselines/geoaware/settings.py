@@ -6,10 +6,11 @@ from typing import Any
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench_baselines.aggregation_head.network import QUARTERED
+from kapbench_baselines.training.settings import WeightedSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(WeightedSettings):
     """`weights`: of each loss by name; 0 leaves it out."""
 
     weights: Mapping[str, float] = field(default_factory=lambda: {"sparse": 1.0, "dense": 1.0})
@@ -34,16 +35,13 @@ class Settings:
         Raises:
             KapbenchError: a width that does not split into the groups of a normalisation.
         """
-        changed = replace(self, **_set_options(options))
+        changed = WeightedSettings.with_options(self, options)
         _check_width(changed.width)
         return changed
 
-    def without(self, losses: tuple[str, ...]) -> "Settings":
-        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
-
 
 @dataclass(frozen=True, slots=True)
-class PaperSettings:
+class PaperSettings(WeightedSettings):
     """The published training: configs/train_spair.yaml and defaults of pck_train.py at 99fd6b6.
 
     `steps` follow from `epochs` and the number of pairs, unless they are set. What is not listed here
@@ -85,12 +83,9 @@ class PaperSettings:
                 place="kapbench train geoaware.supervised --preset paper",
                 fix="Leave --mirror out; --without both_mirrored leaves that term out",
             )
-        changed = replace(self, **_set_options(options))
+        changed = WeightedSettings.with_options(self, options)
         _check_width(changed.width)
         return changed
-
-    def without(self, losses: tuple[str, ...]) -> "PaperSettings":
-        return replace(self, weights=dict(self.weights) | dict.fromkeys(losses, 0.0))
 
     def for_pairs(self, n_pairs: int) -> "PaperSettings":
         """With the steps that pass over the pairs `epochs` times, unless they are set."""
@@ -106,10 +101,6 @@ def named(preset: str) -> Settings | PaperSettings:
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     return PRESETS[preset]
-
-
-def _set_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
 
 
 def _check_width(width: int) -> None:

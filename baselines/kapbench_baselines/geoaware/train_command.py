@@ -1,16 +1,22 @@
 """`kapbench train geoaware.supervised`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common, leave_out
+from kapbench.errors import KapbenchError, documentation
+from kapbench_baselines.training.options import DIFFERENCES, TrainingRequest, TrainingSetup, common
+from kapbench_baselines.training.settings import leave_out
+
+if TYPE_CHECKING:
+    from kapbench.types import Pair
+    from kapbench_baselines.geoaware.settings import PaperSettings, Settings
 
 
-@click.command("geoaware.supervised")
+@click.command("geoaware.supervised", epilog=f"{documentation(DIFFERENCES)} lists the differences.")
 @common
 @click.option(
     "--preset", default="lite0", show_default=True, help="Settings to start from: lite0 or paper."
@@ -41,7 +47,7 @@ def supervised(
     """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints.
 
     With --preset paper the losses, augmentations and schedule are the published ones; --preset lite0
-    is a shorter training of its own. docs/baselines.md lists the differences.
+    is a shorter training of its own.
 
     A backbone that says of which parts its map consists (sd_dino.stack) gets a stage for each.
     """
@@ -57,7 +63,7 @@ def supervised(
     ranks.finish(f"weights: {run(request, settings)}")
 
 
-def run(request: TrainingRequest, settings: Any) -> Path:
+def run(request: TrainingRequest, settings: "Settings | PaperSettings") -> Path:
     """Trains as requested; returns the weights' path."""
     from kapbench.protocols import model_info
     from kapbench_baselines.geoaware.pairs import prepare
@@ -71,34 +77,35 @@ def run(request: TrainingRequest, settings: Any) -> Path:
     setup = TrainingSetup.of(request)
     pairs = _pairs(setup)
     encoder = CachedEncoder.below(setup.cache, setup.encoder)
-    published = isinstance(settings, PaperSettings)
+    unit = not isinstance(settings, PaperSettings)
     n_images = len({v.image_id for p in pairs for v in (p.source, p.target)})
     data = setup.prepared(
         n_images,
         pairs,
         lambda some, advance: prepare(
-            setup.dataset, some, encoder, settings.cells, advance, unit=not published
+            setup.dataset, some, encoder, settings.cells, advance, unit=unit
         ),
     )
-    if published:
-        settings = settings.for_pairs(len(usable(data)))
-    parts = model_info(setup.encoder).parts
-    make = PaperTask if published else GeoawareTask
-    task = make(data, settings, request.seed, setup.device, parts)
-    shape = {**task.shape(), "cells": settings.cells} | ({"unit": False} if published else {})
+    rest = request.seed, setup.device, model_info(setup.encoder).parts
+    task: GeoawareTask | PaperTask
+    pck_rule = None
+    if isinstance(settings, PaperSettings):
+        settings, pck_rule = settings.for_pairs(len(usable(data))), settings.pck_rule
+        task = PaperTask(data, settings, *rest)
+    else:
+        task = GeoawareTask(data, settings, *rest)
+    shape = {**task.shape(), "cells": settings.cells} | ({} if unit else {"unit": False})
     card = Card.of(setup, METHOD, "keypoints", shape, asdict(settings))
 
     def model(backbone: Any, network: Any, revision: str) -> Any:
-        unit = not published
         return with_head(backbone, network, revision, setup.device, settings.cells, unit=unit)
 
-    pck_rule = settings.pck_rule if published else None
     return train_and_save(setup, task, settings, card, model, pck_rule)
 
 
-def _pairs(setup: TrainingSetup) -> Any:
+def _pairs(setup: TrainingSetup) -> "Sequence[Pair]":
     """Of the categories. KapbenchError if there are none."""
-    pairs = setup.dataset.pairs(setup.categories)
+    pairs: Sequence[Pair] = setup.dataset.pairs(setup.categories)
     if not pairs:
         raise KapbenchError(
             "The data set has no pairs to train on",

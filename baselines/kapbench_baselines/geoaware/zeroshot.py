@@ -95,7 +95,7 @@ class Zeroshot:
 
 
 class _Seen:
-    """Unit features of one image, fp16 as a cache would hold them, and those the pose is told by."""
+    """One image's unit features, fp16 as in a cache, and those that the pose is chosen by."""
 
     def __init__(
         self,

@@ -1,11 +1,11 @@
 """Every number of training, by name; the paper's, and those tuned for lite0."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from kapbench.errors import KapbenchError, unknown
+from kapbench_baselines.training.settings import TrainerSettings
 
 MAPPED = {"sd_dino": "dinov2.vitb14"}  # by model of pairs: the encoder that its mapper reads
 NAMES = ("reconstruction", "relative_distance", "orientation", "viewpoint")  # of the losses
@@ -54,7 +54,7 @@ class Losses:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(TrainerSettings):
     """All that shapes the weights beside data, backbone and seed."""
 
     width: int = 384
@@ -76,10 +76,6 @@ class Settings:
     backbone_px: int | None = None  # of the backbone's images in training; None: its default
     losses: Losses = field(default_factory=Losses)
     augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def with_options(self, options: Mapping[str, Any]) -> "Settings":
-        """A copy with some fields replaced; None leaves a field as it is."""
-        return replace(self, **{key: value for key, value in options.items() if value is not None})
 
     def with_crops(self, crops: int | None) -> "Settings":
         """A copy with so many crops an image; None leaves them as they are.

@@ -2,12 +2,16 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common, leave_out
+from kapbench_baselines.training.options import TrainingRequest, TrainingSetup, common
+from kapbench_baselines.training.settings import leave_out
+
+if TYPE_CHECKING:
+    from kapbench_baselines.sphere.settings import Settings
 
 
 @click.command("sphere")
@@ -53,7 +57,7 @@ def sphere(
     ranks.finish(f"weights: {run(TrainingSetup.of(request), settings, sphere_weight)}")
 
 
-def run(setup: TrainingSetup, settings: Any, sphere_weight: float) -> Path:
+def run(setup: TrainingSetup, settings: "Settings", sphere_weight: float) -> Path:
     """Trains as requested; returns the weights' path."""
     from kapbench_baselines.sphere import checkpoint
     from kapbench_baselines.sphere.adapter import SphereEncoder
@@ -94,7 +98,7 @@ def run(setup: TrainingSetup, settings: Any, sphere_weight: float) -> Path:
     return train_and_save(setup, task, settings, card, model)
 
 
-def seen_by(encoder: Any, settings: Any, setup: TrainingSetup) -> Any:
+def seen_by(encoder: Any, settings: "Settings", setup: TrainingSetup) -> Any:
     """The backbone as it sees the views of training: at another size, where the settings say so.
 
     Raises:

@@ -207,7 +207,8 @@ def _step(state: State, course: Course, plan: Plan) -> None:
     task = state.task
     state.step += 1
     for group in state.optimiser.param_groups:
-        group["lr"], group["betas"] = rate(course, state.step), betas(course, state.step)
+        group["lr"] = rate(course, state.step) * group["share"]
+        group["betas"] = betas(course, state.step)
     for module in task.modules.values():
         module.train()
     values = task.losses(state.generator, bf16=plan.bf16, parts=plan.parts)

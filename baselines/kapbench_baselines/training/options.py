@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +13,8 @@ from kapbench.errors import KapbenchError
 
 PRECISIONS = ("auto", "fp32", "bf16")
 Command = Callable[..., Any]
+DIFFERENCES = "baselines.md#the-methods-here-and-as-published"  # from the published trainings
+Prepared = TypeVar("Prepared")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 _OPTIONS = (
@@ -31,7 +33,8 @@ _OPTIONS = (
         help="Data set to train on.",
     ),
     click.option(
-        "--split", help="Split to train on. Default: trn; asic --preset paper: test, as published."
+        "--split",
+        help="Split to train on. Default: trn; asic --preset paper-like: test, as published.",
     ),
     click.option(
         "--category",
@@ -165,18 +168,6 @@ class TrainingRequest:
         return {"data_root": self.data_root, **options}
 
 
-def leave_out(settings: Any, losses: Sequence[str], method: str) -> Any:
-    """Settings without some of their losses. KapbenchError for an unknown loss."""
-    for name in losses:
-        if name not in settings.weights:
-            raise KapbenchError(
-                f"Unknown loss '{name}'",
-                place=f"kapbench train {method} --without",
-                fix=f"Choose from {', '.join(settings.weights)}",
-            )
-    return settings.without(tuple(losses))
-
-
 @dataclass(frozen=True)
 class TrainingSetup:
     """Data and backbone of one training, opened and checked."""
@@ -235,8 +226,8 @@ class TrainingSetup:
         self,
         n_images: int,
         items: Sequence[Any],
-        prepare: Callable[[Any, Callable[[int], None]], Any],
-    ) -> Any:
+        prepare: Callable[[Any, Callable[[int], None]], Prepared],
+    ) -> Prepared:
         """`prepare(items, advance)`, after each rank has done its share for the cache."""
         from kapbench_baselines.training import ranks
 

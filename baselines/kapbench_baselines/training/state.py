@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -36,9 +37,12 @@ class State:
 
     @classmethod
     def fresh(cls, task: Task, course: Course, seed: int, precision: str = "fp32") -> "State":
-        parameters = [p for module in task.modules.values() for p in module.parameters()]
         optimiser = torch.optim.AdamW(
-            parameters, lr=course.rate, betas=BETAS, weight_decay=course.weight_decay
+            parameter_groups(task, course),
+            lr=course.rate,
+            betas=BETAS,
+            weight_decay=course.weight_decay,
+            amsgrad=course.amsgrad,
         )
         averaged = copy.deepcopy(task.modules[task.main]).eval()
         sums = torch.zeros(len(task.names) + 1)
@@ -131,6 +135,17 @@ class State:
                 state.setdefault(int(number), {})[moment] = value
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def parameter_groups(task: Task, course: Course) -> list[dict[str, Any]]:
+    """All parameters; biases apart where they have a rate of their own. `share`: of `course.rate`."""
+    named = [p for module in task.modules.values() for p in module.named_parameters()]
+    if course.bias_rate is None:
+        return [{"params": [p for _, p in named], "share": 1.0}]
+    biases = [p for name, p in named if name.endswith("bias")]
+    others = [p for name, p in named if not name.endswith("bias")]
+    share = course.bias_rate / course.rate
+    return [{"params": others, "share": 1.0}, {"params": biases, "share": share}]
 
 
 def rate(course: Course, step: int) -> float:

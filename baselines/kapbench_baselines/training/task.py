@@ -1,7 +1,7 @@
 """What a method brings to the shared loop, and how its weights travel."""
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -18,9 +18,23 @@ class Course(Protocol):
     def rate(self) -> float: ...
     @property
     def schedule(self) -> str:
-        """constant; cosine: down to nothing; one_cycle: up, and down to nothing; steps: a tenth
-        after 70 % of the steps, and of that after 90 %; restarts: down to nothing over half of
-        the steps, and again more slowly."""
+        """How the rate changes.
+
+        * constant: it stays as it is.
+        * cosine: it falls to zero.
+        * one_cycle: it rises, and then falls to zero.
+        * steps: it is divided by 10 after 70 % of the steps, and by 10 again after 90 %.
+        * restarts: it falls to zero over the first half of the steps, starts again at nine tenths,
+          and falls at half the speed.
+        """
+
+    @property
+    def bias_rate(self) -> float | None:
+        """Of parameters whose names end in "bias", by the same schedule; None: `rate`."""
+
+    @property
+    def amsgrad(self) -> bool:
+        """Whether the optimiser divides by the largest second moment so far (AMSGrad)."""
 
     @property
     def warm_up(self) -> float:
@@ -67,3 +81,10 @@ class Task(Protocol):
         """
 
     def weighted(self, values: Float[Tensor, "n"]) -> Float[Tensor, ""]: ...
+
+
+class ShapedTask(Task, Protocol):
+    """A task of several categories, with a head for each."""
+
+    def shape(self, n_categories: int) -> dict[str, Any]:
+        """What builds the heads again."""

@@ -15,7 +15,7 @@ from kapbench.storage import file_hash, fingerprint, write_atomically
 from kapbench_baselines.training import loop, ranks
 from kapbench_baselines.training.options import TrainingSetup
 from kapbench_baselines.training.state import State
-from kapbench_baselines.training.task import Task
+from kapbench_baselines.training.task import Course, Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-trained-1"
@@ -97,7 +97,7 @@ class Card:
 def train_and_save(
     setup: TrainingSetup,
     task: Task,
-    settings: Any,
+    settings: Course,
     card: Card,
     build: Callable[[Any, Any, str], Any],
     pck_rule: str | None = None,
@@ -133,7 +133,13 @@ def train_and_save(
 
 
 def train(
-    task: Task, settings: Any, plan: loop.Plan, card: Card, *, device: str = "cpu", **options: Any
+    task: Task,
+    settings: Course,
+    plan: loop.Plan,
+    card: Card,
+    *,
+    device: str = "cpu",
+    **options: Any,
 ) -> State:
     """Trains, and after the last step writes weights and card below `plan.out`.
 

@@ -1,4 +1,4 @@
-"""`asic --preset paper` against numbers that the original printed on the inputs made here.
+"""`asic --preset paper-like` against numbers that the original printed on the inputs made here.
 
 github.com/kampta/asic: `LossCorrsSparse` of losses/matching_losses.py, `total_variation_loss` of
 losses/reg_losses.py, the equivariance, parts and mask losses of train.py with `Canonical` of
@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from toy_backbone import TOY, ToyData, ToyEncoder, words
 
+from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.types import Grid, Picture
 from kapbench_baselines.canonical import asic_losses as losses
@@ -121,6 +122,16 @@ def test_the_weights_are_the_published():
     assert list(weights) == list(AsicPaperTask.names)
 
 
+def test_its_name_and_help_say_that_a_term_is_left_out():
+    with pytest.raises(KapbenchError, match="Unknown preset 'paper'") as caught:
+        settings.named("asic", "paper")
+    assert "paper-like" in str(caught.value)
+    text = " ".join(CliRunner().invoke(asic, ["--help"], terminal_width=100).output.split())
+    first = "--preset paper-like is the published training without the perceptual reconstruction"
+    assert first in text
+    assert "baselines.md#the-methods-here-and-as-published lists the differences." in text
+
+
 def test_a_warp_takes_five_points_where_they_are_moved():
     moved = FIXED + torch.rand(5, 2, generator=torch.Generator().manual_seed(1)) - 0.5
     assert torch.allclose(spline(FIXED, moved), moved, atol=1e-5)
@@ -179,15 +190,15 @@ def test_the_warped_flow_is_read_where_the_warped_image_was(tmp_path):
 
 def test_it_trains_on_the_test_images_and_runs_under_its_own_name(tmp_path, monkeypatch):
     small = AsicPaperSettings(image_px=24, width=8, warping=TINY)
-    monkeypatch.setitem(settings.PRESETS["asic"], "paper", small)
-    more = ("--preset", "paper", "--warps", "1")
+    monkeypatch.setitem(settings.PRESETS["asic"], "paper-like", small)
+    more = ("--preset", "paper-like", "--warps", "1")
     done = CliRunner().invoke(asic, words(tmp_path, *more))
     assert done.exit_code == 0, done.output
     path = tmp_path / "out" / "weights.safetensors"
     _, card, _ = files.load(path, "asic")
     assert (card.split, card.shape["residual"]) == ("test", True)
     model = load_model("asic", weights=str(path), backbone=f"{TOY}:ToyEncoder")
-    assert (model.name, model.similarity) == ("asic.paper.toy", "neg_l2")
+    assert (model.name, model.similarity) == ("asic.paper-like.toy", "neg_l2")
     assert "toy test" in model.trained_on
     view = ToyData().views()[0]
     (points,) = model.encode([Picture(ToyData().pixels(view), "i", category="cat")])

@@ -20,6 +20,7 @@ from kapbench_baselines.canonical.tps_warps import TpsWarping, random_weights, w
 from kapbench_baselines.canonical.train_command import dve
 from kapbench_baselines.canonical.warps import prepare
 from kapbench_baselines.training import trained_weights as files
+from kapbench_baselines.training.loop import Plan, train
 from kapbench_baselines.training.state import rate
 
 LOSS = 1.8102188110351562
@@ -101,7 +102,47 @@ def test_the_learning_rate_falls_after_epochs_70_and_90():
     course = DvePaperSettings(steps=100)
     rates = [rate(course, n) for n in (1, 70, 71, 90, 91, 100)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
-    assert DvePaperSettings().for_images(65).steps == 300
+    assert DvePaperSettings().for_images([65]).steps == 300
+
+
+def test_a_category_of_fewer_images_than_a_batch_has_one_batch(tmp_path):
+    """18 categories of 20 images are passed over 100 times, not 67."""
+    assert DvePaperSettings().for_images([20] * 18).steps == 100 * 18
+    data = ToyData(n_images=9)  # five cats and four dogs
+    tokens = prepare(data, data.views(), ("cat", "dog"), ToyEncoder(), TINY, tmp_path)
+    course = DvePaperSettings(batch=4, width=8, epochs=200).for_images([5, 4])
+    assert course.steps == 200 * 3
+    task = DvePaperTask(tokens, course, 2, 0, "cpu")
+    draws = torch.Generator().manual_seed(0)
+    of_steps = [int(tokens.category[task._images(draws)[0]]) for _ in range(course.steps)]
+    assert of_steps.count(1) == pytest.approx(200, abs=50)  # one batch of a pass is of dogs
+
+
+def test_the_optimiser_is_adam_with_amsgrad_and_a_rate_for_biases(tmp_path):
+    """As torch.optim.Adam(amsgrad=True) steps whose biases start at 0.00001."""
+    data = ToyData()
+    tokens = prepare(data, data.views(), ("cat", "dog"), ToyEncoder(), TINY, tmp_path / "cache")
+    course = DvePaperSettings(batch=3, width=8, steps=6)
+    plan = Plan(tmp_path / "out", "dve", 0)
+    found = train(DvePaperTask(tokens, course, 2, 0, "cpu"), course, plan).main
+    task = DvePaperTask(tokens, course, 2, 0, "cpu")
+    task.prepare()
+    heads = task.heads
+    adam = torch.optim.Adam(
+        [{"params": [heads.first, heads.second]}, {"params": [heads.first_bias], "lr": 1e-5}],
+        lr=1e-3,
+        amsgrad=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda n: rate(course, n + 1) / 1e-3)
+    draws = torch.Generator().manual_seed(0)
+    for _ in range(6):
+        adam.zero_grad()
+        task.weighted(task.losses(draws, bf16=False, parts=1)).backward()
+        adam.step()
+        schedule.step()
+    for name, value in found.named_parameters():
+        torch.testing.assert_close(value, heads.get_parameter(name), msg=name)
+    assert 0 < found.first_bias.abs().max() < 1e-4  # six steps of at most about 0.00001
 
 
 def test_a_step_has_images_of_one_category_each_once(tmp_path):
@@ -110,7 +151,7 @@ def test_a_step_has_images_of_one_category_each_once(tmp_path):
     task = DvePaperTask(tokens, DvePaperSettings(batch=3, width=8), 2, 0, "cpu")
     draws = torch.Generator().manual_seed(0)
     seen = set()
-    for _ in range(8):
+    for _ in range(16):
         images = task._images(draws)
         assert len(set(images.tolist())) == 3
         assert len(set(tokens.category[images].tolist())) == 1

@@ -1,6 +1,8 @@
 """ODISE's captioner: the published formula, what CLIP sees, and files that are wrong."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from tiny_diffusion import tiny_captioner, tiny_clip
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
+from kapbench_baselines.diffusion import captioner as captioner_module
 from kapbench_baselines.diffusion.captioner import MEAN, STD, Captioner, Captions, clip_pixels, read
 
 SOURCE, TARGET = (replace(picture(64, 48, i), category="cat") for i in (0, 1))
@@ -67,9 +70,41 @@ def sd_alone(files, **options):
 def test_it_changes_what_is_seen_and_the_revision(files):
     plain, captioned = sd_alone({"weights": files["weights"]}), sd_alone(files)
     assert plain.revision != captioned.revision
-    assert captioned.options == plain.options  # where a file lies is no setting
+    # Where a file lies is no setting.
+    assert captioned.options == plain.options | {"clip": captioned.options["clip"]}
     maps = [m.match(SOURCE, TARGET, QUERIES).values for m in (plain, captioned)]
     assert not np.allclose(*maps)
+
+
+def other_clip(files, folder):
+    """Another CLIP: the tiny one with one weight changed."""
+    import transformers
+
+    net = transformers.CLIPVisionModelWithProjection.from_pretrained(files["clip"])
+    with torch.no_grad():
+        net.visual_projection.weight[0, 0] += 1
+    net.save_pretrained(folder)
+    return files | {"clip": str(folder)}
+
+
+def test_another_clip_changes_the_revision_and_the_options(files, tmp_path):
+    other = other_clip(files, tmp_path / "other")
+    one, two = sd_alone(files), sd_alone(other)
+    assert one.revision != two.revision
+    assert one.options["clip"] != two.options["clip"]
+    with pytest.raises(KapbenchError, match="folder with CLIP does not exist"):
+        sd_alone(files | {"clip": one.options["clip"]})  # digits are no folder
+    copied = shutil.copytree(files["clip"], tmp_path / "copy")
+    assert sd_alone(files | {"clip": str(copied)}).revision == one.revision
+
+
+def test_the_hubs_clip_is_known_by_its_name(files, monkeypatch):
+    net = captioner_module._vision(Path(files["clip"]))
+    monkeypatch.setattr(captioner_module, "_vision", lambda folder: net)
+    for clip in (None, captioner_module.CLIP):  # the second is what a run card gives back
+        of_hub = Captioner(Captions(files["captioner"], clip), "cpu", torch.float32)
+        assert of_hub.clip == captioner_module.CLIP
+        assert of_hub.revision.endswith(captioner_module.CLIP)
 
 
 def test_antialiasing_is_an_option_that_changes_both(files):

@@ -36,6 +36,11 @@ def test_every_field_changes_the_digest():
     assert len(digests | {SD_DINO.digest}) == len(other) + 1
 
 
+def test_digests_of_stored_features_stay():
+    found = (SD_DINO.digest, DIFT.digest, replace(SD_DINO, timestep=50, freeu=True).digest)
+    assert found == ("f8410af2c348dbbd", "29b9f128afef850e", "785e447002452da4")
+
+
 @pytest.mark.parametrize(
     ("option", "word"),
     [

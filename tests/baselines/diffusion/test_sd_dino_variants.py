@@ -74,7 +74,7 @@ def test_the_stack_is_read_with_freeu_unless_the_user_says_otherwise(stack):
 def test_the_stacks_run_is_repeated_by_its_files(stack, tmp_path):
     files = {"captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path))}
     model = stack(**files, freeu=False, clip_antialias=True)
-    again = stack(**files | model.options)
+    again = stack(**model.options | files)  # in this order, as `submit reproduce`
     assert (again.revision, again.options) == (model.revision, model.options)
 
 

@@ -1,6 +1,7 @@
 """SD+DINO with the sphere: the published similarity, and from a training to a score."""
 
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from kapbench.evaluation import evaluate
 from kapbench.loading import load_dataset, load_model
 from kapbench.models import contract
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench_baselines.diffusion.sd_dino import SdDino
 from kapbench_baselines.sphere import checkpoint
-from kapbench_baselines.sphere.pairs import SpherePairs
+from kapbench_baselines.sphere.pairs import SpherePairs, over_sd_dino
 from kapbench_baselines.sphere.train_command import sphere as train_sphere
 
 TOY = Path(__file__).parents[2] / "support/toy_backbone.py"
@@ -40,6 +42,16 @@ PUBLISHED = {
     ],
 }
 BEST = {"neg_l2": [16, 5, 6], "dot": [16, 5, 5]}
+
+
+def test_its_options_are_those_of_sd_dino():
+    """Beside `weights` and `sphere_weight`, which are the sphere's; SD's own have another name."""
+    own, of_sd_dino = (signature(f).parameters for f in (over_sd_dino, SdDino))
+    defaults = {
+        name: p.default for name, p in own.items() if name not in ("weights", "sphere_weight")
+    }
+    defaults["weights"] = defaults.pop("backbone_weights")
+    assert defaults == {name: p.default for name, p in of_sd_dino.items()}
 
 
 class Drawn:

@@ -17,6 +17,7 @@ from kapbench_baselines.sphere.train_command import sphere
 from kapbench_baselines.training import loop, trained_weights
 from kapbench_baselines.training.history_plot import draw_curve
 from kapbench_baselines.training.loop import BEST, Plan, Schedule, best_line, train
+from kapbench_baselines.training.settings import TrainerSettings
 from kapbench_baselines.training.tensor_files import read_tensors
 
 TRAINERS = {
@@ -30,7 +31,7 @@ KAPS = {2: 0.2, 4: 0.5, 6: 0.4, 8: 0.5, 9: 0.1}  # by step
 
 
 @dataclass(frozen=True)
-class Course:
+class Course(TrainerSettings):
     steps: int = 9
     rate: float = 0.1
     schedule: str = "constant"
