@@ -8,7 +8,7 @@ from itertools import groupby
 from kapbench.errors import KapbenchError
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
-from kapbench.scoring.versions import SCORING_VERSION
+from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
 
@@ -97,7 +97,7 @@ def make_plan(
         pairs = some_pairs(pairs, limit)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
     plan_hash = fingerprint(
-        SCORING_VERSION,
+        max(last_change(rule, SCORING_VERSION) for rule in rules),
         dataset.name,
         dataset.revision,
         dataset.split,
