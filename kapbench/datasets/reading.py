@@ -16,6 +16,8 @@ from kapbench.paths import data_root, is_system_file
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
 
+SEPARATE_BY_COMMAS = "Save the file with commas between the columns"
+AS_PUBLISHED = "Save the list with commas, as it is published"
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -86,8 +88,14 @@ def decode_text(content: bytes, path: Path, fix: str) -> str:
         raise KapbenchError("The file is not text in UTF-8", place=path, fix=fix) from error
 
 
-def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
+def parse_csv(
+    content: bytes, path: Path, fix: str, separator_fix: str = SEPARATE_BY_COMMAS
+) -> Iterator[tuple[int, list[str]]]:
     """Number and fields of each line of a CSV file.
+
+    Args:
+        fix: What to do where it is not text.
+        separator_fix: What to do where it has another separator.
 
     Raises:
         KapbenchError: it is not CSV, or has another separator than the comma in its first line.
@@ -99,7 +107,7 @@ def parse_csv(content: bytes, path: Path, fix: str) -> Iterator[tuple[int, list[
             raise KapbenchError(
                 f"The columns are separated by {name}, not by commas",
                 place=f"{path}, line 1",
-                fix="Save the list with commas, as it is published",
+                fix=separator_fix,
             )
     reader = csv.reader(lines)
     try:

@@ -107,7 +107,7 @@ class _Line:
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
     base = None  # the number of the first set
-    for number, words in reading.parse_csv(content, path, FIX):
+    for number, words in reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED):
         if number == 1:
             continue
         place = f"{path}, line {number}"

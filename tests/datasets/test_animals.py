@@ -10,7 +10,7 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import savemat
 
-from kapbench.datasets.awa_pose import awa_pose
+from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
 
@@ -88,6 +88,25 @@ class TestAwaPose:
         (old,) = [v for v in before.views() if v.image_id == "moose/moose_10001"]
         assert old.keypoints.visible.sum() - view.keypoints.visible.sum() == 1
         assert found.remarks[0] == "1 keypoint lies outside the image and counts as not visible"
+
+    def test_a_box_of_keypoints_and_pairs_are_those_of_the_photograph(self, tmp_path):
+        """Of four keypoints without a box, only one lies within the first photograph."""
+        tiny.awa_pose(tmp_path)
+        content = json.loads((tmp_path / MOOSE).read_text())
+        outer = dict(zip(keypoint_names()[1:4], [[900, 5], [901, 5], [902, 5]], strict=True))
+        content["moose_10000"]["a1"] = {"nose": [5, 5]} | outer
+        content["moose_10001"]["a1"] |= {"nose": [5, 5]} | outer
+        (tmp_path / MOOSE).write_text(json.dumps(content))
+        dataset = awa_pose(root=tmp_path, min_shared=1)
+        assert "moose/moose_10000" not in [view.image_id for view in dataset.views()]
+        assert any("1 object without a box is left out" in r for r in dataset.remarks)
+        strict = awa_pose(root=tmp_path, min_shared=13)
+        shared = [
+            (pair.source.keypoints.visible & pair.target.keypoints.visible).sum()
+            for pair in strict.pairs()
+        ]
+        assert min(shared) >= 13
+        assert "share fewer than 13" in "".join(strict.remarks)
 
     def test_animals_of_one_photograph_are_no_pair(self, tmp_path):
         tiny.awa_pose(tmp_path)

@@ -1,8 +1,20 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
-from kapbench.datasets.images import image_size, read_header, read_mask, read_rgb, read_upright
+from kapbench.datasets.images import (
+    Header,
+    image_size,
+    read_header,
+    read_mask,
+    read_rgb,
+    read_upright,
+)
 from kapbench.errors import KapbenchError
 
 ORIENTATION = 0x0112
@@ -141,6 +153,50 @@ def test_the_upright_size_is_that_of_the_upright_pixels(tmp_path, ending, orient
     assert stored.shape == (header.stored[1], header.stored[0], 3)
     assert header.is_turned is (upright.shape != stored.shape or bool((upright != stored).any()))
     assert (width, height) == ((40, 60) if orientation > 4 else (60, 40))
+
+
+def with_chunk_at_the_end(png, kind, content):
+    """A PNG file with one more chunk between its pixels and its end."""
+    chunk = struct.pack(">I", len(content)) + kind + content
+    chunk += struct.pack(">I", zlib.crc32(kind + content))
+    return png[:-12] + chunk + png[-12:]
+
+
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+    b'syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/">'
+    b"<tiff:Orientation>6</tiff:Orientation></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [(b"eXIf", None), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP), (b"tEXt", b"a\0b")],
+)
+def test_what_stands_behind_the_pixels_of_a_png_file_counts(tmp_path, kind, content):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "late.png"
+    Image.fromarray(PIXELS).save(path)
+    png = path.read_bytes()
+    path.write_bytes(with_chunk_at_the_end(png, kind, content or exif.tobytes()[6:]))
+    width, height = read_header(path).upright
+    assert read_upright(path).shape == (height, width, 3)
+    assert (width, height) == ((60, 40) if kind == b"tEXt" else (40, 60))
+
+
+def test_the_header_is_read_without_the_pixels(tmp_path, monkeypatch):
+    paths = [tmp_path / f"plain.{ending}" for ending in ("png", "jpg")]
+    for path in paths:
+        Image.fromarray(PIXELS).save(path)
+
+    def refuse(image):
+        raise AssertionError("The pixels are read")
+
+    monkeypatch.setattr(PngImageFile, "load", refuse)
+    monkeypatch.setattr(JpegImageFile, "load", refuse)
+    for path in paths:
+        assert read_header(path) == Header((60, 40), (60, 40), False)
 
 
 def test_the_upright_size_of_what_is_no_photograph(photograph):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import tiny_datasets as tiny
 
+from kapbench.datasets import reading
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.datasets.freiburg_cars import azimuth_bin, freiburg_cars
@@ -184,3 +185,12 @@ class TestFreiburgCars:
         with pytest.raises(KapbenchError) as error:
             freiburg_cars(root=tmp_path)
         assert "001_annot.txt, line 1" in str(error.value.place)
+
+
+def test_the_advice_on_another_separator_comes_from_the_caller():
+    """A table of the user's own was never published."""
+    for more, fix in ((), reading.SEPARATE_BY_COMMAS), (("Export it again",), "Export it again"):
+        with pytest.raises(KapbenchError, match="separated by semicolons") as error:
+            list(reading.parse_csv(b"a;b\n", Path("mine.csv"), "Convert it to UTF-8", *more))
+        assert error.value.fix == fix
+    assert "published" not in reading.SEPARATE_BY_COMMAS

@@ -97,7 +97,9 @@ def _list_fix(split: str, path: Path) -> str:
 
 def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
     """Number, and fields by column, of each line; a list without points has a column flip."""
-    (_, columns), *lines = list(reading.parse_csv(content, path, FIX)) or [(1, [])]
+    (_, columns), *lines = list(reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [
+        (1, [])
+    ]
     wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
     missing = [name for name in wanted if name not in columns]
     if missing:

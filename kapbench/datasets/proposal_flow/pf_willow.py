@@ -106,7 +106,9 @@ class _Line:
 
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
-    (_, header), *lines = list(reading.parse_csv(content, path, FIX)) or [(1, [])]
+    (_, header), *lines = list(reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [
+        (1, [])
+    ]
     joined = tuple(header) == (*COLUMNS, *POINTS)
     for number, words in lines:
         place = f"{path}, line {number}"

@@ -202,6 +202,7 @@ class TestLists:
         with pytest.raises(KapbenchError, match=f"separated by {name}") as error:
             open_(root=tmp_path)
         assert error.value.place == f"{path}, line 1"
+        assert error.value.fix.endswith("as it is published")
 
     def test_each_file_is_read_once(self, tmp_path, build, open_, list_, monkeypatch):
         build(tmp_path)
