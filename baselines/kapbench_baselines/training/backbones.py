@@ -4,7 +4,7 @@ from kapbench.errors import KapbenchError
 from kapbench.loading import declared_revision, load_model
 from kapbench.protocols import Encoder, Model, model_info
 from kapbench.registry import names
-from kapbench_baselines.training.trained_weights import Card
+from kapbench_baselines.training.card import Card
 
 ANY_REVISION = "any"  # of weights that were released without one
 
