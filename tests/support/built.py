@@ -138,6 +138,7 @@ def trained_file(folder, name):
     from kapbench_baselines.aggregation_head.network import AggregationNetwork
     from kapbench_baselines.canonical.heads import CategoryHeads
     from kapbench_baselines.training import trained_weights
+    from kapbench_baselines.training.card import Card
 
     torch.manual_seed(0)
     if name == "geoaware.supervised":
@@ -154,7 +155,7 @@ def trained_file(folder, name):
         }
         module = CategoryHeads(**shape)
         shape["token_grid"] = 30
-    card = trained_weights.Card(
+    card = Card(
         method=name,
         backbone="lite0",
         backbone_revision=load_model("lite0").revision,

@@ -89,7 +89,8 @@ def run(
 
     from kapbench_baselines.canonical.adapter import COSINES_FOR, CanonicalEncoder, variant
     from kapbench_baselines.canonical.settings import named
-    from kapbench_baselines.training.trained_weights import Card, train_and_save
+    from kapbench_baselines.training.card import Card
+    from kapbench_baselines.training.trained_weights import train_and_save
 
     settings = named(method, preset).with_options(request.changed)
     if warps is not None:

@@ -71,7 +71,8 @@ def run(request: TrainingRequest, settings: "Settings | PaperSettings") -> Path:
     from kapbench_baselines.geoaware.settings import PaperSettings
     from kapbench_baselines.geoaware.supervised import METHOD, with_head
     from kapbench_baselines.geoaware.task import GeoawareTask
-    from kapbench_baselines.training.trained_weights import Card, train_and_save
+    from kapbench_baselines.training.card import Card
+    from kapbench_baselines.training.trained_weights import train_and_save
     from kapbench_baselines.training.validation import CachedEncoder
 
     setup = TrainingSetup.of(request)

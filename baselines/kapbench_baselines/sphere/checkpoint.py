@@ -9,8 +9,9 @@ from kapbench.storage import file_hash
 from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.training.backbones import ANY_REVISION
+from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.tensor_files import read_tensors
-from kapbench_baselines.training.trained_weights import Card, fill, how_to_make, read_card
+from kapbench_baselines.training.trained_weights import fill, how_to_make, read_card
 
 METHOD = "sphere"
 FIRST_FORMAT = "kapbench-sphere-1"  # of the shipped weights: written before methods shared one card

@@ -63,7 +63,8 @@ def run(setup: TrainingSetup, settings: "Settings", sphere_weight: float) -> Pat
     from kapbench_baselines.sphere.adapter import SphereEncoder
     from kapbench_baselines.sphere.task import SphereTask
     from kapbench_baselines.sphere.views import prepare
-    from kapbench_baselines.training.trained_weights import Card, train_and_save
+    from kapbench_baselines.training.card import Card
+    from kapbench_baselines.training.trained_weights import train_and_save
 
     backbone, names = seen_by(setup.encoder, settings, setup), setup.categories
     views = setup.prepared(

@@ -5,7 +5,7 @@ from kapbench.identity.model_identity import declared_revision
 from kapbench.loading import load_model
 from kapbench.protocols import Encoder, Model, model_info
 from kapbench.registry import names
-from kapbench_baselines.training.trained_weights import Card
+from kapbench_baselines.training.card import Card
 
 ANY_REVISION = "any"  # of weights that were released without one
 

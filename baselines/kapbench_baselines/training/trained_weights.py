@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
-from kapbench.storage import file_hash, fingerprint, write_atomically
+from kapbench.storage import file_hash, write_atomically
 from kapbench_baselines.training import loop, ranks
+from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.options import TrainingSetup
 from kapbench_baselines.training.state import State
 from kapbench_baselines.training.task import Course, Task
@@ -20,78 +21,6 @@ from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
 FORMAT = "kapbench-trained-1"
 CARD = loop.CARD
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a weights file says of itself. `shape` builds the module that the tensors fit."""
-
-    method: str
-    backbone: str
-    backbone_revision: str
-    backbone_spec: str | None
-    categories: tuple[str, ...]
-    dataset: str
-    dataset_revision: str
-    split: str
-    n_images: int
-    supervision: str
-    seed: int
-    steps: int
-    shape: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    scores: Mapping[str, float] = field(default_factory=dict)  # on the val split
-    kept_step: int | None = None  # whose weights these are
-    precision: str | None = None
-    device: str | None = None
-    torch: str | None = None
-
-    @classmethod
-    def of(
-        cls,
-        setup: TrainingSetup,
-        method: str,
-        supervision: str,
-        shape: Mapping[str, Any],
-        settings: Mapping[str, Any],
-    ) -> "Card":
-        """`settings` must hold the number of `steps`."""
-        return cls(
-            method=method,
-            backbone=setup.encoder.name,
-            backbone_revision=setup.encoder.revision,
-            backbone_spec=setup.backbone_spec,
-            categories=setup.categories,
-            dataset=setup.dataset.name,
-            dataset_revision=setup.dataset.revision,
-            split=setup.dataset.split,
-            n_images=len(setup.views),
-            supervision=supervision,
-            seed=setup.request.seed,
-            steps=int(settings["steps"]),
-            shape=dict(shape),
-            settings=dict(settings),
-        )
-
-    @property
-    def identity(self) -> str:
-        """What a training is of: method, settings, data, backbone, seed."""
-        return fingerprint(self._training)
-
-    def is_of(self, other: "Card") -> bool:
-        """Whether both are of one training; a card that was read back has its keys in other order."""
-        one, two = (json.dumps(card._training, sort_keys=True) for card in (self, other))
-        return one == two
-
-    @property
-    def _training(self) -> dict[str, Any]:
-        """The card as it is before the training has a result."""
-        before = replace(self, scores={}, precision=None, device=None, torch=None)
-        return {k: v for k, v in asdict(before).items() if k != "kept_step"}
-
-    @property
-    def learnt_from(self) -> str:
-        return f"{self.dataset} {self.split}"
 
 
 def train_and_save(

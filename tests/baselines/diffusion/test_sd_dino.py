@@ -111,7 +111,7 @@ def test_a_run_is_repeated_by_what_its_card_tells_of_the_options(model, asked, t
     beside = {"captioner": str(tiny_captioner(tmp_path)), "clip": str(tiny_clip(tmp_path))}
     for files in ({}, beside):
         one = model(**asked, **files)
-        assert model(**one.options, **files).revision == one.revision
+        assert model(**one.options | files).revision == one.revision
 
 
 @pytest.mark.parametrize("option", [{"alpha": 1.5}, {"dims": 0}, {"similarity": "cosine"}])

@@ -14,7 +14,8 @@ from kapbench.protocols import Encoder
 from kapbench.types import Picture
 from kapbench_baselines.sphere import adapter, checkpoint
 from kapbench_baselines.sphere.adapter import SphereEncoder, sphere
-from kapbench_baselines.training.trained_weights import Card, save
+from kapbench_baselines.training.card import Card
+from kapbench_baselines.training.trained_weights import save
 
 FILE = """
 import numpy as np

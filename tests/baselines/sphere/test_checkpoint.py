@@ -13,8 +13,9 @@ from kapbench.errors import KapbenchError
 from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.checkpoint import build
 from kapbench_baselines.training.backbones import check_backbone
+from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.tensor_files import read_tensors
-from kapbench_baselines.training.trained_weights import FORMAT, Card, save
+from kapbench_baselines.training.trained_weights import FORMAT, save
 
 
 def card(width: int = 16) -> Card:

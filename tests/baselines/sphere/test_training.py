@@ -16,10 +16,10 @@ from kapbench_baselines.sphere.settings import PRESETS, Augmentation, Losses, Se
 from kapbench_baselines.sphere.task import SphereTask
 from kapbench_baselines.sphere.views import TokenViews, prepare
 from kapbench_baselines.training import trained_weights
+from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.loop import Plan, Schedule
 from kapbench_baselines.training.state import State, rate
 from kapbench_baselines.training.tensor_files import read_tensors
-from kapbench_baselines.training.trained_weights import Card
 
 TINY = Settings(
     width=16,

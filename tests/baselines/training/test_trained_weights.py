@@ -10,7 +10,7 @@ from torch import nn
 
 from kapbench.errors import KapbenchError
 from kapbench_baselines.training import trained_weights
-from kapbench_baselines.training.trained_weights import Card
+from kapbench_baselines.training.card import Card
 
 
 def card(**changes) -> Card:
