@@ -13,7 +13,7 @@ from kapbench.errors import KapbenchError
     [
         ("dinov2", "Did you mean dinov2.vitb14, "),
         ("DINO", "Did you mean dino.vitb16, "),
-        ("sphere.", "Did you mean sphere.NAME?"),
+        ("sphere.", "Did you mean sphere.NAME or sphere.sd_dino?"),
         ("lit0", "Did you mean lite0?"),
         ("nothing like it", "Choose one that `kapbench list models` shows"),
         ("mine", "Write mine.py:Colours"),
