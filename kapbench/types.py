@@ -200,11 +200,12 @@ class Coverage:
         return self.n_pairs == self.n_pairs_expected
 
     def __str__(self) -> str:
-        categories = "category" if len(self.categories_expected) == 1 else "categories"
-        pairs = "pair" if self.n_pairs_expected == 1 else "pairs"
+        counted = self.categories if self.complete else self.categories_expected
+        categories = f"{len(counted)} {'category' if len(counted) == 1 else 'categories'}"
+        pairs = f"{self.n_pairs_expected:,} {'pair' if self.n_pairs_expected == 1 else 'pairs'}"
         if self.complete:
-            return f"complete: {len(self.categories)} {categories}, {self.n_pairs:,} {pairs}"
+            return f"complete: {categories}, {pairs}"
         return (
-            f"partial: {len(self.categories)} of {len(self.categories_expected)} {categories} "
-            f"({', '.join(self.categories)}), {self.n_pairs:,} of {self.n_pairs_expected:,} {pairs}"
+            f"partial: {len(self.categories)} of {categories} ({', '.join(self.categories)}), "
+            f"{self.n_pairs:,} of {pairs}"
         )

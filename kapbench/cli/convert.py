@@ -59,6 +59,11 @@ def _two_words(
     "left out exactly the keypoints that cannot be seen.",
 )
 @click.option(
+    "--accept-rare-names",
+    is_flag=True,
+    help="With --unlabelled absent: accept names of keypoints that occur in one image only.",
+)
+@click.option(
     "--occluded",
     type=click.Choice(["visible", "absent"]),
     default="visible",
@@ -99,6 +104,7 @@ def convert(
     images: Path | None,
     categories: tuple[str, ...],
     unlabelled: Literal["unknown", "absent"],
+    accept_rare_names: bool,
     occluded: Literal["visible", "absent"],
     exif: "Exif",
     mirror_names: tuple[str, str] | None,
@@ -143,6 +149,7 @@ def convert(
             unlabelled=unlabelled,
             occluded=occluded,
             mirror_words=mirror_names,
+            accept_rare_names=accept_rare_names,
         ),
         exif=exif,
         rule=Rule(n=pairs, seed=seed),

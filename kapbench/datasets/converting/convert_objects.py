@@ -24,6 +24,8 @@ class Choices:
         unlabelled: What a keypoint is that an object lacks: unknown, or absent.
         occluded: What a keypoint is that the annotator marked as hidden.
         mirror_words: Words of the left and the right side in keypoints' names.
+        accept_rare_names: Whether a name that occurs in one image only is right, and absent in the
+            others; it is else refused where unlabelled keypoints count as absent.
     """
 
     category: str | None = None
@@ -31,6 +33,7 @@ class Choices:
     unlabelled: Literal["unknown", "absent"] = "unknown"
     occluded: Literal["visible", "absent"] = "visible"
     mirror_words: tuple[str, str] | None = None
+    accept_rare_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def _read_image(
         elif shape.tag == "points" and _has_right_length(shape, corners, lengths, place, report):
             named.append((_number_points(shape, corners, place), _group(shape)))
     objects, other_boxes = add_boxes(named, boxes)
-    objects += group_shapes(points, other_boxes, report)
+    objects += group_shapes(points, other_boxes, f"image {name}", report)
     return Photograph((name,), folder, f"image {name}", size, objects)
 
 

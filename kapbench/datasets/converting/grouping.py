@@ -46,9 +46,13 @@ NamedObject = tuple[AnnotatedObject, str | None]  # an object, as a skeleton, an
 
 
 def group_shapes(
-    points: Sequence[LabelledPoint], boxes: Sequence[LabelledBox], report: Report
+    points: Sequence[LabelledPoint], boxes: Sequence[LabelledBox], place: str, report: Report
 ) -> list[AnnotatedObject]:
-    """The objects of one image, in the order of their first keypoint."""
+    """The objects of one image, in the order of their first keypoint, numbered from 1.
+
+    Args:
+        place: Of the image in the export, for messages.
+    """
     boxes_by_group = _sort_boxes(boxes, report)
     members: dict[str, list[LabelledPoint]] = {}
     for point in points:
@@ -61,8 +65,8 @@ def group_shapes(
         if group not in members:
             report.leave_out(Reason.NO_KEYPOINT, box.place)
     return [
-        _make_object(grouped, boxes_by_group.get(group), report)
-        for group, grouped in members.items()
+        _make_object(grouped, boxes_by_group.get(group), f"{place}, object {i}", report)
+        for i, (group, grouped) in enumerate(members.items(), start=1)
     ]
 
 
@@ -115,11 +119,11 @@ def _holds(box: LabelledBox, point: LabelledPoint) -> bool:
 
 
 def _make_object(
-    points: list[LabelledPoint], box: LabelledBox | None, report: Report
+    points: list[LabelledPoint], box: LabelledBox | None, place: str, report: Report
 ) -> AnnotatedObject:
     keypoints = dict(_unique(points, report))
     category, around = (None, None) if box is None else (box.label, box.box)
-    return AnnotatedObject(keypoints, points[0].place, category, around)
+    return AnnotatedObject(keypoints, place, category, around)
 
 
 def _unique(points: list[LabelledPoint], report: Report) -> Iterator[tuple[str, Keypoint]]:

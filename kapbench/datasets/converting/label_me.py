@@ -55,7 +55,7 @@ def _read_file(file: Path, root: Path, report: Report) -> list[Photograph]:
     boxes: list[LabelledBox] = []
     for i, shape in enumerate(content["shapes"]):
         _read_shape(shape, f"{place}, shapes[{i}]", points, boxes, report)
-    photograph.objects.extend(group_shapes(points, boxes, report))
+    photograph.objects.extend(group_shapes(points, boxes, place, report))
     return [photograph]
 
 

@@ -132,7 +132,7 @@ def _read_task(
                 boxes.append(LabelledBox(labels.get(key, ["object"])[0], box, where, key))
         elif region.get("type") not in _WITHOUT_SHAPE:
             report.leave_out(Reason.OTHER_SHAPE, where)
-    photograph.objects.extend(group_shapes(points, boxes, report))
+    photograph.objects.extend(group_shapes(points, boxes, place, report))
     return photograph
 
 

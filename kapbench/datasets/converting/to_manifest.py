@@ -14,9 +14,10 @@ from kapbench.datasets.converting.convert_objects import (
     convert_object,
 )
 from kapbench.datasets.converting.mirror import mirror_by_words
+from kapbench.datasets.converting.rare_names import check_rare_names
 from kapbench.datasets.converting.report import Report
 from kapbench.datasets.manifest.schema import Category, Image, Manifest, Rule, mirror_of
-from kapbench.errors import KapbenchError, name_first, unknown
+from kapbench.errors import KapbenchError, agreeing, counted, name_first, unknown
 
 _MANY_PAIRS = 10_000  # above which a run takes long
 
@@ -40,7 +41,9 @@ def make_manifest(
     """
     _check_renamed(objects, choices)
     converted = [c for item in objects if (c := convert_object(item, choices, report)) is not None]
+    _note_default_category(converted, choices, report)
     _check_pairs(converted, report)
+    check_rare_names(converted, choices, report)
     names = _list_names(converted, report)
     mirrors = _find_mirrors(names, choices)
     manifest = Manifest(
@@ -66,6 +69,24 @@ def _check_renamed(objects: Sequence[LocatedObject], choices: Choices) -> None:
             raise unknown("category", old, sorted(stated), place="--category OLD=NEW")
 
 
+def _note_default_category(
+    converted: Sequence[ConvertedObject], choices: Choices, report: Report
+) -> None:
+    """Names the objects without a category, where others have one."""
+    places = [
+        item.located.annotated.place
+        for item in converted
+        if item.located.annotated.category is None
+    ]
+    is_chosen = choices.category is not None or DEFAULT_CATEGORY in choices.renamed
+    if places and len(places) < len(converted) and not is_chosen:
+        report.notes.append(
+            f"Objects without a category: {len(places):,} ({name_first(places)}). The export has no "
+            f"box or skeleton that names it, so that it is {DEFAULT_CATEGORY}. Draw the boxes, or "
+            "add --category NAME to give all objects one category."
+        )
+
+
 def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
     """KapbenchError where no two images have objects of one category."""
     images: dict[str, set[Path]] = {}
@@ -87,7 +108,7 @@ def _check_pairs(converted: Sequence[ConvertedObject], report: Report) -> None:
     if unpaired:
         report.notes.append(
             f"Categories in one image only, without a pair: {len(unpaired):,} "
-            f"({name_first(unpaired)})."
+            f"({name_first(unpaired)}). Add --category NAME to give all objects one category."
         )
 
 
@@ -99,15 +120,15 @@ def _list_names(converted: Sequence[ConvertedObject], report: Report) -> dict[st
         for name in (*item.located.annotated.order, *item.points):
             keypoints[name] = keypoints.get(name, False) or item.points.get(name) is not None
     unused = [
-        f"{category}, {name}"
+        f"{name} of {category}"
         for category, keypoints in visibility.items()
         for name, is_visible in keypoints.items()
         if not is_visible
     ]
     if unused:
         report.notes.append(
-            f"Keypoints that are visible in no image and not in the manifest: {len(unused):,} "
-            f"({name_first(unused)})."
+            f"{counted(len(unused), 'keypoint')} {agreeing('is', len(unused))} visible in no image, "
+            f"and left out of the manifest: {name_first(unused)}."
         )
     return {
         category: [name for name, is_visible in keypoints.items() if is_visible]
@@ -177,22 +198,20 @@ def _has_absent(
     report: Report,
 ) -> bool:
     """Whether the data set has keypoints that are known to be absent."""
-    unlabelled = [
-        f"{item.located.annotated.place}, {name}"
+    lacking = [
+        (item.located.annotated.place, missing)
         for item in converted
-        for name in names[item.category]
-        if name not in item.points
+        if (missing := [name for name in names[item.category] if name not in item.points])
     ]
-    report.counts["not labelled"] = len(unlabelled)
+    report.counts["not labelled"] = sum(len(missing) for _, missing in lacking)
     absent = [p for item in converted for n, p in item.points.items() if p is None]
     report.counts["not visible"] = len(absent)
-    if not unlabelled:
+    if not lacking:
         return True
-    sentence = (
-        f"Keypoints without a label, or left out: {len(unlabelled):,} ({name_first(unlabelled)})."
-    )
+    objects = [f"{place}: {', '.join(missing)}" for place, missing in lacking]
+    sentence = f"Objects that lack a keypoint: {len(objects):,} ({name_first(objects)})."
     if choices.unlabelled == "absent":
-        report.notes.append(f"{sentence} They count as absent.")
+        report.notes.append(f"{sentence} These keypoints count as absent.")
         return True
     report.notes.append(
         f"{sentence} The export does not state whether they are visible: has_absent is false in the "

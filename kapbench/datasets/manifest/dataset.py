@@ -1,6 +1,6 @@
 """The user's own data as a data set: `manifest:FILE`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,12 @@ from kapbench.errors import agreeing, counted
 from kapbench.types import Pair, View
 
 __all__ = ["manifest", "write_manifest"]
+
+_NO_ABSENT = (
+    "The manifest states that has_absent is false, so that KAP is not computed: state true, or add "
+    "--unlabelled absent to kapbench convert, if exactly the keypoints that cannot be seen are "
+    "missing in the file"
+)
 
 
 def manifest(
@@ -89,7 +95,7 @@ def manifest(
             *reading.remark_on_counting_from_one(views.values()),
             *opened.remarks,
             *remark_on_one_photograph(n_within),
-            *_remark_on_listed_pairs(content),
+            *_remark_on_content(content),
         ),
     )
 
@@ -139,15 +145,17 @@ def _list_pairs(
     return [pair for pairs in drawn for pair in pairs], sum(pairs.n_within for pairs in drawn)
 
 
-def _remark_on_listed_pairs(content: Manifest) -> tuple[str, ...]:
-    """The remark on listed pairs of two objects in one photograph, which are kept."""
+def _remark_on_content(content: Manifest) -> Iterator[str]:
+    """On listed pairs of two objects in one photograph, which are kept, and on has_absent."""
     photographs = {image_id(image): photograph_of(image) for image in content.images}
     n = sum(photographs[s] == photographs[t] for s, t in content.pairs or ())
-    message = (
-        f"{counted(n, 'listed pair')} {agreeing('is', n)} of two objects in one photograph: "
-        "a model that compares a photograph with itself always lands on the source point"
-    )
-    return (message,) if n else ()
+    if n:
+        yield (
+            f"{counted(n, 'listed pair')} {agreeing('is', n)} of two objects in one photograph: "
+            "a model that compares a photograph with itself always lands on the source point"
+        )
+    if not content.has_absent:
+        yield _NO_ABSENT
 
 
 def _find_t(target: View, content: Manifest) -> float:

@@ -13,6 +13,7 @@ from kapbench.datasets.converting.mirror import mirror_by_words
 from kapbench.datasets.converting.report import Reason
 from kapbench.datasets.manifest.dataset import manifest
 from kapbench.errors import KapbenchError
+from kapbench.types import Coverage
 
 __all__ = ["kapbench"]
 CHEAP = ("--rule", "kap-v1", "--cache", "cache", "--no-control", "--quiet")
@@ -224,7 +225,7 @@ def test_a_keypoint_outside_its_image_is_unknown(tmp_path):
     assert points_of(views["c"], out) == {"nose": (10, 20), "ear": (20, 30)}
     assert "tail" not in json.loads(out.read_text())["images"][2]["keypoints"]
     assert not dataset.has_absent
-    assert report.left_out == {Reason.OUTSIDE: ["image c.png, points 1, tail"]}
+    assert report.left_out == {Reason.OUTSIDE: ["image c.png, object 1, tail"]}
     absent = Choices(unlabelled="absent")
     dataset, views, report = convert_and_load("cvat", export, out, choices=absent)
     assert set(views) == {"a", "b"}
@@ -255,6 +256,11 @@ def test_no_category_in_two_images(tmp_path):
     export = write(tmp_path, ("a.jpg", 200, 100))
     with pytest.raises(KapbenchError, match="No two images have objects of one category"):
         convert("cvat", export, tmp_path / "mine.json")
+
+
+def test_coverage_of_one_category_of_two_that_has_all_pairs():
+    coverage = Coverage(("cat",), ("cat", "object"), 2, 2)
+    assert str(coverage) == "complete: 1 category, 2 pairs"
 
 
 def test_mirror_by_words():

@@ -95,10 +95,10 @@ def test_points_boxes_and_groups(tmp_path):
         Reason.OTHER_SHAPE: ["a.json, shapes[5]"],
         Reason.BAD_FILE: ["broken.json"],
         Reason.OTHER_FILE: ["notes.json"],
-        Reason.OUTSIDE: ["more/b.json, shapes[0], ear"],
+        Reason.OUTSIDE: ["more/b.json, object 1, ear"],
     }
     moved = "Keypoints up to 1 px outside their image, which are moved to its edge: 1 ("
-    assert f"{moved}more/b.json, shapes[0], paw)." in report.notes
+    assert f"{moved}more/b.json, object 1, paw)." in report.notes
     assert report.attributes == ["a.json, shapes[3]: blurred=True"]
     content = json.loads(out.read_text())
     assert {image["path"] for image in content["images"]} == {"photos/a.jpg", "photos/b.jpg"}
@@ -126,6 +126,55 @@ def test_keypoints_without_a_group_belong_to_the_box_that_holds_them(tmp_path):
         "a.json, shapes[6]",
         *(f"c.json, shapes[{i}]" for i in (2, 3, 4)),
     ]
+
+
+@pytest.fixture
+def typing_error(tmp_path):
+    """Three cats, one of which has a tial."""
+    for name, tail in {"a": "tail", "b": "tial", "c": "tail"}.items():
+        save_image(tmp_path / f"{name}.png")
+        box = shape("cat", [[0, 0], [90, 90]], kind="rectangle")
+        shapes = [shape(tail, [[30, 40]]), shape("nose", [[20, 30]])]
+        write(tmp_path, f"{name}.json", f"{name}.png", box, *shapes)
+    return tmp_path
+
+
+def test_a_name_in_one_image_only_is_named_beside_the_nearest(typing_error):
+    out = typing_error / "mine.json"
+    dataset, _, report = convert_and_load("labelme", typing_error, out)
+    rare = "1 keypoint name occurs in one image only: tial in b.png (did you mean tail?)."
+    assert rare in report.notes
+    lacking = "Objects that lack a keypoint: 3 (a.json, object 1: tial; b.json, object 1: tail; c"
+    assert any(note.startswith(lacking) for note in report.notes)
+    assert "--unlabelled absent" in dataset.remarks[-1]  # why KAP is not computed
+
+
+def test_a_name_in_one_image_only_is_no_absent_keypoint_in_the_others(typing_error):
+    out = typing_error / "mine.json"
+    with pytest.raises(KapbenchError, match="1 keypoint name occurs in one image only") as error:
+        convert("labelme", typing_error, out, choices=Choices(unlabelled="absent"))
+    assert error.value.place == "tial in b.png (did you mean tail?)"
+    assert "--accept-rare-names" in str(error.value.fix)
+    assert not out.exists()
+    accepted = Choices(unlabelled="absent", accept_rare_names=True)
+    dataset, _, report = convert_and_load("labelme", typing_error, out, choices=accepted)
+    assert dataset.has_absent
+    assert dataset.remarks == ()
+    assert any("tial in b.png" in note for note in report.notes)
+
+
+def test_an_object_without_a_box_among_others_with_one_is_named(tmp_path):
+    for name in "abc":
+        save_image(tmp_path / f"{name}.png")
+        box = [shape("cat", [[0, 0], [90, 90]], kind="rectangle")] if name != "c" else []
+        shapes = [shape("nose", [[20, 30]]), shape("tail", [[30, 40]])]
+        write(tmp_path, f"{name}.json", f"{name}.png", *box, *shapes)
+    report = convert("labelme", tmp_path, tmp_path / "mine.json")
+    words = " ".join(report.notes)
+    assert "Objects without a category: 1 (c.json, object 1)." in words
+    assert "without a pair: 1 (object). Add --category NAME" in words
+    named = convert("labelme", tmp_path, tmp_path / "mine.json", choices=Choices(category="cat"))
+    assert "category" not in " ".join(named.notes)
 
 
 def test_x_anylabeling_marks_hidden_keypoints_as_difficult(tmp_path):

@@ -109,7 +109,7 @@ def test_points_boxes_and_unlabelled_keypoints(tmp_path, two):
     assert views["b"].bbox == pytest.approx((30, 0, 80, 60))
     assert (report.counts["keypoints"], report.counts["not labelled"]) == (5, 1)
     assert not dataset.has_absent  # the tool does not state that the right eye cannot be seen
-    assert any("task 2, region m1, right_eye" in note for note in report.notes)
+    assert any("(task 2, object 1: right_eye)" in note for note in report.notes)
     pair = dataset.pairs()[0]
     assert pair.twins.tolist() == [0, 2, 1]
 
