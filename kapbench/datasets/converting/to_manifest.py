@@ -82,7 +82,7 @@ def _note_default_category(
     if places and len(places) < len(converted) and not is_chosen:
         report.notes.append(
             f"Objects without a category: {len(places):,} ({name_first(places)}). The export has no "
-            f"box or skeleton that names it, so that it is {DEFAULT_CATEGORY}. Draw the boxes, or "
+            f"box or skeleton that names it, so that {DEFAULT_CATEGORY} is taken. Draw the boxes, or "
             "add --category NAME to give all objects one category."
         )
 
