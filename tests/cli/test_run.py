@@ -144,7 +144,7 @@ def test_an_edited_adapter_is_scored_anew(kapbench):
         return scores["1-" + sha256(adapter.read_bytes()).hexdigest()[:8]]
 
     before = headline(source)
-    after = headline(source.replace("p.pixels[2::4", "0 * p.pixels[2::4"))  # in the same second
+    after = headline(source.replace("p.pixels[2::4", "1 + 0 * p.pixels[2::4"))  # in the same second
     assert len(find_runs(Path("runs"))) == 2
     assert after != before
 
