@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, any_of
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
 
 Condition = Literal["category", "mask", "azimuth", "twins"]
@@ -263,7 +263,7 @@ def _what_is_missing(model: object) -> str:
     if hasattr(model, "encode"):
         needed.append("similarity")
     missing = [name for name in needed if not hasattr(model, name)]
-    return f"Class {class_name} has no attribute {' and '.join(missing)}"
+    return f"Class {class_name} has no attribute {any_of(missing)}"
 
 
 def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from kapbench.cli.once import refuse_repeated
+
 Function = Callable[..., Any]
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows its options under headings.
+    """A command whose help shows its options under headings, and which takes each value once.
 
     Args:
         headings: Long names of options by heading; those that no heading lists come last.
@@ -21,6 +23,10 @@ class GroupedCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.heading_of = {name: text for text, names in headings.items() for name in names.split()}
         self.headings = (*headings, "Other")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in self.headings}

@@ -96,18 +96,18 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
     """
     if not texts:
         return {}
+    option = "-o" if kind == "models" else "--dataset-option"
     hints = _hints(registry.resolve(kind, spec))
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not equals or not key:
-            option = "-o" if kind == "models" else "--dataset-option"
             raise KapbenchError(
                 f"Option '{key}' has no value",
                 place=spec,
                 fix=f"Write {option} KEY=VALUE"
                 + (", or --runs FOLDER for where the run is written" if kind == "models" else ""),
             )
-    return {key: _value(key, text, hints.get(key, str), spec) for key, _, text in pairs}
+    return {key: _value(key, text, hints.get(key, str), spec, option) for key, _, text in pairs}
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(function)
 
 
-def _value(key: str, text: str, hint: Any, spec: str) -> Any:
+def _value(key: str, text: str, hint: Any, spec: str, option: str) -> Any:
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
     try:
@@ -128,7 +128,9 @@ def _value(key: str, text: str, hint: Any, spec: str) -> Any:
         return TypeAdapter(hint).validate_python(text)
     except ValidationError as error:
         raise KapbenchError(
-            f"{key}={text}: give {_describe(hint)}", place=spec, fix=f"Write {key}=VALUE"
+            f"{key}={text}: give {_describe(hint)}",
+            place=spec,
+            fix=f"Write {option} {key}={_example(hint)}",
         ) from error
 
 
@@ -140,6 +142,15 @@ def _describe(hint: Any) -> str:
         return " or ".join(_describe(h) for h in get_args(hint) if h is not type(None))
     known = {int: "a whole number", float: "a number", bool: "true or false"}
     return known.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
+
+
+def _example(hint: Any) -> str:
+    """A value that a type hint accepts, as it is written on the command line."""
+    if get_origin(hint) is Literal:
+        return str(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(_example(h) for h in get_args(hint) if h is not type(None))
+    return {int: "16", float: "0.5", bool: "true"}.get(hint, "VALUE")
 
 
 def shown_path(path: Path) -> str:

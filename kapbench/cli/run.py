@@ -49,7 +49,8 @@ class RunCommand(GroupedCommand):
     "--dataset",
     required=True,
     metavar="NAME",
-    help="A name of `kapbench list datasets`, e.g. spair, or manifest:FILE, or FILE.py:CLASS.",
+    help="A name of `kapbench list datasets`, e.g. spair, or coco:FILE, manifest:FILE, or "
+    "FILE.py:CLASS.",
 )
 @click.option(
     "-o",
@@ -81,10 +82,10 @@ def run(
       kapbench run --model sphere --dataset synthetic
       kapbench run --model lite0 --dataset spair --category cat --category dog
       kapbench run --model features:DIR --dataset spair --rule kap-cvpr24
-      kapbench run --model sphere --dataset spair -o weights=FILE -o backbone=lite0
+      kapbench run --model sphere --dataset cub -o weights=FILE -o backbone=lite0
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
-      kapbench run --model dift --dataset spair --shard 3/8       # then without, to join
-      kapbench run --model dift --dataset spair --executor slurm --shards 8 --slurm gpus_per_node=1
+      kapbench run --model dift --dataset spair --shard 3/8   # join: without it
+      kapbench run --model dift --dataset spair --executor slurm --shards 8
     """
     from kapbench.running.run import run as score
     from kapbench.running.run import run_opened

@@ -38,9 +38,9 @@ def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) 
     \b
     Examples:
       kapbench sweep models.txt datasets.txt
-      kapbench sweep models.txt datasets.txt --workers 8 --rule kap-v1 --rule pck-v1
-      kapbench sweep models.txt datasets.txt --shard 3/8          # on each of eight machines
-      kapbench sweep models.txt datasets.txt --executor slurm --shards 8 --slurm gpus_per_node=1
+      kapbench sweep models.txt datasets.txt --workers 8 --rule kap-v1
+      kapbench sweep models.txt datasets.txt --shard 3/8   # on each of eight
+      kapbench sweep models.txt datasets.txt --executor slurm --shards 8
     """
     machines.check()
     rows, columns = read_list(models), read_list(datasets)

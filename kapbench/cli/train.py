@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from kapbench.cli.list import summary
+from kapbench.cli.once import refuse_repeated
 from kapbench.errors import unknown
 
 
@@ -20,6 +21,14 @@ class Trainers(click.Group):
             raise unknown("trainer", cmd_name, trainers)
         command: click.Command = trainers[cmd_name].load()
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            refuse_repeated(command, click.Context(command, ctx, name), rest)
+        return name, command, rest
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -15,7 +15,10 @@ _Annotated = tuple[Path, Header, Float[np.ndarray, "_ 2"]]
 
 
 def follows_exif(
-    keypoints: Iterable[_Annotated], boxes: Iterable[_Annotated], option: str
+    keypoints: Iterable[_Annotated],
+    boxes: Iterable[_Annotated],
+    option: str,
+    sizes: Iterable[tuple[tuple[int, int], Header]] = (),
 ) -> tuple[bool, tuple[str, ...]]:
     """Whether photographs are to be rotated as EXIF says, and the remark that says why.
 
@@ -30,6 +33,7 @@ def follows_exif(
         keypoints, boxes: Photograph, its header, and labelled keypoints or corners of boxes in
             pixels, for each object.
         option: Name of the user's option that decides.
+        sizes: Those that a file states, of which the error says which reading they fit.
 
     Raises:
         KapbenchError: some photographs have an EXIF orientation, and the points do not decide.
@@ -58,9 +62,23 @@ def follows_exif(
     raise KapbenchError(
         f"{subject}, and the keypoints do not show whether it is to be followed",
         place=turned[0][0],
-        fix=f"Set {option}=true if keypoints refer to the photographs as viewers show them, "
-        f"{option}=false if they refer to the pixels as stored",
+        fix=f"Write {option}=true if keypoints refer to the photographs as viewers show them, "
+        f"{option}=false if they refer to the pixels as stored{_describe_sizes(sizes)}",
     )
+
+
+def _describe_sizes(sizes: Iterable[tuple[tuple[int, int], Header]]) -> str:
+    """Which reading alone the stated sizes fit, as the end of a sentence; empty where none."""
+    telling = [(stated, h) for stated, h in sizes if h.stored != h.upright]
+    fitting = [
+        what
+        for what, fits in (
+            ("rotated photographs", all(stated == h.upright for stated, h in telling)),
+            ("photographs as stored", all(stated == h.stored for stated, h in telling)),
+        )
+        if telling and fits
+    ]
+    return f". The sizes in the file are those of the {fitting[0]}" if fitting else ""
 
 
 def check_stated_size(stated: tuple[int, int], header: Header, path: Path, place: object) -> None:

@@ -38,7 +38,7 @@ def refuse_zero(values: np.ndarray, similarity: str, place: str) -> None:
     Some cells may be 0, as those outside a mask are. Features are kept in fp16: values that are 0
     there count as 0. By Euclidean distance (`neg_l2`), 0 is a value like any other.
     """
-    if similarity == "dot" and not (np.abs(values) > _ZERO_IN_FP16).any():
+    if similarity == "dot" and (np.abs(values) <= _ZERO_IN_FP16).all():  # NaN is not 0
         raise KapbenchError(
             "All features of the image are 0, so that they are similar to nothing",
             place=place,
@@ -96,7 +96,7 @@ def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
 def _feature_map(answer: Any, place: str) -> FeatureMap:
     _check_attributes(answer, "encode()", _MAP, place)
     values = numbers(answer.values, "features", place)
-    if values.ndim != 3:
+    if values.ndim != 3 or not values.size:
         raise KapbenchError(
             f"The feature map has the shape {list(values.shape)}", place=place, fix=_MAP
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RunCard, check_records, load_card, load_records
 from kapbench.scoring.rules import load_rule
 
@@ -37,6 +37,18 @@ class ResultSet:
                 )
             return self._records
         return load_records(self.folder)
+
+    def __repr__(self) -> str:
+        model, dataset = self.card.model, self.card.dataset
+        head = f"ResultSet: {model.name}@{model.revision} on {dataset.name}@{dataset.revision}"
+        lines = [f"{head}, split {dataset.split}, {counted(dataset.n_pairs, 'pair')}"]
+        for rule in self.card.rules:
+            alpha = 0.10 if 0.10 in rule.alphas else rule.alphas[-1]
+            row = self.card.headline(rule, alpha)
+            if row is not None and row.value is not None:
+                shown = f"{100 * row.value:.1f}"
+                lines.append(f"  {rule.name}: {rule.metric.upper()}@{alpha:g} {shown} %")
+        return "\n".join(lines)
 
     @property
     def scores(self) -> pd.DataFrame:

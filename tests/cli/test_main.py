@@ -37,6 +37,7 @@ def test_every_option_stands_under_a_heading_and_is_explained(kapbench, command)
     shown = kapbench(command, "--help").stdout
     assert list(HEADINGS) == [line[:-1] for line in shown.splitlines() if line[:-1] in HEADINGS]
     assert shown.partition("Other:")[2].split()[:2] == ["-h,", "--help"]
+    assert max(map(len, shown.splitlines())) <= 80
     options = main.get_command(None, command).params
     assert all(option.help for option in options if isinstance(option, click.Option))
 

@@ -144,7 +144,7 @@ def test_an_edited_adapter_is_scored_anew(kapbench):
         return scores["1-" + sha256(adapter.read_bytes()).hexdigest()[:8]]
 
     before = headline(source)
-    after = headline(source.replace("p.pixels[2::4", "0 * p.pixels[2::4"))  # in the same second
+    after = headline(source.replace("p.pixels[2::4", "1 + 0 * p.pixels[2::4"))  # in the same second
     assert len(find_runs(Path("runs"))) == 2
     assert after != before
 
@@ -252,6 +252,33 @@ def test_bad_options_are_named(score, words, message):
     assert message in done.stderr
     assert "Traceback" not in done.output
     assert find_runs(Path()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--dataset", "spair"), "--dataset is given twice"),
+        (("--dataset", "spair"), "`kapbench sweep` scores several"),
+        (("--model", "lite0"), "--model is given twice"),
+        (("--split", "val", "--split", "trn"), "--split is given twice"),
+        (("--split", "val", "--split=trn", "--split", "test"), "--split is given 3 times"),
+    ],
+)
+def test_a_value_that_is_given_twice(score, words, message):
+    done = score("Colours", *words)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (("-o", "scale=big"), "Write -o scale=0.5"),
+        (("--dataset-option", "n_images=few"), "Write --dataset-option n_images=16"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_a_right_one(score, words, fix):
+    assert f"fix: {fix}\n" in score("Colours", *words).stderr
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,10 @@ def test_help_imports_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_value_that_is_given_twice() -> None:
+    words = ["train", "sphere", "--dataset", "synthetic.small", "--dataset", "spair"]
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 2
+    assert "--dataset is given twice" in found.output

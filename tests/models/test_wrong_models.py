@@ -14,6 +14,7 @@ from kapbench.identity.model_identity import mark_made_by_name
 from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
 from kapbench.progress import Progress
+from kapbench.protocols import wrong_attributes
 from kapbench.running import pair_scorers
 from kapbench.running.results import load_records
 from kapbench.scoring.rules import load_rule
@@ -86,6 +87,36 @@ def test_zeros_that_are_in_the_cache_already_are_refused_too(tmp_path, monkeypat
     with pytest.raises(KapbenchError, match="All features of the image are 0") as caught:
         evaluate(tmp_path, model, rules=[load_rule("kap-v1")])
     assert "image cat/2" in str(caught.value.place)
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(np.nan, "48 of 48 features"), (np.inf, "48 of 48 features")]
+)
+def test_features_none_of_which_is_finite_are_not_called_zero(tmp_path, factor, said):
+    with pytest.raises(KapbenchError, match=f"{said} are not finite in fp16") as caught:
+        evaluate(tmp_path, Scaled(factor=factor))
+    assert "cat/2" in str(caught.value.place)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4), (4, 4, 0)])
+def test_a_map_without_values_is_a_wrong_shape(shape):
+    class Empty(TinyEncoder):
+        def _map(self, picture):
+            return replace(super()._map(picture), values=np.zeros(shape, np.float32))
+
+    picture = Picture(np.zeros((20, 24, 3), np.uint8), "cat/0", "cat")
+    with pytest.raises(KapbenchError, match="The feature map has the shape") as caught:
+        feature_maps(Empty(), [picture])
+    assert str(list(shape)) in caught.value.thing
+
+
+def test_missing_attributes_are_listed():
+    class NoName:
+        def encode(self, pictures):
+            return []
+
+    (error,) = wrong_attributes(NoName())
+    assert error.thing.endswith("no attribute name, revision, conditions_on or similarity")
 
 
 def test_zeros_in_some_cells_are_scored(tmp_path):

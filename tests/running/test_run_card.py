@@ -36,6 +36,14 @@ def test_the_card_says_what_was_run(done):
     assert card.provenance.device == "cpu"
 
 
+def test_a_result_is_printed_briefly(done):
+    first, *scores = repr(done).splitlines()
+    assert first.startswith("ResultSet: tiny-encoder@")
+    assert first.endswith(", split test, 24 pairs")
+    assert [line.split(":")[0].strip() for line in scores] == [rule.name for rule in RULES]
+    assert len(repr(done)) < 1000
+
+
 def test_remarks_of_the_data_set_are_part_of_the_card(tmp_path, done):
     """A data set without remarks, and every older run card, has no such key."""
     assert done.card.dataset.remarks == ()

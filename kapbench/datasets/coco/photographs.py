@@ -75,7 +75,12 @@ def open_photographs(
         follows, remarks = orientation.follows_exif(
             [(p, header, a.numbers[a.numbers[:, 2] > 0, :2]) for a, p, header in annotated],
             [(p, header, np.array(a.box or ()).reshape(-1, 2)) for a, p, header in annotated],
-            "exif",
+            "--dataset-option exif",
+            [
+                ((i.width, i.height), headers[names[number]])
+                for number, i in needed.items()
+                if i.width is not None and i.height is not None
+            ],
         )
     identity = (
         *_remark_on_records(file.images.values()),
@@ -152,13 +157,29 @@ def _find_photographs(
     """Path by file name, in the one folder that holds the photographs."""
     needed = sorted({image.file_name for image in images})
     folders = [Path(folder).expanduser()] if folder else [path.parent / f for f in FOLDERS]
-    holding = next((f for f in folders if find_file(f, needed[0]).is_file()), folders[0])
+    holding = _choose_folder(folders, needed)
     paths = {name: find_file(holding, name) for name in needed}
-    missing = next((name for name in needed if not paths[name].is_file()), None)
-    if missing is not None:
+    missing = [name for name in needed if not paths[name].is_file()]
+    if missing == needed:
         raise KapbenchError(
-            f"There is no photograph {missing}",
+            f"There is no photograph {missing[0]}",
             place=holding,
             fix="Name their folder: --dataset-option images=FOLDER",
         )
+    if missing:
+        raise KapbenchError(
+            f"{len(missing):,} of {counted(len(needed), 'photograph')} "
+            f"{agreeing('is', len(missing))} missing: {name_first(missing)}",
+            place=holding,
+            fix="Put what is missing there, or name the folder that holds all: "
+            "--dataset-option images=FOLDER",
+        )
     return paths
+
+
+def _choose_folder(folders: Sequence[Path], needed: Sequence[str]) -> Path:
+    """That of the first photograph, else the one that holds the most."""
+    for folder in folders:
+        if find_file(folder, needed[0]).is_file():
+            return folder
+    return max(folders, key=lambda f: sum(find_file(f, name).is_file() for name in needed))

@@ -37,16 +37,18 @@ def decide_exif(
     stated = manifest.exif if exif is None else exif
     if stated is not None:
         return stated, (), []
-    keypoints, boxes = [], []
+    keypoints, boxes, sizes = [], [], []
     for image in manifest.images:
         path, header = find_file(folder, image.path), headers[image.path]
         if isinstance(header, KapbenchError):
             continue
         xy = [point for point in image.keypoints.values() if point is not None]
         keypoints.append((path, header, np.array(xy, np.float64).reshape(-1, 2)))
+        if image.width is not None and image.height is not None:
+            sizes.append(((image.width, image.height), header))
         boxes.append((path, header, np.array(image.box or (), np.float64).reshape(-1, 2)))
     try:
-        follows, remarks = follows_exif(keypoints, boxes, "exif")
+        follows, remarks = follows_exif(keypoints, boxes, "--dataset-option exif", sizes)
     except KapbenchError as error:
         return False, (), [("exif", f"{error.thing}: {error.place}. {error.fix}")]
     return follows, remarks, []

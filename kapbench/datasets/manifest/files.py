@@ -11,7 +11,7 @@ from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, 
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
 from kapbench.datasets.reading import parse_json, read_bytes, read_text
-from kapbench.errors import documentation
+from kapbench.errors import KapbenchError, documentation
 
 FIX = f"See {documentation('datasets/manifest.md')}"
 
@@ -59,7 +59,7 @@ class Source:
 
 
 def open_source(path: Path) -> Source:
-    """KapbenchError where a file is missing, or is neither JSON nor text."""
+    """KapbenchError where a file is missing, is neither JSON nor text, or is a COCO file."""
     if path.suffix.lower() == ".csv":
         return _open_table(path)
     file = read_bytes(path, FIX)
@@ -72,6 +72,10 @@ def open_source(path: Path) -> Source:
         return dict(pairs)
 
     content = parse_json(file, path, nan=True)  # the schema refuses NaN and says where it is
+    if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
+        raise KapbenchError(
+            "This is a COCO file, not a manifest", place=path, fix=f"Write --dataset coco:{path}"
+        )
     json.loads(file, object_pairs_hook=as_object)
     return Source(content, [file], problems)
 

@@ -174,9 +174,16 @@ def test_files_that_are_none(tmp_path):
 def test_a_photograph_that_is_missing(tmp_path, content):
     opened(tmp_path, content)
     (tmp_path / "images/photo_1.png").unlink()
-    with pytest.raises(KapbenchError, match=r"no photograph photo_1\.png") as error:
+    n = len(list((tmp_path / "images").iterdir())) + 1
+    said = rf"1 of {n} photographs is missing: photo_1\.png"
+    with pytest.raises(KapbenchError, match=said) as error:
         coco(str(tmp_path / "x.json"))
+    assert error.value.place == tmp_path / "images"
     assert "images=FOLDER" in str(error.value.fix)
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with pytest.raises(KapbenchError, match="There is no photograph photo_"):
+        coco(str(tmp_path / "x.json"))
 
 
 @pytest.mark.parametrize(

@@ -336,7 +336,8 @@ class TestExif:
             KapbenchError, match="do not show whether it is to be followed"
         ) as error:
             opened(tmp_path, content(), orientation=orientation)
-        assert "exif=true" in error.value.fix
+        assert "Write --dataset-option exif=true" in error.value.fix
+        assert "sizes" not in error.value.fix
         assert "exif=false" in error.value.fix
         assert str(error.value.place).endswith("a.jpg")
         pixels = [
@@ -347,6 +348,14 @@ class TestExif:
             )
         ]
         assert pixels[0].shape != pixels[1].shape or (pixels[0] != pixels[1]).any()
+
+    @pytest.mark.parametrize(
+        ("stated", "reading"), [((60, 80), "rotated photographs"), (SIZE, "photographs as stored")]
+    )
+    def test_stated_sizes_are_named_and_decide_nothing(self, tmp_path, stated, reading):
+        with pytest.raises(KapbenchError) as error:
+            opened(tmp_path, self.state(content(), stated), orientation=6)
+        assert error.value.fix.endswith(f". The sizes in the file are those of the {reading}")
 
     def test_points_outside_both_decide_nothing(self, tmp_path, turned):
         turned["annotations"][0]["keypoints"][0] = 75  # beyond the width as shown

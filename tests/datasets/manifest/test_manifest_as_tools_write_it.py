@@ -227,6 +227,14 @@ class TestExifThatTheFileDoesNotState:
         assert dataset.pixels(dataset.views()[0]).shape == (size[1], size[0], 3)
         assert said in dataset.remarks[0]
 
+    def test_stated_sizes_are_named_where_nothing_decides(self, tmp_path, turned):
+        for image in turned["images"]:
+            image |= {"width": 40, "height": 60}
+        [(key, message)] = list_problems(write(tmp_path, turned))
+        assert key == "exif"
+        assert "--dataset-option exif=true" in message
+        assert message.endswith("The sizes in the file are those of the rotated photographs")
+
     def test_sizes_of_the_other_orientation(self, tmp_path, turned):
         """Turned points and stored sizes, as some tools write them."""
         for image in turned["images"]:
@@ -266,3 +274,12 @@ class TestExifThatTheFileDoesNotState:
             for exif in (True, False)
         ]
         assert stated == sizes
+
+
+def test_a_coco_file_is_recognised(tmp_path):
+    path = tmp_path / "coco.json"
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    done = CliRunner().invoke(main, ["list", "datasets", "--check", str(path)])
+    assert done.exit_code == 1
+    assert "This is a COCO file, not a manifest" in done.output
+    assert f"Write --dataset coco:{path}" in done.output
