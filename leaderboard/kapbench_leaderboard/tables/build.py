@@ -97,6 +97,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
+    scored = [row for row in rows if _has_score(row)]
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
     remarks = (
@@ -106,8 +107,10 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         *disagreements(members, models, labels(models), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
         *notes.without_intervals(
-            members.dataset,
-            {r.label: any(c.low is not None for c in r.cells) for r in rows if _has_score(r)},
+            [(r.label, r.card) for r in scored if all(c.low is None for c in r.cells)],
+            len(scored),
+            [rule for rule in rules_of(members, view) if kind in (None, rule.metric)],
+            alpha,
         ),
         *notes.controls(members, view, kind, alpha),
         *notes.models([(row.label, row.card) for row in rows]),
