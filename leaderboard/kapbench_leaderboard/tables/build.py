@@ -97,7 +97,6 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
-    scored = [row for row in rows if _has_score(row)]
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
     remarks = (
@@ -106,11 +105,8 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
-        *notes.without_intervals(
-            [(r.label, r.card) for r in scored if all(c.low is None for c in r.cells)],
-            len(scored),
-            [rule for rule in rules_of(members, view) if kind in (None, rule.metric)],
-            alpha,
+        *_on_intervals(
+            rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
         ),
         *notes.controls(members, view, kind, alpha),
         *notes.models([(row.label, row.card) for row in rows]),
@@ -128,6 +124,12 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
         alpha,
     )
+
+
+def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:
+    scored = [row for row in rows if any(cell.value is not None for cell in row.cells)]
+    without = [(r.label, r.card) for r in scored if all(cell.low is None for cell in r.cells)]
+    return notes.without_intervals(without, len(scored), rules, alpha)
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:
@@ -187,10 +189,6 @@ def labels(cards: Sequence[RunCard]) -> list[str]:
         f"{label} #{full[: i + 1].count(label)}" if full.count(label) > 1 else label
         for i, label in enumerate(full)
     ]
-
-
-def _has_score(row: Row) -> bool:
-    return any(cell.value is not None for cell in row.cells)
 
 
 def _or_less(row: Row, lead: int) -> float:
