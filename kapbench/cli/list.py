@@ -169,7 +169,7 @@ def rules() -> Iterator[Line]:
 
 def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
     """Finished runs below a folder."""
-    from kapbench.running.results import find_runs, load_card
+    from kapbench.running.results import find_runs, load_card, values_in_command
 
     cards = {folder: load_card(folder) for folder in find_runs(root)}
     for folder, card in (only.of(cards) if cards else cards).items():
@@ -178,10 +178,13 @@ def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
             "label": card.label,
             "revision": card.model.revision,
             "options": card.model.options,
+            "given_options": values_in_command(card.command, "--option", "-o"),
             "limit": card.dataset.limit,
             "command": card.command,
             "dataset": f"{card.dataset.name}@{card.dataset.revision}",
             "split": card.dataset.split,
+            "categories": card.dataset.categories,
+            "categories_expected": card.dataset.categories_expected,
             "n_pairs": card.dataset.n_pairs,
             "n_pairs_expected": card.dataset.n_pairs_expected,
             "rules": [rule.name for rule in card.rules],
@@ -240,7 +243,13 @@ def _text(what: str, line: Line, width: int) -> str:
         name = f"{line['name']} [{line['label']}]"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"
     limit = "" if line["limit"] is None else f" (--limit {line['limit']})"
-    options = "".join(f"\n    {key}={value}" for key, value in line["options"].items())
+    categories = ""
+    if {*line["categories"]} != {*line["categories_expected"]}:
+        categories = f"\n    categories: {', '.join(line['categories'])}"
+    declared = [f"{key}={value}" for key, value in line["options"].items()]
+    options = "".join(f"\n    {o}" for o in dict.fromkeys([*declared, *line["given_options"]]))
+    started = line["started"][:16].replace("T", " ")
     return (
-        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}{options}\n    {line['folder']}"
+        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}, {started}"
+        f"{categories}{options}\n    {line['folder']}"
     )

@@ -35,13 +35,20 @@ class RunFilter:
 
     def _takes(self, card: "RunCard") -> bool:
         data = card.dataset
-        of_dataset = self.dataset in (None, data.name, f"{data.name}.{data.split}")
+        names = (None, data.name, f"{data.name}.{data.split}")
+        of_dataset = self.dataset in names or _name_after_loading(self.dataset or "") == data.name
         return of_dataset and (not self.categories or {*data.categories} == {*self.categories})
 
     def __str__(self) -> str:
         dataset = "" if self.dataset is None else f"on the data set {self.dataset}"
         categories = ", ".join(self.categories) and f"of {', '.join(self.categories)} alone"
         return " and ".join(filter(None, (dataset, categories)))
+
+
+def _name_after_loading(spec: str) -> str | None:
+    """The name of a data set that is given as KIND:FILE: coco.my of coco:folder/my.json."""
+    kind, colon, file = spec.partition(":")
+    return f"{kind}.{Path(file).stem}" if colon else None
 
 
 EVERY_RUN = RunFilter()

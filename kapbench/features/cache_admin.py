@@ -89,7 +89,12 @@ def of_model(root: Path, name: str) -> list[Item]:
     Raises:
         KapbenchError: the cache holds no features of this name or revision.
     """
-    signed = {f"features/{path.parent.name}": _signed(path.parent) for path in _signatures(root)}
+    by_group: dict[str, list[Item]] = {}
+    for item in items(root):
+        by_group.setdefault(item.group, []).append(item)
+    folders = (path.parent for path in _signatures(root))
+    groups_signed = {f"features/{folder.name}": _signed(folder) for folder in folders}
+    signed = {group: owner for group, owner in groups_signed.items() if group in by_group}
     model, at, revision = name.rpartition("@") if "@" in name else (name, "", "")
     chosen = {
         group
@@ -99,7 +104,7 @@ def of_model(root: Path, name: str) -> list[Item]:
     if not chosen:
         known = {f"{o[0]}@{o[1][:12]}" if at else o[0] for o in signed.values() if o is not None}
         raise unknown("model in the cache", name, known, place=root)
-    return [item for item in items(root) if item.group in chosen]
+    return [item for group in sorted(chosen) for item in by_group[group]]
 
 
 def remove(path: Path) -> None:

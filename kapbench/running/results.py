@@ -1,8 +1,10 @@
 """The run folder: run.json, the run card that people and a leaderboard read, and records.parquet."""
 
 import json
+import shlex
 from collections.abc import Callable
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -179,6 +181,25 @@ class RunCard(_Card):
         """The first score of each: a table of many models looks up thousands."""
         rows = reversed(self.scores)
         return {(r.rule, r.metric, r.alpha, r.category, r.average, r.split): r for r in rows}
+
+
+def values_in_command(command: str | None, long: str, short: str | None = None) -> list[str]:
+    """Values that a command line gives to an option, e.g. of --option or -o; none where it is unknown.
+
+    Args:
+        command: As a shell reads it, e.g. `RunCard.command`.
+    """
+    try:
+        words = shlex.split(command or "")
+    except ValueError:  # a quotation mark is open
+        return []
+    values = []
+    for word, after in pairwise([*words, ""]):
+        if word in (long, short):
+            values.append(after)
+        elif word.startswith(f"{long}="):
+            values.append(word.removeprefix(f"{long}="))
+    return values
 
 
 def find_runs(root: Path) -> list[Path]:

@@ -115,6 +115,15 @@ def test_a_models_features_are_evicted_and_no_others(root):
     assert {g.maker for g in groups(root)} == {"new@111111111111", "kapbench train: sphere"}
 
 
+def test_a_model_whose_features_were_evicted_is_not_offered(root):
+    assert kapbench(root, "evict", "--model", "old").exit_code == 0
+    again = kapbench(root, "evict", "--model", "old")
+    assert again.exit_code == 1
+    assert "Unknown model in the cache 'old'" in again.output
+    assert "new" in again.output
+    assert again.output.count("old") == 1
+
+
 def test_a_models_features_are_evicted_down_to_a_size(root):
     size = sum(item.n_bytes for item in items(root))
     evicted = kapbench(root, "evict", "--model", "new", "--limit", str(size - 1))

@@ -61,14 +61,31 @@ def one_run(name: str, root: Path, only: RunFilter = EVERY_RUN) -> "tuple[Path, 
     runs = named_runs([name], root, only=only)
     if len(runs) > 1:
         folders = [shown_path(folder) for folder in runs]
-        datasets = sorted({card.dataset.name for card in runs.values()})
-        choose = f"--dataset {datasets[0]}, or " if len(datasets) > 1 else ""
         raise KapbenchError(
             f"'{name}' names {len(runs)} runs, and one is needed",
             place=", ".join(folders[:5]) + (", ..." if len(folders) > 5 else ""),
-            fix=f"Give {choose}the folder of one of them",
+            fix=_how_to_choose(list(runs.values())),
         )
     return next(iter(runs.items()))
+
+
+def _how_to_choose(cards: "Sequence[RunCard]") -> str:
+    """Names of data sets where each has one run; folders where several runs are on one data set."""
+    names = [(card.dataset.name, card.dataset.split) for card in cards]
+    splits_of = {name: {split for other, split in names if other == name} for name, _ in names}
+    spelled = [name if len(splits_of[name]) == 1 else f"{name}.{split}" for name, split in names]
+    alone = sorted({name for name in spelled if spelled.count(name) == 1})
+    several = sorted({name for name in spelled if spelled.count(name) > 1})
+    options = " or ".join(f"--dataset {name}" for name in alone)
+    if not several:
+        return f"Give {options}, or the folder of one of them"
+    revisions = {(card.dataset.name, card.dataset.revision) for card in cards}
+    of = f"of several runs on {', '.join(several)}"
+    if len(revisions) > len(splits_of):
+        of += ", of which --dataset does not tell revisions apart"
+    return (
+        f"Give {options}, or the folder of one {of}" if options else f"Give the folder of one {of}"
+    )
 
 
 def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -97,7 +97,8 @@ def prepare(
     """Write entries for the leaderboard from finished runs.
 
     RUNS are run folders, names of models, or labels, of which each means one run.
-    Each entry is a .json with the scores, beside it records and resamples.
+    Each entry is a .json with the scores, beside it records and resamples. With --adapter, the model
+    is made from it once, to see that it is the run's.
 
     \b
     Examples:
@@ -105,13 +106,19 @@ def prepare(
       kapbench submit prepare my_model --dataset spair --to leaderboard/results --card card.toml
       kapbench submit prepare RUN --to leaderboard/results --card card.toml --adapter my.py:MyModel
     """
+    from kapbench.running.results import values_in_command
+    from kapbench_leaderboard.entries.schema import files_of
     from kapbench_leaderboard.submit import prepare as preparation
 
     only = RunFilter(dataset, categories)
-    folders = [one_run(run, runs_root, only)[0] for run in runs]
-    for folder in folders:
-        entry = preparation.prepare(folder, to, card, records_url, adapter, _progress())
-        click.echo(shown_path(entry))
+    for folder, run in [one_run(name, runs_root, only) for name in runs]:
+        given = values_in_command(run.command, "--option", "-o") if adapter else []
+        options = typed("models", adapter, given) if adapter else {}
+        entry = preparation.prepare(
+            folder, to, card, records_url, adapter, _progress(), options=options
+        )
+        for path in files_of(entry):
+            click.echo(shown_path(path))
     click.echo(
         f"Next: run `kapbench submit check {shown_path(to)}`, commit the files, and open a pull"
         " request."
@@ -147,7 +154,10 @@ def check(
     from kapbench_leaderboard.submit import reports
 
     def all_reports() -> "Iterable[Report]":
-        yield reports.check_all(paths, base, records, fetch=fetch, progress=_progress())
+        how: Literal["text", "markdown"] = "text" if sys.stdout.isatty() else "markdown"
+        yield reports.check_all(
+            paths, base, records, fetch=fetch, progress=_progress(), tables_as=how
+        )
         if adapter is not None:  # last: it may be a stranger's code
             yield reports.adapter_report(adapter)
 

@@ -54,8 +54,8 @@ class SubmissionCard(_Stored):
     weights_sha256: Sha256 | None = None
     supervision: tuple[Supervision, ...] = Field(min_length=1)
     training_data: Line
-    input_px: int = Field(gt=0)
-    n_parameters: int = Field(ge=0)
+    input_px: int = Field(gt=0, strict=True)
+    n_parameters: int = Field(ge=0, strict=True)
     seconds_per_image: float | None = Field(default=None, ge=0)
     command: Line
     notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
@@ -118,6 +118,18 @@ def adapter_path(path: Path, entry: Entry) -> Path | None:
     """The file of the adapter that came with an entry."""
     spec = adapter_spec(path, entry)
     return None if spec is None else Path(spec.rpartition(":")[0])
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of an entry that are here: itself, its records and resamples, and its adapter."""
+    adapter = adapter_path(path, load_entry(path))
+    files = [
+        path,
+        records_path(path),
+        resamples_path(path),
+        *([] if adapter is None else [adapter]),
+    ]
+    return [file for file in files if file.exists()]
 
 
 def load_entry(path: Path) -> Entry:

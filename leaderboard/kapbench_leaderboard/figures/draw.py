@@ -54,9 +54,9 @@ def _refuse_apart(runs: Sequence[RunView]) -> None:
     why = why_apart(groups[0], groups[1]) if len(groups) > 1 else "some lack a rule that is shown"
     raise KapbenchError(
         f"These runs cannot share a figure: {why}",
-        place=", ".join(run.card.model.name for run in runs),
+        place=", ".join(str(run.folder or run.card.model.name) for run in runs),
         fix="Choose runs on one data set (--dataset NAME), of one set of pairs (--category NAME) and "
-        "the same rules, or name their folders",
+        "the same rules, or name their folders. Only the folder tells revisions of a data set apart",
     )
 
 

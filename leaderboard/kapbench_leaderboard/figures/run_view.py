@@ -19,7 +19,7 @@ from kapbench_leaderboard.figures.style import GREY, SERIES
 
 @dataclass(frozen=True)
 class RunView:
-    """`category`: the only one in `records`; None: all."""
+    """`category`: the only one in `records`; None: all. `folder`: of the run, where it was read."""
 
     card: RunCard
     records: pd.DataFrame
@@ -27,6 +27,7 @@ class RunView:
     pck: PckRule | None
     alpha: float | None = None
     category: str | None = None
+    folder: Path | None = None
 
     @classmethod
     def load(
@@ -38,7 +39,7 @@ class RunView:
         """
         card = load_card(folder)
         kap, pck = rules_of(card, rules)
-        view = cls(card, load_records(folder), kap, pck, alpha)
+        view = cls(card, load_records(folder), kap, pck, alpha, folder=folder)
         for rule in (kap, pck):
             if rule is not None:
                 alpha_of(rule, alpha)

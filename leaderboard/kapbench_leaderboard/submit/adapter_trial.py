@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
@@ -49,6 +50,31 @@ def try_adapter(
         if findings is None:
             findings = [f"The test gave no verdict: {ending}."]
         return [*findings, *_last_lines(printed)] if findings else []
+
+
+def refuse_other_model(
+    spec: str, model: "ModelCard", dataset: str, options: Mapping[str, Any]
+) -> None:
+    """Makes the model of an adapter in this process, to compare it with the model of a run.
+
+    Args:
+        options: Options of the model beyond those that its run card names, e.g. weights.
+
+    Raises:
+        KapbenchError: the model cannot be made, or has another name or revision than that of the run.
+    """
+    from kapbench.identity.model_identity import is_same_revision
+    from kapbench.loading import load_model
+
+    made = load_model(spec, device="cpu", dataset=dataset, **{**model.options, **options})
+    if made.name == model.name and is_same_revision(model.revision, made.revision):
+        return
+    raise KapbenchError(
+        f"The adapter makes the model {made.name} of revision {made.revision}, but the run used "
+        f"{model.name} of revision {model.revision}",
+        place=spec,
+        fix="Give the file that the run was made with, or run the model again and submit that run",
+    )
 
 
 def _run_child(task: bytes, output: IO[bytes], timeout_s: float) -> str:

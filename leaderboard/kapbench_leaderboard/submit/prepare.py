@@ -5,12 +5,14 @@ import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
-from kapbench.running.results import RECORDS, RunCard, load_card, load_records
+from kapbench.registry import entry_of
+from kapbench.running.results import RECORDS, RunCard, load_card, load_records, values_in_command
 from kapbench.storage import file_hash, write_atomically
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
@@ -25,9 +27,11 @@ from kapbench_leaderboard.entries.schema import (
     resamples_path,
 )
 from kapbench_leaderboard.entries.untrusted_files import FEWER_COLUMNS, MEBI, MOST_BYTES
+from kapbench_leaderboard.submit.adapter_trial import refuse_other_model
 from kapbench_leaderboard.submit.card_template import examples, unfilled
 
 ADAPTER_BYTES = 100 * 1024
+_EXAMPLES = {"input_px": 840, "n_parameters": 86000000}
 BESIDE = 10 * MEBI  # larger records are an attachment
 
 
@@ -49,7 +53,7 @@ def read_card(path: Path) -> SubmissionCard:
     try:
         card = SubmissionCard.model_validate(content)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(_problems(error))
         raise KapbenchError(
             f"The submission card is incomplete or wrong: {wrong}",
             place=path,
@@ -58,6 +62,19 @@ def read_card(path: Path) -> SubmissionCard:
     if names := examples(card):
         raise _not_filled_in(names, path)
     return card
+
+
+def _problems(error: ValidationError) -> list[str]:
+    """One line for each field that is missing or wrong."""
+    of_field: dict[str, str] = {}
+    for each in error.errors():
+        field, message = ".".join(map(str, each["loc"])), each["msg"]
+        if each["type"] == "tuple_type":
+            message = f'Write a list in brackets, e.g. {field} = ["{each["input"]}"]'
+        elif each["type"] == "int_type" and isinstance(each["input"], str):
+            message = f"Write a number without quotes, e.g. {field} = {_EXAMPLES[field]}"
+        of_field.setdefault(field, message)
+    return [f"{field}: {message}" for field, message in of_field.items()]
 
 
 def _not_filled_in(names: list[str], path: Path) -> KapbenchError:
@@ -75,23 +92,31 @@ def prepare(
     records_url: str | None = None,
     adapter: str | None = None,
     progress: Progress | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes a run's entry, records and resamples below `to`; returns the entry's path.
 
     Args:
         adapter: FILE.py:Class, which is stored beside `to` under the model's name.
+        options: Options of the adapter beyond those that the run card names, e.g. weights.
 
     Raises:
-        KapbenchError: the run cannot be accepted, the submission card is incomplete, the entry exists
-            with other content, or the records are too large to lie beside it.
+        KapbenchError: the run cannot be accepted, the submission card is incomplete, the adapter is
+            not the run's model, the entry exists with other content, or the records are too large to
+            lie beside it.
     """
     run, records = load_card(folder), load_records(folder)
     _refuse(run, folder)
     run = run.model_copy(update={"label": None, "command": None})  # they are the user's own
     about, files = _card(card, run, adapter, to)
+    if adapter is not None:
+        refuse_other_model(adapter, run.model, run.dataset.name, options or {})
+    progress = progress or Progress()
+    if note := _other_command(about, run, adapter):
+        progress.say(note)
     path, source = to / entry_path(run), folder / RECORDS
     stored = _stored_at(records_url, source)
-    with (progress or Progress()).stage("resample", 1) as advance:
+    with progress.stage("resample", 1) as advance:
         resampled = resamples.to_bytes(resamples.make(records, run))
         advance(1)
     entry = Entry.model_validate(
@@ -135,6 +160,22 @@ def _card(
     if card.seconds_per_image is None:
         known["seconds_per_image"] = run.provenance.seconds_per_image
     return SubmissionCard.model_validate(card.model_dump() | known), files
+
+
+def _other_command(card: SubmissionCard, run: RunCard, adapter: str | None) -> str | None:
+    """A note where the command of a submission card runs another model than the run is of."""
+    for spec in values_in_command(card.command, "--model"):
+        name = run.model.name
+        if ":" in spec:  # a file, unless the run is of a model that is installed
+            is_other = adapter is None and entry_of("models", name) is not None
+        else:
+            is_other = name != spec and not name.startswith(f"{spec}.")
+        if is_other:
+            return (
+                f"note: The command of the submission card runs the model {spec}, but this run is of "
+                f"{name}. Give each model a submission card of its own."
+            )
+    return None
 
 
 def _adapter(adapter: str) -> bytes:

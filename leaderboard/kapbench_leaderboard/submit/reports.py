@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
@@ -15,7 +15,7 @@ from kapbench_leaderboard.entries.untrusted_files import read_entry
 from kapbench_leaderboard.submit import results_folder
 from kapbench_leaderboard.submit.adapter_trial import try_adapter
 from kapbench_leaderboard.submit.check import check
-from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.build import Table, tables
 from kapbench_leaderboard.tables.render import render
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def check_all(
     *,
     fetch: bool = False,
     progress: Progress | None = None,
+    tables_as: Literal["text", "markdown"] = "markdown",
 ) -> Report:
     """The check of entries, or of all entries below folders.
 
@@ -43,6 +44,7 @@ def check_all(
         base: A git revision whose results may not be changed; its entries are not checked again.
         records: The records of the one entry that is given.
         fetch: Download records that lie elsewhere, from the address in their entry.
+        tables_as: For a terminal, or for the comment on a pull request.
 
     Raises:
         KapbenchError: a path without entries, or no git repository to compare with.
@@ -51,14 +53,21 @@ def check_all(
         raise KapbenchError(
             "Records belong to one entry", place=records, fix="Give the .json of that entry alone"
         )
-    checked = [_check_folder(root, base, records, fetch, progress or Progress()) for root in paths]
-    text = "\n".join(report.text for report in checked)
-    return Report(text, all(report.in_order for report in checked))
+    texts, in_order = [], True
+    for root in paths:
+        lines, new_tables, is_good = _check_folder(
+            root, base, records, fetch, progress or Progress()
+        )
+        shown = render(new_tables, tables_as) if new_tables else ""
+        texts.append(f"{_fenced(lines)}\n\n{shown}")
+        in_order &= is_good
+    return Report("\n".join(texts), in_order)
 
 
 def _check_folder(
     root: Path, base: str | None, records: Path | None, fetch: bool, progress: Progress
-) -> Report:
+) -> tuple[list[str], list[Table], bool]:
+    """Lines on the entries, the tables of the new ones, and whether everything is in order."""
     entries = {path: _read_or_none(path) for path in results_folder.entries_at(root)}
     before = results_folder.accepted(root, base) if base else results_folder.NOTHING
     lines = [
@@ -84,7 +93,7 @@ def _check_folder(
     if n_accepted:
         entries_word = "entry" if n_accepted == 1 else "entries"
         lines.append(f"accepted  {n_accepted} more {entries_word}, unchanged since {base}")
-    return Report(f"{_fenced(lines)}\n\n{_new_tables(cards, new_plans)}", in_order)
+    return lines, _new_tables(cards, new_plans), in_order
 
 
 def _read_or_none(path: Path) -> Entry | None:
@@ -188,7 +197,7 @@ def _plain(line: str) -> str:
     )
 
 
-def _new_tables(cards: Sequence[RunCard], new_plans: Collection[str]) -> str:
+def _new_tables(cards: Sequence[RunCard], new_plans: Collection[str]) -> list[Table]:
     """The tables in which runs of these plans stand, among all that they are compared with."""
     groups = [g for g in group(cards) if any(card.plan_hash in new_plans for card in g.cards)]
-    return render(tables(groups), "markdown") if groups else ""
+    return tables(groups)

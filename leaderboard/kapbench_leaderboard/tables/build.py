@@ -105,9 +105,8 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
-        *notes.without_intervals(
-            members.dataset,
-            {r.label: any(c.low is not None for c in r.cells) for r in rows if _has_score(r)},
+        *_on_intervals(
+            rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
         ),
         *notes.controls(members, view, kind, alpha),
         *notes.models([(row.label, row.card) for row in rows]),
@@ -125,6 +124,12 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
         alpha,
     )
+
+
+def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:
+    scored = [row for row in rows if any(cell.value is not None for cell in row.cells)]
+    without = [(r.label, r.card) for r in scored if all(cell.low is None for cell in r.cells)]
+    return notes.without_intervals(without, len(scored), rules, alpha)
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:
@@ -184,10 +189,6 @@ def labels(cards: Sequence[RunCard]) -> list[str]:
         f"{label} #{full[: i + 1].count(label)}" if full.count(label) > 1 else label
         for i, label in enumerate(full)
     ]
-
-
-def _has_score(row: Row) -> bool:
-    return any(cell.value is not None for cell in row.cells)
 
 
 def _or_less(row: Row, lead: int) -> float:

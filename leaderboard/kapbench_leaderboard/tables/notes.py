@@ -112,16 +112,46 @@ def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
     return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
 
 
-def without_intervals(data: DatasetCard, has_interval: Mapping[str, bool]) -> list[str]:
-    """Which models' scores have no confidence interval, by label, and why."""
-    without = [label for label, has in has_interval.items() if not has]
-    if not without:
-        return []
-    which = "" if len(without) == len(has_interval) else f" for {', '.join(without)}"
-    reason = f"a category has fewer than {FEWEST_IMAGES} images"
-    if data.n_images >= FEWEST_IMAGES * len(data.categories):  # not certain from the run card
-        reason += ", or the scores were computed without intervals"
-    return [f"No confidence intervals{which}: {reason}."]
+def without_intervals(
+    without: Sequence[tuple[str, RunCard]], n_models: int, rules: Sequence[RuleCard], alpha: float
+) -> list[str]:
+    """Why scores have no confidence interval, by the labels of their models.
+
+    Args:
+        without: Labels and run cards of the models without an interval.
+        n_models: Models of the table, with and without an interval.
+    """
+    labels_of: dict[str, list[str]] = {}
+    for label, card in without:
+        labels_of.setdefault(_why_no_interval(card, rules, alpha), []).append(label)
+    return [
+        f"No confidence intervals{_for(labels) if len(labels) < n_models else ''}: {reason}."
+        for reason, labels in labels_of.items()
+    ]
+
+
+def _for(labels: Sequence[str]) -> str:
+    return f" for {', '.join(labels)}"
+
+
+def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
+    """The reasons that the run card leaves open, with the categories where only some lack one."""
+    data, any_interval = card.dataset, any(row.low is not None for row in card.scores)
+    rows = [(c, card.headline(rule, alpha, c)) for rule in rules for c in data.categories]
+    lacking = dict.fromkeys(
+        c for c, row in rows if row and row.value is not None and row.low is None
+    )
+    only_some = any_interval and 0 < len(lacking) < len(data.categories)
+    category = f"a category ({', '.join(lacking)})" if only_some else "a category"
+    if data.n_images < FEWEST_IMAGES * len(data.categories):  # certain
+        return f"{category} has fewer than {FEWEST_IMAGES} images"
+    undefined = "score is undefined in more than 1 % of the resamples"
+    reasons = [f"the {undefined}"]  # of a single category, which has images enough
+    if len(data.categories) > 1:  # how many images each has is not in the run card
+        reasons = [f"{category} has fewer than {FEWEST_IMAGES} images", f"its {undefined}"]
+    if not any_interval:
+        reasons.append("the scores were computed without intervals")
+    return ", or ".join(reasons)
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:

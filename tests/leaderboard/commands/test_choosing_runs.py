@@ -8,7 +8,7 @@ import pytest
 from command_line import DOTS
 
 from kapbench.running.plan import some_pairs
-from kapbench.running.results import find_runs, load_card
+from kapbench.running.results import find_runs, load_card, save_run
 
 PCK = ("--rule", "pck-sd-dino")
 BRIEFLY = ("Colours", *PCK)
@@ -41,6 +41,39 @@ def test_a_figure_of_one_of_several_runs(kapbench, runs):
     chosen = kapbench("show", "pair", "colours", "no such pair", *words)
     assert "names 2 runs" not in chosen.output
     assert "Unknown pair 'no such pair'" in chosen.output
+
+
+def of_other_data(card, **change):
+    return card.model_copy(update={"dataset": card.dataset.model_copy(update=change)})
+
+
+def test_every_data_set_is_offered_and_a_folder_where_that_does_not_help(kapbench, runs):
+    card = load_card(runs[0])
+    save_run(Path("runs/others/a"), of_other_data(card, name="coco.my"))
+    refused = " ".join(kapbench("show", "pair", "colours", "p").output.split())
+    assert "Give --dataset coco.my, or the folder of one of several runs on dots" in refused
+    save_run(runs[0], of_other_data(card, name="spair"))
+    refused = " ".join(kapbench("show", "pair", "colours", "p").output.split())
+    assert "Give --dataset coco.my or --dataset dots or --dataset spair, or the folder" in refused
+    save_run(runs[0], of_other_data(card, revision="other"))
+    refused = " ".join(kapbench("show", "pair", "colours", "p", "--dataset", "dots").output.split())
+    assert "--dataset does not tell revisions apart" in refused
+
+
+def test_a_data_set_is_chosen_by_the_spelling_of_its_run(kapbench, runs):
+    save_run(Path("runs/others/a"), of_other_data(load_card(runs[0]), name="coco.my"))
+    listed = kapbench("list", "runs", "--dataset", "coco:folder/my.json").stdout
+    assert "coco.my@" in listed
+    assert "dots@" not in listed
+
+
+def test_runs_of_other_categories_and_options_are_told_apart(kapbench, runs):
+    card = load_card(runs[0])
+    save_run(runs[0], card.model_copy(update={"command": "kapbench run -o scale=0.5"}))
+    listed = kapbench("list", "runs").stdout
+    assert "    scale=0.5" in listed
+    assert "    categories: dot\n" in listed
+    assert card.provenance.started[:10] in listed
 
 
 def test_data_sets_are_filtered_for_runs_only(kapbench):

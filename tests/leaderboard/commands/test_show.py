@@ -198,6 +198,7 @@ class TestSeveral:
         result = kapbench("show", "report", "runs", "-o", "out")
         assert result.exit_code == 1
         assert "cannot share a figure" in result.output
+        assert result.output.count("/runs/dots") == 2  # the folder of each
         assert not Path("out").exists()
 
 

@@ -106,6 +106,25 @@ def test_an_adapter_that_cannot_be_kept(run, card, tmp_path, monkeypatch, adapte
     assert not (tmp_path / "adapters").exists()
 
 
+def test_an_adapter_that_was_edited_after_the_run_is_not_submitted(copied_run, card, tmp_path):
+    fine, path = tmp_path / "fine.py", copied_run / "run.json"
+    fine.write_text(FINE)
+    content = json.loads(path.read_text())
+    content["model"]["revision"] = f"1-{file_hash(fine)[:8]}"
+    path.write_text(json.dumps(content))
+    words = ("--to", tmp_path / "results", "--card", card, "--adapter", f"{fine}:Fine")
+    fine.write_text(FINE.replace(":8, :8", ":4, :4"))
+    refused = kapbench("submit", "prepare", copied_run, *words)
+    assert refused.exit_code == 1
+    assert f"but the run used colours of revision {content['model']['revision']}" in refused.output
+    assert not (tmp_path / "results").exists()
+    fine.write_text(FINE)
+    done = kapbench("submit", "prepare", copied_run, *words)
+    assert done.exit_code == 0, done.output
+    assert "/adapters/colours-" in done.output
+    assert all(f"{suffix}\n" in done.output for suffix in (".json", ".parquet", ".safetensors"))
+
+
 def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp_path):
     (tmp_path / "fine.py").write_text(FINE)
     with_adapter = prepare(run, tmp_path / "results", card, adapter=f"{tmp_path / 'fine.py'}:Fine")

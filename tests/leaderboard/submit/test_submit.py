@@ -188,6 +188,33 @@ def test_a_card_that_is_wrong_says_every_field(card, change, said):
         read_card(card)
 
 
+def test_problems_of_a_card_say_what_to_write(card):
+    text = card.read_text().replace('["Grace Hopper"]', '"Ada"').replace("86000000", '"0"')
+    card.write_text(text)
+    with pytest.raises(KapbenchError) as caught:
+        read_card(card)
+    authors, parameters = caught.value.thing.partition("wrong: ")[2].split("; ")
+    assert authors == 'authors: Write a list in brackets, e.g. authors = ["Ada"]'
+    assert parameters.startswith("n_parameters: Write a number without quotes, e.g. n_parameters =")
+
+
+@pytest.mark.parametrize(
+    ("model", "has_note"), [("lite0", True), ("colours", False), ("my.py:Colours", False)]
+)
+def test_a_card_whose_command_runs_another_model_is_noted(run, card, tmp_path, model, has_note):
+    card.write_text(card.read_text().replace("my_adapter.py:MyModel", model))
+    notes = []
+    prepare(run, tmp_path / "results", card, progress=Progress(log=notes.append))
+    note = f"runs the model {model}, but this run is of colours"
+    assert any(note in line for line in notes) == has_note
+
+
+def test_the_report_for_a_terminal_has_no_markdown_table(entry):
+    text = check_all([entry], tables_as="text").text
+    assert "| model |" not in text
+    assert "KAP" in text
+
+
 TO_FILL_IN = (
     "title authors licence backbone supervision training_data input_px n_parameters command"
 )

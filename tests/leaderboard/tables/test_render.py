@@ -205,8 +205,20 @@ def test_ranges_are_explained_only_where_they_are_shown(card):
 
 def test_a_table_without_intervals_says_why(card):
     (table,) = tables(group([card("lite0", interval=0.01), card("sphere")]))
-    reason = "a category has fewer than 4 images, or the scores were computed without intervals."
+    undefined = "score is undefined in more than 1 % of the resamples, or the scores were"
+    reason = f"a category has fewer than 4 images, or its {undefined} computed without intervals."
     assert f"No confidence intervals for sphere: {reason}" in table.notes
     few = card(categories=["cat", "cow", "bus"])
     (table,) = tables(group([few]))
     assert "No confidence intervals: a category has fewer than 4 images." in table.notes
+    (table,) = tables(group([card(categories=["cat"])]))
+    assert f"No confidence intervals: the {undefined} computed without intervals." in table.notes
+
+
+def test_the_category_without_an_interval_is_named(card):
+    made, bounds = card("lite0"), {"low": 0.1, "high": 0.5}
+    scores = [s.model_copy(update=bounds) if s.category == "cat" else s for s in made.scores]
+    (table,) = tables(group([made.model_copy(update={"scores": tuple(scores)})]))
+    (note,) = (note for note in table.notes if note.startswith("No confidence intervals"))
+    assert "a category (cow) has fewer than 4 images, or its score is undefined" in note
+    assert "computed without" not in note
