@@ -6,7 +6,7 @@ An image whose features are in the cache undamaged is not encoded again, unless 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 from kapbench.errors import KapbenchError
@@ -57,8 +57,9 @@ def encode_images(
     with contextlib.suppress(KapbenchError):  # a cache that may be read only
         cache.sign(model)
     batches = Batches.of(batch_size, device, progress)
-    looks = _looks(model, dataset, views, None if again else cache, 2 * batches.size)
+    known = None if again else cache
     with (
+        contextlib.closing(_looks(model, dataset, views, known, 2 * batches.size)) as looks,
         progress.stage("images", len(views)) as advance,
         Behind(min(batches.size, _MOST_BEHIND), _threads()) as behind,
     ):
@@ -91,7 +92,7 @@ _Looked = tuple[Picture, str, bool | None]
 
 def _looks(
     model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache | None, depth: int
-) -> Iterator[_Looked]:
+) -> Generator[_Looked, None, None]:
     """Of each view, ahead: its picture, the hash of that, and whether the cache has it.
 
     Args:

@@ -1,18 +1,19 @@
 """Threads that work ahead of, or behind, the thread that needs their results."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
 def ahead(
     job: Callable[[Any], Any], items: Iterable[Any], depth: int, threads: int = 1
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """`map(job, items)`, of which up to `depth` results are made before they are needed.
 
     With one thread, a disk is read in order and a data set is never called twice at once. A job's
-    exception is raised when its result is due.
+    exception is raised when its result is due. A caller that may stop early closes the generator:
+    left to the garbage collector, a thread of the pool could be the one that waits for the pool.
     """
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="kapbench-ahead") as pool:

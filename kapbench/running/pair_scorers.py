@@ -1,6 +1,7 @@
 """Scoring one chunk: read features or call a pair model, return rows."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from typing import Protocol, runtime_checkable
@@ -67,8 +68,9 @@ class EncoderScorer:
         before = threads()
         n = min(before, MOST_THREADS)
         try:
-            for rows in ahead(self._rows, by_target, n, n):
-                yield from rows
+            with closing(ahead(self._rows, by_target, n, n)) as of_targets:
+                for rows in of_targets:
+                    yield from rows
         finally:
             set_threads(before)  # else threads that start later may have one, as these had
 
