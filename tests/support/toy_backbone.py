@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -101,23 +102,15 @@ class ToyEncoder:
 
 
 def words(tmp_path: Path, *more: str) -> list[str]:
-    """A command line that trains on the toy_backbone."""
-    return [
-        "--backbone",
-        f"{TOY}:ToyEncoder",
-        "--dataset",
-        f"{TOY}:ToyData",
-        "--steps",
-        "4",
-        "--batch",
-        "4",
-        "--validate-every",
-        "2",
-        "--precision",
-        "fp32",
-        "--cache",
-        str(tmp_path / "cache"),
-        "--out",
-        str(tmp_path / "out"),
-        *more,
-    ]
+    """A command line that trains on the toy_backbone; `more` takes the place of what it repeats."""
+    usual = {
+        "--backbone": f"{TOY}:ToyEncoder",
+        "--dataset": f"{TOY}:ToyData",
+        "--steps": "4",
+        "--batch": "4",
+        "--validate-every": "2",
+        "--precision": "fp32",
+        "--cache": str(tmp_path / "cache"),
+        "--out": str(tmp_path / "out"),
+    }
+    return [*chain(*((k, v) for k, v in usual.items() if k not in more)), *more]
