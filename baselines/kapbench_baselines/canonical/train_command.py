@@ -31,8 +31,8 @@ _EPILOG = f"{documentation(DIFFERENCES)} lists the differences."
 
 def _preset(other: str) -> Callable[[Command], Command]:
     """The option --preset: lite0, or the other."""
-    said = f"Settings to start from: lite0 or {other}."
-    return click.option("--preset", default="lite0", show_default=True, help=said)
+    help_text = f"Settings to start from: lite0 or {other}."
+    return click.option("--preset", default="lite0", show_default=True, help=help_text)
 
 
 _WITHOUT = click.option(

@@ -47,7 +47,7 @@ def supervised(
     """The head of GeoAware-SC (Zhang et al. 2024) over a backbone, trained on keypoints.
 
     With --preset paper the losses, augmentations and schedule are the published ones; --preset lite0
-    is a shorter training of its own.
+    is kapbench's own, shorter training.
 
     A backbone that says of which parts its map consists (sd_dino.stack) gets a stage for each.
     """
