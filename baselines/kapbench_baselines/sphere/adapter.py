@@ -113,7 +113,7 @@ def sphere(
     """
     if backbone in MAPPED:
         raise KapbenchError(
-            f"'{backbone}' is a model of pairs, which has a sphere of its own",
+            f"'{backbone}' is a model of pairs, and has its own adapter with the sphere",
             place="model sphere",
             fix=f"Choose --model sphere.{backbone} -o weights=FILE",
         )
