@@ -44,7 +44,7 @@ def adapter(file: Path, *, imports="", hint="str", default='""', lazy="pass") ->
 
 def in_new_process(code: str, folder: Path, *flags: str) -> str:
     """What Python code prints that runs in another process, in a folder of its own."""
-    words = [sys.executable, *flags, "-c", textwrap.dedent(code)]
+    words = [sys.executable, "-B", *flags, "-c", textwrap.dedent(code)]
     result = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
