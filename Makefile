@@ -2,6 +2,7 @@
 # make test       the quick tests
 # make test-all   all tests: also those marked slow, which start processes, clusters and browsers
 # make lint       ruff and mypy
+# make stress     kills, damaged input, forged entries and hostile code, counted by kind
 #
 # On Linux the package index's torch brings CUDA. Without a GPU, the smaller build:
 #   make demo TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
@@ -15,7 +16,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 BYTECODE := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(VENV))/bytecode
 PYTEST := $(BYTECODE) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint stress clean
 
 demo: $(VENV)/.installed
 	$(BIN)/kapbench run --model sphere --dataset synthetic
@@ -30,6 +31,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+stress: $(VENV)/.installed-dev
+	PYTHONPATH=tests/stress:tests/support $(BIN)/python -m campaign $(STRESS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,0 +1,1 @@
+"""What must hold whatever happens: kills, damaged input, forged entries, hostile code, counted by kind."""
