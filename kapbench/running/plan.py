@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
@@ -11,6 +12,9 @@ from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
+
+if TYPE_CHECKING:
+    from kapbench.running.results import ModelCard
 
 CHUNK_PAIRS = 128
 DEFAULT_RULES = (
@@ -96,22 +100,52 @@ def make_plan(
     if limit is not None:
         pairs = some_pairs(pairs, limit)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
-    plan_hash = fingerprint(
-        max(last_change(rule, SCORING_VERSION) for rule in rules),
+    plan_hash = hash_of_plan(info, dataset, pairs_hash, rules, SCORING_VERSION, limit)
+    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
+
+
+class HasPairs(Protocol):
+    """What a plan's hash holds of a data set; run cards have it too."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+
+def hash_of_plan(
+    model: "ModelInfo | ModelCard",
+    dataset: HasPairs,
+    pairs_hash: str,
+    rules: Sequence[Rule],
+    scoring: int,
+    limit: int | None = None,
+) -> str:
+    """Identifies a run. Everything in it is in the run card, so that a check can compute it again.
+
+    Args:
+        scoring: The version of scoring.
+        limit: As of `make_plan`.
+    """
+    return fingerprint(
+        max(last_change(rule, scoring) for rule in rules),
         dataset.name,
         dataset.revision,
         dataset.split,
         pairs_hash,
-        info.name,
-        info.revision,
-        sorted(info.conditions_on),
-        info.similarity,
-        info.supervised,
+        model.name,
+        model.revision,
+        sorted(model.conditions_on),
+        model.similarity,
+        model.supervised,
         [(rule.name, rule.hash) for rule in rules],
-        *([] if info.window is None else [f"window {info.window}"]),
+        *([] if model.window is None else [f"window {model.window}"]),
         *([] if limit is None else [f"limit {limit}"]),
     )
-    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
 def some_pairs(pairs: Sequence[Pair], n: int) -> tuple[Pair, ...]:

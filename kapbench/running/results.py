@@ -105,7 +105,7 @@ class Provenance(_Card):
 
 
 class RunCard(_Card):
-    schema_version: int
+    schema_version: int = Field(ge=1, strict=True)
     label: str | None = None  # the user's name for the run; part of no identity
     command: str | None = None  # that made the run, quoted for a shell
     model: ModelCard
