@@ -1,6 +1,5 @@
 """One run is one frozen value, made once and handed on whole, to other machines as well."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -18,6 +17,7 @@ from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
+from kapbench.unfinished import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class RunRequest:
         threads: Threads of torch's arithmetic, on which an encoder's last bits depend; None:
             torch's own choice.
         force: Encode and score again what is finished.
+        steal_lock: Write the run folder even where a process of another machine holds its lock.
         intervals: Whether scores get their confidence intervals.
         limit: Score only so many pairs, evenly over the categories, for debugging.
         label: The user's name for the run; part of no identity.
@@ -64,10 +65,18 @@ class RunRequest:
     workers: int = 1
     threads: int | None = None
     force: bool = False
+    steal_lock: bool = False
     intervals: bool = True
     limit: int | None = None
     label: str | None = None
     command: str | None = None
+
+    def __post_init__(self) -> None:
+        """A model or a data set that changes the current folder moves none of these."""
+        for name in ("runs_root", "cache_root", "data_root"):
+            folder: Path | None = vars(self)[name]
+            if folder is not None:
+                object.__setattr__(self, name, folder.absolute())
 
     def open_dataset(self) -> Dataset:
         """Raises KapbenchError: see `load_dataset`."""
@@ -158,5 +167,5 @@ class OpenRun:
         if self.request.cache_root is not None and self.identity.unknown is None:
             yield FeatureCache.of(self.info, self.request.cache_root)
             return
-        with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
-            yield FeatureCache.of(self.info, Path(folder))
+        with temporary_folder() as folder:
+            yield FeatureCache.of(self.info, folder)
