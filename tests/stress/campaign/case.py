@@ -17,10 +17,15 @@ _GIBI = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`check` works in an empty folder. It returns None where everything held, or what did not."""
+    """One attack, or a batch of them.
+
+    `check` works in an empty folder. It returns None where everything held, or what did not; of a
+    batch of `n_inputs`, a text for each of them that did not hold.
+    """
 
     name: str
-    check: Callable[[Path], str | None]
+    check: Callable[[Path], str | Sequence[str] | None]
+    n_inputs: int = 1
 
 
 class Kind(Protocol):
