@@ -13,4 +13,4 @@ _MODULES = [
     for module in iter_modules(campaign.__path__)
     if module.name not in _COMMAND
 ]
-KINDS = tuple(cast(Kind, module) for module in _MODULES if hasattr(module, "NAME"))
+KINDS = tuple(cast("Kind", module) for module in _MODULES if hasattr(module, "NAME"))
