@@ -26,8 +26,10 @@ CORE = (
     ("protocols", "registry", "storage", "paths", "progress", "process_jail"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
+    ("isolated",),
     ("torchmetrics", "running"),
     ("evaluation", "cli"),
+    ("isolated_model",),
     ("__main__", ""),  # "" is the package itself
 )
 LEADERBOARD = (
@@ -73,6 +75,7 @@ TORCH_INSIDE_FUNCTIONS = (
     "kapbench.identity",
     "kapbench.models",
     "kapbench.loading",
+    "kapbench.isolated",
     "kapbench.running.local_executors",
 )
 # A shape is a list of parts in the order of its random draws: cut up, it would be read in pieces,

@@ -10,6 +10,7 @@ from time import monotonic
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import Encoded, encode_images
 from kapbench.identity.model_identity import remember_after_run
+from kapbench.isolated.load import describe
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -61,6 +62,8 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
             "compare with that of another object. Its declared `options` stand for that part."
         )
+    if opened.protections:
+        progress.say(describe(opened.protections))
     with only_writer(folder):
         if opened.request.force:
             for name in (CARD, RECORDS, SESSIONS):
