@@ -23,11 +23,15 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
     ("errors", "types"),
-    ("protocols", "registry", "storage", "paths", "progress", "process_jail", "strict_text"),
+    ("protocols", "registry", "paths", "progress", "strict_text", "processes"),
+    ("unfinished",),
+    ("storage", "locks", "process_jail"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
+    ("isolated",),
     ("torchmetrics", "running"),
     ("evaluation", "cli"),
+    ("isolated_model",),
     ("__main__", ""),  # "" is the package itself
 )
 LEADERBOARD = (
@@ -73,6 +77,7 @@ TORCH_INSIDE_FUNCTIONS = (
     "kapbench.identity",
     "kapbench.models",
     "kapbench.loading",
+    "kapbench.isolated",
     "kapbench.running.local_executors",
 )
 # A shape is a list of parts in the order of its random draws: cut up, it would be read in pieces,

@@ -70,6 +70,11 @@ def similarity_map(
     place = f"pair {pair.pair_id}, model {model.name}"
     with _naming(model, f"pair {pair.pair_id}"):
         answer: Any = model.match(source, target, queries, *_twins(model, pair))
+    return answered_map(answer, queries, place)
+
+
+def answered_map(answer: Any, queries: np.ndarray, place: str) -> SimilarityMap:
+    """What match() returned, as `similarity_map` gives it. KapbenchError where it is something else."""
     _check_attributes(
         answer, "match()", "Return SimilarityMap(values [q, h, w], grid, queries)", place
     )

@@ -30,6 +30,10 @@ class Limits:
         n_threads: Of all processes together; a process without threads counts as one.
         network: Whether there is one.
         writable: Folders that stay writable, besides the jail's own.
+        hidden: Folders that are empty for the command. Where they cannot be hidden, it is not
+            started: ask `isolation` first.
+        visible: Files and folders that stay as they are although they lie in a hidden folder. Of
+            folders one in the other, the innermost decides.
     """
 
     seconds: float | None = None
@@ -40,6 +44,8 @@ class Limits:
     n_threads: int = 512
     network: bool = False
     writable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    visible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,16 @@ def main(words: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     starter = os.getppid()
     if not namespaces.enter(network=settings["network"]):
+        if settings["hidden"]:
+            _refuse("Folders cannot be hidden from it on this system")
         return _inside(settings, command, frozenset())
     first = os.fork()
     if first == 0:
         namespaces.end_with_parent()
+        try:
+            namespaces.hide(settings["hidden"], settings["visible"], settings["folder"])
+        except OSError as error:
+            _refuse(f"Folders cannot be hidden from it: {error}")
         enforced = namespaces.close(settings["folder"], settings["writable"], _size(settings))
         os._exit(_inside(settings, command, enforced | _of_network(settings)))
     while True:
@@ -77,10 +83,15 @@ def _become(settings: dict[str, Any], command: list[str]) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.execvp(command[0], command)  # noqa: S606
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.write(2, f"The command was not started: {error}\n".encode())
+        _refuse(str(error))
     finally:
         os._exit(NOT_STARTED)
+
+
+def _refuse(reason: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, f"The command was not started: {reason}\n".encode())
+    os._exit(NOT_STARTED)
 
 
 if __name__ == "__main__":

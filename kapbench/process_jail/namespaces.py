@@ -19,7 +19,7 @@ _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x400
 _PDEATHSIG, _SECUREBITS, _NO_NEW_PRIVS, _SUBREAPER = 1, 28, 38, 36
 _NOROOT_LOCKED = 0b11  # the user 0 has no capabilities after exec, for good
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _RDONLY = 442, -100, 0x8000, 1  # of all architectures
-_DEVICES_MEMORY = 1 << 28
+_DEVICES_MEMORY, _HIDDEN_MEMORY = 1 << 28, 1 << 20
 # Places through which services of this machine can be used, and places of secrets.
 _COVERED = (
     "/run/docker.sock",
@@ -78,6 +78,43 @@ def drop_privileges() -> None:
         with contextlib.suppress(OSError):  # without namespaces there are no capabilities to drop
             _call("prctl", _SECUREBITS, _NOROOT_LOCKED, 0, 0, 0)
         _call("prctl", _NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def hide(hidden: Sequence[str], visible: Sequence[str], folder: str | None) -> None:
+    """Covers folders with empty ones, and shows files and folders in them again.
+
+    To be called before `close`, which makes the empty folders read-only.
+
+    Args:
+        folder: What must exist afterwards, be it empty.
+
+    Raises:
+        OSError: the system refuses it.
+    """
+    if not hidden:
+        return
+    _mount("none", "/", "", _REC | _PRIVATE)
+    # Opened before they are covered: a descriptor still leads to what its path no longer does.
+    opened = {place: os.open(place, os.O_PATH) for place in visible}
+    for place in sorted({*hidden, *visible}, key=lambda name: (name.count("/"), name)):
+        if place in hidden:
+            if os.path.isdir(place):  # noqa: PTH112  not yet gone with a folder that holds it
+                _memory(place, _HIDDEN_MEMORY)
+        else:
+            _make_place(place, is_folder=os.path.isdir(f"/proc/self/fd/{opened[place]}"))  # noqa: PTH112
+            _mount(f"/proc/self/fd/{opened[place]}", place, "", _BIND | _REC)
+    for descriptor in opened.values():
+        os.close(descriptor)
+    if folder is not None:
+        _make_place(folder, is_folder=True)
+
+
+def _make_place(place: str, *, is_folder: bool) -> None:
+    """An empty file or folder to mount on, where there is none."""
+    if not os.path.exists(place):  # noqa: PTH110
+        os.makedirs(place if is_folder else os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+        if not is_folder:
+            os.close(os.open(place, os.O_CREAT | os.O_CLOEXEC))
 
 
 def close(folder: str | None, writable: Sequence[str], n_bytes: int) -> frozenset[str]:

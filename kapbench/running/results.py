@@ -89,6 +89,8 @@ class RuleCard(_Card):
 
 
 class Provenance(_Card):
+    """`isolated`: what an isolated model was kept from; left out of run.json for other models."""
+
     kapbench: str
     scoring: int  # version of what turns maps into rows and rows into scores
     python: str
@@ -102,6 +104,8 @@ class Provenance(_Card):
     seed: int = Field(ge=0)
     records_sha256: str
     seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
+    isolated: tuple[Literal["process", "files", "network", "processes"], ...] = ()
+    left_out = "isolated"
 
 
 class RunCard(_Card):

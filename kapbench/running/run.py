@@ -12,6 +12,7 @@ from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import Encoded, encode_images
 from kapbench.identity.model_identity import remember_after_run
+from kapbench.isolated.load import describe
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -65,6 +66,8 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
         )
     if opened.finished and not opened.request.force:
         return _read_back(opened, progress)
+    if opened.protections:
+        progress.say(describe(opened.protections))
     with only_writer(folder, steal=opened.request.steal_lock, say=progress.say):
         if opened.request.force:  # the finished run stays until the new one is complete
             _remove_chunks(opened)

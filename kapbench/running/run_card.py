@@ -50,6 +50,7 @@ def make_card(
             seed=SEED,
             records=records_sha256,
             seconds_per_image=seconds_per_image,
+            isolated=opened.protections,
         ),
         scores=tuple(scores),
     )
