@@ -22,8 +22,8 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
-    ("errors", "types"),
-    ("protocols", "registry", "storage", "paths", "progress"),
+    ("errors", "types", "parent_process", "stopping"),
+    ("protocols", "registry", "storage", "paths", "progress", "plugin_calls"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
     ("torchmetrics", "running"),

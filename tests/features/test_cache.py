@@ -52,7 +52,7 @@ def test_no_cells_are_no_rows(cache):
 def test_fp16_rounds_to_the_nearest():
     one = Grid(1, 1, (0, 0, 1, 1))
     values = np.array([1 + 2**-12, 1 + 2**-11 + 2**-13, 65504.0, 6e-8], np.float32)
-    rounded = to_cells(FeatureMap(values.reshape(-1, 1, 1), one))[0]
+    rounded = to_cells(FeatureMap(values.reshape(-1, 1, 1), one)).cells[0]
     assert rounded.tolist() == [1.0, 1 + 2**-10, 65504.0, 2.0**-24]
 
 
