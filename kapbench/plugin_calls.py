@@ -86,7 +86,7 @@ class _Process:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.folder = _folder()
-        self.filters = warnings.filters[:]
+        self.filters = [*_filters()]
         self.recursion = sys.getrecursionlimit()
         self.streams = (_Stream("stdout", 1), _Stream("stderr", 2))
         self.torch = _torch_defaults()
@@ -96,10 +96,9 @@ class _Process:
         if os.getpid() != self.pid:
             os._exit(1)
         sys.setrecursionlimit(self.recursion)
-        if warnings.filters != self.filters:
-            warnings.filters[:] = self.filters
-            warnings.simplefilter("default", append=True)  # has Python forget what it remembers
-            warnings.filters.pop()
+        if _filters() != self.filters:
+            warnings.resetwarnings()  # has Python forget what it remembers of the others
+            _filters()[:] = self.filters
         for stream in self.streams:
             stream.put_back()
         if self.torch is not None:
@@ -143,6 +142,10 @@ class _Stream:
         if self.stream is not None and _is_closed(self.stream) and self.copy is not None:
             again = os.fdopen(os.dup(self.number), "w", errors="backslashreplace")
             setattr(sys, self.name, again)
+
+
+def _filters() -> Any:
+    return warnings.filters  # a list, which typeshed calls a sequence
 
 
 def _same_file(one: int, other: int) -> bool:

@@ -11,8 +11,8 @@ import click
 
 from kapbench.cli.list import summary
 from kapbench.errors import KapbenchError
-from kapbench.stopping import INTERRUPTED, TERMINATED, Terminated
 
+STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
 _FILE_IN_THE_WAY = "A file has this name already: choose another folder"
 _FILE_ERRORS = {
     errno.ENOSPC: "Free some space and run the same command again; what is finished is kept",
@@ -87,9 +87,9 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as signal:
+        except KeyboardInterrupt:
             click.echo("\nstopped; the same command resumes", err=True)
-            ctx.exit(TERMINATED if isinstance(signal, Terminated) else INTERRUPTED)
+            ctx.exit(STOPPED)
         except Exception as error:
             message = explain(error)
             if message is None or ctx.params.get("debug"):

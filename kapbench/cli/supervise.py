@@ -17,7 +17,7 @@ import sys
 from typing import NoReturn
 
 from kapbench.errors import KapbenchError
-from kapbench.stopping import INTERRUPTED, TERMINATED, Terminated, stop_on_signals
+from kapbench.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
 _GRACE_S = 10.0  # from the end of the command, or from SIGTERM, to the end of its process
@@ -73,11 +73,12 @@ def _score(shared: mmap.mmap) -> NoReturn:
         status = 0
     except SystemExit as end:
         status = end.code
-        raise
-    except KeyboardInterrupt as stop:
-        status = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     finally:
         number = status if isinstance(status, int) else int(status is not None)
+        if number == INTERRUPTED and was_terminated():
+            number = TERMINATED
         if os.getpid() != own:  # a copy that a model has made
             os._exit(number or 1)
         for each in _FORWARDED:  # Python's own end may be interrupted anywhere

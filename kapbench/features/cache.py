@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float16, Float32, Int
+from jaxtyping import Float, Float16, Float32, Int
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -27,6 +27,7 @@ SCHEMA = "2"
 SUFFIX = ".safetensors"
 SIGNATURE = "encoder.json"  # beside the features: whose they are, for people
 _SMALLEST = 2.0**-10  # of a largest magnitude: fp16's smallest step, 2^-24, is then 2^-14 of it
+_SMALLEST_NORMAL = 2.0**-14  # what is smaller has fewer digits
 _LARGEST = 65520.0  # what is smaller rounds to 65504
 _STORED_EXPONENT = 15  # of a scaled map: its largest magnitude is then 2^14 or more, and below 2^15
 _LARGEST_EXPONENT = 120  # of a map: distances and sums of squares of larger ones exceed float32
@@ -137,7 +138,7 @@ def to_cells(feature_map: FeatureMap) -> CachedMap:
     """[c h w] to fp16 rows by cell, scaled where fp16 does not hold the values.
 
     Raises:
-        KapbenchError: values are misshapen, not finite, or beyond 1.3e36.
+        KapbenchError: values are misshapen, not finite, beyond 1.3e36, or span more than fp16 holds.
     """
     values, grid = np.asarray(feature_map.values), feature_map.grid
     if values.ndim != 3 or values.shape[1:] != (grid.height, grid.width):
@@ -151,7 +152,21 @@ def to_cells(feature_map: FeatureMap) -> CachedMap:
         if exponent:
             by_cell = np.ldexp(by_cell, -exponent)
         half = np.ascontiguousarray(by_cell.astype(np.float16))
+    if exponent > 0:
+        _refuse_lost_cells(by_cell, exponent)
     return CachedMap(half, grid, exponent)
+
+
+def _refuse_lost_cells(scaled: Float[np.ndarray, "n c"], exponent: int) -> None:
+    """KapbenchError where a cell has features that are too small for fp16 beside the largest ones."""
+    largest = np.abs(scaled).max(axis=1)
+    lost = (largest > 0) & (largest < _SMALLEST_NORMAL)
+    if lost.any():
+        raise KapbenchError(
+            f"Features reach {np.ldexp(np.abs(scaled).max(), exponent):.0e}, and {lost.sum():,} of "
+            f"{len(lost):,} cells have none that fp16 can hold beside them",
+            fix="Look for an outlier in the model's output, or scale its features to below 65504",
+        )
 
 
 def _exponent_for(values: np.ndarray) -> int:
