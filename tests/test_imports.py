@@ -22,10 +22,12 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
-    ("errors", "types"),
+    ("errors", "types", "parent_process", "stopping"),
+    ("plugin_calls",),
     ("protocols", "registry", "paths", "progress", "strict_text", "processes"),
     ("unfinished",),
-    ("storage", "locks", "process_jail"),
+    ("storage", "process_jail"),
+    ("locks", "file_hashes"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
     ("isolated",),
@@ -42,7 +44,7 @@ LEADERBOARD = (
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
 FINISHED_RUNS = (
-    *(f"kapbench.{name}" for layer in CORE[:2] for name in layer),
+    *(f"kapbench.{name}" for layer in CORE[:6] for name in layer),
     "kapbench.scoring",
     "kapbench.running.results",
     "kapbench.running.records_file",

@@ -25,11 +25,18 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def similarity(
-    queries: Float16[np.ndarray, "q c"], target: CachedMap, kind: str, device: str = "cpu"
+    queries: Float16[np.ndarray, "q c"],
+    target: CachedMap,
+    kind: str,
+    device: str = "cpu",
+    exponents: Int[np.ndarray, "q"] | None = None,
 ) -> Float32[np.ndarray, "q n"]:
     """Dot product of unit vectors, or negative Euclidean distance (`neg_l2`), to each cell.
 
     A feature of length 0 is similar to nothing: its products are 0.
+
+    Args:
+        exponents: Queries are queries · 2^exponents, as the cells of the target are; None: 0.
     """
     source = torch.from_numpy(queries).to(device).float()
     cells = torch.from_numpy(target.cells).to(device).float()
@@ -39,7 +46,14 @@ def similarity(
         return np.asarray((source @ cells.T).cpu().numpy())
     # By matrix product, a small distance of long features drowns in rounding.
     mode = "donot_use_mm_for_euclid_dist"
-    return np.asarray(-torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
+    powers = np.zeros(len(queries), np.int64) if exponents is None else exponents
+    common = max(target.exponent, *powers) if len(powers) else target.exponent
+    if common or powers.any() or target.exponent:
+        # Squares of scaled features exceed float32: they are compared in the scale of the largest.
+        source *= torch.from_numpy(np.ldexp(np.float32(1), powers - common)).to(device)[:, None]
+        cells *= float(np.ldexp(1.0, target.exponent - common))
+    distance = torch.cdist(source, cells, compute_mode=mode).cpu().numpy()
+    return np.asarray(np.ldexp(-distance, int(common)) if common else -distance)
 
 
 @_one_thread()

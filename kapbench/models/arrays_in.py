@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from kapbench.errors import KapbenchError, with_article
+from kapbench.errors import KapbenchError, described, with_article
 from kapbench.types import Grid
 
 
@@ -20,10 +20,16 @@ def numbers(values: Any, what: str, place: object) -> np.ndarray:
         array = np.asarray(values)
     except Exception as error:
         raise KapbenchError(
-            f"The values of {what} cannot be read as an array: {error}",
+            f"The values of {what} cannot be read as an array: {described(error)}",
             place=place,
             fix="Give NumPy arrays, e.g. tensor.detach().float().cpu().numpy()",
         ) from error
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise KapbenchError(
+            f"The values of {what} are masked in part, and a masked value is no number",
+            place=place,
+            fix="Fill in what is masked: values.filled(0)",
+        )
     if array.dtype.kind not in "fiu":
         raise KapbenchError(
             f"The values of {what} have type {array.dtype}, not real numbers",

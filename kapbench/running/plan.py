@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 from kapbench.errors import KapbenchError
+from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.versions import SCORING_VERSION, last_change
@@ -171,7 +172,7 @@ def check_answers(model: Model, plan: Plan) -> None:
     """Raises KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
     if isinstance(model, ChecksPlan):
         pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
-        model.check_plan([view.image_id for view in plan.views], sorted(pairs))
+        check_plan(model, [view.image_id for view in plan.views], sorted(pairs))
 
 
 def rules_named(names: Sequence[str], dataset: Dataset) -> tuple[Rule, ...]:

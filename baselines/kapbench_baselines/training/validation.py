@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
 from kapbench.models.inputs import picture_hash
@@ -38,9 +36,7 @@ class CachedEncoder(WrappedEncoder):
         if not self.cache.verify(key):
             self.cache.write(key, self.backbone.encode([picture])[0])
         cached = self.cache.read(key)
-        grid = cached.grid
-        values = cached.cells.T.reshape(-1, grid.height, grid.width)
-        return FeatureMap(np.asarray(values, np.float32), grid)
+        return FeatureMap(cached.values(), cached.grid)
 
 
 @dataclass(frozen=True)
