@@ -16,6 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import Model, ModelInfo
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
+from kapbench.unfinished import sweep
 
 SCHEMA = "2"
 SUFFIX = ".safetensors"
@@ -51,7 +52,8 @@ class FeatureCache:
         return self.root / self.encoder / image_hash[:2] / f"{image_hash}{SUFFIX}"
 
     def sign(self, model: Model | ModelInfo) -> None:
-        """Says beside the features whose they are."""
+        """Says beside the features whose they are, and removes what killed processes left."""
+        sweep(self.root / self.encoder)
         path = self.root / self.encoder / SIGNATURE
         if not path.exists():
             owner = self.owner or model
@@ -66,7 +68,10 @@ class FeatureCache:
         grid = feature_map.grid
         metadata = {"schema": SCHEMA, "grid": json.dumps([grid.height, grid.width, *grid.box])}
         metadata["sha256"] = _digest(cells, metadata)
-        write_atomically(self.path(image_hash), save({"features": cells}, metadata))
+        path, folder = self.path(image_hash), self.root / self.encoder
+        # `verify` compares the hash: nothing is lost where a file is not whole after a loss of power.
+        content = save({"features": cells}, metadata)
+        write_atomically(path, content, durable=False, beside=folder)
 
     def verify(self, image_hash: str, *, touch: bool = True) -> bool | None:
         """True: undamaged; False: damaged; None: missing.

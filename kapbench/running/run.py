@@ -52,17 +52,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """
     progress = progress or Progress()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
-    if opened.identity.unknown is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
-            "compare with that of another object. Its features are not kept in the cache, and its "
-            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
-        )
-    if opened.identity.declared is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
-            "compare with that of another object. Its declared `options` stand for that part."
-        )
+    _say_what_is_unknown(opened, progress)
     if opened.finished and not opened.request.force:
         return _read_back(opened, progress)
     with only_writer(folder, steal=opened.request.steal_lock, say=progress.say):
@@ -90,6 +80,21 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             remember_after_run(opened.model, opened.identity)
         _remove_chunks(opened)
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
+
+
+def _say_what_is_unknown(opened: OpenRun, progress: Progress) -> None:
+    """Says of which part of the model no change is noticed."""
+    if opened.identity.unknown is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
+            "compare with that of another object. Its features are not kept in the cache, and its "
+            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
+        )
+    if opened.identity.declared is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
+            "compare with that of another object. Its declared `options` stand for that part."
+        )
 
 
 def _read_back(opened: OpenRun, progress: Progress) -> ResultSet:
