@@ -22,6 +22,7 @@ from kapbench.errors import KapbenchError
 from kapbench.protocols import Model, ModelInfo
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
+from kapbench.unfinished import sweep
 
 SCHEMA = "2"
 SUFFIX = ".safetensors"
@@ -68,7 +69,8 @@ class FeatureCache:
         return self.root / self.encoder / image_hash[:2] / f"{image_hash}{SUFFIX}"
 
     def sign(self, model: Model | ModelInfo) -> None:
-        """Says beside the features whose they are."""
+        """Says beside the features whose they are, and removes what killed processes left."""
+        sweep(self.root / self.encoder)
         path = self.root / self.encoder / SIGNATURE
         if not path.exists():
             owner = self.owner or model
@@ -88,7 +90,10 @@ class FeatureCache:
         if cached.exponent:
             metadata["exponent"] = str(cached.exponent)
         metadata["sha256"] = _digest(cached.cells, metadata)
-        write_atomically(self.path(image_hash), save({"features": cached.cells}, metadata))
+        path, folder = self.path(image_hash), self.root / self.encoder
+        # `verify` compares the hash: nothing is lost where a file is not whole after a loss of power.
+        content = save({"features": cached.cells}, metadata)
+        write_atomically(path, content, durable=False, beside=folder)
 
     def verify(self, image_hash: str, *, touch: bool = True) -> bool | None:
         """True: undamaged; False: damaged, or no file; None: missing.

@@ -86,7 +86,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
 
 
 def _say_what_is_unknown(opened: OpenRun, progress: Progress) -> None:
-    """Parts of a model that kapbench cannot compare, so that features or runs are not reused."""
+    """Says of which part of the model no change is noticed."""
     if opened.identity.unknown is not None:
         progress.say(
             f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
