@@ -112,8 +112,8 @@ def parse_json(
 
     Args:
         content: In UTF-8, UTF-16 or UTF-32, as JSON is recognised.
-        nan: Whether NaN and Infinity, which are not JSON, are numbers, for a caller that checks
-            them and says where they are.
+        nan: Whether NaN and Infinity, which are not JSON, are numbers, and numbers that are too
+            large are infinite, for a caller that checks them and says where they are.
         repeated: Gets a sentence for each key that occurs twice in one object, in place of an error.
 
     Raises:
@@ -137,8 +137,8 @@ def parse_json(
         value = json.loads(
             content,
             object_pairs_hook=as_object,
-            parse_int=_as_integer if hooked else None,
-            parse_float=_as_number if hooked else None,
+            parse_int=(_or_infinity if nan else _as_integer) if hooked else None,
+            parse_float=_as_number if hooked and not nan else None,
             parse_constant=float if nan else _as_number,
         )
         _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
@@ -214,6 +214,11 @@ def _as_integer(text: str) -> int:
         shortened = text if len(text) <= 24 else f"{text[:20]}… ({counted(len(text), 'digit')})"
         raise ValueError(f"{shortened} is not a number of 64 bits")
     return value
+
+
+def _or_infinity(text: str) -> float:
+    value = integer(text)
+    return (-math.inf if text.startswith("-") else math.inf) if value is None else value
 
 
 def _as_number(text: str) -> float:

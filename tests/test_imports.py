@@ -24,7 +24,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 CORE = (
     ("errors", "types", "parent_process", "stopping"),
     ("plugin_calls",),
-    ("protocols", "registry", "paths", "progress", "strict_text", "processes"),
+    ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
     ("unfinished",),
     ("storage", "process_jail"),
     ("locks", "file_hashes"),

@@ -18,6 +18,7 @@ from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
 from kapbench.paths import list_files
+from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import Keypoints, View
 
 NAME = "awa-pose"
@@ -63,7 +64,7 @@ def awa_pose(
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
     files, categories = _list_files(folder), list[list[AnnotatedObject]]()
     for path in files:
-        content = reading.read_bytes(path, FIX)
+        content = read_bytes(path, FIX)
         contents.append(content)
         categories.append(list(_parse_animals(content, path, folder)))
     absent = _describe_no_photograph(folder)
@@ -106,7 +107,7 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _parse_animals(content: bytes, path: Path, folder: Path) -> Iterator[AnnotatedObject]:
-    images = _check_mapping(reading.parse_json(content, path), path)
+    images = _check_mapping(parse_json(content, path), path)
     category, photographs = path.stem, folder / "JPEGImages" / path.stem
     for name, animals in images.items():
         photograph = photographs / f"{name}.jpg"

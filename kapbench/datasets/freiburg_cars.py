@@ -18,6 +18,7 @@ from kapbench.datasets.images import image_size, read_rgb
 from kapbench.datasets.pair_list import PairList
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
+from kapbench.strict_text import read_bytes, read_text
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
 
 NAME = "freiburg-cars"
@@ -64,7 +65,7 @@ def freiburg_cars(
     contents: list[bytes | str] = [str((front_deg, clockwise, binning))]
     images, views, paths = _Images(folder), [], {}
     for path in files:
-        contents.append(reading.read_bytes(path, FIX))
+        contents.append(read_bytes(path, FIX))
         for line in _parse_lines(path):
             photograph = images.find(line)
             bin_of_azimuth = azimuth_bin(line.azimuth, front_deg, clockwise, binning)
@@ -113,7 +114,7 @@ class _Line:
 
 
 def _parse_lines(path: Path) -> Iterator[_Line]:
-    for number, text in enumerate(reading.read_text(path, FIX).splitlines(), start=1):
+    for number, text in enumerate(read_text(path, FIX).splitlines(), start=1):
         if not text.strip():
             continue
         place, words = f"{path}, line {number}", text.split()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
 
 REFETCH = "Fetch the data set again"
 OWN = "Replace the file by the photograph that was annotated"  # of a data set of the user's own
@@ -19,7 +20,8 @@ _ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations of a quarter turn
 # Where Pillow finds an orientation that precedes the pixels of a PNG file.
 _PNG_METADATA = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 _AS_STORED = 1  # the EXIF orientation that changes nothing
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# Pillow reads many more, some by programs of their own (EPS by Ghostscript) or by rare decoders.
+PHOTOGRAPH_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 
 
 def read_rgb(
@@ -34,23 +36,29 @@ def read_rgb(
     Raises:
         KapbenchError: missing, truncated, not an image, or of another size.
     """
-    image = _as_rgb(_open(path, fix), path)
-    _check_size(image, size, path, "image", fix)
-    return np.asarray(image)
+    return _read_rgb(path, size, fix, upright=False)
 
 
 def read_upright(
     path: Path, size: tuple[int, int] | None = None, fix: str = OWN
 ) -> UInt8[np.ndarray, "h w 3"]:
     """As `read_rgb`, rotated as EXIF says: for annotations made in a viewer that rotates."""
-    image = _as_rgb(ImageOps.exif_transpose(_open(path, fix)), path)
-    _check_size(image, size, path, "image", fix)
-    return np.asarray(image)
+    return _read_rgb(path, size, fix, upright=True)
 
 
 def read_own(path: Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "h w 3"]:
     """As `read_rgb`, of a data set of the user's own."""
     return read_rgb(path, size, OWN)
+
+
+def _read_rgb(
+    path: Path, size: tuple[int, int] | None, fix: str, *, upright: bool
+) -> UInt8[np.ndarray, "h w 3"]:
+    with _opened(path, fix) as file:
+        file.load()
+        image = ImageOps.exif_transpose(file) if upright else file
+        _check_size(image, size, path, "image", fix)
+        return np.asarray(_as_rgb(image, path))
 
 
 def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
@@ -141,7 +149,7 @@ def find_file(folder: Path, name: str) -> Path:
     A file whose name has backslashes itself, as some programs unpack archives, comes first.
     """
     literal = folder / name
-    return literal if literal.is_file() else folder / with_slashes(name)
+    return literal if is_file(literal) else folder / with_slashes(name)
 
 
 def with_slashes(name: str) -> str:
@@ -162,11 +170,10 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
         KapbenchError: unreadable, or not of the photograph's size.
     """
     fix = "Replace it, or remove it: boxes take the place of missing masks"
-    image = _open(path, fix)
-    _check_size(image, size, path, "mask", fix)
-    if len(image.getbands()) > 1:
-        image = image.convert("L")
-    values = np.asarray(image)
+    with _opened(path, fix) as image:
+        image.load()
+        _check_size(image, size, path, "mask", fix)
+        values = np.asarray(image.convert("L") if len(image.getbands()) > 1 else image)
     if set(np.unique(values).tolist()) <= {0, VOID}:
         return np.asarray(values == VOID)
     return np.asarray((values != 0) & (values != VOID))
@@ -182,18 +189,26 @@ def _check_size(
         )
 
 
-def _open(path: Path, fix: str) -> Image.Image:
-    with _opened(path, fix) as image:
-        image.load()
-        return image.copy()
-
-
 @contextmanager
 def _opened(path: Path, fix: str) -> Iterator[Image.Image]:
+    """The image for what reads it. KapbenchError for any error of it: Pillow raises many types."""
     try:
-        with Image.open(path) as image:
+        if path.exists() and not path.is_file():
+            raise KapbenchError(
+                "This is a folder, a pipe or a device, not an image", place=path, fix=fix
+            )
+        with Image.open(path, formats=PHOTOGRAPH_FORMATS) as image:
             yield image
+    except KapbenchError:
+        raise
     except FileNotFoundError as error:
         raise KapbenchError("The image does not exist", place=path, fix=fix) from error
-    except _BROKEN as error:
-        raise KapbenchError(f"The image cannot be read: {error}", place=path, fix=fix) from error
+    except UnidentifiedImageError as error:
+        raise KapbenchError(
+            f"The image cannot be read: it is none of {', '.join(PHOTOGRAPH_FORMATS)}",
+            place=path,
+            fix=fix,
+        ) from error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise KapbenchError(f"The image cannot be read: {reason}", place=path, fix=fix) from error

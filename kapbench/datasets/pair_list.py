@@ -13,6 +13,7 @@ from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.reading import longer_side
 from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError, unknown
+from kapbench.repeated_ids import index_views
 from kapbench.types import Coverage, Pair, View
 
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]
@@ -108,8 +109,7 @@ class PairList:
 
     @functools.cached_property
     def _views(self) -> Mapping[str, View]:
-        paired = [view for pair in self.all_pairs for view in (pair.source, pair.target)]
-        return {view.image_id: view for view in (*paired, *self.more_views)}
+        return index_views(self.all_pairs, self.more_views, self.name)
 
     def _check_categories(self, categories: Sequence[str] | None) -> frozenset[str]:
         for category in categories or ():

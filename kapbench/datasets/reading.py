@@ -1,31 +1,31 @@
 """Reads and checks annotation files: every error names the file, and the line or the key."""
 
-import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from kapbench.errors import KapbenchError, agreeing, counted, unknown
 from kapbench.paths import data_root, is_system_file
 from kapbench.storage import bytes_hash
+from kapbench.strict_text import CORRECT, number, parse_json
 from kapbench.types import Keypoints, View
 
-SEPARATE_BY_COMMAS = "Save the file with commas between the columns"
 AS_PUBLISHED = "Save the list with commas, as it is published"
+MAX_PX = 1_000_000  # of a coordinate or a side; larger numbers are damage
+Coordinate = Annotated[FiniteFloat, Field(ge=-MAX_PX, le=MAX_PX)]
+Side = Annotated[int, Field(gt=0, le=MAX_PX)]  # width or height of an image
 Box = tuple[float, float, float, float]
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def wrong_file(message: str, place: object) -> KapbenchError:
     """The error of a file whose content is wrong."""
-    fix = "Correct the file; if it was downloaded, fetch it again"
-    return KapbenchError(message, place=place, fix=fix)
+    return KapbenchError(message, place=place, fix=CORRECT)
 
 
 def wrong_line(message: str, place: object) -> KapbenchError:
@@ -57,83 +57,11 @@ def list_names(folder: Path) -> frozenset[str]:
         return frozenset(e.name for e in folder.iterdir() if not is_system_file(e.name))
     except (FileNotFoundError, NotADirectoryError):
         return frozenset()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = error.strerror if isinstance(error, OSError) else error
         raise KapbenchError(
-            f"The folder cannot be read: {error.strerror}", place=folder, fix="Make it readable"
+            f"The folder cannot be read: {reason}", place=folder, fix="Make it readable"
         ) from error
-
-
-def read_bytes(path: Path, fix: str) -> bytes:
-    """KapbenchError where the file does not exist or cannot be read."""
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise KapbenchError("The file does not exist", place=path, fix=fix) from error
-    except OSError as error:
-        raise KapbenchError(
-            f"The file cannot be read: {error.strerror or error}", place=path, fix=fix
-        ) from error
-
-
-def read_text(path: Path, fix: str) -> str:
-    """UTF-8, with or without a byte-order mark. KapbenchError as `read_bytes`."""
-    return decode_text(read_bytes(path, fix), path, fix)
-
-
-def decode_text(content: bytes, path: Path, fix: str) -> str:
-    """As `read_text`, of the content of the file at `path`."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise KapbenchError("The file is not text in UTF-8", place=path, fix=fix) from error
-
-
-def parse_csv(
-    content: bytes, path: Path, fix: str, separator_fix: str = SEPARATE_BY_COMMAS
-) -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of each line of a CSV file.
-
-    Args:
-        fix: What to do where it is not text.
-        separator_fix: What to do where it has another separator.
-
-    Raises:
-        KapbenchError: it is not CSV, or has another separator than the comma in its first line.
-    """
-    lines = decode_text(content, path, fix).splitlines()
-    first = lines[0] if lines else ""
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if separator in first and "," not in first:
-            raise KapbenchError(
-                f"The columns are separated by {name}, not by commas",
-                place=f"{path}, line 1",
-                fix=separator_fix,
-            )
-    reader = csv.reader(lines)
-    try:
-        for fields in reader:
-            yield reader.line_num, fields
-    except csv.Error as error:
-        raise wrong_line(
-            f"The line is not CSV: {error}", f"{path}, line {reader.line_num}"
-        ) from error
-
-
-def parse_json(content: bytes, path: Path, *, nan: bool = False) -> Any:
-    """KapbenchError where it is not JSON.
-
-    Args:
-        nan: Whether NaN and Infinity, which are not JSON, are numbers, for a caller that checks
-            them and says where they are.
-    """
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a number")
-
-    try:
-        return json.loads(content, parse_constant=None if nan else refuse)
-    except ValueError as error:
-        raise wrong_file(f"The file is not JSON: {error}", path) from error
 
 
 def parse_mat(content: bytes, variable: str, path: Path, fix: str) -> Any:
@@ -152,6 +80,15 @@ def validate(kind: type[_Model], content: Any, place: object) -> _Model:
     """The content as its schema has it. KapbenchError names the first key that is wrong."""
     try:
         return kind.model_validate(content)
+    except ValidationError as error:
+        raise describe_invalid(error, place) from error
+
+
+def validate_json(kind: type[_Model], content: bytes, place: object) -> _Model:
+    """As `validate`, of a JSON file whose schema is strict but reads lists as tuples."""
+    parse_json(content, place)  # refuses what pydantic's own reader takes, e.g. two equal keys
+    try:
+        return kind.model_validate_json(content)
     except ValidationError as error:
         raise describe_invalid(error, place) from error
 
@@ -182,15 +119,13 @@ def check_box(box: Box, place: object) -> None:
 
 
 def parse_numbers(texts: Iterable[str], place: object) -> Float[np.ndarray, "n"]:
-    """Finite numbers. KapbenchError names the first text that is not one."""
+    """Numbers up to MAX_PX. KapbenchError names the first text that is none."""
     values = []
     for text in texts:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not np.isfinite(value):
-            raise wrong_line(f"'{text}' is not a number", place)
+        if (value := number(text)) is None:
+            raise wrong_line(f"'{text[:40]}' is not a number", place)
+        if abs(value) > MAX_PX:
+            raise wrong_line(f"The number {text[:40]} is larger than {MAX_PX:,}", place)
         values.append(value)
     return np.array(values)
 

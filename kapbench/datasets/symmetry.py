@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import read_json
 
 TABLES = {
     "spair": "spair/symmetry.json",
@@ -89,15 +90,17 @@ def read_symmetry(path: str | Path, category: str, n_keypoints: int) -> Symmetry
             keypoint is in two groups; twins are not each other's, or are in two groups.
     """
     place = Path(path).expanduser()
+    fix = 'Give {"categories": {"' + category + '": {"groups": [], "mirror": []}}}'
+    content = read_json(place, fix)
     try:
-        facts = json.loads(place.read_text("utf-8-sig"))["categories"][category]
+        facts = content["categories"][category]
         groups, mirror = facts.get("groups", []), facts["mirror"]
         sound = is_sound(n_keypoints, groups, mirror)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KapbenchError(
             f"The file has no symmetry table of '{category}': {type(error).__name__} {error}",
             place=place,
-            fix='Give {"categories": {"' + category + '": {"groups": [], "mirror": []}}}',
+            fix=fix,
         ) from error
     if not sound:
         raise KapbenchError(

@@ -17,6 +17,8 @@ from kapbench.datasets.images import image_size, read_mask
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
+from kapbench.strict_text import integer, parse_csv, read_bytes
 from kapbench.types import Pair, View
 
 NAME, LIST = "tss", "test_pairs_tss.csv"
@@ -52,7 +54,7 @@ def tss(split: str = "test", root: str | Path | None = None, step: int = 8) -> P
         )
     folder = reading.find_folder(root, SOURCE.folder)
     path = folder / LIST
-    content = reading.read_bytes(path, FIX)
+    content = read_bytes(path, FIX)
     contents: list[bytes | str] = [READING, content, str(step)]
     pairs, paths, mirrored = [], dict[str, Path](), set()
     for line in _parse_lines(content, path):
@@ -107,7 +109,7 @@ class _Line:
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
     base = None  # the number of the first set
-    for number, words in reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED):
+    for number, words in parse_csv(content, path, FIX, reading.AS_PUBLISHED):
         if number == 1:
             continue
         place = f"{path}, line {number}"
@@ -115,10 +117,10 @@ def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
             raise KapbenchError(
                 f"The line has {len(words)} columns", place=place, fix=f"Give {COLUMNS}"
             )
-        direction, flip, kind = reading.parse_numbers(words[2:5], place).astype(int).tolist()
-        if direction not in (1, 2) or flip not in (0, 1):
+        direction, flip, kind = map(integer, words[2:5])
+        if direction not in (1, 2) or flip not in (0, 1) or kind is None:
             raise KapbenchError(
-                f"A value is not allowed: direction {direction}, flip {flip}",
+                f"A value is not allowed: direction {words[2]}, flip {words[3]}, set {words[4]}",
                 place=place,
                 fix="Use direction 1 or 2, and flip 0 or 1",
             )
@@ -166,7 +168,7 @@ def _check_set(kind: int, category: str, base: int, place: str) -> None:
 def _find_photograph(folder: Path, name: str, place: str) -> Path:
     """Lists name photographs relative to the folder or to its parent."""
     for path in (folder / name, folder.parent / name):
-        if path.is_file():
+        if is_file(path):
             return path
     raise KapbenchError(f"There is no photograph {name}", place=place, fix=FIX)
 
@@ -228,7 +230,7 @@ def _sample_flow(
 
 def read_flow(path: Path) -> Float[np.ndarray, "h w 2"]:
     """x and y of a Middlebury .flo file. KapbenchError where it is not one."""
-    content = reading.read_bytes(path, FIX)
+    content = read_bytes(path, FIX)
     if len(content) < 12 or np.frombuffer(content[:4], "<f4")[0] != np.float32(FLO):
         raise reading.wrong_file("The file is not a Middlebury flow", path)
     width, height = np.frombuffer(content[4:12], "<i4").tolist()

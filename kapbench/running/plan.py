@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from kapbench.errors import KapbenchError
 from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
+from kapbench.repeated_ids import check_ids
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
@@ -96,6 +97,7 @@ def make_plan(
             if for_training
             else "Choose another split or category",
         )
+    check_ids(pairs, dataset.name)
     for rule in rules:
         _check_rule(rule, info, dataset)
     if limit is not None:

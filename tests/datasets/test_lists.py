@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tiny_datasets as tiny
 
-from kapbench.datasets import reading
+from kapbench import strict_text
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.datasets.freiburg_cars import azimuth_bin, freiburg_cars
@@ -147,7 +147,7 @@ class TestAwaPose:
         [
             ("[-1, -1]", '["1", -1]', "not a list of 2 numbers"),
             ("[-1, -1]", "[1]", "not a list of 2"),
-            ("[-1, -1]", "[NaN, 1]", "NaN is not a number"),
+            ("[-1, -1]", "[NaN, 1]", "NaN is not a finite number"),
             ('"a1": {', '"a1": 5, "a9": {', "JSON object"),
             ("[1.5, 1, 58, 39]", "[5, 1, 5, 1]", "no area"),
         ],
@@ -189,8 +189,11 @@ class TestFreiburgCars:
 
 def test_the_advice_on_another_separator_comes_from_the_caller():
     """A table of the user's own was never published."""
-    for more, fix in ((), reading.SEPARATE_BY_COMMAS), (("Export it again",), "Export it again"):
+    for more, fix in (
+        ((), strict_text.SEPARATE_BY_COMMAS),
+        (("Export it again",), "Export it again"),
+    ):
         with pytest.raises(KapbenchError, match="separated by semicolons") as error:
-            list(reading.parse_csv(b"a;b\n", Path("mine.csv"), "Convert it to UTF-8", *more))
+            list(strict_text.parse_csv(b"a;b\n", Path("mine.csv"), "Convert it to UTF-8", *more))
         assert error.value.fix == fix
-    assert "published" not in reading.SEPARATE_BY_COMMAS
+    assert "published" not in strict_text.SEPARATE_BY_COMMAS

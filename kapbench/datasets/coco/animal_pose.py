@@ -18,6 +18,7 @@ from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import mirror_by_name, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import integer, parse_json, read_bytes
 
 NAME = "animal-pose"
 SOURCE = SOURCES[NAME]
@@ -97,13 +98,13 @@ class _File(Strict):
 
 def _read_file(path: Path, strict: bool) -> CocoFile:
     """keypoints.json as a COCO file. KapbenchError as `open_coco`, and where sides do not fit."""
-    content = reading.read_bytes(path, FIX)
-    file = reading.validate(_File, reading.parse_json(content, path, nan=True), path)
+    content = read_bytes(path, FIX)
+    file = reading.validate(_File, parse_json(content, path, nan=True), path)
     images = []
     for number, name in file.images.items():
-        if not number.isdecimal():
-            raise reading.wrong_file(f"The id '{number}' of an image is not a number", path)
-        images.append(CocoImage(id=int(number), file_name=name))
+        if (image_id := integer(number)) is None:
+            raise reading.wrong_file(f"The id '{number[:40]}' of an image is not a number", path)
+        images.append(CocoImage(id=image_id, file_name=name))
     _, twins = symmetry("quadruped", NAME)
     for category in file.categories:
         mirror = {

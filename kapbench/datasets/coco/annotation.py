@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kapbench.datasets import reading
 from kapbench.errors import KapbenchError
@@ -31,7 +31,7 @@ class CocoAnnotation(Strict):
     id: int
     image_id: int
     category_id: int
-    bbox: list[FiniteFloat] | None = Field(None, min_length=4, max_length=4)
+    bbox: list[reading.Coordinate] | None = Field(None, min_length=4, max_length=4)
     keypoints: list[float | None]
 
     @field_validator("keypoints", mode="before")
@@ -132,7 +132,7 @@ def _check_keypoints(annotation: CocoAnnotation, names: list[str], place: str) -
             place=f"{place}, keypoint {names[wrong.argmax()]}",
             fix="; ".join(f"{i}: {word}" for i, word in enumerate(_VISIBILITY)),
         )
-    unknown = (numbers[:, 2] > 0) & ~np.isfinite(numbers[:, :2]).all(axis=1)
+    unknown = (numbers[:, 2] > 0) & ~(np.abs(numbers[:, :2]) <= reading.MAX_PX).all(axis=1)
     if unknown.any():
         k = unknown.argmax()
         raise KapbenchError(

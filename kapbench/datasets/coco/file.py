@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from kapbench.datasets import reading
 from kapbench.datasets.coco.annotation import (
@@ -16,13 +16,14 @@ from kapbench.datasets.coco.annotation import (
     has_keypoints,
 )
 from kapbench.errors import KapbenchError, agreeing, counted, name_first
+from kapbench.strict_text import parse_json, read_bytes
 
 
 class CocoImage(Strict):
     id: int
     file_name: Annotated[str, Field(min_length=1)]
-    width: PositiveInt | None = None
-    height: PositiveInt | None = None
+    width: reading.Side | None = None
+    height: reading.Side | None = None
 
 
 class CocoCategory(Strict):
@@ -65,8 +66,8 @@ def open_coco(path: Path, fix: str, *, strict: bool) -> CocoFile:
             twice; no annotation that can be used; annotations of a category without names of
             keypoints that have different numbers of them.
     """
-    content = reading.read_bytes(path, fix)
-    file = reading.validate(_File, reading.parse_json(content, path, nan=True), path)
+    content = read_bytes(path, fix)
+    file = reading.validate(_File, parse_json(content, path, nan=True), path)
     return check_content(content, file.images, file.categories, file.annotations, path, strict)
 
 

@@ -12,6 +12,7 @@ from kapbench.datasets.coco.annotation import CocoAnnotation
 from kapbench.datasets.coco.file import CocoFile, CocoImage
 from kapbench.datasets.images import Header, find_file, read_header, with_slashes
 from kapbench.errors import KapbenchError, agreeing, counted, name_first
+from kapbench.paths import is_file
 
 FOLDERS = (".", "images", "../images", "../data", "..")  # where photographs may be, from the file
 
@@ -159,7 +160,7 @@ def _find_photographs(
     folders = [Path(folder).expanduser()] if folder else [path.parent / f for f in FOLDERS]
     holding = _choose_folder(folders, needed)
     paths = {name: find_file(holding, name) for name in needed}
-    missing = [name for name in needed if not paths[name].is_file()]
+    missing = [name for name in needed if not is_file(paths[name])]
     if missing == needed:
         raise KapbenchError(
             f"There is no photograph {missing[0]}",
@@ -180,6 +181,6 @@ def _find_photographs(
 def _choose_folder(folders: Sequence[Path], needed: Sequence[str]) -> Path:
     """That of the first photograph, else the one that holds the most."""
     for folder in folders:
-        if find_file(folder, needed[0]).is_file():
+        if is_file(find_file(folder, needed[0])):
             return folder
-    return max(folders, key=lambda f: sum(find_file(f, name).is_file() for name in needed))
+    return max(folders, key=lambda f: sum(is_file(find_file(f, name)) for name in needed))

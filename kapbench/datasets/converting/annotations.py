@@ -3,7 +3,6 @@
 Pixels are continuous, x right, y down; boxes are x1, y1, x2, y2.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from kapbench.datasets.reading import Box, box_around, make_keypoints
+from kapbench.datasets.reading import MAX_PX, Box, box_around, make_keypoints
+from kapbench.strict_text import number
 
 Xy = tuple[float, float]
 
@@ -83,21 +83,14 @@ class Photograph:
 
 def as_number(text: str | None) -> float | None:
     """None where the text is no number."""
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
+    return None if text is None else number(text.strip())
 
 
 def as_xy(x: Any, y: Any) -> Xy | None:
-    """None where the two values are not finite numbers."""
+    """None where the two values are not numbers up to MAX_PX."""
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y)):
         return None
-    try:
-        xy = float(x), float(y)
-    except OverflowError:  # a whole number of hundreds of digits
-        return None
-    return xy if all(map(math.isfinite, xy)) else None
+    return (float(x), float(y)) if all(abs(v) <= MAX_PX for v in (x, y)) else None
 
 
 def as_size(width: Any, height: Any) -> tuple[int, int] | None:

@@ -17,9 +17,9 @@ from kapbench.datasets.converting.annotations import (
 from kapbench.datasets.converting.grouping import LabelledBox, LabelledPoint, group_shapes
 from kapbench.datasets.converting.image_files import list_exports
 from kapbench.datasets.converting.report import Reason, Report
-from kapbench.datasets.reading import parse_json, read_bytes
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
+from kapbench.strict_text import parse_json, read_bytes
 
 _FIX = "Name the folder that holds the tool's JSON files, or one of them"
 
@@ -41,7 +41,7 @@ def _read_file(file: Path, root: Path, report: Report) -> list[Photograph]:
     """One photograph, or none where the file cannot be read."""
     place = file.relative_to(root).as_posix() if file != root else file.name
     try:
-        content = parse_json(read_bytes(file, _FIX), file)
+        content = parse_json(read_bytes(file, _FIX), file, nan=True)
     except KapbenchError:
         report.leave_out(Reason.BAD_FILE, place)
         return []

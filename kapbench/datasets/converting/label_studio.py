@@ -21,9 +21,10 @@ from kapbench.datasets.converting.annotations import (
 )
 from kapbench.datasets.converting.grouping import LabelledBox, LabelledPoint, group_shapes
 from kapbench.datasets.converting.report import Reason, Report
-from kapbench.datasets.reading import Box, parse_json, read_bytes
+from kapbench.datasets.reading import Box
 from kapbench.errors import KapbenchError, name_first
 from kapbench.progress import Progress
+from kapbench.strict_text import parse_json, read_bytes
 
 _FIX = "Name the file of the export format JSON, not that of JSON-MIN"
 _POINTS, _BOXES = ("keypointlabels", "keypoint"), ("rectanglelabels", "rectangle")
@@ -36,7 +37,7 @@ Region = dict[str, Any]
 
 def read_label_studio(path: Path, report: Report, progress: Progress) -> list[Photograph]:
     """KapbenchError where the file is not such an export."""
-    content = parse_json(read_bytes(path, _FIX), path)
+    content = parse_json(read_bytes(path, _FIX), path, nan=True)
     tasks = content if isinstance(content, list) else [content]
     photographs, several, n_tasks = [], [], 0
     with progress.stage("tasks", len(tasks)) as advance:

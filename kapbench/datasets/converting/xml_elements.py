@@ -6,8 +6,8 @@ from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
-from kapbench.datasets.reading import read_bytes
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import read_bytes
 
 
 def read_xml(path: Path, fix: str) -> Element:
@@ -32,7 +32,7 @@ def read_xml(path: Path, fix: str) -> Element:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(content, True)
-    except ExpatError as error:
+    except (ExpatError, ValueError, LookupError) as error:  # the last two: of its encoding
         raise KapbenchError(f"The file is not XML: {error}", place=path, fix=fix) from error
     return builder.close()
 

@@ -13,6 +13,8 @@ from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule, group_by_category
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
+from kapbench.strict_text import read_bytes
 from kapbench.types import Pair, View
 
 NAME = "cub"
@@ -88,7 +90,7 @@ def _annotate(
     labels = tables.labels()
     if image_list is not None:
         path = Path(image_list).expanduser()
-        tables.contents["list"] = reading.read_bytes(path, "Give the path of a file of images")
+        tables.contents["list"] = read_bytes(path, "Give the path of a file of images")
         wanted = read_image_list(tables.contents["list"], path, names or tables.names())
     else:
         wanted = set(labels if split == "all" else tables.of_split(split))
@@ -109,7 +111,7 @@ def _fit_photographs(
     present, n_outside = {}, 0
     for view, n_before in annotated:
         path = paths[view.image_id]
-        if path.is_file():
+        if is_file(path):
             size = image_size(path)
             points, n_beyond = reading.drop_outside(view.keypoints, size)
             n_outside += n_before + n_beyond
@@ -128,7 +130,7 @@ def _list_missing(
         for species, views in by_species.items()
         if paths and species not in present
     }
-    missing = {s: [p for p in files if not p.is_file()] for s, files in photographs.items()}
+    missing = {s: [p for p in files if not is_file(p)] for s, files in photographs.items()}
     return {species: files for species, files in missing.items() if files}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from kapbench.datasets.reading import parse_mat
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import decode_text, integer
 
 FIX = "Give a list like ACSM's test_cub_cleaned.mat, or text with one image per line"
 
@@ -44,10 +45,10 @@ def _parse_structs(content: bytes, path: Path) -> list[int]:
 def _parse_text(content: bytes, path: Path, names: Mapping[int, str]) -> list[int]:
     number_of = {name: n for n, name in names.items()}
     numbers = []
-    for i, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+    for i, line in enumerate(decode_text(content, path, FIX).splitlines(), start=1):
         word = line.strip()
-        if word.isdecimal():
-            numbers.append(int(word))
+        if (number := integer(word)) is not None:
+            numbers.append(number)
         elif word in number_of:
             numbers.append(number_of[word])
         elif word:

@@ -1,6 +1,7 @@
 """Reads the text files of CUB-200-2011: each line begins with a number."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from jaxtyping import Float
 
 from kapbench.datasets import reading
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import decode_text, integer, read_bytes
 from kapbench.types import Keypoints, View
 
 N_PARTS = 15
+_NUMBERS = re.compile(rb"[0-9.eE+-]*")
 _Value = TypeVar("_Value")
 
 
@@ -96,22 +99,25 @@ class Tables:
     def _names(self, name: str) -> dict[int, str]:
         """The name behind each line's number."""
         path = self.folder / name
-        self.contents[name] = reading.read_bytes(path, self.fix)
-        names = {}
-        lines = self.contents[name].decode("utf-8", "replace").splitlines()
+        self.contents[name] = read_bytes(path, self.fix)
+        names, numbers = dict[int, str](), dict[str, int]()
+        lines = decode_text(self.contents[name], path, self.fix).splitlines()
         for i, line in enumerate(lines, start=1):
-            number, *words = line.split() or [""]
-            if len(words) != 1 or not number.isdecimal():
-                raise reading.wrong_file(
-                    f"'{line[:40]}' is not a number and a name", f"{path}, line {i}"
+            place, (first, *words) = f"{path}, line {i}", line.split() or [""]
+            number = integer(first)
+            if len(words) != 1 or number is None:
+                raise reading.wrong_file(f"'{line[:40]}' is not a number and a name", place)
+            if number in names or words[0] in numbers:
+                raise reading.wrong_line(
+                    f"An earlier line has the same number or name as '{line[:40]}'", place
                 )
-            names[int(number)] = words[0]
+            names[number], numbers[words[0]] = words[0], number
         return names
 
     def _numbers(self, name: str, n_values: int, keys: int = 1) -> Float[np.ndarray, "n columns"]:
         """Each line's numbers; the first `keys` of them identify the line."""
         path = self.folder / name
-        content = self.contents[name] = reading.read_bytes(path, self.fix)
+        content = self.contents[name] = read_bytes(path, self.fix)
         rows = [line.split() for line in content.splitlines()]
         table = _parse_table(rows, n_values)
         if table is None:
@@ -135,19 +141,21 @@ def _parse_table(rows: list[list[bytes]], n_values: int) -> Float[np.ndarray, "n
     """All lines as numbers; None where one is not a number followed by `n_values` values."""
     if not rows or {len(row) for row in rows} != {1 + n_values}:
         return None
-    words = itertools.chain.from_iterable(rows)
+    words = list(itertools.chain.from_iterable(rows))
+    if not _NUMBERS.fullmatch(b"".join(words)):  # float() reads 1_0 as 10
+        return None
     try:
         table = np.fromiter(map(float, words), np.float64).reshape(len(rows), -1)
     except ValueError:
         return None
-    numbered = np.isfinite(table).all() and (table[:, 0] == table[:, 0].round()).all()
-    return table if numbered else None
+    numbered = (np.abs(table) <= reading.MAX_PX).all()
+    return table if numbered and (table[:, 0] == table[:, 0].round()).all() else None
 
 
 def _raise_wrong_line(rows: list[list[bytes]], n_values: int, path: Path) -> NoReturn:
     for i, row in enumerate(rows, start=1):
         place, words = f"{path}, line {i}", [word.decode("utf-8", "replace") for word in row]
-        if len(words) != 1 + n_values or not words[0].isdecimal():
+        if len(words) != 1 + n_values or integer(words[0]) is None:
             raise reading.wrong_file(
                 f"'{' '.join(words)[:40]}' is not a number followed by {n_values} values", place
             )

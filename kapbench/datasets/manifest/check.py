@@ -19,6 +19,7 @@ from kapbench.datasets.manifest.exif import (
 from kapbench.datasets.manifest.files import FIX, Source, open_source
 from kapbench.datasets.manifest.partial import UNREAD, Problem, is_consequence, validate_partly
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def _check_image(
     image: schema.Image, manifest: schema.Manifest, folder: Path, headers: Headers
 ) -> Iterator[Problem]:
     yield from check_size(image, folder, headers)
-    if image.mask is not None and not find_file(folder, image.mask).is_file():
+    if image.mask is not None and not is_file(find_file(folder, image.mask)):
         yield "mask", f"There is no file {folder / image.mask}"
     if image.category in manifest.categories:
         yield from _check_keypoints(image, manifest)

@@ -57,6 +57,10 @@ def parse_images(text: str, path: Path) -> ParsedImages:
                 continue
             texts |= {k: _DECIMAL_COMMA.sub(r"\1.\2", t) for k, t in commas.items()}
             has_commas |= bool(commas)
+        if wrong := [t for k, t in texts.items() if k not in TEXTS and "_" in t]:
+            # Python, and with it the schema, reads 1_0 as 10.
+            problems.append((f"line {number}", f"'{wrong[0][:40]}' is not a number"))
+            continue
         images.append(_parse_image(texts, names))
         numbers.append(number)
     categories = _assign_keypoints(images, names)

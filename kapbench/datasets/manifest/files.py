@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, parse_pairs
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
-from kapbench.datasets.reading import parse_json, read_bytes, read_text
 from kapbench.errors import KapbenchError, documentation
+from kapbench.strict_text import decode_text, parse_json, read_bytes
 
 FIX = f"See {documentation('datasets/manifest.md')}"
 
@@ -63,28 +62,22 @@ def open_source(path: Path) -> Source:
     if path.suffix.lower() == ".csv":
         return _open_table(path)
     file = read_bytes(path, FIX)
-    problems: list[Problem] = []
-
-    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        for key, n in Counter(key for key, _ in pairs).items():
-            if n > 1:
-                problems.append(("the file", f"Key '{key}' occurs {n} times in one object"))
-        return dict(pairs)
-
-    content = parse_json(file, path, nan=True)  # the schema refuses NaN and says where it is
+    repeated: list[str] = []
+    # The schema refuses NaN and says where it is.
+    content = parse_json(file, path, nan=True, repeated=repeated)
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
         raise KapbenchError(
             "This is a COCO file, not a manifest", place=path, fix=f"Write --dataset coco:{path}"
         )
-    json.loads(file, object_pairs_hook=as_object)
-    return Source(content, [file], problems)
+    return Source(content, [file], [("the file", message) for message in repeated])
 
 
 def _open_table(path: Path) -> Source:
-    images = parse_images(read_text(path, FIX), path)
+    file = read_bytes(path, FIX)
+    images = parse_images(decode_text(file, path, FIX), path)
     source = Source(
         images.content,
-        [read_bytes(path, FIX)],
+        [file],
         images.problems,
         table=True,
         image_lines=images.lines,
@@ -92,8 +85,9 @@ def _open_table(path: Path) -> Source:
     )
     pairs_path = path.with_suffix(".pairs.csv")
     if pairs_path.exists():
-        source.files.append(read_bytes(pairs_path, FIX))
-        pairs, source.pair_lines, problems = parse_pairs(read_text(pairs_path, FIX))
+        file = read_bytes(pairs_path, FIX)
+        source.files.append(file)
+        pairs, source.pair_lines, problems = parse_pairs(decode_text(file, pairs_path, FIX))
         source.content["pairs"], source.pairs_name = pairs, pairs_path.name
         source.problems += [(f"{pairs_path.name}, {line}", what) for line, what in problems]
     return source

@@ -3,13 +3,14 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from kapbench.datasets.images import with_slashes
+from kapbench.datasets.reading import Coordinate, Side
 from kapbench.datasets.symmetry import mirror_by_name
 
 _Name = Annotated[str, Field(min_length=1)]
-Point = tuple[FiniteFloat, FiniteFloat]
+Point = tuple[Coordinate, Coordinate]
 
 
 class _Frozen(BaseModel):
@@ -32,9 +33,9 @@ class Image(_Frozen):
     keypoints: dict[_Name, Point | None]  # null or left out: not visible
     names: list[_Name] | None = None  # its own keypoints, by id; default: those of its category
     id: _Name | None = None  # default: the path without its ending
-    width: PositiveInt | None = None  # default: the photograph's own
-    height: PositiveInt | None = None
-    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat] | None = None  # x1 y1 x2 y2
+    width: Side | None = None  # default: the photograph's own
+    height: Side | None = None
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None  # x1 y1 x2 y2
     azimuth_bin: Annotated[int, Field(ge=0, lt=8)] | None = None
     mask: _Name | None = None
     truncated: bool | None = None

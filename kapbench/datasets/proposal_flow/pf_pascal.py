@@ -15,7 +15,8 @@ from kapbench.datasets.proposal_flow.pf_pascal_mat import Annotations
 from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse_points
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
-from kapbench.paths import data_root
+from kapbench.paths import data_root, is_file
+from kapbench.strict_text import integer, parse_csv, read_bytes
 from kapbench.types import Pair, View
 
 NAME, FRAME_PX = "pf-pascal", 300.0
@@ -52,7 +53,7 @@ def pf_pascal(
     """
     reading.check_choice("split", split, tuple(LISTS), NAME)
     folder, path = _find_list(split, data_root(root))
-    content = reading.read_bytes(path, _list_fix(split, path))
+    content = read_bytes(path, _list_fix(split, path))
     lines = _parse_lines(content, path)
     annotations = Annotations(folder / SOURCE.folder, split, FIX)
     reader, pairs = _Reader(folder, annotations, photographs), []
@@ -83,7 +84,7 @@ def _find_list(split: str, base: Path) -> tuple[Path, Path]:
     """Folder from which photographs are named, and the list."""
     bases = (base / "PF-PASCAL", base, base.parent)
     candidates = [(folder, folder / name) for folder in bases for name in LISTS[split]]
-    return next((t for t in candidates if t[1].is_file()), (base, base / LISTS[split][1]))
+    return next((t for t in candidates if is_file(t[1])), (base, base / LISTS[split][1]))
 
 
 def _list_fix(split: str, path: Path) -> str:
@@ -97,11 +98,11 @@ def _list_fix(split: str, path: Path) -> str:
 
 def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
     """Number, and fields by column, of each line; a list without points has a column flip."""
-    (_, columns), *lines = list(reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [
-        (1, [])
-    ]
+    (_, columns), *lines = list(parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [(1, [])]
     wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
     missing = [name for name in wanted if name not in columns]
+    if len(set(columns)) < len(columns):
+        raise reading.wrong_file("A column occurs twice", f"{path}, line 1")
     if missing:
         raise reading.wrong_file(f"Column '{missing[0]}' is missing", path)
     for number, words in lines:
@@ -130,7 +131,7 @@ class _Reader:
         """None where a photograph is missing, or the images share no keypoint."""
         names = line["source_image"], line["target_image"]
         files = [self.folder / name for name in names]
-        if self.photographs and not all(file in self._sizes or file.is_file() for file in files):
+        if self.photographs and not all(file in self._sizes or is_file(file) for file in files):
             return None
         flip = _parse_flip(line, place)
         if "XA" in line:
@@ -200,9 +201,11 @@ def _parse_flip(line: dict[str, str], place: str) -> bool:
 
 
 def _name_class(line: dict[str, str], place: object) -> str:
-    number = line["class"]
-    if not number.isdecimal() or not 1 <= int(number) <= len(CLASSES):
+    number = integer(line["class"])
+    if number is None or not 1 <= number <= len(CLASSES):
         raise KapbenchError(
-            f"The class '{number}' does not exist", place=place, fix="Give a number from 1 to 20"
+            f"The class '{line['class'][:40]}' does not exist",
+            place=place,
+            fix="Give a number from 1 to 20",
         )
-    return CLASSES[int(number) - 1]
+    return CLASSES[number - 1]

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets.reading import parse_mat, read_bytes
+from kapbench.datasets.reading import parse_mat
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
+from kapbench.strict_text import read_bytes
 
 FOLDER = "Annotations"
 
@@ -50,7 +52,7 @@ class Annotations:
     def _read(self, folder: Path, stem: str) -> Float[np.ndarray, "K 2"]:
         path = folder / f"{stem}.mat"
         if path not in self._points:
-            if not path.is_file():
+            if not is_file(path):
                 raise KapbenchError(
                     f"The list of {self.split} has no keypoints, and this file of "
                     "PF-dataset-PASCAL.zip is missing",

@@ -14,6 +14,8 @@ from kapbench.datasets.pair_list import PairList, pair_by_box
 from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse_points
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
+from kapbench.paths import is_file
+from kapbench.strict_text import parse_csv, read_bytes
 from kapbench.types import View
 
 NAME, N_POINTS, N_PAIRS = "pf-willow", 10, 900
@@ -56,8 +58,8 @@ def pf_willow(
     """
     reading.check_choice("split", split, ("test",), NAME)
     folder = reading.find_folder(root, SOURCE.folder)
-    path = next((p for p in (folder / name for name in LISTS) if p.is_file()), folder / LISTS[0])
-    content = reading.read_bytes(path, FIX)
+    path = next((p for p in (folder / name for name in LISTS) if is_file(p)), folder / LISTS[0])
+    content = read_bytes(path, FIX)
     lines = list(_parse_lines(content, path))
     pairs, paths, tables = [], dict[str, Path](), dict[str, Symmetry]()
     for line in lines:
@@ -106,9 +108,7 @@ class _Line:
 
 
 def _parse_lines(content: bytes, path: Path) -> Iterator[_Line]:
-    (_, header), *lines = list(reading.parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [
-        (1, [])
-    ]
+    (_, header), *lines = list(parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [(1, [])]
     joined = tuple(header) == (*COLUMNS, *POINTS)
     for number, words in lines:
         place = f"{path}, line {number}"
@@ -168,7 +168,7 @@ def _remark_on_directions(lines: list[_Line], path: Path) -> tuple[str, ...]:
 def _find_photograph(folder: Path, name: str) -> Path | None:
     """Lists name it relative to the data set's folder, or to the one above."""
     candidates = (folder / name, folder / Path(*Path(name).parts[1:]), folder.parent / name)
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def _make_view(name: str, file: Path | None, xy: Float[np.ndarray, "10 2"], place: str) -> View:

@@ -13,6 +13,7 @@ from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
+from kapbench.strict_text import read_bytes
 from kapbench.types import View
 
 NAME, N_POINTS = "willow", 10
@@ -54,7 +55,7 @@ def willow(
         views = []
         for path in photographs:
             mat = path.with_suffix(".mat")
-            content = reading.read_bytes(mat, FIX)
+            content = read_bytes(mat, FIX)
             contents.append(f"{category}/{path.stem} {reading.hash_revision([content])}")
             views.append(_make_view(category, path, _parse_points(content, mat)))
             paths[views[-1].image_id] = path

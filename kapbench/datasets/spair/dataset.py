@@ -11,6 +11,7 @@ from kapbench.datasets.spair.image_annotation import list_missing, parse_view
 from kapbench.datasets.spair.pair_list_file import CORRECT_PAIR, Line, list_stems, read_layout
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import read_bytes
 from kapbench.types import Pair, View
 
 SOURCE = SOURCES["spair"]
@@ -118,7 +119,7 @@ def _read_views(
         for stem in stems[category]:
             path = folder / "ImageAnnotation" / category / f"{stem}.json"
             mask = folder / "Segmentation" / category / f"{stem}.png"
-            contents.append(reading.read_bytes(path, FIX))
+            contents.append(read_bytes(path, FIX))
             view = parse_view(contents[-1], path, category, mask if mask.name in masks else None)
             views[view.image_id] = view
     return contents, views

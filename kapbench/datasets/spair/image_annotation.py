@@ -6,15 +6,17 @@ from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from kapbench.datasets import reading
+from kapbench.datasets.reading import Coordinate, Side
 from kapbench.datasets.symmetry import n_keypoints
 from kapbench.types import AZIMUTH_BINS, View
 
 _Flag = Annotated[int, Field(ge=0, le=1)]
-Slot = Annotated[str, Field(pattern=r"^[0-9]+$")]
-Point = tuple[FiniteFloat, FiniteFloat]
+# A keypoint's id without leading zeros: "1" and "01" would be one keypoint.
+Slot = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,3})$")]
+Point = tuple[Coordinate, Coordinate]
 
 
 class Annotation(BaseModel):
@@ -23,9 +25,9 @@ class Annotation(BaseModel):
     model_config = ConfigDict(strict=True)
 
     category: str
-    image_width: PositiveInt
-    image_height: PositiveInt
-    bndbox: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]  # x1, y1, x2, y2
+    image_width: Side
+    image_height: Side
+    bndbox: tuple[Coordinate, Coordinate, Coordinate, Coordinate]  # x1, y1, x2, y2
     kps: dict[Slot, Point | None]
     azimuth_id: Annotated[int, Field(ge=0, lt=AZIMUTH_BINS)] | None
     truncated: _Flag
@@ -57,10 +59,7 @@ def parse_view(content: bytes, path: Path, category: str, mask: Path | None) -> 
         KapbenchError: not JSON; a key that is missing or of a wrong type; another category; a box
             without area; a keypoint outside the image or beyond the category's own.
     """
-    try:
-        annotation = Annotation.model_validate_json(content)
-    except ValidationError as error:
-        raise reading.describe_invalid(error, path) from error
+    annotation = reading.validate_json(Annotation, content, path)
     if annotation.category != category:
         raise reading.wrong_file(
             f"The category is '{annotation.category}', but the file is in the folder of {category}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field
 
 from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
@@ -23,6 +23,7 @@ from kapbench.datasets.spair.pair_list_file import (
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
+from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import View
 
 NAME, SPLITS = "spair-u", ("test",)
@@ -36,7 +37,7 @@ class _Extra(BaseModel):
     model_config = ConfigDict(strict=True)
 
     kps: Annotated[
-        dict[Slot, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)] | None],
+        dict[Slot, Annotated[list[reading.Coordinate], Field(min_length=2, max_length=2)] | None],
         Field(min_length=1),
     ]
 
@@ -71,7 +72,7 @@ def spair_u(
     contents: list[bytes | str] = []
     if symmetry_file is not None:
         symmetry_path = Path(symmetry_file).expanduser()
-        contents.append(reading.read_bytes(symmetry_path, "Give the path of an existing file"))
+        contents.append(read_bytes(symmetry_path, "Give the path of an existing file"))
     views: dict[str, View] = {}
     for category, stem in [(c, stem) for c in complete for stem in stems[c]]:
         content, view = _read_view(folder, spair, category, stem)
@@ -115,12 +116,12 @@ def _list_missing(folder: Path, spair: Path, category: str, stems: Sequence[str]
 def _read_view(folder: Path, spair: Path, category: str, stem: str) -> tuple[bytes, View]:
     """Content of both annotations of an image, and the image with the keypoints of SPair-U."""
     base_path = spair / "ImageAnnotation" / category / f"{stem}.json"
-    base_content = reading.read_bytes(base_path, SPAIR_FIX)
+    base_content = read_bytes(base_path, SPAIR_FIX)
     mask = spair / "Segmentation" / category / f"{stem}.png"
     view = parse_view(base_content, base_path, category, mask if mask.is_file() else None)
     path = folder / "ExtraImageAnnotation" / category / f"{stem}.json"
-    content = reading.read_bytes(path, FIX)
-    points = reading.validate(_Extra, reading.parse_json(content, path), path).kps
+    content = read_bytes(path, FIX)
+    points = reading.validate(_Extra, parse_json(content, path), path).kps
     xy = place_keypoints(points, 1 + max(map(int, points)), view.size, path)
     keypoints = reading.make_keypoints(xy, ~np.isnan(xy[:, 0]))
     return base_content + content, replace(view, keypoints=keypoints)

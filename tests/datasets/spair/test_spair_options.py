@@ -69,7 +69,7 @@ def test_a_table_that_is_wrong_is_refused_at_the_door(tiny, tmp_path, categories
 
 
 def test_a_table_that_is_not_there(tiny, tmp_path):
-    with pytest.raises(KapbenchError, match="has no symmetry table"):
+    with pytest.raises(KapbenchError, match="file does not exist"):
         spair(root=tiny, symmetry_file=str(tmp_path / "none.json"))
 
 
