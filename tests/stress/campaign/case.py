@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 PYTHON = os.environ.get("KAPBENCH_STRESS_PYTHON", sys.executable)  # another version's, to compare
+TESTS = Path(__file__).parents[2]
 SECONDS = 60.0
 _GIBI = 2**30
 
@@ -78,6 +79,14 @@ def command(
         memory_gib: The most address space that it may have.
     """
     return python(["-m", "kapbench", *words], folder, seconds, memory_gib, environment)
+
+
+def python_of_campaign(
+    module: str, words: Sequence[str], folder: Path, seconds: float = SECONDS
+) -> Outcome:
+    """Runs `python -m MODULE WORDS` of the campaign's own, under the version that is attacked."""
+    searched = os.pathsep.join(str(TESTS / name) for name in ("stress", "support"))
+    return python(["-m", module, *words], folder, seconds, environment={"PYTHONPATH": searched})
 
 
 def python(

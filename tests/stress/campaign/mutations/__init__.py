@@ -6,19 +6,17 @@ exception, no signal, at most 10 s and 2 GiB, and no file written.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from campaign.case import Case, python
+from campaign.case import Case, python_of_campaign
 from campaign.mutations.formats import ROOMS
 
 NAME = "mutations"
 FEW, MANY = 6, 60  # mutations of each format in a batch
 SHORT, FULL = len(ROOMS), 5 * len(ROOMS)
 SECONDS = 300.0
-TESTS = Path(__file__).parents[3]
 
 
 def cases(seed: int) -> Iterator[Case]:
@@ -37,9 +35,7 @@ def _batch(room: str, formats: Iterable[str], seed: int, count: int) -> Case:
 
 def _check(formats: tuple[str, ...], seed: int, count: int, folder: Path) -> list[str]:
     words = ["--json", "--seed", str(seed), "--count", str(count), *formats]
-    searched = os.pathsep.join(str(TESTS / name) for name in ("stress", "support"))
-    own = {"PYTHONPATH": searched}
-    outcome = python(["-m", "campaign.mutations", *words], folder, SECONDS, environment=own)
+    outcome = python_of_campaign("campaign.mutations", words, folder, SECONDS)
     if outcome.status != 0:
         return [f"the batch ended with status {outcome.status}: {outcome.errors[-600:]}"]
     return [
