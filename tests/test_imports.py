@@ -23,7 +23,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
     ("errors", "types"),
-    ("protocols", "registry", "storage", "paths", "progress"),
+    ("protocols", "registry", "storage", "paths", "progress", "strict_text"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
     ("torchmetrics", "running"),

@@ -1,0 +1,262 @@
+"""Reads text files of others strictly: JSON, TOML, CSV and numbers. What has two readings is refused.
+
+Python's own readers take the last of two equal keys, read 1_0 as 10, 1e999 as infinity and ١ as 1,
+end with RecursionError where brackets are nested deeply, and wait for ever for a named pipe.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+import stat
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kapbench.errors import KapbenchError, counted
+
+CORRECT = "Correct the file; if it was downloaded, fetch it again"
+SEPARATE_BY_COMMAS = "Save the file with commas between the columns"
+MAX_BYTES = 2 << 30  # of a text file
+MAX_DEPTH = 64  # of nested lists and objects
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_LONGEST_NUMBER = 400  # characters; float64 needs 325 at most
+_INT64 = range(-(1 << 63), 1 << 63)
+_CONTAINERS = (dict, list)
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 cannot write half of a surrogate pair
+# What a number beyond 64 bits, and one beyond float64, has in JSON. Hooks that look at every number
+# make reading three times slower.
+_MAY_BE_TOO_LARGE = re.compile(r"(?<![0-9.])[0-9]{19}|[eE]\+?[0-9]{3}")
+_ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")  # what may become one of those in JSON
+
+
+def integer(text: str) -> int | None:
+    """A whole number of 64 bits in digits 0 to 9 without leading zeros; None for any other text."""
+    if not _INTEGER.fullmatch(text):
+        return None
+    return value if (value := int(text)) in _INT64 else None
+
+
+def number(text: str) -> float | None:
+    """A finite decimal number in digits 0 to 9; None for any other text."""
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def read_bytes(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> bytes:
+    """KapbenchError where it is missing, no regular file, larger than `max_bytes`, or unreadable."""
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, a socket or a device"
+            raise KapbenchError(f"This is {kind}, not a file", place=path, fix=fix)
+        if state.st_size > max_bytes:
+            raise KapbenchError(
+                f"The file has {state.st_size:,} bytes, more than {max_bytes:,}",
+                place=path,
+                fix=fix,
+            )
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise KapbenchError("The file does not exist", place=path, fix=fix) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise KapbenchError(
+            f"The file cannot be read: {reason or error}", place=path, fix=fix
+        ) from error
+
+
+def read_text(path: Path, fix: str) -> str:
+    """UTF-8, with or without a byte-order mark. KapbenchError as `read_bytes` and `decode_text`."""
+    return decode_text(read_bytes(path, fix), path, fix)
+
+
+def decode_text(content: bytes, place: object, fix: str, encoding: str = "utf-8-sig") -> str:
+    """The text of a file's content. KapbenchError where it is in another encoding, or holds NUL."""
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        name = encoding.upper().removesuffix("-SIG")
+        raise KapbenchError(
+            f"The file is not text in {name}", place=f"{place}, line {line}", fix=fix
+        ) from error
+    if (at := text.find("\0")) >= 0:
+        line = text.count("\n", 0, at) + 1
+        raise KapbenchError(
+            "The file holds a NUL character", place=f"{place}, line {line}", fix=fix
+        )
+    return text
+
+
+def read_json(path: Path, fix: str = CORRECT) -> Any:
+    """KapbenchError as `read_bytes` and `parse_json`."""
+    return parse_json(read_bytes(path, fix), path, fix=fix)
+
+
+def parse_json(
+    content: bytes | str,
+    place: object,
+    *,
+    fix: str = CORRECT,
+    nan: bool = False,
+    repeated: list[str] | None = None,
+) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        content: In UTF-8, UTF-16 or UTF-32, as JSON is recognised.
+        nan: Whether NaN and Infinity, which are not JSON, are numbers, for a caller that checks
+            them and says where they are.
+        repeated: Gets a sentence for each key that occurs twice in one object, in place of an error.
+
+    Raises:
+        KapbenchError: no JSON; an object with two equal keys; a number beyond 64 bits or float64;
+            nesting deeper than MAX_DEPTH; a text with NUL or half of a surrogate pair.
+    """
+    if isinstance(content, bytes):
+        content = decode_text(content, place, fix, json.detect_encoding(content))
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            messages = list(_describe_repeated(key for key, _ in pairs))
+            if repeated is None:
+                raise ValueError(messages[0])
+            repeated.extend(messages)
+        return values
+
+    hooked = _MAY_BE_TOO_LARGE.search(content) is not None
+    try:
+        value = json.loads(
+            content,
+            object_pairs_hook=as_object,
+            parse_int=_as_integer if hooked else None,
+            parse_float=_as_number if hooked else None,
+            parse_constant=float if nan else _as_number,
+        )
+        _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
+    except (ValueError, RecursionError) as error:
+        raise KapbenchError(
+            f"The file is not JSON: {_reason(error)}", place=place, fix=fix
+        ) from error
+    return value
+
+
+def parse_toml(content: bytes | str, place: object, *, fix: str = CORRECT) -> dict[str, Any]:
+    """What a TOML text holds. KapbenchError as `parse_json`."""
+    if isinstance(content, bytes):
+        content = decode_text(content, place, fix)
+    try:
+        value = tomllib.loads(content, parse_float=_as_number)
+        _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
+        _check_integers(value)
+    except (ValueError, RecursionError) as error:
+        raise KapbenchError(
+            f"The file is not TOML: {_reason(error)}", place=place, fix=fix
+        ) from error
+    return value
+
+
+def parse_csv(
+    content: bytes | str, place: object, fix: str, separator_fix: str = SEPARATE_BY_COMMAS
+) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of each line of a CSV file; a line break in quotes does not end a line.
+
+    Args:
+        fix: What to do where it is not text.
+        separator_fix: What to do where it has another separator.
+
+    Raises:
+        KapbenchError: it is not CSV, or has another separator than the comma in its first line.
+    """
+    text = decode_text(content, place, fix) if isinstance(content, bytes) else content
+    first = text.partition("\n")[0]
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in first and "," not in first:
+            raise KapbenchError(
+                f"The columns are separated by {name}, not by commas",
+                place=f"{place}, line 1",
+                fix=separator_fix,
+            )
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for fields in reader:
+            yield reader.line_num, fields
+    except csv.Error as error:
+        raise KapbenchError(
+            f"The line is not CSV: {error}",
+            place=f"{place}, line {reader.line_num}",
+            fix="Correct the line",
+        ) from error
+
+
+def _describe_repeated(keys: Iterable[str]) -> Iterator[str]:
+    for key, n in Counter(keys).items():
+        if n > 1:
+            yield f"Key '{key}' occurs {n} times in one object"
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return f"it is nested deeper than {MAX_DEPTH} levels"
+    return str(error)
+
+
+def _as_integer(text: str) -> int:
+    if (value := integer(text)) is None:
+        shortened = text if len(text) <= 24 else f"{text[:20]}… ({counted(len(text), 'digit')})"
+        raise ValueError(f"{shortened} is not a number of 64 bits")
+    return value
+
+
+def _as_number(text: str) -> float:
+    if (value := number(text.replace("_", ""))) is None:  # TOML has 1_000.5, JSON has no such thing
+        raise ValueError(f"{text[:24]} is not a finite number")
+    return value
+
+
+def _check_nesting(content: object, *, has_escapes: bool) -> None:
+    """ValueError where lists and objects are nested too deeply, or a text is none."""
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        if has_escapes:
+            texts = (t for container in level for t in _texts(container))
+            if (wrong := next(filter(_NO_TEXT.search, texts), None)) is not None:
+                shown = ascii(wrong[:24])
+                raise ValueError(f"the text {shown} holds NUL or half of a surrogate pair")
+        level = [child for container in level for child in _containers(container)]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _containers(container: object) -> list[object]:
+    if isinstance(container, dict):
+        return [child for child in container.values() if type(child) in _CONTAINERS]
+    if isinstance(container, list):
+        return [child for child in container if type(child) in _CONTAINERS]
+    return []
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Texts of one level."""
+    items = value if isinstance(value, list) else [value]
+    if isinstance(value, dict):
+        items = [*value, *value.values()]
+    return (item for item in items if isinstance(item, str))
+
+
+def _check_integers(value: Any) -> None:
+    """ValueError where a whole number has more than 64 bits; TOML has no hook for them."""
+    if isinstance(value, int) and value not in _INT64:
+        raise ValueError(f"{hex(value)[:20]}… is not a number of 64 bits")
+    children = value.values() if isinstance(value, dict) else value
+    for child in children if isinstance(value, dict | list) else ():
+        _check_integers(child)
