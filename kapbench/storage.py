@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 
 UNFINISHED = ".tmp-"  # prefix of the temporary files that an interrupted process leaves behind
 
@@ -42,7 +43,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Model, ModelInfo
+from kapbench.regular_files import refuse_irregular
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
 
@@ -78,6 +79,7 @@ class FeatureCache:
         if not path.exists():
             return None
         try:
+            refuse_irregular(path)  # it would wait for a named pipe
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("schema") != SCHEMA:

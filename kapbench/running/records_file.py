@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 from kapbench.scoring.schema import TEXT
 
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
@@ -54,7 +55,8 @@ class StoredRecords:
 
     @cached_property
     def _metadata(self) -> pq.FileMetaData:
-        return pq.read_metadata(self.path)
+        with open_regular(self.path) as file:
+            return pq.read_metadata(file)
 
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """The columns of these names; None: the whole table.
@@ -64,8 +66,9 @@ class StoredRecords:
             KapbenchError: rows of a category that is not among the run's, or without text.
         """
         names = self.columns if names is None else names
-        with pq.ParquetFile(self.path, read_dictionary=[n for n in names if n in TEXT]) as file:
-            stored = file.read(columns=list(names))
+        texts = [name for name in names if name in TEXT]
+        with open_regular(self.path) as opened:
+            stored = pq.ParquetFile(opened, read_dictionary=texts).read(columns=list(names))
         # Columns stay apart (copy=False): joined into one block they would be in memory twice.
         return pd.DataFrame({name: self._series(name, stored[name]) for name in names}, copy=False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import read_regular
 from kapbench.running.provenance import now
 from kapbench.storage import write_atomically
 
@@ -49,7 +50,7 @@ def session(folder: Path) -> Iterator[Clock]:
 
 def _resumed(path: Path) -> Clock:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path).decode())
         return Clock(path, str(content["started"]), float(content["seconds"]), monotonic())
     except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: only the time is lost
         return Clock(path, now(), 0.0, monotonic())
