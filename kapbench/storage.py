@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 from kapbench.unfinished import unfinished_name
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
@@ -80,7 +81,7 @@ def _sync(path: Path, how: int) -> None:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -22,7 +22,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
-    ("errors", "types", "parent_process", "stopping"),
+    ("errors", "types", "parent_process", "stopping", "regular_files"),
     ("plugin_calls",),
     ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
     ("unfinished",),
@@ -51,7 +51,6 @@ FINISHED_RUNS = (
 )
 MORE_OF_THE_CORE = {
     "kapbench_leaderboard.commands": ("kapbench.cli",),
-    "kapbench_leaderboard.entries.attachment": ("kapbench.datasets.fetching",),
     # The pictures show similarity and features, which records do not hold: the model is run again.
     "kapbench_leaderboard.figures": (
         "kapbench.features",

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
 from kapbench.protocols import Model, ModelInfo
+from kapbench.regular_files import refuse_irregular
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
 from kapbench.unfinished import sweep
@@ -103,8 +103,7 @@ class FeatureCache:
         """
         path = self.path(image_hash)
         try:
-            if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe is to wait for its writer
-                return False
+            refuse_irregular(path)  # it would wait for a named pipe
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("schema") != SCHEMA:

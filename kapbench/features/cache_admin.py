@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
+from kapbench.regular_files import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def _signatures(root: Path) -> list[Path]:
 def _signed(folder: Path) -> tuple[str, str] | None:
     """Name and revision of the encoder whose features a folder holds."""
     try:
-        signed = json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))
+        signed = json.loads(read_regular(folder / SIGNATURE).decode())
         return str(signed["model"]), str(signed["revision"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

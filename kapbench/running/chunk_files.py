@@ -61,4 +61,4 @@ def _stem(chunk: Chunk) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    return file_hash(path).startswith(path.stem.rpartition("-")[2])
+    return path.is_file() and file_hash(path).startswith(path.stem.rpartition("-")[2])

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 from kapbench.scoring.schema import TEXT
 
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
@@ -55,8 +56,8 @@ class StoredRecords:
 
     @cached_property
     def _metadata(self) -> pq.FileMetaData:
-        with self._whole_parquet():
-            return pq.read_metadata(self.path)
+        with self._whole_parquet(), open_regular(self.path) as file:
+            return pq.read_metadata(file)
 
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """The columns of these names; None: the whole table.
@@ -68,8 +69,8 @@ class StoredRecords:
         """
         names = self.columns if names is None else names
         text = [n for n in names if n in TEXT]
-        with self._whole_parquet(), pq.ParquetFile(self.path, read_dictionary=text) as file:
-            stored = file.read(columns=list(names))
+        with self._whole_parquet(), open_regular(self.path) as opened:
+            stored = pq.ParquetFile(opened, read_dictionary=text).read(columns=list(names))
         # Columns stay apart (copy=False): joined into one block they would be in memory twice.
         return pd.DataFrame({name: self._series(name, stored[name]) for name in names}, copy=False)
 

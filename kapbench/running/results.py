@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
+from kapbench.regular_files import read_regular
 from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
@@ -215,7 +216,7 @@ def load_card(folder: Path) -> RunCard:
     """Raises KapbenchError: there is no run, its schema is newer, or its run card is damaged."""
     path = folder / CARD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path).decode())
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(

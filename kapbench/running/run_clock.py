@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import read_regular
 from kapbench.running.provenance import now
 from kapbench.storage import write_atomically
 
@@ -51,7 +52,7 @@ def session(folder: Path) -> Iterator[Clock]:
 
 def _resumed(path: Path) -> Clock:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path).decode())
         started, seconds = str(content["started"]), float(content["seconds"])
         datetime.fromisoformat(started)
         if 0 <= seconds < math.inf:
