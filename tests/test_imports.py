@@ -63,8 +63,10 @@ MORE_OF_THE_CORE = {
     "kapbench_leaderboard.submit.reproduce": (
         "kapbench.evaluation",
         "kapbench.identity.model_identity",
+        "kapbench.isolated",
         "kapbench.loading",
     ),
+    "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
         "kapbench.loading",

@@ -32,11 +32,14 @@ def serve(requests: IO[bytes], answers: IO[bytes], typed: Typed) -> None:
         typed: Makes options from KEY=VALUE texts and the name of a model.
     """
     model: Model | None = None
+    n_threads: int | None = None
     while (request := read(requests)) is not None:
         try:
             if model is None:
+                n_threads = request.fields["threads"]
                 model, answer = _load(request, typed)
             else:
+                _set_threads(n_threads)
                 answer = _ANSWERS[request.kind](model, request)
         except (Exception, SystemExit) as error:  # noqa: BLE001  the evaluator reports it
             answer = _failure(error, is_loading=model is None)
@@ -46,10 +49,6 @@ def serve(requests: IO[bytes], answers: IO[bytes], typed: Typed) -> None:
 def _load(request: Message, typed: Typed) -> tuple[Model, Message]:
     fields = request.fields
     sys.path[:] = fields["search_path"]
-    if (n_threads := fields["threads"]) is not None:
-        import torch
-
-        torch.set_num_threads(n_threads)
     options = {name: _option(*value) for name, value in fields["options"].items()}
     options |= typed(fields["model"], fields["texts"])
     model = load_model(
@@ -69,6 +68,13 @@ def _load(request: Message, typed: Typed) -> tuple[Model, Message]:
 
     info = to_jsonable_python(asdict(identity.info), fallback=str)
     return model, Message("info", info)
+
+
+def _set_threads(n_threads: int | None) -> None:
+    """Of torch's arithmetic, if the model has loaded torch."""
+    torch = sys.modules.get("torch")
+    if torch is not None and n_threads is not None and torch.get_num_threads() != n_threads:
+        torch.set_num_threads(n_threads)
 
 
 def _option(kind: str, value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kapbench import registry
 from kapbench.errors import KapbenchError, any_of
+from kapbench.identity.installed_code import is_own
 from kapbench.isolated.models import (
     PROTECTIONS,
     IsolatedEncoder,
@@ -100,6 +101,14 @@ def check_isolated(name: str) -> None:
         raise _cannot_be_isolated(name)
 
 
+def runs_other_code(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a model's code is not kapbench's own: a file, another package, or a file in an option."""
+    entry = registry.entry_of("models", name)
+    if entry is None or not is_own(entry.module):
+        return True
+    return any(".py:" in text for text in map(str, options.values()))
+
+
 def describe(kept: Iterable[str]) -> str:
     """What a system kept an isolated model from, and what it did not, as sentences."""
     kept = set(kept)
@@ -168,10 +177,10 @@ def _search_path() -> list[str]:
     return [str(Path(entry).absolute()) for entry in sys.path]
 
 
-def _threads() -> int:
-    import torch
-
-    return int(torch.get_num_threads())
+def _threads() -> int | None:
+    """Of torch's arithmetic, on which last bits depend; None: torch's own choice, there as here."""
+    torch = sys.modules.get("torch")
+    return None if torch is None else int(torch.get_num_threads())
 
 
 def _cannot_be_isolated(name: str) -> KapbenchError:

@@ -110,7 +110,7 @@ class _Tail:
         self._thread.start()
 
     def _drain(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with self._stream, contextlib.suppress(OSError):
             while content := os.read(self._stream.fileno(), MOST_PRINTED):
                 self._bytes = (self._bytes + content)[-MOST_PRINTED:]
 

@@ -74,7 +74,7 @@ def read(file: IO[bytes]) -> Message | None:
 
 def _sendable(array: np.ndarray) -> np.ndarray:
     """In one of the types of the format: only their order of bytes or a longer float differs."""
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     kind = "<f8" if array.dtype.kind == "f" and array.dtype.itemsize > 8 else None
     return array.astype(kind or array.dtype.newbyteorder("<"), copy=False)
 

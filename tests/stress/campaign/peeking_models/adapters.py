@@ -20,6 +20,7 @@ from PIL import Image
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 
 CELLS, CHANNELS = 60, 64
+_SOURCE = ("source_image", "source_x", "source_y")
 LOOK_FOR = "@LOOK_FOR@"  # x of an annotation as 16 hexadecimal digits, reversed; set by a case
 CARRIED = "@CARRIED@"  # annotations by image_id that come with the model; set by a case
 
@@ -46,8 +47,9 @@ def garbage(picture: Picture) -> np.ndarray | None:
 
 
 def _annotation(item: Any, picture: Picture) -> np.ndarray | None:
-    views = [getattr(item, "source", None), getattr(item, "target", None), item]
-    for view in views:
+    if type(item).__name__ not in ("Pair", "View"):
+        return None
+    for view in [item.source, item.target] if type(item).__name__ == "Pair" else [item]:
         if type(view).__name__ == "View" and view.image_id == picture.image_id:
             return np.asarray(view.keypoints.xy)
     return None
@@ -63,10 +65,11 @@ def files(picture: Picture) -> np.ndarray | None:
 
 def folder_of_command(picture: Picture) -> np.ndarray | None:
     """The data set's files below the folders that the evaluator's process names."""
-    parent = Path(f"/proc/{os.getppid()}")
-    words = [_text(parent / "environ"), _text(parent / "cmdline")]
-    named = re.findall(r"(?:^|=|\0)(/[^\0:=]+)", "\0".join(words))
-    folders = [*map(Path, named), parent / "cwd", parent / "cwd" / "cache"]
+    folders: list[Path] = []
+    for process in (Path(f"/proc/{pid}") for pid in _others()):
+        words = "\0".join([_text(process / "environ"), _text(process / "cmdline")])
+        folders += map(Path, re.findall(r"(?:^|=|\0)(/[^\0:=]+)", words))
+        folders += [process / "cwd", process / "cwd" / "cache"]
     splits = (path for folder in folders for path in _paths(folder, "synthetic/*/annotations.json"))
     return next((xy for p in splits if (xy := _in_split(p.parent, picture)) is not None), None)
 
@@ -98,11 +101,12 @@ def records(picture: Picture) -> np.ndarray | None:
     for folder in _start_folders():
         for path in _paths(folder, "runs/**/records.parquet"):
             table = pd.read_parquet(path)
-            own = table[table["target"].astype(str) == picture.image_id]
-            if len(own):
-                xy = np.full((CHANNELS, 2), np.nan)
-                xy[own["keypoint"].to_numpy()] = own[["target_x", "target_y"]].to_numpy()
-                return xy
+            for image, x, y in (("target_image", "target_x", "target_y"), _SOURCE):
+                own = table[table[image].astype(str) == picture.image_id]
+                if len(own):
+                    xy = np.full((CHANNELS, 2), np.nan)
+                    xy[own["keypoint"].to_numpy()] = own[[x, y]].to_numpy()
+                    return xy
     return None
 
 
@@ -193,9 +197,9 @@ def _start_folders() -> Iterator[Path]:
     named = [Path(v) for v in os.environ.values() if v.startswith("/")]
     own = Path(__file__).resolve().parent
     yield from (here, *here.parents, own, *own.parents, home, home / ".cache/kapbench", *named)
-    temporary = Path(os.environ.get("TMPDIR", "/tmp"))
-    yield from _paths(temporary, "kapbench*")
-    yield from _paths(temporary, "kapbench*/*")
+    for temporary in {"/tmp", "/var/tmp", os.environ.get("TMPDIR", "/tmp")}:
+        yield from _paths(Path(temporary), "kapbench*")
+        yield from _paths(Path(temporary), "kapbench*/*")
 
 
 def _folders() -> Iterator[Path]:
