@@ -20,9 +20,10 @@ from kapbench.errors import KapbenchError
 from kapbench.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
-_GRACE_S = 10.0  # from the end of the command, or from SIGTERM, to the end of its process
+_END_S, _STOP_S = 5.0, 10.0  # from the command's end, or from SIGTERM, to that of its process
 _ENDED, _PLACE = 0, 4  # in the memory that both processes see: 1 + status; what runs now
 _BYTES = 4096
+_LOOK_S = 0.2
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -102,19 +103,27 @@ def _wait(child: int, shared: mmap.mmap) -> int:
         ended, raw = os.waitpid(child, os.WNOHANG)
         if ended:
             return _status(os.waitstatus_to_exitcode(raw), stopped, shared)
-        if _recorded(shared) is not None:
-            patience = _GRACE_S if patience is None else patience
-        info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, 0.2)
+        if patience is None and _recorded(shared) is not None:
+            patience = _END_S
+        info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, _LOOK_S)
         if info is not None and info.si_signo in _FORWARDED:
             stopped = stopped or info.si_signo
             if info.si_code <= 0:  # sent to this process alone; a terminal sends it to both
                 os.kill(child, info.si_signo)
             if info.si_signo == signal.SIGTERM:
-                patience = _GRACE_S
-        elif patience is not None:
-            patience -= 0.2
+                patience = _STOP_S
+        elif info is None and patience is not None:
+            patience -= _LOOK_S
             if patience < 0:
-                os.kill(child, signal.SIGKILL)
+                _end(child, shared)
+
+
+def _end(child: int, shared: mmap.mmap) -> None:
+    if _recorded(shared) is not None:
+        sys.stderr.write(
+            "note: threads or exit handlers of the model kept its process from ending; it was ended\n"
+        )
+    os.kill(child, signal.SIGKILL)
 
 
 def _recorded(shared: mmap.mmap) -> int | None:

@@ -1,5 +1,6 @@
 """Similarity of source cells to every cell of a target; fp16 features, fp32 arithmetic."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,16 +45,21 @@ def similarity(
         source = torch.nn.functional.normalize(source, dim=1)
         cells = torch.nn.functional.normalize(cells, dim=1)
         return np.asarray((source @ cells.T).cpu().numpy())
+    powers = np.zeros(len(queries), np.int64) if exponents is None else exponents
+    if not powers.any() and not target.exponent:
+        return -_distances(source, cells)
+    similar = np.empty((len(source), len(cells)), np.float32)
+    for power in np.unique(powers):  # squares of scaled features can exceed float32
+        rows, largest = np.flatnonzero(powers == power), max(int(power), target.exponent)
+        near, far = math.ldexp(1, int(power) - largest), math.ldexp(1, target.exponent - largest)
+        similar[rows] = np.ldexp(-_distances(source[rows] * near, cells * far), largest)
+    return similar
+
+
+def _distances(source: torch.Tensor, cells: torch.Tensor) -> Float32[np.ndarray, "q n"]:
     # By matrix product, a small distance of long features drowns in rounding.
     mode = "donot_use_mm_for_euclid_dist"
-    powers = np.zeros(len(queries), np.int64) if exponents is None else exponents
-    common = max(target.exponent, *powers) if len(powers) else target.exponent
-    if common or powers.any() or target.exponent:
-        # Squares of scaled features exceed float32: they are compared in the scale of the largest.
-        source *= torch.from_numpy(np.ldexp(np.float32(1), powers - common)).to(device)[:, None]
-        cells *= float(np.ldexp(1.0, target.exponent - common))
-    distance = torch.cdist(source, cells, compute_mode=mode).cpu().numpy()
-    return np.asarray(np.ldexp(-distance, int(common)) if common else -distance)
+    return np.asarray(torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
 
 
 @_one_thread()

@@ -53,7 +53,11 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
 
 
 def sound_grid(grid: Any, place: object) -> Grid:
-    """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
+    """The grid in Python's own numbers.
+
+    Raises:
+        KapbenchError: it is not a Grid, has no cells, or its box has no area.
+    """
     if not isinstance(grid, Grid):
         raise KapbenchError(
             f"The grid is {with_article(type(grid).__name__)}, not a kapbench Grid",
@@ -68,4 +72,4 @@ def sound_grid(grid: Any, place: object) -> Grid:
             place=place,
             fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area",
         )
-    return grid
+    return Grid(int(grid.height), int(grid.width), (float(x0), float(y0), float(x1), float(y1)))

@@ -38,6 +38,7 @@ class Processes:
     ) -> Generator[Outcome, None, None]:
         """Outcomes as tasks finish; closing the generator cancels those that have not started."""
         context = multiprocessing.get_context("spawn")
+        others = {*multiprocessing.active_children()}
         with ProcessPoolExecutor(self.workers, context, initializer=_begin_worker) as pool:
             waiting = {pool.submit(job, task): task for task in tasks}
             try:
@@ -47,6 +48,10 @@ class Processes:
                         yield Outcome(task, future.result())
                     else:
                         yield Outcome(task, error=_explained(error))
+            except KeyboardInterrupt:  # what is finished is kept, what runs is done again
+                for worker in {*multiprocessing.active_children()} - others:
+                    worker.terminate()
+                raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 

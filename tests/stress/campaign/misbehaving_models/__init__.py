@@ -57,7 +57,8 @@ def _wrong_failure(attack: Attack, outcome: Outcome, has_card: bool) -> str | No
         return f"status {outcome.status}: {outcome.errors[-300:]}"
     if has_card:
         return f"status {outcome.status}, although a finished run was written"
-    if attack.silent:  # the model has closed the place of the message
+    # The model has closed the place of the message, or the command was stopped like by Ctrl-C.
+    if attack.silent or outcome.status in (130, 143):
         return None
     errors = outcome.errors + outcome.output
     if not any(word in errors for word in ("twin", "model.py")):
