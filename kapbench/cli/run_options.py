@@ -21,7 +21,7 @@ HEADINGS = {
     "What to score": "--model --dataset --split --category --rule --option --dataset-option "
     "--limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
-    "How it runs": "--device --precision --batch-size --workers --force --control --quiet",
+    "How it runs": "--device --precision --batch-size --workers --force --steal-lock --control --quiet",
     "Many machines": "--shard --shards --executor --scheduler --slurm",
 }
 
@@ -42,6 +42,7 @@ class RunOptions:
     batch_size: int | None
     workers: int
     force: bool
+    steal_lock: bool
     control: bool
     quiet: bool
     limit: int | None
@@ -87,6 +88,7 @@ class RunOptions:
             batch_size=self.batch_size,
             workers=self.workers,
             force=self.force,
+            steal_lock=self.steal_lock,
             limit=self.limit,
             label=self.label,
             command=shlex.join(["kapbench", *sys.argv[1:]]),
@@ -164,6 +166,12 @@ running_options = gathered(
         help="Number of processes that score pairs of an encoder, e.g. one for each core.",
     ),
     click.option("--force", is_flag=True, help="Encode and score again what is finished."),
+    click.option(
+        "--steal-lock",
+        is_flag=True,
+        help="Write a run folder that a process of another machine has locked. Use it only where "
+        "that machine has stopped.",
+    ),
     click.option(
         "--control/--no-control",
         default=True,

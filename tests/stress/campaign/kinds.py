@@ -1,6 +1,6 @@
 """The kinds of cases, in the order in which the campaign runs them."""
 
-from campaign import systems
+from campaign import servers, systems
 from campaign.case import Kind
 
-KINDS: tuple[Kind, ...] = (systems,)
+KINDS: tuple[Kind, ...] = (servers, systems)
