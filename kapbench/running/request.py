@@ -118,15 +118,6 @@ class RunRequest:
         )
         return OpenRun(self, model, dataset, plan, identity)
 
-    def with_absolute_folders(self) -> "RunRequest":
-        """For processes that may have another current folder."""
-        return replace(
-            self,
-            runs_root=self.runs_root.resolve(),
-            cache_root=self.cache_root and self.cache_root.resolve(),
-            data_root=self.data_root and self.data_root.resolve(),
-        )
-
 
 @dataclass(frozen=True)
 class OpenRun:
