@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from kapbench.errors import KapbenchError
@@ -14,6 +13,7 @@ from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import rules_named
 from kapbench.running.result_set import ResultSet
+from kapbench.unfinished import temporary_folder
 
 
 def evaluate(
@@ -76,7 +76,7 @@ def evaluate(
             fix=f"Load it with load_dataset(..., split={split!r}), or leave split out",
         )
     with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory()) if runs is None else runs
+        folder = stack.enter_context(temporary_folder()) if runs is None else runs
         request = RunRequest(
             model,
             dataset,

@@ -23,7 +23,7 @@ HEADINGS = {
     "--limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
     "How it runs": "--device --precision --batch-size --workers --isolated --model-seconds --force "
-    "--control --quiet",
+    "--steal-lock --control --quiet",
     "Many machines": "--shard --shards --executor --scheduler --slurm",
 }
 
@@ -44,6 +44,7 @@ class RunOptions:
     batch_size: int | None
     workers: int
     force: bool
+    steal_lock: bool
     control: bool
     quiet: bool
     limit: int | None
@@ -102,6 +103,7 @@ class RunOptions:
             batch_size=self.batch_size,
             workers=self.workers,
             force=self.force,
+            steal_lock=self.steal_lock,
             limit=self.limit,
             label=self.label,
             command=shlex.join(["kapbench", *sys.argv[1:]]),
@@ -196,6 +198,12 @@ running_options = gathered(
         "600.",
     ),
     click.option("--force", is_flag=True, help="Encode and score again what is finished."),
+    click.option(
+        "--steal-lock",
+        is_flag=True,
+        help="Write a run folder that a process of another machine has locked. Use it only where "
+        "that machine has stopped.",
+    ),
     click.option(
         "--control/--no-control",
         default=True,

@@ -71,7 +71,7 @@ class _Saved:
     def __init__(self, kind: str, directory: str, supervision: str | None, rehash: bool) -> None:
         if not directory:
             raise KapbenchError(f"'{kind}:' does not name a folder", fix=f"Write {kind}:DIR")
-        self.directory = Path(directory).expanduser()
+        self.directory = Path(directory).expanduser().absolute()
         self.settings = read_settings(self.directory)
         self.name = f"{kind}:{self.directory.resolve().name}"
         self.revision = revision(self.directory, rehash=rehash)

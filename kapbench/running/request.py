@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -153,15 +153,6 @@ class RunRequest:
                 *folders_of(dataset),
             ),
             seconds=self.model_seconds,
-        )
-
-    def with_absolute_folders(self) -> "RunRequest":
-        """For processes that may have another current folder."""
-        return replace(
-            self,
-            runs_root=self.runs_root.resolve(),
-            cache_root=self.cache_root and self.cache_root.resolve(),
-            data_root=self.data_root and self.data_root.resolve(),
         )
 
 

@@ -124,8 +124,9 @@ def raising(monkeypatch):
 
     def run(error: BaseException, *before: str):
         # As if kapbench's own code raised it: this file is a user's.
-        code = compile("raise error", lazy.__file__, "exec")
-        fail = click.command("fail")(lambda: eval(code, {"error": error}))
+        names = {"error": error}
+        exec(compile("def fail():\n    raise error", lazy.__file__, "exec"), names)
+        fail = click.command(names["fail"])
 
         deferred = {"fail": Deferred("unused:unused", "")}
         root = LazyGroup("kapbench", deferred=deferred, plugins="", params=[*main.params])

@@ -1,6 +1,5 @@
 """Scores of a model in training on the val split, by the core's own evaluation."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from kapbench.models.inputs import picture_hash
 from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.types import FeatureMap, Picture
+from kapbench.unfinished import temporary_folder
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
 
@@ -71,7 +71,7 @@ def scores(
 ) -> dict[str, float]:
     """KAP@0.10 and PCK@0.10 by their headline averages; KAP is NaN where a data set has none."""
     chosen = {k: r for k, r in rules.items() if k == "pck" or dataset.has_absent}
-    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+    with temporary_folder() as folder:
         result = evaluate(
             model,
             dataset,

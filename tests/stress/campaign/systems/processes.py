@@ -27,6 +27,8 @@ def _interrupted(words: list[str], folder: Path, pauses_s: list[float]) -> Outco
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job has SIGINT ignored, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     late = time.monotonic() + case.SECONDS
     while not (folder / "encoding").exists() and time.monotonic() < late:

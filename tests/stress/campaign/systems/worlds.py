@@ -78,7 +78,7 @@ def result(folder: Path) -> str | None:
     if extra:
         return f"left in the run folder: {', '.join(sorted(extra))}"
     value = next(s["value"] for s in scores if s["metric"] == "kap" and s["category"] == "mean")
-    return None if abs(value - 0.791) < 0.01 else f"KAP is {value}"
+    return None if abs(value - 0.96377629) < 1e-6 else f"KAP is {value}"
 
 
 def right(outcome: Outcome, folder: Path) -> str | None:
