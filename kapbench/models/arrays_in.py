@@ -46,8 +46,27 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
     return array
 
 
+def similarity_values(values: Any, place: object) -> Float32[np.ndarray, "..."]:
+    """KapbenchError as `finite_float32`, or where highest less lowest is not finite in float32."""
+    array = finite_float32(values, "similarity", place)
+    with np.errstate(over="ignore"):
+        span = array.max() - array.min() if array.size else np.float32(0)
+    if not np.isfinite(span):
+        raise KapbenchError(
+            f"The similarities reach from {array.min():.3g} to {array.max():.3g}, and the difference "
+            "is not finite in float32",
+            place=place,
+            fix="Divide all similarities by one constant, so that they stay below 1e38",
+        )
+    return array
+
+
 def sound_grid(grid: Any, place: object) -> Grid:
-    """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
+    """The grid in Python's own numbers.
+
+    Raises:
+        KapbenchError: it is not a Grid, has no cells, or its box has no area.
+    """
     if not isinstance(grid, Grid):
         raise KapbenchError(
             f"The grid is {with_article(type(grid).__name__)}, not a kapbench Grid",
@@ -60,6 +79,7 @@ def sound_grid(grid: Any, place: object) -> Grid:
         raise KapbenchError(
             f"The grid has {grid.height}×{grid.width} cells over the box {list(grid.box)}",
             place=place,
-            fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area",
+            fix="Give it cells, and a box (x0, y0, x1, y1) with an area",
         )
-    return grid
+    x0, y0, x1, y1 = map(float, grid.box)
+    return Grid(int(grid.height), int(grid.width), (x0, y0, x1, y1))
