@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Real
 
 from kapbench.errors import KapbenchError
-from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
+from kapbench.models.arrays_in import numbers, similarity_values, sound_grid
 from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.rules import KapRule, PckRule, Rule, check_alphas, load_rule
 from kapbench.scoring.schema import Columns, Needs
@@ -135,7 +135,7 @@ def rows(
     parts = []
     for i, (maps, xy, size) in enumerate(zip(similarity, target_xy, image_size, strict=True)):
         place = f"pair {i}"
-        values = finite_float32(maps, "similarity", place)
+        values = similarity_values(maps, place)
         points = numbers(xy, "target_xy", place).astype(np.float64)
         if values.ndim != 3 or points.shape != (len(values), 2):
             raise KapbenchError(

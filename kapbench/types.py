@@ -14,6 +14,9 @@ AZIMUTH_BINS = 8
 # Distances that differ by less than this share of a cell are equal. float64 rounds at 1e-13 of a
 # cell, so a point between two cells would else go to either; annotations are never so precise.
 TIE_CELLS = 1e-9
+# A cell is at most a ninth of the image. On fewer cells, one of them is the nearest to most keypoints,
+# and a model that always predicts it is paid for where objects lie in photographs.
+FEWEST_CELLS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,25 @@ class Grid:
         """Width and height of a cell in original pixels."""
         x0, y0, x1, y1 = self.box
         return (x1 - x0) / self.width, (y1 - y0) / self.height
+
+    def misfit(self, image_size: tuple[int, int]) -> str | None:
+        """Why matches in an image (width, height) cannot be scored on this grid; None: they can.
+
+        The image has the area of at least `FEWEST_CELLS` cells. The cells cover it but for half a
+        cell at each border, where the centres of overlapping patches begin.
+        """
+        (x0, y0, x1, y1), (width, height), (dx, dy) = self.box, image_size, self.cell_size
+        n_cells = width * height / (dx * dy)
+        if n_cells < FEWEST_CELLS * (1 - 1e-9):
+            return (
+                f"The grid of {self.height}×{self.width} cells is too coarse: the image has the area "
+                f"of {n_cells:.1f} cells, and at least {FEWEST_CELLS} are needed"
+            )
+        missing = np.array([x0, y0, width - x1, height - y1])
+        if (missing > np.maximum(0.5, np.array([dx, dy, dx, dy]) / 2 + 1e-6)).any():
+            box = tuple(round(edge, 2) for edge in self.box)
+            return f"The grid over {box} leaves part of the image of {width}×{height} px out"
+        return None
 
     def edges(self) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
         """x of the cells' left edges and y of their top edges, original pixels."""

@@ -10,6 +10,7 @@ without fork or sigwaitinfo (Windows, macOS) have no such process: there, os._ex
 """
 
 import contextlib
+import math
 import mmap
 import os
 import signal
@@ -20,7 +21,7 @@ from kapbench.errors import KapbenchError
 from kapbench.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
-_END_S, _STOP_S = 5.0, 10.0  # from the command's end, or from SIGTERM, to that of its process
+_END_S, _STOP_S = 30.0, 10.0  # from the command's end, or from SIGTERM, to that of its process
 _ENDED, _PLACE = 0, 4  # in the memory that both processes see: 1 + status; what runs now
 _BYTES = 4096
 _LOOK_S = 0.2
@@ -115,6 +116,7 @@ def _wait(child: int, shared: mmap.mmap) -> int:
         elif info is None and patience is not None:
             patience -= _LOOK_S
             if patience < 0:
+                patience = math.inf
                 _end(child, shared)
 
 

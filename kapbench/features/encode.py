@@ -17,6 +17,7 @@ from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import is_flat, prepare_picture, refuse_zero
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Encoder, Prepares, model_info
+from kapbench.scoring.grid_geometry import refuse_misfit
 from kapbench.types import FeatureMap, Picture, View
 
 _REPORTED_BYTES = 10**9  # smaller sizes are not worth a message
@@ -170,6 +171,7 @@ class _Work:
             _check_channels(self.model, picture, feature_map, self.channels)
             place = f"image {picture.image_id}, model {self.model.name}"
             refuse_zero(feature_map.values, self.model.similarity, place)
+            refuse_misfit(feature_map.grid, picture.size, place)
             if is_flat(feature_map.values):
                 self.flat.append(picture.image_id)
             self.behind.hand(self.cache.write_cells, key, cells)

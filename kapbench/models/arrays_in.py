@@ -52,6 +52,21 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
     return array
 
 
+def similarity_values(values: Any, place: object) -> Float32[np.ndarray, "..."]:
+    """KapbenchError as `finite_float32`, or where highest less lowest is not finite in float32."""
+    array = finite_float32(values, "similarity", place)
+    with np.errstate(over="ignore"):
+        span = array.max() - array.min() if array.size else np.float32(0)
+    if not np.isfinite(span):
+        raise KapbenchError(
+            f"The similarities reach from {array.min():.3g} to {array.max():.3g}, and the difference "
+            "is not finite in float32",
+            place=place,
+            fix="Divide all similarities by one constant, so that they stay below 1e38",
+        )
+    return array
+
+
 def sound_grid(grid: Any, place: object) -> Grid:
     """The grid in Python's own numbers.
 
@@ -70,6 +85,7 @@ def sound_grid(grid: Any, place: object) -> Grid:
         raise KapbenchError(
             f"The grid has {grid.height}×{grid.width} cells over the box {list(grid.box)}",
             place=place,
-            fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area",
+            fix="Give it cells, and a box (x0, y0, x1, y1) with an area",
         )
-    return Grid(int(grid.height), int(grid.width), (float(x0), float(y0), float(x1), float(y1)))
+    x0, y0, x1, y1 = map(float, grid.box)
+    return Grid(int(grid.height), int(grid.width), (x0, y0, x1, y1))

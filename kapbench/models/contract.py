@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kapbench.errors import counted
+from kapbench.errors import KapbenchError, counted
+from kapbench.models.arrays_in import similarity_values, sound_grid
 from kapbench.protocols import Encoder, PairModel, Prepares, model_info, wrong_attributes
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
@@ -69,6 +70,10 @@ def _encodes(model: Encoder) -> Iterator[str]:
     if len(together) != len(pictures):
         yield f"{counted(len(together), 'feature map')} for {counted(len(pictures), 'picture')}"
         return
+    if any(np.ndim(m.values) != 3 or 0 in np.shape(m.values) for m in together):
+        shapes = ", ".join(str(list(np.shape(m.values))) for m in together)
+        yield f"feature maps have the shapes {shapes}, not [channels, rows, columns], all above 0"
+        return
     if len({np.shape(m.values)[0] for m in together}) > 1:
         yield "pictures have different numbers of channels"
     before = np.array(together[0].values)
@@ -95,23 +100,28 @@ def _encodes(model: Encoder) -> Iterator[str]:
 
 
 def _map(picture: Picture, feature_map: FeatureMap) -> Iterator[str]:
-    grid, (width, height) = feature_map.grid, picture.size
+    grid = feature_map.grid
     if np.shape(feature_map.values)[1:] != (grid.height, grid.width):
         yield f"{picture.image_id}: values {np.shape(feature_map.values)} do not fit its grid"
     if not np.isfinite(feature_map.values).all():
         yield f"{picture.image_id}: some values are not finite"
     elif not np.any(np.asarray(feature_map.values)):
         yield f"{picture.image_id}: its features are all 0"
-    x0, y0, x1, y1 = grid.box
-    # Half a cell: centres of overlapping patches begin half a patch from the border.
-    dx, dy = (max(0.5, side / 2 + 1e-6) for side in grid.cell_size)
-    if x0 > dx or y0 > dy or x1 < width - dx or y1 < height - dy:
-        yield f"{picture.image_id}: its grid leaves part of the image out"
+    yield from _grid(picture, grid)
+
+
+def _grid(picture: Picture, grid: Any) -> Iterator[str]:
+    try:
+        misfit = sound_grid(grid, picture.image_id).misfit(picture.size)
+    except KapbenchError as error:
+        misfit = error.thing
+    if misfit is not None:
+        yield f"{picture.image_id}: {misfit}"
 
 
 def _matches(model: PairModel) -> Iterator[str]:
     source, *targets = draw_pictures(model.conditions_on)
-    all_zero = True
+    all_constant = True
 
     def match(target: Picture, queries: np.ndarray) -> SimilarityMap:
         """Each query's twin is the next one; that of the last is not visible."""
@@ -123,20 +133,27 @@ def _matches(model: PairModel) -> Iterator[str]:
 
     for target in targets:
         whole = match(target, QUERIES)
-        all_zero &= not np.any(whole.values)
         cells = whole.grid.height, whole.grid.width
         if np.shape(whole.values) != (len(QUERIES), *cells):
             yield f"{target.image_id}: values {np.shape(whole.values)} for {len(QUERIES)} queries"
             return
-        if not np.isfinite(whole.values).all():
-            yield f"{target.image_id}: some values are not finite"
+        yield from _grid(target, whole.grid)
+        yield from _scale(target, whole)
+        all_constant &= bool(np.ptp(whole.values, axis=(1, 2)).max(initial=0) == 0)
         if "twins" not in model.conditions_on:
             yield from _orders(match(target, QUERIES[::-1].copy()), whole)
         none = match(target, QUERIES[:0])
         if np.shape(none.values) != (0, *cells):
             yield f"{target.image_id}: values {np.shape(none.values)} for no queries"
-    if all_zero:
-        yield "its similarity maps are all 0"
+    if all_constant:
+        yield "its similarity maps are constant: every cell of a map has the same value"
+
+
+def _scale(target: Picture, maps: SimilarityMap) -> Iterator[str]:
+    try:
+        similarity_values(maps.values, target.image_id)
+    except KapbenchError as error:
+        yield f"{target.image_id}: {error.thing}"
 
 
 def _orders(back: SimilarityMap, whole: SimilarityMap) -> Iterator[str]:

@@ -11,6 +11,7 @@ from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.repeated_ids import check_ids
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
+from kapbench.scoring.sound_pairs import refuse_reserved, refuse_unsound
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
@@ -81,8 +82,8 @@ def make_plan(
         limit: See `some_pairs`; None: all pairs.
 
     Raises:
-        KapbenchError: no pairs; see `model_info` and `check_dataset`; a rule that the model or the
-            data set cannot serve.
+        KapbenchError: no pairs; see `model_info`, `check_dataset`, `refuse_unsound` and
+            `refuse_reserved`; a rule that the model or the data set cannot serve.
     """
     info = info or model_info(model)
     check_dataset(dataset)
@@ -98,6 +99,8 @@ def make_plan(
             else "Choose another split or category",
         )
     check_ids(pairs, dataset.name)
+    refuse_reserved({pair.source.category for pair in pairs}, dataset.name)
+    refuse_unsound(pairs, dataset.name)
     for rule in rules:
         _check_rule(rule, info, dataset)
     if limit is not None:

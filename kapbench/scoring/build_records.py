@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Float64, Int
+from jaxtyping import Bool, Float32, Float64, Int
 
+from kapbench.errors import KapbenchError
 from kapbench.scoring.grid_geometry import (
     Frame,
     anchors,
     argmax_cells,
     circle_maxima,
     decode_cells,
+    refuse_misfit,
     soft_argmax_cells,
 )
+from kapbench.scoring.nearest_keypoint import nearest_keypoints
 from kapbench.scoring.part_groups import KeypointsInUse, members_visible, renumbered_groups
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
@@ -35,6 +38,8 @@ from kapbench.scoring.schema import (
 )
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
+_NOT_FINITE = "The similarities, or their highest less their lowest, are not finite in float32"
+_SCALE = "Divide all similarities by one constant, or look for NaN in the model's output"
 Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
 
 
@@ -66,17 +71,21 @@ def target_columns(
         pixels: Predicted points (pixel indices) of the "pixel" decodes, by key.
         keypoints_in_use: Of all pairs of the run, see `part_groups`; only the groups of
             rule `geo-published-point` depend on it. None: all keypoint ids.
+
+    Raises:
+        KapbenchError: a grid that is too coarse or leaves part of the target out; similarities that
+            are not finite, or whose span is not; a circle that no cell lies outside of.
     """
     rows = _Rows.of(pairs)
     columns = _annotation_columns(rows, keypoints_in_use or {})
-    of = (lambda rule: _Maps.of(maps(rule))) if callable(maps) else _always(_Maps.of(maps))
+    of = (lambda rule: rows.maps(maps(rule))) if callable(maps) else _always(rows.maps(maps))
     for decode in needs.decodes:
         if decode.offset == "pixel":
             if pixels is None:
                 raise ValueError(f"decode {decode.key} needs features")
             predicted = pixels[decode.key]
         else:
-            predicted = _predict(decode, of(decode), rows.target.size)
+            predicted = _predict(decode, of(decode), rows)
         columns |= _error_columns(decode, rows, predicted)
     for geometry, alphas in needs.geometries:
         columns |= _score_columns(geometry, alphas, rows, of(geometry))
@@ -101,6 +110,11 @@ class _Rows:
     keypoint: Int[np.ndarray, "q"]
     twin: Int[np.ndarray, "q"]
     size: Float64[np.ndarray, "q"]  # T, original px
+
+    def maps(self, maps: SimilarityMap) -> "_Maps":
+        place = f"pair {self.pairs[0].pair_id}, target image {self.target.image_id}"
+        refuse_misfit(maps.grid, self.target.size, place)
+        return _Maps.of(maps)
 
     @classmethod
     def of(cls, pairs: Sequence[Pair]) -> "_Rows":
@@ -152,8 +166,8 @@ def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Column
         "twin": rows.twin,
         "target_visible": visible[keypoint],
         "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
-        "group_visible": members_visible(groups[pair], visible, keypoint),
-        "group_visible_renumbered": members_visible(renamed[pair], visible, keypoint),
+        "group_visible": members_visible(groups, visible, pair, keypoint),
+        "group_visible_renumbered": members_visible(renamed, visible, pair, keypoint),
         "source_x": source_xy[:, 0],
         "source_y": source_xy[:, 1],
         "target_x": target.keypoints.xy[keypoint, 0],
@@ -172,35 +186,33 @@ def _either(source: bool | None, target: bool | None) -> int:
     return -1 if source is None or target is None else int(source) + 2 * int(target)
 
 
-def _predict(decode: Decode, maps: _Maps, size: tuple[int, int]) -> Float64[np.ndarray, "q 2"]:
+def _predict(decode: Decode, maps: _Maps, rows: _Rows) -> Float64[np.ndarray, "q 2"]:
     """Predicted points in the decode's frame."""
+    flat = maps.values.reshape(len(maps.values), maps.grid.n_cells)
+    highest = flat[np.arange(len(flat)), maps.best]
+    _refuse(~np.isfinite(highest), rows, _NOT_FINITE, _SCALE)  # argmax gives NaN before numbers
     if decode.window is None or decode.temperature is None:
         cells = argmax_cells(maps.best, maps.grid)
     else:
         cells = soft_argmax_cells(maps.values, maps.best, decode.window, decode.temperature)
-    return decode_cells(decode, maps.grid, size, cells)
+    return decode_cells(decode, maps.grid, rows.target.size, cells)
 
 
 def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
     frame = Frame(rows.target.size, decode.frame_px)
-    annotated = rows.target.keypoints
-    distance = (
-        np.linalg.norm(predicted[:, None] - frame.points(annotated.xy)[None], axis=2) / frame.scale
-    )
-    every = np.arange(len(rows.keypoint))
-    mutual = (
-        annotated.visible & np.array([p.source.keypoints.visible for p in rows.pairs])[rows.pair]
-    )
-    has_mutual = mutual.any(axis=1)
-    nearest = np.full(len(every), -1)
-    if has_mutual.any():
-        nearest[has_mutual] = np.where(mutual, distance, np.inf)[has_mutual].argmin(axis=1)
+    annotated = frame.points(rows.target.keypoints.xy)
+    mutual = [rows.target.keypoints.visible & p.source.keypoints.visible for p in rows.pairs]
+    nearest = nearest_keypoints(predicted, annotated, np.array(mutual), rows.pair)
     xy, twin = frame.to_image(predicted), rows.twin
+    error, twin_error = (
+        np.linalg.norm(predicted - annotated[ids], axis=1) / frame.scale
+        for ids in (rows.keypoint, twin)
+    )
     return {
         X.of(decode): xy[:, 0],
         Y.of(decode): xy[:, 1],
-        ERROR_PX.of(decode): distance[every, rows.keypoint],
-        TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, distance[every, twin], np.nan),
+        ERROR_PX.of(decode): error,
+        TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, twin_error, np.nan),
         NEAREST.of(decode): nearest.astype(NEAREST.type),
     }
 
@@ -215,16 +227,36 @@ def _score_columns(
     centres[~visible] = 0.0  # where the published code keeps an absent keypoint
     radii = np.array(alphas)[:, None] * rows.size * frame.scale
     x, y = anchors(geometry, maps.grid, rows.target.size)
-    inside, outside = circle_maxima(maps.values, maps.best, x, y, centres, radii, geometry)
     best = flat[np.arange(len(flat)), maps.best]
+    low, high = _pair_extremes(flat, best, rows.pair)
+    with np.errstate(over="ignore", invalid="ignore"):
+        _refuse(~np.isfinite(high - low), rows, _NOT_FINITE, _SCALE)
+    inside, outside = circle_maxima(maps.values, maps.best, x, y, centres, radii, geometry)
     if not geometry.absent_at_corner:
         inside[:, ~visible], outside[:, ~visible] = np.nan, best[~visible]
-    low, high = _pair_extremes(flat, best, rows.pair)
+    _refuse_no_negative(outside, alphas, rows)
     columns = {BEST.of(geometry): best, MAP_MIN.of(geometry): low, MAP_MAX.of(geometry): high}
     for i, alpha in enumerate(alphas):
         columns[INSIDE.of(geometry, alpha)] = inside[i]
         columns[OUTSIDE.of(geometry, alpha)] = outside[i]
     return columns
+
+
+def _refuse_no_negative(
+    outside: Float32[np.ndarray, "a q"], alphas: Sequence[float], rows: _Rows
+) -> None:
+    """KapbenchError where a circle holds every cell: without a negative, no score means anything."""
+    for alpha, values in zip(alphas, outside, strict=True):
+        what = f"No cell of the map lies outside the circle at alpha {alpha:g}"
+        fix = "Choose a smaller alpha, correct T (size_px), or leave the rules of KAP out"
+        _refuse(np.isnan(values), rows, what, fix)
+
+
+def _refuse(broken: Bool[np.ndarray, "q"], rows: _Rows, what: str, fix: str) -> None:
+    if broken.any():
+        row = int(broken.argmax())
+        pair = rows.pairs[rows.pair[row]].pair_id
+        raise KapbenchError(what, place=f"pair {pair}, keypoint {rows.keypoint[row]}", fix=fix)
 
 
 def _pair_extremes(

@@ -65,6 +65,17 @@ def source_cells(
     return np.asarray(row * grid.width + column)
 
 
+def refuse_misfit(grid: Grid, image_size: tuple[int, int], place: str) -> None:
+    """Raises KapbenchError where `Grid.misfit` finds that a grid cannot be scored."""
+    if (misfit := grid.misfit(image_size)) is not None:
+        raise KapbenchError(
+            misfit,
+            place=place,
+            fix="Give the model a larger input or upsample its maps, and return the grid whose box all "
+            "cells cover, in pixels of the original image",
+        )
+
+
 def anchors(
     geometry: Geometry, grid: Grid, image_size: tuple[int, int]
 ) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Num
 
+from kapbench.errors import KapbenchError, counted
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
 from kapbench.scoring.rules import Decode, KapRule, PckRule
@@ -33,7 +34,11 @@ class Samples:
 def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     """Samples in order of records: (inside, 1) and (outside, 0), or one (outside, 0) when absent.
 
-    A side without any cell gives no sample, or one of score 0, as the rule's `empty` says.
+    An inside without any cell gives no sample, or one of score 0, as the rule's `empty` says.
+
+    Raises:
+        KapbenchError: a keypoint has no cell outside, and so no negative; or the scores of a pair
+            are not finite, or their span is not.
     """
     geometry = rule.geometry
     inside = records[INSIDE.of(geometry, alpha)].to_numpy(np.float32)
@@ -42,9 +47,13 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     if rule.absent == "negative":
         outside = np.where(visible, outside, records[BEST.of(geometry)].to_numpy(np.float32))
     both = np.stack([inside, outside], axis=1)
+    low, high = (
+        records[column.of(geometry)].to_numpy(np.float32)[:, None] for column in (MAP_MIN, MAP_MAX)
+    )
+    with np.errstate(invalid="ignore", over="ignore"):
+        span = high - low
+    _refuse_lost_samples(records, both, span)
     if rule.rescale == "pair-min-max":
-        low = records[MAP_MIN.of(geometry)].to_numpy(np.float32)[:, None]
-        span = records[MAP_MAX.of(geometry)].to_numpy(np.float32)[:, None] - low
         with np.errstate(invalid="ignore", divide="ignore"):
             # Where all scores of a pair are equal, they all become 0 and tie.
             both = np.where(span > 0, (both - low) / span, both * np.float32(0))
@@ -55,6 +64,23 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     known = ~np.isnan(both)
     row = np.repeat(np.arange(len(both), dtype=np.int32), known.sum(axis=1))
     return Samples(np.broadcast_to([True, False], both.shape)[known], both[known], row)
+
+
+def _refuse_lost_samples(
+    records: Records, both: Num[np.ndarray, "n 2"], span: Num[np.ndarray, "n 1"]
+) -> None:
+    """KapbenchError where a sample would be lost without a word, or be no number."""
+    for problem, broken in (
+        ("no cell outside a keypoint's circle, and so no negative sample", np.isnan(both[:, 1])),
+        ("confidences that are not finite", np.isinf(both).any(axis=1)),
+        ("a difference of confidences that is not finite in float32", ~np.isfinite(span[:, 0])),
+    ):
+        if broken.any():
+            raise KapbenchError(
+                f"The records have {counted(int(broken.sum()), 'row')} with {problem}",
+                place=f"pair {records['pair_id'].iloc[int(broken.argmax())]}",
+                fix="Run the model again: this version of kapbench says what to change in the maps",
+            )
 
 
 def kap(

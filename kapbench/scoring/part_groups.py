@@ -57,13 +57,11 @@ def renumbered(groups: Int[np.ndarray, "K"], used: Bool[np.ndarray, "K"]) -> Int
     that are not in use, and its n-th id is replaced by n. The numbers are then read as positions
     among the ids in use in ascending order, which is another order. Ids out of use are in no group.
     """
-    order: list[int] = []
-    for k, group in enumerate(groups):
-        members = [k] if group < 0 else np.flatnonzero(groups == group).tolist()
-        if members[0] == k:
-            order.extend(member for member in members if used[member])
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    smallest = np.where(groups < 0, np.arange(len(groups)), first[which])  # id of each one's group
+    order = np.argsort(smallest, kind="stable")
     out = np.full_like(groups, -1)
-    out[used] = groups[order]
+    out[used] = groups[order[used[order]]]
     return out
 
 
@@ -72,13 +70,25 @@ def members_visible_renumbered(
 ) -> Int[np.ndarray, "q"]:
     """`members_visible` of each source-visible keypoint, by the groups of `geo-published-point`."""
     keypoint = np.flatnonzero(pair.source.keypoints.visible)
-    groups = renumbered_groups([pair], keypoints_in_use).repeat(len(keypoint), axis=0)
-    return members_visible(groups, pair.target.keypoints.visible, keypoint)
+    groups = renumbered_groups([pair], keypoints_in_use)
+    visible = pair.target.keypoints.visible
+    return members_visible(groups, visible, np.zeros_like(keypoint), keypoint)
 
 
 def members_visible(
-    groups: Int[np.ndarray, "q K"], visible: Bool[np.ndarray, "K"], keypoint: Int[np.ndarray, "q"]
+    groups: Int[np.ndarray, "p K"],
+    visible: Bool[np.ndarray, "K"],
+    pair: Int[np.ndarray, "q"],
+    keypoint: Int[np.ndarray, "q"],
 ) -> Int[np.ndarray, "q"]:
-    """Visible members of each keypoint's group in the target; 0 for a keypoint without a group."""
-    own = np.take_along_axis(groups, keypoint[:, None], 1)
-    return np.asarray(((groups == own) & (own >= 0) & visible).sum(axis=1))
+    """Visible members of each keypoint's group in the target; 0 for a keypoint without a group.
+
+    Args:
+        groups: Of each pair.
+        pair: Which pair each keypoint is of.
+    """
+    numbers, of_group = np.unique(groups, return_inverse=True)
+    of_group = of_group.reshape(groups.shape) + len(numbers) * np.arange(len(groups))[:, None]
+    n_visible = np.bincount(of_group[:, visible].ravel(), minlength=len(numbers) * len(groups))
+    counts = n_visible[of_group[pair, keypoint]]
+    return np.asarray(np.where(groups[pair, keypoint] >= 0, counts, 0))

@@ -136,6 +136,7 @@ def _circle_laws(rows: RecordIndex, geometry: Geometry, alpha: float) -> Iterato
     )
     if geometry.nearest_inside:
         yield f"{inside_name} is NaN, but a cell is always inside", has_circle & np.isnan(inside)
+    yield f"{outside_name} is NaN, but every keypoint needs a negative", np.isnan(outside)
     yield (
         f"The larger of {inside_name} and {outside_name} is not {BEST.of(geometry)}",
         np.fmax(inside, outside) != best,

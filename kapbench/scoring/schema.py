@@ -16,7 +16,7 @@ import pyarrow as pa
 from kapbench.errors import KapbenchError
 from kapbench.scoring.rules import Decode, Geometry, PckRule, Rule
 
-Type = Literal["text", "bool", "int8", "int16", "float32", "float64"]
+Type = Literal["text", "bool", "int8", "int32", "float32", "float64"]
 Columns = dict[str, np.ndarray]
 
 
@@ -102,15 +102,15 @@ PAIR = (
     Column("target_image", "text", "", "identifier of the target image"),
 )
 ANNOTATION = (
-    Column("keypoint", "int16", "", "number of the keypoint; it is visible in the source image"),
-    Column("group", "int16", "", "number of its part group", "-1 where the part has no repetition"),
-    Column("twin", "int16", "", "number of its mirror counterpart", "its own where it has none"),
+    Column("keypoint", "int32", "", "number of the keypoint; it is visible in the source image"),
+    Column("group", "int32", "", "number of its part group", "-1 where the part has no repetition"),
+    Column("twin", "int32", "", "number of its mirror counterpart", "its own where it has none"),
     Column("target_visible", "bool", "", "whether the keypoint is visible in the target image"),
     Column("twin_visible", "bool", "", "whether the target shows the counterpart", "false"),
-    Column("group_visible", "int16", "", "members of the group visible in the target", "0"),
+    Column("group_visible", "int32", "", "members of the group visible in the target", "0"),
     Column(
         "group_visible_renumbered",
-        "int16",
+        "int32",
         "",
         "the same of the groups of rule `geo-published-point`, which depend on all pairs of the run",
         "0",
@@ -139,7 +139,7 @@ TWIN_ERROR_PX = DecodeColumn(
 )
 NEAREST = DecodeColumn(
     "nearest",
-    "int16",
+    "int32",
     "",
     "the keypoint nearest to the predicted point, of those visible in both images",
     "-1 where no keypoint is visible in both",

@@ -31,8 +31,8 @@ class Model:
     def encode(self, pictures):
         {lazy}
         self.network = "loaded"
-        grids = [Grid.stretched(p.size, 2, 2) for p in pictures]
-        return [FeatureMap(np.full((3, 2, 2), self.layer, np.float32), g) for g in grids]
+        grids = [Grid.stretched(p.size, 3, 3) for p in pictures]
+        return [FeatureMap(np.full((3, 3, 3), self.layer, np.float32), g) for g in grids]
 """
 
 

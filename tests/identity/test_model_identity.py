@@ -231,8 +231,8 @@ class Model:
         self.alpha = alpha
 
     def encode(self, pictures):
-        grids = [Grid.stretched(p.size, 2, 2) for p in pictures]
-        return [FeatureMap(np.ones((3, 2, 2), np.float32), g) for g in grids]
+        grids = [Grid.stretched(p.size, 3, 3) for p in pictures]
+        return [FeatureMap(np.ones((3, 3, 3), np.float32), g) for g in grids]
 """
 
 

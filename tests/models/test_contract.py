@@ -83,7 +83,7 @@ class Pairs:
     name, revision, conditions_on = "pairs", "1", ()
 
     def match(self, source, target, queries):
-        values = queries[:, :1, None] * np.ones((1, 4, 4)) / 100
+        values = queries[:, :1, None] * np.arange(16.0).reshape(1, 4, 4) / 1000
         return SimilarityMap(values.astype(np.float32), Grid.stretched(target.size, 4, 4), queries)
 
 
@@ -91,6 +91,44 @@ class ZeroPairs(Pairs):
     def match(self, source, target, queries):
         found = super().match(source, target, queries)
         return SimilarityMap(found.values * 0, found.grid, queries)
+
+
+class ConstantPairs(Pairs):
+    def match(self, source, target, queries):
+        found = super().match(source, target, queries)
+        return SimilarityMap(found.values * 0 + queries[:, :1, None], found.grid, queries)
+
+
+class HugePairs(Pairs):
+    def match(self, source, target, queries):
+        found = super().match(source, target, queries)
+        signs = np.where(np.arange(4) % 2, 3e38, -3e38).astype(np.float32)
+        return SimilarityMap(found.values * 0 + signs, found.grid, queries)
+
+
+class NotANumberPairs(Pairs):
+    def match(self, source, target, queries):
+        found = super().match(source, target, queries)
+        return SimilarityMap(found.values * np.float32(np.nan), found.grid, queries)
+
+
+class OneCellPairs(Pairs):
+    def match(self, source, target, queries):
+        values = queries[:, :1, None] + np.zeros((1, 1, 1))
+        return SimilarityMap(values, Grid.stretched(target.size, 1, 1), queries)
+
+
+class FourCells(Fine):
+    def map(self, picture):
+        return FeatureMap(
+            super().map(picture).values[:, :2, :2], Grid.stretched(picture.size, 2, 2)
+        )
+
+
+class NoChannels(Fine):
+    def map(self, picture):
+        found = super().map(picture)
+        return FeatureMap(found.values[:0], found.grid)
 
 
 class Orders(Pairs):
@@ -122,10 +160,19 @@ def test_a_right_one_breaks_nothing(model):
         (changed(Fine, options=["a"]), "options is"),
         (changed(Fine, supervision=True), "supervision is True"),
         (changed(Fine, trained_on=1), "trained_on is 1"),
-        (Small(), "thing/0: its grid leaves part of the image out"),
+        (Small(), "thing/0: The grid over .* leaves part of the image of 64×48 px out"),
         (Blind(), "two different pictures of one size have the same features"),
         (Zero(), "thing/3: its features are all 0"),
-        (ZeroPairs(), "its similarity maps are all 0"),
+        (ZeroPairs(), "its similarity maps are constant"),
+        (ConstantPairs(), "its similarity maps are constant"),
+        (HugePairs(), "The similarities reach from .* is not finite in float32"),
+        (NotANumberPairs(), "similarity are not all finite"),
+        (OneCellPairs(), "The grid of 1×1 cells is too coarse"),
+        (
+            FourCells(),
+            "thing/0: The grid of 2×2 cells is too coarse: the image has the area of 4.0",
+        ),
+        (NoChannels(), r"feature maps have the shapes \[0, 5, 5\]"),
         (Infinite(), "some values are not finite"),
         (Batched(), "its features alone differ from those in a batch"),
         (Reusing(), "changes maps that it returned before"),

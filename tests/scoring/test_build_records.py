@@ -18,8 +18,18 @@ def of_one_target(seed, n_pairs):
     rng = np.random.default_rng(seed)
     cases = drawn(seed, n_pairs, categories=("cat",))
     target = cases[0][0].target
+    longer = max(target.size)
     return [
-        (replace(p, target=target, groups=rng.permutation(p.groups), twins=p.twins[::-1].copy()), m)
+        (
+            replace(
+                p,
+                target=target,
+                size=p.size / max(p.target.size) * longer,
+                groups=rng.permutation(p.groups),
+                twins=p.twins[::-1].copy(),
+            ),
+            m,
+        )
         for p, m in cases
     ]
 

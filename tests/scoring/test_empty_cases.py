@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scoring_cases import MAP_RULES, estimate, pair, peaks, records
 
+from kapbench.errors import KapbenchError
+from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import KapRule, load_rule
 from kapbench.scoring.score_table import estimator, score_table
 
@@ -87,18 +89,6 @@ def test_nothing_at_all_has_no_score():
         assert score.n == 0
 
 
-def test_a_map_of_one_cell_has_no_outside():
-    case = (pair([(1, 1), (2, 2)], [(420, 210), None], name="one"), np.array([[[2.0]], [[5.0]]]))
-    rows = records([case])
-    assert np.isnan(rows["outside@cvpr24@0.10"][0])
-    # Dropped where there is none: inside (2 − 2) / 3 = 0 below the absent one's 1: AP 1/2.
-    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
-    assert (found.values[0], found.n[0]) == (0.5, 2)
-    # A sample of score 0 in the rule that says so.
-    found = estimate(rows, load_rule("kap-neurips25-fixed"), 0.10, "category")
-    assert found.n[0] == 3
-
-
 @pytest.mark.parametrize("constant", [0.0, -2.0, 7.0])
 @pytest.mark.parametrize("rule", KAP_RULES, **by_name)
 def test_a_map_without_contrast_ties_everything(rule, constant):
@@ -108,13 +98,63 @@ def test_a_map_without_contrast_ties_everything(rule, constant):
     assert found.values[0] == pytest.approx(n_positive / found.n[0])
 
 
-def test_a_circle_over_the_whole_map_leaves_no_negative():
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+def test_a_circle_over_the_whole_map_is_refused_because_it_leaves_no_negative(rule):
     case = (pair([(1, 1)], [(420, 210)], size_px=1e5), peaks({3: 1}))
-    rows = records([case])
-    found = estimate(rows, load_rule("kap-cvpr24"), 0.10, "category")
-    assert (found.values[0], found.n[0], found.n_negative[0]) == (1.0, 1, 0)
-    auroc = [s for s in score_table(rows, [load_rule("kap-cvpr24")]) if s.metric == "auroc"]
-    assert auroc[0].value is None
+    with pytest.raises(KapbenchError, match="No cell of the map lies outside the circle") as caught:
+        records([case], [rule])
+    assert caught.value.place == "pair pair, keypoint 0"
+
+
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+def test_records_of_earlier_versions_without_a_negative_are_refused(rule):
+    column = f"outside@{rule.geometry.key}@0.10"
+    rows = records([PLAIN, ABSENT])
+    assert kap_samples(rows, rule, 0.10).label.tolist()[:2] == [True, False]
+    lost = rows.assign(**{column: np.where(rows["target_visible"], np.nan, rows[column])})
+    with pytest.raises(KapbenchError, match="1 row with no cell outside a keypoint's circle"):
+        kap_samples(lost.astype({column: np.float32}), rule, 0.10)
+
+
+@pytest.mark.parametrize("cells", [1, 2])
+@pytest.mark.parametrize("rule", MAP_RULES, **by_name)
+def test_a_grid_of_too_few_cells_is_refused(rule, cells):
+    case = (pair([(1, 1)], [(420, 210)]), np.zeros((1, cells, cells)))
+    with pytest.raises(KapbenchError, match=f"The grid of {cells}×{cells} cells is too coarse"):
+        records([case], [rule])
+
+
+BEYOND_FLOAT32 = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+@pytest.mark.parametrize("value", [*BEYOND_FLOAT32, -3e38])
+def test_similarities_whose_span_is_not_finite_are_refused(rule, value):
+    maps = peaks({6: 3e38}, {2: 1.0})
+    maps[1, 3, 3] = value
+    case = (pair([(1, 1), (2, 2)], [(420, 210), None]), maps)
+    with pytest.raises(KapbenchError, match="not finite in float32"):
+        records([case], [rule])
+
+
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+def test_no_sample_is_lost_whatever_the_scale_of_similarities(rule):
+    case = (pair([(1, 1), (2, 2)], [(420, 210), None]), peaks({6: 1.0, 3: -0.5}, {2: 0.25, 7: -1}))
+    expected = kap_samples(records([case], [rule]), rule, 0.10)
+    for power in (-140, -126, 0, 100, 126):
+        scaled = (case[0], np.ldexp(case[1], power))
+        samples = kap_samples(records([scaled], [rule]), rule, 0.10)
+        assert samples.label.tolist() == expected.label.tolist()
+        assert np.argsort(samples.score).tolist() == np.argsort(expected.score).tolist()
+
+
+@pytest.mark.parametrize("rule", KAP_RULES, **by_name)
+def test_stored_confidences_that_are_not_finite_are_refused(rule):
+    rows, key = records([PLAIN, ABSENT]), rule.geometry.key
+    for column, value in ((f"map_max@{key}", np.inf), (f"inside@{key}@0.10", np.inf)):
+        wrong = rows.assign(**{column: np.float32(value)})
+        with pytest.raises(KapbenchError, match="finite"):
+            kap_samples(wrong, rule, 0.10)
 
 
 def test_weights_of_zero_leave_no_score():

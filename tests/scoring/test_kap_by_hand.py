@@ -121,14 +121,14 @@ def test_smaller_alphas_look_at_smaller_circles():
 
 
 def test_a_letterbox_moves_circle_and_cells_alike():
-    # The image is 420 × 210 px: scale 2, offset y (840 − 420) / 2 = 210. (210, 0) ↦ (420, 210).
+    # The image is 420 × 280 px: scale 2, offset y (840 − 560) / 2 = 140. (210, 35) ↦ (420, 210).
     from scoring_cases import similarity, view
 
     from kapbench.scoring.build_records import pair_columns, table
     from kapbench.scoring.schema import Needs
     from kapbench.types import Pair
 
-    target = view("t", [(210, 0)], size=(420, 210))
+    target = view("t", [(210, 35)], size=(420, 280))
     # T = 500 px, alpha 0.10: 50 px, in the frame 100: only cell 6.
     small = Pair("p", view("s", [(1, 1)]), target, 500.0, np.array([-1]), np.array([0]))
     rules = [load_rule("kap-cvpr24")]

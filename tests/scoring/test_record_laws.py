@@ -172,6 +172,7 @@ CONFIDENCE = [
         changed(f"inside@{key}@0.10", best_is("inside", key), -1.0),
         changed(f"inside@{key}@0.10", visible, np.inf),
         changed(f"outside@{key}@0.10", every, 900.0),
+        changed(f"outside@{key}@0.10", visible, np.nan),
         changed(f"outside@{key}@0.05", best_is("outside", key), half),
         changed(f"outside@{key}@0.10", visible, -np.inf),
     )

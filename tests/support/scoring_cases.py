@@ -114,16 +114,16 @@ def drawn(
         category = categories[i % len(categories)]
         s, t = rng.choice(n_images, 2, replace=False)
         source, target = views[category][s], views[category][t]
-        made = Pair(
-            f"{i:03d}:{category}", source, target, float(rng.integers(500, 4000)), groups, twins
-        )
+        size_px = float(rng.integers(target.size[0] // 2, 4 * max(target.size)))
+        made = Pair(f"{i:03d}:{category}", source, target, size_px, groups, twins)
         q = int(source.keypoints.visible.sum())
         out.append((made, rng.integers(0, n_scores, (q, cells, cells)).astype(np.float32)))
     return out
 
 
 def _drawn_view(rng: np.random.Generator, image_id: str, category: str, n: int) -> View:
-    size = tuple(int(s) for s in rng.integers(40, 900, 2))
+    longer = int(rng.integers(40, 900))
+    size = tuple(rng.permutation([longer, int(rng.integers(longer * 2 // 3, longer + 1))]).tolist())
     xy = np.stack([rng.integers(0, size[0], n), rng.integers(0, size[1], n)], axis=1).astype(float)
     visible = rng.random(n) < 0.7
     visible[rng.integers(n)] = True
