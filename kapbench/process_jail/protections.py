@@ -1,5 +1,7 @@
 """What a jail may guard against, by the names that the launcher reports."""
 
+EXCEEDED = 124  # the status of a command that was ended at a limit, as `timeout` has it
+
 LIMITS = "limits"
 OUTLIVING = "outliving"
 SIGNALS = "signals"

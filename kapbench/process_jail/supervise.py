@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kapbench.process_jail.protections import COUNTS, LIMITS
+from kapbench.process_jail.protections import COUNTS, EXCEEDED, LIMITS
 
-EXCEEDED = 124  # the status that `timeout` has too
 _TICK_S = 0.1
 _PROC = Path("/proc")
 

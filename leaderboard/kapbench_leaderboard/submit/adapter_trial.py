@@ -5,20 +5,29 @@ What it prints and how it ends decide nothing: only a verdict with the parent's 
 
 import json
 import os
+import re
 import secrets
-import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from kapbench.errors import KapbenchError
+from kapbench.process_jail.command import GIBI, Limits, isolation, jail_environment
+from kapbench.process_jail.protections import EXCEEDED
+from kapbench.process_jail.run import Ended, run_jailed
 
 if TYPE_CHECKING:
     from kapbench.running.results import ModelCard
 
 TIMEOUT_S = 300.0
+LIMITS = Limits(cpu_seconds=600, memory_bytes=8 * GIBI, address_bytes=64 * GIBI, n_threads=256)
+# -P: the folder that it is started in is no place for modules.
+_COMMAND = (sys.executable, "-u", "-P", "-m", "kapbench_leaderboard.submit.adapter_trial")
+_SIGNAL = 128
+_REASON = re.compile(rb"\nThe process was ended because (.+)\.\n")
 MOST_BYTES, MOST_LINES = 2**16, 20
 
 
@@ -34,22 +43,32 @@ def try_adapter(
         model: The run card's part on the model; None: the adapter came without a run.
         dataset: Name of the run's data set.
     """
+    token = secrets.token_hex(16)
+    path, colon, name = spec.rpartition(":")
+    task = {
+        "token": token,
+        "spec": f"{Path(path).absolute()}:{name}" if colon and Path(path).is_file() else spec,
+        "dataset": dataset,
+        "model": None if model is None else model.model_dump(mode="json"),
+    }
     with TemporaryDirectory(prefix="kapbench-") as folder:
-        verdict, printed = Path(folder, "verdict"), Path(folder, "printed")
-        token = secrets.token_hex(16)
-        task = {
-            "token": token,
-            "verdict": str(verdict),
-            "spec": spec,
-            "dataset": dataset,
-            "model": None if model is None else model.model_dump(mode="json"),
-        }
-        with printed.open("xb") as output:
-            ending = _run_child(json.dumps(task).encode(), output, timeout_s)
-        findings = _read_verdict(verdict, token)
-        if findings is None:
-            findings = [f"The test gave no verdict: {ending}."]
-        return [*findings, *_last_lines(printed)] if findings else []
+        place = Path(folder)
+        ended = run_jailed(
+            _COMMAND,
+            place,
+            replace(LIMITS, seconds=timeout_s),
+            text=json.dumps(task).encode(),
+            environment=jail_environment(place) | _weights(),
+        )
+    findings = _read_verdict(ended.output, token)
+    if findings is None:
+        findings = [f"The test gave no verdict: {_ending(ended)}."]
+    return [*findings, *_last_lines(ended.errors)] if findings else []
+
+
+def not_isolated() -> list[str]:
+    """What this system does not guard against while an adapter is tried, in sentences."""
+    return isolation(network=LIMITS.network).missing
 
 
 def refuse_other_model(
@@ -77,48 +96,46 @@ def refuse_other_model(
     )
 
 
-def _run_child(task: bytes, output: IO[bytes], timeout_s: float) -> str:
-    """How the child ended, in words."""
-    # -P: the folder that it is started in is the submission's, and no place for modules.
-    command = [sys.executable, "-P", "-m", "kapbench_leaderboard.submit.adapter_trial"]
-    try:
-        # To a file: a pipe would be waited for as long as any process of the adapter holds it.
-        done = subprocess.run(  # noqa: S603
-            command,
-            input=task,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"it was not finished after {timeout_s:g} s"
-    return f"its process ended with status {done.returncode}"
+def _weights() -> dict[str, str]:
+    """Where weights lie that were downloaded before: there is no network to download any."""
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    hub = os.environ.get("HF_HUB_CACHE") or str(home / "hub")
+    torch_home = os.environ.get("TORCH_HOME") or str(Path("~/.cache/torch").expanduser())
+    return {"HF_HUB_CACHE": hub, "TORCH_HOME": torch_home, "HF_HUB_OFFLINE": "1"}
 
 
-def _read_verdict(verdict: Path, token: str) -> list[str] | None:
+def _ending(ended: Ended) -> str:
+    """How the process of a trial ended, in words. It may have written these words itself."""
+    reasons = _REASON.findall(ended.errors)
+    if ended.status == EXCEEDED and reasons:
+        return str(reasons[-1].decode(errors="replace"))
+    if ended.status > _SIGNAL:
+        return f"its process was ended by signal {ended.status - _SIGNAL}"
+    return f"its process ended with status {ended.status}"
+
+
+def _read_verdict(output: bytes, token: str) -> list[str] | None:
     try:
-        with verdict.open("rb") as file:
-            content = json.loads(file.read(MOST_BYTES))
+        content = json.loads(output[:MOST_BYTES])
         genuine = secrets.compare_digest(str(content["token"]).encode(), token.encode())
         return [str(line) for line in content["findings"]] if genuine else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _last_lines(printed: Path) -> list[str]:
-    with printed.open("rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - MOST_BYTES // 16))
-        text = file.read(MOST_BYTES // 16).decode(errors="replace")
+def _last_lines(errors: bytes) -> list[str]:
+    text = _REASON.sub(b"\n", errors)[-MOST_BYTES // 16 :].decode(errors="replace")
     lines = text.strip().splitlines()[-MOST_LINES:]
     return ["The last lines that it printed:\n" + "\n".join(lines)] if lines else []
 
 
 def _child() -> None:
+    verdict = os.dup(1)
+    os.dup2(2, 1)  # what the adapter prints is no verdict
     task = json.load(sys.stdin)
     findings = _test(task["spec"], task["model"], task["dataset"])
     shortened = [line[:2000] for line in findings][:10]
-    Path(task["verdict"]).write_text(json.dumps({"token": task["token"], "findings": shortened}))
+    os.write(verdict, json.dumps({"token": task["token"], "findings": shortened}).encode())
 
 
 def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from kapbench_leaderboard.entries.attachment import fetched
 from kapbench_leaderboard.entries.schema import Entry, adapter_spec
 from kapbench_leaderboard.entries.untrusted_files import read_entry
 from kapbench_leaderboard.submit import results_folder
-from kapbench_leaderboard.submit.adapter_trial import try_adapter
+from kapbench_leaderboard.submit.adapter_trial import not_isolated, try_adapter
 from kapbench_leaderboard.submit.check import check
 from kapbench_leaderboard.tables.build import Table, tables
 from kapbench_leaderboard.tables.render import render
@@ -137,9 +137,10 @@ def adapter_report(spec: str, entry: Entry | None = None) -> Report:
     run = None if entry is None else entry.run
     findings = try_adapter(spec) if run is None else try_adapter(spec, run.model, run.dataset.name)
     what = f"{spec}: the contract of adapters"
+    notes = [f"note  {sentence}" for sentence in not_isolated()]
     if findings:
-        return refusal(what, findings)
-    return Report(_fenced([f"ok  {what}"]) + "\n", in_order=True)
+        return refusal(what, [*findings, *notes])
+    return Report(_fenced([f"ok  {what}", *notes]) + "\n", in_order=True)
 
 
 def adapter_reports(paths: Sequence[Path], base: str | None = None) -> Iterator[Report]:

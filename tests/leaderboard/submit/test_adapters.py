@@ -162,7 +162,7 @@ def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
         ("import os; os._exit(0)", "The test gave no verdict: its process ended with status 0"),
         (
             "import os; os.kill(os.getpid(), 9)",
-            "The test gave no verdict: its process ended with status -9",
+            "The test gave no verdict: its process was ended by signal 9",
         ),
     ],
 )
