@@ -51,19 +51,8 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """
     progress = progress or Progress()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
-    if opened.identity.unknown is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
-            "compare with that of another object. Its features are not kept in the cache, and its "
-            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
-        )
-    if opened.identity.declared is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
-            "compare with that of another object. Its declared `options` stand for that part."
-        )
-    if opened.protections:
-        progress.say(describe(opened.protections))
+    for note in _notes(opened):
+        progress.say(note)
     with only_writer(folder):
         if opened.request.force:
             for name in (CARD, RECORDS, SESSIONS):
@@ -90,6 +79,24 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
             remember_after_run(opened.model, opened.identity)
         shutil.rmtree(files.folder, ignore_errors=True)
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
+
+
+def _notes(opened: OpenRun) -> Iterator[str]:
+    """What the user must know of how the model is identified and isolated."""
+    name, identity = opened.info.name, opened.identity
+    if identity.unknown is not None:
+        yield (
+            f"{name} holds {identity.unknown}, whose content kapbench cannot "
+            "compare with that of another object. Its features are not kept in the cache, and its "
+            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
+        )
+    if identity.declared is not None:
+        yield (
+            f"{name} holds {identity.declared}, whose content kapbench cannot "
+            "compare with that of another object. Its declared `options` stand for that part."
+        )
+    if opened.protections:
+        yield describe(opened.protections)
 
 
 def _labelled(result: ResultSet, opened: OpenRun) -> ResultSet:
