@@ -53,16 +53,15 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """
     progress = progress or Progress()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
-    _say_what_is_unknown(opened, progress)
+    for note in _notes(opened):
+        progress.say(note)
     if opened.finished and not opened.request.force:
         return _read_back(opened, progress)
-    if opened.protections:
-        progress.say(describe(opened.protections))
     with only_writer(folder, steal=opened.request.steal_lock, say=progress.say):
         if opened.request.force:  # the finished run stays until the new one is complete
             _remove_chunks(opened)
         elif opened.finished:  # by another process meanwhile
-            return replace(ResultSet.load(folder), resumed=True)
+            return replace(_labelled(ResultSet.load(folder), opened), resumed=True)
         missing = missing_chunks(plan.chunks, files, progress)
         with session(folder) as clock:
             check_answers(opened.model, plan)
@@ -85,19 +84,22 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
 
 
-def _say_what_is_unknown(opened: OpenRun, progress: Progress) -> None:
-    """Says of which part of the model no change is noticed."""
-    if opened.identity.unknown is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
+def _notes(opened: OpenRun) -> Iterator[str]:
+    """What the user must know of how the model is identified and isolated."""
+    name, identity = opened.info.name, opened.identity
+    if identity.unknown is not None:
+        yield (
+            f"{name} holds {identity.unknown}, whose content kapbench cannot "
             "compare with that of another object. Its features are not kept in the cache, and its "
             "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
         )
-    if opened.identity.declared is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
+    if identity.declared is not None:
+        yield (
+            f"{name} holds {identity.declared}, whose content kapbench cannot "
             "compare with that of another object. Its declared `options` stand for that part."
         )
+    if opened.protections:
+        yield describe(opened.protections)
 
 
 def _read_back(opened: OpenRun, progress: Progress) -> ResultSet:

@@ -21,7 +21,7 @@ from kapbench.isolated.models import IsolatedModel
 from kapbench.isolated.places import files_in, folders_of
 from kapbench.loading import load_dataset
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset
+from kapbench.protocols import Dataset, Model
 from kapbench.registry import adapter_file
 from kapbench.running.results import RunCard
 from kapbench.scoring.part_groups import find_keypoints_in_use, members_visible_renumbered
@@ -145,16 +145,7 @@ def reproduce(
     every_pair = data.pairs(run.dataset.categories)
     pairs = choose(every_pair, n, run.plan_hash)
     rules = _rules_to_compare(run, path)
-    with tempfile.TemporaryDirectory() as scratch:
-        again = evaluate(
-            built,
-            cast("Dataset", SomePairs(data, pairs)),
-            rule=rules,
-            runs=Path(scratch, "runs"),
-            cache=Path(scratch, "cache"),  # features that were kept may be of another way to run
-            device=device,
-            progress=progress,
-        ).records
+    again = _run_again(built, data, pairs, rules, device, progress)
     again = _with_groups_of_all_pairs(again, pairs, every_pair, [run.rule(name) for name in rules])
     stored = read_records(place, run)
     if tolerance is None:
@@ -163,6 +154,27 @@ def reproduce(
     gaps = differences(stored, again)
     how = describe(built.protections) if isinstance(built, IsolatedModel) else IN_PROCESS
     return Reproduced(len(pairs), len(again), tolerance, gaps, how, left_out)
+
+
+def _run_again(
+    model: Model,
+    data: Dataset,
+    pairs: Sequence[Pair],
+    rules: Sequence[str],
+    device: str,
+    progress: Progress | None,
+) -> pd.DataFrame:
+    """Records of some pairs. Features that were kept are not used: another way to run made them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return evaluate(
+            model,
+            cast("Dataset", SomePairs(data, pairs)),
+            rule=rules,
+            runs=Path(scratch, "runs"),
+            cache=Path(scratch, "cache"),
+            device=device,
+            progress=progress,
+        ).records
 
 
 def _with_groups_of_all_pairs(
