@@ -15,7 +15,7 @@ from campaign.misbehaving_models.attack import TWINS, Attack
 from campaign.misbehaving_models.families import FAMILIES
 
 NAME, SHORT, FULL = "misbehaving models", 32, 420
-SECONDS = 25.0
+SECONDS = 40.0
 HERE = Path(__file__).parent
 
 
