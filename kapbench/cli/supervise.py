@@ -10,18 +10,19 @@ without fork or sigwaitinfo (Windows, macOS) have no such process: there, os._ex
 """
 
 import contextlib
-import math
 import mmap
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from kapbench.errors import KapbenchError
 from kapbench.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
-_END_S, _STOP_S = 30.0, 10.0  # from the command's end, or from SIGTERM, to that of its process
+_END_S = 10.0  # for which a process whose command has ended may do nothing
+_STOP_S = 10.0  # from SIGTERM to the end of the process
 _ENDED, _PLACE = 0, 4  # in the memory that both processes see: 1 + status; what runs now
 _BYTES = 4096
 _LOOK_S = 0.2
@@ -98,26 +99,32 @@ def _flush() -> None:
 
 def _wait(child: int, shared: mmap.mmap) -> int:
     """Hands signals on until the copy ends; its status."""
-    patience: float | None = None
-    stopped = 0
+    stopped, idle_s, used = 0, 0.0, 0
     while True:
         ended, raw = os.waitpid(child, os.WNOHANG)
         if ended:
             return _status(os.waitstatus_to_exitcode(raw), stopped, shared)
-        if patience is None and _recorded(shared) is not None:
-            patience = _END_S
         info = signal.sigtimedwait({*_FORWARDED, signal.SIGCHLD}, _LOOK_S)
         if info is not None and info.si_signo in _FORWARDED:
             stopped = stopped or info.si_signo
             if info.si_code <= 0:  # sent to this process alone; a terminal sends it to both
                 os.kill(child, info.si_signo)
-            if info.si_signo == signal.SIGTERM:
-                patience = _STOP_S
-        elif info is None and patience is not None:
-            patience -= _LOOK_S
-            if patience < 0:
-                patience = math.inf
-                _end(child, shared)
+        ending = _recorded(shared) is not None
+        before, used = used, _ticks(child) if ending else 0
+        if info is None and used == before and (ending or stopped == signal.SIGTERM):
+            idle_s += _LOOK_S
+        if idle_s > (_END_S if ending else _STOP_S):
+            _end(child, shared)
+            idle_s = 0.0
+
+
+def _ticks(child: int) -> int:
+    """Processor time of a process: Python's own end takes a second, and longer on a busy machine."""
+    try:
+        fields = Path(f"/proc/{child}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def _end(child: int, shared: mmap.mmap) -> None:

@@ -252,7 +252,10 @@ def _contents(folder: str) -> list[str]:
                 lines.append(f"{path} is no file")
         if len(lines) + len(names) + len(folders) > _MOST_ENTRIES:
             raise UnknownContentError(f"a folder of more than {_MOST_ENTRIES:,} files, {folder}")
-    hashes = folder_hashes(Path(folder), names)
+    try:
+        hashes = folder_hashes(Path(folder), names)
+    except OSError as error:
+        raise UnknownContentError(f"a folder with a file that cannot be read, {folder}") from error
     return sorted([*lines, *(f"{name} {digest}" for name, digest in hashes.items())])
 
 

@@ -1,5 +1,7 @@
 """Features and similarity maps from disk."""
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pictures import picture
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as torch_file
 
+from kapbench import file_hashes
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
 from kapbench.loading import load_dataset, load_model
@@ -255,3 +258,29 @@ def test_a_file_without_the_tensor_is_named(tmp_path):
     )
     with pytest.raises(KapbenchError, match="no tensor 'features'"):
         features(tmp_path).encode([shown])
+
+
+@pytest.mark.parametrize(("load", "kind"), [(features, "features"), (similarity, "similarity")])
+def test_the_revision_is_of_the_contents_wherever_they_lie(tmp_path, load, kind):
+    for name, value in (("one", 1), ("two", 2), ("copy", 1)):
+        tensors = {kind: np.full((2, 3, 3), value, np.float32), "queries": np.ones((2, 2))}
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "a.safetensors"
+        save_file(tensors, path)
+        os.utime(path, ns=(10**18, 10**18))
+    one, two, copy = (load(tmp_path / name).revision for name in ("one", "two", "copy"))
+    assert one == copy != two
+
+
+def test_a_remembered_hash_is_computed_again_on_request(tmp_path, monkeypatch):
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(file_hashes, "_SETTLED_NS", -(10**18))  # as if hours had passed
+    save_features(tmp_path / "maps", "cat/1", np.ones((2, 3, 3), np.float32))
+    before = features(tmp_path / "maps").revision
+    (memory,) = (tmp_path / "cache" / "hashes").iterdir()
+    content = json.loads(memory.read_text())
+    content["files"]["cat/1.safetensors"][1] = "0" * 64
+    memory.write_text(json.dumps(content))
+    assert features(tmp_path / "maps").revision != before
+    assert load_model(f"features:{tmp_path / 'maps'}", device="cpu", rehash=True).revision == before
+    assert features(tmp_path / "maps").revision == before

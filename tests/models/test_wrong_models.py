@@ -11,6 +11,7 @@ from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 from kapbench.errors import KapbenchError
 from kapbench.features import encode
 from kapbench.identity.model_identity import mark_made_by_name
+from kapbench.models.arrays_in import numbers, sound_grid
 from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import feature_maps, similarity_map
 from kapbench.progress import Progress
@@ -383,3 +384,102 @@ def test_every_headline_has_an_interval(tmp_path):
         average, over = rule.headline
         row = done.card.score(rule.name, rule.metric, 0.1, over, average=average)
         assert row.low < row.value < row.high
+
+
+class OneBuffer(TinyEncoder):
+    """Returns views of one array, which the next call overwrites."""
+
+    def encode(self, pictures):
+        maps = super().encode(pictures)
+        if not hasattr(self, "buffer"):
+            self.buffer = np.zeros((len(pictures), *maps[0].values.shape), np.float32)
+        for number, made in enumerate(maps):
+            self.buffer[number] = made.values
+        return [replace(made, values=self.buffer[n]) for n, made in enumerate(maps)]
+
+
+class OneArray(TinyEncoder):
+    """Returns one array for all pictures of a call."""
+
+    def encode(self, pictures):
+        maps = super().encode(pictures)
+        for made in maps[1:]:
+            maps[0].values[:] = made.values
+        return [replace(made, values=maps[0].values[:]) for made in maps]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_buffer_that_is_used_again_by_the_next_call_is_read_before(tmp_path, batch_size):
+    right = evaluate(tmp_path / "right", TinyEncoder(), batch_size=batch_size)
+    again = evaluate(tmp_path / "again", OneBuffer(), batch_size=batch_size)
+    assert again.records.equals(right.records)
+
+
+def test_one_array_for_two_pictures_is_refused(tmp_path):
+    with pytest.raises(KapbenchError, match="two feature maps in the same memory"):
+        evaluate(tmp_path, OneArray(), batch_size=2)
+
+
+def test_what_a_model_is_shown_is_a_copy_that_cannot_be_written():
+    dataset = TinyDataset()
+    view, kept = dataset.views()[0], np.zeros((20, 24, 3), np.uint8)
+    dataset.pixels = lambda _: kept
+    picture = make_picture(dataset, view, ("mask",))
+    for array in (picture.pixels, picture.mask):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 1
+    picture.pixels.setflags(write=True)
+    picture.pixels[:] = 1
+    assert not kept.any()
+    assert picture_hash(make_picture(dataset, view, ("mask",))) != picture_hash(picture)
+
+
+class Writes(TinyPairModel):
+    """Overwrites what it is shown, past the flag that forbids it."""
+
+    def match(self, source, target, queries):
+        self.asked.append(tuple(int(a.sum()) for a in (source.pixels, target.pixels, queries)))
+        made = super().match(source, target, queries.copy())
+        for array in (source.pixels, target.pixels, queries):
+            array.setflags(write=True)
+            array[:] = 0
+        return made
+
+
+def test_a_pair_model_that_overwrites_its_pictures_changes_nothing_for_later_pairs(tmp_path):
+    right = evaluate(tmp_path / "right", TinyPairModel())
+    model = Writes()
+    assert evaluate(tmp_path / "writes", model).records.equals(right.records)
+    sums = [asked for asked in model.asked if isinstance(asked[0], int)]
+    assert all(source and target and queries for source, target, queries in sums)
+
+
+@pytest.mark.parametrize("n", [-1, 0, 5])
+def test_a_list_whose_length_is_wrong_is_an_error(n):
+    class Odd(list):
+        def __len__(self):
+            return max(n, 0) if n >= 0 else 1 // 0
+
+    class Returns(TinyEncoder):
+        def encode(self, pictures):
+            return Odd(super().encode(pictures))
+
+    picture = Picture(np.zeros((20, 24, 3), np.uint8), "cat/0", "cat")
+    with pytest.raises(KapbenchError, match=r"feature maps? for 1 picture|ZeroDivisionError"):
+        feature_maps(Returns(), [picture])
+
+
+def test_numpys_numbers_in_a_grid_become_pythons():
+    grid = Grid(4, 4, (0.0, 0.0, 24.0, 20.0))
+    object.__setattr__(grid, "height", np.int64(4))  # the tests check types, users' models do not
+    object.__setattr__(grid, "box", (np.float32(0), 0, 24, np.float64(20)))
+    sound = sound_grid(grid, "here")
+    assert {type(n) for n in (sound.height, sound.width)} == {int}
+    assert {type(n) for n in sound.box} == {float}
+
+
+def test_masked_values_are_refused():
+    values = np.ma.masked_greater(np.arange(4.0), 2)
+    with pytest.raises(KapbenchError, match="masked in part"):
+        numbers(values, "features", "here")
+    assert numbers(np.ma.array([1.0]), "features", "here").tolist() == [1.0]

@@ -1,5 +1,12 @@
 """What an executor yields: one outcome for each task, failures included."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from kapbench.errors import KapbenchError
@@ -27,3 +34,36 @@ def test_a_closed_executor_does_no_further_task():
     next(outcomes)
     outcomes.close()
     assert done == [1]
+
+
+SLEEPERS = """
+import time
+from kapbench.running.local_executors import Processes
+if __name__ == "__main__":
+    list(Processes(2).run(time.sleep, [1000, 1000]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for there")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent(tmp_path, number):
+    (tmp_path / "sleepers.py").write_text(SLEEPERS)
+    with subprocess.Popen([sys.executable, "sleepers.py"], cwd=tmp_path, env=os.environ) as parent:
+        wait_for(lambda: len(workers_of(parent.pid)) == 2)
+        workers = workers_of(parent.pid)
+        time.sleep(0.5)
+        parent.send_signal(number)
+    wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def workers_of(parent: int) -> list[str]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
+def wait_for(happened):
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.05)

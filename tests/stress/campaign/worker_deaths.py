@@ -116,7 +116,7 @@ def _stop(death: Death, process: subprocess.Popen, folder: Path) -> str | None:
 
 
 def _finish(words: Sequence[str], folder: Path) -> str | None:
-    again = command([*_RUN, *words], folder)
+    again = command([*_RUN, *words], folder, seconds=3 * SECONDS)
     if again.crash or again.status:
         return f"the next run fails: {again.crash or again.errors[-300:]}"
     (records,) = folder.rglob("records.parquet")
