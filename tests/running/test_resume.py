@@ -209,9 +209,41 @@ def test_a_run_that_another_process_writes_is_refused(tmp_path):
 
 def test_the_same_process_is_refused_too_and_the_lock_is_given_back(tmp_path):
     folder = evaluate(tmp_path).folder
-    with FileLock(folder / ".lock"), pytest.raises(KapbenchError, match="Another process"):
-        evaluate(tmp_path)
+    with FileLock(folder / ".lock"):
+        with pytest.raises(KapbenchError, match="Another process"):
+            evaluate(tmp_path, force=True)
+        assert evaluate(tmp_path).resumed  # a finished run is only read
+    assert not evaluate(tmp_path, force=True).resumed
+
+
+def test_a_forced_run_that_is_stopped_leaves_the_finished_one(tmp_path):
+    whole = records_of(evaluate(tmp_path))
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 1, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path, force=True)
+    assert records_of(evaluate(tmp_path)) == whole
+    assert records_of(evaluate(tmp_path, force=True)) == whole
+
+
+def test_chunks_that_a_killed_run_left_beside_its_result_are_removed(tmp_path):
+    folder = evaluate(tmp_path).folder
+    (folder / "parts" / "0000").mkdir(parents=True)
+    (folder / "parts" / "0000" / "part-00000-x.parquet").write_bytes(b"x")
+    (folder / "sessions.json").write_text("{}")
     assert evaluate(tmp_path).resumed
+    assert {path.name for path in folder.iterdir()} == {".lock", "records.parquet", "run.json"}
+
+
+@pytest.mark.parametrize("seconds", ["-5", "NaN", "1e400", '"x"', "null", "[[[[", "9" * 5000])
+def test_a_clock_that_cannot_be_starts_anew(tmp_path, seconds):
+    folder = evaluate(tmp_path).folder
+    (folder / "run.json").unlink()
+    started = "2020-01-01T00:00:00+00:00"
+    (folder / "sessions.json").write_text(f'{{"started": "{started}", "seconds": {seconds}}}')
+    provenance = evaluate(tmp_path).card.provenance
+    assert 0 <= provenance.seconds < 600
+    assert provenance.started > started
 
 
 def test_a_place_that_is_no_folder_is_named(tmp_path):
