@@ -63,11 +63,11 @@ class Stop(BaseException):
 
 
 def stop_at(monkeypatch, n: int, error: BaseException) -> None:
-    """The n-th file to be moved into place is not; the clock's and the signature do not count."""
+    """The n-th file to be moved into place is not; clock, signature and owner do not count."""
     replace, left = Path.replace, [n]
 
     def replace_or_stop(self, target):
-        if Path(target).name not in (SESSIONS, SIGNATURE):
+        if Path(target).name not in (SESSIONS, SIGNATURE, ".lock.owner"):
             if not left[0]:
                 raise error
             left[0] -= 1

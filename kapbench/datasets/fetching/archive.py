@@ -1,6 +1,7 @@
 """Unpacks archives safely: checked whole before a byte is written, moved into place when done."""
 
 import gzip
+import hashlib
 import lzma
 import os
 import shutil
@@ -142,12 +143,12 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
     Raises:
         KapbenchError: a member is unsafe, or together they are too large.
     """
-    limit = archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
+    limit = _limit(archive)
     n_members = total = 0
-    tops = set[str]()
+    tops, files = set[str](), set[bytes]()
     for member in members:
         n_members, total = n_members + 1, total + member.size
-        danger = _find_danger(member)
+        danger = _find_danger(member) or _find_repetition(member, files)
         reason = f"'{member.name}' {danger}" if danger else None
         if not danger and (n_members > MOST_MEMBERS or total > limit):
             reason = f"it unpacks to more than {min(total, limit):,} bytes in {n_members:,} files"
@@ -167,6 +168,23 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
             fix=FREE_DISK,
         )
     return n_members, tops
+
+
+def _limit(archive: Path) -> int:
+    """The most bytes that an archive may unfold to."""
+    return archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
+
+
+def _find_repetition(member: Member, files: set[bytes]) -> str | None:
+    """Which of two files of one name counts, no archive says. `files`: hashes of those before."""
+    if member.kind != "file":
+        return None
+    name = str(PurePosixPath(member.name)).encode("utf-8", "surrogateescape")
+    key = hashlib.blake2b(name, digest_size=16).digest()
+    if key in files:
+        return "occurs twice"
+    files.add(key)
+    return None
 
 
 def _check_top(tops: set[str], archive: Path, folder: Path, inner: str | None) -> None:
@@ -196,8 +214,12 @@ def _tar_members(archive: Path) -> Iterator[Member]:
         for info in tar:
             yield Member(info.name, info.size, _tar_kind(info))
         # The archive ends before its compression does: the checksum comes last.
-        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
-            pass
+        n_behind, limit = 0, _limit(archive)
+        while tar.fileobj is not None and (behind := tar.fileobj.read(1 << 20)):
+            n_behind += len(behind)
+            if n_behind > limit:
+                yield Member("what follows its end", n_behind, "file")
+                return
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:
