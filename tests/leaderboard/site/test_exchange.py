@@ -1,12 +1,15 @@
 """A site takes the place of another in one step, or in two of which each can be undone."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from kapbench_leaderboard.site import exchange
 from kapbench_leaderboard.site.exchange import put_back, replacement
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture(params=["one step", "two steps"])
@@ -26,30 +29,30 @@ def site(tmp_path) -> Path:
 def test_the_new_one_replaces_the_old_one(site, how):
     with replacement(site) as new:
         (new / "new").write_text("new")
-    assert [p.name for p in site.iterdir()] == ["new"]
-    assert os.listdir(site.parent) == ["site"]
+    assert names(site) == ["new"]
+    assert names(site.parent) == ["site"]
 
 
 def test_an_error_leaves_the_old_one(site, how):
     with pytest.raises(ZeroDivisionError), replacement(site):
         raise ZeroDivisionError
-    assert [p.name for p in site.iterdir()] == ["old"]
-    assert os.listdir(site.parent) == ["site"]
+    assert names(site) == ["old"]
+    assert names(site.parent) == ["site"]
 
 
 def test_the_first_site(tmp_path, how):
     with replacement(tmp_path / "below" / "site") as new:
         (new / "new").write_text("new")
-    assert os.listdir(tmp_path / "below" / "site") == ["new"]
+    assert names(tmp_path / "below" / "site") == ["new"]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc"), reason="only Linux exchanges names")
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux exchanges names")
 def test_linux_exchanges_two_folders(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).write_text("x")
     assert exchange._exchange(tmp_path / "a", tmp_path / "b")
-    assert os.listdir(tmp_path / "a") == ["b"]
+    assert names(tmp_path / "a") == ["b"]
     with pytest.raises(FileNotFoundError):
         exchange._exchange(tmp_path / "a", tmp_path / "none")
 
@@ -58,14 +61,14 @@ def test_killed_between_the_two_steps(site, monkeypatch):
     monkeypatch.setattr(exchange, "_exchange", lambda *_: False)
     site.rename(site.with_name(".site.before"))
     put_back(site)
-    assert os.listdir(site) == ["old"]
+    assert names(site) == ["old"]
     with replacement(site) as new:
         (new / "new").write_text("new")
-    assert os.listdir(site.parent) == ["site"]
+    assert names(site.parent) == ["site"]
 
 
 def test_killed_after_the_second_step(site):
     site.with_name(".site.before").mkdir()
     put_back(site)
-    assert os.listdir(site.parent) == ["site"]
-    assert os.listdir(site) == ["old"]
+    assert names(site.parent) == ["site"]
+    assert names(site) == ["old"]
