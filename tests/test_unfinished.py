@@ -55,6 +55,16 @@ def test_what_nobody_is_known_to_own_is_swept_after_a_week(folder, key):
     assert not is_abandoned(paths["own"])
 
 
+def test_what_a_user_named_alike_is_never_swept(tmp_path):
+    names = ["kapbench-results", "kapbench-00000000-1-1", "kapbench-abcdefgh", ".tmp-mine"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (OLD, OLD))
+    for prefix in (".tmp-", "kapbench-"):
+        sweep(tmp_path, prefix)
+    assert {path.name for path in tmp_path.iterdir()} == {*names}
+
+
 def test_a_foreign_folder_that_is_written_to_stays(tmp_path):
     folder = tmp_path / ".tmp-00000000-1-1-0123456789ab"
     (folder / "below").mkdir(parents=True)

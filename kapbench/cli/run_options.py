@@ -91,7 +91,7 @@ class RunOptions:
             steal_lock=self.steal_lock,
             limit=self.limit,
             label=self.label,
-            command=shlex.join(["kapbench", *sys.argv[1:]]),
+            command=_in_utf8(shlex.join(["kapbench", *sys.argv[1:]])),
         )
 
     def progress(self) -> "Progress":
@@ -102,6 +102,11 @@ class RunOptions:
     def say(self, message: str) -> None:
         if not self.quiet:
             click.echo(message, err=True)
+
+
+def _in_utf8(text: str) -> str:
+    """The text with bytes of file names that are not UTF-8 written out, as run.json needs it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def checked_label(_ctx: click.Context, _option: click.Parameter, label: str | None) -> str | None:

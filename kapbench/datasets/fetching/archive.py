@@ -1,5 +1,6 @@
 """Unpacks archives safely: checked whole before a byte is written, moved into place when done."""
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -24,6 +25,7 @@ BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's ar
 _ARCHIVE = ".archive"  # beside the unpacked folder, just before that is moved into place
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
 FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
+_ODD_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ}
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -98,10 +100,13 @@ def unpack(
             fix="Fetch it again",
         ) from error
     except OSError as error:
+        of_archive = error.errno in _ODD_NAMES
         raise KapbenchError(
             f"The archive cannot be unpacked: {error.strerror or error}",
-            place=error.filename or folder,
-            fix=FREE_DISK,
+            place=archive if of_archive else error.filename or folder,
+            fix="Fetch it again; this system cannot store one of its names"
+            if of_archive
+            else FREE_DISK,
         ) from error
     finally:
         recover(archive, folder)
@@ -145,10 +150,10 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
     """
     limit = _limit(archive)
     n_members = total = 0
-    tops, files = set[str](), set[bytes]()
+    tops, seen = set[str](), dict[bytes, str]()
     for member in members:
         n_members, total = n_members + 1, total + member.size
-        danger = _find_danger(member) or _find_repetition(member, files)
+        danger = _find_danger(member) or _find_conflict(member, seen)
         reason = f"'{member.name}' {danger}" if danger else None
         if not danger and (n_members > MOST_MEMBERS or total > limit):
             reason = f"it unpacks to more than {min(total, limit):,} bytes in {n_members:,} files"
@@ -175,16 +180,26 @@ def _limit(archive: Path) -> int:
     return archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
 
 
-def _find_repetition(member: Member, files: set[bytes]) -> str | None:
-    """Which of two files of one name counts, no archive says. `files`: hashes of those before."""
-    if member.kind != "file":
-        return None
-    name = str(PurePosixPath(member.name)).encode("utf-8", "surrogateescape")
-    key = hashlib.blake2b(name, digest_size=16).digest()
-    if key in files:
-        return "occurs twice"
-    files.add(key)
+def _find_conflict(member: Member, seen: dict[bytes, str]) -> str | None:
+    """Two files of one name, or a file that is a folder as well: no archive says which one counts.
+
+    Args:
+        seen: Kinds of the members before, and of the folders that they lie in, by hash of the name.
+    """
+    path = PurePosixPath(member.name)
+    key = _name_hash(path)
+    if member.kind == "file" and key in seen:
+        return "occurs twice" if seen[key] == "file" else "is a file and a folder"
+    seen[key] = member.kind
+    for parent in path.parents:
+        if seen.setdefault(_name_hash(parent), "folder") == "file":
+            return "lies in a file"
     return None
+
+
+def _name_hash(path: PurePosixPath) -> bytes:
+    name = str(path).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(name, digest_size=12).digest()
 
 
 def _check_top(tops: set[str], archive: Path, folder: Path, inner: str | None) -> None:
