@@ -284,24 +284,27 @@ def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(
     assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
+HOUR = "2030-01-01T{:02d}:00:00+00:00"
+
+
 @pytest.fixture
 def time_flies(monkeypatch):
     """Every look at the clock takes ten seconds; the hours of `now` are counted."""
     seconds, hours = itertools.count(0, 10), itertools.count()
     monkeypatch.setattr("kapbench.running.run_clock.monotonic", lambda: float(next(seconds)))
-    monkeypatch.setattr("kapbench.running.run_clock.now", lambda: f"hour {next(hours)}")
+    monkeypatch.setattr("kapbench.running.run_clock.now", lambda: HOUR.format(next(hours)))
 
 
 def test_a_resumed_run_tells_the_time_of_all_its_sessions(tmp_path, time_flies):
     whole = evaluate(tmp_path / "whole").card.provenance
-    assert whole.started == "hour 0"
+    assert whole.started == HOUR.format(0)
     for _ in range(2):
         with pytest.MonkeyPatch.context() as patched:
             stop_at(patched, 1, Stop())
             with pytest.raises(Stop):
                 evaluate(tmp_path / "cut")
     done = evaluate(tmp_path / "cut")
-    assert done.card.provenance.started == "hour 1"
+    assert done.card.provenance.started == HOUR.format(1)
     assert done.card.provenance.seconds > whole.seconds
     assert not list(tmp_path.rglob(SESSIONS))
 
@@ -322,7 +325,7 @@ def test_force_begins_a_new_time(tmp_path, time_flies):
         stop_at(patched, 1, Stop())
         with pytest.raises(Stop):
             evaluate(tmp_path)
-    assert evaluate(tmp_path, force=True).card.provenance.started == "hour 1"
+    assert evaluate(tmp_path, force=True).card.provenance.started == HOUR.format(1)
 
 
 @pytest.mark.parametrize(("model", "n_messages"), [(TinyEncoder, 0), (TinyPairModel, 1)])
