@@ -132,13 +132,17 @@ class Lock:
             owner = _read(self._owner_file)
             free = steal if owner is None else _may_take(owner, steal)
             return self._replace(owner, steal) if free else None
-        owner = _read(self._owner_file)
-        if owner is not None and owner.kind == _FILE and not _may_take(owner, steal):
+        try:
+            owner = _read(self._owner_file)
+            if owner is not None and owner.kind == _FILE and not _may_take(owner, steal):
+                release()
+                return None
+            with contextlib.suppress(KapbenchError):  # the lock counts; the file says whose it is
+                content = json.dumps(asdict(Owner.this(_SYSTEM))).encode()
+                write_atomically(self._owner_file, content, durable=False)
+        except BaseException:  # Ctrl-C
             release()
-            return None
-        with contextlib.suppress(KapbenchError):  # the lock counts; the file says whose it is
-            content = json.dumps(asdict(Owner.this(_SYSTEM))).encode()
-            write_atomically(self._owner_file, content, durable=False)
+            raise
         return release
 
     def _replace(self, judged: Owner | None, steal: bool) -> Callable[[], None] | None:

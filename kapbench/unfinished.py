@@ -5,6 +5,7 @@ A file of a process on another host is swept when nothing in it has changed for 
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,6 +19,9 @@ from kapbench.processes import Process, this_process
 UNFINISHED = ".tmp-"  # prefix of temporary files beside those that they will replace
 SCRATCH = "kapbench-"  # prefix of temporary folders in the system's folder for them
 FOREIGN_AGE_S = 7 * 24 * 3600.0
+# What follows the prefix: a process and digits; in earlier versions digits, or what mkdtemp chose.
+_NAME = re.compile(r"[0-9a-f]{8}-\d{1,10}-\d{1,20}-[0-9a-f]{12}")
+_EARLIER_NAME = re.compile(r"[0-9a-f]{32}|[a-z0-9_]{8}")
 
 
 def unfinished_name(prefix: str = UNFINISHED) -> str:
@@ -36,8 +40,17 @@ def abandoned(folder: Path, prefix: str = UNFINISHED) -> Iterator[Path]:
     """What is left in a folder by processes that are gone; not in the folders below it."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
-            if path.name.startswith(prefix) and is_abandoned(path):
+            if _is_ours(path.name, prefix) and is_abandoned(path):
                 yield path
+
+
+def _is_ours(name: str, prefix: str) -> bool:
+    """Whether kapbench made this name: a user may have folders that begin like it."""
+    if not name.startswith(prefix):
+        return False
+    rest = name.removeprefix(prefix)
+    earlier = prefix.startswith(".") and _EARLIER_NAME.fullmatch(rest) is not None
+    return earlier or _NAME.fullmatch(rest) is not None
 
 
 def sweep(folder: Path, prefix: str = UNFINISHED) -> None:

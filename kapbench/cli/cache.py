@@ -44,7 +44,7 @@ def cache() -> None:
 @output_format("text", "json")
 def ls(cache_root: Path, how: str) -> None:
     """List what the cache holds for each model, the largest first."""
-    from kapbench.features.cache_admin import groups
+    from kapbench.features.cache_admin import LEFT_OVER, groups
 
     cached = groups(cache_root)
     if how == "json":
@@ -54,7 +54,8 @@ def ls(cache_root: Path, how: str) -> None:
         click.echo(f"The cache is empty: {cache_root}", err=True)
         return
     _print(cached)
-    n_files, n_bytes = sum(g.n_files for g in cached), sum(g.n_bytes for g in cached)
+    whole = [group for group in cached if group.group != LEFT_OVER]
+    n_files, n_bytes = sum(g.n_files for g in whole), sum(g.n_bytes for g in whole)
     click.echo(f"{n_files:,} files, {format_size(n_bytes)} in {cache_root}")
 
 

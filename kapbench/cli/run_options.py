@@ -106,7 +106,7 @@ class RunOptions:
             steal_lock=self.steal_lock,
             limit=self.limit,
             label=self.label,
-            command=shlex.join(["kapbench", *sys.argv[1:]]),
+            command=_in_utf8(shlex.join(["kapbench", *sys.argv[1:]])),
             isolated=self.isolated,
             option_texts=model.options if self.isolated else (),
             model_seconds=self.model_seconds or SECONDS,
@@ -120,6 +120,11 @@ class RunOptions:
     def say(self, message: str) -> None:
         if not self.quiet:
             click.echo(message, err=True)
+
+
+def _in_utf8(text: str) -> str:
+    """The text with bytes of file names that are not UTF-8 written out, as run.json needs it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def checked_label(_ctx: click.Context, _option: click.Parameter, label: str | None) -> str | None:

@@ -153,12 +153,12 @@ def left_over(root: Path) -> list[Item]:
 
 def _extent(path: Path) -> tuple[int, float]:
     """Bytes of a file, or of all files in a folder, and when the newest was written."""
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     n_bytes, newest = 0, 0.0
-    for file in files:
+    for place in (path, *path.rglob("*")):
         with contextlib.suppress(OSError):
-            status = file.stat()
-            n_bytes, newest = n_bytes + status.st_size, max(newest, status.st_mtime)
+            status = place.lstat()
+            n_bytes += 0 if place.is_dir() else status.st_size
+            newest = max(newest, status.st_mtime)
     return n_bytes, newest
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +20,7 @@ from kapbench.cli.cache import size
 from kapbench.features.cache import FeatureCache
 from kapbench.features.cache_admin import Item, groups, items, to_evict
 from kapbench.types import FeatureMap, Grid
+from kapbench.unfinished import unfinished_name
 
 GRID = Grid(3, 4, (0, 0, 4, 3))
 
@@ -44,6 +48,14 @@ def fill(root: Path, name: str, n: int, used: float = 0) -> list[Path]:
         cache.write(key, FeatureMap(rng.normal(size=(5, 3, 4)).astype(np.float32), GRID))
         os.utime(cache.path(key), (used + i, used + i))
     return [cache.path(f"{i:02d}" + name) for i in range(n)]
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path_factory, monkeypatch) -> Path:
+    """A TMPDIR of its own: other tests' processes leave things in the system's."""
+    folder = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -100,6 +112,32 @@ def test_evict_removes_the_least_recently_used_and_no_more(root):
 
 def test_nothing_goes_where_there_is_room(root):
     assert "0 of 6 files removed" in kapbench(root, "evict", "--limit", "1GB").output
+
+
+def test_what_interrupted_commands_left_is_listed_and_evicted(root, scratch):
+    code = (
+        "from kapbench.unfinished import unfinished_name as name; print(name(), name('kapbench-'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    one, two = done.stdout.split()
+    left = [root / "features" / "abc" / one, scratch / two / "features" / "x", root / one]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+    own = root / unfinished_name()
+    own.write_bytes(b"x")
+    (group,) = [g for g in groups(root) if g.group == "left over"]
+    assert (group.n_files, group.n_bytes) == (3, 3000)
+    shown = kapbench(root, "ls").output
+    assert "left over" in shown
+    assert "6 files" in shown
+    tried = kapbench(root, "evict", "--limit", "1GB", "--dry-run")
+    assert "3 left over by interrupted commands would be removed, 3.0 kB" in tried.output
+    assert all(path.exists() for path in left)
+    kapbench(root, "evict", "--limit", "1GB")
+    assert not any(path.exists() for path in left)
+    assert own.exists()
+    assert len(list(items(root))) == 6
 
 
 def test_a_models_features_are_evicted_and_no_others(root):

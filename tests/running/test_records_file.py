@@ -36,6 +36,23 @@ def path(done):
     return done.folder / "records.parquet"
 
 
+@pytest.mark.parametrize("content", [b"", b"text", b"PAR1" * 3, b"PAR1\xff\xff\xff\x7fPAR1"])
+def test_a_file_that_is_no_parquet_is_named(tmp_path, content):
+    place = tmp_path / "records.parquet"
+    place.write_bytes(content)
+    for read in (lambda r: r.columns, len, lambda r: r.table(), lambda r: r["error_px"]):
+        with pytest.raises(KapbenchError, match="cannot be read as parquet") as caught:
+            read(StoredRecords(place, CATEGORIES))
+        assert caught.value.place == place
+
+
+def test_a_parquet_file_that_was_cut_is_named(path, tmp_path):
+    place = tmp_path / "records.parquet"
+    place.write_bytes(path.read_bytes()[2000:])
+    with pytest.raises(KapbenchError, match="cannot be read as parquet"):
+        StoredRecords(place, CATEGORIES).table()
+
+
 @pytest.mark.parametrize("categories", [("cat", "dog"), CATEGORIES])
 def test_each_column_is_that_of_the_whole_table(path, categories):
     whole, by_column = pd.read_parquet(path), StoredRecords(path, categories)

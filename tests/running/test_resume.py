@@ -63,11 +63,11 @@ class Stop(BaseException):
 
 
 def stop_at(monkeypatch, n: int, error: BaseException) -> None:
-    """The n-th file to be moved into place is not; the clock's and the signature do not count."""
+    """The n-th file to be moved into place is not; clock, signature and owner do not count."""
     replace, left = Path.replace, [n]
 
     def replace_or_stop(self, target):
-        if Path(target).name not in (SESSIONS, SIGNATURE):
+        if Path(target).name not in (SESSIONS, SIGNATURE, ".lock.owner"):
             if not left[0]:
                 raise error
             left[0] -= 1
@@ -209,9 +209,41 @@ def test_a_run_that_another_process_writes_is_refused(tmp_path):
 
 def test_the_same_process_is_refused_too_and_the_lock_is_given_back(tmp_path):
     folder = evaluate(tmp_path).folder
-    with FileLock(folder / ".lock"), pytest.raises(KapbenchError, match="Another process"):
-        evaluate(tmp_path)
+    with FileLock(folder / ".lock"):
+        with pytest.raises(KapbenchError, match="Another process"):
+            evaluate(tmp_path, force=True)
+        assert evaluate(tmp_path).resumed  # a finished run is only read
+    assert not evaluate(tmp_path, force=True).resumed
+
+
+def test_a_forced_run_that_is_stopped_leaves_the_finished_one(tmp_path):
+    whole = records_of(evaluate(tmp_path))
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 1, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path, force=True)
+    assert records_of(evaluate(tmp_path)) == whole
+    assert records_of(evaluate(tmp_path, force=True)) == whole
+
+
+def test_chunks_that_a_killed_run_left_beside_its_result_are_removed(tmp_path):
+    folder = evaluate(tmp_path).folder
+    (folder / "parts" / "0000").mkdir(parents=True)
+    (folder / "parts" / "0000" / "part-00000-x.parquet").write_bytes(b"x")
+    (folder / "sessions.json").write_text("{}")
     assert evaluate(tmp_path).resumed
+    assert {path.name for path in folder.iterdir()} == {".lock", "records.parquet", "run.json"}
+
+
+@pytest.mark.parametrize("seconds", ["-5", "NaN", "1e400", '"x"', "null", "[[[[", "9" * 5000])
+def test_a_clock_that_cannot_be_starts_anew(tmp_path, seconds):
+    folder = evaluate(tmp_path).folder
+    (folder / "run.json").unlink()
+    started = "2020-01-01T00:00:00+00:00"
+    (folder / "sessions.json").write_text(f'{{"started": "{started}", "seconds": {seconds}}}')
+    provenance = evaluate(tmp_path).card.provenance
+    assert 0 <= provenance.seconds < 600
+    assert provenance.started > started
 
 
 def test_a_place_that_is_no_folder_is_named(tmp_path):
@@ -252,24 +284,27 @@ def test_a_script_that_starts_workers_when_it_is_imported_is_told_what_is_wrong(
     assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
 
+HOUR = "2030-01-01T{:02d}:00:00+00:00"
+
+
 @pytest.fixture
 def time_flies(monkeypatch):
     """Every look at the clock takes ten seconds; the hours of `now` are counted."""
     seconds, hours = itertools.count(0, 10), itertools.count()
     monkeypatch.setattr("kapbench.running.run_clock.monotonic", lambda: float(next(seconds)))
-    monkeypatch.setattr("kapbench.running.run_clock.now", lambda: f"hour {next(hours)}")
+    monkeypatch.setattr("kapbench.running.run_clock.now", lambda: HOUR.format(next(hours)))
 
 
 def test_a_resumed_run_tells_the_time_of_all_its_sessions(tmp_path, time_flies):
     whole = evaluate(tmp_path / "whole").card.provenance
-    assert whole.started == "hour 0"
+    assert whole.started == HOUR.format(0)
     for _ in range(2):
         with pytest.MonkeyPatch.context() as patched:
             stop_at(patched, 1, Stop())
             with pytest.raises(Stop):
                 evaluate(tmp_path / "cut")
     done = evaluate(tmp_path / "cut")
-    assert done.card.provenance.started == "hour 1"
+    assert done.card.provenance.started == HOUR.format(1)
     assert done.card.provenance.seconds > whole.seconds
     assert not list(tmp_path.rglob(SESSIONS))
 
@@ -290,7 +325,7 @@ def test_force_begins_a_new_time(tmp_path, time_flies):
         stop_at(patched, 1, Stop())
         with pytest.raises(Stop):
             evaluate(tmp_path)
-    assert evaluate(tmp_path, force=True).card.provenance.started == "hour 1"
+    assert evaluate(tmp_path, force=True).card.provenance.started == HOUR.format(1)
 
 
 @pytest.mark.parametrize(("model", "n_messages"), [(TinyEncoder, 0), (TinyPairModel, 1)])

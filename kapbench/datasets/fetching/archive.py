@@ -1,6 +1,8 @@
 """Unpacks archives safely: checked whole before a byte is written, moved into place when done."""
 
+import errno
 import gzip
+import hashlib
 import lzma
 import os
 import shutil
@@ -23,6 +25,7 @@ BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's ar
 _ARCHIVE = ".archive"  # beside the unpacked folder, just before that is moved into place
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
 FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
+_ODD_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ}
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -97,10 +100,13 @@ def unpack(
             fix="Fetch it again",
         ) from error
     except OSError as error:
+        of_archive = error.errno in _ODD_NAMES
         raise KapbenchError(
             f"The archive cannot be unpacked: {error.strerror or error}",
-            place=error.filename or folder,
-            fix=FREE_DISK,
+            place=archive if of_archive else error.filename or folder,
+            fix="Fetch it again; this system cannot store one of its names"
+            if of_archive
+            else FREE_DISK,
         ) from error
     finally:
         recover(archive, folder)
@@ -142,12 +148,12 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
     Raises:
         KapbenchError: a member is unsafe, or together they are too large.
     """
-    limit = archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
+    limit = _limit(archive)
     n_members = total = 0
-    tops = set[str]()
+    tops, seen = set[str](), dict[bytes, str]()
     for member in members:
         n_members, total = n_members + 1, total + member.size
-        danger = _find_danger(member)
+        danger = _find_danger(member) or _find_conflict(member, seen)
         reason = f"'{member.name}' {danger}" if danger else None
         if not danger and (n_members > MOST_MEMBERS or total > limit):
             reason = f"it unpacks to more than {min(total, limit):,} bytes in {n_members:,} files"
@@ -167,6 +173,33 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
             fix=FREE_DISK,
         )
     return n_members, tops
+
+
+def _limit(archive: Path) -> int:
+    """The most bytes that an archive may unfold to."""
+    return archive.stat().st_size * MOST_EXPANSION + _FREE_EXPANSION
+
+
+def _find_conflict(member: Member, seen: dict[bytes, str]) -> str | None:
+    """Two files of one name, or a file that is a folder as well: no archive says which one counts.
+
+    Args:
+        seen: Kinds of the members before, and of the folders that they lie in, by hash of the name.
+    """
+    path = PurePosixPath(member.name)
+    key = _name_hash(path)
+    if member.kind == "file" and key in seen:
+        return "occurs twice" if seen[key] == "file" else "is a file and a folder"
+    seen[key] = member.kind
+    for parent in path.parents:
+        if seen.setdefault(_name_hash(parent), "folder") == "file":
+            return "lies in a file"
+    return None
+
+
+def _name_hash(path: PurePosixPath) -> bytes:
+    name = str(path).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(name, digest_size=12).digest()
 
 
 def _check_top(tops: set[str], archive: Path, folder: Path, inner: str | None) -> None:
@@ -196,8 +229,12 @@ def _tar_members(archive: Path) -> Iterator[Member]:
         for info in tar:
             yield Member(info.name, info.size, _tar_kind(info))
         # The archive ends before its compression does: the checksum comes last.
-        while tar.fileobj is not None and tar.fileobj.read(1 << 20):
-            pass
+        n_behind, limit = 0, _limit(archive)
+        while tar.fileobj is not None and (behind := tar.fileobj.read(1 << 20)):
+            n_behind += len(behind)
+            if n_behind > limit:
+                yield Member("what follows its end", n_behind, "file")
+                return
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:

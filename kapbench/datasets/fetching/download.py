@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kapbench.datasets.fetching.archive import FREE_DISK
-from kapbench.datasets.fetching.part import Origin, Part
+from kapbench.datasets.fetching.part import Origin, Part, part_of
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def download(
     """
     import httpx2
 
-    part = Part(to.with_name(f"{to.name}.part"))
+    part = part_of(to)
     part.path.parent.mkdir(parents=True, exist_ok=True)
     failures, most = 0, part.size
     while True:

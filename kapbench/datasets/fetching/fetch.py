@@ -2,10 +2,9 @@
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +12,15 @@ from kapbench import registry
 from kapbench.datasets.fetching.archive import recover, unpack, was_stopped
 from kapbench.datasets.fetching.download import PAUSES_S, TIMEOUT_S, download
 from kapbench.datasets.fetching.extra_files import ExtraFiles
+from kapbench.datasets.fetching.part import part_of
+from kapbench.datasets.fetching.record import Record
 from kapbench.datasets.fetching.sources import SOURCES, Source
 from kapbench.datasets.reading import list_names
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock
 from kapbench.protocols import Dataset
-from kapbench.storage import write_atomically
 from kapbench.types import Coverage
+from kapbench.unfinished import sweep
 
 Report = Callable[[str, int, int | None], None]  # step, done, total
 
@@ -37,41 +38,6 @@ class Fetched:
     coverage: str
     sha256: str | None = None
     hash_from: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The first download: recorded beside the data, and checked from then on."""
-
-    url: str
-    sha256: str
-    size: int
-    date: str
-    more: dict[str, str] = field(default_factory=dict)  # SHA-256 of the extra files
-
-    @classmethod
-    def path(cls, source: Source, root: Path) -> Path:
-        return root / f"{source.folder}.source.json"
-
-    @classmethod
-    def read(cls, source: Source, root: Path) -> "Record | None":
-        """None where there is no record. KapbenchError where it cannot be read."""
-        path = cls.path(source, root)
-        if not path.exists():
-            return None
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise KapbenchError(
-                f"The record of the first download cannot be read: {error}",
-                place=path,
-                fix="Remove it to accept the next download as the first",
-            ) from error
-
-    def write(self, source: Source, root: Path) -> None:
-        write_atomically(
-            self.path(source, root), (json.dumps(asdict(self), indent=1) + "\n").encode()
-        )
 
 
 def fetch(
@@ -105,7 +71,7 @@ def fetch(
         return Fetched(folder, _complete(source, root))
     _check_beside(source, root)
     with _locked(source, root):
-        recover(root / source.file_name, folder)
+        _recover(source, root)
         if _occupied(folder):  # by another process meanwhile, or by one that was stopped at its end
             return Fetched(folder, _complete(source, root))
         own = archive is None
@@ -122,6 +88,15 @@ def fetch(
                 archive.unlink(missing_ok=True)
             raise
         return Fetched(folder, str(_coverage(source, root)), sha256, hash_from)
+
+
+def _recover(source: Source, root: Path) -> None:
+    """Clears what a fetch that was killed left in the root."""
+    archive = root / source.file_name
+    recover(archive, root / source.folder)
+    sweep(root)
+    if archive.exists():  # complete
+        part_of(archive).clear()
 
 
 class _ContentError(KapbenchError):

@@ -57,3 +57,8 @@ class Part:
         self.path.touch()  # an empty file never had bytes to append
         move_into_place(self.path, to)
         self._record.unlink(missing_ok=True)
+
+
+def part_of(file: Path) -> Part:
+    """The unfinished file that becomes `file`."""
+    return Part(file.with_name(f"{file.name}.part"))

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from kapbench import registry
 from kapbench.cli import main
-from kapbench.datasets.fetching.fetch import Record, fetch
+from kapbench.datasets.fetching.fetch import fetch
+from kapbench.datasets.fetching.record import Record
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.errors import KapbenchError
 

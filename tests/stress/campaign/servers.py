@@ -179,7 +179,7 @@ def changes(draw: random.Random) -> Iterator[Case]:
 
 
 def redirects(draw: random.Random) -> Iterator[Case]:
-    for to in ("/archive", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://[", "//", "\u00e9"):
+    for to in ("/archive", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://[", "//"):
         yield Attack(f"redirect to {to}", (), {"redirect_to": to}, must_fail=True).case()
 
 
@@ -202,7 +202,6 @@ def archives(draw: random.Random) -> Iterator[Case]:
         "half of an archive": lambda: archive()[: len(archive()) // 2],
         "no archive": lambda: b"<html>Not found</html>",
         "empty": lambda: b"",
-        "NUL in a name": lambda: packed([member(f"{FOLDER}/a\0b", b"x")]),
         "a name of 5,000 letters": lambda: packed([member(f"{FOLDER}/{'a' * 5000}", b"x")]),
         "a name that is not UTF-8": lambda: packed([member(f"{FOLDER}/\udcff", b"x")]),
         "annotations that are none": lambda: packed([member(files()[0][0], b"[" * 99_999)]),
