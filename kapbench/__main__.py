@@ -1,5 +1,6 @@
 """`python -m kapbench`."""
 
-from kapbench.cli import main
+from kapbench.cli.supervise import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 _N_NAMED = 3  # by name_first
+_LONGEST_TEXT = 2000  # of an exception that is not kapbench's
 
 
 class KapbenchError(Exception):
@@ -30,6 +31,24 @@ class KapbenchError(Exception):
     def __str__(self) -> str:
         place = "" if self.place is None else f"\n  at:  {self.place}"
         return f"{self.thing}{place}" + ("" if self.fix is None else f"\n  fix: {self.fix}")
+
+
+def described(error: BaseException) -> str:
+    """Type and text of an exception that is not kapbench's: at most 2,000 printable characters."""
+    try:
+        text = f": {error}"
+    except BaseException as failure:  # noqa: BLE001  __str__ is foreign code too
+        text = f", whose text cannot be read ({type(failure).__name__})"
+    name = type(error).__name__
+    return printable(name + (text if text.strip(": ") else ""))
+
+
+def printable(text: str) -> str:
+    """At most 2,000 characters of a text, with an escape for each that a terminal cannot print."""
+    cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in cut
+    )
 
 
 def counted(number: int, noun: str) -> str:

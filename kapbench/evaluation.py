@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from kapbench.errors import KapbenchError
@@ -14,6 +13,7 @@ from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import rules_named
 from kapbench.running.result_set import ResultSet
+from kapbench.unfinished import temporary_folder
 
 
 def evaluate(
@@ -33,6 +33,8 @@ def evaluate(
     intervals: bool = True,
     limit: int | None = None,
     label: str | None = None,
+    isolated: bool = False,
+    model_seconds: float = 600.0,
     progress: Progress | None = None,
     **options: Any,
 ) -> ResultSet:
@@ -56,6 +58,9 @@ def evaluate(
         limit: Score only so many pairs, evenly over the categories, for debugging; such a run
             cannot be submitted.
         label: Your name for the run, which lists and tables show.
+        isolated: Run the model, which is then a name, in a process of its own that gets pictures
+            and query points over a pipe; see "The model in a process of its own" in adapters.md.
+        model_seconds: The most that loading or one answer of an isolated model may take.
 
     Raises:
         KapbenchError: bad input, named with its place and a fix.
@@ -71,7 +76,7 @@ def evaluate(
             fix=f"Load it with load_dataset(..., split={split!r}), or leave split out",
         )
     with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory()) if runs is None else runs
+        folder = stack.enter_context(temporary_folder()) if runs is None else runs
         request = RunRequest(
             model,
             dataset,
@@ -89,6 +94,8 @@ def evaluate(
             intervals=intervals,
             limit=limit,
             label=label,
+            isolated=isolated,
+            model_seconds=model_seconds,
         )
         result = run(replace(request, dataset=opened), progress)
         return result if runs is not None else ResultSet(result.card, None, _records=result.records)

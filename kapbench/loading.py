@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from kapbench import registry
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, described
 from kapbench.identity.installed_code import is_own, last_user_line, user_file
 from kapbench.identity.model_identity import is_made_by_name, mark_made_by_name, source_digits
+from kapbench.plugin_calls import plugin_call
 from kapbench.protocols import Dataset, Encoder, Model, model_info
 
 
@@ -91,17 +92,18 @@ def _call(
     Raises:
         KapbenchError: code that is not kapbench's raised an error.
     """
+    thing = "model" if kind == "models" else "data set"
     try:
-        return factory(**arguments)
+        with plugin_call(f"The {thing}", name, "its constructor"):
+            return factory(**arguments)
     except KapbenchError:
         raise
     except Exception as error:
         entry = registry.entry_of(kind, name)
         if entry is not None and is_own(entry.module):
             raise  # a defect of kapbench
-        thing = "model" if kind == "models" else "data set"
         raise KapbenchError(
-            f"The {thing} '{name}' cannot be made: {type(error).__name__}: {error}",
+            f"The {thing} '{name}' cannot be made: {described(error)}",
             place=last_user_line(error) or name,
             fix=f"Correct the {thing}'s code or its options; `kapbench --debug` before the command "
             "prints the traceback",

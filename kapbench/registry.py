@@ -11,7 +11,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from kapbench.errors import KapbenchError, any_of, nearest, unknown, with_article
+from kapbench.errors import KapbenchError, any_of, described, nearest, unknown, with_article
+from kapbench.plugin_calls import plugin_call
 
 Kind = Literal["models", "datasets"]
 
@@ -175,7 +176,8 @@ def _entries(kind: Kind) -> tuple[Entry, ...]:
 
 def _load(entry: Entry) -> Callable[..., Any]:
     try:
-        loaded: Callable[..., Any] = entry.load()
+        with plugin_call(f"'{entry.name}'", entry.value, "its import"):
+            loaded: Callable[..., Any] = entry.load()
     except (ImportError, AttributeError) as error:
         raise KapbenchError(
             f"'{entry.name}' cannot be imported: {error}",
@@ -272,10 +274,13 @@ def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with plugin_call("The adapter file", path, "its import"):
+            spec.loader.exec_module(module)
+    except KapbenchError:
+        raise
     except Exception as error:
         raise KapbenchError(
-            f"The adapter file cannot be imported: {type(error).__name__}: {error}",
+            f"The adapter file cannot be imported: {described(error)}",
             place=path,
             fix=f"Run `python {path}` and correct what it reports",
         ) from error

@@ -4,29 +4,40 @@ Caches and stored runs are named by these hashes: neither what is hashed nor the
 """
 
 import contextlib
+import errno
 import hashlib
 import json
-import uuid
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
+from kapbench.unfinished import unfinished_name
 
-UNFINISHED = ".tmp-"  # prefix of the temporary files that an interrupted process leaves behind
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a temporary file beside `path` and moves it there: readers see all of it or nothing.
+def write_atomically(
+    path: Path, content: bytes, *, durable: bool = True, beside: Path | None = None
+) -> None:
+    """Writes a temporary file and moves it to `path`: readers see all of it or nothing.
+
+    Args:
+        durable: Whether the file must be whole after a loss of power as well, at the cost of
+            waiting for the disk. What readers check by its hash, and make again, need not be.
+        beside: Folder of the temporary file, on the same disk; None: that of `path`.
 
     Raises:
         KapbenchError: the file cannot be written, or the disk is full; no part of it is left.
     """
-    temporary = path.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
+    folder = path.parent if beside is None else beside
+    temporary = folder / unfinished_name()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.write(content)
-        temporary.replace(path)
+        move_into_place(temporary, path, durable=durable)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -40,9 +51,37 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def move_into_place(temporary: Path, path: Path, *, durable: bool = True) -> None:
+    """Moves a whole file or folder to its name; a file replaces another.
+
+    Args:
+        durable: Whether the bytes of a file, and then its name, reach the disk before this returns.
+
+    Raises:
+        OSError: it cannot be moved, or the disk refuses its bytes.
+    """
+    if durable and not temporary.is_dir():
+        _sync(temporary, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    temporary.replace(path)
+    if durable and os.name != "nt":  # Windows opens no folder
+        with contextlib.suppress(OSError):
+            _sync(path.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, how: int) -> None:
+    descriptor = os.open(path, how)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes, 64 digits."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

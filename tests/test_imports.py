@@ -22,12 +22,18 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
-    ("errors", "types"),
-    ("protocols", "registry", "storage", "paths", "progress", "strict_text", "repeated_ids"),
+    ("errors", "types", "parent_process", "stopping", "regular_files"),
+    ("plugin_calls",),
+    ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
+    ("unfinished",),
+    ("storage", "process_jail"),
+    ("locks", "file_hashes"),
     ("models", "scoring", "datasets", "identity"),
     ("features", "loading", "arrays"),
+    ("isolated",),
     ("torchmetrics", "running"),
     ("evaluation", "cli"),
+    ("isolated_model",),
     ("__main__", ""),  # "" is the package itself
 )
 LEADERBOARD = (
@@ -38,14 +44,13 @@ LEADERBOARD = (
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
 FINISHED_RUNS = (
-    *(f"kapbench.{name}" for layer in CORE[:2] for name in layer),
+    *(f"kapbench.{name}" for layer in CORE[:6] for name in layer),
     "kapbench.scoring",
     "kapbench.running.results",
     "kapbench.running.records_file",
 )
 MORE_OF_THE_CORE = {
     "kapbench_leaderboard.commands": ("kapbench.cli",),
-    "kapbench_leaderboard.entries.attachment": ("kapbench.datasets.fetching",),
     # The pictures show similarity and features, which records do not hold: the model is run again.
     "kapbench_leaderboard.figures": (
         "kapbench.features",
@@ -58,8 +63,10 @@ MORE_OF_THE_CORE = {
     "kapbench_leaderboard.submit.reproduce": (
         "kapbench.evaluation",
         "kapbench.identity.model_identity",
+        "kapbench.isolated",
         "kapbench.loading",
     ),
+    "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
         "kapbench.loading",
@@ -73,6 +80,7 @@ TORCH_INSIDE_FUNCTIONS = (
     "kapbench.identity",
     "kapbench.models",
     "kapbench.loading",
+    "kapbench.isolated",
     "kapbench.running.local_executors",
 )
 # A shape is a list of parts in the order of its random draws: cut up, it would be read in pieces,

@@ -106,6 +106,8 @@ def verify(cache_root: Path, removing: bool) -> None:
 def evict(cache_root: Path, limit: int | None, model: str | None, dry_run: bool) -> None:
     """Remove files from the cache: the least recently used ones, or those of a model.
 
+    What interrupted commands left half-written is removed as well, here and in TMPDIR.
+
     Whatever needs a removed file makes it again. Do not use this while a run is in progress: it may
     need the files that are removed.
 
@@ -115,10 +117,19 @@ def evict(cache_root: Path, limit: int | None, model: str | None, dry_run: bool)
       kapbench cache evict --model my_model
       kapbench cache evict --model my_model@1-3fa2b7c9
     """
-    from kapbench.features.cache_admin import items, of_model, remove, to_evict
+    from kapbench.features.cache_admin import items, left_over, of_model, remove, to_evict
+    from kapbench.unfinished import remove as remove_left_over
 
     if limit is None and model is None:
         raise click.UsageError("Give --limit SIZE, --model NAME, or both.")
+    left = left_over(cache_root)
+    if left:
+        if not dry_run:
+            for item in left:
+                remove_left_over(item.path)
+        done = "would be removed" if dry_run else "removed"
+        size = format_size(sum(item.n_bytes for item in left))
+        click.echo(f"{len(left):,} left over by interrupted commands {done}, {size}", err=True)
     cached = list(items(cache_root))
     candidates = cached if model is None else of_model(cache_root, model)
     others = sum(i.n_bytes for i in cached) - sum(i.n_bytes for i in candidates)

@@ -1,7 +1,6 @@
 """A click group whose commands are imported when they are called, not when help lists them."""
 
 import difflib
-import errno
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -9,23 +8,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from kapbench.cli.funnel import funnel
 from kapbench.cli.list import summary
 from kapbench.errors import KapbenchError
-
-STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
-_FILE_IN_THE_WAY = "A file has this name already: choose another folder"
-_FILE_ERRORS = {
-    errno.ENOSPC: "Free some space and run the same command again; what is finished is kept",
-    errno.EDQUOT: "Free some of your quota and run the same command again",
-    errno.EACCES: "Choose a folder that you may read and write",
-    errno.EPERM: "Choose a folder that you may read and write",
-    errno.EROFS: "Choose a folder on a disk that can be written",
-    errno.ENOTDIR: _FILE_IN_THE_WAY,
-    errno.EEXIST: _FILE_IN_THE_WAY,
-    errno.EISDIR: "Name a file: this is a folder",
-    errno.ENOENT: "Name what exists",
-    errno.ENAMETOOLONG: "Choose a shorter path",
-}
 
 
 class Deferred(NamedTuple):
@@ -85,16 +70,8 @@ class LazyGroup(click.Group):
         return {entry.name: entry for entry in entries if entry.name not in self.deferred}
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with funnel(debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("\nstopped; the same command resumes", err=True)
-            ctx.exit(STOPPED)
-        except Exception as error:
-            message = explain(error)
-            if message is None or ctx.params.get("debug"):
-                raise
-            raise click.ClickException(message) from error
 
 
 def _import_command(entry: EntryPoint) -> click.Command:
@@ -107,19 +84,3 @@ def _import_command(entry: EntryPoint) -> click.Command:
             fix="Update, reinstall or remove the package that provides it",
         ) from error
     return command
-
-
-def explain(error: Exception) -> str | None:
-    """The message for an error that a user can correct; None for a defect of the program."""
-    if isinstance(error, KapbenchError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in _FILE_ERRORS:
-        place = error.filename or error.filename2
-        what = KapbenchError(
-            error.strerror or str(error), place=place, fix=_FILE_ERRORS[error.errno]
-        )
-        return str(what)
-    # safetensors is written in Rust and reports a full disk in words only.
-    if "No space left on device" in str(error):
-        return str(KapbenchError(str(error), fix=_FILE_ERRORS[errno.ENOSPC]))
-    return None

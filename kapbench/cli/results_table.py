@@ -30,6 +30,8 @@ def control_request(request: "RunRequest", model: str = CONTROL) -> "RunRequest 
         precision="fp32",
         force=False,
         label=None,
+        isolated=False,
+        option_texts=(),
     )
 
 

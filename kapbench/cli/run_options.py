@@ -11,6 +11,7 @@ import click
 
 from kapbench.cli.grouped_help import gathered
 from kapbench.cli.options import Spec, cache_folder, data_root, offline, runs_root, typed
+from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
@@ -21,7 +22,8 @@ HEADINGS = {
     "What to score": "--model --dataset --split --category --rule --option --dataset-option "
     "--limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
-    "How it runs": "--device --precision --batch-size --workers --force --control --quiet",
+    "How it runs": "--device --precision --batch-size --workers --isolated --model-seconds --force "
+    "--steal-lock --control --quiet",
     "Many machines": "--shard --shards --executor --scheduler --slurm",
 }
 
@@ -42,19 +44,32 @@ class RunOptions:
     batch_size: int | None
     workers: int
     force: bool
+    steal_lock: bool
     control: bool
     quiet: bool
     limit: int | None
     label: str | None
+    isolated: bool
+    model_seconds: float | None
 
     def check(self, model: Spec) -> None:
         """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
+        from kapbench.isolated.load import check_isolated
         from kapbench.loading import check_model, pick_device
         from kapbench.models.saved_maps_folder import check_saved_maps_folder
         from kapbench.scoring.rules import load_rule
 
-        check_model(model.name, typed("models", model.name, model.options))
-        check_saved_maps_folder(model.name)
+        if self.isolated:  # none of the model's code is loaded in this process
+            check_isolated(model.name)
+        else:
+            check_model(model.name, typed("models", model.name, model.options))
+            check_saved_maps_folder(model.name)
+            if self.model_seconds is not None:
+                raise KapbenchError(
+                    "--model-seconds has no effect on a model that is not isolated",
+                    place="--model-seconds",
+                    fix="Add --isolated, or leave --model-seconds out",
+                )
         for rule in self.rules:
             load_rule(rule)
         pick_device(self.device)
@@ -68,6 +83,7 @@ class RunOptions:
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
         """The run of a model on an opened data set. KapbenchError for a wrong rule or option."""
+        from kapbench.isolated.load import SECONDS
         from kapbench.running.plan import rules_named
         from kapbench.running.request import RunRequest
 
@@ -79,7 +95,7 @@ class RunOptions:
             cache_root=None if self.no_cache else self.cache_root,
             split=self.split,
             categories=self.categories or None,
-            model_options=typed("models", model.name, model.options),
+            model_options={} if self.isolated else typed("models", model.name, model.options),
             dataset_options=typed("datasets", dataset.name, dataset.options),
             data_root=self.data_root,
             device=self.device,
@@ -87,9 +103,13 @@ class RunOptions:
             batch_size=self.batch_size,
             workers=self.workers,
             force=self.force,
+            steal_lock=self.steal_lock,
             limit=self.limit,
             label=self.label,
             command=shlex.join(["kapbench", *sys.argv[1:]]),
+            isolated=self.isolated,
+            option_texts=model.options if self.isolated else (),
+            model_seconds=self.model_seconds or SECONDS,
         )
 
     def progress(self) -> "Progress":
@@ -163,7 +183,27 @@ running_options = gathered(
         default=1,
         help="Number of processes that score pairs of an encoder, e.g. one for each core.",
     ),
+    click.option(
+        "--isolated",
+        is_flag=True,
+        help="Run the model in a process of its own, which gets pictures and query points and "
+        "cannot read annotations from memory; where the system allows it, it has no network and "
+        "sees no files but its own.",
+    ),
+    click.option(
+        "--model-seconds",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="With --isolated: the most seconds for loading the model, a batch or a pair. Default: "
+        "600.",
+    ),
     click.option("--force", is_flag=True, help="Encode and score again what is finished."),
+    click.option(
+        "--steal-lock",
+        is_flag=True,
+        help="Write a run folder that a process of another machine has locked. Use it only where "
+        "that machine has stopped.",
+    ),
     click.option(
         "--control/--no-control",
         default=True,

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
+from kapbench.regular_files import read_regular
+from kapbench.unfinished import SCRATCH, UNFINISHED, abandoned, scratch_root
+
+LEFT_OVER = "left over"  # the group of what killed processes left half-written
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def items(root: Path) -> Iterator[Item]:
 def groups(root: Path) -> list[Group]:
     """Largest first."""
     by_name: dict[str, list[Item]] = {}
-    for item in items(root):
+    for item in (*items(root), *left_over(root)):
         by_name.setdefault(item.group, []).append(item)
     named = []
     for name, files in by_name.items():
@@ -134,7 +138,33 @@ def _tensors(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(files) if name.endswith(SUFFIX))
 
 
+def left_over(root: Path) -> list[Item]:
+    """Temporary files and folders of processes that are gone, in a cache and in TMPDIR.
+
+    The next command that writes beside them removes them as well.
+    """
+    places: list[tuple[Path, str]] = [(scratch_root(), SCRATCH)]
+    for parent, folders, _ in os.walk(root):
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+        places += [(Path(parent), UNFINISHED), (Path(parent), ".rendering-")]
+    paths = [path for folder, prefix in places for path in abandoned(folder, prefix)]
+    return [Item(path, LEFT_OVER, *_extent(path)) for path in paths]
+
+
+def _extent(path: Path) -> tuple[int, float]:
+    """Bytes of a file, or of all files in a folder, and when the newest was written."""
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    n_bytes, newest = 0, 0.0
+    for file in files:
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            n_bytes, newest = n_bytes + status.st_size, max(newest, status.st_mtime)
+    return n_bytes, newest
+
+
 def _maker(folder: Path) -> str:
+    if folder.name == LEFT_OVER:
+        return "interrupted commands (`kapbench cache evict` removes it)"
     if folder.parent.name != "features":
         return f"kapbench train: {folder.name}"
     owner = _signed(folder)
@@ -148,7 +178,7 @@ def _signatures(root: Path) -> list[Path]:
 def _signed(folder: Path) -> tuple[str, str] | None:
     """Name and revision of the encoder whose features a folder holds."""
     try:
-        signed = json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))
+        signed = json.loads(read_regular(folder / SIGNATURE).decode())
         return str(signed["model"]), str(signed["revision"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from kapbench.errors import KapbenchError
 from kapbench.features.batching import Batches
-from kapbench.features.cache import FeatureCache
+from kapbench.features.cache import CachedMap, FeatureCache, to_cells
 from kapbench.features.threads import Behind, ahead
 from kapbench.models.inputs import make_picture, picture_hash
 from kapbench.models.outputs import is_flat, prepare_picture, refuse_zero
@@ -163,13 +163,16 @@ class _Work:
         """Encodes what waits; after the first batch it is known what `n_left` more will take."""
         n, first = len(self.waiting), not self.done.n_encoded
         maps = self.batches.encode(self.model, [picture for _, picture in self.waiting])
-        for (key, picture), feature_map in zip(self.waiting, maps, strict=True):
+        pictures = [picture for _, picture in self.waiting]
+        # The maps' arrays are the encoder's own: nothing reads them once it is called again.
+        converted = self.behind.each(self._to_cells, pictures, maps)
+        for (key, picture), feature_map, cells in zip(self.waiting, maps, converted, strict=True):
             _check_channels(self.model, picture, feature_map, self.channels)
             place = f"image {picture.image_id}, model {self.model.name}"
             refuse_zero(feature_map.values, self.model.similarity, place)
             if is_flat(feature_map.values):
                 self.flat.append(picture.image_id)
-            self.behind.hand(self._write, key, picture, feature_map)
+            self.behind.hand(self.cache.write_cells, key, cells)
         self.done.n_encoded += n
         if n and first:
             self.behind.finish()
@@ -177,12 +180,10 @@ class _Work:
         self.waiting.clear()
         return n
 
-    def _write(self, key: str, picture: Picture, feature_map: FeatureMap) -> None:
+    def _to_cells(self, picture: Picture, feature_map: FeatureMap) -> CachedMap:
         try:
-            self.cache.write(key, feature_map)
+            return to_cells(feature_map)
         except KapbenchError as error:
-            if isinstance(error.__cause__, OSError):  # it has named the file
-                raise
             place = f"image {picture.image_id}, model {self.model.name}"
             raise KapbenchError(error.thing, place=place, fix=error.fix) from error
 

@@ -1,5 +1,6 @@
 """Similarity of source cells to every cell of a target; fp16 features, fp32 arithmetic."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,11 +26,18 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def similarity(
-    queries: Float16[np.ndarray, "q c"], target: CachedMap, kind: str, device: str = "cpu"
+    queries: Float16[np.ndarray, "q c"],
+    target: CachedMap,
+    kind: str,
+    device: str = "cpu",
+    exponents: Int[np.ndarray, "q"] | None = None,
 ) -> Float32[np.ndarray, "q n"]:
     """Dot product of unit vectors, or negative Euclidean distance (`neg_l2`), to each cell.
 
     A feature of length 0 is similar to nothing: its products are 0.
+
+    Args:
+        exponents: Queries are queries · 2^exponents, as the cells of the target are; None: 0.
     """
     source = torch.from_numpy(queries).to(device).float()
     cells = torch.from_numpy(target.cells).to(device).float()
@@ -37,9 +45,21 @@ def similarity(
         source = torch.nn.functional.normalize(source, dim=1)
         cells = torch.nn.functional.normalize(cells, dim=1)
         return np.asarray((source @ cells.T).cpu().numpy())
+    powers = np.zeros(len(queries), np.int64) if exponents is None else exponents
+    if not powers.any() and not target.exponent:
+        return -_distances(source, cells)
+    similar = np.empty((len(source), len(cells)), np.float32)
+    for power in np.unique(powers):  # squares of scaled features can exceed float32
+        rows, largest = np.flatnonzero(powers == power), max(int(power), target.exponent)
+        near, far = math.ldexp(1, int(power) - largest), math.ldexp(1, target.exponent - largest)
+        similar[rows] = np.ldexp(-_distances(source[rows] * near, cells * far), largest)
+    return similar
+
+
+def _distances(source: torch.Tensor, cells: torch.Tensor) -> Float32[np.ndarray, "q n"]:
     # By matrix product, a small distance of long features drowns in rounding.
     mode = "donot_use_mm_for_euclid_dist"
-    return np.asarray(-torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
+    return np.asarray(torch.cdist(source, cells, compute_mode=mode).cpu().numpy())
 
 
 @_one_thread()

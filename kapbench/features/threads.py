@@ -1,8 +1,8 @@
 """Threads that work ahead of, or behind, the thread that needs their results."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 
@@ -46,6 +46,12 @@ class Behind:
         self._unfinished.append(self._pool.submit(job, *arguments))
         while len(self._unfinished) > self._depth:
             self._unfinished.popleft().result()
+
+    def each(self, job: Callable[..., Any], *arguments: Iterable[Any]) -> Iterator[Any]:
+        """`map(job, *arguments)` on the threads. All jobs are done before the first result."""
+        futures = [self._pool.submit(job, *each) for each in zip(*arguments, strict=True)]
+        wait(futures)
+        return (future.result() for future in futures)
 
     def finish(self) -> None:
         """Waits for all jobs."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from kapbench.file_hashes import folder_hashes, remembered_hash
 from kapbench.identity.imported_sources import hashes_of_imports_inside
 from kapbench.identity.installed_code import is_installed
 from kapbench.storage import file_hash
@@ -29,7 +30,7 @@ _T = TypeVar("_T")
 
 
 _LONGEST_PATH = 4096
-_MOST_BYTES = 1 << 32  # larger files count by their size and time
+_MOST_BYTES = 1 << 28  # hashes of larger files are remembered
 _MOST_ENTRIES = 100_000  # a folder that holds more is not read
 
 
@@ -40,8 +41,8 @@ class UnknownContentError(Exception):
 def content_hash(*values: object) -> str:
     """SHA-256 of the content of values, 64 digits.
 
-    Names of existing files count by the files' content, folders by the names, sizes and times of
-    all files below them.
+    Names of existing files count by the files' content, folders by the names and contents of all
+    files below them. Hashes of folders and of large files are remembered: see `kapbench.file_hashes`.
 
     Raises:
         UnknownContentError: a value cannot be taken apart, e.g. an open connection, or a folder
@@ -223,7 +224,7 @@ def _text(value: str | PurePath) -> bytes:
         return _joined("text", path)
     try:
         if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest
-            return _joined("file", *_file(Path(path)))
+            return _joined("file", _file(Path(path)))
         if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
             return _joined("folder", *_contents(path))
     except OSError:  # it may not be read
@@ -231,27 +232,28 @@ def _text(value: str | PurePath) -> bytes:
     return _joined("text", path)
 
 
-def _file(path: Path) -> list[str]:
-    status = path.stat()
-    if status.st_size > _MOST_BYTES:
-        return [str(path), str(status.st_size), str(status.st_mtime_ns)]
-    return [file_hash(path)]
+def _file(path: Path) -> str:
+    return remembered_hash(path) if path.stat().st_size > _MOST_BYTES else file_hash(path)
 
 
 def _contents(folder: str) -> list[str]:
-    """Of all files below a folder: relative name, size and time; links are followed."""
+    """Name and hash of all files below a folder; links are followed."""
+    names: list[str] = []
     lines: list[str] = []
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]  # Python's own, any time
         below = os.path.relpath(parent, folder)
         lines.append(below)
         for name in files:
-            path = Path(parent, name)
-            status = path.stat(follow_symlinks=path.exists())
-            lines.append(f"{below}/{name} {status.st_size} {status.st_mtime_ns}")
-        if len(lines) + len(folders) > _MOST_ENTRIES:
+            path = Path(below, name)
+            if Path(folder, path).is_file():
+                names.append(str(path))
+            else:  # a pipe, or a link to nothing
+                lines.append(f"{path} is no file")
+        if len(lines) + len(names) + len(folders) > _MOST_ENTRIES:
             raise UnknownContentError(f"a folder of more than {_MOST_ENTRIES:,} files, {folder}")
-    return sorted(lines)
+    hashes = folder_hashes(Path(folder), names)
+    return sorted([*lines, *(f"{name} {digest}" for name, digest in hashes.items())])
 
 
 def _tensor(tensor: Any) -> bytes:

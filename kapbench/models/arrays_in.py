@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from kapbench.errors import KapbenchError, with_article
+from kapbench.errors import KapbenchError, described, with_article
 from kapbench.types import Grid
 
 
@@ -20,10 +20,16 @@ def numbers(values: Any, what: str, place: object) -> np.ndarray:
         array = np.asarray(values)
     except Exception as error:
         raise KapbenchError(
-            f"The values of {what} cannot be read as an array: {error}",
+            f"The values of {what} cannot be read as an array: {described(error)}",
             place=place,
             fix="Give NumPy arrays, e.g. tensor.detach().float().cpu().numpy()",
         ) from error
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise KapbenchError(
+            f"The values of {what} are masked in part, and a masked value is no number",
+            place=place,
+            fix="Fill in what is masked: values.filled(0)",
+        )
     if array.dtype.kind not in "fiu":
         raise KapbenchError(
             f"The values of {what} have type {array.dtype}, not real numbers",
@@ -47,7 +53,11 @@ def finite_float32(values: Any, what: str, place: object) -> Float32[np.ndarray,
 
 
 def sound_grid(grid: Any, place: object) -> Grid:
-    """KapbenchError where it is not a Grid, has no cells, or its box has no area."""
+    """The grid in Python's own numbers.
+
+    Raises:
+        KapbenchError: it is not a Grid, has no cells, or its box has no area.
+    """
     if not isinstance(grid, Grid):
         raise KapbenchError(
             f"The grid is {with_article(type(grid).__name__)}, not a kapbench Grid",
@@ -62,4 +72,4 @@ def sound_grid(grid: Any, place: object) -> Grid:
             place=place,
             fix="Give it at least one cell, and a box (x0, y0, x1, y1) with an area",
         )
-    return grid
+    return Grid(int(grid.height), int(grid.width), (float(x0), float(y0), float(x1), float(y1)))

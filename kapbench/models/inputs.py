@@ -1,6 +1,7 @@
 """What a model is shown of an image: pixels, and only what it declares to look at."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,24 @@ from kapbench.storage import bytes_hash
 from kapbench.types import Picture, View
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A copy that cannot be written, so that no model changes what others are shown.
+
+    A model that works in place makes its own: `pixels.copy()`, `np.array(pixels)` or
+    `PIL.Image.fromarray(pixels)`. torch.from_numpy warns of it, and does not keep a model from
+    writing: what it writes is in this copy, and no other call gets that.
+    """
+    copy = np.array(array)
+    copy.setflags(write=False)
+    return copy
+
+
 def make_picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> Picture:
-    """What the model is shown. KapbenchError where the data set lacks a declared condition."""
+    """What the model is shown, in read-only arrays of its own.
+
+    Raises:
+        KapbenchError: the data set lacks a declared condition.
+    """
     conditions = set(conditions_on)
     mask = dataset.mask(view) if "mask" in conditions else None
     if "mask" in conditions and mask is None:
@@ -19,12 +36,18 @@ def make_picture(dataset: Dataset, view: View, conditions_on: Iterable[str]) -> 
     if "azimuth" in conditions and view.azimuth_bin is None:
         raise _missing("azimuth bin", dataset, view)
     return Picture(
-        pixels=dataset.pixels(view),
+        pixels=read_only(dataset.pixels(view)),
         image_id=view.image_id,
         category=view.category if "category" in conditions else None,
-        mask=mask,
+        mask=None if mask is None else read_only(mask),
         azimuth_bin=view.azimuth_bin if "azimuth" in conditions else None,
     )
+
+
+def copy_picture(picture: Picture) -> Picture:
+    """The same picture in arrays of its own, for another call of a model."""
+    mask = None if picture.mask is None else read_only(picture.mask)
+    return replace(picture, pixels=read_only(picture.pixels), mask=mask)
 
 
 def picture_hash(picture: Picture, *, by_name: bool = False) -> str:

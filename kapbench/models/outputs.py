@@ -3,47 +3,54 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from kapbench.errors import KapbenchError, counted, with_article
+from kapbench.errors import KapbenchError, counted, described, with_article
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
-from kapbench.protocols import Encoder, PairModel, Prepares
+from kapbench.models.inputs import read_only
+from kapbench.plugin_calls import plugin_call
+from kapbench.protocols import ChecksPlan, Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 
-_ZERO_IN_FP16 = 2.0**-25  # the largest value that rounds to 0
 _MAP = "Return FeatureMap(values [c, h, w], grid)"
 
 
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
     """One real map [c h w] on a sound grid per picture. KapbenchError where encode() fails."""
     images = ", ".join(p.image_id for p in pictures)
-    with _naming(model, f"images {images}" if len(pictures) > 1 else f"image {images}"):
+    with _calling(model, "encode()", f"image{'s' * (len(pictures) > 1)} {images}"):
         maps: object = model.encode(pictures)
-    place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
-    if not isinstance(maps, Sequence):
-        what = f"{with_article(type(maps).__name__)}, not a list of feature maps"
-        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
-    if len(maps) != len(pictures):
-        what = f"{counted(len(maps), 'feature map')} for {counted(len(pictures), 'picture')}"
-        raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
-    places = [f"image {p.image_id}, {place}" for p in pictures]
-    return [_feature_map(answer, where) for answer, where in zip(maps, places, strict=True)]
+        place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
+        if not isinstance(maps, Sequence):
+            what = f"{with_article(type(maps).__name__)}, not a list of feature maps"
+            raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
+        answers = list(islice(maps, len(pictures) + 1))  # a sequence may be of any length, or none
+        if not len(answers) == len(maps) == len(pictures):
+            n_maps = max(len(answers), len(maps))
+            what = f"{counted(n_maps, 'feature map')} for {counted(len(pictures), 'picture')}"
+            raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
+        places = [f"image {p.image_id}, {place}" for p in pictures]
+        checked = [
+            _feature_map(answer, where) for answer, where in zip(answers, places, strict=True)
+        ]
+    _refuse_shared_memory(checked, place)
+    return checked
 
 
 def refuse_zero(values: np.ndarray, similarity: str, place: str) -> None:
     """Raises KapbenchError where all features of an image are 0 and have no direction to compare.
 
-    Some cells may be 0, as those outside a mask are. Features are kept in fp16: values that are 0
-    there count as 0. By Euclidean distance (`neg_l2`), 0 is a value like any other.
+    Some cells may be 0, as those outside a mask are. By Euclidean distance (`neg_l2`), 0 is a value
+    like any other.
     """
-    if similarity == "dot" and (np.abs(values) <= _ZERO_IN_FP16).all():  # NaN is not 0
+    if similarity == "dot" and not values.any():  # NaN is not 0
         raise KapbenchError(
             "All features of the image are 0, so that they are similar to nothing",
             place=place,
-            fix="Look for an empty mask, or for weights that were not loaded. If the values are only "
-            "very small, multiply them by a constant: fp16 rounds what is below 3e-8 to 0",
+            fix="Look for an empty mask, or for weights that were not loaded",
         )
 
 
@@ -59,8 +66,16 @@ def is_flat(values: np.ndarray) -> bool:
 
 def prepare_picture(model: Prepares, picture: Picture) -> Picture:
     """The picture with what the model makes of it beforehand. KapbenchError where that fails."""
-    with _naming(model, f"image {picture.image_id}"):
+    with _calling(model, "prepare()", f"image {picture.image_id}", alone=False):
         return replace(picture, prepared=model.prepare(picture))
+
+
+def check_plan(
+    model: ChecksPlan, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]
+) -> None:
+    """KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
+    with _calling(model, "check_plan()", counted(len(pairs), "pair")):
+        model.check_plan(image_ids, pairs)
 
 
 def similarity_map(
@@ -68,8 +83,14 @@ def similarity_map(
 ) -> SimilarityMap:
     """One finite float32 map per query, on a sound grid. KapbenchError where match() fails."""
     place = f"pair {pair.pair_id}, model {model.name}"
-    with _naming(model, f"pair {pair.pair_id}"):
-        answer: Any = model.match(source, target, queries, *_twins(model, pair))
+    with _calling(model, "match()", f"pair {pair.pair_id}"):
+        shown = read_only(queries)
+        answer: Any = model.match(source, target, shown, *map(read_only, _twins(model, pair)))
+        return answered_map(answer, queries, place)
+
+
+def answered_map(answer: Any, queries: np.ndarray, place: str) -> SimilarityMap:
+    """What match() returned, as `similarity_map` gives it. KapbenchError where it is something else."""
     _check_attributes(
         answer, "match()", "Return SimilarityMap(values [q, h, w], grid, queries)", place
     )
@@ -114,19 +135,32 @@ def _check_attributes(answer: Any, method: str, fix: str, place: str) -> None:
         )
 
 
+def _refuse_shared_memory(maps: Sequence[FeatureMap], place: str) -> None:
+    """Raises KapbenchError where two maps of one call lie in the same memory: both hold the second."""
+    for number, one in enumerate(maps):
+        for other in maps[:number]:
+            if np.shares_memory(one.values, other.values):
+                raise KapbenchError(
+                    "encode() returned two feature maps in the same memory",
+                    place=place,
+                    fix="Return an array of its own for each picture, e.g. a copy",
+                )
+
+
 @contextmanager
-def _naming(model: Any, where: str) -> Iterator[None]:
+def _calling(model: Any, method: str, where: str, *, alone: bool = True) -> Iterator[None]:
     """Names model and place in whatever the adapter raises."""
     place = f"{where}, model {model.name}"
     try:
-        yield
+        with plugin_call("The model", place, method, alone=alone):
+            yield
     except KapbenchError as error:
         if error.place is not None:
             raise
         raise KapbenchError(error.thing, place=place, fix=error.fix) from error
     except Exception as error:
         raise KapbenchError(
-            f"The model failed: {type(error).__name__}: {error}",
+            f"The model failed: {described(error)}",
             place=place,
             fix="Correct the adapter; `kapbench --debug run ...` shows the traceback",
         ) from error

@@ -68,13 +68,13 @@ def save_similarity(
 class _Saved:
     """What both kinds say of themselves."""
 
-    def __init__(self, kind: str, directory: str, supervision: str | None) -> None:
+    def __init__(self, kind: str, directory: str, supervision: str | None, rehash: bool) -> None:
         if not directory:
             raise KapbenchError(f"'{kind}:' does not name a folder", fix=f"Write {kind}:DIR")
-        self.directory = Path(directory).expanduser()
+        self.directory = Path(directory).expanduser().absolute()
         self.settings = read_settings(self.directory)
         self.name = f"{kind}:{self.directory.resolve().name}"
-        self.revision = revision(self.directory)
+        self.revision = revision(self.directory, rehash=rehash)
         self.conditions_on = self.settings.conditions_on
         self.supervision = supervision or self.settings.supervision
         self.trained_on = self.settings.trained_on
@@ -86,12 +86,16 @@ class SavedFeatures(_Saved):
     Args:
         directory: See the top of this file.
         supervision: "keypoints" where they come from a model that was trained on keypoints.
+        rehash: Read every file for the revision, also those whose size, times and inode are as they
+            were when they were hashed.
     """
 
     reads_image_id: Literal[True] = True
 
-    def __init__(self, directory: str, supervision: str | None = None) -> None:
-        super().__init__("features", directory, supervision)
+    def __init__(
+        self, directory: str, supervision: str | None = None, *, rehash: bool = False
+    ) -> None:
+        super().__init__("features", directory, supervision, rehash)
         self.similarity: Literal["dot", "neg_l2"] = self.settings.similarity
         self._shown_as: dict[Path, str] = {}
 
@@ -156,10 +160,14 @@ class SavedSimilarity(_Saved):
     Args:
         directory: See the top of this file.
         supervision: "keypoints" where they come from a model that was trained on keypoints.
+        rehash: Read every file for the revision, also those whose size, times and inode are as they
+            were when they were hashed.
     """
 
-    def __init__(self, directory: str, supervision: str | None = None) -> None:
-        super().__init__("similarity", directory, supervision)
+    def __init__(
+        self, directory: str, supervision: str | None = None, *, rehash: bool = False
+    ) -> None:
+        super().__init__("similarity", directory, supervision, rehash)
 
     def check_plan(self, image_ids: Sequence[str], pairs: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
         paths = [self._path(source, target) for source, target in pairs]

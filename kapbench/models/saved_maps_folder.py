@@ -1,6 +1,5 @@
 """A folder of saved maps: its settings and its files."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from kapbench.errors import KapbenchError
+from kapbench.file_hashes import folder_hashes
 from kapbench.paths import list_files
 from kapbench.protocols import Condition
+from kapbench.storage import fingerprint
 from kapbench.types import Grid, Picture
 
 SETTINGS = "kapbench.json"
@@ -81,18 +82,31 @@ def read_settings(directory: Path) -> Settings:
         ) from error
 
 
-def revision(directory: Path) -> str:
-    """Follows from names, sizes and times of the files.
+def revision(directory: Path, *, rehash: bool = False) -> str:
+    """Follows from names and contents of the files, wherever the folder lies.
 
-    A changed file is seen without reading gigabytes; a copied folder is a new revision.
+    Contents are remembered by size, times and inode: see `kapbench.file_hashes`.
+
+    Args:
+        rehash: Read every file, whatever is remembered.
+
+    Raises:
+        KapbenchError: a file cannot be read.
     """
-    digest = hashlib.sha256()
-    for path in list_files(directory, "**/*"):
-        if path.suffix == ".safetensors" or path == directory / SETTINGS:
-            status = path.stat()
-            name = path.relative_to(directory).as_posix()
-            digest.update(f"{name}|{status.st_size}|{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
+    names = [
+        path.relative_to(directory).as_posix()
+        for path in list_files(directory, "**/*")
+        if (path.suffix == ".safetensors" or path == directory / SETTINGS) and path.is_file()
+    ]
+    try:
+        hashes = folder_hashes(directory, names, again=rehash)
+    except OSError as error:
+        raise KapbenchError(
+            f"A saved map cannot be read: {error.strerror or error}",
+            place=error.filename or directory,
+            fix="Make it readable, or leave the folder as it is while it is read",
+        ) from error
+    return fingerprint(sorted(hashes.items()))
 
 
 def load(path: Path) -> dict[str, np.ndarray]:

@@ -28,7 +28,8 @@ class ChunkFiles:
     def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
         content = rows.to_parquet(index=False)
         digest = hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
-        write_atomically(self._folder(chunk) / f"{_stem(chunk)}-{digest}.parquet", content)
+        path = self._folder(chunk) / f"{_stem(chunk)}-{digest}.parquet"
+        write_atomically(path, content, durable=False)  # a run is not finished without its hash
 
     def read(self, chunk: Chunk) -> pa.Table:
         """Raises KapbenchError: the file is missing, or was changed since it was written."""
@@ -60,4 +61,4 @@ def _stem(chunk: Chunk) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    return file_hash(path).startswith(path.stem.rpartition("-")[2])
+    return path.is_file() and file_hash(path).startswith(path.stem.rpartition("-")[2])

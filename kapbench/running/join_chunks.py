@@ -5,9 +5,8 @@ that its pairs lie in, and a stretch is sorted once it is complete. Memory holds
 the number of pairs; the file is the same however the run was cut.
 """
 
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -21,32 +20,43 @@ from kapbench.errors import KapbenchError
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan
 from kapbench.scoring.schema import TEXT, arrow_schema
-from kapbench.storage import UNFINISHED
+from kapbench.storage import move_into_place
+from kapbench.unfinished import UNFINISHED, temporary_folder
 
 STRETCH_PAIRS = 1 << 15
 HELD_ROWS = 1 << 17  # in memory, before they are put aside on disk
 
 
-def join(plan: Plan, columns: Iterable[str], files: ChunkFiles, path: Path) -> None:
+def join(
+    plan: Plan,
+    columns: Iterable[str],
+    files: ChunkFiles,
+    path: Path,
+    replacing: Callable[[], None] = lambda: None,
+) -> None:
     """Writes these columns of all rows, by pair and then by keypoint, and moves the file into place.
+
+    Args:
+        replacing: Called when the file is complete, before it takes its place.
 
     Raises:
         KapbenchError: a chunk's file is missing, or the folder cannot be written; nothing is left
             there.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=path.parent) as folder:
-            unfinished = Path(folder) / path.name
+        with temporary_folder(path.parent, UNFINISHED) as folder:
+            unfinished = folder / path.name
             with _writer(unfinished, arrow_schema(columns)) as writer:
                 stored = pa.schema([pa.field("place", pa.int64()), *writer.schema])
-                stretches = _Stretches(Path(folder))
+                stretches = _Stretches(folder)
                 for chunk in plan.chunks:
                     stretches.add(files.read(chunk).cast(stored))
                 if not stretches.numbers:  # no keypoint is visible anywhere: columns without rows
                     writer.write_table(writer.schema.empty_table())
                 for number in stretches.numbers:
                     writer.write_table(_sorted(stretches.pop(number)).cast(writer.schema))
-            unfinished.replace(path)
+            replacing()
+            move_into_place(unfinished, path)
     except OSError as error:
         raise KapbenchError(
             f"The folder cannot be written: {error.strerror or error}",

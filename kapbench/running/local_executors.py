@@ -7,7 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, described
+from kapbench.parent_process import worker_ends_with_parent
 from kapbench.running.executor import Executor, Outcome, attempt
 
 
@@ -37,7 +38,8 @@ class Processes:
     ) -> Generator[Outcome, None, None]:
         """Outcomes as tasks finish; closing the generator cancels those that have not started."""
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.workers, context, initializer=_use_one_thread) as pool:
+        others = {*multiprocessing.active_children()}
+        with ProcessPoolExecutor(self.workers, context, initializer=_begin_worker) as pool:
             waiting = {pool.submit(job, task): task for task in tasks}
             try:
                 for future in as_completed(list(waiting)):
@@ -46,6 +48,10 @@ class Processes:
                         yield Outcome(task, future.result())
                     else:
                         yield Outcome(task, error=_explained(error))
+            except KeyboardInterrupt:  # what is finished is kept, what runs is done again
+                for worker in {*multiprocessing.active_children()} - others:
+                    worker.terminate()
+                raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -53,16 +59,18 @@ class Processes:
 def _explained(error: BaseException) -> Exception:
     if isinstance(error, BrokenProcessPool):
         broken = KapbenchError(
-            "A worker process died: memory ran out, or the script that starts the workers starts "
-            "them again whenever it is imported",
+            "A worker process died: memory ran out, the model ended it (os._exit, a signal), or the "
+            "script that starts the workers starts them again whenever it is imported",
             fix="Run again with fewer --workers (finished chunks are kept); in a script, call "
             'evaluate() below `if __name__ == "__main__":`',
         )
         broken.__cause__ = error
         return broken
-    if not isinstance(error, Exception):
+    if isinstance(error, Exception):
+        return error
+    if isinstance(error, KeyboardInterrupt):
         raise error
-    return error
+    return KapbenchError(f"A worker ended its task by {described(error)}")
 
 
 def local_executor(workers: int) -> Executor:
@@ -83,8 +91,9 @@ def threads() -> int:
     return int(torch.get_num_threads())
 
 
-def _use_one_thread() -> None:
+def _begin_worker() -> None:
     import signal
 
+    worker_ends_with_parent()
     set_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float16, Int
 
 from kapbench.features.cache import CachedMap, FeatureCache
 from kapbench.features.threads import ahead
-from kapbench.models.inputs import make_picture
+from kapbench.models.inputs import copy_picture, make_picture
 from kapbench.models.outputs import refuse_zero, similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
@@ -62,7 +62,9 @@ class EncoderScorer:
     device: str = "cpu"
     seconds_per_image: float | None = None
     keypoints_in_use: KeypointsInUse | None = None
-    _sources: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    _sources: dict[str, tuple[np.ndarray, np.ndarray, int]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         before = threads()
@@ -103,12 +105,16 @@ class EncoderScorer:
         """Every `n_pairs` pairs and their maps, all of which come from one matrix product."""
         from kapbench.features import match
 
-        cells, queries = zip(*(self._source(p.source) for p in pairs), strict=True)
+        cells, queries, exponents = zip(*(self._source(p.source) for p in pairs), strict=True)
         ends = np.cumsum([0, *map(len, cells)])
         image = np.repeat(np.arange(len(pairs)), np.diff(ends))
         first, inverse = match.distinct(np.concatenate(cells), image)
         maps = match.similarity(
-            np.concatenate(queries)[first], target, self.similarity, self.device
+            np.concatenate(queries)[first],
+            target,
+            self.similarity,
+            self.device,
+            np.asarray(exponents)[image[first]],
         ).reshape(-1, target.grid.height, target.grid.width)
         for i in range(0, len(pairs), n_pairs):
             batch = pairs[i : i + n_pairs]
@@ -116,15 +122,16 @@ class EncoderScorer:
             xy = np.concatenate([visible_keypoints(p.source) for p in batch])
             yield batch, SimilarityMap(maps[rows], target.grid, xy)
 
-    def _source(self, view: View) -> tuple[Int[np.ndarray, "q"], Float16[np.ndarray, "q c"]]:
-        """Cells of an image's keypoints and their features, read once."""
+    def _source(self, view: View) -> tuple[Int[np.ndarray, "q"], Float16[np.ndarray, "q c"], int]:
+        """Cells of an image's keypoints, their features and the exponent of these, read once."""
         if view.image_id not in self._sources:
             image = self.hashes[view.image_id]
-            cells = source_cells(self.cache.grid(image), view.size, visible_keypoints(view))
+            grid, exponent = self.cache.grid_and_exponent(image)
+            cells = source_cells(grid, view.size, visible_keypoints(view))
             rows = self.cache.rows(image, cells)
             if not rows.any():
                 self._refuse_zero(self.cache.read(image), view)
-            self._sources[view.image_id] = cells, rows
+            self._sources[view.image_id] = cells, rows, exponent
         return self._sources[view.image_id]
 
     def _refuse_zero(self, features: CachedMap, view: View) -> None:
@@ -169,7 +176,7 @@ class PairModelScorer:
         for pair in pairs:
             source = make_picture(self.dataset, pair.source, self.model.conditions_on)
             queries = visible_keypoints(pair.source)
-            maps = similarity_map(self.model, pair, source, target, queries)
+            maps = similarity_map(self.model, pair, source, copy_picture(target), queries)
             yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use)
 
 

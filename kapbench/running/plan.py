@@ -4,14 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
 
 from kapbench.errors import KapbenchError
+from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.repeated_ids import check_ids
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
+
+if TYPE_CHECKING:
+    from kapbench.running.results import ModelCard
 
 CHUNK_PAIRS = 128
 DEFAULT_RULES = (
@@ -98,22 +103,52 @@ def make_plan(
     if limit is not None:
         pairs = some_pairs(pairs, limit)
     pairs_hash = fingerprint([p.pair_id for p in pairs])
-    plan_hash = fingerprint(
-        max(last_change(rule, SCORING_VERSION) for rule in rules),
+    plan_hash = hash_of_plan(info, dataset, pairs_hash, rules, SCORING_VERSION, limit)
+    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
+
+
+class HasPairs(Protocol):
+    """What a plan's hash holds of a data set; run cards have it too."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+
+def hash_of_plan(
+    model: "ModelInfo | ModelCard",
+    dataset: HasPairs,
+    pairs_hash: str,
+    rules: Sequence[Rule],
+    scoring: int,
+    limit: int | None = None,
+) -> str:
+    """Identifies a run. Everything in it is in the run card, so that a check can compute it again.
+
+    Args:
+        scoring: The version of scoring.
+        limit: As of `make_plan`.
+    """
+    return fingerprint(
+        max(last_change(rule, scoring) for rule in rules),
         dataset.name,
         dataset.revision,
         dataset.split,
         pairs_hash,
-        info.name,
-        info.revision,
-        sorted(info.conditions_on),
-        info.similarity,
-        info.supervised,
+        model.name,
+        model.revision,
+        sorted(model.conditions_on),
+        model.similarity,
+        model.supervised,
         [(rule.name, rule.hash) for rule in rules],
-        *([] if info.window is None else [f"window {info.window}"]),
+        *([] if model.window is None else [f"window {model.window}"]),
         *([] if limit is None else [f"limit {limit}"]),
     )
-    return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
 def some_pairs(pairs: Sequence[Pair], n: int) -> tuple[Pair, ...]:
@@ -139,7 +174,7 @@ def check_answers(model: Model, plan: Plan) -> None:
     """Raises KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
     if isinstance(model, ChecksPlan):
         pairs = {(p.source.image_id, p.target.image_id) for p in plan.pairs}
-        model.check_plan([view.image_id for view in plan.views], sorted(pairs))
+        check_plan(model, [view.image_id for view in plan.views], sorted(pairs))
 
 
 def rules_named(names: Sequence[str], dataset: Dataset) -> tuple[Rule, ...]:

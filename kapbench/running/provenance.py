@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from kapbench.isolated.models import Protection
 from kapbench.running.results import Provenance
 
 PACKAGES = (
@@ -34,6 +35,7 @@ def provenance(
     seed: int,
     records: str,
     seconds_per_image: float | None = None,
+    isolated: tuple[Protection, ...] = (),
 ) -> Provenance:
     commit, dirty = _git(Path(__file__).parent)
     return Provenance(
@@ -50,6 +52,7 @@ def provenance(
         seed=seed,
         records_sha256=records,
         seconds_per_image=seconds_per_image,
+        isolated=isolated,
     )
 
 

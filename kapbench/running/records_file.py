@@ -1,6 +1,7 @@
 """The one reader of records.parquet: by the column, or the whole table at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 from kapbench.scoring.schema import TEXT
 
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
@@ -54,18 +56,21 @@ class StoredRecords:
 
     @cached_property
     def _metadata(self) -> pq.FileMetaData:
-        return pq.read_metadata(self.path)
+        with self._whole_parquet(), open_regular(self.path) as file:
+            return pq.read_metadata(file)
 
     def table(self, names: Sequence[str] | None = None) -> pd.DataFrame:
         """The columns of these names; None: the whole table.
 
         Raises:
             KeyError: the file has no such column.
-            KapbenchError: rows of a category that is not among the run's, or without text.
+            KapbenchError: no parquet file; rows of a category that is not among the run's, or
+                without text.
         """
         names = self.columns if names is None else names
-        with pq.ParquetFile(self.path, read_dictionary=[n for n in names if n in TEXT]) as file:
-            stored = file.read(columns=list(names))
+        text = [n for n in names if n in TEXT]
+        with self._whole_parquet(), open_regular(self.path) as opened:
+            stored = pq.ParquetFile(opened, read_dictionary=text).read(columns=list(names))
         # Columns stay apart (copy=False): joined into one block they would be in memory twice.
         return pd.DataFrame({name: self._series(name, stored[name]) for name in names}, copy=False)
 
@@ -88,6 +93,19 @@ class StoredRecords:
         return pd.Series(
             pd.Categorical.from_codes(codes, pd.Index(wanted.to_pandas(), dtype="str"))
         )
+
+    @contextmanager
+    def _whole_parquet(self) -> Iterator[None]:
+        """KapbenchError where the file is no parquet, or a damaged one."""
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise KapbenchError(
+                f"The records cannot be read as parquet: {reason[:200]}",
+                place=self.path,
+                fix="Run again with --force",
+            ) from error
 
     def _damaged(self, what: str) -> KapbenchError:
         return KapbenchError(

@@ -1,9 +1,8 @@
 """One run is one frozen value, made once and handed on whole, to other machines as well."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,9 @@ from typing import Any
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.identity.model_identity import Identity, identify
+from kapbench.isolated.load import SECONDS, load_isolated
+from kapbench.isolated.models import IsolatedModel, Protection
+from kapbench.isolated.places import files_in, folders_of
 from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.chunk_files import ChunkFiles
@@ -18,6 +20,9 @@ from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
+from kapbench.unfinished import temporary_folder
+
+_ISOLATED = "-isolated"  # the end of names of folders and of revisions in the cache
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,13 @@ class RunRequest:
         threads: Threads of torch's arithmetic, on which an encoder's last bits depend; None:
             torch's own choice.
         force: Encode and score again what is finished.
+        steal_lock: Write the run folder even where a process of another machine holds its lock.
         intervals: Whether scores get their confidence intervals.
         limit: Score only so many pairs, evenly over the categories, for debugging.
         label: The user's name for the run; part of no identity.
+        isolated: Run the model, which is then a name, in a process of its own: see `load_isolated`.
+        option_texts: More options of an isolated model, KEY=VALUE as on the command line.
+        model_seconds: The most that loading or one answer of an isolated model may take.
         command: The command line that makes the run, quoted for a shell.
     """
 
@@ -64,10 +73,21 @@ class RunRequest:
     workers: int = 1
     threads: int | None = None
     force: bool = False
+    steal_lock: bool = False
     intervals: bool = True
     limit: int | None = None
     label: str | None = None
     command: str | None = None
+    isolated: bool = False
+    option_texts: tuple[str, ...] = ()
+    model_seconds: float = SECONDS
+
+    def __post_init__(self) -> None:
+        """A model or a data set that changes the current folder moves none of these."""
+        for name in ("runs_root", "cache_root", "data_root"):
+            folder: Path | None = vars(self)[name]
+            if folder is not None:
+                object.__setattr__(self, name, folder.absolute())
 
     def open_dataset(self) -> Dataset:
         """Raises KapbenchError: see `load_dataset`."""
@@ -83,7 +103,9 @@ class RunRequest:
             KapbenchError: see `load_dataset`, `load_model` and `make_plan`.
         """
         dataset, model = self.open_dataset(), self.model
-        if isinstance(model, str):
+        if self.isolated:
+            model = self._load_isolated(dataset)
+        elif isinstance(model, str):
             model = load_model(
                 model,
                 device=self.device,
@@ -109,13 +131,28 @@ class RunRequest:
         )
         return OpenRun(self, model, dataset, plan, identity)
 
-    def with_absolute_folders(self) -> "RunRequest":
-        """For processes that may have another current folder."""
-        return replace(
-            self,
-            runs_root=self.runs_root.resolve(),
-            cache_root=self.cache_root and self.cache_root.resolve(),
-            data_root=self.data_root and self.data_root.resolve(),
+    def _load_isolated(self, dataset: Dataset) -> IsolatedModel:
+        if not isinstance(self.model, str):
+            raise KapbenchError(
+                "A model that is already made cannot be isolated: it is in this process",
+                place=f"model {self.model.name}",
+                fix="Give its name, or FILE.py:Class, and its options",
+            )
+        named = files_in([self.data_root, *self.dataset_options.values()])
+        return load_isolated(
+            self.model,
+            device=self.device,
+            dataset=dataset.name,
+            precision=self.precision,
+            options=self.model_options,
+            texts=self.option_texts,
+            annotations=(
+                self.runs_root,
+                *([] if self.cache_root is None else [self.cache_root]),
+                *named,
+                *folders_of(dataset),
+            ),
+            seconds=self.model_seconds,
         )
 
 
@@ -140,8 +177,15 @@ class OpenRun:
         return pick_device(self.request.device)
 
     @property
+    def protections(self) -> tuple[Protection, ...]:
+        """What an isolated model is kept from; empty for a model in this process."""
+        return self.model.protections if isinstance(self.model, IsolatedModel) else ()
+
+    @property
     def folder(self) -> Path:
-        return run_folder(self.request.runs_root, self.info, self.dataset, self.plan)
+        """A run of an isolated model has its own, so that no chunk of the other kind is in it."""
+        folder = run_folder(self.request.runs_root, self.info, self.dataset, self.plan)
+        return folder.with_name(f"{folder.name}{_ISOLATED}") if self.protections else folder
 
     @property
     def finished(self) -> bool:
@@ -154,9 +198,15 @@ class OpenRun:
 
     @contextmanager
     def cache(self) -> Iterator[FeatureCache]:
-        """The model's features in the cache folder, or in one that is removed afterwards."""
+        """The model's features in the cache folder, or in one that is removed afterwards.
+
+        Features that a model made in isolation are kept apart from those that it made without.
+        """
+        info = self.info
+        if self.protections:
+            info = replace(info, revision=f"{info.revision}{_ISOLATED}")
         if self.request.cache_root is not None and self.identity.unknown is None:
-            yield FeatureCache.of(self.info, self.request.cache_root)
+            yield FeatureCache.of(info, self.request.cache_root)
             return
-        with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
-            yield FeatureCache.of(self.info, Path(folder))
+        with temporary_folder() as folder:
+            yield FeatureCache.of(info, folder)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
+from kapbench.regular_files import read_regular
 from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
@@ -89,6 +90,8 @@ class RuleCard(_Card):
 
 
 class Provenance(_Card):
+    """`isolated`: what an isolated model was kept from; left out of run.json for other models."""
+
     kapbench: str
     scoring: int  # version of what turns maps into rows and rows into scores
     python: str
@@ -102,10 +105,12 @@ class Provenance(_Card):
     seed: int = Field(ge=0)
     records_sha256: str
     seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
+    isolated: tuple[Literal["process", "files", "network", "processes"], ...] = ()
+    left_out = "isolated"
 
 
 class RunCard(_Card):
-    schema_version: int
+    schema_version: int = Field(ge=1, strict=True)
     label: str | None = None  # the user's name for the run; part of no identity
     command: str | None = None  # that made the run, quoted for a shell
     model: ModelCard
@@ -211,7 +216,7 @@ def load_card(folder: Path) -> RunCard:
     """Raises KapbenchError: there is no run, its schema is newer, or its run card is damaged."""
     path = folder / CARD
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path).decode())
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(

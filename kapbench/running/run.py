@@ -1,5 +1,6 @@
 """One run: encode, score in chunks, join, write the run card. Stopped anywhere, it resumes."""
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -7,9 +8,11 @@ from dataclasses import replace
 from functools import partial
 from time import monotonic
 
+from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import Encoded, encode_images
 from kapbench.identity.model_identity import remember_after_run
+from kapbench.isolated.load import describe
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -50,24 +53,16 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
     """
     progress = progress or Progress()
     folder, files, plan = opened.folder, opened.chunk_files, opened.plan
-    if opened.identity.unknown is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
-            "compare with that of another object. Its features are not kept in the cache, and its "
-            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
-        )
-    if opened.identity.declared is not None:
-        progress.say(
-            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
-            "compare with that of another object. Its declared `options` stand for that part."
-        )
-    with only_writer(folder):
-        if opened.request.force:
-            for name in (CARD, RECORDS, SESSIONS):
-                (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(files.folder, ignore_errors=True)
-        if opened.finished:
-            return replace(_labelled(ResultSet.load(folder), opened), resumed=True)
+    _say_what_is_unknown(opened, progress)
+    if opened.finished and not opened.request.force:
+        return _read_back(opened, progress)
+    if opened.protections:
+        progress.say(describe(opened.protections))
+    with only_writer(folder, steal=opened.request.steal_lock, say=progress.say):
+        if opened.request.force:  # the finished run stays until the new one is complete
+            _remove_chunks(opened)
+        elif opened.finished:  # by another process meanwhile
+            return replace(ResultSet.load(folder), resumed=True)
         missing = missing_chunks(plan.chunks, files, progress)
         with session(folder) as clock:
             check_answers(opened.model, plan)
@@ -79,14 +74,48 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
                     for n_pairs in score_chunks(missing, scorer, files, executor):
                         advance(n_pairs)
                         clock.save()
-            join(plan, scorer.needs.columns, files, folder / RECORDS)
+            remove_card = partial((folder / CARD).unlink, missing_ok=True)
+            join(plan, scorer.needs.columns, files, folder / RECORDS, remove_card)
             records = StoredRecords(folder / RECORDS, plan.categories)
             sha256, seconds_per_image = file_hash(folder / RECORDS), scorer.seconds_per_image
             card = make_card(opened, records, sha256, clock, seconds_per_image, progress)
             save_run(folder, card)
             remember_after_run(opened.model, opened.identity)
-        shutil.rmtree(files.folder, ignore_errors=True)
+        _remove_chunks(opened)
         return ResultSet(card, folder, resumed=len(missing) < len(plan.chunks))
+
+
+def _say_what_is_unknown(opened: OpenRun, progress: Progress) -> None:
+    """Says of which part of the model no change is noticed."""
+    if opened.identity.unknown is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.unknown}, whose content kapbench cannot "
+            "compare with that of another object. Its features are not kept in the cache, and its "
+            "run is scored anew each time. Load it by name (FILE.py:Class), or declare `options`."
+        )
+    if opened.identity.declared is not None:
+        progress.say(
+            f"{opened.info.name} holds {opened.identity.declared}, whose content kapbench cannot "
+            "compare with that of another object. Its declared `options` stand for that part."
+        )
+
+
+def _read_back(opened: OpenRun, progress: Progress) -> ResultSet:
+    """A finished run, whose folder may be read only; clears what a killed process left of it."""
+    left = (opened.chunk_files.folder, opened.folder / SESSIONS)
+    if any(path.exists() for path in left):
+        with (
+            contextlib.suppress(KapbenchError, OSError),
+            only_writer(opened.folder, steal=opened.request.steal_lock, say=progress.say),
+        ):
+            _remove_chunks(opened)
+    return replace(_labelled(ResultSet.load(opened.folder), opened), resumed=True)
+
+
+def _remove_chunks(opened: OpenRun) -> None:
+    """Removes the chunks and the clock of an unfinished run."""
+    (opened.folder / SESSIONS).unlink(missing_ok=True)
+    shutil.rmtree(opened.chunk_files.folder, ignore_errors=True)
 
 
 def _labelled(result: ResultSet, opened: OpenRun) -> ResultSet:

@@ -7,12 +7,10 @@ from kapbench.running.provenance import provenance
 from kapbench.running.request import OpenRun
 from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
 from kapbench.running.run_clock import Clock
-from kapbench.scoring.bootstrap import Resampling
+from kapbench.scoring.bootstrap import SEED, Resampling
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import score_requests, score_table
 from kapbench.scoring.versions import SCORING_VERSION
-
-SEED = 0
 
 
 def make_card(
@@ -52,6 +50,7 @@ def make_card(
             seed=SEED,
             records=records_sha256,
             seconds_per_image=seconds_per_image,
+            isolated=opened.protections,
         ),
         scores=tuple(scores),
     )

@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import read_regular
 from kapbench.running.provenance import now
 from kapbench.storage import write_atomically
 
@@ -30,7 +33,7 @@ class Clock:
 
     def save(self) -> None:
         content = {"started": self.started, "seconds": self.seconds}
-        write_atomically(self.path, json.dumps(content).encode())
+        write_atomically(self.path, json.dumps(content).encode(), durable=False)
 
 
 @contextmanager
@@ -49,7 +52,11 @@ def session(folder: Path) -> Iterator[Clock]:
 
 def _resumed(path: Path) -> Clock:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Clock(path, str(content["started"]), float(content["seconds"]), monotonic())
-    except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: only the time is lost
-        return Clock(path, now(), 0.0, monotonic())
+        content = json.loads(read_regular(path).decode())
+        started, seconds = str(content["started"]), float(content["seconds"])
+        datetime.fromisoformat(started)
+        if 0 <= seconds < math.inf:
+            return Clock(path, started, seconds, monotonic())
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        pass  # missing or damaged: only the time is lost
+    return Clock(path, now(), 0.0, monotonic())

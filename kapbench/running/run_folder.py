@@ -2,19 +2,19 @@
 
 import contextlib
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from kapbench.errors import KapbenchError
+from kapbench.locks import Lock, owner_file
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.plan import Plan
 from kapbench.running.run_clock import SESSIONS
-from kapbench.storage import UNFINISHED, fingerprint
+from kapbench.storage import fingerprint
+from kapbench.unfinished import UNFINISHED, is_abandoned, remove
 
+LOCK = ".lock"
 CHUNKS = "parts"  # the folder of chunk files, by the name that stored runs have
 _DEPTH = 3  # folders between a run's own and the folder of runs
 _LONGEST_NAME = 80  # of at most three bytes each, below every file system's 255
@@ -36,40 +36,43 @@ def _legal_name(text: str) -> str:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Makes and locks the folder, and clears what a killed process left half-written.
+def only_writer(
+    folder: Path, *, steal: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Makes and locks the folder, and clears what killed processes left half-written.
+
+    Args:
+        steal: See `Lock.held`.
+        say: See `Lock.held`.
 
     Raises:
         KapbenchError: another process holds the lock, or the folder cannot be written.
     """
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise KapbenchError(
-            "Another process is writing this run",
-            place=folder,
-            fix="Wait until it ends, or choose another folder with --runs",
-        ) from error
-    except OSError as error:
-        raise KapbenchError(
-            f"The folder cannot be written: {error.strerror or error}",
-            place=folder,
-            fix="Make room, or choose another folder with --runs",
-        ) from error
-    try:
-        for path in list(folder.rglob(f"{UNFINISHED}*")):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        yield
-    except Exception:  # not Ctrl-C: the clock of a run that will be resumed is kept
-        _remove_if_empty(folder)
-        raise
-    finally:
-        lock.release()
+    lock = Lock(
+        folder / LOCK,
+        "Another process is writing this run",
+        folder,
+        "Wait until it ends, or choose another folder with --runs. If it is of a machine that has "
+        "stopped, add --steal-lock",
+    )
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock.held(steal=steal, say=say))
+        except OSError as error:
+            raise KapbenchError(
+                f"The folder cannot be written: {error.strerror or error}",
+                place=folder,
+                fix="Make room, or choose another folder with --runs",
+            ) from error
+        try:
+            for path in list(folder.rglob(f"{UNFINISHED}*")):
+                if is_abandoned(path):  # a shard on another machine may be writing now
+                    remove(path)
+            yield
+        except Exception:  # not Ctrl-C: the clock of a run that will be resumed is kept
+            _remove_if_empty(folder)
+            raise
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -77,7 +80,8 @@ def _remove_if_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         (folder / CHUNKS).rmdir()
     with contextlib.suppress(OSError):  # in use by another process, or not empty: it stays
-        if {path.name for path in folder.iterdir()} <= {".lock", SESSIONS}:
+        own = {LOCK, owner_file(folder / LOCK).name, SESSIONS}
+        if {path.name for path in folder.iterdir()} <= own:
             for path in folder.iterdir():
                 path.unlink()
             for parent in (folder, *list(folder.parents)[:_DEPTH]):

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Num
 
 from kapbench.scoring.rules import OverCategories
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 _BLOCK = 16
 
@@ -140,43 +143,69 @@ class PooledPrecision:
     def _rank(self, members: Bool[np.ndarray, "s"]) -> "_Ranked":
         chosen = np.flatnonzero(members)
         chosen = chosen[np.argsort(-self.score[chosen], kind="stable")]
-        label, score = self.label[chosen], self.score[chosen]
+        label, score, pair = self.label[chosen], self.score[chosen], self.pair[chosen]
         ends = np.flatnonzero(np.append(score[1:] != score[:-1], True))
         n_positive = np.cumsum(label)[ends]
         gains = np.diff(n_positive, prepend=0) > 0  # other ends add nothing to the sum
-        return _Ranked(self.pair[chosen], np.flatnonzero(label), ends[gains], n_positive[gains] - 1)
+        n_pairs = int(self.pair.max(initial=-1)) + 1
+        return _Ranked(
+            int(gains.sum()),
+            _sums_between(n_positive[gains], pair[label], n_pairs),
+            _sums_between(ends[gains] + 1, pair, n_pairs),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """Samples of one category, best first; `ends` are the last of each tie that holds positives."""
+    """Samples of one category, best first, cut after each tie that holds positives.
 
-    pair: Int[np.ndarray, "s"]
-    positive: Int[np.ndarray, "t"]
-    ends: Int[np.ndarray, "e"]
-    n_before: Int[np.ndarray, "e"]  # positives up to an end, less one
+    `positives`, `samples`: how many of each pair lie between two cuts; a product with the weights
+    of pairs is their sum there. Empty rows follow those of the cuts.
+    """
+
+    n_cuts: int
+    positives: "sparse.csr_array"  # [e p]
+    samples: "sparse.csr_array"  # [e p]
 
     def precision(
         self, weights: Float[np.ndarray, "p b"], negatives_weigh: float
     ) -> Float64[np.ndarray, "b"]:
-        if not len(self.ends):
+        if not self.n_cuts:
             return np.full(weights.shape[1], np.nan)
-        sample = weights[self.pair]
+        weights = weights[: self.positives.shape[1]]
         # Sums of counts stay whole numbers below 2**24: exact in the weights' own float32.
-        true = _running_sums(sample[self.positive])[self.n_before]
-        taken = _running_sums(sample)[self.ends]
+        gained = self.positives @ weights
+        true, taken = _running_sums(gained), _running_sums(self.samples @ weights)
+        n_positive = true[-1].copy()
         if negatives_weigh != 1.0:
             taken = true + negatives_weigh * (taken - true)
+        precision = np.divide(true, taken, out=taken, where=taken > 0)
+        at_end = np.multiply(gained, precision, dtype=np.float64)[: self.n_cuts]
+        total = at_end.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            at_end = np.diff(true, axis=0, prepend=0) * np.where(taken > 0, true / taken, 0)
-            return np.where(true[-1] > 0, at_end.sum(axis=0, dtype=np.float64) / true[-1], np.nan)
+            return np.where(n_positive > 0, total / n_positive, np.nan)
+
+
+def _sums_between(
+    cuts: Int[np.ndarray, "e"], pair: Int[np.ndarray, "s"], n_pairs: int
+) -> "sparse.csr_array":
+    """[e p] One in row i and a sample's pair for each sample between the cuts i − 1 and i.
+
+    Empty rows follow, up to a whole number of blocks.
+    """
+    from scipy import sparse
+
+    n = int(cuts[-1]) if len(cuts) else 0
+    n_rows = -(-len(cuts) // _BLOCK) * _BLOCK
+    starts = np.concatenate([[0], cuts, np.full(n_rows - len(cuts), n)]).astype(np.int32)
+    of_pair = np.ones(n, np.float32), pair[:n].astype(np.int32), starts
+    return sparse.csr_array(of_pair, shape=(n_rows, n_pairs))
 
 
 def _running_sums(values: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n b"]:
     """Sums of the rows up to each; a triangle of ones over blocks is three times as fast as cumsum."""
-    n, width = values.shape
-    blocks = np.zeros((-(-n // _BLOCK), _BLOCK, width), values.dtype)
-    blocks.reshape(-1, width)[:n] = values
+    blocks = values.reshape(-1, _BLOCK, values.shape[1])
     within = np.tril(np.ones((_BLOCK, _BLOCK), values.dtype)) @ blocks
     before = np.cumsum(within[:, -1], axis=0) - within[:, -1]
-    return np.asarray((within + before[:, None]).reshape(-1, width)[:n])
+    within += before[:, None]
+    return np.asarray(within.reshape(values.shape))

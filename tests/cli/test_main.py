@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from kapbench.cli import lazy, main
-from kapbench.cli.lazy import Deferred, LazyGroup, explain
+from kapbench.cli.explain import explain
+from kapbench.cli.lazy import Deferred, LazyGroup
 from kapbench.cli.run_options import HEADINGS
 from kapbench.errors import KapbenchError
 
@@ -121,9 +123,10 @@ def raising(monkeypatch):
     """The root command with one subcommand `fail` that raises what the test wants."""
 
     def run(error: BaseException, *before: str):
-        @click.command()
-        def fail():
-            raise error
+        # As if kapbench's own code raised it: this file is a user's.
+        names = {"error": error}
+        exec(compile("def fail():\n    raise error", lazy.__file__, "exec"), names)
+        fail = click.command(names["fail"])
 
         deferred = {"fail": Deferred("unused:unused", "")}
         root = LazyGroup("kapbench", deferred=deferred, plugins="", params=[*main.params])
@@ -144,9 +147,82 @@ def test_debug_shows_the_traceback(raising):
     assert raising(error, "--debug").exception is error
 
 
-def test_a_defect_is_not_hidden(raising):
+def test_a_defect_says_so_and_writes_a_log(raising, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path))
+    done = raising(ZeroDivisionError("division by zero"))
+    assert done.exit_code == 70
+    first, second, third = done.stderr.splitlines()
+    assert first == "This is a defect of kapbench, not a mistake of yours: ZeroDivisionError"
+    (log,) = (tmp_path / "logs").iterdir()
+    assert second == f"  The traceback is in {log}."
+    assert third.startswith("  Please report it with that text to ")
+    text = log.read_text(encoding="utf-8")
+    assert "ZeroDivisionError: division by zero" in text
+    assert "Traceback (most recent call last)" in text
+    assert "kapbench 0." in text
+
+
+def test_a_log_that_cannot_be_in_the_cache_is_elsewhere(raising, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert raising(ZeroDivisionError()).exit_code == 70
+    (log,) = (tmp_path / "temporary").iterdir()
+    assert "ZeroDivisionError" in log.read_text(encoding="utf-8")
+
+
+def test_a_defect_with_debug_is_raised(raising):
     error = ZeroDivisionError("division by zero")
-    assert raising(error).exception is error
+    assert raising(error, "--debug").exception is error
+
+
+def test_an_error_in_a_users_code_names_its_line(monkeypatch):
+    @click.command()
+    def fail():
+        raise IndexError("list index out of range\nand more")
+
+    root = LazyGroup("kapbench", deferred={}, plugins="")
+    monkeypatch.setattr(root, "get_command", lambda ctx, name: fail)
+    monkeypatch.setattr(root, "list_commands", lambda ctx: ["fail"])
+    done = CliRunner().invoke(root, ["fail"])
+    assert done.exit_code == 1
+    assert "plug-in raised IndexError: list index out of range\n" in done.stderr
+    assert f"at:  {__file__}:" in done.stderr
+    assert "in fail" in done.stderr
+
+
+def test_memory_that_ran_out(raising):
+    done = raising(MemoryError())
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: Memory ran out")
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once():
+    code = (
+        "import os, signal, time\n"
+        "from kapbench.cli.funnel import funnel\n"
+        "with funnel(debug=False):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(20)\n"
+        "    finally:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert done.stderr == "\nstopped; the same command resumes\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)]
+)
+def test_standard_streams_that_are_full_or_closed(line, status):
+    command = f"exec {sys.executable} -m kapbench list rules {line}"
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_ctrl_c(raising):
@@ -155,7 +231,20 @@ def test_ctrl_c(raising):
     assert "stopped; the same command resumes" in done.stderr
 
 
-NUMBERS = ("ENOSPC", "EDQUOT", "EACCES", "EROFS", "ENOTDIR", "EEXIST", "ENOENT", "EISDIR")
+NUMBERS = (
+    "ENOSPC",
+    "EDQUOT",
+    "EACCES",
+    "EROFS",
+    "ENOTDIR",
+    "EEXIST",
+    "ENOENT",
+    "EISDIR",
+    "EMFILE",
+    "ENOLCK",
+    "EFBIG",
+    "EIO",
+)
 
 
 @pytest.mark.parametrize("number", [getattr(errno, name) for name in NUMBERS])

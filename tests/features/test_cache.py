@@ -1,6 +1,7 @@
 """The feature cache: what is written is what is read, or it is known to be damaged."""
 
 import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,7 +53,7 @@ def test_no_cells_are_no_rows(cache):
 def test_fp16_rounds_to_the_nearest():
     one = Grid(1, 1, (0, 0, 1, 1))
     values = np.array([1 + 2**-12, 1 + 2**-11 + 2**-13, 65504.0, 6e-8], np.float32)
-    rounded = to_cells(FeatureMap(values.reshape(-1, 1, 1), one))[0]
+    rounded = to_cells(FeatureMap(values.reshape(-1, 1, 1), one)).cells[0]
     assert rounded.tolist() == [1.0, 1 + 2**-10, 65504.0, 2.0**-24]
 
 
@@ -132,11 +133,20 @@ def test_no_pickle_is_read(cache):
     assert cache.verify("abc") is False
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 7e4, -1e30])
-def test_features_that_fp16_cannot_hold_are_refused_and_nothing_is_written(cache, bad):
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (np.nan, "1 of 60 features are not finite"),
+        (np.inf, "1 of 60 features are not finite"),
+        (-np.inf, "1 of 60 features are not finite"),
+        (1e37, "1 of 60 features are not finite, or are beyond 1.3e36"),
+        (-1e30, r"Features reach 1e\+30, and 11 of 12 cells have none that fp16 can hold"),
+    ],
+)
+def test_features_that_fp16_cannot_hold_are_refused_and_nothing_is_written(cache, bad, said):
     given_map = a_map()
     given_map.values[1, 2, 3] = bad
-    with pytest.raises(KapbenchError, match="1 of 60 features are not finite in fp16"):
+    with pytest.raises(KapbenchError, match=said):
         cache.write("abc", given_map)
     assert not list(cache.root.rglob("*"))
 
@@ -182,3 +192,55 @@ def test_a_models_cache_is_its_own(tmp_path):
     changed = [{"name": "n"}, {"revision": "2"}, {"conditions_on": ()}]
     assert len({root(), *(root(**change) for change in changed)}) == 4
     assert root().parent == tmp_path / "features"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 99), st.integers(-30, 30), st.floats(1, 9.99))
+def test_a_map_of_any_scale_is_read_as_precisely_as_fp16_allows(seed, power, factor):
+    values = a_map(seed).values * np.float64(factor * 10.0**power)
+    read = to_cells(FeatureMap(values, GRID)).values()
+    assert np.abs(read - values).max() <= np.abs(values).max() * 2.0**-11
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 99), st.integers(-100, 100))
+def test_powers_of_two_beyond_the_normal_range_change_no_bit(seed, power):
+    values = a_map(seed).values
+    scaled = to_cells(FeatureMap(np.ldexp(values, power), GRID))
+    normal = 2.0**-10 <= np.abs(np.ldexp(values, power)).max() < 65520
+    assert (scaled.exponent == 0) == normal
+    if not normal:
+        expected = to_cells(FeatureMap(values, GRID)).values()
+        np.testing.assert_array_equal(np.ldexp(scaled.values(), -power), expected)
+
+
+def test_the_scale_is_stored_and_a_changed_one_is_damage(cache):
+    given_map = FeatureMap(a_map().values * np.float32(1e-12), GRID)
+    cache.write("abc", given_map)
+    read = cache.read("abc")
+    assert cache.verify("abc")
+    assert (GRID, read.exponent) == cache.grid_and_exponent("abc")
+    np.testing.assert_allclose(read.values(), given_map.values, rtol=2**-11)
+    path = cache.path("abc")
+    path.write_bytes(path.read_bytes().replace(f'"{read.exponent}"'.encode(), b'"-11"'))
+    assert cache.verify("abc") is False
+
+
+def test_a_file_of_bfloat16_is_damaged(cache):
+    import torch
+    from safetensors.torch import save_file as save_tensors
+
+    cache.write("abc", a_map())
+    metadata = {"schema": "2", "grid": "[3, 4, 0, 0, 1, 1]", "sha256": "0"}
+    save_tensors(
+        {"features": torch.zeros(12, 5, dtype=torch.bfloat16)}, cache.path("abc"), metadata
+    )
+    assert cache.verify("abc") is False
+
+
+def test_a_pipe_in_the_cache_is_damaged_and_replaced(cache):
+    cache.path("abc").parent.mkdir(parents=True)
+    os.mkfifo(cache.path("abc"))
+    assert cache.verify("abc") is False
+    cache.write("abc", a_map())
+    assert cache.verify("abc") is True

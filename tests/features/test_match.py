@@ -157,3 +157,17 @@ def test_dift_takes_the_first_of_equal_pixels_across_strips():
     everything = upsampled(flat, (50, 100))
     assert torch.allclose(everything, torch.ones(()))
     assert found.tolist() == [[0, 0]]
+
+
+@given(st.integers(0, 50), st.integers(-100, 100), st.integers(-100, 100))
+def test_distances_are_those_of_the_maps_in_their_own_scale(seed, of_source, of_target):
+    rng = np.random.default_rng(seed)
+    cells = rng.normal(size=(6, 4)).astype(np.float16)
+    queries = rng.normal(size=(3, 4)).astype(np.float16)
+    target = CachedMap(cells, Grid(2, 3, (0, 0, 3, 2)), of_target)
+    exponents = np.array([of_source, 0, of_target])
+    scaled = np.ldexp(queries.astype(np.float64), exponents[:, None])
+    right = np.ldexp(cells.astype(np.float64), of_target)
+    expected = -np.linalg.norm(scaled[:, None] - right[None], axis=2)
+    found = similarity(queries, target, "neg_l2", exponents=exponents)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -26,7 +26,6 @@ from kapbench.types import Grid, Picture
     ("wrong", "said"),
     [
         ("nan", "1 of 48 features are not finite"),
-        ("overflow", "1 of 48 features are not finite"),
         ("shape", r"The feature map has the shape \[3, 3, 4\], its grid 4×4"),
         ("channels", "differ in their number of channels: 3 at cat/0, 6 at cat/2"),
     ],
@@ -71,10 +70,9 @@ class Flat(TinyEncoder):
         return found
 
 
-@pytest.mark.parametrize("factor", [0.0, 1e-9])  # fp16 rounds both to 0
-def test_an_image_whose_features_are_all_zero_is_refused(tmp_path, factor):
+def test_an_image_whose_features_are_all_zero_is_refused(tmp_path):
     with pytest.raises(KapbenchError, match="All features of the image are 0") as caught:
-        evaluate(tmp_path, Scaled(factor=factor))
+        evaluate(tmp_path, Scaled(factor=0.0))
     assert str(caught.value.place) == "image cat/2, model tiny-encoder"
 
 
@@ -93,7 +91,7 @@ def test_zeros_that_are_in_the_cache_already_are_refused_too(tmp_path, monkeypat
     ("factor", "said"), [(np.nan, "48 of 48 features"), (np.inf, "48 of 48 features")]
 )
 def test_features_none_of_which_is_finite_are_not_called_zero(tmp_path, factor, said):
-    with pytest.raises(KapbenchError, match=f"{said} are not finite in fp16") as caught:
+    with pytest.raises(KapbenchError, match=f"{said} are not finite") as caught:
         evaluate(tmp_path, Scaled(factor=factor))
     assert "cat/2" in str(caught.value.place)
 

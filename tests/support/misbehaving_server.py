@@ -15,6 +15,11 @@ class Server:
     truncate:N  closes after N bytes of the body        stall:N   goes silent after N bytes
     status:S    answers S                               short     announces half of the length
     long        announces twice the length              ranged    starts a range at a wrong place
+    drip:N      gives a byte now and then after N       flip:N    changes byte N
+    silent      closes without an answer                garbage   answers something else than HTTP
+    gzip        says that the body is compressed        multipart says that it is several ranges
+    no-length   ends where it closes                    chunked-cut  ends within a piece
+    huge-length announces a length of 5,000 digits      drip-headers gives headers without end
     """
 
     content: bytes = field(default=b"", repr=False)
@@ -56,6 +61,13 @@ class Server:
         return f"http://127.0.0.1:{self._http.server_port}/archive"
 
 
+_HEADERS = {
+    "gzip": {"Content-Encoding": "gzip"},
+    "multipart": {"Content-Type": "multipart/byteranges; boundary=x"},
+    "chunked-cut": {"Transfer-Encoding": "chunked"},
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_of: Server
@@ -69,11 +81,29 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(302, {"Location": served.redirect_to, "Content-Length": "0"})
         elif fault == "status":
             self._head(int(number), {"Content-Length": "0"})
-        else:
+        elif fault != "silent":
             try:
-                self._answer(fault, int(number or 0))
+                if fault in ("garbage", "drip-headers"):
+                    self._misspeak(fault)
+                else:
+                    self._answer(fault, int(number or 0))
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client had enough
+
+    def _misspeak(self, fault: str) -> None:
+        """Answers something that is no response, or one whose headers never end."""
+        if fault == "garbage":
+            self.wfile.write(b"\x00\xff\r\n" * 99)
+            return
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Filler: ")
+        self._drip(b"x" * 1000)
+
+    def _drip(self, body: bytes) -> None:
+        for byte in body:
+            if self.server_of.released.wait(0.2):
+                return
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
 
     def _answer(self, fault: str, number: int) -> None:
         served = self.server_of
@@ -85,17 +115,27 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = served.content[start or 0 :]
         length = {"short": len(body) // 2, "long": len(body) * 2}.get(fault, len(body))
-        headers = {"Content-Length": str(length)} if served.announces_length else {}
+        number_of_bytes = "9" * 5000 if fault == "huge-length" else str(length)
+        announces = served.announces_length and fault not in ("no-length", "chunked-cut")
+        headers = {"Content-Length": number_of_bytes} if announces else {}
+        headers |= _HEADERS.get(fault, {})
         if start is not None:
             said = start + 7 * (fault == "ranged")
             total = len(served.content)
             headers["Content-Range"] = f"bytes {said}-{total - 1}/{total}"
-        self._head(200 if start is None else 206, headers)
-        if fault in ("truncate", "stall"):
+        self._head(206 if start is not None or fault == "multipart" else 200, headers)
+        if fault == "chunked-cut":
+            self.wfile.write(b"ffffff\r\n" + body)
+            return
+        if fault == "flip" and number < len(body):
+            body = body[:number] + bytes([body[number] ^ 1]) + body[number + 1 :]
+        if fault in ("truncate", "stall", "drip"):
             self.wfile.write(body[:number])
             self.wfile.flush()
             if fault == "stall":
                 served.released.wait(20)
+            if fault == "drip":
+                self._drip(body[number:])
             return
         for at in range(0, len(body), 1 << 16):
             self.wfile.write(body[at : at + (1 << 16)])

@@ -49,8 +49,7 @@ class Maps:
                 place=self.cache.path(key),
                 fix="Run the same command again, and leave the cache as it is",
             ) from error
-        values = cached.cells.T.reshape(-1, cached.grid.height, cached.grid.width)
-        return averaged(np.asarray(values, np.float32), self.cells, unit=self.unit)
+        return averaged(cached.values(), self.cells, unit=self.unit)
 
 
 @dataclass

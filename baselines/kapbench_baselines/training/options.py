@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,10 @@ import click
 
 from kapbench.cli.options import data_root, dataset_options, offline, typed
 from kapbench.errors import KapbenchError
+from kapbench.storage import write_atomically
 
+_TRIED = ".tried"  # a file that is written and removed, to see whether a folder can be written
+_TRAINED = "trained"  # the folder of trainings that name none
 PRECISIONS = ("auto", "fp32", "bf16")
 Command = Callable[..., Any]
 DIFFERENCES = "baselines.md#the-methods-here-and-as-published"  # from the published trainings
@@ -154,7 +157,10 @@ class TrainingRequest:
         shared = {field.name: options.pop(field.name) for field in fields(cls)}
         defaults = {"keep": keep, "validate_every": validate_every, "split": split}
         unset = {name: value for name, value in defaults.items() if shared[name] is None}
-        return cls(**(shared | unset))
+        made = cls(**(shared | unset))
+        # A data set or a backbone that changes the current folder moves none of these.
+        folders = {name: getattr(made, name) for name in ("out", "data_root", "cache")}
+        return replace(made, **{name: path and path.absolute() for name, path in folders.items()})
 
     @property
     def changed(self) -> dict[str, Any]:
@@ -166,6 +172,23 @@ class TrainingRequest:
         """Data root and options of the data set. KapbenchError where an option is wrong."""
         options = typed("datasets", self.dataset_name, self.dataset_options)
         return {"data_root": self.data_root, **options}
+
+
+def try_folder(folder: Path) -> None:
+    """KapbenchError where the folder cannot be written: before a training begins, not after it."""
+    existed = folder.exists()
+    try:
+        write_atomically(folder / _TRIED, b"")
+        (folder / _TRIED).unlink()
+        if not existed:
+            folder.rmdir()
+    except (KapbenchError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, KapbenchError) else error
+        raise KapbenchError(
+            f"The training cannot be written: {getattr(cause, 'strerror', None) or cause}",
+            place=folder,
+            fix="Choose another folder with --out",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -190,7 +213,8 @@ class TrainingSetup:
             cosines_for: See `backbones.as_backbone`.
 
         Raises:
-            KapbenchError: data or backbone cannot be loaded, or there are fewer than two images.
+            KapbenchError: data or backbone cannot be loaded, there are fewer than two images, or the
+                output folder cannot be written.
         """
         from kapbench.loading import load_dataset, pick_device
         from kapbench.paths import cache_root
@@ -200,6 +224,8 @@ class TrainingSetup:
 
         device = ranks.start(pick_device(request.device))
         talks = ranks.is_first()
+        if talks:
+            try_folder(request.out or Path(_TRAINED))
         progress = Progress(
             show=talks and sys.stderr.isatty(), log=click.echo if talks else lambda _: None
         )
@@ -240,7 +266,7 @@ class TrainingSetup:
 
     def out(self, method: str) -> Path:
         name = f"{method}-{self.encoder.name}-{self.dataset.name}-seed{self.request.seed}"
-        return self.request.out or Path("trained") / name
+        return self.request.out or Path(_TRAINED).absolute() / name
 
     @property
     def bf16(self) -> bool:

@@ -1,12 +1,9 @@
 """Scores of a model in training on the val split, by the core's own evaluation."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
@@ -14,6 +11,7 @@ from kapbench.models.inputs import picture_hash
 from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.types import FeatureMap, Picture
+from kapbench.unfinished import temporary_folder
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
 
@@ -38,9 +36,7 @@ class CachedEncoder(WrappedEncoder):
         if not self.cache.verify(key):
             self.cache.write(key, self.backbone.encode([picture])[0])
         cached = self.cache.read(key)
-        grid = cached.grid
-        values = cached.cells.T.reshape(-1, grid.height, grid.width)
-        return FeatureMap(np.asarray(values, np.float32), grid)
+        return FeatureMap(cached.values(), cached.grid)
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def scores(
 ) -> dict[str, float]:
     """KAP@0.10 and PCK@0.10 by their headline averages; KAP is NaN where a data set has none."""
     chosen = {k: r for k, r in rules.items() if k == "pck" or dataset.has_absent}
-    with tempfile.TemporaryDirectory(prefix="kapbench-") as folder:
+    with temporary_folder() as folder:
         result = evaluate(
             model,
             dataset,

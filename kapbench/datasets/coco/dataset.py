@@ -46,7 +46,7 @@ def coco(
     Raises:
         KapbenchError: a file that cannot be understood, or whose photographs are missing.
     """
-    file_path = Path(path).expanduser()
+    file_path = Path(path).expanduser().absolute()  # a model may change the current folder
     reading.check_choice("split", split, ("test",), f"coco:{file_path.name}")
     rule = PairRule(pairs, seed, min_shared, same_photograph)
     fix = "Give a COCO-keypoints JSON file: coco:FILE"

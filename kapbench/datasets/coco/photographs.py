@@ -157,7 +157,9 @@ def _find_photographs(
 ) -> dict[str, Path]:
     """Path by file name, in the one folder that holds the photographs."""
     needed = sorted({image.file_name for image in images})
-    folders = [Path(folder).expanduser()] if folder else [path.parent / f for f in FOLDERS]
+    folders = (
+        [Path(folder).expanduser().absolute()] if folder else [path.parent / f for f in FOLDERS]
+    )
     holding = _choose_folder(folders, needed)
     paths = {name: find_file(holding, name) for name in needed}
     missing = [name for name in needed if not is_file(paths[name])]

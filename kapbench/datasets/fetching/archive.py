@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from kapbench.errors import KapbenchError
 from kapbench.paths import is_system_file
+from kapbench.storage import move_into_place
 
 Report = Callable[[int, int | None], None]  # files unpacked, files in total
 MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
 BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's archive
+_ARCHIVE = ".archive"  # beside the unpacked folder, just before that is moved into place
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
 FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
 _DAMAGED = (
@@ -44,6 +46,8 @@ def unpack(
     report: Report,
     check: Callable[[Path], None] = lambda _: None,
     inner: str | None = None,
+    *,
+    consumed: bool = False,
 ) -> None:
     """Unpacks the top folder `folder.name` of a tar or zip archive to `folder`.
 
@@ -56,12 +60,13 @@ def unpack(
         check: Called with the parent of the unpacked top folder before that is moved into place.
         inner: A name in the data set's folder. An archive that has it at its top, and no folder of
             the data set, is unpacked into that folder.
+        consumed: Whether the archive is removed once the folder is in place.
 
     Raises:
         KapbenchError: the archive is damaged, unsafe or lacks that top folder; the disk is full.
     """
-    inside = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(inside, ignore_errors=True)
+    inside = _inside(folder)
+    recover(archive, folder)
     try:
         is_zip = zipfile.is_zipfile(archive)
         members = _zip_members(archive) if is_zip else _tar_members(archive)
@@ -80,7 +85,11 @@ def unpack(
                 fix="Check that it is not the archive of another data set",
             )
         check(inside)
-        (inside / folder.name).replace(folder)
+        if hasattr(os, "sync"):
+            os.sync()  # a file after another would take minutes
+        if consumed:  # goes or stays with the folder that it is unpacked to
+            archive.replace(inside / _ARCHIVE)
+        move_into_place(inside / folder.name, folder)
     except _DAMAGED as error:
         raise KapbenchError(
             f"The file is not a complete tar or zip archive: {error}",
@@ -94,7 +103,25 @@ def unpack(
             fix=FREE_DISK,
         ) from error
     finally:
-        shutil.rmtree(inside, ignore_errors=True)
+        recover(archive, folder)
+
+
+def recover(archive: Path, folder: Path) -> None:
+    """Removes what an unpacking that was stopped left; an archive without its folder is put back."""
+    inside = _inside(folder)
+    in_place = folder.is_dir() and any(folder.iterdir())
+    if (inside / _ARCHIVE).exists() and not (in_place or archive.exists()):
+        (inside / _ARCHIVE).replace(archive)
+    shutil.rmtree(inside, ignore_errors=True)
+
+
+def was_stopped(folder: Path) -> bool:
+    """Whether there is something to recover."""
+    return _inside(folder).exists()
+
+
+def _inside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.unpacking")
 
 
 def _accepted_names(name: str) -> tuple[str, ...]:

@@ -4,20 +4,19 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from kapbench import registry
-from kapbench.datasets.fetching.archive import unpack
+from kapbench.datasets.fetching.archive import recover, unpack, was_stopped
 from kapbench.datasets.fetching.download import PAUSES_S, TIMEOUT_S, download
 from kapbench.datasets.fetching.extra_files import ExtraFiles
 from kapbench.datasets.fetching.sources import SOURCES, Source
 from kapbench.datasets.reading import list_names
 from kapbench.errors import KapbenchError
+from kapbench.locks import Lock
 from kapbench.protocols import Dataset
 from kapbench.storage import write_atomically
 from kapbench.types import Coverage
@@ -102,11 +101,12 @@ def fetch(
     if url is not None:
         source = replace(source, url=url)
     folder = root / source.folder
-    if _occupied(folder):
+    if _occupied(folder) and not was_stopped(folder):
         return Fetched(folder, _complete(source, root))
     _check_beside(source, root)
     with _locked(source, root):
-        if _occupied(folder):  # by another process meanwhile
+        recover(root / source.file_name, folder)
+        if _occupied(folder):  # by another process meanwhile, or by one that was stopped at its end
             return Fetched(folder, _complete(source, root))
         own = archive is None
         get = partial(download, timeout_s=timeout_s, pauses_s=pauses_s)
@@ -114,19 +114,13 @@ def fetch(
         archive = archive or _download(source, root, report, get)
         try:
             sha256, hash_from = _check(archive, source, root, report)
-            more = _unpack(archive, source, root, report, extra)
+            _unpack(archive, source, root, report, extra, (sha256, hash_from), own)
         except _ContentError:  # a complete download, which a newer kapbench may read
             raise
         except KapbenchError as error:
             if own and error.place == archive:  # the file is damaged: download it again next time
                 archive.unlink(missing_ok=True)
             raise
-        if hash_from == "first":
-            today = dt.datetime.now(dt.UTC).date().isoformat()
-            address = source.url or source.page or ""
-            Record(address, sha256, archive.stat().st_size, today, more).write(source, root)
-        if own:
-            archive.unlink()
         return Fetched(folder, str(_coverage(source, root)), sha256, hash_from)
 
 
@@ -145,21 +139,37 @@ def _check_beside(source: Source, root: Path) -> None:
 
 
 def _unpack(
-    archive: Path, source: Source, root: Path, report: Report, extra: ExtraFiles
-) -> dict[str, str]:
-    """Unpacks the archive and adds the extra files; returns the SHA-256 of those."""
-    more: dict[str, str] = {}
+    archive: Path,
+    source: Source,
+    root: Path,
+    report: Report,
+    extra: ExtraFiles,
+    checked: tuple[str, str],
+    own: bool,
+) -> None:
+    """Unpacks the archive and adds the extra files.
+
+    The record is written before the data are moved into place: no data are without one.
+
+    Args:
+        checked: The archive's SHA-256 and what it was checked against.
+        own: Whether the archive was downloaded, and is removed.
+    """
+    sha256, hash_from = checked
 
     def complete(inside: Path) -> None:
-        more.update(extra.put(inside / source.folder))
+        more = extra.put(inside / source.folder)
         _check_more(more, source, root)
         for other in (SOURCES[name].folder for name in source.beside):
             (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)
+        if hash_from == "first":
+            today = dt.datetime.now(dt.UTC).date().isoformat()
+            address = source.url or source.page or ""
+            Record(address, sha256, archive.stat().st_size, today, more).write(source, root)
 
-    to = root / source.folder
-    unpack(archive, to, partial(report, "unpacking"), check=complete, inner=source.inner)
-    return more
+    to, advance = root / source.folder, partial(report, "unpacking")
+    unpack(archive, to, advance, check=complete, inner=source.inner, consumed=own)
 
 
 def _download(source: Source, root: Path, report: Report, get: Callable[..., None]) -> Path:
@@ -266,18 +276,20 @@ def _complete(source: Source, root: Path) -> str:
 @contextmanager
 def _locked(source: Source, root: Path) -> Iterator[None]:
     """Prevents two fetches of the same data set at once."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / f".{source.folder}.lock", timeout=0).acquire()
-    except Timeout as error:
-        raise KapbenchError(
-            f"Another process is fetching {source.title}", place=root, fix="Wait until it is done"
-        ) from error
-    except OSError as error:
-        raise KapbenchError(
-            f"The data root cannot be written: {error.strerror or error}",
-            place=root,
-            fix="Give a folder that you may write to (--data-root or KAPBENCH_DATA)",
-        ) from error
-    with lock:
+    lock = Lock(
+        root / f".{source.folder}.lock",
+        f"Another process is fetching {source.title}",
+        root / f".{source.folder}.lock",
+        "Wait until it is done. If its machine has stopped, remove that lock file and its .owner",
+    )
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock.held())
+        except OSError as error:
+            raise KapbenchError(
+                f"The data root cannot be written: {error.strerror or error}",
+                place=root,
+                fix="Give a folder that you may write to (--data-root or KAPBENCH_DATA)",
+            ) from error
         yield

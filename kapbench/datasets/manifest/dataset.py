@@ -59,7 +59,7 @@ def manifest(
     Raises:
         KapbenchError: a file that is missing or has a problem.
     """
-    file = Path(path).expanduser()
+    file = Path(path).expanduser().absolute()  # a model may change the current folder
     opened = open_manifest(file, exif)
     content = opened.content
     reading.check_choice("split", split or content.split, (content.split,), f"manifest:{file.name}")

@@ -4,23 +4,23 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image as Pillow
 
 from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.render import render
 from kapbench.datasets.synthetic.scene_plan import Image, Settings, images
 from kapbench.errors import KapbenchError
+from kapbench.locks import Lock
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
-from kapbench.storage import file_hash
+from kapbench.storage import file_hash, move_into_place
+from kapbench.unfinished import temporary_folder
 
 ANNOTATIONS = "annotations.json"
 SILENT_BELOW = 16  # images: fewer show no progress bar
@@ -33,8 +33,11 @@ class NotRenderedError(KapbenchError):
 def open_split(settings: Settings, *, build: bool = True) -> Path:
     """Folder of a rendered split. KapbenchError where it must be rendered, but `build` is False."""
     folder = cache_root() / "synthetic" / f"{settings.split}-{settings.hash}"
+    if _find_damage(folder) is None:  # the cache may be read only
+        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    lock = Lock(Path(f"{folder}.lock"), "Another process renders this split", folder, "Wait")
+    with lock.held(wait=True):
         damage = _find_damage(folder)
         if damage and not build:
             raise NotRenderedError(
@@ -65,8 +68,7 @@ def _find_damage(folder: Path) -> str | None:
 
 
 def _build(settings: Settings, folder: Path) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=".rendering-", dir=folder.parent))
-    try:
+    with temporary_folder(folder.parent, ".rendering-") as temporary:
         planned = list(images(settings))
         bar = Progress(show=len(planned) >= SILENT_BELOW and sys.stderr.isatty())
         taken = []
@@ -85,10 +87,7 @@ def _build(settings: Settings, folder: Path) -> None:
         files = {k: v for entry in taken for k, v in entry.pop("files").items()}
         content = {"keypoints": names, "images": taken, "files": files}
         (temporary / ANNOTATIONS).write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        move_into_place(temporary, folder)  # opening it compares every file with its hash
 
 
 def _render_image(image: Image, marking: float, folder: Path) -> dict[str, Any]:

@@ -28,7 +28,6 @@ def score_all_shards(
     """
     executor, progress = executor or InProcess(), progress or Progress()
     require_cache(request)
-    request = request.with_absolute_folders()
     if request.threads is None:
         request = replace(request, threads=threads())
     waiting = [Shard(number, n_shards) for number in range(1, n_shards + 1)]

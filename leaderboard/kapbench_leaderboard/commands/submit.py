@@ -10,6 +10,7 @@ import click
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.isolated_option import isolated_option
 from kapbench_leaderboard.commands.select_runs import one_run
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     type=click.FloatRange(0),
     help="Largest difference that agrees. Default: 0 if both ran on a CPU, else 0.001.",
 )
+@isolated_option
 @_records
 @data_root
 def reproduce(
@@ -216,6 +218,7 @@ def reproduce(
     options: tuple[str, ...],
     device: str,
     tolerance: float | None,
+    isolated: bool | None,
     records: Path | None,
     data_root: Path | None,
 ) -> None:
@@ -231,7 +234,6 @@ def reproduce(
     from kapbench_leaderboard.submit import reports, reproduce
 
     for path in entries:
-        spec = reproduce.entry_spec(path) if options and not model else model
         again = reproduce.reproduce(
             path,
             n_pairs,
@@ -240,7 +242,9 @@ def reproduce(
             device=device,
             tolerance=tolerance,
             records=records,
-            options=typed("models", spec, options) if spec else {},
+            texts=options,
+            typed=lambda name, texts: typed("models", name, texts),
+            isolated=isolated,
             progress=_progress(),
         )
         _print_report(reports.reproduction_report(again))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import refuse_irregular
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.schema import Records
@@ -19,6 +20,15 @@ from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 WITH_TWIN = "absent_with_twin"
 FORMAT = "kapbench-resamples-1"
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,7 @@ def load(path: Path) -> Resamples:
     from safetensors import SafetensorError, safe_open
 
     try:
+        refuse_irregular(path)  # it would wait for a named pipe
         with safe_open(path, "np") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
             if about.get("format") != FORMAT:
@@ -141,7 +152,7 @@ def load(path: Path) -> Resamples:
             }
             weights = {n: get(f"{n}/weights") for n in names}
             return Resamples(about["key"], tuple(about["categories"]), columns, weights)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (*_UNREADABLE, SafetensorError) as error:
         raise KapbenchError(
             f"The resamples cannot be read: {error}",
             place=path,

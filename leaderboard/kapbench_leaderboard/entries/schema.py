@@ -8,9 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Vali
 
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
+from kapbench.regular_files import read_regular
 from kapbench.running.results import RunCard
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 5 * 2**20  # of an entry
 _FIX = "Write entries with `kapbench submit prepare`"
 ADAPTERS = "adapters"
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^<>\x00-\x1f]*$")]
@@ -138,7 +140,7 @@ def load_entry(path: Path) -> Entry:
         KapbenchError: it cannot be read, has a newer schema, or a field is wrong; it is named.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path, MOST_BYTES, follow_link=False).decode())
         version = int(content["schema_version"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(

@@ -1,73 +1,78 @@
 """Reading files that strangers wrote: sizes first, then content, and nothing that could run."""
 
-import stat
-from collections import Counter
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-from pyarrow import ArrowException, parquet
+from pyarrow import ArrowException
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import NotRegularError, open_regular
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import RunCard
 from kapbench.scoring.rules import PckRule
 from kapbench.scoring.schema import ERROR_PX, OF_CIRCLE, OF_GEOMETRY
-from kapbench.storage import file_hash
 from kapbench_leaderboard.comparison.groups import selected_rules
+from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
+from kapbench_leaderboard.entries.unfold import refuse_bomb
 
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
-MOST_BYTES = {ENTRY: 5 * MEBI, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
+MOST_BYTES = {ENTRY: schema.MOST_BYTES, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
 FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns"
-MOST_ROWS, MOST_COLUMNS = 2_000_000, 200
 
 
-def refuse_large(path: Path, kind: str) -> None:
+def read_file(path: Path, kind: str) -> bytes:
     """
     Args:
         kind: The suffix that files of this purpose have, whatever the path's own is.
 
     Raises:
-        KapbenchError: no such file, or more bytes than a submission may have. It is not opened.
+        KapbenchError: no regular file, or more bytes than a submission may have; then none is read.
     """
+    most = MOST_BYTES[kind]
     try:
-        about = path.stat()
-    except OSError as error:
+        with open_regular(path, follow_link=kind != ENTRY) as file:
+            n_bytes = os.fstat(file.fileno()).st_size
+            content = file.read(most + 1) if n_bytes <= most else b""
+    except NotRegularError as error:
+        raise KapbenchError(
+            f"{error}".capitalize(), place=path, fix="Give the file itself"
+        ) from error
+    except FileNotFoundError as error:
         raise KapbenchError(
             "The file is missing",
             place=path,
             fix="Write all files again with `kapbench submit prepare`",
         ) from error
-    if not stat.S_ISREG(about.st_mode):
-        raise KapbenchError("This is not a file", place=path, fix="Give the file itself")
-    most = MOST_BYTES[kind]
-    if about.st_size > most:
+    except OSError as error:
         raise KapbenchError(
-            f"The file has {about.st_size / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
+            f"The file cannot be read: {error.strerror or error}",
+            place=path,
+            fix="Write all files again with `kapbench submit prepare`",
+        ) from error
+    if max(n_bytes, len(content)) > most:
+        raise KapbenchError(
+            f"The file has {n_bytes / MEBI:,.0f} MiB; at most {most // MEBI} are accepted",
             place=path,
             fix=FEWER_COLUMNS if kind == RECORDS else "Submit each run as a separate entry",
         )
+    return content
 
 
 def read_entry(path: Path) -> Entry:
-    """Raises KapbenchError: a link, too large, or no entry."""
-    if path.is_symlink():
-        raise KapbenchError("This is a link, not a file", place=path, fix="Give the file itself")
-    refuse_large(path, ENTRY)
+    """Raises KapbenchError: a link or no file, too large, or no entry."""
+    read_file(path, ENTRY)
     return load_entry(path)
 
 
 def refuse_unfit(path: Path, kind: str, stored: StoredFile) -> None:
-    """Raises as `refuse_large` and `refuse_changed`: the file is hashed only if it is not too large."""
-    refuse_large(path, kind)
-    refuse_changed(path, stored)
-
-
-def refuse_changed(path: Path, stored: StoredFile) -> None:
-    """Raises KapbenchError: other bytes than the entry says."""
-    if path.stat().st_size != stored.n_bytes or file_hash(path) != stored.sha256:
+    """Raises as `read_file`, or for other bytes than the entry states."""
+    content = read_file(path, kind)
+    if len(content) != stored.n_bytes or hashlib.sha256(content).hexdigest() != stored.sha256:
         raise KapbenchError(
             "This is not the file that the entry names by its sha256",
             place=path,
@@ -86,26 +91,20 @@ def read_records(path: Path, run: RunCard, names: Sequence[str] | None = None) -
             one of the columns.
     """
     try:
-        sizes = parquet.read_metadata(path)
-        if sizes.num_rows > MOST_ROWS or sizes.num_columns > MOST_COLUMNS:
-            raise _unfit(f"{sizes.num_rows:,} rows and {sizes.num_columns} columns", path)
+        refuse_bomb(read_file(path, RECORDS), path)
         records = StoredRecords(path, run.dataset.categories)
-        columns = records.columns
-        if repeated := [n for n, count in Counter(columns).items() if count > 1]:
-            raise _unfit(f"two columns named {', '.join(repeated)}", path)
-        if missing := [n for n in (names or ("category",)) if n not in columns]:
-            raise _unfit(f"no column {missing[0]}", path)
+        missing = [n for n in (names or ("category",)) if n not in records.columns]
+        if missing:
+            raise KapbenchError(
+                f"The records have no column {missing[0]}",
+                place=path,
+                fix="Submit the records.parquet of one run",
+            )
         return records.table(names)
     except (ArrowException, OSError, ValueError, TypeError) as error:
         raise KapbenchError(
             f"The records cannot be read: {error}", place=path, fix="Submit the run again"
         ) from error
-
-
-def _unfit(what: str, path: Path) -> KapbenchError:
-    return KapbenchError(
-        f"The records have {what}", place=path, fix="Submit the records.parquet of one run"
-    )
 
 
 def curve_columns(run: RunCard) -> list[str]:

@@ -76,6 +76,4 @@ def _encoded(
     cache = FeatureCache.of(model, sources.features)
     encoded = encode_images(model, dataset, views, cache, batch_size=1, progress=Progress())
     stored = [cache.read(encoded.hashes[view.image_id]) for view in views]
-    return tuple(
-        FeatureMap(m.cells.T.reshape(-1, m.grid.height, m.grid.width), m.grid) for m in stored
-    )
+    return tuple(FeatureMap(m.values(), m.grid) for m in stored)

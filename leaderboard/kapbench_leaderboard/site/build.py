@@ -1,7 +1,5 @@
 """The pages of a site, and the folder that is replaced as a whole."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
+from kapbench_leaderboard.site.exchange import put_back, replacement
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.site.models import runs_of_model
 from kapbench_leaderboard.site.pairs import MOST_COMPARED, compared
@@ -32,6 +31,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     Raises:
         KapbenchError: no or damaged results, or a folder at `out` that is not a site.
     """
+    put_back(out)
     _refuse(out)
     entries = accepted(results)
     content: dict[str, str] = {}
@@ -45,7 +45,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
         content[path] = text
         if advance is not None:
             advance(1)
-    _exchange(out, content)
+    _write(out, content)
     return len(content)
 
 
@@ -114,21 +114,15 @@ def _refuse(out: Path) -> None:
         )
 
 
-def _exchange(out: Path, content: dict[str, str]) -> None:
-    """Writes the site under a temporary name and then moves it, so that it is never half written."""
+def _write(out: Path, content: dict[str, str]) -> None:
+    """Writes the site aside, and exchanges it with the one that is there."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as scratch:
-            new, old = Path(scratch) / "new", Path(scratch) / "old"
-            new.mkdir()
+        with replacement(out) as new:
             (new / MARKER).write_text("written by kapbench site\n", encoding="utf-8")
             for path, text in content.items():
                 place = new / path
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(text, encoding="utf-8")
-            if out.exists():
-                shutil.move(out, old)
-            shutil.move(new, out)
     except OSError as error:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",

@@ -166,7 +166,8 @@ def submitted_adapters(paths: Sequence[Path], base: str | None = None) -> list[t
 
 def reproduction_report(again: "Reproduced") -> Report:
     lines = [
-        f"Ran {again.n_rows:,} rows of {again.n_pairs:,} pairs again, tolerance {again.tolerance:g}."
+        f"Ran {again.n_rows:,} rows of {again.n_pairs:,} pairs again, tolerance {again.tolerance:g}.",
+        again.how,
     ]
     if again.rules_left_out:
         names = ", ".join(again.rules_left_out)

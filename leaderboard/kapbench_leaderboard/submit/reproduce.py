@@ -1,4 +1,7 @@
-"""A submission's model run again on some of its pairs, row against row."""
+"""A submission's model run again on some of its pairs, row against row.
+
+A model whose code is not kapbench's own runs in a process of its own, without the annotations.
+"""
 
 import hashlib
 import tempfile
@@ -13,10 +16,13 @@ import pandas as pd
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
 from kapbench.identity.model_identity import is_same_revision
-from kapbench.loading import load_dataset, load_model
+from kapbench.isolated.load import describe
+from kapbench.isolated.models import IsolatedModel
+from kapbench.isolated.places import files_in, folders_of
+from kapbench.loading import load_dataset
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Model
-from kapbench.registry import installed_as
+from kapbench.protocols import Dataset
+from kapbench.registry import adapter_file
 from kapbench.running.results import RunCard
 from kapbench.scoring.part_groups import find_keypoints_in_use, members_visible_renumbered
 from kapbench.scoring.rules import PckRule, Rule
@@ -24,15 +30,12 @@ from kapbench.scoring.schema import TEXT
 from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.types import Pair, View
 from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
-from kapbench_leaderboard.entries.schema import Entry, adapter_spec, load_entry, records_path
-from kapbench_leaderboard.entries.untrusted_files import (
-    RECORDS,
-    read_entry,
-    read_records,
-    refuse_unfit,
-)
+from kapbench_leaderboard.entries.schema import load_entry, records_path
+from kapbench_leaderboard.entries.untrusted_files import RECORDS, read_records, refuse_unfit
+from kapbench_leaderboard.submit.model_again import Choices, Typed, load_again
 
 ACROSS_DEVICES = 1e-3
+IN_PROCESS = "The model ran in kapbench's own process, where its code could read annotations."
 OF_ALL_PAIRS = "group_visible_renumbered"  # the one column that depends on pairs not run again
 
 
@@ -61,6 +64,7 @@ class Reproduced:
     n_rows: int
     tolerance: float
     differences: dict[str, float]
+    how: str  # the model ran: with or without access to annotations, as sentences
     rules_left_out: tuple[str, ...] = ()  # scoring changed them since the run
 
     @property
@@ -95,6 +99,9 @@ def reproduce(
     tolerance: float | None = None,
     records: Path | None = None,
     options: Mapping[str, Any] | None = None,
+    texts: Sequence[str] = (),
+    typed: Typed | None = None,
+    isolated: bool | None = None,
     progress: Progress | None = None,
 ) -> Reproduced:
     """Runs the model of an entry again on some pairs, and compares the rows.
@@ -105,6 +112,10 @@ def reproduce(
         model: A model's name or FILE.py:Class; None: the adapter that came with the entry, else
             what is installed under the name of the run's model.
         options: Options of the model beyond those of the run, e.g. weights.
+        texts: More options, KEY=VALUE as on the command line.
+        typed: As of `Choices`.
+        isolated: Run the model in a process of its own: see `load_isolated`. None: a model whose
+            code is not kapbench's own.
         tolerance: Largest difference that agrees; None: 0 where both ran on a CPU, else 1e-3.
 
     Raises:
@@ -114,8 +125,13 @@ def reproduce(
     run, place = entry.run, records or records_path(path)
     refuse_unfit(place, RECORDS, entry.records)
     data = _load_dataset(run, path, data_root)
-    all_options = {**run.model.options, **(options or {})}
-    built = _load_model(model or spec(path, entry, all_options), device, data.name, all_options)
+    hidden = [*path.resolve().parents[:3], place.resolve().parent, *folders_of(data)]
+    built = load_again(
+        path,
+        entry,
+        Choices(model, device, options or {}, texts, typed, isolated),
+        hidden + files_in([data_root]),
+    )
     if not is_same_revision(run.model.revision, built.revision):
         raise _other_revision(
             "model",
@@ -134,7 +150,8 @@ def reproduce(
             built,
             cast("Dataset", SomePairs(data, pairs)),
             rule=rules,
-            runs=Path(scratch),
+            runs=Path(scratch, "runs"),
+            cache=Path(scratch, "cache"),  # features that were kept may be of another way to run
             device=device,
             progress=progress,
         ).records
@@ -144,7 +161,8 @@ def reproduce(
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
     left_out = tuple(rule.name for rule in run.rules if rule.name not in rules)
     gaps = differences(stored, again)
-    return Reproduced(len(pairs), len(again), tolerance, gaps, left_out)
+    how = describe(built.protections) if isinstance(built, IsolatedModel) else IN_PROCESS
+    return Reproduced(len(pairs), len(again), tolerance, gaps, how, left_out)
 
 
 def _with_groups_of_all_pairs(
@@ -166,7 +184,13 @@ def _with_groups_of_all_pairs(
 
 
 def _load_dataset(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
-    """The run's data set. KapbenchError where it has another revision here."""
+    """The run's data set. KapbenchError where it is a file of code, or has another revision here."""
+    if adapter_file("datasets", run.dataset.name) is not None:
+        raise KapbenchError(
+            f"The run's data set is a file of code: {run.dataset.name}",
+            place=path,
+            fix="Only a run on a data set that `kapbench list datasets` shows can be repeated",
+        )
     data = load_dataset(run.dataset.name, split=run.dataset.split, data_root=data_root)
     if data.revision != run.dataset.revision:
         raise _other_revision(
@@ -201,42 +225,6 @@ def _other_revision(
         place=path,
         fix=fix,
     )
-
-
-def entry_spec(path: Path) -> str:
-    """`spec` of the entry at a path."""
-    return spec(path, read_entry(path))
-
-
-def spec(path: Path, entry: Entry, options: Mapping[str, Any] | None = None) -> str:
-    """What to load the model of an entry by.
-
-    Args:
-        options: What the model must accept; None: the options of the run.
-
-    Raises:
-        KapbenchError: no installed model has the name, or the beginning of the name.
-    """
-    if own := adapter_spec(path, entry):
-        return own
-    name = entry.run.model.name
-    required = entry.run.model.options if options is None else options
-    if installed := installed_as(name, required):
-        return installed
-    raise KapbenchError(
-        f"No installed model is called {name}, or has the first part of this name",
-        place=path,
-        fix=f"Give --model, as in the submission card's command: {entry.card.command}",
-    )
-
-
-def _load_model(name: str, device: str, dataset: str, options: dict[str, Any]) -> Model:
-    try:
-        return load_model(name, device=device, dataset=dataset, **options)
-    except KapbenchError as error:
-        fix = (error.fix or "See the submission card").rstrip(".")
-        fix += ". Or give --model SPEC, -o weights=FILE"
-        raise KapbenchError(error.thing, place=error.place or name, fix=fix) from error
 
 
 def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:

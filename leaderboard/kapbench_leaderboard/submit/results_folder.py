@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
+from kapbench.regular_files import open_regular
 from kapbench_leaderboard.entries.schema import (
     ADAPTERS,
     Entry,
@@ -146,7 +147,7 @@ def _tree(folder: Path, base: str, *below: str) -> Iterator[Sequence[str]]:
 def _is_blob(path: Path, digest: str) -> bool:
     """Whether git would name a file's bytes by this hash."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, follow_link=False) as file:
             made = hashlib.new("sha256" if len(digest) == 64 else "sha1", usedforsecurity=False)
             made.update(f"blob {os.fstat(file.fileno()).st_size}\0".encode())
             while chunk := file.read(1 << 20):

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from kapbench.datasets.fetching.download import _append, _Part, download
+from kapbench.datasets.fetching.download import _append, download
+from kapbench.datasets.fetching.part import Part
 from kapbench.errors import KapbenchError
 
 CONTENT = bytes(range(256)) * 2000
@@ -241,7 +242,7 @@ def test_a_disk_without_room_is_found_before_the_first_byte(server, to, monkeypa
 def test_a_disk_that_fills_up_is_said(server, to):
     to.parent.mkdir()
     to.with_name("file.bin.part").symlink_to("/dev/full")
-    part = _Part(to.with_name("file.bin.part"))
+    part = Part(to.with_name("file.bin.part"))
     with pytest.raises(KapbenchError, match="disk is full") as caught:
         _append(iter([b"x" * 100_000]), part, 0, None, lambda *_: None)
     assert "resumed" in caught.value.fix

@@ -13,8 +13,8 @@ from kapbench.storage import file_hash
 from kapbench_leaderboard.entries.schema import load_entry
 from kapbench_leaderboard.submit.adapter_trial import try_adapter
 from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.model_again import spec
 from kapbench_leaderboard.submit.prepare import prepare
-from kapbench_leaderboard.submit.reproduce import spec
 
 FINE = """
 import numpy as np

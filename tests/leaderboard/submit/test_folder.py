@@ -254,4 +254,4 @@ def test_given_records_are_of_one_entry(entry, run, tmp_path):
 def test_given_records_that_are_a_folder(entry, tmp_path):
     report, good = check_all([entry], records=tmp_path)
     assert not good
-    assert "This is not a file" in report
+    assert "This is a folder, not a file" in report

@@ -18,9 +18,11 @@ from kapbench.types import Keypoints
 from kapbench_leaderboard.entries.schema import load_entry
 from kapbench_leaderboard.figures.rerun_model import model_of
 from kapbench_leaderboard.figures.sources import Sources
+from kapbench_leaderboard.submit import model_again
 from kapbench_leaderboard.submit import reproduce as reproducing
+from kapbench_leaderboard.submit.model_again import spec
 from kapbench_leaderboard.submit.prepare import prepare
-from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce, spec
+from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce
 
 RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
 
@@ -153,7 +155,7 @@ def test_a_composed_model_is_run_again(entry, monkeypatch):
         asked.append((name, options))
         raise KapbenchError("no weights", fix="train some")
 
-    monkeypatch.setattr(reproducing, "load_model", load)
+    monkeypatch.setattr(model_again, "load_model", load)
     with pytest.raises(KapbenchError, match="no weights") as caught:
         reproduce(entry, 12, options={"weights": "w.safetensors"})
     ((name, options),) = asked

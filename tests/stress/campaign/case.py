@@ -11,16 +11,22 @@ from pathlib import Path
 from typing import Protocol
 
 PYTHON = os.environ.get("KAPBENCH_STRESS_PYTHON", sys.executable)  # another version's, to compare
+TESTS = Path(__file__).parents[2]
 SECONDS = 60.0
 _GIBI = 2**30
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`check` works in an empty folder. It returns None where everything held, or what did not."""
+    """One attack, or a batch of them.
+
+    `check` works in an empty folder. It returns None where everything held, or what did not; of a
+    batch of `n_inputs`, a text for each of them that did not hold.
+    """
 
     name: str
-    check: Callable[[Path], str | None]
+    check: Callable[[Path], str | Sequence[str] | None]
+    n_inputs: int = 1
 
 
 class Kind(Protocol):
@@ -73,6 +79,14 @@ def command(
         memory_gib: The most address space that it may have.
     """
     return python(["-m", "kapbench", *words], folder, seconds, memory_gib, environment)
+
+
+def python_of_campaign(
+    module: str, words: Sequence[str], folder: Path, seconds: float = SECONDS
+) -> Outcome:
+    """Runs `python -m MODULE WORDS` of the campaign's own, under the version that is attacked."""
+    searched = os.pathsep.join(str(TESTS / name) for name in ("stress", "support"))
+    return python(["-m", module, *words], folder, seconds, environment={"PYTHONPATH": searched})
 
 
 def python(

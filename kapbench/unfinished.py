@@ -1,0 +1,95 @@
+"""Temporary files and folders: named after the process that makes them, swept once it is gone.
+
+A file of a process on another host is swept when nothing in it has changed for a week.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kapbench.processes import Process, this_process
+
+UNFINISHED = ".tmp-"  # prefix of temporary files beside those that they will replace
+SCRATCH = "kapbench-"  # prefix of temporary folders in the system's folder for them
+FOREIGN_AGE_S = 7 * 24 * 3600.0
+
+
+def unfinished_name(prefix: str = UNFINISHED) -> str:
+    """A name that nobody else has, and that says whose it is."""
+    return f"{prefix}{this_process()}-{uuid.uuid4().hex[:12]}"
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether the process that made a temporary file or folder is gone."""
+    owner = Process.parse(path.name)
+    gone = None if owner is None else owner.gone
+    return _is_old(path) if gone is None else gone
+
+
+def abandoned(folder: Path, prefix: str = UNFINISHED) -> Iterator[Path]:
+    """What is left in a folder by processes that are gone; not in the folders below it."""
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith(prefix) and is_abandoned(path):
+                yield path
+
+
+def sweep(folder: Path, prefix: str = UNFINISHED) -> None:
+    """Removes what `abandoned` yields, as far as this process may."""
+    for path in abandoned(folder, prefix):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, as far as this process may."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def scratch_root() -> Path:
+    """The system's folder for temporary files."""
+    return Path(tempfile.gettempdir())
+
+
+@contextmanager
+def temporary_folder(parent: Path | None = None, prefix: str = SCRATCH) -> Iterator[Path]:
+    """A folder that is removed afterwards; what killed processes left beside it is removed first.
+
+    Args:
+        parent: None: the system's folder for temporary files.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    parent = scratch_root() if parent is None else parent
+    sweep(parent, prefix)
+    folder = parent / unfinished_name(prefix)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    now = time.time()
+    return all(now - changed > FOREIGN_AGE_S for changed in _changes(path))
+
+
+def _changes(path: Path) -> Iterator[float]:
+    """When a file, or anything in a folder, was last changed; none where it is gone meanwhile."""
+    with contextlib.suppress(OSError):
+        yield path.lstat().st_mtime
+    for parent, _, names in os.walk(path):
+        for place in (Path(parent), *(Path(parent, name) for name in names)):
+            with contextlib.suppress(OSError):
+                yield place.lstat().st_mtime
