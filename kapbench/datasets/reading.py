@@ -1,6 +1,5 @@
 """Reads and checks annotation files: every error names the file, and the line or the key."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -61,18 +60,6 @@ def list_names(folder: Path) -> frozenset[str]:
         reason = error.strerror if isinstance(error, OSError) else error
         raise KapbenchError(
             f"The folder cannot be read: {reason}", place=folder, fix="Make it readable"
-        ) from error
-
-
-def parse_mat(content: bytes, variable: str, path: Path, fix: str) -> Any:
-    """One variable of a MATLAB file. KapbenchError where it cannot be read."""
-    from scipy.io import loadmat
-
-    try:
-        return loadmat(io.BytesIO(content), variable_names=[variable])[variable]
-    except Exception as error:  # scipy raises errors of many types for a damaged file
-        raise KapbenchError(
-            f"The variable {variable} cannot be read: {type(error).__name__}", place=path, fix=fix
         ) from error
 
 

@@ -258,7 +258,7 @@ class TestListOfImages:
     @pytest.mark.parametrize(
         ("name", "content", "said"),
         [
-            ("a.mat", b"no matlab", "variable images cannot be read"),
+            ("a.mat", b"no matlab", "variable images.id cannot be read"),
             ("a.txt", b"", "contains no images"),
             ("a.txt", b"1\nbird.jpg\n", "'bird.jpg' is not in images.txt"),
             ("a.txt", b"99\n", "no line of image"),

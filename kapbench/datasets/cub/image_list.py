@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from kapbench.datasets.reading import parse_mat
+from kapbench.datasets.mat_file import read_field
+from kapbench.datasets.reading import MAX_PX
 from kapbench.errors import KapbenchError
 from kapbench.strict_text import decode_text, integer
 
@@ -31,15 +30,12 @@ def read_image_list(content: bytes, path: Path, names: Mapping[int, str]) -> set
 
 
 def _parse_structs(content: bytes, path: Path) -> list[int]:
-    images = parse_mat(content, "images", path, FIX)
-    try:
-        return [int(np.asarray(number).item()) for number in images["id"].ravel()]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise KapbenchError(
-            f"The variable images has no readable field id: {type(error).__name__}",
-            place=path,
-            fix=FIX,
-        ) from error
+    numbers = []
+    for value in read_field(content, "images", "id", path, FIX):
+        if value.size != 1 or value != value.round() or not abs(value) < MAX_PX:
+            raise KapbenchError("A value of images.id is not a whole number", place=path, fix=FIX)
+        numbers.append(int(value.item()))
+    return numbers
 
 
 def _parse_text(content: bytes, path: Path, names: Mapping[int, str]) -> list[int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from kapbench.datasets.reading import parse_mat
+from kapbench.datasets.mat_file import read_numbers
 from kapbench.errors import KapbenchError
 from kapbench.paths import is_file
 from kapbench.strict_text import read_bytes
@@ -65,11 +65,7 @@ class Annotations:
 
 
 def _parse_points(content: bytes, path: Path, fix: str) -> Float[np.ndarray, "K 2"]:
-    kps = parse_mat(content, "kps", path, fix)
-    try:
-        points = np.asarray(kps, np.float64)
-    except (TypeError, ValueError) as error:
-        raise KapbenchError("The variable kps is not numeric", place=path, fix=fix) from error
+    points = read_numbers(content, "kps", path, fix).astype(np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise KapbenchError(
             f"The variable kps has shape {points.shape}, not K × 2", place=path, fix=fix

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from kapbench.datasets import reading
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
+from kapbench.datasets.mat_file import read_numbers
 from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
@@ -82,8 +83,8 @@ def willow(
 
 def _parse_points(content: bytes, path: Path) -> Float[np.ndarray, "10 2"]:
     """x and y of a .mat file, pts_coord [2 10]."""
-    pts_coord = reading.parse_mat(content, "pts_coord", path, FIX)
-    if pts_coord.shape != (2, N_POINTS) or not np.isfinite(pts_coord).all():
+    pts_coord = read_numbers(content, "pts_coord", path, FIX)
+    if pts_coord.shape != (2, N_POINTS) or not (np.abs(pts_coord) <= reading.MAX_PX).all():
         raise KapbenchError(
             f"The variable pts_coord has shape {pts_coord.shape}, not 2 × {N_POINTS}, or a value "
             "that is not finite",
