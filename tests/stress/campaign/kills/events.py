@@ -23,7 +23,7 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 def describe(event: str, arguments: tuple[Any, ...], root: str) -> str | None:
     """An audit event in words, where it changes files below a folder: `os.rename old new`."""
     if event == "open":
-        _path, _, flags = arguments
+        flags = arguments[2]
         if not isinstance(flags, int) or not flags & _WRITING:
             return None
     elif event not in _CHANGES:

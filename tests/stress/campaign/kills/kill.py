@@ -17,7 +17,8 @@ from campaign.kills.events import kill_at, watch
 from campaign.kills.scenario import Scenario
 
 KILLED = -9
-_TIMES = ("started", "seconds", "seconds_per_image")  # of a run card: never the same again
+# Of a run card: times, and the state of a clone in which somebody may work meanwhile.
+_TIMES = ("started", "seconds", "seconds_per_image", "git_commit", "git_dirty")
 _ANYTHING = ("history.csv", "history.json", "*.log", "*.png", "*.lock", ".lock")
 Files = dict[str, str]  # path below the folder, hash of what is the same in every run
 

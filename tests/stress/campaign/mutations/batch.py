@@ -4,6 +4,7 @@ import json
 import os
 import select
 import signal
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,11 +40,7 @@ class Batch:
     broken: list[Broken] = field(default_factory=list)
 
     def run(self) -> list[Broken]:
-        """All of them; where one ends the process, another process goes on behind it.
-
-        Raises:
-            RuntimeError: a sample cannot be built, or is refused as it is.
-        """
+        """All of them; where one ends the process, another process goes on behind it."""
         tasks = [(name, number) for name in self.formats for number in range(self.count)]
         while tasks:
             tasks = tasks[self._run_worker(tasks) :]
@@ -62,8 +59,9 @@ class Batch:
                 is_hung = True
                 break
             if "failed" in line:
+                os.close(reading)
                 os.waitpid(process, 0)
-                raise RuntimeError(line["failed"])
+                return self._skip_format(tasks, n_done, line["failed"])
             n_done, family = line["n_done"], line["family"]
             if "wrong" in line:
                 self.broken.append(Broken(*tasks[n_done], family, line["wrong"]))
@@ -77,9 +75,17 @@ class Batch:
         elif status < 0:
             ended = f"ended by {signal.Signals(-status).name}"
         if not family:
-            raise RuntimeError(f"{tasks[n_done][0]}: the sample cannot be read: {ended}")
+            return self._skip_format(tasks, n_done, ended)
         self.broken.append(Broken(*tasks[n_done], family, ended))
         return n_done + 1
+
+    def _skip_format(self, tasks: Sequence[tuple[str, int]], n_done: int, failed: str) -> int:
+        """Of a format whose sample cannot be built or read: it is one that broke."""
+        name = tasks[n_done][0]
+        print(failed, file=sys.stderr)
+        lines = failed.strip().splitlines()
+        self.broken.append(Broken(name, -1, "sample", f"not read as it is: {lines[-1]}"))
+        return next((i for i, t in enumerate(tasks) if i > n_done and t[0] != name), len(tasks))
 
     def _work(self, tasks: Sequence[tuple[str, int]], writing: int) -> None:
         """The forked process; it does not return."""
