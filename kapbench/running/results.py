@@ -119,6 +119,8 @@ class RunCard(_Card):
     plan_hash: str
     provenance: Provenance
     scores: tuple[Score, ...]
+    remarks: tuple[str, ...] = ()  # on the model's maps, as sentences; left out without any
+    left_out = "remarks"
 
     def score(
         self,

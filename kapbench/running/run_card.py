@@ -8,7 +8,8 @@ from kapbench.running.request import OpenRun
 from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
 from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import SEED, Resampling
-from kapbench.scoring.schema import Records
+from kapbench.scoring.map_remarks import remarks_on_maps
+from kapbench.scoring.schema import Needs, Records
 from kapbench.scoring.score_table import score_requests, score_table
 from kapbench.scoring.versions import SCORING_VERSION
 
@@ -53,7 +54,17 @@ def make_card(
             isolated=opened.protections,
         ),
         scores=tuple(scores),
+        remarks=_remarks(opened, records, progress),
     )
+
+
+def _remarks(opened: OpenRun, records: Records, progress: Progress) -> tuple[str, ...]:
+    """What is said beside the scores, here and in tables."""
+    info = opened.info
+    remarks = remarks_on_maps(records, Needs.of(opened.plan.rules, info.supervised, info.window))
+    for remark in remarks:
+        progress.say(f"{info.name}: {remark}.")
+    return remarks
 
 
 def model_card(model: Model) -> ModelCard:

@@ -23,7 +23,12 @@ from kapbench_leaderboard.entries.untrusted_files import (
 )
 from kapbench_leaderboard.submit.card_template import examples, unfilled
 from kapbench_leaderboard.submit.check_columns import wrong_columns
-from kapbench_leaderboard.submit.check_scores import EXACT, wrong_resamples, wrong_scores
+from kapbench_leaderboard.submit.check_scores import (
+    EXACT,
+    wrong_remarks,
+    wrong_resamples,
+    wrong_scores,
+)
 from kapbench_leaderboard.submit.check_text import wrong_texts
 from kapbench_leaderboard.submit.dataset_digest import Manifest, digests, shipped
 
@@ -80,6 +85,7 @@ def _recomputed(
     steps = len(score_requests([run.rule(card.name) for card in run.rules])) + 1
     with progress.stage(f"{run.dataset.name}/{run.model.name}", steps) as advance:
         yield from wrong_scores(run, records, advance)
+        yield from wrong_remarks(run, records)
         yield from wrong_resamples(run, records, resamples)
         advance(1)
 

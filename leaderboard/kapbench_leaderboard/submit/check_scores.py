@@ -9,6 +9,8 @@ import pandas as pd
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling
+from kapbench.scoring.map_remarks import remarks_on_maps
+from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import Score, score_table
 from kapbench_leaderboard.comparison import resamples
 
@@ -47,6 +49,15 @@ def wrong_scores(
     yield from findings[:MOST]
     if len(findings) > MOST:
         yield f"{len(findings) - MOST} more scores differ."
+
+
+def wrong_remarks(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
+    """What a run must say of its model's maps, and does not. A run of older versions says nothing."""
+    rules = [run.rule(card.name) for card in run.rules]
+    needs = Needs.of(rules, run.model.supervised, run.model.window)
+    if (remarks := remarks_on_maps(records, needs)) != run.remarks:
+        expected = "; ".join(remarks) or "none"
+        yield f"The remarks on the similarity maps are not those of the records: {expected}."
 
 
 def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator[str]:

@@ -110,6 +110,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         ),
         *notes.controls(members, view, kind, alpha),
         *notes.models([(row.label, row.card) for row in rows]),
+        *notes.remarks_on_maps([(row.label, row.card) for row in rows]),
     )
     return Table(
         members,

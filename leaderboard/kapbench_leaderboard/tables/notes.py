@@ -91,6 +91,11 @@ def remarks(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     ]
 
 
+def remarks_on_maps(named: Sequence[tuple[str, RunCard]]) -> list[str]:
+    """What each run says of its model's maps."""
+    return [f"{label}: {remark}." for label, card in named for remark in card.remarks]
+
+
 def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
