@@ -6,6 +6,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+from kapbench.shown_text import escape_hidden
+
 _N_NAMED = 3  # by name_first
 _LONGEST_TEXT = 2000  # of an exception that is not kapbench's
 
@@ -30,7 +32,8 @@ class KapbenchError(Exception):
 
     def __str__(self) -> str:
         place = "" if self.place is None else f"\n  at:  {self.place}"
-        return f"{self.thing}{place}" + ("" if self.fix is None else f"\n  fix: {self.fix}")
+        text = f"{self.thing}{place}" + ("" if self.fix is None else f"\n  fix: {self.fix}")
+        return escape_hidden(text, allowed="\n")
 
 
 def described(error: BaseException) -> str:

@@ -22,6 +22,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
+    ("shown_text",),
     ("errors", "types", "parent_process", "stopping", "regular_files"),
     ("plugin_calls",),
     ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
@@ -44,7 +45,7 @@ LEADERBOARD = (
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
 FINISHED_RUNS = (
-    *(f"kapbench.{name}" for layer in CORE[:6] for name in layer),
+    *(f"kapbench.{name}" for layer in CORE[:7] for name in layer),
     "kapbench.scoring",
     "kapbench.running.results",
     "kapbench.running.records_file",
@@ -59,6 +60,11 @@ MORE_OF_THE_CORE = {
         "kapbench.models",
         "kapbench.running",
     ),
+    # What a control is, and the rows that it makes; the hash of a plan.
+    "kapbench_leaderboard.comparison.controls": ("kapbench.models.controls",),
+    "kapbench_leaderboard.submit.check_controls": ("kapbench.models.controls",),
+    "kapbench_leaderboard.submit.control_rows": ("kapbench.models.controls",),
+    "kapbench_leaderboard.submit.check_run_card": ("kapbench.running.plan",),
     # Whether the model that is made here is the one of the entry.
     "kapbench_leaderboard.submit.reproduce": (
         "kapbench.evaluation",

@@ -17,6 +17,7 @@ from kapbench import registry
 from kapbench.cli.options import FILE, data_root, output_format, runs_root
 from kapbench.cli.run_filter import EVERY_RUN, RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError, counted, documentation
+from kapbench.shown_text import escape_hidden
 
 Line = dict[str, Any]
 
@@ -79,7 +80,7 @@ def list_(
         click.echo(f"There are no {things}.", err=True)
     width = max([20, *(len(line["name"]) for line in lines)]) if what == "models" else 20
     for line in lines:
-        click.echo(_text(what, line, width))
+        click.echo(escape_hidden(_text(what, line, width), allowed="\n"))
 
 
 def check_manifest(what: str, path: Path) -> None:

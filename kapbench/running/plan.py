@@ -4,20 +4,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
 
 from kapbench.errors import KapbenchError
 from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
 from kapbench.repeated_ids import check_ids
+from kapbench.running.results import DatasetCard, ModelCard
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.sound_pairs import refuse_reserved, refuse_unsound
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
-
-if TYPE_CHECKING:
-    from kapbench.running.results import ModelCard
 
 CHUNK_PAIRS = 128
 DEFAULT_RULES = (
@@ -110,22 +107,9 @@ def make_plan(
     return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
-class HasPairs(Protocol):
-    """What a plan's hash holds of a data set; run cards have it too."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def revision(self) -> str: ...
-
-    @property
-    def split(self) -> str: ...
-
-
 def hash_of_plan(
-    model: "ModelInfo | ModelCard",
-    dataset: HasPairs,
+    model: ModelInfo | ModelCard,
+    dataset: Dataset | DatasetCard,
     pairs_hash: str,
     rules: Sequence[Rule],
     scoring: int,

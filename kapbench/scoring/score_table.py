@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from pydantic import BaseModel, ConfigDict
 
 from kapbench.scoring.average_precision import average_precision, roc_auc
-from kapbench.scoring.bootstrap import Resampling, interval, replicates
+from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import ByCategory, Estimator
 from kapbench.scoring.metrics import (
     Samples,
@@ -126,6 +126,7 @@ def score_table(
     has_absent: bool = True,
     resampling: Resampling | None = None,
     advance: Callable[[int], None] | None = None,
+    keep: Callable[[ScoreRequest, Estimator, Replicates], None] | None = None,
 ) -> list[Score]:
     """Every score of every rule: what run.json holds.
 
@@ -133,6 +134,7 @@ def score_table(
         resampling: Draws of the records' images, for 95 % intervals; None: no intervals. Splits
             have intervals at a rule's first alpha only.
         advance: Called with 1 after each of `score_requests(rules)`.
+        keep: Called with each score that has an interval, for a caller that needs its replicates.
     """
     scores: list[Score] = []
     splits = annotated_splits(records)
@@ -142,9 +144,13 @@ def score_table(
         if request.split not in splits:
             continue
         with_interval = request.split == "all" or request.alpha == request.rule.alphas[0]
-        drawn = resampling if with_interval else None
         estimate = _estimate(records, request, supervised=supervised, window=window)
-        scores += _scores_of(records, request, estimate, drawn)
+        resampled = None
+        if resampling is not None and with_interval:
+            resampled = replicates(estimate, resampling)
+            if keep is not None:
+                keep(request, estimate, resampled)
+        scores += _scores_of(records, request, estimate, resampled)
     for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
             scores += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
@@ -167,7 +173,7 @@ def _estimate(
 
 
 def _scores_of(
-    records: Records, request: ScoreRequest, estimate: Estimator, resampling: Resampling | None
+    records: Records, request: ScoreRequest, estimate: Estimator, resampled: Replicates | None
 ) -> Iterator[Score]:
     """Of each category, then of each average over categories."""
     rule, alpha, average = request.rule, request.alpha, request.average
@@ -176,7 +182,6 @@ def _scores_of(
     names = [*records["category"].cat.categories, *request.over]
     values = [*by.values, *(by.over_categories(how) for how in request.over)]
     counts = [*by.n, *[by.n.sum()] * len(request.over)]
-    resampled = None if resampling is None else replicates(estimate, resampling)
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:

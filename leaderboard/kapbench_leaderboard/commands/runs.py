@@ -9,6 +9,7 @@ import click
 from kapbench.cli.options import runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import KapbenchError, counted
+from kapbench.shown_text import escape_hidden
 from kapbench_leaderboard.commands.select_runs import named_runs
 
 # What a run folder may hold; a folder that holds anything else is not removed.
@@ -55,7 +56,8 @@ def rm(
     for folder in selected:
         _refuse_other_contents(folder)
     for folder, card in selected.items():
-        click.echo(f"{card.model.name} on {card.dataset.name}: {shown_path(folder)}", err=True)
+        line = f"{card.model.name} on {card.dataset.name}: {shown_path(folder)}"
+        click.echo(escape_hidden(line), err=True)
     if not yes:
         click.confirm(f"Remove {counted(len(selected), 'run folder')}?", abort=True, err=True)
     for folder in selected:

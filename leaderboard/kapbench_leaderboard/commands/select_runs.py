@@ -94,6 +94,7 @@ def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
     Beside a run: in the folder of its data set. Beside an entry: among the data set's entries.
     """
     from kapbench.running.results import find_runs, load_card
+    from kapbench_leaderboard.comparison.controls import is_control
     from kapbench_leaderboard.entries.schema import find_entries, load_entry
 
     entries = {path.parent.parent for path in runs if path.suffix == ".json"}
@@ -109,7 +110,7 @@ def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
         for path in find_entries(place / "random"):
             with suppress(KapbenchError):
                 cards.append(load_entry(path).run)
-    return [card for card in cards if card.model.name == "random"]
+    return [card for card in cards if card.model.name == "random" and is_control(card)]
 
 
 def _runs_below(root: Path) -> "Runs":

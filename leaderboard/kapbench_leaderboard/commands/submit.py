@@ -254,8 +254,11 @@ def reproduce(
 @click.argument("runs", nargs=-1, required=True)
 @runs_root
 @of_dataset
+@data_root
 @click.option("--to", type=_PATH, required=True, metavar="FOLDER", help="Folder to write to.")
-def manifest(runs: tuple[str, ...], runs_root: Path, dataset: str | None, to: Path) -> None:
+def manifest(
+    runs: tuple[str, ...], runs_root: Path, dataset: str | None, data_root: Path | None, to: Path
+) -> None:
     """Write the manifest of a run's data set.
 
     A manifest states what records on the data set must contain. A maintainer writes it once, from
@@ -267,10 +270,11 @@ def manifest(runs: tuple[str, ...], runs_root: Path, dataset: str | None, to: Pa
       kapbench submit manifest runs/.../RUN --to leaderboard/kapbench_leaderboard/manifests
     """
     from kapbench_leaderboard.submit import dataset_digest
+    from kapbench_leaderboard.submit.reproduce import image_sizes
 
-    folders = [one_run(run, runs_root, RunFilter(dataset))[0] for run in runs]
-    for folder in folders:
-        click.echo(shown_path(dataset_digest.write(folder, to)))
+    for folder in [one_run(run, runs_root, RunFilter(dataset))[0] for run in runs]:
+        sizes = image_sizes(folder, data_root, _progress())
+        click.echo(shown_path(dataset_digest.write(folder, to, sizes)))
 
 
 def _progress() -> "Progress":

@@ -6,9 +6,9 @@ from typing import Literal
 
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench.types import Coverage
+from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
-CONTROLS = ("random", "constant", "pixels", "oracle")
 Kind = Literal["kap", "pck"]
 # The released evaluator of KAP's paper comes first until the field moves.
 _PREFERRED: dict[Kind, tuple[str, ...]] = {
@@ -51,7 +51,7 @@ class Group:
     def control(self, name: str) -> RunCard | None:
         """The run of a control among `cards`, else among `other_controls`."""
         candidates = (*self.cards, *self.other_controls)
-        return next((c for c in candidates if c.model.name == name), None)
+        return next((c for c in candidates if c.model.name == name and is_control(c)), None)
 
 
 def group(
@@ -66,7 +66,7 @@ def group(
         random_runs: Runs of the control `random` whose scores may stand beside these runs.
     """
     cards = list(cards)
-    random_runs = [*(card for card in cards if card.model.name == "random"), *random_runs]
+    random_runs = [*(c for c in cards if c.model.name == "random" and is_control(c)), *random_runs]
     by_key: dict[tuple[object, ...], tuple[tuple[RuleCard, ...], list[RunCard]]] = {}
     for card in cards:
         rules_of_card = selected_rules(card, rules)

@@ -12,6 +12,8 @@ from kapbench.errors import KapbenchError
 from kapbench.regular_files import refuse_irregular
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
@@ -29,6 +31,11 @@ _UNREADABLE = (
     RecursionError,
     OverflowError,
 )
+PARTS = ("value", "products", "sums", "n_images", "weights")  # of a column
+
+
+# By rule, alpha, average and split: a rule's own score, and the same at every resample.
+Made = Mapping[tuple[str, float, str, str], tuple[Estimator, Replicates]]
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,21 @@ def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = 
 
 
 def make(
-    records: Records, run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None
+    records: Records,
+    run: RunCard,
+    rules: Sequence[str] | None = None,
+    alpha: float | None = None,
+    known: Made | None = None,
 ) -> Resamples:
     """Columns of the rules that `key` names; a rule without this alpha has no column.
+
+    Args:
+        known: What was computed of these records before, and is not computed again.
 
     Raises:
         KapbenchError: the run was scored by a rule that is not shipped under its name and hash.
     """
-    resampling = Resampling.of(records)
+    resampling, known = Resampling.of(records), known or {}
     columns: dict[str, Replicates] = {}
     weights: dict[str, np.ndarray] = {}
     run_rules = selected_rules(run, rules)
@@ -89,18 +103,24 @@ def make(
         if rule.metric == "kap" and average == "category":
             splits[f"{name}.{WITH_TWIN}"] = WITH_TWIN
         for column, split in splits.items():
-            made = estimator(
-                records,
-                rule,
-                _alpha(card, alpha),
-                average,
-                split=split,
-                supervised=run.model.supervised,
-                window=run.model.window,
-            )
-            columns[column] = replicates(made, resampling)
+            place = rule.name, _alpha(card, alpha), average, split
+            if place in known:
+                made, columns[column] = known[place]
+            else:
+                made = _estimator(records, run, rule, place)
+                columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(over)
     return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
+
+
+def _estimator(
+    records: Records, run: RunCard, rule: Rule, place: tuple[str, float, str, str]
+) -> Estimator:
+    _, alpha, average, split = place
+    supervised, window = run.model.supervised, run.model.window
+    return estimator(
+        records, rule, alpha, average, split=split, supervised=supervised, window=window
+    )
 
 
 def _alpha(rule: RuleCard, alpha: float | None) -> float:
@@ -143,6 +163,8 @@ def load(path: Path) -> Resamples:
             if about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
             names = about["columns"]
+            if sorted(file.keys()) != sorted(f"{n}/{part}" for n in names for part in PARTS):
+                raise ValueError("other arrays than those of its columns")
             get = file.get_tensor
             columns = {
                 n: Replicates(

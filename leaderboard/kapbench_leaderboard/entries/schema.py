@@ -1,6 +1,5 @@
 """What is stored of an accepted run: `<dataset>/<model>/<run-id>.json` and two files beside it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.regular_files import read_regular
 from kapbench.running.results import RunCard
+from kapbench.strict_text import parse_json
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 5 * 2**20  # of an entry
@@ -56,9 +56,9 @@ class SubmissionCard(_Stored):
     weights_sha256: Sha256 | None = None
     supervision: tuple[Supervision, ...] = Field(min_length=1)
     training_data: Line
-    input_px: int = Field(gt=0, strict=True)
-    n_parameters: int = Field(ge=0, strict=True)
-    seconds_per_image: float | None = Field(default=None, ge=0)
+    input_px: int = Field(gt=0, le=100_000, strict=True)
+    n_parameters: int = Field(ge=0, le=10**15, strict=True)
+    seconds_per_image: float | None = Field(default=None, ge=0, le=86_400)
     command: Line
     notes: Annotated[str, Field(max_length=2000, pattern=r"^[^<>]*$")] = ""
     adapter: Adapter | None = (
@@ -78,7 +78,7 @@ class StoredFile(_Stored):
 class Entry(_Stored):
     """One accepted run. Every score of `run` is computed again from `records`."""
 
-    schema_version: int
+    schema_version: int = Field(ge=1, strict=True)
     card: SubmissionCard
     run: RunCard
     records: StoredFile
@@ -140,11 +140,13 @@ def load_entry(path: Path) -> Entry:
         KapbenchError: it cannot be read, has a newer schema, or a field is wrong; it is named.
     """
     try:
-        content = json.loads(read_regular(path, MOST_BYTES, follow_link=False).decode())
+        text = read_regular(path, MOST_BYTES, follow_link=False).decode()
+        content = parse_json(text, path, fix=_FIX)
         version = int(content["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, KapbenchError) as error:
+        reason = error.thing if isinstance(error, KapbenchError) else error
         raise KapbenchError(
-            f"This is not a leaderboard entry: {error}", place=path, fix=_FIX
+            f"This is not a leaderboard entry: {reason}", place=path, fix=_FIX
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
@@ -153,7 +155,7 @@ def load_entry(path: Path) -> Entry:
             fix="Upgrade kapbench: pip install --upgrade kapbench",
         )
     try:
-        return Entry.model_validate(content)
+        return Entry.model_validate_json(text, strict=True)  # "1" is no 1, and 1.0 is none
     except ValidationError as error:
         first = error.errors()[0]
         raise KapbenchError(

@@ -12,7 +12,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.scoring.metrics import pck_correct
 from kapbench.scoring.rules import Decode, KapRule, PckRule
-from kapbench_leaderboard.comparison.groups import CONTROLS
+from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.figures.select_rows import alpha_of, of_category, rules_of
 from kapbench_leaderboard.figures.style import GREY, SERIES
 
@@ -64,7 +64,7 @@ class RunView:
 
     @property
     def is_control(self) -> bool:
-        return self.card.model.name in CONTROLS
+        return is_control(self.card)
 
     def at(self, rule: KapRule | PckRule) -> float:
         return alpha_of(rule, self.alpha)

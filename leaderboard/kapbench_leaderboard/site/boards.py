@@ -7,7 +7,8 @@ from pathlib import Path
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
-from kapbench_leaderboard.comparison.groups import CONTROLS, Group, group, why_apart
+from kapbench_leaderboard.comparison.controls import is_control
+from kapbench_leaderboard.comparison.groups import Group, group, why_apart
 from kapbench_leaderboard.comparison.resamples import Resamples, load
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry, resamples_path
 from kapbench_leaderboard.tables.build import Table, ranked, tables
@@ -96,7 +97,7 @@ def _board(
 
 
 def _competes(card: RunCard) -> bool:
-    return card.model.name not in CONTROLS
+    return not is_control(card)
 
 
 def rule_text(card: RuleCard) -> str:

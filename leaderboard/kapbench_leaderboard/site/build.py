@@ -5,8 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from kapbench.errors import KapbenchError
+from kapbench.shown_text import escape_hidden
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, accepted, boards, rule_text
 from kapbench_leaderboard.site.exchange import put_back, replacement
 from kapbench_leaderboard.site.links import Links
@@ -89,6 +91,7 @@ def _environment() -> Environment:
         loader=PackageLoader("kapbench_leaderboard.site"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_plain,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -103,6 +106,13 @@ def _environment() -> Environment:
         few=FEW,
     )
     return made
+
+
+def _plain(value: object) -> object:
+    """What a template shows: text with its hidden characters written out, line breaks apart."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return escape_hidden(value, allowed="\n")
 
 
 def _refuse(out: Path) -> None:

@@ -1,6 +1,7 @@
 """The submission card to fill in, and what of it was left as it was printed."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kapbench_leaderboard.entries.schema import SubmissionCard
@@ -25,11 +26,13 @@ command = "{_MARK}: e.g. kapbench run --model my_adapter.py:MyModel --dataset sp
 # notes = "what readers should know"
 """
 _OLD_TITLE, _OLD_AUTHORS = "My model", ("Ada Lovelace",)
+_VALUES = re.findall(r'"([^"]+)"', TEMPLATE)  # of every field, also of those that are optional
+_LEADS_IN = re.compile(r"\s*(e\.g\.|eg\.?|for example|example:)", re.IGNORECASE)
 
 
 def unfilled(card: Mapping[str, Any]) -> list[str]:
-    """Fields of a submission card that still have the template's value."""
-    return [name for name, value in card.items() if any(_MARK in text for text in _texts(value))]
+    """Fields of a submission card that still have the template's value, whole or in part."""
+    return [name for name, value in card.items() if any(map(_is_template, _texts(value)))]
 
 
 def examples(card: SubmissionCard) -> list[str]:
@@ -37,6 +40,26 @@ def examples(card: SubmissionCard) -> list[str]:
     if card.title != _OLD_TITLE:
         return []
     return ["title", *(["authors"] if card.authors == _OLD_AUTHORS else [])]
+
+
+def _is_template(text: str) -> bool:
+    folded = _folded(text)
+    return folded.startswith(_folded(_MARK)) or folded in _TEMPLATES or bool(_LEADS_IN.match(text))
+
+
+def _folded(text: str) -> str:
+    """Letters and digits alone, so that case, spaces and quotes make no difference."""
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def _parts() -> Iterator[str]:
+    """Every value of the template with its mark, without it, and what comes before its example."""
+    for value in _VALUES:
+        text = value.removeprefix(f"{_MARK}: ")
+        yield from (value, text, text.partition(", e.g. ")[0])
+
+
+_TEMPLATES = frozenset(folded for part in _parts() if (folded := _folded(part)))
 
 
 def _texts(value: object) -> Iterable[str]:

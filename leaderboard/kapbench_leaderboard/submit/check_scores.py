@@ -8,29 +8,46 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
-from kapbench.scoring.bootstrap import Resampling
+from kapbench.scoring.bootstrap import Replicates, Resampling
+from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs
-from kapbench.scoring.score_table import Score, score_table
+from kapbench.scoring.score_table import Score, ScoreRequest, score_table
 from kapbench_leaderboard.comparison import resamples
 
 EXACT, RESAMPLED = 1e-9, 1e-5  # replicates are float32, added up in another order elsewhere
 MOST = 10
+# As of `resamples.Made`.
+Replicated = dict[tuple[str, float, str, str], tuple[Estimator, Replicates]]
 Key = tuple[str, str, str, float, str, str]
 
 
 def wrong_scores(
-    run: RunCard, records: pd.DataFrame, advance: Callable[[int], None] | None = None
+    run: RunCard,
+    records: pd.DataFrame,
+    known: Replicated,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[str]:
-    """Every score that differs from that of the records; the first ten in detail."""
+    """Every score that differs from that of the records; the first ten in detail.
+
+    Args:
+        known: Gets what `wrong_resamples` needs of this work.
+    """
+
+    def keep(request: ScoreRequest, estimate: Estimator, resampled: Replicates) -> None:
+        if request.metric == request.rule.metric:
+            place = request.rule.name, request.alpha, request.average, request.split
+            known[place] = estimate, resampled
+
     try:
         again = score_table(
             records,
             [run.rule(card.name) for card in run.rules],
             supervised=run.model.supervised,
             window=run.model.window,
-            resampling=Resampling.of(records, seed=run.provenance.seed),
+            resampling=Resampling.of(records),
             advance=advance,
+            keep=keep,
         )
     except (KeyError, ValueError, TypeError) as error:
         yield f"The records lack columns that the rules need: {error}."
@@ -60,9 +77,16 @@ def wrong_remarks(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         yield f"The remarks on the similarity maps are not those of the records: {expected}."
 
 
-def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator[str]:
+def wrong_resamples(
+    run: RunCard, records: pd.DataFrame, path: Path, known: resamples.Made
+) -> Iterator[str]:
+    """Every array that differs from that of the records.
+
+    Args:
+        known: As `wrong_scores` filled it.
+    """
     try:
-        stored, again = resamples.load(path), resamples.make(records, run)
+        stored, again = resamples.load(path), resamples.make(records, run, known=known)
     except KapbenchError as error:
         yield str(error)
         return
@@ -74,10 +98,16 @@ def wrong_resamples(run: RunCard, records: pd.DataFrame, path: Path) -> Iterator
         return
     for name, column in again.columns.items():
         mine = stored.columns[name]
-        for part in ("value", "products", "sums", "n_images"):
-            stored_values, computed_values = getattr(mine, part), getattr(column, part)
+        arrays = {
+            "value": (mine.value, column.value, EXACT),
+            "n_images": (mine.n_images, column.n_images, EXACT),
+            "weights": (stored.weights[name], again.weights[name], EXACT),
+            "products": (mine.products, column.products, RESAMPLED),
+            "sums": (mine.sums, column.sums, RESAMPLED),
+        }
+        for part, (stored_values, computed_values, within) in arrays.items():
             if stored_values.shape != computed_values.shape or not np.allclose(
-                stored_values, computed_values, rtol=0, atol=RESAMPLED, equal_nan=True
+                stored_values, computed_values, rtol=0, atol=within, equal_nan=True
             ):
                 yield f"{path.name}: {name}/{part} differs from that of the records."
 

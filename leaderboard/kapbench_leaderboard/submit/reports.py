@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.running.results import RunCard
+from kapbench.shown_text import escape_hidden
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries.attachment import fetched
 from kapbench_leaderboard.entries.schema import Entry, adapter_spec
@@ -194,9 +195,7 @@ def _fenced(lines: Sequence[str]) -> str:
 
 
 def _plain(line: str) -> str:
-    return "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line.replace("`", "'")
-    )
+    return escape_hidden(line.replace("`", "'"))
 
 
 def _new_tables(cards: Sequence[RunCard], new_plans: Collection[str]) -> list[Table]:

@@ -23,7 +23,7 @@ from kapbench.loading import load_dataset
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import adapter_file
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, load_card
 from kapbench.scoring.part_groups import find_keypoints_in_use, members_visible_renumbered
 from kapbench.scoring.rules import PckRule, Rule
 from kapbench.scoring.schema import TEXT
@@ -124,7 +124,7 @@ def reproduce(
     entry = load_entry(path)
     run, place = entry.run, records or records_path(path)
     refuse_unfit(place, RECORDS, entry.records)
-    data = _load_dataset(run, path, data_root)
+    data = dataset_of(run, path, data_root)
     hidden = [*path.resolve().parents[:3], place.resolve().parent, *folders_of(data)]
     built = load_again(
         path,
@@ -195,7 +195,7 @@ def _with_groups_of_all_pairs(
     return records.assign(**{OF_ALL_PAIRS: members})
 
 
-def _load_dataset(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
+def dataset_of(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
     """The run's data set. KapbenchError where it is a file of code, or has another revision here."""
     if adapter_file("datasets", run.dataset.name) is not None:
         raise KapbenchError(
@@ -214,6 +214,21 @@ def _load_dataset(run: RunCard, path: Path, data_root: Path | None) -> Dataset:
             "Use the copy of the data set that the run was made on",
         )
     return data
+
+
+def image_sizes(
+    folder: Path, data_root: Path | None, progress: Progress
+) -> dict[str, tuple[int, int]]:
+    """Width and height of the images of a run's data set; none, and a note, where it is not here."""
+    try:
+        views = dataset_of(load_card(folder), folder, data_root).views()
+    except KapbenchError as error:
+        progress.say(
+            "note: The manifest has no sizes of images, so that the controls random and constant are "
+            f"refused on this data set. {error}"
+        )
+        return {}
+    return {view.image_id: view.size for view in views}
 
 
 def _rules_to_compare(run: RunCard, path: Path) -> list[str]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.disagreements import disagreements
-from kapbench_leaderboard.comparison.groups import CONTROLS, Group, Kind, why_apart
+from kapbench_leaderboard.comparison.groups import Group, Kind, why_apart
 from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
@@ -28,7 +29,7 @@ class Row:
 
     @property
     def is_control(self) -> bool:
-        return self.card.model.name in CONTROLS
+        return is_control(self.card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks
     """
     out: Ranks = {}
     for members in groups:
-        models = [card for card in members.cards if card.model.name not in CONTROLS]
+        models = [card for card in members.cards if not is_control(card)]
         of_models = [resamples.get(card.provenance.records_sha256) for card in models]
         known = [r for r in of_models if r is not None]
         for rule in members.rules:

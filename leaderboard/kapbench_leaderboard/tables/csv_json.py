@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from kapbench.shown_text import escape_hidden, hidden_characters
 from kapbench_leaderboard.tables.build import Row, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
 
 SCHEMA_VERSION = 1
+_FORMULA = ("=", "+", "-", "@")
 
 
 def csv_(tables: Sequence[Table]) -> str:
@@ -19,14 +21,25 @@ def csv_(tables: Sequence[Table]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 
 
 def json_(tables: Sequence[Table]) -> str:
     """Everything in the tables; null with its reason."""
     content = {"schema_version": SCHEMA_VERSION, "tables": [_table(t) for t in tables]}
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    for character in hidden_characters(text, allowed="\n"):
+        text = text.replace(character, json.dumps(character)[1:-1])  # the same value, written out
+    return text
+
+
+def _field(value: object) -> object:
+    """A cell of CSV: a text that a spreadsheet would run as a formula gets an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = escape_hidden(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _line(table: Table, row: Row) -> dict[str, Any]:

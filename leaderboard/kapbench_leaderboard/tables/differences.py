@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from kapbench.running.results import RunCard
-from kapbench_leaderboard.comparison.groups import CONTROLS, Group
+from kapbench_leaderboard.comparison.controls import is_control
+from kapbench_leaderboard.comparison.groups import Group
 from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, stem
 from kapbench_leaderboard.comparison.significance import Difference, against, differences
 from kapbench_leaderboard.tables.build import Row, Table, labels
@@ -25,7 +26,7 @@ def paired_tables(
         alpha: None: each rule's first.
     """
     known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
-    models = [c for c in known if c.model.name not in CONTROLS]
+    models = [c for c in known if not is_control(c)]
     known = models if len(models) > 1 else known
     if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
         return []

@@ -6,11 +6,13 @@ from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.choices import Format
 from kapbench_leaderboard.tables.csv_json import csv_, json_
 from kapbench_leaderboard.tables.markup import html, latex, markdown
+from kapbench_leaderboard.tables.plain import plain
 from kapbench_leaderboard.tables.terminal import text
 
 
 def render(tables: Sequence[Table], how: Format, *, width: int = 80, colour: bool = False) -> str:
     """The tables as one string that ends in a newline."""
+    tables = [plain(table) for table in tables]
     if how == "text":
         return "\n".join(text(table, width=width, colour=colour) for table in tables)
     if how == "csv":

@@ -7,8 +7,7 @@ import pytest
 from submissions import CARD, made_by
 
 from kapbench.running.results import load_card, load_records
-from kapbench_leaderboard.submit import check as checking
-from kapbench_leaderboard.submit import dataset_digest
+from kapbench_leaderboard.submit import check_rows, dataset_digest
 from kapbench_leaderboard.submit.prepare import prepare
 
 
@@ -33,7 +32,7 @@ def card(tmp_path) -> Path:
 def _manifest(run, monkeypatch):
     made = dataset_digest.make(load_card(run), load_records(run))
     known = {(made.name, made.revision, made.split): made}
-    monkeypatch.setattr(checking, "shipped", lambda: known)
+    monkeypatch.setattr(check_rows, "shipped", lambda: known)
 
 
 @pytest.fixture

@@ -10,11 +10,15 @@ from kapbench_leaderboard.submit.check import check
     ("part", "change", "said"),
     [
         ("model", {"trained_on": "<script>"}, "trained_on: '<script>' is not a line"),
-        ("model", {"trained_on": "a\nb"}, "trained_on: 'a\\nb' is not a line"),
+        ("model", {"trained_on": "a\nb"}, "has characters that are not shown, or steer a terminal"),
         ("model", {"supervision": "<b>"}, "supervision: '<b>' is not a line"),
         ("model", {"conditions_on": ["<b>"]}, "conditions_on.0: '<b>' is not a line"),
         ("model", {"options": {"<b>": 1}}, "a key of model.options: '<b>' is not a line"),
-        ("model", {"options": {"a": [float("inf")]}}, "options.a.0: inf is not a finite number"),
+        (
+            "model",
+            {"options": {"a": [float("inf")]}},
+            "not a leaderboard entry: The file is not JSON",
+        ),
         ("dataset", {"licence": "<b>"}, "licence: '<b>' is not a line"),
         ("provenance", {"kapbench": "<b>"}, "kapbench: '<b>' is not a line"),
         ("provenance", {"platform": "x" * 300}, "is not a line of at most 200 characters"),

@@ -24,7 +24,7 @@ def block(language: str) -> str:
 @pytest.fixture
 def kapbench(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kapbench_leaderboard.submit.check.shipped", dataset_digest.shipped)
+    monkeypatch.setattr("kapbench_leaderboard.submit.check_rows.shipped", dataset_digest.shipped)
     Path("my_adapter.py").write_text(block("python"), encoding="utf-8")
     Path("card.toml").write_text(block("toml"), encoding="utf-8")
     return lambda *words: CliRunner().invoke(main, [str(word) for word in words])

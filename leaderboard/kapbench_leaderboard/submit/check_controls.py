@@ -1,0 +1,107 @@
+"""Nobody but a shipped control has its name: by what the model is, and by its rows computed again."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float64
+
+from kapbench.errors import counted
+from kapbench.models.controls import Constant, Random
+from kapbench.running.results import RunCard
+from kapbench.scoring.schema import OF_CIRCLE, OF_GEOMETRY, Needs, X, Y
+from kapbench_leaderboard.comparison.controls import NAMES, shipped_controls
+from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
+from kapbench_leaderboard.submit.control_rows import control_columns
+from kapbench_leaderboard.submit.dataset_digest import shipped
+
+_OF_MAPS = (*OF_GEOMETRY, *OF_CIRCLE, X, Y)  # errors follow from points, and laws check them
+_LIKE_LETTERS = str.maketrans("01345$@|", "oieassal")
+_SHIFTS = ((0.0, 0.0), (1e-3, 1e-3), (-1e-3, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3))  # pixels
+_ROUNDING = 1e-6  # pixels, or of a similarity from 0 to 1: other processors round otherwise
+
+
+def wrong_control(run: RunCard) -> Iterator[str]:
+    """A name of a control, or one that reads like it, on anything but this control."""
+    name, controls = run.model.name, shipped_controls()
+    if name in controls:
+        mine, theirs = dict(run.model), dict(controls[name])
+        for field, value in mine.items():
+            if value != theirs[field]:
+                yield (
+                    f"{name} is the name of a control of kapbench, whose model.{field} is "
+                    f"{theirs[field]!r}, not {value!r}.\\n"
+                    "  fix: Give your model another name."
+                )
+    elif (like := _reads_like(name)) is not None:
+        yield (
+            f"model.name: {name!r} reads like the control {like}.\\n"
+            "  fix: Give your model another name."
+        )
+    elif run.model.kind == "oracle":
+        yield "model.kind is oracle: a model that reads the annotations is not ranked."
+
+
+def _reads_like(name: str) -> str | None:
+    """The control whose name a reader may take a name for, with any tag behind it."""
+    first = re.split(r"[.@:/]", name)[0]
+    for part in (name, first):
+        for text in (part, part.translate(_LIKE_LETTERS)):
+            letters = "".join(letter for letter in text.casefold() if letter.isalpha())
+            for control in NAMES:
+                if letters in (control, f"{control}s"):
+                    return control
+    return None
+
+
+def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
+    """Rows of `random` or `constant` that this control does not make; nothing for other models.
+
+    Their maps depend on the names and sizes of images and on the source cell alone.
+    """
+    shipped_control: dict[str, Random | Constant] = {"random": Random(), "constant": Constant()}
+    control = shipped_control.get(run.model.name)
+    if control is None:
+        return
+    data = run.dataset
+    manifest = shipped().get((data.name, data.revision, data.split))
+    sizes = {} if manifest is None else manifest.image_sizes
+    if missing := sorted(_images(records) - set(sizes)):
+        yield (
+            f"The manifest has no size of the image {missing[0]}, so the rows of the control "
+            f"{control.name} cannot be computed again.\\n"
+            "  fix: A maintainer writes it with `kapbench submit manifest RUN --to FOLDER`."
+        )
+        return
+    rules = [run.rule(card.name) for card in run.rules if is_scored_alike(run, card.name)]
+    needs = Needs.of(rules)
+    names = [name for name, column in needs.columns.items() if column in _OF_MAPS]
+    differ = np.ones(len(records), bool)
+    for shift in _SHIFTS:
+        again = control_columns(control, _shifted(records, shift), sizes, needs, names)
+        differ &= ~_equal(records, again)
+        if not differ.any():
+            return
+    yield f"{counted(int(differ.sum()), 'row')} are not as the control {control.name} makes them."
+
+
+def _equal(
+    records: pd.DataFrame, columns: Mapping[str, Float64[np.ndarray, "n"]]
+) -> Bool[np.ndarray, "n"]:
+    """Whether all of these columns of a row are as stored."""
+    close = [
+        np.isclose(records[name].to_numpy(np.float64), values, 0, _ROUNDING, equal_nan=True)
+        for name, values in columns.items()
+    ]
+    return np.asarray(np.all(close, axis=0))
+
+
+def _shifted(records: pd.DataFrame, shift: tuple[float, float]) -> pd.DataFrame:
+    """Source keypoints beside where records have them: in float32, one may cross a cell's edge."""
+    x, y = (records[name] + by for name, by in zip(("source_x", "source_y"), shift, strict=True))
+    return records.assign(source_x=x, source_y=y)
+
+
+def _images(records: pd.DataFrame) -> set[str]:
+    return {str(i) for c in ("source_image", "target_image") for i in records[c].unique()}
