@@ -1,5 +1,16 @@
-"""The kinds of cases, in the order in which the campaign runs them."""
+"""The kinds of cases: every module of this folder that has a NAME, in alphabetical order."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import cast
+
+import campaign
 from campaign.case import Kind
 
-KINDS: tuple[Kind, ...] = ()
+_COMMAND = ("__main__", "kinds")  # these import this module
+_MODULES = [
+    import_module(f"campaign.{module.name}")
+    for module in iter_modules(campaign.__path__)
+    if module.name not in _COMMAND
+]
+KINDS = tuple(cast("Kind", module) for module in _MODULES if hasattr(module, "NAME"))
