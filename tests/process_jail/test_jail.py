@@ -16,7 +16,8 @@ from kapbench.process_jail.command import (
     jail_environment,
     jailed_command,
 )
-from kapbench.process_jail.protections import PROTECTIONS
+from kapbench.process_jail.protections import EXCEEDED, PROTECTIONS
+from kapbench.process_jail.run import MOST_OUTPUT, run_jailed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have fewer limits")
 WITHOUT = """import sys
@@ -176,3 +177,14 @@ def wait_until(holds):
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_output_is_bounded(tmp_path):
+    words = [sys.executable, "-c", "import os\nwhile True: os.write(1, bytes(65536))"]
+    environment = jail_environment(tmp_path)
+    ended = run_jailed(words, tmp_path, Limits(seconds=20.0), text=b"", environment=environment)
+    assert (ended.status, len(ended.output) <= MOST_OUTPUT + 2**20) == (EXCEEDED, True)
+    assert ended.errors.endswith(b"because it printed more than 16 MiB.\n")
+    words = [sys.executable, "-c", "import sys; print(input()); print('e', file=sys.stderr)"]
+    ended = run_jailed(words, tmp_path, Limits(), text=b"in\n", environment=environment)
+    assert (ended.status, ended.output, ended.errors) == (0, b"in\n", b"e\n")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from campaign.case import Case, command
+from campaign.case import Case, Outcome, command
 from campaign.hostile_files.entries import GIB, SECONDS, place_entry, place_run, refused
 
 _OF_ENTRY = (
     ["submit", "check", "results"],
     ["submit", "adapters", "results"],
-    ["site", "--out", "s"],
+    ["site", "--results", "results", "-o", "s"],
 )
 _COMPARE = ["compare", "results"]
 _OF_RUN = (["show", "report", "random", "-o", "p"], ["compare"], ["list", "runs"])
@@ -39,12 +39,12 @@ def _of_entry(
 ) -> str | None:
     _replace(place_entry(folder).with_suffix(suffix), make)
     outcome = command(words, folder, seconds=SECONDS, memory_gib=GIB)
-    return refused(outcome) if words[1] == "check" else outcome.crash
+    return refused(outcome) if words[1] == "check" else _crash(outcome)
 
 
 def _of_run(file: str, make: Callable[[Path], None], words: list[str], folder: Path) -> str | None:
     _replace(place_run(folder) / file, make)
-    return command(words, folder, seconds=SECONDS, memory_gib=GIB).crash
+    return _crash(command(words, folder, seconds=SECONDS, memory_gib=GIB))
 
 
 def _of_cache(file: str, make: Callable[[Path], None], folder: Path) -> str | None:
@@ -56,6 +56,11 @@ def _of_cache(file: str, make: Callable[[Path], None], folder: Path) -> str | No
         if crash is not None:
             return crash
     return None
+
+
+def _crash(outcome: Outcome) -> str | None:
+    """A status of 2 is a mistake of this module: the command has no such option."""
+    return outcome.crash or (outcome.errors[-300:] if outcome.status == 2 else None)
 
 
 def _replace(path: Path, make: Callable[[Path], None]) -> None:
