@@ -9,14 +9,14 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from campaign.case import Case, command
+from campaign.case import Case, Outcome, command
 from kapbench.running.results import RunCard, find_runs, load_card
 
 NAME, SHORT, FULL = "peeking models", 5, 35
@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 DATA = ("--dataset", "synthetic.small", "--category", "car", "--rule", "kap-v1")
 MARGIN = 0.10  # of KAP: noise of another seed differs by less
 SECONDS = "20"  # the most for one answer of a model that misbehaves
+MOST_SECONDS = 240.0  # of a command, on a machine that does other work as well
 
 # How a model looks, and the protection without which the system does not keep it from seeing.
 LOOKS = {
@@ -94,7 +95,7 @@ def _check_peeking(look: str, kind: str, folder: Path) -> str | None:
     before = set(find_runs(folder / "runs"))
     model = ("--model", f"adapter.py:{kind}", "-o", f"look={look}")
     words = ("run", *isolated(), *model, *DATA, "--no-control", "-q")
-    outcome = command(words, folder, environment={"KAPBENCH_CACHE": str(world.cache)})
+    outcome = _command(words, folder, world.cache)
     if outcome.crash is not None or outcome.status != 0:
         return outcome.crash or f"it failed: {outcome.errors[-500:]}"
     (made,) = set(find_runs(folder / "runs")) - before
@@ -112,7 +113,7 @@ def _check_misbehaving(act: str, when: str, folder: Path) -> str | None:
     model = ("--model", "adapter.py:Model", "-o", f"act={act}", "-o", f"when={when}")
     limit = ("--model-seconds", SECONDS) if isolated() else ()
     words = ("run", *isolated(), *limit, *model, *DATA, "--no-control", "-q")
-    outcome = command(words, folder, environment={"KAPBENCH_CACHE": str(make_world().cache)})
+    outcome = _command(words, folder, make_world().cache)
     if outcome.crash is not None:
         return outcome.crash
     if find_runs(folder):
@@ -137,8 +138,7 @@ def make_world() -> World:
     """Rendered and scored once for all cases of a process."""
     root = Path(tempfile.mkdtemp(prefix="kapbench-stress-world-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
-    place = {"KAPBENCH_CACHE": str(root / "cache")}
-    outcome = command(("run", "--model", "random", *DATA, "-q"), root, environment=place)
+    outcome = _command(("run", "--model", "random", *DATA, "-q"), root, root / "cache")
     assert outcome.status == 0, outcome.errors
     (annotations,) = (root / "cache").glob("synthetic/*/annotations.json")
     images = json.loads(annotations.read_text(encoding="utf-8"))["images"]
@@ -147,6 +147,11 @@ def make_world() -> World:
     (run,) = find_runs(root / "runs")
     known_x = np.float64(x).tobytes()[::-1].hex()
     return World(root / "cache", root / "runs", kap_of(load_card(run)), json.dumps(by_id), known_x)
+
+
+def _command(words: Sequence[str], folder: Path, cache_folder: Path) -> Outcome:
+    place = {"KAPBENCH_CACHE": str(cache_folder)}
+    return command(words, folder, seconds=MOST_SECONDS, environment=place)
 
 
 def kap_of(card: RunCard) -> float:
