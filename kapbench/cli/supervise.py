@@ -26,6 +26,7 @@ _STOP_S = 10.0  # from SIGTERM to the end of the process
 _ENDED, _PLACE = 0, 4  # in the memory that both processes see: 1 + status; what runs now
 _BYTES = 4096
 _LOOK_S = 0.2
+_NOT_FLUSHED = 120  # Python's status where standard output cannot be written at its end
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -144,7 +145,7 @@ def _status(status: int, stopped: int, shared: mmap.mmap) -> int:
     """The status of this process, with a message where the copy's end was not the command's."""
     recorded = _recorded(shared)
     if recorded is not None:
-        return recorded or (status if 0 < status < 128 else 0)
+        return recorded or (status if status == _NOT_FLUSHED else 0)
     if stopped == signal.SIGTERM:
         return TERMINATED
     how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"

@@ -62,7 +62,7 @@ def _wrong_failure(attack: Attack, outcome: Outcome, has_card: bool) -> str | No
     if attack.silent or outcome.status in (130, 143):
         return None
     errors = outcome.errors + outcome.output
-    if not any(word in errors for word in ("twin", "model.py")):
+    if not any(word in errors for word in ("twin", "model.py", "world.py")):
         return f"status {outcome.status}, and the error names no model: {errors[-300:]!r}"
     if any(ord(c) < 32 and c not in "\n\t\r" for c in outcome.errors):
         return "the error holds control characters"
