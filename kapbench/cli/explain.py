@@ -37,7 +37,7 @@ _OUT_OF_MEMORY = ("OutOfMemoryError",)  # of torch, which is not imported for it
 def explain(error: BaseException) -> KapbenchError | None:
     """The error that a user can correct; None for a defect of the program."""
     if isinstance(error, KapbenchError):
-        return error
+        return _with_line(error)
     if isinstance(error, MemoryError) or type(error).__name__ in _OUT_OF_MEMORY:
         return KapbenchError(
             "Memory ran out",
@@ -52,6 +52,18 @@ def explain(error: BaseException) -> KapbenchError | None:
             fix=f"Correct that code, or ask its author; {DEBUG}",
         )
     return _of_system(error)
+
+
+def _with_line(error: KapbenchError) -> KapbenchError:
+    """The error with the line of the model or data set whose own exception is its cause."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, KapbenchError):
+        return error
+    line = plugin_line(cause)
+    if line is None or line in str(error):
+        return error
+    place = line if error.place is None else f"{error.place}; {line}"
+    return KapbenchError(error.thing, place=place, fix=error.fix)
 
 
 def _of_system(error: BaseException) -> KapbenchError | None:

@@ -37,6 +37,8 @@ def funnel(debug: bool) -> Iterator[None]:
             yield
             _flush()
     except KeyboardInterrupt:
+        if signal.getsignal(signal.SIGINT) is _end_at_once:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own end may be interrupted
         click.echo("\nstopped; the same command resumes", err=True)
         raise click.exceptions.Exit(STOPPED) from None
     except (click.ClickException, click.exceptions.Exit, click.Abort):

@@ -191,6 +191,21 @@ def test_an_error_in_a_users_code_names_its_line(monkeypatch):
     assert "in fail" in done.stderr
 
 
+def test_an_error_of_which_a_users_code_is_the_cause_names_its_line():
+    def encode():
+        raise KeyError("blocks")
+
+    try:
+        try:
+            encode()
+        except KeyError as cause:
+            raise KapbenchError("The model failed", place="image 1") from cause
+    except KapbenchError as error:
+        shown = explain(error)
+    assert shown.place.startswith(f"image 1; {__file__}:")
+    assert shown.place.endswith(", in encode")
+
+
 def test_memory_that_ran_out(raising):
     done = raising(MemoryError())
     assert done.exit_code == 1

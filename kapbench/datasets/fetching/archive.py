@@ -23,6 +23,7 @@ MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
 BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's archive
 _ARCHIVE = ".archive"  # beside the unpacked folder, just before that is moved into place
+_MOST_BEHIND = 1 << 26  # bytes of padding
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
 FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
 _ODD_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ}
@@ -229,11 +230,11 @@ def _tar_members(archive: Path) -> Iterator[Member]:
         for info in tar:
             yield Member(info.name, info.size, _tar_kind(info))
         # The archive ends before its compression does: the checksum comes last.
-        n_behind, limit = 0, _limit(archive)
+        n_behind = 0
         while tar.fileobj is not None and (behind := tar.fileobj.read(1 << 20)):
             n_behind += len(behind)
-            if n_behind > limit:
-                yield Member("what follows its end", n_behind, "file")
+            if n_behind > _MOST_BEHIND:
+                yield Member("what follows its end", _limit(archive) + 1, "file")
                 return
 
 
