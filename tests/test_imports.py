@@ -23,7 +23,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 # From the ground upwards: a room imports itself and the rooms of lower layers.
 CORE = (
     ("errors", "types", "parent_process", "stopping", "regular_files"),
-    ("plugin_calls",),
+    ("plugin_calls", "declared"),
     ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
     ("unfinished",),
     ("storage", "process_jail"),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError
 from kapbench.models.outputs import check_plan
@@ -107,6 +107,7 @@ def make_plan(
     return Plan(pairs, tuple(rules), _chunks(pairs), pairs_hash, plan_hash)
 
 
+@runtime_checkable
 class HasPairs(Protocol):
     """What a plan's hash holds of a data set; run cards have it too."""
 

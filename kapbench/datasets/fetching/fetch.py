@@ -19,6 +19,7 @@ from kapbench.errors import KapbenchError
 from kapbench.locks import Lock
 from kapbench.protocols import Dataset
 from kapbench.storage import write_atomically
+from kapbench.strict_text import json_value
 from kapbench.types import Coverage
 
 Report = Callable[[str, int, int | None], None]  # step, done, total
@@ -60,7 +61,7 @@ class Record:
         if not path.exists():
             return None
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls(**json_value(path.read_bytes()))
         except (OSError, ValueError, TypeError) as error:
             raise KapbenchError(
                 f"The record of the first download cannot be read: {error}",

@@ -1,6 +1,5 @@
 """What is stored of an accepted run: `<dataset>/<model>/<run-id>.json` and two files beside it."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.regular_files import read_regular
 from kapbench.running.results import RunCard
+from kapbench.strict_text import json_value
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 5 * 2**20  # of an entry
@@ -140,7 +140,7 @@ def load_entry(path: Path) -> Entry:
         KapbenchError: it cannot be read, has a newer schema, or a field is wrong; it is named.
     """
     try:
-        content = json.loads(read_regular(path, MOST_BYTES, follow_link=False).decode())
+        content = json_value(read_regular(path, MOST_BYTES, follow_link=False))
         version = int(content["schema_version"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise KapbenchError(

@@ -1,7 +1,6 @@
 """A finished run and its submission card to the three files of a submission."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +13,7 @@ from kapbench.progress import Progress
 from kapbench.registry import entry_of
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records, values_in_command
 from kapbench.storage import file_hash, write_atomically
+from kapbench.strict_text import parse_toml, read_bytes
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
     SCHEMA_VERSION,
@@ -40,14 +40,8 @@ def read_card(path: Path) -> SubmissionCard:
     Raises:
         KapbenchError: it cannot be read, or fields are missing or wrong; all are named at once.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KapbenchError(
-            f"The submission card cannot be read: {error}",
-            place=path,
-            fix="Print one with `kapbench submit template`",
-        ) from error
+    fix = "Print one with `kapbench submit template`"
+    content = parse_toml(read_bytes(path, fix), path, fix=fix)
     if names := unfilled(content):
         raise _not_filled_in(names, path)
     try:
