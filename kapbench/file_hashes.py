@@ -18,6 +18,7 @@ from pathlib import Path
 from kapbench.errors import KapbenchError
 from kapbench.paths import cache_root
 from kapbench.storage import bytes_hash, file_hash, write_atomically
+from kapbench.strict_text import json_value
 
 FOLDER = "hashes"
 _SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system
@@ -74,7 +75,7 @@ def _settled(state: list[int], now_ns: int) -> bool:
 
 def _read(place: Path) -> _Remembered:
     try:
-        files = json.loads(place.read_text(encoding="utf-8"))["files"]
+        files = json_value(place.read_bytes())["files"]
         return {
             name: (list(map(int, state)), str(digest)) for name, (state, digest) in files.items()
         }

@@ -20,6 +20,7 @@ from pathlib import Path
 from kapbench.errors import KapbenchError
 from kapbench.processes import Process, host_name, this_process
 from kapbench.storage import write_atomically
+from kapbench.strict_text import json_value
 from kapbench.unfinished import unfinished_name
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
@@ -193,7 +194,7 @@ def _nothing() -> None:
 
 def _read(path: Path) -> Owner | None:
     try:
-        content = {k: str(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
+        content = {k: str(v) for k, v in json_value(path.read_bytes()).items()}
         return Owner(**content)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None

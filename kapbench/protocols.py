@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from kapbench.declared import wrong_optional, wrong_texts
 from kapbench.errors import KapbenchError, any_of
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
 
@@ -229,9 +230,11 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
             "match()",
         )
         return
-    yield from _wrong_texts(place, model, "name", "revision")
+    yield from wrong_texts(place, model, "name", "revision")
     conditions: object = model.conditions_on
-    if not isinstance(conditions, tuple | list) or not set(conditions) <= set(get_args(Condition)):
+    if not isinstance(conditions, tuple | list) or not all(
+        isinstance(name, str) and name in get_args(Condition) for name in conditions
+    ):
         yield KapbenchError(
             f"conditions_on is {conditions!r}",
             place=place,
@@ -243,13 +246,15 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
             place=place,
             fix="Leave 'twins' out of conditions_on, or give match() in place of encode()",
         )
-    if isinstance(model, Encoder) and model.similarity not in get_args(Similarity):
+    if isinstance(model, Encoder) and (
+        not isinstance(model.similarity, str) or model.similarity not in get_args(Similarity)
+    ):
         yield KapbenchError(
             f"similarity is {model.similarity!r}",
             place=place,
             fix="Choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
         )
-    yield from _wrong_optional(place, model)
+    yield from wrong_optional(place, model)
 
 
 def _what_is_missing(model: object) -> str:
@@ -266,34 +271,8 @@ def _what_is_missing(model: object) -> str:
     return f"Class {class_name} has no attribute {any_of(missing)}"
 
 
-def _wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:
-    if hasattr(model, "supervision"):
-        yield from _wrong_texts(place, model, "supervision")
-    if not isinstance(trained_on := getattr(model, "trained_on", None), str | None):
-        yield KapbenchError(
-            f"trained_on is {trained_on!r}", place=place, fix="Name the training data in a text"
-        )
-    if not isinstance(options := getattr(model, "options", {}), Mapping):
-        yield KapbenchError(
-            f"options is {options!r}", place=place, fix="Give a dictionary: name of option to value"
-        )
-    window = getattr(model, "window", None)
-    if window is not None and (not isinstance(window, int) or window < 1):
-        fix = "Give the radius of the window soft-argmax in cells, 1 or more, or None"
-        yield KapbenchError(f"Attribute window is {window!r}", place=place, fix=fix)
-
-
-def _wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchError]:
-    for name in names:
-        text = getattr(plugin, name, None)
-        if not isinstance(text, str) or not text.strip():
-            yield KapbenchError(
-                f"{name} is {text!r}", place=place, fix=f"Give it a text, e.g. {name} = '1'"
-            )
-
-
 def check_dataset(dataset: Dataset) -> None:
     """KapbenchError where name, split or revision, by which runs are told apart, is not a text."""
     place = f"data set {getattr(dataset, 'name', None) or type(dataset).__name__}"
-    for error in _wrong_texts(place, dataset, "name", "split", "revision"):
+    for error in wrong_texts(place, dataset, "name", "split", "revision"):
         raise error

@@ -9,7 +9,6 @@ import io
 import json
 import math
 import re
-import stat
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError, counted
+from kapbench.regular_files import NotRegularError, open_regular
 
 CORRECT = "Correct the file; if it was downloaded, fetch it again"
 SEPARATE_BY_COMMAS = "Save the file with commas between the columns"
 MAX_BYTES = 2 << 30  # of a text file
 MAX_DEPTH = 64  # of nested lists and objects
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LONGEST_NUMBER = 400  # characters; float64 needs 325 at most
@@ -52,17 +53,10 @@ def number(text: str) -> float | None:
 def read_bytes(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> bytes:
     """KapbenchError where it is missing, no regular file, larger than `max_bytes`, or unreadable."""
     try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            kind = "a folder" if stat.S_ISDIR(state.st_mode) else "a pipe, a socket or a device"
-            raise KapbenchError(f"This is {kind}, not a file", place=path, fix=fix)
-        if state.st_size > max_bytes:
-            raise KapbenchError(
-                f"The file has {state.st_size:,} bytes, more than {max_bytes:,}",
-                place=path,
-                fix=fix,
-            )
-        return path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(max_bytes + 1)
+    except NotRegularError as error:
+        raise KapbenchError(f"T{str(error)[1:]}", place=path, fix=fix) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise KapbenchError("The file does not exist", place=path, fix=fix) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
@@ -70,6 +64,9 @@ def read_bytes(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> bytes:
         raise KapbenchError(
             f"The file cannot be read: {reason or error}", place=path, fix=fix
         ) from error
+    if len(content) > max_bytes:
+        raise KapbenchError(f"The file has more than {max_bytes:,} bytes", place=path, fix=fix)
+    return content
 
 
 def read_text(path: Path, fix: str) -> str:
@@ -122,6 +119,18 @@ def parse_json(
     """
     if isinstance(content, bytes):
         content = decode_text(content, place, fix, json.detect_encoding(content))
+    try:
+        return json_value(content, nan=nan, repeated=repeated)
+    except ValueError as error:
+        raise KapbenchError(f"The file is not JSON: {error}", place=place, fix=fix) from error
+
+
+def json_value(
+    content: bytes | str, *, nan: bool = False, repeated: list[str] | None = None
+) -> Any:
+    """As `parse_json`, for callers that say themselves what is wrong: ValueError for any defect."""
+    if isinstance(content, bytes):
+        content = content.decode(json.detect_encoding(content))
 
     def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         values = dict(pairs)
@@ -142,10 +151,8 @@ def parse_json(
             parse_constant=float if nan else _as_number,
         )
         _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
-    except (ValueError, RecursionError) as error:
-        raise KapbenchError(
-            f"The file is not JSON: {_reason(error)}", place=place, fix=fix
-        ) from error
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
     return value
 
 
@@ -158,9 +165,8 @@ def parse_toml(content: bytes | str, place: object, *, fix: str = CORRECT) -> di
         _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
         _check_integers(value)
     except (ValueError, RecursionError) as error:
-        raise KapbenchError(
-            f"The file is not TOML: {_reason(error)}", place=place, fix=fix
-        ) from error
+        reason = _TOO_DEEP if isinstance(error, RecursionError) else error
+        raise KapbenchError(f"The file is not TOML: {reason}", place=place, fix=fix) from error
     return value
 
 
@@ -201,12 +207,6 @@ def _describe_repeated(keys: Iterable[str]) -> Iterator[str]:
     for key, n in Counter(keys).items():
         if n > 1:
             yield f"Key '{key}' occurs {n} times in one object"
-
-
-def _reason(error: ValueError | RecursionError) -> str:
-    if isinstance(error, RecursionError):
-        return f"it is nested deeper than {MAX_DEPTH} levels"
-    return str(error)
 
 
 def _as_integer(text: str) -> int:

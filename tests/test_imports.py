@@ -24,7 +24,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 300, 40
 CORE = (
     ("shown_text",),
     ("errors", "types", "parent_process", "stopping", "regular_files"),
-    ("plugin_calls",),
+    ("plugin_calls", "declared"),
     ("protocols", "registry", "paths", "progress", "strict_text", "processes", "repeated_ids"),
     ("unfinished",),
     ("storage", "process_jail"),

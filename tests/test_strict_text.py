@@ -175,13 +175,13 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "large").write_bytes(b"12345")
     for name, message in (
         ("none", "does not exist"),
-        ("pipe", "a pipe"),
+        ("pipe", "a named pipe"),
         (".", "a folder"),
         ("loop", "cannot be read"),
         ("n" * 300, "cannot be read"),
         ("nul\0", "cannot be read"),
         ("large/below", "does not exist"),
-        ("large", "5 bytes, more than 4"),
+        ("large", "more than 4 bytes"),
     ):
         with pytest.raises(KapbenchError, match=message):
             read_bytes(tmp_path / name, "Correct it", 4)

@@ -15,6 +15,7 @@ from kapbench.cli.results_table import CONTROL, control_request, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 from kapbench.cli.sweep_table import SweepTable
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import read_text
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress
@@ -71,7 +72,8 @@ def sweep(models: Path, datasets: Path, chosen: RunOptions, machines: Machines) 
 def read_list(path: Path) -> list[Spec]:
     """KapbenchError for an empty list, a repeated name, or a line that cannot be read."""
     specs: list[Spec] = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    fix = "Give a text file in UTF-8 with one name in each line"
+    for number, text in enumerate(read_text(path, fix).splitlines(), 1):
         try:
             words = shlex.split(text, comments=True)
         except ValueError as error:

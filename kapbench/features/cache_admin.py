@@ -1,7 +1,6 @@
 """The contents of a cache folder by their maker: listing, checking and evicting them."""
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
 from kapbench.regular_files import read_regular
+from kapbench.strict_text import json_value
 from kapbench.unfinished import SCRATCH, UNFINISHED, abandoned, scratch_root
 
 LEFT_OVER = "left over"  # the group of what killed processes left half-written
@@ -178,7 +178,7 @@ def _signatures(root: Path) -> list[Path]:
 def _signed(folder: Path) -> tuple[str, str] | None:
     """Name and revision of the encoder whose features a folder holds."""
     try:
-        signed = json.loads(read_regular(folder / SIGNATURE).decode())
+        signed = json_value(read_regular(folder / SIGNATURE))
         return str(signed["model"]), str(signed["revision"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -13,6 +13,7 @@ from kapbench.file_hashes import folder_hashes
 from kapbench.paths import list_files
 from kapbench.protocols import Condition
 from kapbench.storage import fingerprint
+from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import Grid, Picture
 
 SETTINGS = "kapbench.json"
@@ -63,13 +64,11 @@ def read_settings(directory: Path) -> Settings:
         )
     path = directory / SETTINGS
     try:
-        return Settings.model_validate_json(path.read_bytes()) if path.exists() else Settings()
-    except OSError as error:
-        raise KapbenchError(
-            f"The file cannot be read: {error.strerror or error}",
-            place=path,
-            fix="Make it readable",
-        ) from error
+        if not path.exists():
+            return Settings()
+        content = read_bytes(path, "Make it readable")
+        parse_json(content, path)  # refuses what pydantic's own reader takes
+        return Settings.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         key, known = next(iter(first["loc"]), "the content"), ", ".join(Settings.model_fields)

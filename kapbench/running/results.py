@@ -1,6 +1,5 @@
 """The run folder: run.json, the run card that people and a leaderboard read, and records.parquet."""
 
-import json
 import shlex
 from collections.abc import Callable
 from functools import cached_property
@@ -18,6 +17,7 @@ from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
+from kapbench.strict_text import json_value
 
 SCHEMA_VERSION = 2  # 2: label, command, dataset.limit; all are optional
 CARD, RECORDS = "run.json", "records.parquet"
@@ -218,7 +218,7 @@ def load_card(folder: Path) -> RunCard:
     """Raises KapbenchError: there is no run, its schema is newer, or its run card is damaged."""
     path = folder / CARD
     try:
-        content = json.loads(read_regular(path).decode())
+        content = json_value(read_regular(path))
         version = int(content["schema_version"])
     except FileNotFoundError as error:
         raise KapbenchError(

@@ -14,6 +14,7 @@ from kapbench.errors import KapbenchError
 from kapbench.regular_files import read_regular
 from kapbench.running.provenance import now
 from kapbench.storage import write_atomically
+from kapbench.strict_text import json_value
 
 SESSIONS = "sessions.json"
 
@@ -52,7 +53,7 @@ def session(folder: Path) -> Iterator[Clock]:
 
 def _resumed(path: Path) -> Clock:
     try:
-        content = json.loads(read_regular(path).decode())
+        content = json_value(read_regular(path))
         started, seconds = str(content["started"]), float(content["seconds"])
         datetime.fromisoformat(started)
         if 0 <= seconds < math.inf:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from kapbench.errors import KapbenchError, unknown
+from kapbench.strict_text import parse_json, read_bytes
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
@@ -211,15 +212,10 @@ def _own(rule: Rule, path: Path) -> Rule:
 
 
 def _parse(path: Path) -> Rule:
+    content = read_bytes(path, "Give the path of an existing rule file")
+    parse_json(content, path)  # refuses what pydantic's own reader takes, e.g. two equal keys
     try:
-        return _adapter.validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise KapbenchError(
-            f"The rule file cannot be read: {reason}",
-            place=path,
-            fix="Give the path of an existing rule file",
-        ) from error
+        return _adapter.validate_json(content)
     except ValidationError as error:
         example = files("kapbench.scoring").joinpath("rules", "kap-v1.json")
         raise KapbenchError(

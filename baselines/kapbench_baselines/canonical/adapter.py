@@ -20,6 +20,7 @@ from kapbench_baselines.canonical.square_views import in_square
 from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training import trained_weights as files
 from kapbench_baselines.training.backbones import backbone_of, needs_weights, trained_over
+from kapbench_baselines.training.card import MAX_CELLS
 
 # asic pairs features of different images; dve knows its pairs from the warps.
 COSINES_FOR = {"dve": None, "asic": "asic's matching"}
@@ -109,10 +110,10 @@ def _load(
         raise needs_weights(method, dataset)
     path = Path(weights)
     tensors, card, digest = files.load(path, method)
+    token_grid = card.shape_number("token_grid", MAX_CELLS)
     shape: dict[str, Any] = dict(card.shape)
-    token_grid = int(shape.pop("token_grid"))
-    heads = CategoryHeads(**shape)
-    files.fill(heads, tensors, path, method)
+    del shape["token_grid"]
+    heads = files.build(lambda: CategoryHeads(**shape), tensors, path, method)
     cosines_for = COSINES_FOR[method]
     encoder = backbone_of(
         card, path, backbone, backbone_weights, device, dataset, cosines_for=cosines_for

@@ -14,6 +14,7 @@ from kapbench_baselines.training.backbones import (
     open_backbone,
     trained_over,
 )
+from kapbench_baselines.training.card import MAX_CELLS, MAX_WIDTH
 from kapbench_baselines.vit.weights import read_tensors
 
 METHOD = "geoaware.supervised"
@@ -48,12 +49,12 @@ def supervised(
     if path.suffix.lower() == ".pth":
         return _of_release(path, backbone, backbone_weights, device, dataset)
     tensors, card, digest = files.load(path, METHOD)
-    shape = dict(card.shape)
-    network = AggregationNetwork(shape["widths"], shape["width_out"])
-    files.fill(network, tensors, path, METHOD)
+    width_out, widths = card.shape_number("width_out", MAX_WIDTH), card.shape.get("widths", ())
+    network = files.build(lambda: AggregationNetwork(widths, width_out), tensors, path, METHOD)
     encoder = backbone_of(card, path, backbone, backbone_weights, device, dataset)
     trained_on = trained_over(card.learnt_from, encoder)
-    cells, unit = shape["cells"], shape.get("unit", True)
+    cells = None if card.shape.get("cells") is None else card.shape_number("cells", MAX_CELLS)
+    unit = card.shape.get("unit", True) is True
     return with_head(
         encoder, network, digest, device, cells, card.supervision, trained_on, unit=unit
     )

@@ -24,6 +24,7 @@ from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.settings import MAPPED
 from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training.backbones import backbone_of, trained_over
+from kapbench_baselines.training.card import MAX_CELLS
 
 SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"
@@ -129,7 +130,7 @@ def sphere(
     return SphereEncoder(
         encoder,
         mapper.to(device),
-        int(card.shape["token_grid"]),
+        card.shape_number("token_grid", MAX_CELLS),
         digest,
         share,
         device,

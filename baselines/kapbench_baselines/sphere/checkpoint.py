@@ -9,20 +9,23 @@ from kapbench.storage import file_hash
 from kapbench_baselines.sphere import released
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.training.backbones import ANY_REVISION
-from kapbench_baselines.training.card import Card
+from kapbench_baselines.training.card import MAX_CELLS, MAX_WIDTH, Card
 from kapbench_baselines.training.tensor_files import read_tensors
-from kapbench_baselines.training.trained_weights import fill, how_to_make, read_card
+from kapbench_baselines.training.trained_weights import build as build_filled
+from kapbench_baselines.training.trained_weights import how_to_make, read_card
 
 METHOD = "sphere"
 FIRST_FORMAT = "kapbench-sphere-1"  # of the shipped weights: written before methods shared one card
-_MAPPER = ("channels", "width", "heads", "depth")
+_MAPPER = {"channels": MAX_WIDTH, "width": MAX_WIDTH, "heads": 1024, "depth": 64}
 SHAPE = (*_MAPPER, "token_grid")  # of a card: the mapper's, and cells a side of the map it reads
 
 
 def build(card: Card) -> SphereMapper:
     """A mapper of the card's shape, without its weights."""
-    shape = {key: card.shape[key] for key in _MAPPER}
-    return SphereMapper(**shape, normed=bool(card.shape.get("normed", False)))
+    shape = {key: card.shape_number(key, most) for key, most in _MAPPER.items()}
+    if shape["width"] % shape["heads"]:
+        raise ValueError(f"a width of {shape['width']} has no {shape['heads']} equal parts")
+    return SphereMapper(**shape, normed=card.shape.get("normed", False) is True)
 
 
 def chosen_weight(card: Card, sphere_weight: float | None) -> tuple[float, dict[str, float]]:
@@ -34,7 +37,13 @@ def chosen_weight(card: Card, sphere_weight: float | None) -> tuple[float, dict[
     Raises:
         KapbenchError: the weight is not from 0 to 1.
     """
-    validated = float(card.settings["sphere_weight"])
+    validated = card.settings.get("sphere_weight")
+    if not isinstance(validated, int | float):
+        raise KapbenchError(
+            f"The weights' card gives {validated!r} for sphere_weight, not a number",
+            place=f"weights of {METHOD}",
+            fix=how_to_make(METHOD),
+        )
     share = validated if sphere_weight is None else sphere_weight
     if not 0 <= share <= 1:
         raise KapbenchError(f"The sphere weight is {share}", fix="Give a number from 0 to 1")
@@ -59,8 +68,8 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
         mapper = released.mapper(tensors, path)
         return mapper, _released_card(mapper), file_hash(path)
     card = read_card(path, metadata, METHOD, {FIRST_FORMAT: _from_first_format})
-    mapper = build(card)
-    fill(mapper, tensors, path, METHOD)
+    card.shape_number("token_grid", MAX_CELLS)
+    mapper = build_filled(lambda: build(card), tensors, path, METHOD)
     return mapper, card, file_hash(path)
 
 

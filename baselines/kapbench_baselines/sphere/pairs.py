@@ -25,6 +25,7 @@ from kapbench_baselines.sphere import checkpoint
 from kapbench_baselines.sphere.mapper import SphereMapper
 from kapbench_baselines.sphere.views import on_cells
 from kapbench_baselines.training.backbones import check_backbone
+from kapbench_baselines.training.card import MAX_CELLS
 
 # SD+DINO weighs its two halves by alpha and 1 - alpha, the released code of the sphere by 1 and 1.
 DISTANCE_SCALE = 2.0
@@ -172,7 +173,7 @@ def over_sd_dino(
     return SpherePairs(
         backbone,
         mapper.to(device),
-        int(card.shape["token_grid"]),
+        card.shape_number("token_grid", MAX_CELLS),
         digest,
         share,
         device,

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from kapbench.errors import KapbenchError
 from kapbench.storage import fingerprint
 from kapbench_baselines.training.options import TrainingSetup
+
+MAX_WIDTH, MAX_CELLS = 1 << 20, 1 << 12  # channels; cells a side of a map
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,17 @@ class Card:
             shape=dict(shape),
             settings=dict(settings),
         )
+
+    def shape_number(self, key: str, most: int) -> int:
+        """A number of the shape. KapbenchError where it is no whole number from 1 to `most`."""
+        value = self.shape.get(key)
+        if type(value) is not int or not 1 <= value <= most:
+            raise KapbenchError(
+                f"The weights' card gives {value!r} for {key}, not a number from 1 to {most:,}",
+                place=f"weights of {self.method}",
+                fix="Train again, or restore the file",
+            )
+        return value
 
     @property
     def identity(self) -> str:

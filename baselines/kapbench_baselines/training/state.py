@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
+from kapbench.strict_text import json_value
 from kapbench_baselines.training.task import Course, Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
@@ -101,7 +102,7 @@ class State:
                 place=path,
                 fix=f"Add --precision {before}, add --force to replace it, or choose another --out",
             )
-        self.step, self.history = int(metadata["step"]), json.loads(metadata["history"])
+        self.step, self.history = int(metadata["step"]), json_value(metadata["history"])
         for name, module in self._modules():
             prefix = f"{name}."
             own = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash, write_atomically
+from kapbench.strict_text import parse_json
 from kapbench_baselines.training import loop, ranks
 from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.options import TrainingSetup
@@ -19,6 +21,8 @@ from kapbench_baselines.training.state import State
 from kapbench_baselines.training.task import Course, Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 
+_Module = TypeVar("_Module", bound=nn.Module)
+_CARDS = TypeAdapter(Card)
 FORMAT = "kapbench-trained-1"
 CARD = loop.CARD
 
@@ -181,12 +185,13 @@ def read_card(
             "The weights have no card: this is not a file of `kapbench train`", place=path, fix=fix
         )
     try:
-        fields = json.loads(metadata["card"])
+        fields = parse_json(metadata["card"], path, fix=fix)
         written = fields.pop("format", "no format")
         fields["categories"] = tuple(fields["categories"])
         if written in older:
             fields, written = older[written](fields), FORMAT
-        card = Card(**fields) if written == FORMAT else None
+        text = json.dumps(fields)  # as JSON a list may be a tuple, and an object a card
+        card = _CARDS.validate_json(text, strict=True) if written == FORMAT else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KapbenchError(
             f"The weights' card cannot be read ({type(error).__name__}: {error})",
@@ -199,11 +204,29 @@ def read_card(
     return card
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, method: str) -> nn.Module:
-    """The module with these weights, for evaluation. KapbenchError if they do not fit it."""
+def build(
+    make: Callable[[], _Module], tensors: Mapping[str, Tensor], path: Path, method: str
+) -> _Module:
+    """The module with these weights, for evaluation.
+
+    Args:
+        make: The module of the card's shape. It is first made without memory, and again once its
+            tensors are known to have the sizes of those in the file.
+
+    Raises:
+        KapbenchError: no module has such a shape, or the weights do not fit it.
+    """
     try:
+        with torch.device("meta"):
+            planned = {key: tuple(t.shape) for key, t in make().state_dict().items()}
+        stored = {key: tuple(t.shape) for key, t in tensors.items()}
+        different = {k for k in planned.keys() | stored.keys() if planned.get(k) != stored.get(k)}
+        if different:
+            key = min(different)
+            raise ValueError(f"{key} is {stored.get(key)}, the card has {planned.get(key)}")
+        module = make()
         module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
-    except RuntimeError as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise KapbenchError(
             f"The weights do not fit their own card: {error}", place=path, fix=how_to_make(method)
         ) from error

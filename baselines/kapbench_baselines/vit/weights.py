@@ -4,7 +4,6 @@ A file has either transformers' names or upstream's.
 """
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from kapbench import strict_text
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.storage import file_hash
@@ -128,19 +128,12 @@ def check_folder(folder: Path, *, binary: bool) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Raises KapbenchError: it does not hold a dictionary."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _no_configuration(path) from error
+    content = strict_text.read_json(path, "Download the folder again")
     if not isinstance(content, dict):
-        raise _no_configuration(path)
+        raise KapbenchError(
+            "The file is not a model's configuration", place=path, fix="Download the folder again"
+        )
     return content
-
-
-def _no_configuration(path: Path) -> KapbenchError:
-    return KapbenchError(
-        "The file is not a model's configuration", place=path, fix="Download the folder again"
-    )
 
 
 def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kapbench.storage import move_into_place, write_atomically
+from kapbench.strict_text import json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Part:
     def origin(self) -> Origin | None:
         """None where the record is missing or damaged: the part cannot be used."""
         try:
-            origin = Origin(**json.loads(self._record.read_text(encoding="utf-8")))
+            origin = Origin(**json_value(self._record.read_bytes()))
         except (OSError, ValueError, TypeError, RecursionError):
             return None
         validator, total = origin.validator, origin.total

@@ -4,9 +4,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from kapbench.datasets.fetching.sources import Source
 from kapbench.errors import KapbenchError
 from kapbench.storage import write_atomically
+from kapbench.strict_text import json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class Record:
         if not path.exists():
             return None
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            return TypeAdapter(cls).validate_python(json_value(path.read_bytes()), strict=True)
+        except (OSError, ValueError) as error:
             raise KapbenchError(
                 f"The record of the first download cannot be read: {error}",
                 place=path,

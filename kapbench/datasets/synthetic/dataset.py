@@ -1,6 +1,5 @@
 """synthetic: rendered 3D objects, the built-in default data set, without download."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from kapbench.datasets.synthetic.rendered_split import ANNOTATIONS, open_split
 from kapbench.datasets.synthetic.scene_plan import Settings, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
+from kapbench.strict_text import json_value
 from kapbench.types import Keypoints, Pair, View
 
 MARKING = 0.25
@@ -99,7 +99,7 @@ def _open(name: str, settings: Settings, build: bool) -> Synthetic:
     The revision is a hash of the settings and of all annotations, which hold the images' hashes.
     """
     folder = open_split(settings, build=build)
-    content = json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
+    content = json_value((folder / ANNOTATIONS).read_bytes())
     entries = [(_make_view(entry, folder), entry["instance"]) for entry in content["images"]]
     pairs = []
     for category, names in content["keypoints"].items():

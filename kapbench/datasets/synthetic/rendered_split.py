@@ -20,9 +20,11 @@ from kapbench.locks import Lock
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
 from kapbench.storage import file_hash, move_into_place
+from kapbench.strict_text import parse_json
 from kapbench.unfinished import temporary_folder
 
 ANNOTATIONS = "annotations.json"
+HASH = "annotations.sha256"  # of that file, whose hash is part of the revision
 SILENT_BELOW = 16  # images: fewer show no progress bar
 
 
@@ -56,13 +58,15 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
 def _find_damage(folder: Path) -> str | None:
     """What is wrong with a folder, in words; None where it is complete."""
     try:
-        content = json.loads((folder / ANNOTATIONS).read_text(encoding="utf-8"))
+        if file_hash(folder / ANNOTATIONS) != (folder / HASH).read_text(encoding="ascii"):
+            return f"{ANNOTATIONS} was changed"
+        content = parse_json((folder / ANNOTATIONS).read_bytes(), folder / ANNOTATIONS)
         for name, expected in content["files"].items():
             if file_hash(folder / name) != expected:
                 return f"{name} was changed"
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, KapbenchError) as error:
         return f"{ANNOTATIONS} cannot be read ({error})"
     return None
 
@@ -87,6 +91,7 @@ def _build(settings: Settings, folder: Path) -> None:
         files = {k: v for entry in taken for k, v in entry.pop("files").items()}
         content = {"keypoints": names, "images": taken, "files": files}
         (temporary / ANNOTATIONS).write_text(json.dumps(content), encoding="utf-8")
+        (temporary / HASH).write_text(file_hash(temporary / ANNOTATIONS), encoding="ascii")
         move_into_place(temporary, folder)  # opening it compares every file with its hash
 
 

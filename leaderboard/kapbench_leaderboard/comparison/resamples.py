@@ -17,6 +17,7 @@ from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
+from kapbench.strict_text import json_value
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
@@ -159,7 +160,7 @@ def load(path: Path) -> Resamples:
     try:
         refuse_irregular(path)  # it would wait for a named pipe
         with safe_open(path, "np") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            about = json_value((file.metadata() or {}).get("about", "{}"))
             if about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
             names = about["columns"]

@@ -9,7 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.regular_files import read_regular
 from kapbench.running.results import RunCard
-from kapbench.strict_text import parse_json
+from kapbench.strict_text import json_value
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 5 * 2**20  # of an entry
@@ -140,13 +140,12 @@ def load_entry(path: Path) -> Entry:
         KapbenchError: it cannot be read, has a newer schema, or a field is wrong; it is named.
     """
     try:
-        text = read_regular(path, MOST_BYTES, follow_link=False).decode()
-        content = parse_json(text, path, fix=_FIX)
+        text = read_regular(path, MOST_BYTES, follow_link=False)
+        content = json_value(text)
         version = int(content["schema_version"])
-    except (OSError, ValueError, KeyError, TypeError, KapbenchError) as error:
-        reason = error.thing if isinstance(error, KapbenchError) else error
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise KapbenchError(
-            f"This is not a leaderboard entry: {reason}", place=path, fix=_FIX
+            f"This is not a leaderboard entry: {error}", place=path, fix=_FIX
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(

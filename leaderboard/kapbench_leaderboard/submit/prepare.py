@@ -13,7 +13,7 @@ from kapbench.progress import Progress
 from kapbench.registry import entry_of
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records, values_in_command
 from kapbench.storage import file_hash, write_atomically
-from kapbench.strict_text import parse_toml
+from kapbench.strict_text import parse_toml, read_bytes
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
     SCHEMA_VERSION,
@@ -41,12 +41,7 @@ def read_card(path: Path) -> SubmissionCard:
     Raises:
         KapbenchError: it cannot be read, or fields are missing or wrong; all are named at once.
     """
-    try:
-        content = parse_toml(path.read_bytes(), path, fix=_PRINT_ONE)
-    except OSError as error:
-        raise KapbenchError(
-            f"The submission card cannot be read: {error}", place=path, fix=_PRINT_ONE
-        ) from error
+    content = parse_toml(read_bytes(path, _PRINT_ONE), path, fix=_PRINT_ONE)
     if names := unfilled(content):
         raise _not_filled_in(names, path)
     try:

@@ -45,7 +45,7 @@ def test_round_trip(path):
     tensors, read, digest = trained_weights.load(path, "dve")
     assert read == card()
     assert len(digest) == 64
-    module = trained_weights.fill(nn.Linear(2, 3), tensors, path, "dve")
+    module = trained_weights.build(lambda: nn.Linear(2, 3), tensors, path, "dve")
     assert not module.training
     assert torch.equal(module.weight, tensors["weight"])
 
@@ -80,7 +80,7 @@ def test_another_methods_weights_are_refused(path):
 def test_tensors_of_another_shape_are_refused(path):
     tensors, _, _ = trained_weights.load(path, "dve")
     with pytest.raises(KapbenchError, match="do not fit their own card"):
-        trained_weights.fill(nn.Linear(5, 3), tensors, path, "dve")
+        trained_weights.build(lambda: nn.Linear(5, 3), tensors, path, "dve")
 
 
 def test_the_readable_card_names_what_made_the_weights():

@@ -16,6 +16,7 @@ from kapbench.datasets.synthetic.objects import BUILDERS
 from kapbench.datasets.synthetic.render import Camera, keypoints, render
 from kapbench.datasets.synthetic.scene_plan import Image, Settings, Shot, images, symmetry
 from kapbench.errors import KapbenchError
+from kapbench.storage import file_hash
 
 SHOT = Shot(
     azimuth=0.6,
@@ -219,10 +220,20 @@ def test_wrong_settings(options, words):
 
 
 def test_annotation_file_that_is_no_json_is_damage(tmp_path):
-    (tmp_path / rendered_split.ANNOTATIONS).write_text("{")
-    assert "cannot be read" in (rendered_split._find_damage(tmp_path) or "")
-    (tmp_path / rendered_split.ANNOTATIONS).write_text(json.dumps({"files": {"images/a.png": "0"}}))
-    assert rendered_split._find_damage(tmp_path) == "a.png is missing"
+    def damage(text, other_text=None):
+        path = tmp_path / rendered_split.ANNOTATIONS
+        path.write_text(text)
+        (tmp_path / rendered_split.HASH).write_text(file_hash(path))
+        path.write_text(text if other_text is None else other_text)
+        return rendered_split._find_damage(tmp_path) or ""
+
+    assert "cannot be read" in damage("{")
+    assert "cannot be read" in damage("[]")
+    assert damage(json.dumps({"files": {"images/a.png": "0"}})) == "a.png is missing"
+    assert damage('{"files": {}}') == ""
+    assert damage('{"files": {}}', '{"files": {}, "images": []}') == "annotations.json was changed"
+    (tmp_path / rendered_split.HASH).unlink()
+    assert rendered_split._find_damage(tmp_path) == "annotations.sha256 is missing"
     shutil.rmtree(tmp_path)
     assert "is missing" in (rendered_split._find_damage(tmp_path) or "")
 

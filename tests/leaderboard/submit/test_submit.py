@@ -175,7 +175,7 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
         (("title", ""), "title: Field required"),
         (('"none"', '"telepathy"'), "supervision.0: Input should be 'none'"),
         (("input_px = 840", "input_px = 0"), "input_px: Input should be greater than 0"),
-        (("[", "[["), "The submission card cannot be read"),
+        (("[", "[["), "The file is not TOML"),
         (("A test's model", "<b>"), "title: String should match"),
     ],
 )
