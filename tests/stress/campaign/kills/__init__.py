@@ -20,7 +20,7 @@ QUICK = (
     ("site", "submit prepare"),
 )
 FEW, MANY = 2, 12  # kills of each command
-SHORT, FULL = len(QUICK), len(QUICK) + 2 * len(SCENARIOS)
+SHORT, FULL = len(QUICK), len(QUICK) + len(SCENARIOS)
 SECONDS = 400.0
 
 

@@ -26,10 +26,10 @@ def describe(event: str, arguments: tuple[Any, ...], root: str) -> str | None:
         flags = arguments[2]
         if not isinstance(flags, int) or not flags & _WRITING:
             return None
+        arguments = arguments[:1]
     elif event not in _CHANGES:
         return None
-    paths = [os.fspath(p) for p in arguments if isinstance(p, str | bytes | os.PathLike)]
-    texts = [os.fsdecode(path) for path in paths if path not in ("r", "w", "x", "a", "wb", "xb")]
+    texts = [os.fsdecode(p) for p in arguments if isinstance(p, str | bytes | os.PathLike)]
     inside = [t for t in texts if os.path.abspath(t).startswith(root)]  # noqa: PTH100  no event of its own
     return f"{event} {' '.join(os.path.relpath(t, root) for t in inside)}" if inside else None
 

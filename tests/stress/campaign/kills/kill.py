@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -182,8 +183,6 @@ def _same(path: Path) -> bytes:
 
 def _plain(path: str) -> str:
     """Without hashes and numbers, so that the same is counted once."""
-    import re
-
     return re.sub(
         r"[0-9a-f]{8,}", "#", re.sub(r"(\.(tmp|site|rendering)-)\S*?(?=/| |$)", r"\1#", path)
     )

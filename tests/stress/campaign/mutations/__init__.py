@@ -14,8 +14,8 @@ from campaign.case import Case, python_of_campaign
 from campaign.mutations.formats import ROOMS
 
 NAME = "mutations"
-FEW, MANY = 6, 60  # mutations of each format in a batch
-SHORT, FULL = len(ROOMS), 5 * len(ROOMS)
+FEW, MANY = 6, 65  # mutations of each format in a batch
+SHORT, FULL = len(ROOMS), 7 * len(ROOMS)
 SECONDS = 300.0
 
 
