@@ -105,9 +105,14 @@ def _evaluate(model: object, folder: Path) -> ResultSet:
 
 @cache
 def _without_information() -> tuple[dict[str, float], dict[str, list[int]]]:
-    """The highest score of the controls and the prevalence, and the number of samples, by rule."""
+    """The highest score of the controls and the prevalence, and the number of samples, by rule.
+
+    Average precision of the few samples of one pair in a random order is above their prevalence, so
+    a random level for each map is a third control: it orders the keypoints by chance.
+    """
+    levels = NoisePairs("random levels", _level(1.0))
     with TemporaryDirectory() as folder:
-        controls = [_evaluate(name, Path(folder)) for name in ("random", "constant")]
+        controls = [_evaluate(model, Path(folder)) for model in ("random", "constant", levels)]
     highest = {rule: max(c.headline(rule) for c in controls) for rule in RULES}
     for row in controls[0].card.scores:
         if row.metric == "prevalence" and row.category == "mean" and row.alpha == 0.10:
