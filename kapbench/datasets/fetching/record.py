@@ -33,7 +33,9 @@ class Record:
         if not path.exists():
             return None
         try:
-            return TypeAdapter(cls).validate_python(json_value(path.read_bytes()), strict=True)
+            content = path.read_bytes()
+            json_value(content)  # refuses what the validation would not, such as a repeated key
+            return TypeAdapter(cls).validate_json(content, strict=True)
         except (OSError, ValueError) as error:
             raise KapbenchError(
                 f"The record of the first download cannot be read: {error}",
