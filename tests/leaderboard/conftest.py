@@ -11,6 +11,7 @@ from submissions import dots
 import kapbench
 from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.score_table import Score
+from kapbench_leaderboard.comparison.controls import shipped_controls
 
 CardMaker = Callable[..., RunCard]
 EXPECTED = ("bus", "cat", "cow")
@@ -70,7 +71,8 @@ def make(
         scores = [s for rule in rules for s in _scores(rule, kap, pck, categories, interval)]
     return RunCard(
         schema_version=1,
-        model=ModelCard(
+        model=shipped_controls().get(name)
+        or ModelCard(
             name=model,
             revision=revision,
             kind="encoder",

@@ -10,6 +10,7 @@ from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, fingerprint
 from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison.controls import shipped_controls
 from kapbench_leaderboard.entries.schema import (
     Entry,
     StoredFile,
@@ -89,7 +90,8 @@ def _run(
     plan = fingerprint(name, dataset, revision, model_revision)
     return RunCard(
         schema_version=1,
-        model=ModelCard(
+        model=shipped_controls().get(name)
+        or ModelCard(
             name=name,
             revision=model_revision,
             kind="encoder",

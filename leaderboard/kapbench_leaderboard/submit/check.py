@@ -61,6 +61,9 @@ def _recomputed(
 ) -> Iterator[str]:
     place, resamples = elsewhere or schema.records_path(path), schema.resamples_path(path)
     run = entry.run
+    if links := [p.name for p in (schema.records_path(path), resamples) if p.is_symlink()]:
+        yield f"{', '.join(links)}: this is a link, not a file."
+        return
     if entry.records.url and elsewhere is None:
         yield (
             f"The records lie elsewhere, at {entry.records.url}\n"

@@ -83,7 +83,7 @@ def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         differ &= ~_equal(records, again)
         if not differ.any():
             return
-    yield f"{counted(int(differ.sum()), 'row')} are not as the control {control.name} makes them."
+    yield (f"The control {control.name} makes other values in {counted(int(differ.sum()), 'row')}.")
 
 
 def _equal(

@@ -80,11 +80,17 @@ def _check_folder(
         lines += _refused(stray, [])
     in_order = not lines
     cards, new_plans, n_accepted = [], set(), 0
+    new = [
+        path for path, entry in entries.items() if entry is None or not before.holds(path, entry)
+    ]
     for path, entry in entries.items():
         if entry is not None and before.holds(path, entry):
             cards.append(entry.run)
             n_accepted += 1
             continue
+        if len(new) > 1:
+            place = results_folder.results_of(root, entries)
+            progress.say(f"{new.index(path) + 1}/{len(new)}  {_name(path, place)}")
         findings = _check_entry(path, entry, records, fetch, progress)
         lines += _refused(path, findings) if findings else [f"ok  {path}"]
         in_order &= not findings
@@ -95,6 +101,13 @@ def _check_folder(
         entries_word = "entry" if n_accepted == 1 else "entries"
         lines.append(f"accepted  {n_accepted} more {entries_word}, unchanged since {base}")
     return lines, _new_tables(cards, new_plans), in_order
+
+
+def _name(path: Path, results: Path) -> str:
+    """An entry's place below the folder of results, without its ending."""
+    here = path.resolve()
+    inside = here.relative_to(results) if here.is_relative_to(results) else path
+    return escape_hidden(str(inside.with_suffix("")))
 
 
 def _read_or_none(path: Path) -> Entry | None:

@@ -222,3 +222,17 @@ def test_the_category_without_an_interval_is_named(card):
     (note,) = (note for note in table.notes if note.startswith("No confidence intervals"))
     assert "a category (cow) has fewer than 4 images, or its score is undefined" in note
     assert "computed without" not in note
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_a_text(card):
+    (table,) = tables(group([card("=1+1"), card("-x"), card("a")]))
+    lines = render([table], "csv").splitlines()[1:]
+    assert [",'=1+1," in line or ",'-x," in line for line in lines].count(True) == 2
+
+
+@pytest.mark.parametrize("how", ["text", "markdown", "latex", "html", "csv", "json"])
+def test_hidden_characters_are_written_out_in_every_format(card, how):
+    made = render(tables(group([card("a\x1b[2J\u202e"), card("b")])), how)
+    assert "\x1b" not in made
+    assert "\u202e" not in made
+    assert "x1b" in made or "u001b" in made

@@ -108,21 +108,14 @@ def _unread(submission: Submission, rng: Random) -> None:
     submission.arrays["kap/comment"] = np.zeros(3)
 
 
+_CHANGES = (("products", 0.01), ("sums", -0.01), ("value", 1e-3), ("n_images", 40))
 # Their honest entry needs several categories, and images enough for intervals.
-OF_SEVERAL_CATEGORIES = (_weights, _interval, _no_interval)
+_COLUMNS = tuple(_column(*change) for change in _CHANGES)
+OF_SEVERAL_CATEGORIES = (_weights, _interval, _no_interval, *_COLUMNS)
 FAMILIES: dict[str, tuple[Forgery, ...]] = {
     "scores": (_value, _n, _left_out, _listed_twice, _renamed),
     "intervals": (_interval, _no_interval),
     "seeds": (_seed,),
     "weights": (_weights, _weights_of_nothing),
-    "resamples": (
-        _column("products", 0.01),
-        _column("sums", -0.01),
-        _column("value", 1e-3),
-        _column("n_images", 40),
-        _quiet,
-        _other_draws,
-        _key,
-        _unread,
-    ),
+    "resamples": (*_COLUMNS, _quiet, _other_draws, _key, _unread),
 }
