@@ -164,7 +164,7 @@ OUTSIDE = CircleColumn(
     "float32",
     _SCORE,
     "highest score of all other cells; of the whole map where the keypoint is absent",
-    "NaN where no cell lies outside",
+    "none: a circle that holds every cell is refused",
 )
 OF_CIRCLE = (INSIDE, OUTSIDE)
 
