@@ -8,8 +8,8 @@ from campaign.case import Case
 from campaign.hostile_files import irregular, malformed, parquet_bombs, pictures, servers
 
 NAME = "hostile files"
-SHORT = 12
-FULL = 120
+SHORT = 10
+FULL = 100
 _FAMILIES = (parquet_bombs, irregular, malformed, pictures, servers)
 
 
