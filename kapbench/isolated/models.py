@@ -17,10 +17,10 @@ from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 Protection = Literal["process", "files", "network", "processes"]
 # What each keeps the model from, as the end of a sentence.
 PROTECTIONS: dict[Protection, str] = {
-    "process": "the memory of the evaluator's process",
+    "process": "the evaluator's objects in Python",
     "files": "files of this machine but the model's own",
     "network": "the network",
-    "processes": "other processes",
+    "processes": "the memory of other processes",
 }
 
 

@@ -22,6 +22,7 @@ from kapbench_leaderboard.submit import model_again
 from kapbench_leaderboard.submit import reproduce as reproducing
 from kapbench_leaderboard.submit.model_again import spec
 from kapbench_leaderboard.submit.prepare import prepare
+from kapbench_leaderboard.submit.reports import reproduction_report
 from kapbench_leaderboard.submit.reproduce import choose, differences, reproduce
 
 RESULTS = Path(__file__).parents[3] / "leaderboard" / "results"
@@ -49,6 +50,29 @@ def test_an_honest_run_is_repeated_to_the_bit(entry):
     assert found.tolerance == 0.0
     assert 12 <= found.n_pairs < 60
     assert found.n_rows > found.n_pairs
+
+
+def test_an_adapter_that_reads_the_answer_is_found_out(tmp_path, card):
+    spec = f"{Path(__file__).parent / 'peeking.py'}:Peeking"
+    made = kapbench.evaluate(
+        spec, dots().Dots(n_images=6), rule="kap-cvpr24", runs=tmp_path / "runs"
+    )
+    assert made.headline("kap-cvpr24") == 1.0
+    clean = made.card.provenance.model_copy(update={"git_dirty": False})
+    save_run(made.folder, made.card.model_copy(update={"provenance": clean}))
+    entry = prepare(made.folder, tmp_path / "results", card)
+    isolated, in_process = (reproduce(entry, 12, model=spec, isolated=how) for how in (None, False))
+    assert in_process.agrees
+    assert "could read annotations" in in_process.how
+    assert not isolated.agrees
+    assert isolated.how.startswith("The model runs in a process of its own, without access to")
+    assert isolated.how in reproduction_report(isolated).text
+
+
+def test_an_entry_whose_data_set_is_code_is_refused(entry, tmp_path):
+    edit(entry, lambda c: c["run"]["dataset"].update(name=f"{DOTS}:Dots"))
+    with pytest.raises(KapbenchError, match="The run's data set is a file of code"):
+        again(entry)
 
 
 def test_records_that_the_model_does_not_make(entry, tmp_path):
