@@ -87,6 +87,7 @@ class _Process:
         self.pid = os.getpid()
         self.folder = _folder()
         self.filters = [*_filters()]
+        self.paths = [*sys.path]
         self.recursion = sys.getrecursionlimit()
         self.streams = (_Stream("stdout", 1), _Stream("stderr", 2))
         self.torch = _torch_defaults()
@@ -96,6 +97,7 @@ class _Process:
         if os.getpid() != self.pid:
             os._exit(1)
         sys.setrecursionlimit(self.recursion)
+        sys.path += [path for path in self.paths if path not in sys.path]  # more may stay
         if _filters() != self.filters:
             warnings.resetwarnings()  # has Python forget what it remembers of the others
             _filters()[:] = self.filters

@@ -9,8 +9,11 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float16, Float32, Int
@@ -119,13 +122,14 @@ class FeatureCache:
         return whole
 
     def read(self, image_hash: str) -> CachedMap:
-        with safe_open(self.path(image_hash), framework="numpy") as file:
+        """KapbenchError where the file was removed or damaged since it was verified."""
+        with self._open(image_hash) as file:
             metadata = file.metadata()
             return CachedMap(file.get_tensor("features"), _grid(metadata), _exponent(metadata))
 
     def rows(self, image_hash: str, cells: Int[np.ndarray, "q"]) -> Float16[np.ndarray, "q c"]:
         """Features of a few cells as stored; the rest of the file is not read."""
-        with safe_open(self.path(image_hash), framework="numpy") as file:
+        with self._open(image_hash) as file:
             view = file.get_slice("features")
             return np.concatenate([view[:0], *(view[int(c) : int(c) + 1] for c in cells)])
 
@@ -133,9 +137,22 @@ class FeatureCache:
         return self.grid_and_exponent(image_hash)[0]
 
     def grid_and_exponent(self, image_hash: str) -> tuple[Grid, int]:
-        with safe_open(self.path(image_hash), framework="numpy") as file:
+        with self._open(image_hash) as file:
             metadata = file.metadata()
             return _grid(metadata), _exponent(metadata)
+
+    @contextmanager
+    def _open(self, image_hash: str) -> Iterator[Any]:
+        path = self.path(image_hash)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                yield file
+        except (SafetensorError, OSError) as error:
+            raise KapbenchError(
+                f"Features were removed from the cache, or changed, while they were needed: {error}",
+                place=path,
+                fix="Run the same command again, and leave the cache as it is",
+            ) from error
 
 
 def to_cells(feature_map: FeatureMap) -> CachedMap:

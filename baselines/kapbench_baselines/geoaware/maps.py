@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from jaxtyping import Float16, Float32
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,15 +39,7 @@ class Maps:
     def __getitem__(self, at: tuple[int, int]) -> Float16[Tensor, "c s s"]:
         """Raises KapbenchError: the cache no longer has it whole."""
         image, side = at
-        key = self.keys[image][side]
-        try:
-            cached = self.cache.read(key)
-        except (OSError, SafetensorError) as error:
-            raise KapbenchError(
-                "Features were removed from the cache during the training",
-                place=self.cache.path(key),
-                fix="Run the same command again, and leave the cache as it is",
-            ) from error
+        cached = self.cache.read(self.keys[image][side])
         return averaged(cached.values(), self.cells, unit=self.unit)
 
 
