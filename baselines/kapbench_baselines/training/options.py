@@ -10,9 +10,8 @@ import click
 
 from kapbench.cli.options import data_root, dataset_options, offline, typed
 from kapbench.errors import KapbenchError
-from kapbench.storage import write_atomically
+from kapbench_baselines.training.output_folder import try_folder
 
-_TRIED = ".tried"  # a file that is written and removed, to see whether a folder can be written
 _TRAINED = "trained"  # the folder of trainings that name none
 PRECISIONS = ("auto", "fp32", "bf16")
 Command = Callable[..., Any]
@@ -172,23 +171,6 @@ class TrainingRequest:
         """Data root and options of the data set. KapbenchError where an option is wrong."""
         options = typed("datasets", self.dataset_name, self.dataset_options)
         return {"data_root": self.data_root, **options}
-
-
-def try_folder(folder: Path) -> None:
-    """KapbenchError where the folder cannot be written: before a training begins, not after it."""
-    existed = folder.exists()
-    try:
-        write_atomically(folder / _TRIED, b"")
-        (folder / _TRIED).unlink()
-        if not existed:
-            folder.rmdir()
-    except (KapbenchError, OSError) as error:
-        cause = error.__cause__ if isinstance(error, KapbenchError) else error
-        raise KapbenchError(
-            f"The training cannot be written: {getattr(cause, 'strerror', None) or cause}",
-            place=folder,
-            fix="Choose another folder with --out",
-        ) from error
 
 
 @dataclass(frozen=True)

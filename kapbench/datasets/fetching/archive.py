@@ -101,16 +101,17 @@ def unpack(
             fix="Fetch it again",
         ) from error
     except OSError as error:
-        of_archive = error.errno in _ODD_NAMES
-        raise KapbenchError(
-            f"The archive cannot be unpacked: {error.strerror or error}",
-            place=archive if of_archive else error.filename or folder,
-            fix="Fetch it again; this system cannot store one of its names"
-            if of_archive
-            else FREE_DISK,
-        ) from error
+        raise _describe_failure(error, archive, folder) from error
     finally:
         recover(archive, folder)
+
+
+def _describe_failure(error: OSError, archive: Path, folder: Path) -> KapbenchError:
+    what = f"The archive cannot be unpacked: {error.strerror or error}"
+    if error.errno in _ODD_NAMES:
+        fix = "Fetch it again; this system cannot store one of its names"
+        return KapbenchError(what, place=archive, fix=fix)
+    return KapbenchError(what, place=error.filename or folder, fix=FREE_DISK)
 
 
 def recover(archive: Path, folder: Path) -> None:

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
-from kapbench_baselines.training.options import try_folder
+from kapbench_baselines.training.output_folder import try_folder
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path):

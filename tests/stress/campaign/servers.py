@@ -20,7 +20,7 @@ from misbehaving_server import Server
 from campaign.case import Case, Outcome, python
 
 DANGEROUS = ("a file twice", "outside", "absolute", "a bomb", "a device", "a symbolic link")
-NAME, SHORT, FULL = "servers", 10, 110
+NAME, SHORT, FULL = "servers", 6, 110
 FOLDER = "SPair-71k"
 # `kapbench fetch`, with short pauses and little patience.
 FETCH = """

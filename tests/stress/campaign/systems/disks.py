@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign.case import Case, command
@@ -20,7 +20,6 @@ from campaign.systems.worlds import (
     score,
 )
 
-Family = Callable[[random.Random], Iterator[Case]]
 NO_FLOCK = """
 import errno, fcntl
 def flock(*_): raise OSError(errno.{name}, "No locks available")
@@ -143,13 +142,3 @@ def places(draw: random.Random) -> Iterator[Case]:
             return refused(command(words, folder), "file/below")
 
         yield Case(f"a file in the way: {option}", check)
-
-
-FAMILIES: tuple[Family, ...] = (
-    without_locks,
-    only_to_be_read,
-    full_disks,
-    open_files,
-    odd_names,
-    places,
-)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign.case import Case, command
@@ -85,11 +85,3 @@ def datasets(draw: random.Random) -> Iterator[Case]:
             return refused(command(words, folder))
 
         yield Case(f"--dataset {name}", check)
-
-
-FAMILIES: tuple[Callable[[random.Random], Iterator[Case]], ...] = (
-    records,
-    sessions,
-    outputs,
-    datasets,
-)

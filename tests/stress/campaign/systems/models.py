@@ -1,7 +1,7 @@
 """Models that move, raise, fork and hold: what they do to the run and to the command."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign.case import Case, command, python
@@ -138,11 +138,3 @@ def defects(draw: random.Random) -> Iterator[Case]:
             return None if "Traceback" in text and "run --model" in text else text[:300]
 
         yield Case(f"defect: make_plan is {broken}", check)
-
-
-FAMILIES: tuple[Callable[[random.Random], Iterator[Case]], ...] = (
-    that_raise,
-    that_move,
-    that_leave_a_lock,
-    defects,
-)

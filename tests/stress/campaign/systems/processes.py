@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign import case
@@ -77,6 +77,3 @@ def clocks(draw: random.Random) -> Iterator[Case]:
         return done.crash or right(done, folder) or result(folder)
 
     yield Case("a clock that goes back", check)
-
-
-FAMILIES: tuple[Callable[[random.Random], Iterator[Case]], ...] = (interrupts, clocks)

@@ -1,7 +1,7 @@
 """Standard streams that are closed, full or not UTF-8, and environments that lack things."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign.case import Case, Outcome
@@ -74,6 +74,3 @@ def environments(draw: random.Random) -> Iterator[Case]:
         return _tidy(shell(line, RUN, folder)) or result(folder)
 
     yield Case("environment: HOME does not exist", homeless)
-
-
-FAMILIES: tuple[Callable[[random.Random], Iterator[Case]], ...] = (streams, environments)
