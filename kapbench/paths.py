@@ -1,6 +1,5 @@
 """Finds the data root and the cache folder, and lists folders of data."""
 
-import errno
 import os
 from pathlib import Path
 
@@ -42,16 +41,6 @@ def is_system_file(name: str) -> bool:
     macOS writes `._NAME` beside each NAME on foreign drives and in archives.
     """
     return name.startswith("._") or name.lower() in SYSTEM_NAMES
-
-
-def is_file(path: Path) -> bool:
-    """Whether a regular file is there; False for a name that is too long to be one."""
-    try:
-        return path.is_file()
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return False
-        raise
 
 
 def list_files(folder: Path, pattern: str) -> list[Path]:

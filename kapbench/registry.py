@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError, any_of, described, nearest, unknown, with_article
 from kapbench.plugin_calls import plugin_call
+from kapbench.regular_files import is_file, is_folder
 
 Kind = Literal["models", "datasets"]
 
@@ -202,7 +203,7 @@ class _Uncached(SourceFileLoader):
 
 def _names_no_class(kind: Kind, path: Path) -> KapbenchError:
     """The error for a file without a class: lists those of the file, which is not run."""
-    if not path.is_file():
+    if not is_file(path):
         return _missing_file(path)
     try:
         tree = ast.parse(path.read_bytes())
@@ -223,12 +224,12 @@ def _names_no_class(kind: Kind, path: Path) -> KapbenchError:
 def _unknown_plugin(kind: Kind, spec: str) -> KapbenchError:
     """The error for a spec that nothing is registered for; a file or a folder may be meant."""
     word = _word(kind)
-    if Path(f"{spec}.py").is_file():
+    if is_file(Path(f"{spec}.py")):
         return _names_no_class(kind, Path(f"{spec}.py"))
     fix = _meant_file(spec)
-    if fix is None and kind == "models" and Path(spec).is_dir():
+    if fix is None and kind == "models" and is_folder(Path(spec)):
         fix = f"Write features:{spec} or similarity:{spec} for saved maps"
-    if fix is None and kind == "datasets" and Path(spec).is_file():
+    if fix is None and kind == "datasets" and is_file(Path(spec)):
         fix = f"Write manifest:{spec}, or coco:{spec} for a file of COCO keypoints"
     if fix is not None:
         return KapbenchError(f"Unknown {word} '{spec}'", fix=fix)
@@ -245,7 +246,7 @@ def _meant_file(spec: str) -> str | None:
     """What to write for file:Class, file.Class and file.py.Class."""
     for separator in ":.":
         path, _, attribute = spec.rpartition(separator)
-        if path and attribute and Path(file := f"{path.removesuffix('.py')}.py").is_file():
+        if path and attribute and is_file(Path(file := f"{path.removesuffix('.py')}.py")):
             return f"Write {file}:{attribute} for the class of that file"
     return None
 
@@ -265,7 +266,7 @@ def _missing_file(path: Path) -> KapbenchError:
 
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise _missing_file(path)
     name = f"kapbench_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path, loader=_Uncached(name, str(path)))

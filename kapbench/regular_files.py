@@ -1,7 +1,9 @@
 """Opens regular files and nothing else: a named pipe or a device would be waited for."""
 
+import errno
 import os
 import stat
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -52,6 +54,25 @@ def read_regular(path: Path, most_bytes: int | None = None, *, follow_link: bool
     if len(content) > most_bytes:
         raise OSError(f"it has more than {most_bytes:,} bytes")
     return content
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; False for a name that no file can have."""
+    return _exists(path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False for a name that no folder can have."""
+    return _exists(path.is_dir)
+
+
+def _exists(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
 
 
 def refuse_irregular(path: Path) -> None:

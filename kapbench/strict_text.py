@@ -56,7 +56,7 @@ def read_bytes(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> bytes:
     try:
         with open_regular(path) as file:
             n_bytes = os.fstat(file.fileno()).st_size
-            content = file.read(min(n_bytes, max_bytes) + 1)
+            content = file.read() if n_bytes <= max_bytes else None
     except NotRegularError as error:
         raise KapbenchError(f"T{str(error)[1:]}", place=path, fix=fix) from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -66,8 +66,10 @@ def read_bytes(path: Path, fix: str, max_bytes: int = MAX_BYTES) -> bytes:
         raise KapbenchError(
             f"The file cannot be read: {reason or error}", place=path, fix=fix
         ) from error
-    if len(content) > max_bytes:
-        raise KapbenchError(f"The file has more than {max_bytes:,} bytes", place=path, fix=fix)
+    if content is None:
+        raise KapbenchError(
+            f"The file has {n_bytes:,} bytes, more than {max_bytes:,}", place=path, fix=fix
+        )
     return content
 
 

@@ -181,7 +181,7 @@ def test_files_that_are_none(tmp_path):
         ("n" * 300, "cannot be read"),
         ("nul\0", "cannot be read"),
         ("large/below", "does not exist"),
-        ("large", "more than 4 bytes"),
+        ("large", "5 bytes, more than 4"),
     ):
         with pytest.raises(KapbenchError, match=message):
             read_bytes(tmp_path / name, "Correct it", 4)

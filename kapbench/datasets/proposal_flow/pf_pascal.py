@@ -15,7 +15,8 @@ from kapbench.datasets.proposal_flow.pf_pascal_mat import Annotations
 from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse_points
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
-from kapbench.paths import data_root, is_file
+from kapbench.paths import data_root
+from kapbench.regular_files import is_file
 from kapbench.strict_text import integer, parse_csv, read_bytes
 from kapbench.types import Pair, View
 

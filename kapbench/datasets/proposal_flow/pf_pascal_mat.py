@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from kapbench.datasets.mat_file import read_numbers
 from kapbench.errors import KapbenchError
-from kapbench.paths import is_file
+from kapbench.regular_files import is_file
 from kapbench.strict_text import read_bytes
 
 FOLDER = "Annotations"
