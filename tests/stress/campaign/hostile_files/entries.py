@@ -8,7 +8,7 @@ from pathlib import Path
 from campaign.case import Outcome, command
 
 RESULTS = Path(__file__).parents[4] / "leaderboard" / "results" / "synthetic"
-SECONDS, GIB = 90.0, 5.0
+SECONDS, GIB = 90.0, 3.0
 
 
 def place_entry(folder: Path) -> Path:

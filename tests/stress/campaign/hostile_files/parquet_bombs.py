@@ -63,6 +63,8 @@ def _zeros(n_columns: int, **how: Any) -> bytes:
     column = pa.array(np.zeros(1_900_000))
     names = [f"x@{i}" for i in range(n_columns)]
     table = pa.table([column] * n_columns, names=names)
+    # The one column that is looked for before all others are read.
+    table = table.append_column("category", _texts(len(column), "aeroplane")["category"])
     return _write(table, **{"use_dictionary": False} | how)
 
 
