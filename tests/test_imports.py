@@ -75,6 +75,7 @@ MORE_OF_THE_CORE = {
     "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
+        "kapbench.isolated",
         "kapbench.loading",
         "kapbench.models.contract",
         "kapbench.running.run_card",

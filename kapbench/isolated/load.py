@@ -6,6 +6,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ _OF_JAIL: dict[str, Protection] = {
     protections.NETWORK: "network",
     protections.SIGNALS: "processes",
 }
-_MOST_THREADS = 2**14
+LIMITS = Limits(memory_bytes=None, n_threads=2**14)
 _OF_THE_EVALUATOR = "kapbench.models."  # controls and saved maps
 
 
@@ -50,6 +51,7 @@ def load_isolated(
     texts: Sequence[str] = (),
     annotations: Iterable[Path] = (),
     seconds: float = SECONDS,
+    limits: Limits = LIMITS,
 ) -> IsolatedModel:
     """The model that `load_model` makes, in a process that ends with the returned object.
 
@@ -61,6 +63,7 @@ def load_isolated(
         texts: More options, KEY=VALUE as on the command line.
         annotations: Files and folders that the process must not see, where the system allows that.
         seconds: The most that loading or one answer may take.
+        limits: Of its process. What it sees of the machine is decided here.
 
     Raises:
         KapbenchError: see `load_model`; a model that cannot be isolated; the process failed.
@@ -70,7 +73,7 @@ def load_isolated(
     device = pick_device(device)
     enforced = isolation().enforced
     files = files_in([*options.values(), *(text.partition("=")[2] for text in texts)])
-    process = _start(files + _own_files(name), annotations, seconds, enforced)
+    process = _start(files + _own_files(name), annotations, seconds, enforced, limits)
     fields = {
         "model": _absolute(name),
         "device": device,
@@ -119,7 +122,11 @@ def describe(kept: Iterable[str]) -> str:
 
 
 def _start(
-    own: Iterable[Path], annotations: Iterable[Path], seconds: float, enforced: frozenset[str]
+    own: Iterable[Path],
+    annotations: Iterable[Path],
+    seconds: float,
+    enforced: frozenset[str],
+    limits: Limits,
 ) -> ModelProcess:
     """A process that waits for the message by which it loads its model."""
     folder = Path(tempfile.mkdtemp(prefix="kapbench-model-")).resolve()
@@ -127,11 +134,8 @@ def _start(
     if enforced:
         places = places_for(own, _search_path(), annotations)
         hidden = protections.FILES in enforced
-        limits = Limits(
-            memory_bytes=None,
-            n_threads=_MOST_THREADS,
-            hidden=places.hidden if hidden else (),
-            visible=places.visible if hidden else (),
+        limits = replace(
+            limits, hidden=places.hidden if hidden else (), visible=places.visible if hidden else ()
         )
         words = jailed_command(_WORDS, folder, limits)
     process = ModelProcess(words, folder, environment_for(folder), seconds)

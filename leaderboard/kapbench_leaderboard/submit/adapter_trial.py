@@ -1,6 +1,8 @@
 """An adapter against its contract, in a separate process, because the code is not trusted.
 
-What it prints and how it ends decide nothing: only a verdict with the parent's token does.
+What it prints and how it ends decide nothing. It is tried twice: in a process that runs the contract
+beside the adapter's code, where nothing is lost on the way, and by the answers of a process that runs
+the adapter's code alone, which can forge no verdict. Both must find nothing.
 """
 
 import json
@@ -43,11 +45,21 @@ def try_adapter(
         model: The run card's part on the model; None: the adapter came without a run.
         dataset: Name of the run's data set.
     """
-    token = secrets.token_hex(16)
     path, colon, name = spec.rpartition(":")
+    if colon and Path(path).is_file():
+        spec = f"{Path(path).absolute()}:{name}"
+    findings = _by_own_account(spec, model, dataset, timeout_s)
+    return findings or _by_its_answers(spec, model, dataset, timeout_s)
+
+
+def _by_own_account(
+    spec: str, model: "ModelCard | None", dataset: str | None, timeout_s: float
+) -> list[str]:
+    """What a process finds that runs the adapter's code, which can make it find nothing."""
+    token = secrets.token_hex(16)
     task = {
         "token": token,
-        "spec": f"{Path(path).absolute()}:{name}" if colon and Path(path).is_file() else spec,
+        "spec": spec,
         "dataset": dataset,
         "model": None if model is None else model.model_dump(mode="json"),
     }
@@ -64,6 +76,34 @@ def try_adapter(
     if findings is None:
         findings = [f"The test gave no verdict: {_ending(ended)}."]
     return [*findings, *_last_lines(ended.errors)] if findings else []
+
+
+def _by_its_answers(
+    spec: str, model: "ModelCard | None", dataset: str | None, timeout_s: float
+) -> list[str]:
+    """What this process finds in the answers of another one, where alone the adapter's code runs."""
+    from kapbench.isolated.load import load_isolated
+    from kapbench.models.contract import broken
+    from kapbench.running.run_card import model_card
+
+    try:
+        isolated = load_isolated(
+            spec,
+            device="cpu",
+            dataset=dataset,
+            options={} if model is None else dict(model.options),
+            seconds=timeout_s,
+            limits=replace(LIMITS, seconds=timeout_s),
+        )
+    except KapbenchError as error:
+        return [str(error)]
+    try:
+        findings = broken(isolated)
+        if model is None or findings:
+            return findings
+        return _differences(model_card(isolated), model)
+    finally:
+        isolated.process.close()
 
 
 def not_isolated() -> list[str]:
@@ -139,7 +179,6 @@ def _child() -> None:
 
 
 def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> list[str]:
-    from kapbench.identity.model_identity import is_same_revision
     from kapbench.loading import load_model
     from kapbench.models.contract import broken
     from kapbench.running.results import ModelCard
@@ -152,13 +191,20 @@ def _test(spec: str, run_model: dict[str, Any] | None, dataset: str | None) -> l
         findings = broken(model)
         if submitted is None or findings:
             return findings
-        # By way of JSON, as the run's was: a tuple among the options is a list there.
-        tested = ModelCard.model_validate_json(model_card(model).model_dump_json())
+        return _differences(model_card(model), submitted)
     except KapbenchError as error:
         return [str(error)]
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an adapter raises is the finding
         return [f"The model cannot be made: {type(error).__name__}: {error}"]
-    mine, theirs = tested.model_dump(), submitted.model_dump()
+
+
+def _differences(tested: "ModelCard", submitted: "ModelCard") -> list[str]:
+    """Where the model that was tried declares something else than that of the run."""
+    from kapbench.identity.model_identity import is_same_revision
+
+    # By way of JSON, as the run's was: a tuple among the options is a list there.
+    mine = type(tested).model_validate_json(tested.model_dump_json()).model_dump()
+    theirs = submitted.model_dump()
     if is_same_revision(submitted.revision, tested.revision):
         mine["revision"] = submitted.revision
     return [

@@ -223,3 +223,32 @@ def test_old_entries_have_no_adapter(entry):
     assert load_entry(entry).card.adapter is None
     assert check(entry) == []
     assert kapbench("submit", "adapters", entry).output == ""
+
+
+FORGERS = {
+    "contract": "import kapbench.models.contract as c\nc._encodes = lambda model: iter(())\n",
+    "verdict": (
+        "import json, os, sys\n"
+        "frame = sys._getframe()\n"
+        "while frame is not None and 'task' not in frame.f_locals:\n"
+        "    frame = frame.f_back\n"
+        "if frame is not None:\n"
+        "    told = {'token': frame.f_locals['task']['token'], 'findings': []}\n"
+        "    os.write(frame.f_locals['verdict'], json.dumps(told).encode())\n"
+        "    os._exit(0)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("forger", FORGERS)
+def test_an_adapter_that_forges_its_verdict_is_judged_by_its_answers(tmp_path, forger):
+    path = tmp_path / "forger.py"
+    random = "np.random.default_rng().random((3, 4, 4))"
+    path.write_text(
+        FORGERS[forger] + "import numpy as np\nfrom kapbench.types import FeatureMap, Grid\n"
+        "class Forger:\n"
+        "    name, revision, conditions_on, similarity, supervision = 'a', '1', (), 'dot', 'none'\n"
+        "    def encode(self, pictures):\n"
+        f"        return [FeatureMap({random}, Grid(4, 4, (0, 0, *p.size))) for p in pictures]\n"
+    )
+    assert "its features alone differ from those in a batch" in try_adapter(f"{path}:Forger")[0]
