@@ -71,7 +71,7 @@ def make(
         scores = [s for rule in rules for s in _scores(rule, kap, pck, categories, interval)]
     return RunCard(
         schema_version=1,
-        model=shipped_controls().get(name)
+        model=shipped_controls().get(model)
         or ModelCard(
             name=model,
             revision=revision,
