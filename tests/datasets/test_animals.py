@@ -10,6 +10,7 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import savemat
 
+from kapbench import strict_text
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
@@ -64,8 +65,8 @@ def test_a_photograph_of_another_size_is_another_revision(opened):
 
 def test_each_annotation_file_is_read_once(opened, monkeypatch):
     read = []
-    plain = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda p: read.append(p) or plain(p))
+    plain = strict_text.open_regular
+    monkeypatch.setattr(strict_text, "open_regular", lambda p: read.append(p) or plain(p))
     opened[0]()
     assert read
     assert len(set(read)) == len(read)

@@ -224,6 +224,8 @@ def build(
         if different:
             key = min(different)
             raise ValueError(f"{key} is {stored.get(key)}, the card has {planned.get(key)}")
+        if not all(bool(t.isfinite().all()) for t in tensors.values()):
+            raise ValueError("a weight is not finite")
         module = make()
         module.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:

@@ -9,6 +9,7 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import loadmat, savemat
 
+from kapbench import strict_text
 from kapbench.datasets.proposal_flow.pf_pascal import pf_pascal
 from kapbench.datasets.proposal_flow.pf_willow import pf_willow
 from kapbench.datasets.tss import tss
@@ -207,8 +208,8 @@ class TestLists:
     def test_each_file_is_read_once(self, tmp_path, build, open_, list_, monkeypatch):
         build(tmp_path)
         read = []
-        plain = Path.read_bytes
-        monkeypatch.setattr(Path, "read_bytes", lambda p: read.append(p) or plain(p))
+        plain = strict_text.open_regular
+        monkeypatch.setattr(strict_text, "open_regular", lambda p: read.append(p) or plain(p))
         open_(root=tmp_path)
         assert tmp_path / list_ in read
         assert len(set(read)) == len(read)
