@@ -9,11 +9,11 @@ from typing import Any
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.running.plan import rules_named
 from kapbench.running.result_set import ResultSet
-from kapbench.unfinished import temporary_folder
 
 
 def evaluate(

@@ -18,7 +18,7 @@ from pathlib import Path
 from kapbench.errors import KapbenchError
 from kapbench.paths import cache_root
 from kapbench.storage import bytes_hash, file_hash, write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.strict_text import json_value
 
 FOLDER = "hashes"
 _SETTLED_NS = 2 * 10**9  # the coarsest clock of a file system

@@ -9,8 +9,8 @@ from kapbench import registry
 from kapbench.errors import KapbenchError, described
 from kapbench.identity.installed_code import is_own, last_user_line, user_file
 from kapbench.identity.model_identity import is_made_by_name, mark_made_by_name, source_digits
-from kapbench.plugin_calls import plugin_call
 from kapbench.protocols import Dataset, Encoder, Model, model_info
+from kapbench.untrusted.plugin_calls import plugin_call
 
 
 def load_dataset(

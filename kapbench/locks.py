@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.processes import Process, host_name, this_process
+from kapbench.processes.owners import Process, host_name, this_process
+from kapbench.processes.unfinished import unfinished_name
 from kapbench.storage import write_atomically
-from kapbench.strict_text import json_value
-from kapbench.unfinished import unfinished_name
+from kapbench.untrusted.strict_text import json_value
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _PAUSE_S = 0.1

@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kapbench.declared import wrong_optional, wrong_texts
 from kapbench.errors import KapbenchError, any_of
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
+from kapbench.untrusted.declared import wrong_optional, wrong_texts
 
 Condition = Literal["category", "mask", "azimuth", "twins"]
 Similarity = Literal["dot", "neg_l2"]

@@ -12,8 +12,8 @@ from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError, any_of, described, nearest, unknown, with_article
-from kapbench.plugin_calls import plugin_call
-from kapbench.regular_files import is_file, is_folder
+from kapbench.untrusted.plugin_calls import plugin_call
+from kapbench.untrusted.regular_files import is_file, is_folder
 
 Kind = Literal["models", "datasets"]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import open_regular
-from kapbench.unfinished import unfinished_name
+from kapbench.processes.unfinished import unfinished_name
+from kapbench.untrusted.regular_files import open_regular
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
 

@@ -13,7 +13,7 @@ import pytest
 
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock, Owner, owner_file
-from kapbench.processes import Process, this_process
+from kapbench.processes.owners import Process, this_process
 
 GONE = Process(this_process().place, 2**22 + 7, 5)  # beyond the numbers that Linux gives
 ELSEWHERE = Process("00000000", 1, 1)

@@ -119,7 +119,7 @@ def evict(cache_root: Path, limit: int | None, model: str | None, dry_run: bool)
       kapbench cache evict --model my_model@1-3fa2b7c9
     """
     from kapbench.features.cache_admin import items, left_over, of_model, remove, to_evict
-    from kapbench.unfinished import remove as remove_left_over
+    from kapbench.processes.unfinished import remove as remove_left_over
 
     if limit is None and model is None:
         raise click.UsageError("Give --limit SIZE, --model NAME, or both.")

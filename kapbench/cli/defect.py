@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 from kapbench.paths import cache_root
-from kapbench.unfinished import scratch_root
+from kapbench.processes.unfinished import scratch_root
 
 DEFECT = 70  # the status that sysexits.h gives to an internal error of a program
 LOGS = "logs"  # the folder of log files, below that of the cache

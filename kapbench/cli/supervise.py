@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kapbench.errors import KapbenchError
-from kapbench.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
+from kapbench.processes.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
 _END_S = 10.0  # for which a process whose command has ended may do nothing
@@ -46,7 +46,7 @@ def _command() -> None:
 
 
 def _supervise() -> NoReturn:
-    from kapbench.parent_process import end_with_parent
+    from kapbench.processes.parent_process import end_with_parent
 
     shared = mmap.mmap(-1, _BYTES)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD})
@@ -62,7 +62,7 @@ def _supervise() -> NoReturn:
 
 def _score(shared: mmap.mmap) -> NoReturn:
     """The command, whose end is written down before Python's own end, which a model can disturb."""
-    from kapbench.plugin_calls import report_calls_to
+    from kapbench.untrusted.plugin_calls import report_calls_to
 
     own = os.getpid()
 

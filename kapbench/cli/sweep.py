@@ -15,7 +15,7 @@ from kapbench.cli.results_table import CONTROL, control_request, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 from kapbench.cli.sweep_table import SweepTable
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import read_text
+from kapbench.untrusted.strict_text import read_text
 
 if TYPE_CHECKING:
     from kapbench.progress import Progress

@@ -18,8 +18,8 @@ from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
 from kapbench.paths import list_files
-from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import Keypoints, View
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 NAME = "awa-pose"
 SOURCE = SOURCES[NAME]

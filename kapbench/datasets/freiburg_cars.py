@@ -18,8 +18,8 @@ from kapbench.datasets.images import image_size, read_rgb
 from kapbench.datasets.pair_list import PairList
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
-from kapbench.strict_text import read_bytes, read_text
 from kapbench.types import AZIMUTH_BINS, Keypoints, View
+from kapbench.untrusted.strict_text import read_bytes, read_text
 
 NAME = "freiburg-cars"
 SOURCE = SOURCES[NAME]

@@ -11,7 +11,7 @@ from jaxtyping import Bool, UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
+from kapbench.untrusted.regular_files import is_file
 
 REFETCH = "Fetch the data set again"
 OWN = "Replace the file by the photograph that was annotated"  # of a data set of the user's own

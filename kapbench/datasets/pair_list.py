@@ -13,8 +13,8 @@ from kapbench.datasets.images import read_mask, read_rgb
 from kapbench.datasets.reading import longer_side
 from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError, unknown
-from kapbench.repeated_ids import index_views
 from kapbench.types import Coverage, Pair, View
+from kapbench.untrusted.repeated_ids import index_views
 
 Reader = Callable[[Path, tuple[int, int]], UInt8[np.ndarray, "h w 3"]]
 MaskReader = Callable[[Path, tuple[int, int]], Bool[np.ndarray, "h w"]]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from kapbench.errors import KapbenchError, agreeing, counted, unknown
 from kapbench.paths import data_root, is_system_file
 from kapbench.storage import bytes_hash
-from kapbench.strict_text import CORRECT, number, parse_json
 from kapbench.types import Keypoints, View
+from kapbench.untrusted.strict_text import CORRECT, number, parse_json
 
 AS_PUBLISHED = "Save the list with commas, as it is published"
 MAX_PX = 1_000_000  # of a coordinate or a side; larger numbers are damage

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import read_json
+from kapbench.untrusted.strict_text import read_json
 
 TABLES = {
     "spair": "spair/symmetry.json",

@@ -17,9 +17,9 @@ from kapbench.datasets.images import image_size, read_mask
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
-from kapbench.strict_text import integer, parse_csv, read_bytes
 from kapbench.types import Pair, View
+from kapbench.untrusted.regular_files import is_file
+from kapbench.untrusted.strict_text import integer, parse_csv, read_bytes
 
 NAME, LIST = "tss", "test_pairs_tss.csv"
 SOURCE = SOURCES[NAME]

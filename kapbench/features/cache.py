@@ -21,11 +21,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
+from kapbench.processes.unfinished import sweep
 from kapbench.protocols import Model, ModelInfo
-from kapbench.regular_files import refuse_irregular
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
-from kapbench.unfinished import sweep
+from kapbench.untrusted.regular_files import refuse_irregular
 
 SCHEMA = "2"
 SUFFIX = ".safetensors"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
-from kapbench.regular_files import read_regular
-from kapbench.strict_text import json_value
-from kapbench.unfinished import SCRATCH, UNFINISHED, abandoned, scratch_root
+from kapbench.processes.unfinished import SCRATCH, UNFINISHED, abandoned, scratch_root
+from kapbench.untrusted.regular_files import read_regular
+from kapbench.untrusted.strict_text import json_value
 
 LEFT_OVER = "left over"  # the group of what killed processes left half-written
 

@@ -26,8 +26,8 @@ from kapbench.isolated.places import environment_for, files_in, places_for
 from kapbench.isolated.process import ModelProcess
 from kapbench.isolated.wire import Message
 from kapbench.loading import pick_device
-from kapbench.process_jail import protections
-from kapbench.process_jail.command import Limits, isolation, jailed_command
+from kapbench.processes.jail import protections
+from kapbench.processes.jail.command import Limits, isolation, jailed_command
 from kapbench.protocols import ModelInfo
 
 SECONDS = 600.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.paths import cache_root, data_root
-from kapbench.process_jail.command import jail_environment
+from kapbench.processes.jail.command import jail_environment
 
 # Folders of the system, which hold no user's files. Everything else in / is hidden.
 _SYSTEM = frozenset(

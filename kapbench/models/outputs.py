@@ -11,9 +11,9 @@ import numpy as np
 from kapbench.errors import KapbenchError, counted, described, with_article
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.models.inputs import read_only
-from kapbench.plugin_calls import plugin_call
 from kapbench.protocols import ChecksPlan, Encoder, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
+from kapbench.untrusted.plugin_calls import plugin_call
 
 _MAP = "Return FeatureMap(values [c, h, w], grid)"
 

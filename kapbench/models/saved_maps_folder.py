@@ -13,8 +13,8 @@ from kapbench.file_hashes import folder_hashes
 from kapbench.paths import list_files
 from kapbench.protocols import Condition
 from kapbench.storage import fingerprint
-from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import Grid, Picture
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 SETTINGS = "kapbench.json"
 _Tensor = TypeVar("_Tensor")  # a tensor, or its shape

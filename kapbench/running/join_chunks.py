@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
+from kapbench.processes.unfinished import UNFINISHED, temporary_folder
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan
 from kapbench.scoring.schema import TEXT, arrow_schema
 from kapbench.storage import move_into_place
-from kapbench.unfinished import UNFINISHED, temporary_folder
 
 STRETCH_PAIRS = 1 << 15
 HELD_ROWS = 1 << 17  # in memory, before they are put aside on disk

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kapbench.errors import KapbenchError, described
-from kapbench.parent_process import worker_ends_with_parent
+from kapbench.processes.parent_process import worker_ends_with_parent
 from kapbench.running.executor import Executor, Outcome, attempt
 
 

@@ -8,13 +8,13 @@ from itertools import groupby
 from kapbench.errors import KapbenchError
 from kapbench.models.outputs import check_plan
 from kapbench.protocols import ChecksPlan, Dataset, Model, ModelInfo, check_dataset, model_info
-from kapbench.repeated_ids import check_ids
 from kapbench.running.results import DatasetCard, ModelCard
 from kapbench.scoring.rules import KapRule, PckRule, Rule, load_rule
 from kapbench.scoring.sound_pairs import refuse_reserved, refuse_unsound
 from kapbench.scoring.versions import SCORING_VERSION, last_change
 from kapbench.storage import fingerprint
 from kapbench.types import Pair, View
+from kapbench.untrusted.repeated_ids import check_ids
 
 CHUNK_PAIRS = 128
 DEFAULT_RULES = (

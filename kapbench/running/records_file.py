@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import open_regular
 from kapbench.scoring.schema import TEXT
+from kapbench.untrusted.regular_files import open_regular
 
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
 

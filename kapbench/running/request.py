@@ -14,13 +14,13 @@ from kapbench.isolated.load import SECONDS, load_isolated
 from kapbench.isolated.models import IsolatedModel, Protection
 from kapbench.isolated.places import files_in, folders_of
 from kapbench.loading import load_dataset, load_model, pick_device
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
-from kapbench.unfinished import temporary_folder
 
 _ISOLATED = "-isolated"  # the end of names of folders and of revisions in the cache
 

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
-from kapbench.regular_files import read_regular
 from kapbench.running.records_file import StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.regular_files import read_regular
+from kapbench.untrusted.strict_text import json_value
 
 SCHEMA_VERSION = 2  # 2: label, command, dataset.limit; all are optional
 CARD, RECORDS = "run.json", "records.parquet"

@@ -11,10 +11,10 @@ from pathlib import Path
 from time import monotonic
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import read_regular
 from kapbench.running.provenance import now
 from kapbench.storage import write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.regular_files import read_regular
+from kapbench.untrusted.strict_text import json_value
 
 SESSIONS = "sessions.json"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock, owner_file
+from kapbench.processes.unfinished import UNFINISHED, is_abandoned, remove
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.plan import Plan
 from kapbench.running.run_clock import SESSIONS
 from kapbench.storage import fingerprint
-from kapbench.unfinished import UNFINISHED, is_abandoned, remove
 
 LOCK = ".lock"
 CHUNKS = "parts"  # the folder of chunk files, by the name that stored runs have

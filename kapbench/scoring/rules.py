@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from kapbench.errors import KapbenchError, unknown
-from kapbench.strict_text import parse_json, read_bytes
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]

@@ -10,10 +10,10 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import savemat
 
-from kapbench import strict_text
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.errors import KapbenchError
+from kapbench.untrusted import strict_text
 
 REAL = os.environ.get("KAPBENCH_DATA")
 MOOSE = "AwA-Pose/Annotations_json/moose.json"

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import tiny_datasets as tiny
 
-from kapbench import strict_text
 from kapbench.datasets.awa_pose import awa_pose, keypoint_names
 from kapbench.datasets.cub.dataset import cub
 from kapbench.datasets.freiburg_cars import azimuth_bin, freiburg_cars
 from kapbench.datasets.proposal_flow.willow_objectclass import willow
 from kapbench.errors import KapbenchError
+from kapbench.untrusted import strict_text
 
 REAL = os.environ.get("KAPBENCH_DATA")
 real = pytest.mark.skipif(REAL is None, reason="KAPBENCH_DATA is not set: no real data")

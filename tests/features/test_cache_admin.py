@@ -19,8 +19,8 @@ from kapbench.cli import main
 from kapbench.cli.cache import size
 from kapbench.features.cache import FeatureCache
 from kapbench.features.cache_admin import Item, groups, items, to_evict
+from kapbench.processes.unfinished import unfinished_name
 from kapbench.types import FeatureMap, Grid
-from kapbench.unfinished import unfinished_name
 
 GRID = Grid(3, 4, (0, 0, 4, 3))
 
@@ -115,9 +115,7 @@ def test_nothing_goes_where_there_is_room(root):
 
 
 def test_what_interrupted_commands_left_is_listed_and_evicted(root, scratch):
-    code = (
-        "from kapbench.unfinished import unfinished_name as name; print(name(), name('kapbench-'))"
-    )
+    code = "from kapbench.processes.unfinished import unfinished_name as name; print(name(), name('kapbench-'))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     one, two = done.stdout.split()
     left = [root / "features" / "abc" / one, scratch / two / "features" / "x", root / one]

@@ -14,7 +14,7 @@ from kapbench.errors import KapbenchError
 from kapbench.isolated import load
 from kapbench.isolated.load import describe, load_isolated
 from kapbench.models.contract import broken
-from kapbench.process_jail.command import Isolation, isolation
+from kapbench.processes.jail.command import Isolation, isolation
 
 HERE = Path(__file__).parent / "adapter.py"
 JAILED = {"files", "network", "signals"} <= isolation().enforced

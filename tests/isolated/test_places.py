@@ -9,8 +9,8 @@ import pytest
 
 import kapbench
 from kapbench.isolated.places import environment_for, files_in, folders_of, places_for
-from kapbench.process_jail.command import Limits, isolation, jail_environment, jailed_command
-from kapbench.process_jail.protections import FILES
+from kapbench.processes.jail.command import Limits, isolation, jail_environment, jailed_command
+from kapbench.processes.jail.protections import FILES
 
 needs_jail = pytest.mark.skipif(
     FILES not in isolation().enforced, reason="this system hides no files"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import json_value
+from kapbench.untrusted.strict_text import json_value
 from kapbench_baselines.training.task import Course, Task
 from kapbench_baselines.training.tensor_files import read_tensors, write_tensors
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash, write_atomically
-from kapbench.strict_text import parse_json
+from kapbench.untrusted.strict_text import parse_json
 from kapbench_baselines.training import loop, ranks
 from kapbench_baselines.training.card import Card
 from kapbench_baselines.training.options import TrainingSetup

@@ -9,9 +9,9 @@ from kapbench.evaluation import evaluate
 from kapbench.features.cache import FeatureCache
 from kapbench.models.inputs import picture_hash
 from kapbench.models.wrapper import WrappedEncoder
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.protocols import Dataset, Encoder, model_info
 from kapbench.types import FeatureMap, Picture
-from kapbench.unfinished import temporary_folder
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
 

@@ -14,10 +14,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from kapbench import strict_text
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.storage import file_hash
+from kapbench.untrusted import strict_text
 from kapbench_baselines.vit.checkpoint import Checkpoint
 
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them

@@ -18,7 +18,7 @@ from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import mirror_by_name, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import integer, parse_json, read_bytes
+from kapbench.untrusted.strict_text import integer, parse_json, read_bytes
 
 NAME = "animal-pose"
 SOURCE = SOURCES[NAME]

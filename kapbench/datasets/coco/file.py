@@ -16,7 +16,7 @@ from kapbench.datasets.coco.annotation import (
     has_keypoints,
 )
 from kapbench.errors import KapbenchError, agreeing, counted, name_first
-from kapbench.strict_text import parse_json, read_bytes
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 
 class CocoImage(Strict):

@@ -12,7 +12,7 @@ from kapbench.datasets.coco.annotation import CocoAnnotation
 from kapbench.datasets.coco.file import CocoFile, CocoImage
 from kapbench.datasets.images import Header, find_file, read_header, with_slashes
 from kapbench.errors import KapbenchError, agreeing, counted, name_first
-from kapbench.regular_files import is_file
+from kapbench.untrusted.regular_files import is_file
 
 FOLDERS = (".", "images", "../images", "../data", "..")  # where photographs may be, from the file
 

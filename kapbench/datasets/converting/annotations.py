@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from kapbench.datasets.reading import MAX_PX, Box, box_around, make_keypoints
-from kapbench.strict_text import number
+from kapbench.untrusted.strict_text import number
 
 Xy = tuple[float, float]
 

@@ -21,7 +21,7 @@ from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import wrong_line
 from kapbench.errors import KapbenchError, counted, name_first
 from kapbench.progress import Progress
-from kapbench.strict_text import parse_csv, read_bytes
+from kapbench.untrusted.strict_text import parse_csv, read_bytes
 
 _FIX = "Name CollectedData_SCORER.csv, or a folder that holds such files"
 _NAMES = "CollectedData_*.csv"

@@ -19,7 +19,7 @@ from kapbench.datasets.converting.image_files import list_exports
 from kapbench.datasets.converting.report import Reason, Report
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
-from kapbench.strict_text import parse_json, read_bytes
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 _FIX = "Name the folder that holds the tool's JSON files, or one of them"
 

@@ -24,7 +24,7 @@ from kapbench.datasets.converting.report import Reason, Report
 from kapbench.datasets.reading import Box
 from kapbench.errors import KapbenchError, name_first
 from kapbench.progress import Progress
-from kapbench.strict_text import parse_json, read_bytes
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 _FIX = "Name the file of the export format JSON, not that of JSON-MIN"
 _POINTS, _BOXES = ("keypointlabels", "keypoint"), ("rectanglelabels", "rectangle")

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import read_bytes
+from kapbench.untrusted.strict_text import read_bytes
 
 
 def read_xml(path: Path, fix: str) -> Element:

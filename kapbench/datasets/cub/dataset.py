@@ -13,9 +13,9 @@ from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule, group_by_category
 from kapbench.datasets.symmetry import pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
-from kapbench.strict_text import read_bytes
 from kapbench.types import Pair, View
+from kapbench.untrusted.regular_files import is_file
+from kapbench.untrusted.strict_text import read_bytes
 
 NAME = "cub"
 SOURCE = SOURCES[NAME]

@@ -6,7 +6,7 @@ from pathlib import Path
 from kapbench.datasets.mat_file import read_field
 from kapbench.datasets.reading import MAX_PX
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import decode_text, integer
+from kapbench.untrusted.strict_text import decode_text, integer
 
 FIX = "Give a list like ACSM's test_cub_cleaned.mat, or text with one image per line"
 

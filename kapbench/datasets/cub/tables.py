@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from kapbench.datasets import reading
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import decode_text, integer, read_bytes
 from kapbench.types import Keypoints, View
+from kapbench.untrusted.strict_text import decode_text, integer, read_bytes
 
 N_PARTS = 15
 _NUMBERS = re.compile(rb"[0-9.eE+-]*")

@@ -18,9 +18,9 @@ from kapbench.datasets.fetching.sources import SOURCES, Source
 from kapbench.datasets.reading import list_names
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock
+from kapbench.processes.unfinished import sweep
 from kapbench.protocols import Dataset
 from kapbench.types import Coverage
-from kapbench.unfinished import sweep
 
 Report = Callable[[str, int, int | None], None]  # step, done, total
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kapbench.storage import move_into_place, write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.strict_text import json_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from kapbench.datasets.fetching.sources import Source
 from kapbench.errors import KapbenchError
 from kapbench.storage import write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.strict_text import json_value
 
 
 @dataclass(frozen=True, slots=True)

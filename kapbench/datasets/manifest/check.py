@@ -19,7 +19,7 @@ from kapbench.datasets.manifest.exif import (
 from kapbench.datasets.manifest.files import FIX, Source, open_source
 from kapbench.datasets.manifest.partial import UNREAD, Problem, is_consequence, validate_partly
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
+from kapbench.untrusted.regular_files import is_file
 
 
 @dataclass(frozen=True, slots=True)

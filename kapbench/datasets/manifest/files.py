@@ -10,7 +10,7 @@ from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, 
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
 from kapbench.errors import KapbenchError, documentation
-from kapbench.strict_text import decode_text, parse_json, read_bytes
+from kapbench.untrusted.strict_text import decode_text, parse_json, read_bytes
 
 FIX = f"See {documentation('datasets/manifest.md')}"
 

@@ -16,9 +16,9 @@ from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse
 from kapbench.datasets.symmetry import stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import data_root
-from kapbench.regular_files import is_file
-from kapbench.strict_text import integer, parse_csv, read_bytes
 from kapbench.types import Pair, View
+from kapbench.untrusted.regular_files import is_file
+from kapbench.untrusted.strict_text import integer, parse_csv, read_bytes
 
 NAME, FRAME_PX = "pf-pascal", 300.0
 SOURCE = SOURCES[NAME]

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from kapbench.datasets.mat_file import read_numbers
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
-from kapbench.strict_text import read_bytes
+from kapbench.untrusted.regular_files import is_file
+from kapbench.untrusted.strict_text import read_bytes
 
 FOLDER = "Annotations"
 

@@ -14,9 +14,9 @@ from kapbench.datasets.pair_list import PairList, pair_by_box
 from kapbench.datasets.proposal_flow.point_columns import COLUMNS, POINTS, parse_points
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import is_file
-from kapbench.strict_text import parse_csv, read_bytes
 from kapbench.types import View
+from kapbench.untrusted.regular_files import is_file
+from kapbench.untrusted.strict_text import parse_csv, read_bytes
 
 NAME, N_POINTS, N_PAIRS = "pf-willow", 10, 900
 SOURCE = SOURCES[NAME]

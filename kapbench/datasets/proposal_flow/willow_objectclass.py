@@ -14,8 +14,8 @@ from kapbench.datasets.pairing import PairRule
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
-from kapbench.strict_text import read_bytes
 from kapbench.types import View
+from kapbench.untrusted.strict_text import read_bytes
 
 NAME, N_POINTS = "willow", 10
 SOURCE = SOURCES[NAME]

@@ -11,8 +11,8 @@ from kapbench.datasets.spair.image_annotation import list_missing, parse_view
 from kapbench.datasets.spair.pair_list_file import CORRECT_PAIR, Line, list_stems, read_layout
 from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import read_bytes
 from kapbench.types import Pair, View
+from kapbench.untrusted.strict_text import read_bytes
 
 SOURCE = SOURCES["spair"]
 SPLITS = ("trn", "val", "test")

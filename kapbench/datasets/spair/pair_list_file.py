@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kapbench.datasets.symmetry import categories as known_categories
 from kapbench.errors import KapbenchError, unknown
-from kapbench.strict_text import read_text
+from kapbench.untrusted.strict_text import read_text
 
 CORRECT_PAIR = "Remove the line (or the file of that name), or fetch the data set again"
 

@@ -23,8 +23,8 @@ from kapbench.datasets.spair.pair_list_file import (
 from kapbench.datasets.symmetry import pick_symmetry, stand_alone
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
-from kapbench.strict_text import parse_json, read_bytes
 from kapbench.types import View
+from kapbench.untrusted.strict_text import parse_json, read_bytes
 
 NAME, SPLITS = "spair-u", ("test",)
 SOURCE, SPAIR = SOURCES[NAME], SOURCES["spair"]

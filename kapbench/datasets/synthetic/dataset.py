@@ -13,8 +13,8 @@ from kapbench.datasets.synthetic.rendered_split import ANNOTATIONS, open_split
 from kapbench.datasets.synthetic.scene_plan import Settings, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
-from kapbench.strict_text import json_value
 from kapbench.types import Keypoints, Pair, View
+from kapbench.untrusted.strict_text import json_value
 
 MARKING = 0.25
 OPPOSITE = 0.3  # share of the source's keypoints absent while their twin is visible

@@ -18,10 +18,10 @@ from kapbench.datasets.synthetic.scene_plan import Image, Settings, images
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock
 from kapbench.paths import cache_root
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.progress import Progress
 from kapbench.storage import file_hash, move_into_place
-from kapbench.strict_text import parse_json
-from kapbench.unfinished import temporary_folder
+from kapbench.untrusted.strict_text import parse_json
 
 ANNOTATIONS = "annotations.json"
 HASH = "annotations.sha256"  # of that file, whose hash is part of the revision

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import refuse_irregular
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator
@@ -17,7 +16,8 @@ from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
-from kapbench.strict_text import json_value
+from kapbench.untrusted.regular_files import refuse_irregular
+from kapbench.untrusted.strict_text import json_value
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Vali
 
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
-from kapbench.regular_files import read_regular
 from kapbench.running.results import RunCard
-from kapbench.strict_text import json_value
+from kapbench.untrusted.regular_files import read_regular
+from kapbench.untrusted.strict_text import json_value
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 5 * 2**20  # of an entry

@@ -9,11 +9,11 @@ import pandas as pd
 from pyarrow import ArrowException
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import NotRegularError, open_regular
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import RunCard
 from kapbench.scoring.rules import PckRule
 from kapbench.scoring.schema import ERROR_PX, OF_CIRCLE, OF_GEOMETRY
+from kapbench.untrusted.regular_files import NotRegularError, open_regular
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kapbench.processes.unfinished import remove, sweep, temporary_folder
 from kapbench.storage import move_into_place
-from kapbench.unfinished import remove, sweep, temporary_folder
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from kapbench.errors import KapbenchError
-from kapbench.process_jail.command import GIBI, Limits, isolation, jail_environment
-from kapbench.process_jail.protections import EXCEEDED
-from kapbench.process_jail.run import Ended, run_jailed
+from kapbench.processes.jail.command import GIBI, Limits, isolation, jail_environment
+from kapbench.processes.jail.protections import EXCEEDED
+from kapbench.processes.jail.run import Ended, run_jailed
 
 if TYPE_CHECKING:
     from kapbench.running.results import ModelCard

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.storage import bytes_hash, write_atomically
-from kapbench.strict_text import parse_json
+from kapbench.untrusted.strict_text import parse_json
 
 FOLDER = files("kapbench_leaderboard") / "manifests"
 # Columns that come from the annotation alone: the same for every model. Frozen, because the

@@ -13,7 +13,7 @@ from kapbench.progress import Progress
 from kapbench.registry import entry_of
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records, values_in_command
 from kapbench.storage import file_hash, write_atomically
-from kapbench.strict_text import parse_toml, read_bytes
+from kapbench.untrusted.strict_text import parse_toml, read_bytes
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
     SCHEMA_VERSION,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.regular_files import open_regular
+from kapbench.untrusted.regular_files import open_regular
 from kapbench_leaderboard.entries.schema import (
     ADAPTERS,
     Entry,

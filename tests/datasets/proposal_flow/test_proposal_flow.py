@@ -9,11 +9,11 @@ import pytest
 import tiny_datasets as tiny
 from scipy.io import loadmat, savemat
 
-from kapbench import strict_text
 from kapbench.datasets.proposal_flow.pf_pascal import pf_pascal
 from kapbench.datasets.proposal_flow.pf_willow import pf_willow
 from kapbench.datasets.tss import tss
 from kapbench.errors import KapbenchError
+from kapbench.untrusted import strict_text
 
 REAL = os.environ.get("KAPBENCH_DATA")
 real = pytest.mark.skipif(REAL is None, reason="KAPBENCH_DATA is not set: no real data")

@@ -150,7 +150,7 @@ def test_unreadable_root(tiny, monkeypatch):
         with pytest.raises(KapbenchError, match="Permission denied"):
             spair(root=tiny)
     with monkeypatch.context() as patched:
-        patched.setattr("kapbench.strict_text.open_regular", refuse)
+        patched.setattr("kapbench.untrusted.strict_text.open_regular", refuse)
         with pytest.raises(KapbenchError, match="Permission denied"):
             spair(root=tiny).views()
 

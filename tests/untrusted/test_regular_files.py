@@ -5,7 +5,12 @@ import socket
 
 import pytest
 
-from kapbench.regular_files import NotRegularError, open_regular, read_regular, refuse_irregular
+from kapbench.untrusted.regular_files import (
+    NotRegularError,
+    open_regular,
+    read_regular,
+    refuse_irregular,
+)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from kapbench.process_jail import namespaces, protections, supervise
+from kapbench.processes.jail import namespaces, protections, supervise
 
 _TICK_S = 0.1
 NOT_STARTED = 126

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kapbench.process_jail.command import (
+from kapbench.processes.jail.command import (
     LAUNCHER,
     Isolation,
     Limits,
@@ -16,12 +16,12 @@ from kapbench.process_jail.command import (
     jail_environment,
     jailed_command,
 )
-from kapbench.process_jail.protections import EXCEEDED, PROTECTIONS
-from kapbench.process_jail.run import MOST_OUTPUT, run_jailed
+from kapbench.processes.jail.protections import EXCEEDED, PROTECTIONS
+from kapbench.processes.jail.run import MOST_OUTPUT, run_jailed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have fewer limits")
 WITHOUT = """import sys
-from kapbench.process_jail import launcher, namespaces
+from kapbench.processes.jail import launcher, namespaces
 namespaces.enter = lambda *, network: False
 raise SystemExit(launcher.main(sys.argv[1:]))
 """

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kapbench.processes import Process, this_process
+from kapbench.processes.owners import Process, this_process
 
 UNFINISHED = ".tmp-"  # prefix of temporary files beside those that they will replace
 SCRATCH = "kapbench-"  # prefix of temporary folders in the system's folder for them

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kapbench.errors import KapbenchError, described
-from kapbench.plugin_calls import plugin_call, report_calls_to
+from kapbench.untrusted.plugin_calls import plugin_call, report_calls_to
 
 
 def called(action, **options):
@@ -50,7 +50,7 @@ def test_other_exceptions_pass(error):
 
 
 def test_the_place_is_reported_before_the_call_and_cleared_after_it(monkeypatch):
-    monkeypatch.setattr("kapbench.plugin_calls._places", [])
+    monkeypatch.setattr("kapbench.untrusted.plugin_calls._places", [])
     places = []
     report_calls_to(places.append)
     called(lambda: places.append("now"))

@@ -7,9 +7,9 @@ import pytest
 from tiny_world import RULES, TinyDataset, TinyEncoder
 
 from kapbench.errors import KapbenchError
-from kapbench.repeated_ids import check_ids, index_views
 from kapbench.running.plan import make_plan
 from kapbench.types import Keypoints
+from kapbench.untrusted.repeated_ids import check_ids, index_views
 
 
 class Listed(TinyDataset):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError, counted
-from kapbench.regular_files import NotRegularError, open_regular
+from kapbench.untrusted.regular_files import NotRegularError, open_regular
 
 CORRECT = "Correct the file; if it was downloaded, fetch it again"
 SEPARATE_BY_COMMAS = "Save the file with commas between the columns"

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kapbench.process_jail.command import MEBI, Limits, jailed_command
-from kapbench.process_jail.protections import EXCEEDED
+from kapbench.processes.jail.command import MEBI, Limits, jailed_command
+from kapbench.processes.jail.protections import EXCEEDED
 
 MOST_OUTPUT = 16 * MEBI
 _BLOCK, _KEPT_ERRORS = 1 << 16, 1 << 16

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from kapbench.process_jail.protections import PROTECTIONS
+from kapbench.processes.jail.protections import PROTECTIONS
 
 MEBI, GIBI = 2**20, 2**30
-LAUNCHER = (sys.executable, "-P", "-m", "kapbench.process_jail.launcher")
+LAUNCHER = (sys.executable, "-P", "-m", "kapbench.processes.jail.launcher")
 _PROBE_S = 30.0
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
 

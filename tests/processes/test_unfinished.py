@@ -7,9 +7,8 @@ import time
 
 import pytest
 
-from kapbench.processes import Process, this_process
-from kapbench.storage import write_atomically
-from kapbench.unfinished import (
+from kapbench.processes.owners import Process, this_process
+from kapbench.processes.unfinished import (
     FOREIGN_AGE_S,
     abandoned,
     is_abandoned,
@@ -17,9 +16,10 @@ from kapbench.unfinished import (
     temporary_folder,
     unfinished_name,
 )
+from kapbench.storage import write_atomically
 
 OLD = time.time() - FOREIGN_AGE_S - 60
-PRINT = "from kapbench.unfinished import unfinished_name; print(unfinished_name())"
+PRINT = "from kapbench.processes.unfinished import unfinished_name; print(unfinished_name())"
 
 
 def name_of_a_dead_process() -> str:

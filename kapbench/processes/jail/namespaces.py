@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kapbench.process_jail.protections import FILES, OUTLIVING, SIGNALS
+from kapbench.processes.jail.protections import FILES, OUTLIVING, SIGNALS
 
 _NEWNS, _NEWUTS, _NEWIPC = 0x20000, 0x4000000, 0x8000000
 _NEWUSER, _NEWPID, _NEWNET = 0x10000000, 0x20000000, 0x40000000

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from kapbench.errors import KapbenchError
-from kapbench.strict_text import (
+from kapbench.untrusted.strict_text import (
     MAX_DEPTH,
     integer,
     number,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kapbench.process_jail.protections import COUNTS, EXCEEDED, LIMITS
+from kapbench.processes.jail.protections import COUNTS, EXCEEDED, LIMITS
 
 _TICK_S = 0.1
 _PROC = Path("/proc")

@@ -1,0 +1,1 @@
+"""What others wrote: files, text, ids and plug-ins, checked where they enter."""
