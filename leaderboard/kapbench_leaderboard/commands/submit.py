@@ -9,8 +9,8 @@ import click
 
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
-from kapbench.errors import KapbenchError
 from kapbench_leaderboard.commands.isolated_option import isolated_option
+from kapbench_leaderboard.commands.print_reports import print_report, print_reports
 from kapbench_leaderboard.commands.select_runs import one_run
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def check(
         if adapter is not None:  # last: it may be a stranger's code
             yield reports.adapter_report(adapter)
 
-    _print_reports(all_reports())
+    print_reports(all_reports())
 
 
 @submit.command()
@@ -180,7 +180,7 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     """
     from kapbench_leaderboard.submit import reports
 
-    _print_reports(reports.adapter_reports(paths, base))
+    print_reports(reports.adapter_reports(paths, base))
 
 
 @submit.command()
@@ -247,7 +247,7 @@ def reproduce(
             isolated=isolated,
             progress=_progress(),
         )
-        _print_report(reports.reproduction_report(again))
+        print_report(reports.reproduction_report(again))
 
 
 @submit.command()
@@ -281,23 +281,3 @@ def _progress() -> "Progress":
     from kapbench.progress import Progress
 
     return Progress(show=sys.stderr.isatty(), log=lambda line: click.echo(line, err=True))
-
-
-def _print_reports(reports: "Iterable[Report]") -> None:
-    """Also an error is reported as a refusal, because the report is read, not the terminal."""
-    from kapbench_leaderboard.submit.reports import refusal
-
-    try:
-        for each in reports:
-            _print_report(each)
-    except KapbenchError as error:
-        _print_report(refusal("the check", [str(error)]))
-
-
-def _print_report(report: "Report") -> None:
-    text = report.text
-    if sys.stdout.isatty():  # the fences of Markdown are for the comment on a pull request
-        text = "".join(line for line in text.splitlines(True) if line.rstrip() != "```")
-    click.echo(text, nl=False)
-    if not report.in_order:
-        raise SystemExit(1)
