@@ -246,11 +246,15 @@ def test_declared_options_and_what_can_be_read_both_count():
     assert (one.unknown, one.declared) == (None, "_thread.lock")
 
 
-def test_without_options_that_can_be_read_a_model_is_not_kept():
-    for options in ({}, {"lock": threading.Lock()}):
-        one, other = (identify(WithLock(1, options=options)) for _ in range(2))
-        assert one.unknown == "_thread.lock"
-        assert one.info.revision != other.info.revision
+def test_without_options_a_model_that_cannot_be_read_is_not_kept():
+    one, other = (identify(WithLock(1)) for _ in range(2))
+    assert one.unknown == "_thread.lock"
+    assert one.info.revision != other.info.revision
+
+
+def test_an_option_that_a_run_card_cannot_hold_is_refused():
+    with pytest.raises(kapbench.errors.KapbenchError, match="The option 'lock' is"):
+        identify(WithLock(1, options={"lock": threading.Lock()}))
 
 
 def test_a_run_says_that_declared_options_stand_for_a_part(tmp_path):

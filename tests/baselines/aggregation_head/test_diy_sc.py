@@ -122,7 +122,7 @@ def test_what_stands_on_a_model_keeps_its_window():
 
 @pytest.mark.parametrize("wrong", [0, 2.5, "7"])
 def test_a_window_that_is_no_radius(wrong):
-    with pytest.raises(KapbenchError, match="Attribute window is"):
+    with pytest.raises(KapbenchError, match="window is"):
         model_info(Windowed(wrong))
 
 
