@@ -43,9 +43,10 @@ def read_card(path: Path) -> SubmissionCard:
     """
     try:
         content = parse_toml(path.read_bytes(), path, fix=_PRINT_ONE)
-    except OSError as error:
+    except (OSError, KapbenchError) as error:
+        reason = error.thing if isinstance(error, KapbenchError) else error
         raise KapbenchError(
-            f"The submission card cannot be read: {error}", place=path, fix=_PRINT_ONE
+            f"The submission card cannot be read: {reason}", place=path, fix=_PRINT_ONE
         ) from error
     if names := unfilled(content):
         raise _not_filled_in(names, path)
