@@ -41,7 +41,12 @@ def read_card(path: Path) -> SubmissionCard:
     Raises:
         KapbenchError: it cannot be read, or fields are missing or wrong; all are named at once.
     """
-    content = parse_toml(read_bytes(path, _PRINT_ONE), path, fix=_PRINT_ONE)
+    try:
+        content = parse_toml(read_bytes(path, _PRINT_ONE), path, fix=_PRINT_ONE)
+    except KapbenchError as error:
+        raise KapbenchError(
+            f"The submission card cannot be read: {error.thing}", place=path, fix=_PRINT_ONE
+        ) from error
     if names := unfilled(content):
         raise _not_filled_in(names, path)
     try:

@@ -15,7 +15,7 @@ class Windowed(ToyEncoder):
 def test_scores_are_computed_again_with_the_declared_window(tmp_path):
     found = evaluate(Windowed(), ToyData("val"), rule="pck-geoaware-soft", cache=tmp_path)
     assert wrong_columns(found.card, found.records) == []
-    assert list(wrong_scores(found.card, found.records)) == []
+    assert list(wrong_scores(found.card, found.records, {})) == []
     without = found.card.model.model_dump() | {"window": None}
     card = found.card.model_copy(update={"model": ModelCard.model_validate(without)})
     assert "x@geoaware-soft5 is missing" in wrong_columns(card, found.records)
