@@ -114,7 +114,7 @@ def of_sphere(folder, name):
 def of_sd_dino(folder, name):
     own = {"weights": str(tiny_pipeline(folder)), "image_px": 64}
     if name != "sd_dino.sd":
-        own |= {"dino_px": 56, "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14"))}
+        own |= {"dino_px": 84, "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14"))}
     return own | ({} if name == "sd_dino.stack" else {"dims": 8})
 
 

@@ -273,7 +273,7 @@ def test_folders_that_are_not_whole(tmp_path):
     processor.write_text('{"image_mean": [0.5]}')
     refused("image_mean does not have three channels")
     processor.write_text("{")
-    refused("not a model's configuration")
+    refused("The file is not JSON")
     processor.unlink()
     refused("preprocessor_config.json is missing")
     weights.write_bytes(kept[: len(kept) // 2])

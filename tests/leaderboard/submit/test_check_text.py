@@ -17,7 +17,7 @@ from kapbench_leaderboard.submit.check import check
         (
             "model",
             {"options": {"a": [float("inf")]}},
-            "not a leaderboard entry: The file is not JSON",
+            "not a leaderboard entry: Infinity is not a finite number",
         ),
         ("dataset", {"licence": "<b>"}, "licence: '<b>' is not a line"),
         ("provenance", {"kapbench": "<b>"}, "kapbench: '<b>' is not a line"),

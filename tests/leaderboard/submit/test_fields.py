@@ -15,6 +15,7 @@ RECOMPUTED = "computed again from the records or from the run card"
 COMPARED = "compared with the shipped rule, manifest, control or version"
 TEXT = "free text, checked by check_text"
 NOT_RANKED = "a free number within bounds, used in no rank, interval, p-value or chart"
+CLAIM = "a claim of the submitter, shown on no page"
 INSIDE = "a model whose own fields are listed"
 OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
     Entry: {
@@ -43,6 +44,7 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "plan_hash": RECOMPUTED,
         "provenance": INSIDE,
         "scores": INSIDE,
+        "remarks": RECOMPUTED,
     },
     ModelCard: {
         "name": TEXT,  # and in plan_hash; those of controls are kept for them
@@ -75,6 +77,7 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "seconds_per_image": NOT_RANKED,
         "seed": COMPARED,
         "records_sha256": RECOMPUTED,
+        "isolated": CLAIM,
     },
     Score: dict.fromkeys(Score.model_fields, RECOMPUTED),
 }

@@ -155,7 +155,7 @@ def test_a_rule_given_twice(entry):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none(entry, value):
     edit(entry, lambda c: headline(c).update(value=value))
-    only(check(entry), "not a leaderboard entry: The file is not JSON")
+    only(check(entry), "is not a finite number")
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a\nb", "`rm`", "{{ config }}", ""])
