@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
-from kapbench.processes.unfinished import unfinished_name
+from kapbench.processes.unfinished import sweep_once, unfinished_name
 from kapbench.untrusted.regular_files import open_regular
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
@@ -22,6 +22,8 @@ def write_atomically(
     path: Path, content: bytes, *, durable: bool = True, beside: Path | None = None
 ) -> None:
     """Writes a temporary file and moves it to `path`: readers see all of it or nothing.
+
+    What killed processes left in the folder of the temporary file is removed first.
 
     Args:
         durable: Whether the file must be whole after a loss of power as well, at the cost of
@@ -35,6 +37,7 @@ def write_atomically(
     temporary = folder / unfinished_name()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_once(folder.absolute())
         with temporary.open("xb") as file:
             file.write(content)
         move_into_place(temporary, path, durable=durable)

@@ -1,26 +1,22 @@
 """The one place that errors pass on their way to the terminal, and what each does to the status.
 
 Status 1: an error that the user can correct. 2: a wrong use of options. 70: a defect of kapbench.
-130: Ctrl-C. 141: the reader of standard output has gone.
+130: Ctrl-C. 141: the reader of standard output has gone. 143: SIGTERM or SIGHUP.
 """
 
 import os
 import select
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 import click
 
 from kapbench.cli.defect import DEFECT, report
 from kapbench.cli.explain import explain
+from kapbench.processes.stopping import stop_on_signals, stopped_status
 
-STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
-NO_READER = 141  # the same, of a program whose reader has gone (SIGPIPE)
-_SHOW_CURSOR = "\x1b[?25h"
+NO_READER = 141  # what a shell expects of a program whose reader has gone (SIGPIPE)
 
 
 @contextmanager
@@ -33,14 +29,12 @@ def funnel(debug: bool) -> Iterator[None]:
     """
     _prepare_streams()
     try:
-        with _interrupts():
+        with stop_on_signals():
             yield
             _flush()
     except KeyboardInterrupt:
-        if signal.getsignal(signal.SIGINT) is _end_at_once:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own end may be interrupted
         click.echo("\nstopped; the same command resumes", err=True)
-        raise click.exceptions.Exit(STOPPED) from None
+        raise click.exceptions.Exit(stopped_status()) from None
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:  # whatever it is, the user gets words
@@ -101,35 +95,3 @@ def _reader_is_gone() -> bool:
         return any(event & select.POLLERR for _, event in poll.poll(0))
     except (OSError, ValueError):
         return False
-
-
-@contextmanager
-def _interrupts() -> Iterator[None]:
-    """The first Ctrl-C stops the command, which tidies up; a second one ends the process at once.
-
-    Finished work is whole files, so that nothing is lost by that. What is left half-written is swept
-    by the next command.
-    """
-    if threading.current_thread() is not threading.main_thread() or (
-        signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield
-        return
-
-    def first(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, _end_at_once)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is first:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _end_at_once(_number: int, _frame: FrameType | None) -> None:
-    with suppress(OSError):
-        shown = _SHOW_CURSOR if os.isatty(2) else ""
-        os.write(2, f"{shown}\nstopped; the same command resumes\n".encode())
-    os._exit(STOPPED)

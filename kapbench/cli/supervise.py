@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kapbench.errors import KapbenchError
-from kapbench.processes.stopping import INTERRUPTED, TERMINATED, stop_on_signals, was_terminated
+from kapbench.processes.stopping import INTERRUPTED, TERMINATED
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
 _END_S = 10.0  # for which a process whose command has ended may do nothing
@@ -54,7 +54,6 @@ def _supervise() -> NoReturn:
     child = os.fork()
     if child == 0:
         end_with_parent(waiting, signal.SIGKILL)
-        stop_on_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _score(shared)
     sys.exit(_wait(child, shared))
@@ -81,8 +80,6 @@ def _score(shared: mmap.mmap) -> NoReturn:
         status = INTERRUPTED
     finally:
         number = status if isinstance(status, int) else int(status is not None)
-        if number == INTERRUPTED and was_terminated():
-            number = TERMINATED
         if os.getpid() != own:  # a copy that a model has made
             os._exit(number or 1)
         for each in _FORWARDED:  # Python's own end may be interrupted anywhere
@@ -146,8 +143,14 @@ def _status(status: int, stopped: int, shared: mmap.mmap) -> int:
     recorded = _recorded(shared)
     if recorded is not None:
         return recorded or (status if status == _NOT_FLUSHED else 0)
-    if stopped == signal.SIGTERM:
+    if stopped == signal.SIGTERM:  # however it ended: a model may have kept it from stopping
         return TERMINATED
+    if stopped and status in (
+        INTERRUPTED,
+        TERMINATED,
+        -stopped,
+    ):  # a second signal, or a first early
+        return status if status > 0 else 128 + stopped
     how = f"with status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
     place = bytes(shared[_PLACE:]).partition(b"\0")[0].decode(errors="replace")
     out_of_memory = ", as the system does when memory runs out" if status == -signal.SIGKILL else ""

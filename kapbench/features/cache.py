@@ -21,7 +21,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from kapbench.errors import KapbenchError
-from kapbench.processes.unfinished import sweep
 from kapbench.protocols import Model, ModelInfo
 from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import FeatureMap, Grid
@@ -72,8 +71,7 @@ class FeatureCache:
         return self.root / self.encoder / image_hash[:2] / f"{image_hash}{SUFFIX}"
 
     def sign(self, model: Model | ModelInfo) -> None:
-        """Says beside the features whose they are, and removes what killed processes left."""
-        sweep(self.root / self.encoder)
+        """Says beside the features whose they are."""
         path = self.root / self.encoder / SIGNATURE
         if not path.exists():
             owner = self.owner or model

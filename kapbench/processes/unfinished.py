@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from kapbench.processes.owners import Process, this_process
@@ -57,6 +58,12 @@ def sweep(folder: Path, prefix: str = UNFINISHED) -> None:
     """Removes what `abandoned` yields, as far as this process may."""
     for path in abandoned(folder, prefix):
         remove(path)
+
+
+@cache
+def sweep_once(folder: Path) -> None:
+    """As `sweep`, the first time that this process is about to write to the folder."""
+    sweep(folder)
 
 
 def remove(path: Path) -> None:

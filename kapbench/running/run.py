@@ -13,6 +13,7 @@ from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import Encoded, encode_images
 from kapbench.identity.model_identity import remember_after_run
 from kapbench.isolated.load import describe
+from kapbench.locks import owner_file
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Encoder, model_info
 from kapbench.running.chunk_files import ChunkFiles
@@ -33,7 +34,7 @@ from kapbench.running.result_set import ResultSet
 from kapbench.running.results import CARD, RECORDS, save_run
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, session
-from kapbench.running.run_folder import only_writer
+from kapbench.running.run_folder import LOCK, only_writer
 from kapbench.scoring.part_groups import find_keypoints_in_use
 from kapbench.scoring.schema import Needs
 from kapbench.storage import file_hash
@@ -104,7 +105,7 @@ def _notes(opened: OpenRun) -> Iterator[str]:
 
 def _read_back(opened: OpenRun, progress: Progress) -> ResultSet:
     """A finished run, whose folder may be read only; clears what a killed process left of it."""
-    left = (opened.chunk_files.folder, opened.folder / SESSIONS)
+    left = (opened.chunk_files.folder, opened.folder / SESSIONS, owner_file(opened.folder / LOCK))
     if any(path.exists() for path in left):
         with (
             contextlib.suppress(KapbenchError, OSError),

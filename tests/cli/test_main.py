@@ -221,12 +221,13 @@ def test_a_second_ctrl_c_ends_the_process_at_once():
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "        time.sleep(20)\n"
         "    finally:\n"
+        "        time.sleep(0.4)\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "        time.sleep(20)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 130
-    assert done.stderr == "\nstopped; the same command resumes\n"
+    assert done.stderr == "\nstopped at once; the same command resumes\n"
 
 
 @pytest.mark.parametrize(

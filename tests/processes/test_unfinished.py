@@ -121,3 +121,11 @@ def test_durable_files_are_synced_before_they_get_their_name(tmp_path, monkeypat
     path.unlink()
     write_atomically(path, b"x")
     assert steps == [False, True]  # the file, then its folder
+
+
+def test_whoever_writes_to_a_folder_sweeps_it_first(folder):
+    place, paths = folder
+    write_atomically(place / "result", b"x")
+    assert {*place.iterdir()} == {*paths.values(), place / "finished", place / "result"} - {
+        paths["dead"]
+    }
