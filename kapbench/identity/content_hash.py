@@ -7,19 +7,17 @@ packages is known by its name. Another Python version may compile, and so hash, 
 
 import functools
 import hashlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from kapbench.file_hashes import folder_hashes, remembered_hash
 from kapbench.identity.imported_sources import hashes_of_imports_inside
 from kapbench.identity.installed_code import is_installed
-from kapbench.storage import file_hash
+from kapbench.identity.named_files import UnknownContentError, named_content
 
 _PLAIN = (type(None), bool, int, float, complex, bytes, type(...), type(NotImplemented), range)
 _NO_CODE = {"__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "_abc_impl"}
@@ -29,20 +27,11 @@ _Cached = type(functools.cache(len))
 _T = TypeVar("_T")
 
 
-_LONGEST_PATH = 4096
-_MOST_BYTES = 1 << 28  # hashes of larger files are remembered
-_MOST_ENTRIES = 100_000  # a folder that holds more is not read
-
-
-class UnknownContentError(Exception):
-    """A value whose content cannot be read; the message names its type."""
-
-
 def content_hash(*values: object) -> str:
     """SHA-256 of the content of values, 64 digits.
 
     Names of existing files count by the files' content, folders by the names and contents of all
-    files below them. Hashes of folders and of large files are remembered: see `kapbench.file_hashes`.
+    files below them: see `named_content`.
 
     Raises:
         UnknownContentError: a value cannot be taken apart, e.g. an open connection, or a folder
@@ -83,7 +72,7 @@ class _Walk:
         if isinstance(value, _PLAIN):
             return _joined("plain", type(value).__name__, repr(value))
         if isinstance(value, str | PurePath):
-            return self._read(_text, value)
+            return self._read(lambda text: _joined(*named_content(text)), value)
         if id(value) in self.known:
             return self.known[id(value)][1]
         if id(value) in self.above:
@@ -216,47 +205,6 @@ def _joined(kind: str, *parts: str | bytes | memoryview) -> bytes:
 
 def _bytes(array: np.ndarray) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def _text(value: str | PurePath) -> bytes:
-    path = os.fspath(value)
-    if len(path) > _LONGEST_PATH or "\0" in path:
-        return _joined("text", path)
-    try:
-        if os.path.isfile(path):  # noqa: PTH113  most texts are no paths, and this is the quickest
-            return _joined("file", _file(Path(path)))
-        if (isinstance(value, PurePath) or os.sep in path) and os.path.isdir(path):  # noqa: PTH112
-            return _joined("folder", *_contents(path))
-    except OSError:  # it may not be read
-        pass
-    return _joined("text", path)
-
-
-def _file(path: Path) -> str:
-    return remembered_hash(path) if path.stat().st_size > _MOST_BYTES else file_hash(path)
-
-
-def _contents(folder: str) -> list[str]:
-    """Name and hash of all files below a folder; links are followed."""
-    names: list[str] = []
-    lines: list[str] = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if name != "__pycache__"]  # Python's own, any time
-        below = os.path.relpath(parent, folder)
-        lines.append(below)
-        for name in files:
-            path = Path(below, name)
-            if Path(folder, path).is_file():
-                names.append(str(path))
-            else:  # a pipe, or a link to nothing
-                lines.append(f"{path} is no file")
-        if len(lines) + len(names) + len(folders) > _MOST_ENTRIES:
-            raise UnknownContentError(f"a folder of more than {_MOST_ENTRIES:,} files, {folder}")
-    try:
-        hashes = folder_hashes(Path(folder), names)
-    except OSError as error:
-        raise UnknownContentError(f"a folder with a file that cannot be read, {folder}") from error
-    return sorted([*lines, *(f"{name} {digest}" for name, digest in hashes.items())])
 
 
 def _tensor(tensor: Any) -> bytes:

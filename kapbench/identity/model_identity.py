@@ -15,9 +15,10 @@ from typing import Any, TypeGuard
 from weakref import ref
 
 from kapbench.errors import KapbenchError
-from kapbench.identity.content_hash import UnknownContentError, content_hash, readable_hash
+from kapbench.identity.content_hash import content_hash, readable_hash
 from kapbench.identity.imported_sources import source_hashes
 from kapbench.identity.installed_code import distribution_of, is_own
+from kapbench.identity.named_files import UnknownContentError
 from kapbench.protocols import Encoder, Model, ModelInfo, PairModel, model_info
 
 DIGITS = 8

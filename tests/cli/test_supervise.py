@@ -26,17 +26,24 @@ class Model(Colours):
         return super().encode(pictures)
 """
 
+CLEANING = """try:
+            time.sleep(100)
+        finally:
+            open("cleaning", "w").close()
+            time.sleep(100)"""
+SLEEPING_ONCE = 'os.path.exists("again") or time.sleep(100)'
+
 
 @pytest.fixture
 def start(tmp_path):
     started = []
 
-    def run(action="pass"):
+    def run(action="pass", *more):
         (tmp_path / "model.py").write_text(MODEL.format(action=action))
         words = ["run", "--model", "model.py:Model", "--dataset", f"{DOTS}:Dots", "--no-control"]
         own = {"KAPBENCH_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "kapbench", *words, "--rule", "kap-v1", "-q"],
+            [sys.executable, "-m", "kapbench", *words, "--rule", "kap-v1", "-q", *more],
             cwd=tmp_path,
             env=os.environ | own,
             stdout=subprocess.PIPE,
@@ -90,6 +97,48 @@ def test_a_signal_stops_the_run_and_its_process(start, tmp_path, number, status)
     assert process.returncode == status
     assert "Traceback" not in errors
     assert "stopped" in errors
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_ctrl_c_ends_the_run_at_once(start, tmp_path, workers):
+    process = start(CLEANING, "--workers", workers)
+    wait_for(lambda: (tmp_path / "encoding").exists())
+    process.send_signal(signal.SIGINT)
+    wait_for(lambda: (tmp_path / "cleaning").exists())
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "\nstopped at once; the same command resumes\n"
+
+
+@pytest.mark.parametrize("of_both", [False, True])
+def test_a_run_whose_process_was_killed_is_resumed(start, tmp_path, of_both):
+    process = start(SLEEPING_ONCE)
+    wait_for(lambda: (tmp_path / "encoding").exists())
+    (tmp_path / "again").touch()
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(process.pid if of_both else int(child), signal.SIGKILL)
+    process.communicate(timeout=20)
+    assert process.returncode == (-signal.SIGKILL if of_both else 128 + signal.SIGKILL)
+    assert len(list(tmp_path.glob("runs/**/.lock.owner"))) == 1
+    again = start(SLEEPING_ONCE)  # the same model: other code would be another run
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 0, errors
+    assert {p.name for p in tmp_path.glob("runs/*/*/*/*/*")} == {
+        ".lock",
+        "run.json",
+        "records.parquet",
+    }
+
+
+def test_a_run_that_another_process_writes_is_named(start, tmp_path):
+    start("time.sleep(100)")
+    wait_for(lambda: (tmp_path / "encoding").exists())
+    other = start("time.sleep(100)")
+    _, errors = other.communicate(timeout=60)
+    assert other.returncode == 1
+    assert "Another process is writing this run: process" in errors
 
 
 def test_the_process_that_scores_ends_with_the_one_that_waits(start, tmp_path):

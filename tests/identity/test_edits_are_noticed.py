@@ -12,9 +12,10 @@ import pytest
 import tiny_world
 
 import kapbench
-from kapbench.identity import content_hash as content_hash_module
-from kapbench.identity.content_hash import UnknownContentError, content_hash
+from kapbench.identity import named_files
+from kapbench.identity.content_hash import content_hash
 from kapbench.identity.model_identity import declared_revision, identify
+from kapbench.identity.named_files import UnknownContentError
 from kapbench.loading import load_model
 
 ADAPTER = """
@@ -181,11 +182,19 @@ def test_a_broken_link_in_a_folder_counts_by_itself(tmp_path):
 
 
 def test_a_folder_of_too_many_files_cannot_be_compared(tmp_path, monkeypatch):
-    monkeypatch.setattr(content_hash_module, "_MOST_ENTRIES", 2)
+    monkeypatch.setattr(named_files, "_MOST_ENTRIES", 2)
     checkpoint(tmp_path / "w")
     (tmp_path / "w" / "more.bin").write_bytes(b"1")
     with pytest.raises(UnknownContentError, match="a folder of more than 2 files"):
         content_hash(tmp_path / "w")
+
+
+@pytest.mark.parametrize("name", ["/", "/sys", "/sys/class", "/proc/self/status", "/tmp/", "~"])
+def test_a_folder_of_the_system_among_constants_is_not_read(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(named_files, "_contents", pytest.fail)
+    monkeypatch.setattr(named_files, "_file", pytest.fail)
+    content_hash(str(Path(name).expanduser()))
+    content_hash(Path(name).expanduser())
 
 
 @pytest.mark.parametrize(("hint", "default"), [("str", '"w"'), ("Path", 'Path("w")')])
