@@ -29,6 +29,7 @@ class Server:
     heeds_if_range: bool = True
     announces_length: bool = True
     redirect_to: str | None = None
+    redirect_status: int = 302
     faults: list[str] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -77,8 +78,10 @@ class _Handler(BaseHTTPRequestHandler):
         served.asked.append(dict(self.headers))
         fault, _, number = (served.faults.pop(0) if served.faults else "").partition(":")
         self.close_connection = True
-        if served.redirect_to and self.path == "/archive":
-            self._head(302, {"Location": served.redirect_to, "Content-Length": "0"})
+        if served.redirect_to is not None and self.path == "/archive":
+            self._head(
+                served.redirect_status, {"Location": served.redirect_to, "Content-Length": "0"}
+            )
         elif fault == "status":
             self._head(int(number), {"Content-Length": "0"})
         elif fault != "silent":

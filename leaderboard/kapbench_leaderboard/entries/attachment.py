@@ -90,13 +90,14 @@ def _receive(url: HttpUrl, n_bytes: int, file: BinaryIO, end: float) -> None:
     """One attempt, of which `end` is the end, however slowly the server answers."""
     for _ in range(_MOST_REDIRECTS):
         connection = public_host.connect(url, _SILENCE_S)
-        stop = threading.Timer(max(0.0, end - time.monotonic()), _shut, (connection,))
+        # The connection forgets its socket once it has an answer that ends with it.
+        stop = threading.Timer(max(0.0, end - time.monotonic()), _shut, (connection.sock,))
         stop.daemon = True
         stop.start()
         try:
             response = _answer(connection, url)
             if response.status == 200:
-                _copy(response, n_bytes, file, url)
+                _copy(response, n_bytes, file, url, end)
                 return
             url = _within_host(url, response)
         finally:
@@ -105,9 +106,9 @@ def _receive(url: HttpUrl, n_bytes: int, file: BinaryIO, end: float) -> None:
     raise KapbenchError("The server redirects again and again", place=url, fix=_AGAIN)
 
 
-def _shut(connection: http.client.HTTPConnection) -> None:
-    with contextlib.suppress(OSError, AttributeError):  # it has no socket once it was closed
-        connection.sock.shutdown(socket.SHUT_RDWR)
+def _shut(connected: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was closed
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _answer(connection: http.client.HTTPConnection, url: HttpUrl) -> http.client.HTTPResponse:
@@ -134,13 +135,17 @@ def _within_host(url: HttpUrl, response: http.client.HTTPResponse) -> HttpUrl:
     return target
 
 
-def _copy(response: http.client.HTTPResponse, n_bytes: int, file: BinaryIO, url: HttpUrl) -> None:
+def _copy(
+    response: http.client.HTTPResponse, n_bytes: int, file: BinaryIO, url: HttpUrl, end: float
+) -> None:
     have = 0
     if (response.length or 0) > n_bytes:
         have = n_bytes + 1
     while have <= n_bytes and (block := response.read1(_BLOCK)):
         have += len(block)
         file.write(block)
+    if time.monotonic() > end:
+        raise TimeoutError("the time is over")
     if have > n_bytes:
         raise KapbenchError(
             f"The file is larger than the {n_bytes:,} bytes that the entry states",

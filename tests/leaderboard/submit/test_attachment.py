@@ -2,6 +2,7 @@
 
 import http.client
 import shutil
+import time
 
 import pytest
 from misbehaving_server import Server
@@ -18,7 +19,9 @@ from kapbench_leaderboard.submit.reports import check_all
 
 
 def connect(url, timeout_s):
-    return http.client.HTTPConnection(url.host, url.port, timeout=timeout_s)
+    connection = http.client.HTTPConnection(url.host, url.port, timeout=timeout_s)
+    connection.connect()
+    return connection
 
 
 @pytest.fixture
@@ -98,10 +101,14 @@ def test_a_redirect_within_the_host_is_followed_and_no_other(attached, tmp_path)
     assert "The server redirects again and again" in report
 
 
-def test_a_server_that_drips_is_given_up(attached, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", ["stall:100", "drip:100", "drip-headers"])
+@pytest.mark.parametrize("announces_length", [True, False])
+def test_a_server_that_drips_is_given_up(attached, tmp_path, monkeypatch, fault, announces_length):
     monkeypatch.setattr(attachment, "SECONDS", 0.5)
-    attached.faults = ["stall:100"] * 5
+    attached.faults, attached.announces_length = [fault] * 999, announces_length
+    start = time.monotonic()
     report, good = check_all([tmp_path / "results"], fetch=True)
+    assert time.monotonic() - start < 18  # the time that a silent server has
     assert not good
     assert "The records were not downloaded within 0.5 s" in report
 

@@ -1,6 +1,7 @@
 """One case of the campaign, and the commands that cases start."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -62,6 +63,12 @@ class Outcome:
         if "Traceback (most recent call last)" in self.errors + self.output:
             return f"traceback: {(self.errors + self.output)[-300:]}"
         return None
+
+
+def mistake_of_case(errors: str) -> str | None:
+    """What is wrong with the code of an attack, whose failure would else count as a refusal."""
+    wrong = re.search(r"\b(NameError|SyntaxError|IndentationError|ImportError)\b.{0,200}", errors)
+    return f"the attack's own code is wrong: {wrong[0]}" if wrong else None
 
 
 def command(

@@ -1,40 +1,65 @@
 """Running cases, and the table of what held."""
 
 import itertools
+import resource
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from campaign.case import Case, Kind
+
+_REPORT_S = 30.0
 
 
 @dataclass(slots=True)
 class Count:
     """What came of the cases of one kind.
 
-    `n_cases`: of a batch, each of its inputs. `broken`: (name, what did not hold).
+    `n_cases`: of a batch, each of its inputs. `cpu_seconds`: of this process and of all that it
+    started and waited for. `broken`: (name, what did not hold).
     """
 
     kind: str
     n_cases: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     broken: list[tuple[str, str]] = field(default_factory=list)
 
 
-def run_kind(kind: Kind, seed: int, n_cases: int, most_seconds: float) -> Count:
-    """Runs the first cases of a kind, until they or the time are over."""
-    count, start = Count(kind.NAME), time.monotonic()
-    for case in itertools.islice(kind.cases(seed), n_cases):
-        count.broken += [(case.name, wrong) for wrong in run_case(case)]
+def run_kind(
+    kind: Kind, seed: int, n_cases: int, most_seconds: float, report: Callable[[str], None]
+) -> Count:
+    """Runs the first cases of a kind, until they or the time are over.
+
+    `report` gets a line as the kind begins, for every case that broke, twice a minute, and as it
+    ends.
+    """
+    count, start, cpu, next_report = Count(kind.NAME), time.monotonic(), _cpu_seconds(), 0.0
+    for number, case in enumerate(itertools.islice(kind.cases(seed), n_cases), 1):
+        if count.seconds >= next_report:
+            report(f"{kind.NAME}: case {number} of {n_cases}, {len(count.broken)} broken")
+            next_report = count.seconds + _REPORT_S
+        wrong = run_case(case)
+        for text in wrong:
+            report(f"{kind.NAME}: {case.name} broke: {text[:200]}")
+        count.broken += [(case.name, text) for text in wrong]
         count.n_cases += case.n_inputs
         count.seconds = time.monotonic() - start
+        count.cpu_seconds = _cpu_seconds() - cpu
         if count.seconds > most_seconds:
+            report(f"{kind.NAME}: stopped after {number} of {n_cases} cases, as the time is over")
             break
+    report(f"{kind.NAME}: {count.n_cases:,} cases, {len(count.broken)} broken")
     return count
+
+
+def _cpu_seconds() -> float:
+    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def run_case(case: Case) -> list[str]:
@@ -49,10 +74,14 @@ def run_case(case: Case) -> list[str]:
 
 def table(counts: list[Count]) -> Iterator[str]:
     """Lines of text: one a kind, then what did not hold, once where it is the same again."""
-    yield f"{'kind':<28}{'cases':>8}{'held':>8}{'broken':>8}{'seconds':>9}"
+    numbers = "".join(f"{name:>9}" for name in ("cases", "held", "broken", "seconds", "CPU s"))
+    yield f"{'kind':<28}{numbers}"
     for c in counts:
         held = c.n_cases - len(c.broken)
-        yield f"{c.kind:<28}{c.n_cases:>8,}{held:>8,}{len(c.broken):>8,}{c.seconds:>9.0f}"
+        numbers = (
+            f"{c.n_cases:>9,}{held:>9,}{len(c.broken):>9,}{c.seconds:>9.0f}{c.cpu_seconds:>9.0f}"
+        )
+        yield f"{c.kind:<28}{numbers}"
     for c in counts:
         first = {wrong: name for name, wrong in reversed(c.broken)}
         for wrong, n in Counter(wrong for _, wrong in c.broken).most_common():

@@ -17,7 +17,7 @@ from campaign.case import PYTHON, SECONDS, Case, command
 
 NAME, SHORT, FULL = "worker deaths", 2, 18
 _STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
-_ENDS_WITHIN_S = 20.0
+_ENDS_WITHIN_S = 60.0
 _RUN = ["run", "--model", f"{dots.__file__}:Colours", "--dataset", f"{dots.__file__}:Dots"]
 _RUN += ["--dataset-option", "n_images=13", "--no-control", "--rule", "kap-v1", "--device", "cpu"]
 
@@ -101,7 +101,9 @@ def _stop(death: Death, process: subprocess.Popen, folder: Path) -> str | None:
     until = time.monotonic() + _ENDS_WITHIN_S
     while process.poll() is None or _of_session(process.pid):
         if time.monotonic() > until:
-            return f"{len(_of_session(process.pid))} processes still run after {_ENDS_WITHIN_S} s"
+            return (
+                f"{len(_of_session(process.pid))} processes still run after {_ENDS_WITHIN_S:.0f} s"
+            )
         time.sleep(0.05)
     errors = (folder / "errors").read_text(errors="replace")
     if "Traceback" in errors:

@@ -1,11 +1,13 @@
 """Forged entries: an accepted result in which one thing is false and every hash agrees again.
 
-What must hold: the check says what is wrong, and the command ends with status 1.
+What must hold: the check says what is wrong, and the command ends with status 1. The controls are
+the same results without a forgery, as they are and scored again: these the check accepts.
 """
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from campaign.case import Case, command
@@ -13,8 +15,9 @@ from campaign.forged_entries import cards, contents, records, texts
 from campaign.forged_entries.submission import Forgery, Submission
 
 NAME = "forged entries"
-SHORT = 40
+SHORT = 28
 FULL = 300
+SECONDS = 180.0  # of a command, on a machine that does other work as well
 _BY_COMMAND = 20  # one case in so many asks the command itself
 _FAMILIES: dict[str, tuple[Forgery, ...]] = {
     **cards.FAMILIES,
@@ -24,24 +27,48 @@ _FAMILIES: dict[str, tuple[Forgery, ...]] = {
 }
 
 
+_HONEST = (
+    ("coco.test_animalpose", "lite0"),
+    ("coco.test_animalpose", "random"),
+    ("synthetic", "lite0"),
+)
+
+
 def cases(seed: int) -> Iterator[Case]:
-    """Families in turn, each of its forgeries in turn; the first of all is honest."""
-    yield Case("honest", _honest)
+    """Families in turn, each of its forgeries in turn, after the first control."""
+    yield from _controls(_HONEST[:1])
     for number in itertools.count():
         for family, forgeries in _FAMILIES.items():
             forge = forgeries[number % len(forgeries)]
             name = f"{family}: {forge.__name__.strip('_').replace('_', ' ')} {number}"
             yield Case(name, _check(forge, random.Random(f"{seed} {name}"), _is_by_command(number)))
+        if number == 0:
+            yield from _controls(_HONEST[1:])
+
+
+def _controls(honest: Iterable[tuple[str, str]]) -> Iterator[Case]:
+    for dataset, model in honest:
+        for is_rescored in (True, False):
+            check = partial(_check_honest, dataset, model, is_rescored)
+            how = "scored again" if is_rescored else "by command"
+            yield Case(f"control: {model} on {dataset}, {how}", check)
 
 
 def _is_by_command(number: int) -> bool:
     return number % _BY_COMMAND == _BY_COMMAND - 1
 
 
-def _honest(folder: Path) -> str | None:
-    path = Submission.honest("coco.test_animalpose", "lite0").write(folder / "results")
-    findings = _findings(path)
-    return f"an honest entry is refused: {findings}" if findings else None
+def _check_honest(dataset: str, model: str, is_rescored: bool, folder: Path) -> str | None:
+    submission = Submission.honest(dataset, model)
+    if is_rescored:
+        submission.rescored(lambda rows: rows)
+    path = submission.write(folder / "results")
+    if is_rescored:
+        findings = _findings(path)
+        return f"an honest entry is refused: {findings}" if findings else None
+    outcome = command(["submit", "check", str(path)], folder, seconds=SECONDS)
+    is_accepted = outcome.crash is None and outcome.status == 0
+    return None if is_accepted else f"an honest entry is refused: {outcome}"
 
 
 def _check(forge: Forgery, rng: random.Random, by_command: bool) -> Callable[[Path], str | None]:
@@ -50,7 +77,7 @@ def _check(forge: Forgery, rng: random.Random, by_command: bool) -> Callable[[Pa
         forge(submission, rng)
         path = submission.write(folder / "results")
         if by_command:
-            outcome = command(["submit", "check", str(path)], folder)
+            outcome = command(["submit", "check", str(path)], folder, seconds=SECONDS)
             if outcome.crash:
                 return outcome.crash
             return None if outcome.status == 1 else f"status {outcome.status}: {outcome.output}"

@@ -10,14 +10,14 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from campaign.case import Case, python
+from campaign.case import Case, mistake_of_case, python
 from campaign.hostile_adapters.attacks import ATTACKS, HONEST, Attack
 
 NAME = "hostile adapters"
 SHORT = 8
 FULL = 51
 _SECRET = "a-secret-of-the-evaluator"
-_SECONDS = 80.0
+_SECONDS = 240.0  # on a machine that does other work as well
 _MOST_KIB, _MOST_OUTPUT = 1_800_000, 200_000
 # Small limits, so that the attacks stay small too; the version before this had none.
 _TRY = """
@@ -34,7 +34,8 @@ print("VERDICT", json.dumps({"findings": findings, "kib": most}))
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """One attack of each family in turn; an adapter that is none passes."""
+    """An honest adapter, which passes, then one attack of each family in turn."""
+    yield Case("control: an honest adapter", partial(_try, Attack("control", HONEST)))
     by_family = [
         [Case(f"{family}: {attack.name}", partial(_try, attack)) for attack in attacks]
         for family, attacks in ATTACKS.items()
@@ -43,7 +44,6 @@ def cases(seed: int) -> Iterator[Case]:
         random.Random(seed * 31 + number).shuffle(own)
     for row in itertools.zip_longest(*by_family):
         yield from (case for case in row if case is not None)
-    yield Case("honest: passes", partial(_try, Attack("passes", HONEST)))
 
 
 def _try(attack: Attack, folder: Path) -> str | None:
@@ -82,8 +82,11 @@ def _wrong(attack: Attack, output: str, errors: str, crash: str | None) -> str |
     if len(lines) != 1:
         return f"no verdict: {(output + errors)[-300:]}"
     verdict = json.loads(lines[0].removeprefix("VERDICT "))
-    if bool(verdict["findings"]) == (attack.code == HONEST):
-        return f"it has {'not ' * (attack.code == HONEST)}passed: {verdict['findings']}"[:500]
+    is_honest = attack.code == HONEST
+    if bool(verdict["findings"]) == is_honest:
+        return f"it has {'not ' if is_honest else ''}passed: {verdict['findings']}"[:500]
+    if mistake := mistake_of_case(str(verdict["findings"])):
+        return mistake
     if verdict["kib"] > _MOST_KIB:
         return f"it had {verdict['kib'] / 2**20:.1f} GiB in memory"
     return "it printed without limit" if len(output) > _MOST_OUTPUT else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from campaign.case import Outcome, command
 
 RESULTS = Path(__file__).parents[4] / "leaderboard" / "results" / "synthetic"
-SECONDS, GIB = 90.0, 3.0
+SECONDS, GIB = 180.0, 3.0  # of a command, on a machine that does other work as well
 
 
 def place_entry(folder: Path) -> Path:
@@ -41,6 +41,12 @@ def exchange(entry: Path, suffix: str, content: bytes) -> None:
     if field == "records":
         stated["run"]["provenance"]["records_sha256"] = digest
     entry.write_text(json.dumps(stated))
+
+
+def accepted(folder: Path) -> str | None:
+    """What `submit check` did wrong with an entry that it must accept."""
+    outcome = command(["submit", "check", "results"], folder, seconds=SECONDS, memory_gib=GIB)
+    return None if outcome.status == 0 else f"an honest entry is refused: {outcome}"
 
 
 def check(folder: Path, place: str = "results") -> str | None:

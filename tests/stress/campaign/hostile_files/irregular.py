@@ -21,6 +21,11 @@ _OF_RUN = (["show", "report", "random", "-o", "p"], ["compare"], ["list", "runs"
 
 
 def cases() -> Iterator[Case]:
+    """The controls come first: each command, on regular files."""
+    for words in (*_OF_ENTRY, _COMPARE):
+        yield Case(f"irregular: control, {' '.join(words[:2])}", partial(_accepted, words))
+    for words in _OF_RUN:
+        yield Case(f"irregular: control, {' '.join(words[:2])}", partial(_accepted, words))
     for suffix, (name, make) in itertools.product((".json", ".parquet", ".safetensors"), _KINDS):
         for words in (*_OF_ENTRY, _COMPARE):
             title = f"irregular: {name} as {suffix}, {' '.join(words[:2])}"
@@ -32,6 +37,13 @@ def cases() -> Iterator[Case]:
     for name, make in _KINDS:
         for file in ("encoder.json", f"{'0' * 32}.safetensors"):
             yield Case(f"irregular: {name} in the cache", partial(_of_cache, file, make))
+
+
+def _accepted(words: list[str], folder: Path) -> str | None:
+    """What is wrong where all files are what they should be."""
+    place_entry(folder) if words in (*_OF_ENTRY, _COMPARE) else place_run(folder)
+    outcome = command(words, folder, seconds=SECONDS, memory_gib=GIB)
+    return outcome.crash or (None if outcome.status == 0 else (outcome.output + outcome.errors))
 
 
 def _of_entry(

@@ -6,14 +6,29 @@ from functools import partial
 from pathlib import Path
 
 from campaign.case import Case, command
-from campaign.hostile_files.entries import SECONDS, check, exchange, place_entry
+from campaign.hostile_files.entries import SECONDS, accepted, check, exchange, place_entry
 
 
 def cases() -> Iterator[Case]:
+    """The controls come first: the same files, written in another way."""
+    yield Case("json: control, with spaces", _indented)
+    yield Case("safetensors: control, exchanged by itself", _exchanged)
     for name, content in _JSON.items():
         yield Case(f"json: {name}", partial(_json, content))
     for name, content in _TENSORS.items():
         yield Case(f"safetensors: {name}", partial(_tensors, content))
+
+
+def _indented(folder: Path) -> str | None:
+    entry = place_entry(folder)
+    entry.write_text(json.dumps(json.loads(entry.read_text()), indent=3))
+    return accepted(folder)
+
+
+def _exchanged(folder: Path) -> str | None:
+    entry = place_entry(folder)
+    exchange(entry, ".safetensors", entry.with_suffix(".safetensors").read_bytes())
+    return accepted(folder)
 
 
 def _json(content: bytes, folder: Path) -> str | None:

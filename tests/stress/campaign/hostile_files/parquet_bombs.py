@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from campaign.case import Case
-from campaign.hostile_files.entries import check, exchange, place_entry
+from campaign.hostile_files.entries import accepted, check, exchange, place_entry
 
 _TEXTS = ("pair_id", "category", "source_image", "target_image")
 
 
 def cases() -> Iterator[Case]:
+    """The control comes first: the records themselves, compressed in another way."""
+    yield Case("parquet: control, compressed again", _compressed_again)
     for name, make in _BOMBS.items():
         yield Case(f"parquet: {name}", partial(_refused, make))
 
@@ -24,6 +26,13 @@ def cases() -> Iterator[Case]:
 def _refused(make: Callable[[], bytes], folder: Path) -> str | None:
     exchange(place_entry(folder), ".parquet", make())
     return check(folder)
+
+
+def _compressed_again(folder: Path) -> str | None:
+    entry = place_entry(folder)
+    records = pq.read_table(entry.with_suffix(".parquet"))
+    exchange(entry, ".parquet", _write(records, compression="gzip"))
+    return accepted(folder)
 
 
 def _write(table: pa.Table, **how: Any) -> bytes:

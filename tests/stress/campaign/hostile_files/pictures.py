@@ -11,6 +11,7 @@ from PIL import Image
 
 from campaign.case import Case, python
 
+_SECONDS = 120.0
 _READ = """
 import sys
 from pathlib import Path
@@ -28,10 +29,20 @@ _EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowp
 
 
 def cases() -> Iterator[Case]:
+    """The controls come first: photographs, which all readers accept."""
+    for kind in ("PNG", "JPEG"):
+        yield Case(f"picture: control, {kind}", partial(_accepted, _written(kind)))
     for name in ("photo.jpg", "photo.png", "photo.eps"):
         yield Case(f"picture: EPS as {name}", partial(_refused, name, _EPS))
     for name, content in _PICTURES.items():
         yield Case(f"picture: {name}", partial(_refused, "photo.png", content))
+
+
+def _accepted(content: bytes, folder: Path) -> str | None:
+    (folder / "photo.png").write_bytes(content)
+    outcome = python(["-c", _READ, "photo.png"], folder, _SECONDS, 3.0)
+    is_read = outcome.output.count("accepted by") == 4
+    return None if is_read else outcome.output + outcome.errors[-300:]
 
 
 def _refused(name: str, content: bytes, folder: Path) -> str | None:
@@ -42,12 +53,13 @@ def _refused(name: str, content: bytes, folder: Path) -> str | None:
     ghostscript.write_text(f"#!/bin/sh\ntouch {folder}/started\nexit 1\n")
     ghostscript.chmod(0o755)
     path = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin"}
-    outcome = python(["-c", _READ, name], folder, 60, 3.0, path)
+    outcome = python(["-c", _READ, name], folder, _SECONDS, 3.0, path)
     if (folder / "started").exists():
         return "Ghostscript was started"
     if outcome.crash is not None or outcome.status != 0:
         return outcome.crash or outcome.errors[-300:]
-    return outcome.output[-300:] if "accepted by" in outcome.output else None
+    is_refused = outcome.output.count("refused") == 4 and "accepted by" not in outcome.output
+    return None if is_refused else outcome.output[-300:]
 
 
 def _png(width: int, height: int) -> bytes:

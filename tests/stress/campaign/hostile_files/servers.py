@@ -1,13 +1,15 @@
 """Servers of records that redirect, drip, lie or are inside the network."""
 
+import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 
+from misbehaving_server import Server
+
 from campaign.case import Case, python
+from campaign.hostile_files.entries import RESULTS
 
 # `connect` is the one door to a server; the version before it had none, and connects by itself.
 _FETCH = """
@@ -17,7 +19,7 @@ from kapbench.progress import Progress
 from kapbench_leaderboard.entries import attachment, schema
 about = json.loads(sys.argv[1])
 schema.is_public = lambda url: True
-attachment.SECONDS = 3.0
+attachment.SECONDS = about["patience_s"]
 if "resolved" in about:
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (about["resolved"], 443))]
     socket.getaddrinfo = lambda *_, **__: answer
@@ -28,136 +30,84 @@ if "resolved" in about:
 else:
     try:
         from kapbench_leaderboard.entries import public_host
-        public_host.connect = lambda url, s: http.client.HTTPConnection(url.host, url.port, timeout=s)
+        def connect(url, timeout_s):
+            connection = http.client.HTTPConnection(url.host, url.port, timeout=timeout_s)
+            connection.connect()
+            return connection
+        public_host.connect = connect
     except ImportError:
         pass
-stored = schema.StoredFile(sha256="0" * 64, n_bytes=1000, url=about["url"])
+stored = schema.StoredFile(**about["file"])
 try:
     with attachment.fetched(stored, Progress()):
         print("accepted")
 except KapbenchError as error:
     print("refused", error)
 """
-_SECONDS = 45.0
+_SECONDS = 120.0  # of a process, on a machine that does other work as well
+_ELSEWHERE = "http://169.254.169.254/latest"  # metadata of a cloud's machine
+_URL, _PUBLIC = "https://records.example.com/x", "93.184.216.34"
+_FAULTS = ("drip:0", "drip-headers", "long", "short", "garbage", "flip:99")
 
 
 def cases() -> Iterator[Case]:
-    for name, answer in _ANSWERS.items():
-        yield Case(f"server: {name}", partial(_served, answer))
+    """The first is the control: a server that behaves."""
+    yield Case("server: control, it behaves", _behaves)
+    for fault in _FAULTS:
+        yield Case(f"server: {fault}", partial(_served, fault, None, 302))
+    for status in (301, 302, 303, 307, 308):
+        yield Case(f"server: {status} to another host", partial(_served, "", "other", status))
+    for target in (_ELSEWHERE, "file:///etc/passwd", "/archive", ""):
+        yield Case(f"server: redirect to {target!r}", partial(_served, "", target, 302))
     for address in ("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"):
-        about = {"url": "https://records.example.com/x", "resolved": address}
-        yield Case(f"server: name of {address}", partial(_refused, about))
+        yield Case(f"server: name of {address}", partial(_resolved, address, _URL))
     for url in ("https://user:secret@example.com/x", "https://example.com:8443/x"):
-        about = {"url": url, "resolved": "93.184.216.34"}
-        yield Case(f"server: {url}", partial(_refused, about))
+        yield Case(f"server: {url}", partial(_resolved, _PUBLIC, url))
+    yield Case("server: control, name of a public address", _connects)
 
 
-def _refused(about: dict[str, str], folder: Path) -> str | None:
-    outcome = python(["-c", _FETCH, json.dumps(about)], folder, _SECONDS)
-    if outcome.crash is not None:
-        return outcome.crash
-    is_refused = outcome.output.startswith("refused")
-    return None if is_refused else (outcome.output + outcome.errors)[-300:]
+@cache
+def _records() -> bytes:
+    return min(RESULTS.glob("random/*.parquet")).read_bytes()
 
 
-def _served(answer: Callable[[BaseHTTPRequestHandler, str], None], folder: Path) -> str | None:
-    """A second server stands for another host, which must not be asked for anything."""
-    asked: list[str] = []
-
-    class Other(_Quiet):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-
-    with _Serving(Other) as other:
-
-        class First(_Quiet):
-            def do_GET(self) -> None:
-                answer(self, f"http://localhost:{other.server_port}/inside")
-
-        with _Serving(First) as first:
-            about = {"url": f"http://127.0.0.1:{first.server_port}/x"}
-            wrong = _refused(about, folder)
-    return "the other host was asked" if asked else wrong
+def _fetch(url: str, folder: Path, patience_s: float = 3.0, **about: str) -> str:
+    """`accepted`, or `refused` and why, or what went wrong."""
+    content = _records()
+    file = {"sha256": hashlib.sha256(content).hexdigest(), "n_bytes": len(content), "url": url}
+    words = json.dumps({"file": file, "patience_s": patience_s, **about})
+    outcome = python(["-c", _FETCH, words], folder, _SECONDS)
+    return outcome.crash or outcome.output or outcome.errors[-300:]
 
 
-class _Quiet(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    stopped = threading.Event()
-
-    def log_message(self, *words: object) -> None:
-        """Nothing is printed."""
+def _behaves(folder: Path) -> str | None:
+    with Server(_records()) as server:
+        answer = _fetch(server.url, folder, _SECONDS)
+    return None if answer.startswith("accepted") else answer
 
 
-class _Serving:
-    def __init__(self, handler: type[_Quiet]) -> None:
-        self.stopped = handler.stopped = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.server.block_on_close = False
-
-    def __enter__(self) -> ThreadingHTTPServer:
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-        return self.server
-
-    def __exit__(self, *_: object) -> None:
-        self.stopped.set()
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def _redirect(status: int, target: str) -> Callable[[BaseHTTPRequestHandler, str], None]:
-    def answer(handler: BaseHTTPRequestHandler, other: str) -> None:
-        handler.send_response(status)
-        handler.send_header("Location", target or other)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
-
-    return answer
+def _served(fault: str, target: str | None, status: int, folder: Path) -> str | None:
+    """The file is the right one, also at the other host, which must not be asked for it."""
+    with Server(_records()) as other, Server(_records()) as server:
+        server.faults = [fault] * 9
+        if target is not None:
+            elsewhere = other.url.replace("127.0.0.1", "localhost")
+            server.redirect_to = elsewhere if target == "other" else target
+            server.redirect_status = status
+        answer = _fetch(server.url, folder)
+        if other.asked:
+            return "the other host was asked"
+        if not server.asked:
+            return f"the server itself was not asked: {answer}"
+    return None if answer.startswith("refused") else answer
 
 
-def _drip(what: str) -> Callable[[BaseHTTPRequestHandler, str], None]:
-    def answer(handler: BaseHTTPRequestHandler, _: str) -> None:
-        assert isinstance(handler, _Quiet)
-        if what == "body":
-            handler.send_response(200)
-            handler.send_header("Content-Length", "1000")
-            handler.end_headers()
-        elif what == "headers":
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        try:
-            while not handler.stopped.wait(0.2):
-                handler.wfile.write(b"a" if what != "headers" else b"A: b\r\n")
-                handler.wfile.flush()
-        except OSError:
-            return
-
-    return answer
+def _resolved(address: str, url: str, folder: Path) -> str | None:
+    """A host whose name leads to an address, to which nothing may connect."""
+    answer = _fetch(url, folder, resolved=address)
+    return None if answer.startswith("refused") else answer
 
 
-def _endless(handler: BaseHTTPRequestHandler, _: str) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(bytes(1 << 16))
-    except OSError:
-        return
-
-
-def _garbage(handler: BaseHTTPRequestHandler, _: str) -> None:
-    handler.wfile.write(b"\0" * 1000)
-    handler.close_connection = True
-
-
-_ANSWERS: dict[str, Callable[[BaseHTTPRequestHandler, str], None]] = {
-    **{f"redirect {status} to another host": _redirect(status, "") for status in (301, 302, 307)},
-    "redirect to the metadata of a cloud": _redirect(302, "http://169.254.169.254/latest"),
-    "redirect to a file": _redirect(302, "file:///etc/passwd"),
-    "redirect without end": _redirect(302, "/x"),
-    "drips its body": _drip("body"),
-    "drips its headers": _drip("headers"),
-    "an endless body": _endless,
-    "garbage": _garbage,
-}
+def _connects(folder: Path) -> str | None:
+    answer = _fetch(_URL, folder, resolved=_PUBLIC)
+    return None if "connected to" in answer else f"nothing was tried: {answer}"

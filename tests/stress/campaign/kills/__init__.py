@@ -21,7 +21,7 @@ QUICK = (
 )
 FEW, MANY = 2, 12  # kills of each command
 SHORT, FULL = len(QUICK), len(QUICK) + len(SCENARIOS)
-SECONDS = 400.0
+SECONDS = 900.0
 
 
 def cases(seed: int) -> Iterator[Case]:

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 import dots
 
-from campaign.case import PYTHON, Case, Outcome
+from campaign.case import PYTHON, Case, Outcome, mistake_of_case
 from campaign.misbehaving_models.attack import TWINS, Attack
 from campaign.misbehaving_models.families import FAMILIES
 
 NAME, SHORT, FULL = "misbehaving models", 32, 420
-SECONDS = 40.0
+SECONDS = 90.0
 HERE = Path(__file__).parent
 
 
@@ -62,6 +62,8 @@ def _wrong_failure(attack: Attack, outcome: Outcome, has_card: bool) -> str | No
     if attack.silent or outcome.status in (130, 143):
         return None
     errors = outcome.errors + outcome.output
+    if mistake := mistake_of_case(errors):
+        return mistake
     if not any(word in errors for word in ("twin", "model.py", "world.py")):
         return f"status {outcome.status}, and the error names no model: {errors[-300:]!r}"
     if any(ord(c) < 32 and c not in "\n\t\r" for c in outcome.errors):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from campaign.mutations.read_one import SECONDS, Reader
+from campaign.mutations.read_one import HANG_SECONDS, Reader
 
 START_SECONDS = 120.0  # imports, and the samples
 
@@ -71,7 +71,7 @@ class Batch:
             return len(tasks)
         ended = f"ended the process with status {status}"
         if is_hung:
-            ended = f"did not end in {SECONDS:.0f} s"
+            ended = f"did not end in {HANG_SECONDS:.0f} s"
         elif status < 0:
             ended = f"ended by {signal.Signals(-status).name}"
         if not family:
@@ -124,5 +124,5 @@ def _lines(reading: int, process: int) -> Iterator[dict[str, Any] | None]:
         *lines, pending = (pending + content).split(b"\n")
         for line in lines:
             said = json.loads(line)
-            most = SECONDS if said.get("family") else START_SECONDS
+            most = HANG_SECONDS if said.get("family") else START_SECONDS
             yield said

@@ -19,7 +19,7 @@ import numpy as np
 from campaign.case import Case, Outcome, command
 from kapbench.running.results import RunCard, find_runs, load_card
 
-NAME, SHORT, FULL = "peeking models", 5, 35
+NAME, SHORT, FULL = "peeking models", 3, 40
 HERE = Path(__file__).parent
 DATA = ("--dataset", "synthetic.small", "--category", "car", "--rule", "kap-v1")
 MARGIN = 0.10  # of KAP: noise of another seed differs by less
@@ -67,13 +67,19 @@ class World:
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """First one of each family; then all others in an order that the seed decides."""
+    """First a control and one of each family; then all others in an order that the seed decides."""
     looks = [(look, kind) for kind in ("Pairs", "Maps") for look in LOOKS]
     acts = [(act, "match") for act in ACTS] + [(act, "load") for act in AT_LOADING]
-    first = [peeking(look, "Pairs") for look in list(LOOKS)[:4]] + [misbehaving(*acts[0])]
-    rest = [peeking(*chosen) for chosen in looks[4:]] + [misbehaving(*act) for act in acts[1:]]
+    first = [control("files"), peeking("files", "Pairs"), misbehaving(*acts[0])]
+    rest = [peeking(*look) for look in looks if look != ("files", "Pairs")]
+    rest += [misbehaving(*act) for act in acts[1:]]
+    rest += [control(look) for look in ("stack", "parent_memory", "image_ids", "records")]
     random.Random(seed).shuffle(rest)
     yield from (*first, *rest)
+
+
+def control(look: str, kind: str = "Pairs") -> Case:
+    return Case(f"control: {look} without isolation, {kind}", partial(_check_control, look, kind))
 
 
 def peeking(look: str, kind: str) -> Case:
@@ -86,7 +92,32 @@ def misbehaving(act: str, when: str) -> Case:
 
 def _check_peeking(look: str, kind: str, folder: Path) -> str | None:
     world = make_world()
-    adapter = (HERE / "adapters.py").read_text(encoding="utf-8")
+    outcome, card = _run_peeking(world, look, kind, isolated(), folder)
+    if card is None:
+        return outcome.crash or f"it failed: {outcome.errors[-500:]}"
+    kept = getattr(card.provenance, "isolated", ())
+    if isolated() and LOOKS[look] not in kept:
+        return None  # this system does not offer it, and the run card says so
+    if (kap := kap_of(card)) > world.noise + MARGIN:
+        return f"KAP {kap:.3f}, and {world.noise:.3f} of noise; kept from {', '.join(kept)}"
+    return None
+
+
+def _check_control(look: str, kind: str, folder: Path) -> str | None:
+    """In the evaluator's own process the same model sees the annotations, or says that it does."""
+    world = make_world()
+    outcome, card = _run_peeking(world, look, kind, (), folder)
+    if card is None:
+        return None if "an annotation was read" in outcome.errors else f"it failed: {outcome}"
+    kap = kap_of(card)
+    return None if kap > world.noise + MARGIN else f"it saw nothing: KAP {kap:.3f}"
+
+
+def _run_peeking(
+    world: World, look: str, kind: str, options: Sequence[str], folder: Path
+) -> tuple[Outcome, RunCard | None]:
+    """A run of the model; its card, or None where it failed."""
+    adapter = "\n\n".join((HERE / name).read_text("utf-8") for name in ("looks.py", "answers.py"))
     adapter = adapter.replace("@LOOK_FOR@", world.known_x).replace(
         '"@CARRIED@"', repr(world.carried)
     )
@@ -94,18 +125,12 @@ def _check_peeking(look: str, kind: str, folder: Path) -> str | None:
     shutil.copytree(world.runs, folder / "runs")
     before = set(find_runs(folder / "runs"))
     model = ("--model", f"adapter.py:{kind}", "-o", f"look={look}")
-    words = ("run", *isolated(), *model, *DATA, "--no-control", "-q")
+    words = ("run", *options, *model, *DATA, "--no-control", "-q")
     outcome = _command(words, folder, world.cache)
     if outcome.crash is not None or outcome.status != 0:
-        return outcome.crash or f"it failed: {outcome.errors[-500:]}"
+        return outcome, None
     (made,) = set(find_runs(folder / "runs")) - before
-    card = load_card(made)
-    kept = getattr(card.provenance, "isolated", ())
-    if isolated() and LOOKS[look] not in kept:
-        return None  # this system does not offer it, and the run card says so
-    if (kap := kap_of(card)) > world.noise + MARGIN:
-        return f"KAP {kap:.3f}, and {world.noise:.3f} of noise; kept from {', '.join(kept)}"
-    return None
+    return outcome, load_card(made)
 
 
 def _check_misbehaving(act: str, when: str, folder: Path) -> str | None:

@@ -13,7 +13,7 @@ from campaign.case import Case, Outcome
 from campaign.systems.models import adapter
 from campaign.systems.worlds import after, result, right
 
-SLOW = "import time; open('encoding', 'w'); time.sleep(20)"
+SLOW = "import time; open('encoding', 'w'); time.sleep(600)"
 
 
 def _interrupted(words: list[str], folder: Path, pauses_s: list[float]) -> Outcome:
@@ -37,7 +37,7 @@ def _interrupted(words: list[str], folder: Path, pauses_s: list[float]) -> Outco
         time.sleep(pause)
         process.send_signal(signal.SIGINT)
     try:
-        output, errors = process.communicate(timeout=15)
+        output, errors = process.communicate(timeout=case.SECONDS)
         return Outcome(process.returncode, output, errors)
     except subprocess.TimeoutExpired:
         process.kill()

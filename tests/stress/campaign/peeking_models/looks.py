@@ -1,7 +1,6 @@
-"""Models that look for the annotations, each in one place. They answer with noise without them.
+"""Ways to look for the annotations, each in one place: position of the keypoints of a picture, or None.
 
-`kapbench run --model adapters.py:STACK` runs one. It is copied into the folder of a case, so it
-imports nothing of the campaign.
+The text of this file and of answers.py is the adapter of a case, so neither imports the campaign.
 """
 
 import ctypes
@@ -10,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
+from kapbench.types import Picture
 
-CELLS, CHANNELS = 60, 64
+_MOST_KEYPOINTS = 64
 _SOURCE = ("source_image", "source_x", "source_y")
 LOOK_FOR = "@LOOK_FOR@"  # x of an annotation as 16 hexadecimal digits, reversed; set by a case
 CARRIED = "@CARRIED@"  # annotations by image_id that come with the model; set by a case
 
 
-class LeakError(Exception):
+class LeakError(BaseException):
     """The model could read what it must not: its run fails, and the message says what it was."""
 
 
@@ -105,7 +104,7 @@ def records(picture: Picture) -> np.ndarray | None:
             for image, x, y in (("target_image", "target_x", "target_y"), _SOURCE):
                 own = table[table[image].astype(str) == picture.image_id]
                 if len(own):
-                    xy = np.full((CHANNELS, 2), np.nan)
+                    xy = np.full((_MOST_KEYPOINTS, 2), np.nan)
                     xy[own["keypoint"].to_numpy()] = own[[x, y]].to_numpy()
                     return xy
     return None
@@ -250,60 +249,3 @@ def _text(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
-
-
-class _Peeking:
-    """A model made from one of the functions above."""
-
-    revision, conditions_on = "1", ()
-
-    def __init__(self, look: str) -> None:
-        self.name, self.look = f"peek.{look}", globals()[look]
-
-    def positions(self, picture: Picture) -> np.ndarray | None:
-        try:
-            return self.look(picture)
-        except LeakError:
-            raise
-        except Exception as error:  # noqa: BLE001  noise is the answer of a model that sees nothing
-            print(f"{self.name}: {type(error).__name__}: {error}", file=sys.stderr)
-            return None
-
-
-class Pairs(_Peeking):
-    def match(self, source: Picture, target: Picture, queries: np.ndarray) -> SimilarityMap:
-        grid = Grid.stretched(target.size, CELLS, CELLS)
-        annotated, answer = self.positions(source), self.positions(target)
-        values = np.random.default_rng(len(queries)).random((len(queries), CELLS, CELLS))
-        if answer is not None:
-            keypoints = range(len(queries))
-            if annotated is not None:
-                gaps = np.linalg.norm(
-                    np.nan_to_num(annotated, nan=1e9)[None] - queries[:, None], axis=2
-                )
-                keypoints = gaps.argmin(axis=1)
-            values = np.stack([_one_hot(grid, answer[k]) for k in keypoints]).reshape(values.shape)
-        return SimilarityMap(values.astype(np.float32), grid, queries)
-
-
-class Maps(_Peeking):
-    similarity = "neg_l2"
-
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
-        maps = []
-        for picture in pictures:
-            grid, xy = Grid.stretched(picture.size, CELLS, CELLS), self.positions(picture)
-            values = np.random.default_rng(len(maps)).random((CHANNELS, CELLS, CELLS))
-            if xy is not None:
-                values = np.zeros_like(values)
-                for k, point in enumerate(xy):
-                    values[k] = _one_hot(grid, point)
-            maps.append(FeatureMap(values.astype(np.float32), grid))
-        return maps
-
-
-def _one_hot(grid: Grid, xy: np.ndarray) -> np.ndarray:
-    values = np.zeros((grid.height, grid.width))
-    if not np.isnan(xy).any():
-        values.flat[grid.cell_of(xy[None])] = 1
-    return values
