@@ -85,7 +85,7 @@ def test_settings_say_grid_and_similarity(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "Invalid JSON"),
+        ("{", "The file is not JSON"),
         ('{"grid": "round"}', "grid is 'round'"),
         ('{"conditions_on": ["pose"]}', "conditions_on is 'pose'"),
         ('{"side": 0}', "side is 0"),

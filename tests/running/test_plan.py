@@ -105,9 +105,7 @@ def test_kinds():
     assert model_info(TinyPairModel()).kind == "pair"
 
 
-@pytest.mark.parametrize(
-    "name", ["..", "a/b", "../../up", "features:x", "C:\\x", "a\0b", "語" * 300]
-)
+@pytest.mark.parametrize("name", ["..", "a/b", "../../up", "features:x", "C:\\x", "語" * 200])
 def test_no_name_leads_out_of_its_folder(tmp_path, name):
     model, dataset = TinyEncoder(name=name, revision=name), TinyDataset(name=name, split=name)
     dataset.revision = name

@@ -78,7 +78,7 @@ def tiny_hf(folder):
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
-        image_size=32,
+        image_size=48,
         patch_size=8,
     )
     path = saved(folder / "hf", transformers.ViTModel, config)
