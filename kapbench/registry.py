@@ -12,7 +12,6 @@ from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError, any_of, described, nearest, unknown, with_article
-from kapbench.untrusted.plugin_calls import plugin_call
 from kapbench.untrusted.regular_files import is_file, is_folder
 
 Kind = Literal["models", "datasets"]
@@ -176,6 +175,8 @@ def _entries(kind: Kind) -> tuple[Entry, ...]:
 
 
 def _load(entry: Entry) -> Callable[..., Any]:
+    from kapbench.untrusted.plugin_calls import plugin_call  # imports numpy
+
     try:
         with plugin_call(f"'{entry.name}'", entry.value, "its import"):
             loaded: Callable[..., Any] = entry.load()
@@ -266,6 +267,8 @@ def _missing_file(path: Path) -> KapbenchError:
 
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
+    from kapbench.untrusted.plugin_calls import plugin_call
+
     if not is_file(path):
         raise _missing_file(path)
     name = f"kapbench_user_{path.stem}"

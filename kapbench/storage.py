@@ -15,6 +15,7 @@ from kapbench.errors import KapbenchError
 from kapbench.processes.unfinished import sweep_once, unfinished_name
 from kapbench.untrusted.regular_files import open_regular
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
 
 
@@ -45,11 +46,13 @@ def write_atomically(
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
+            mend = (
+                "Free disk space" if error.errno in _FULL else "Choose a folder that can be written"
+            )
             raise KapbenchError(
                 f"The file cannot be written: {error.strerror or error}",
                 place=path,
-                fix="Free disk space or choose another folder, then run the command again: "
-                "finished work is kept",
+                fix=f"{mend}, then run the command again: finished work is kept",
             ) from error
         raise
 

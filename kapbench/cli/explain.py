@@ -62,7 +62,8 @@ def _with_line(error: KapbenchError) -> KapbenchError:
     line = plugin_line(cause)
     if line is None or line in str(error):
         return error
-    place = line if error.place is None else f"{error.place}; {line}"
+    says_place = error.place is None or line.startswith(f"{error.place}:")
+    place = line if says_place else f"{error.place}; {line}"
     return KapbenchError(error.thing, place=place, fix=error.fix)
 
 

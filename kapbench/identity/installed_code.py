@@ -46,6 +46,8 @@ def last_user_line(error: BaseException) -> str | None:
 
 def _is_file_of_user(name: str) -> bool:
     """Whether code of this file name is neither installed nor kapbench's, or has no file."""
+    if name.startswith("<frozen "):  # a part of Python itself
+        return False
     kapbench = Path(__file__).parents[1]
     own = (
         kapbench,

@@ -14,7 +14,7 @@ _MOST_BYTES = 1 << 28  # hashes of larger files are remembered
 _MOST_ENTRIES = 100_000  # a folder that holds more is not read
 # The system writes what is in the first, all the time; the second hold the files of everybody.
 _WRITTEN_BY_SYSTEM = tuple(map(Path, ("/proc", "/sys")))
-_IN_ROOT = (
+_IN_ROOT = {
     "bin",
     "boot",
     "dev",
@@ -27,8 +27,8 @@ _IN_ROOT = (
     "opt",
     "root",
     "run",
-)
-_IN_ROOT += ("sbin", "srv", "tmp", "usr", "usr/bin", "usr/lib", "usr/local", "usr/share", "var")
+}
+_IN_ROOT |= {"sbin", "srv", "tmp", "usr", "usr/bin", "usr/lib", "usr/local", "usr/share", "var"}
 _OF_EVERYBODY = frozenset(Path("/", name) for name in _IN_ROOT)
 
 

@@ -16,7 +16,7 @@ from types import FrameType
 INTERRUPTED, TERMINATED = 130, 143  # what a shell expects of a program that Ctrl-C or SIGTERM ended
 _SAME_S = 0.3  # signals closer to each other are one: a terminal and a supervisor may both send it
 _SHOW_CURSOR = "\x1b[?25h"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
 if sys.platform != "win32":
     _SIGNALS += (signal.SIGHUP,)
 

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import re
+import shutil
 from hashlib import sha256
 from pathlib import Path
 
@@ -149,6 +151,14 @@ def test_an_edited_adapter_is_scored_anew(kapbench):
     assert after != before
 
 
+def test_an_adapter_file_that_is_not_python_is_named_with_its_line(kapbench):
+    Path("wrong.py").write_text("class Model:\n    def (\n", encoding="utf-8")
+    done = kapbench("run", "--model", "wrong.py:Model", "--dataset", f"{DOTS}:Dots")
+    assert done.exit_code == 1
+    assert "cannot be imported: SyntaxError: invalid syntax (wrong.py, line 2)" in done.stderr
+    assert "\n  at:  wrong.py\n" in done.stderr
+
+
 def test_quiet_prints_the_table_and_nothing_else(score):
     done = score(*BRIEFLY, "-q")
     assert done.stderr == ""
@@ -188,6 +198,54 @@ def test_a_full_disk_is_said_and_leaves_no_run(score, monkeypatch, file):
     assert find_runs(Path("runs")) == []
     assert not list(Path("runs").rglob(".tmp-*"))
     assert score(*BRIEFLY).exit_code == 0
+
+
+@pytest.fixture
+def read_only_cache(monkeypatch):
+    """A function after which the folder `cache` is on a disk that may only be read."""
+
+    def make_read_only() -> None:
+        def refused(function, is_writing):
+            def call(path, *arguments, **named):
+                if "cache" in Path(path).parts and is_writing(*arguments, **named):
+                    raise OSError(errno.EROFS, "Read-only file system", str(path))
+                return function(path, *arguments, **named)
+
+            return call
+
+        def opens_for_writing(mode="r", *_, **__):
+            return not set(mode).isdisjoint("wxa+")
+
+        monkeypatch.setattr(Path, "open", refused(Path.open, opens_for_writing))
+        for name in ("unlink", "replace"):
+            monkeypatch.setattr(Path, name, refused(vars(Path)[name], lambda *_, **__: True))
+        monkeypatch.setattr(os, "utime", refused(os.utime, lambda *_, **__: True))
+
+    return make_read_only
+
+
+def test_a_cache_that_may_only_be_read_is_enough_where_it_holds_all_features(
+    score, read_only_cache
+):
+    assert score(*BRIEFLY).exit_code == 0
+    scores = load_card(folder()).scores
+    files = {path: path.read_bytes() for path in Path("cache").rglob("*") if path.is_file()}
+    shutil.rmtree("runs")
+    read_only_cache()
+    done = score(*BRIEFLY)
+    assert done.exit_code == 0, done.output
+    assert load_card(folder()).scores == scores
+    assert files == {path: path.read_bytes() for path in Path("cache").rglob("*") if path.is_file()}
+
+
+def test_a_cache_that_may_only_be_read_and_lacks_features_is_named(score, read_only_cache):
+    assert score(*BRIEFLY, "--category", "spot").exit_code == 0
+    read_only_cache()
+    done = score(*BRIEFLY)
+    assert done.exit_code == 1
+    assert "The file cannot be written: Read-only file system" in done.stderr
+    assert re.search(r"at:  \S*cache/features/", done.stderr)
+    assert "fix: Choose a folder that can be written" in done.stderr
 
 
 def test_a_run_that_failed_before_it_wrote_anything_leaves_nothing(score):
