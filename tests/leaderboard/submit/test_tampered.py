@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from submissions import edit, edit_records, only, planned_again, replace_records
 
-from kapbench.running.results import RECORDS
+from kapbench.running.results import RECORDS, load_card, load_records
 from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import records_path, resamples_path
 from kapbench_leaderboard.entries.untrusted_files import MEBI
 from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.check_scores import wrong_remarks
 
 
 def headline(content):
@@ -60,7 +61,7 @@ def test_a_score_left_out_and_one_made_up(entry):
 
 def test_a_score_given_twice(entry):
     edit(entry, lambda c: c["run"]["scores"].append(headline(c) | {"value": 1.0, "high": 1.0}))
-    only(check(entry), "1 scores are listed twice")
+    only(check(entry), "The run card lists 1 score twice")
 
 
 def test_a_row_dropped(entry):
@@ -155,7 +156,7 @@ def test_a_rule_given_twice(entry):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_none(entry, value):
     edit(entry, lambda c: headline(c).update(value=value))
-    only(check(entry), "not a leaderboard entry: The file is not JSON")
+    only(check(entry), "is not a finite number")
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a\nb", "`rm`", "{{ config }}", ""])
@@ -317,3 +318,20 @@ def test_everything_that_is_wrong_is_said_at_once(entry):
 
     edit(entry, spoil)
     assert len(check(entry)) == 4  # and the path is another's
+
+
+def test_a_remark_on_the_maps_added(entry):
+    edit(entry, lambda c: c["run"].update(remarks=["All is well"]))
+    assert check(entry) == [
+        "The remarks on the similarity maps are not those of the records: none."
+    ]
+
+
+def test_a_remark_on_the_maps_left_out(run):
+    of_run, rows = load_card(run), load_records(run)
+    constant = {c: np.float32(0.5) for c in rows if c.startswith(("best@", "map_m"))}
+    (finding,) = wrong_remarks(of_run, rows.assign(**constant))
+    assert finding.startswith(
+        "The remarks on the similarity maps are not those of the records: In "
+    )
+    assert list(wrong_remarks(of_run, rows)) == []
