@@ -74,7 +74,7 @@ def _by_own_account(
         )
     findings = _read_verdict(ended.output, token)
     if findings is None:
-        findings = [f"The test gave no verdict: {_ending(ended)}."]
+        findings = [f"The trial ended without a result: {_ending(ended)}."]
     return [*findings, *_last_lines(ended.errors)] if findings else []
 
 

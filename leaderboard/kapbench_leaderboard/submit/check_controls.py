@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64
 
-from kapbench.errors import counted
+from kapbench.errors import agreeing, counted
 from kapbench.models.controls import Constant, Random
 from kapbench.running.results import RunCard
 from kapbench.scoring.schema import OF_CIRCLE, OF_GEOMETRY, Needs, X, Y
@@ -27,13 +27,12 @@ def wrong_control(run: RunCard) -> Iterator[str]:
     name, controls = run.model.name, shipped_controls()
     if name in controls:
         of_control = dict(controls[name])
-        for field, value in dict(run.model).items():
-            if value != of_control[field]:
-                yield (
-                    f"{name} is the name of a control of kapbench, whose model.{field} is "
-                    f"{of_control[field]!r}, not {value!r}.\n"
-                    "  fix: Give your model another name."
-                )
+        if other := [field for field, value in run.model if value != of_control[field]]:
+            yield (
+                f"{name} is the name of a control of kapbench, and this model is another one: "
+                f"{', '.join(other)} {agreeing('differs', len(other))}.\n"
+                "  fix: Give your model another name."
+            )
     elif (like := _reads_like(name)) is not None:
         yield (
             f"model.name: {name!r} reads like the control {like}.\n"

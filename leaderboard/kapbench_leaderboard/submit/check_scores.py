@@ -125,11 +125,15 @@ def _different(row: Score, score: Score, key: Key) -> Iterator[str]:
     if row.n != score.n:
         yield f"{_name(key)}: n is {row.n:,}, but the records have {score.n:,}."
     if not _near(row.value, score.value, EXACT):
-        yield f"{_name(key)}: the score is {row.value}, but the records give {_text(score.value, 9)}."
+        yield f"{_name(key)}: {_stated('score', row.value, score.value, 10)}."
     for side in ("low", "high"):
         stored, computed = getattr(row, side), getattr(score, side)
         if not _near(stored, computed, RESAMPLED):
-            yield f"{_name(key)}: the {side} end is {stored}, but the records give {_text(computed, 6)}."
+            yield f"{_name(key)}: {_stated(f'{side} end of the interval', stored, computed, 6)}."
+
+
+def _stated(what: str, stored: float | None, computed: float | None, digits: int) -> str:
+    return f"the {what} is {_text(stored, digits)}, but the records give {_text(computed, digits)}"
 
 
 def _near(stored: float | None, again: float | None, within: float) -> bool:
