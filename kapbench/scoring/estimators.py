@@ -79,11 +79,16 @@ class Ratio:
     n_pairs: Int[np.ndarray, "c"]
     n_negative: Int[np.ndarray, "c"]
 
-    def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+    @cached_property
+    def _by_category(self) -> tuple[Float64[np.ndarray, "p c"], Float64[np.ndarray, "p c"]]:
         member = self.category[:, None] == np.arange(len(self.n))
+        return member * self.numerator[:, None], member * self.denominator[:, None]
+
+    def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
+        numerators, denominators = self._by_category
+        weights = weights.T.astype(np.float64)  # once, not in each of the products
+        above, below = weights @ numerators, weights @ denominators
         with np.errstate(invalid="ignore", divide="ignore"):
-            above = weights.T @ (member * self.numerator[:, None])
-            below = weights.T @ (member * self.denominator[:, None])
             values = np.where(below > 0, above / below, np.nan)
         return ByCategory(values, self.n, self.n_pairs, self.n_negative)
 

@@ -1,25 +1,45 @@
-"""What the confidences of a run show of its maps, to be said beside its scores."""
+"""What the records of a run show of its maps, to be stated beside its scores."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from kapbench.errors import counted
-from kapbench.scoring.schema import MAP_MAX, MAP_MIN, Needs, Records
+from kapbench.scoring.schema import BEST, MAP_MAX, MAP_MIN, Needs, Records
 
 
 def remarks_on_maps(records: Records, needs: Needs) -> tuple[str, ...]:
-    """A sentence where all maps of some pairs have one value in all cells; else, or without KAP, none.
+    """Sentences on pairs with constant maps; none without such pairs, or without a rule of KAP.
 
     Args:
         needs: Of the rules that the records serve.
     """
-    if not needs.geometries or not len(records):
-        return ()
+    return tuple(_remarks(records, needs))
+
+
+def _remarks(records: Records, needs: Needs) -> Iterator[str]:
+    if not needs.geometries:
+        return
     geometry, _ = needs.geometries[0]
-    constant = records[MAP_MIN.of(geometry)].to_numpy() == records[MAP_MAX.of(geometry)].to_numpy()
+    low, high, best = (records[c.of(geometry)].to_numpy() for c in (MAP_MIN, MAP_MAX, BEST))
     pair = pd.factorize(records["pair_id"])[0]
-    n_constant, n_pairs = len(np.unique(pair[constant])), len(np.unique(pair))
-    if not n_constant:
-        return ()
-    of_pairs = f"In {n_constant:,} of {counted(n_pairs, 'pair')}, all similarities are equal"
-    return (f"{of_pairs}: confidences tie, and the predicted point is that of the first cell",)
+    n_pairs = counted(len(np.unique(pair)), "pair")
+
+    def count(rows: Bool[np.ndarray, "n"]) -> int:
+        return len(np.unique(pair[rows]))
+
+    constant = low == high
+    if n := count(constant):
+        yield (
+            f"In {n:,} of {n_pairs}, all similarities are equal: confidences tie, and the predicted "
+            "point is that of the first cell"
+        )
+    # `low` is of all maps of the pair: a map whose highest value it is has no other. The oracle
+    # gives absent keypoints such maps on purpose.
+    if n := count(records["target_visible"].to_numpy(bool) & (best == low) & ~constant):
+        yield (
+            f"In {n:,} of {n_pairs}, all similarities of a visible keypoint are equal: its predicted "
+            "point is that of the first cell"
+        )

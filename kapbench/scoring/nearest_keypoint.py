@@ -40,7 +40,7 @@ def _first_nearest(
 ) -> Int[np.ndarray, "q"]:
     points, first = np.unique(annotated, axis=0, return_index=True)
     tree = KDTree(points)
-    limits = tree.query(predicted)[0] * (1 + 1e-12)
+    limits = tree.query(predicted)[0] * (1 + 1e-12)  # the tree rounds distances otherwise
     near: Sequence[Sequence[int]] = tree.query_ball_point(predicted, limits)
     return np.array(
         [_first_of(p, first[n], annotated) for p, n in zip(predicted, near, strict=True)]

@@ -26,7 +26,8 @@ from kapbench.scoring.schema import (
 )
 
 Law = tuple[str, Bool[np.ndarray, "n"]]  # what a row that breaks it says, and the rows
-# Of two computations of one distance: a letterbox rounds annotations to float32, 4e-8 of the image.
+# Two computations of one distance. A letterbox rounds annotations to float32, 6e-8 of a coordinate;
+# near the origin it is 6e-8 of the image's size, which records do not have: 0.01 px covers any image.
 _NEAR_PX, _NEAR_SHARE = 0.01, 1e-6
 
 
@@ -82,15 +83,15 @@ def _nearest_rows(rows: RecordIndex, predicted: Float64[np.ndarray, "n 2"]) -> I
 
     Any row where the pair has none.
     """
-    shown = np.flatnonzero(rows.visible & np.isfinite(rows.target_xy).all(axis=1))
-    if not len(shown):
+    candidates = np.flatnonzero(rows.visible & np.isfinite(rows.target_xy).all(axis=1))
+    if not len(candidates):
         return np.zeros(len(predicted), np.int64)
     finite = np.nan_to_num(predicted)
-    largest = max(np.abs(finite).max(), np.abs(rows.target_xy[shown]).max(), 1.0)
+    largest = max(np.abs(finite).max(), np.abs(rows.target_xy[candidates]).max(), 1.0)
     # Of different pairs, points lie further apart than of the same; of one, exactly as in the image.
     apart = 4.0 * rows.pair[:, None]
-    tree = KDTree(np.hstack([rows.target_xy[shown] / largest, apart[shown]]))
-    return np.asarray(shown[tree.query(np.hstack([finite / largest, apart]))[1]])
+    tree = KDTree(np.hstack([rows.target_xy[candidates] / largest, apart[candidates]]))
+    return np.asarray(candidates[tree.query(np.hstack([finite / largest, apart]))[1]])
 
 
 def geometry_laws(rows: RecordIndex, needs: Needs) -> Iterator[Law]:

@@ -25,6 +25,22 @@ def test_pairs_whose_maps_are_constant_are_counted():
     assert remarks_on_maps(records([PLAIN]).iloc[:0], needs) == ()
 
 
+def test_pairs_with_constant_maps_of_several_levels_are_counted():
+    levels = np.stack([np.full((4, 4), level, np.float32) for level in (0.2, 0.7)])
+    two = (pair([(1, 1), (9, 9)], [(420, 210), (200, 300)], name="two"), levels)
+    remark = (
+        "In 1 of 2 pairs, all similarities of a visible keypoint are equal: its predicted point is "
+        "that of the first cell"
+    )
+    assert remarks_on_maps(records([PLAIN, two]), Needs.of(MAP_RULES)) == (remark,)
+
+
+def test_a_constant_map_of_an_absent_keypoint_is_no_remark():
+    maps = np.stack([np.zeros((4, 4), np.float32), peaks({6: 2})[0]])
+    absent = (pair([(1, 1), (9, 9)], [None, (420, 210)], name="absent"), maps)
+    assert remarks_on_maps(records([absent]), Needs.of(MAP_RULES)) == ()
+
+
 def test_without_confidences_nothing_is_known():
     rules = [rule for rule in MAP_RULES if isinstance(rule, PckRule)]
     assert remarks_on_maps(records([CONSTANT], rules), Needs.of(rules)) == ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator
@@ -33,7 +33,7 @@ _UNREADABLE = (
     OverflowError,
 )
 PARTS = ("value", "products", "sums", "n_images", "weights")  # of a column
-
+_OF_RESAMPLES = ("products", "sums")  # parts with a row for each resample
 
 # By rule, alpha, average and split: a rule's own score, and the same at every resample.
 Made = Mapping[tuple[str, float, str, str], tuple[Estimator, Replicates]]
@@ -154,7 +154,7 @@ def save(path: Path, resamples: Resamples) -> None:
 
 
 def load(path: Path) -> Resamples:
-    """Raises KapbenchError: missing, damaged or of another format."""
+    """Raises KapbenchError: missing, damaged, of another format, or with values that cannot be."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -163,21 +163,35 @@ def load(path: Path) -> Resamples:
             about = json_value((file.metadata() or {}).get("about", "{}"))
             if about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
-            names = about["columns"]
+            names, categories = about["columns"], tuple(about["categories"])
             if sorted(file.keys()) != sorted(f"{n}/{part}" for n in names for part in PARTS):
                 raise ValueError("other arrays than those of its columns")
-            get = file.get_tensor
-            columns = {
-                n: Replicates(
-                    get(f"{n}/value"), get(f"{n}/products"), get(f"{n}/sums"), get(f"{n}/n_images")
-                )
-                for n in names
-            }
-            weights = {n: get(f"{n}/weights") for n in names}
-            return Resamples(about["key"], tuple(about["categories"]), columns, weights)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        for name, values in arrays.items():
+            _refuse_unsound(name, values, len(categories))
+        columns = {
+            n: Replicates(
+                *(arrays[f"{n}/{part}"] for part in ("value", "products", "sums", "n_images"))
+            )
+            for n in names
+        }
+        weights = {n: arrays[f"{n}/weights"] for n in names}
+        return Resamples(about["key"], categories, columns, weights)
     except (*_UNREADABLE, SafetensorError) as error:
         raise KapbenchError(
             f"The resamples cannot be read: {error}",
             place=path,
             fix="Write them with `kapbench submit prepare`",
         ) from error
+
+
+def _refuse_unsound(name: str, values: np.ndarray, n_categories: int) -> None:
+    """ValueError: an array of another shape, infinite, or with NaN where every run has a number."""
+    part = name.rpartition("/")[2]
+    if values.shape[-1:] != (n_categories,) or values.ndim != (2 if part in _OF_RESAMPLES else 1):
+        raise ValueError(
+            f"{name} has the shape {values.shape}, not of {counted(n_categories, 'category')}"
+        )
+    may_be_nan = part not in ("n_images", "weights")  # a score may be undefined
+    if np.isinf(values).any() or (np.isnan(values).any() and not may_be_nan):
+        raise ValueError(f"{name} is not finite")

@@ -74,7 +74,7 @@ def _by_own_account(
         )
     findings = _read_verdict(ended.output, token)
     if findings is None:
-        findings = [f"The test gave no verdict: {_ending(ended)}."]
+        findings = [f"The trial ended without a result: {_ending(ended)}."]
     return [*findings, *_last_lines(ended.errors)] if findings else []
 
 
@@ -203,14 +203,14 @@ def _differences(tested: "ModelCard", submitted: "ModelCard") -> list[str]:
     from kapbench.identity.model_identity import is_same_revision
 
     # By way of JSON, as the run's was: a tuple among the options is a list there.
-    mine = type(tested).model_validate_json(tested.model_dump_json()).model_dump()
-    theirs = submitted.model_dump()
+    of_adapter = type(tested).model_validate_json(tested.model_dump_json()).model_dump()
+    of_entry = submitted.model_dump()
     if is_same_revision(submitted.revision, tested.revision):
-        mine["revision"] = submitted.revision
+        of_adapter["revision"] = submitted.revision
     return [
-        f"{name} is {mine[name]!r}, but the entry has {theirs[name]!r}."
-        for name in mine
-        if mine[name] != theirs[name]
+        f"{name} is {value!r}, but the entry has {of_entry[name]!r}."
+        for name, value in of_adapter.items()
+        if value != of_entry[name]
     ]
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
-from kapbench.running.results import RunCard
 from kapbench.scoring.score_table import score_requests
 from kapbench.storage import file_hash
 from kapbench_leaderboard.entries import schema
@@ -22,7 +21,6 @@ from kapbench_leaderboard.submit.check_controls import other_rows, wrong_control
 from kapbench_leaderboard.submit.check_rows import wrong_rows
 from kapbench_leaderboard.submit.check_run_card import wrong_run_card
 from kapbench_leaderboard.submit.check_scores import (
-    EXACT,
     Replicated,
     wrong_remarks,
     wrong_resamples,
@@ -48,7 +46,6 @@ def check(path: Path, records: Path | None = None, progress: Progress | None = N
         *_place(entry, path),
         *wrong_run_card(entry.run),
         *wrong_control(entry.run),
-        *_intervals(entry.run),
     ]
     findings += wrong_adapter(entry, path)
     if findings:  # what follows trusts names and rules
@@ -105,15 +102,6 @@ def _place(entry: Entry, path: Path) -> Iterator[str]:
 def _template(entry: Entry) -> Iterator[str]:
     if names := [*unfilled(entry.card.model_dump(mode="json")), *examples(entry.card)]:
         yield f"The submission card was not filled in: {', '.join(names)} have the template's values."
-
-
-def _intervals(run: RunCard) -> Iterator[str]:
-    for row in run.scores:
-        if row.low is None or row.value is None or row.high is None:
-            continue
-        if not row.low - EXACT <= row.value <= row.high + EXACT:
-            where = f"{row.rule} {row.metric}@{row.alpha:g} {row.split} {row.category}"
-            yield f"{where}: the interval {row.low} … {row.high} does not contain the score {row.value}."
 
 
 def wrong_adapter(entry: Entry, path: Path) -> list[str]:

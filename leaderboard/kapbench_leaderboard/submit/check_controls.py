@@ -1,4 +1,4 @@
-"""Nobody but a shipped control has its name: by what the model is, and by its rows computed again."""
+"""Whether a run with the name of a control is of it: by its model card, and by its rows made again."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64
 
-from kapbench.errors import counted
+from kapbench.errors import agreeing, counted
 from kapbench.models.controls import Constant, Random
 from kapbench.running.results import RunCard
 from kapbench.scoring.schema import OF_CIRCLE, OF_GEOMETRY, Needs, X, Y
@@ -26,17 +26,16 @@ def wrong_control(run: RunCard) -> Iterator[str]:
     """A name of a control, or one that reads like it, on anything but this control."""
     name, controls = run.model.name, shipped_controls()
     if name in controls:
-        mine, theirs = dict(run.model), dict(controls[name])
-        for field, value in mine.items():
-            if value != theirs[field]:
-                yield (
-                    f"{name} is the name of a control of kapbench, whose model.{field} is "
-                    f"{theirs[field]!r}, not {value!r}.\\n"
-                    "  fix: Give your model another name."
-                )
+        of_control = dict(controls[name])
+        if other := [field for field, value in run.model if value != of_control[field]]:
+            yield (
+                f"{name} is the name of a control of kapbench, and this model is another one: "
+                f"{', '.join(other)} {agreeing('differs', len(other))}.\n"
+                "  fix: Give your model another name."
+            )
     elif (like := _reads_like(name)) is not None:
         yield (
-            f"model.name: {name!r} reads like the control {like}.\\n"
+            f"model.name: {name!r} reads like the control {like}.\n"
             "  fix: Give your model another name."
         )
     elif run.model.kind == "oracle":
@@ -70,7 +69,7 @@ def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
     if missing := sorted(_images(records) - set(sizes)):
         yield (
             f"The manifest has no size of the image {missing[0]}, so the rows of the control "
-            f"{control.name} cannot be computed again.\\n"
+            f"{control.name} cannot be computed again.\n"
             "  fix: A maintainer writes it with `kapbench submit manifest RUN --to FOLDER`."
         )
         return
@@ -83,7 +82,7 @@ def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         differ &= ~_equal(records, again)
         if not differ.any():
             return
-    yield (f"The control {control.name} makes other values in {counted(int(differ.sum()), 'row')}.")
+    yield f"The control {control.name} makes other values in {counted(int(differ.sum()), 'row')}."
 
 
 def _equal(

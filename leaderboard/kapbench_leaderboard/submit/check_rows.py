@@ -49,31 +49,31 @@ def _other_annotations(run: RunCard, records: pd.DataFrame, manifest: Manifest) 
             f"The records have the categories {', '.join(of_records)}, but the run has "
             f"{', '.join(run.dataset.categories)}."
         )
-    for name, mine in of_records.items():
-        theirs = manifest.categories.get(name)
-        if theirs is None:
+    for name, rows in of_records.items():
+        expected = manifest.categories.get(name)
+        if expected is None:
             yield f"Category {name} is not in the manifest."
-        elif mine.n_rows != theirs.n_rows or mine.n_pairs != theirs.n_pairs:
+        elif rows.n_rows != expected.n_rows or rows.n_pairs != expected.n_pairs:
             yield (
-                f"{name}: there are {mine.n_rows:,} rows of {mine.n_pairs:,} pairs, but the data set "
-                f"has {theirs.n_rows:,} rows of {theirs.n_pairs:,} pairs."
+                f"{name}: there are {rows.n_rows:,} rows of {rows.n_pairs:,} pairs, but the data set "
+                f"has {expected.n_rows:,} rows of {expected.n_pairs:,} pairs."
             )
-        elif mine.digest != theirs.digest:
+        elif rows.digest != expected.digest:
             yield f"{name}: the rows have other pairs, keypoints or annotations than the data set."
         else:
-            yield from _other_points(name, mine, theirs)
+            yield from _other_points(name, rows, expected)
 
 
-def _other_points(name: str, mine: CategoryManifest, theirs: CategoryManifest) -> Iterator[str]:
-    if theirs.points is None:
+def _other_points(name: str, rows: CategoryManifest, expected: CategoryManifest) -> Iterator[str]:
+    if expected.points is None:
         yield (
             f"{name}: the manifest has no digest of the keypoints' positions.\n"
             "  fix: A maintainer writes it again with `kapbench submit manifest RUN --to FOLDER`."
         )
-    elif mine.points != theirs.points:
+    elif rows.points != expected.points:
         yield f"{name}: keypoints lie elsewhere in the images than in the data set."
-    for version, digest in mine.renumbered.items():
-        known = theirs.renumbered.get(version)
+    for version, digest in rows.renumbered.items():
+        known = expected.renumbered.get(version)
         if known is None:
             yield (
                 f"{name}: the manifest does not know the groups of `geo-published-point` as scoring "
@@ -100,9 +100,9 @@ def _other_counts(data: DatasetCard, records: pd.DataFrame, manifest: Manifest) 
 def _whole(data: DatasetCard, manifest: Manifest) -> Iterator[str]:
     """What a run states about the whole split, which decides whether the run is complete."""
     for field in ("licence", "categories_expected", "n_pairs_expected"):
-        mine, theirs = getattr(data, field), getattr(manifest, field)
-        if mine != theirs:
-            yield f"{field} is {_text(mine)}, but the data set has {_text(theirs)}."
+        stated, expected = getattr(data, field), getattr(manifest, field)
+        if stated != expected:
+            yield f"{field} is {_text(stated)}, but the data set has {_text(expected)}."
 
 
 def _text(value: object) -> str:

@@ -48,13 +48,12 @@ def _wrong_rules(run: RunCard) -> Iterator[str]:
         if card.name not in rule_names():
             yield f"Rule {card.name} is not shipped with kapbench, as a leaderboard's rules must be."
             continue
-        shipped_card = RuleCard.of(load_rule(card.name))
-        mine, theirs = dict(card), dict(shipped_card)
-        for field in RuleCard.model_fields:
-            if mine[field] != theirs[field]:
+        of_shipped = dict(RuleCard.of(load_rule(card.name)))
+        for field, value in dict(card).items():
+            if value != of_shipped[field]:
                 yield (
-                    f"Rule {card.name} has {field} {mine[field]}, "
-                    f"but the shipped rule has {theirs[field]}."
+                    f"Rule {card.name} has {field} {value}, "
+                    f"but the shipped rule has {of_shipped[field]}."
                 )
 
 
@@ -84,7 +83,7 @@ def _wrong_model(run: RunCard) -> Iterator[str]:
     if unknown := sorted(set(conditions) - set(get_args(Condition))):
         yield f"model.conditions_on has {', '.join(unknown)}, which no model is shown."
     if len(set(conditions)) < len(conditions):
-        yield "model.conditions_on lists a condition twice."
+        yield "model.conditions_on has a condition twice."
     if model.kind == "encoder" and "twins" in conditions:
         yield "model.conditions_on has twins, which no encoder is shown."
 
@@ -132,8 +131,8 @@ def _wrong_software(run: RunCard) -> Iterator[str]:
     for place, text in numbers.items():
         if _release(text) is None:
             yield f"{place} is {text!r}, which is no version."
-    theirs = _release(made.kapbench)
-    if theirs is not None and theirs > _release_of_kapbench():
+    release = _release(made.kapbench)
+    if release is not None and release > _release_of_kapbench():
         yield (
             f"The run was made by kapbench {made.kapbench}, which is newer than this one.\n"
             "  fix: Upgrade kapbench: pip install --upgrade kapbench"

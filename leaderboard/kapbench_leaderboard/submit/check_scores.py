@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Replicates, Resampling
 from kapbench.scoring.estimators import Estimator
@@ -55,7 +55,7 @@ def wrong_scores(
     expected = {_key(score): score for score in again}
     stored = {_key(row): row for row in run.scores}
     if len(stored) < len(run.scores):
-        yield f"{len(run.scores) - len(stored)} scores are listed twice."
+        yield f"The run card lists {counted(len(run.scores) - len(stored), 'score')} twice."
     findings = [f"{_name(key)} is missing." for key in expected.keys() - stored.keys()]
     findings += [
         f"{_name(key)} is not a score of these rules." for key in stored.keys() - expected.keys()
@@ -65,11 +65,11 @@ def wrong_scores(
             findings += _different(row, expected[key], key)
     yield from findings[:MOST]
     if len(findings) > MOST:
-        yield f"{len(findings) - MOST} more scores differ."
+        yield f"And {counted(len(findings) - MOST, 'more score')}."
 
 
 def wrong_remarks(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
-    """What a run must say of its model's maps, and does not. A run of older versions says nothing."""
+    """Remarks on the similarity maps that are not those that the records give."""
     rules = [run.rule(card.name) for card in run.rules]
     needs = Needs.of(rules, run.model.supervised, run.model.window)
     if (remarks := remarks_on_maps(records, needs)) != run.remarks:
@@ -97,13 +97,13 @@ def wrong_resamples(
         yield f"{path.name} holds the resamples of other columns."
         return
     for name, column in again.columns.items():
-        mine = stored.columns[name]
+        of_entry = stored.columns[name]
         arrays = {
-            "value": (mine.value, column.value, EXACT),
-            "n_images": (mine.n_images, column.n_images, EXACT),
+            "value": (of_entry.value, column.value, EXACT),
+            "n_images": (of_entry.n_images, column.n_images, EXACT),
             "weights": (stored.weights[name], again.weights[name], EXACT),
-            "products": (mine.products, column.products, RESAMPLED),
-            "sums": (mine.sums, column.sums, RESAMPLED),
+            "products": (of_entry.products, column.products, RESAMPLED),
+            "sums": (of_entry.sums, column.sums, RESAMPLED),
         }
         for part, (stored_values, computed_values, within) in arrays.items():
             if stored_values.shape != computed_values.shape or not np.allclose(
@@ -125,11 +125,15 @@ def _different(row: Score, score: Score, key: Key) -> Iterator[str]:
     if row.n != score.n:
         yield f"{_name(key)}: n is {row.n:,}, but the records have {score.n:,}."
     if not _near(row.value, score.value, EXACT):
-        yield f"{_name(key)}: the score is {row.value}, but the records give {_text(score.value, 9)}."
+        yield f"{_name(key)}: {_stated('score', row.value, score.value, 10)}."
     for side in ("low", "high"):
         stored, computed = getattr(row, side), getattr(score, side)
         if not _near(stored, computed, RESAMPLED):
-            yield f"{_name(key)}: the {side} end is {stored}, but the records give {_text(computed, 6)}."
+            yield f"{_name(key)}: {_stated(f'{side} end of the interval', stored, computed, 6)}."
+
+
+def _stated(what: str, stored: float | None, computed: float | None, digits: int) -> str:
+    return f"the {what} is {_text(stored, digits)}, but the records give {_text(computed, digits)}"
 
 
 def _near(stored: float | None, again: float | None, within: float) -> bool:

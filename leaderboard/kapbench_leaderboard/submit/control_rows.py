@@ -95,9 +95,9 @@ def _by_target(
         target = _view(columns.target[rows[0]], columns, rows, columns.target_xy, sizes)
         of_pairs = np.split(rows, np.flatnonzero(np.diff(columns.pair[rows])) + 1)
         for start in range(0, len(of_pairs), PAIRS_AT_ONCE):
-            some = of_pairs[start : start + PAIRS_AT_ONCE]
-            pairs = [_pair(columns, each, target, sizes) for each in some]
-            yield np.concatenate(some), pairs
+            chunk = of_pairs[start : start + PAIRS_AT_ONCE]
+            pairs = [_pair(columns, each, target, sizes) for each in chunk]
+            yield np.concatenate(chunk), pairs
 
 
 def _pair(

@@ -205,8 +205,8 @@ def _refuse_others(path: Path, entry: Entry, adapters: Mapping[Path, bytes]) -> 
             place=path,
             fix="Remove it if it was never accepted; accepted results are never changed",
         )
-    for place, mine in adapters.items():
-        if place.exists() and place.read_bytes() != mine:
+    for place, content in adapters.items():
+        if place.exists() and place.read_bytes() != content:
             raise KapbenchError(
                 "There is another adapter whose sha256 begins with the same digits",
                 place=place,

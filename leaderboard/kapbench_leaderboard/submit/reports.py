@@ -150,7 +150,7 @@ def adapter_report(spec: str, entry: Entry | None = None) -> Report:
     """
     run = None if entry is None else entry.run
     findings = try_adapter(spec) if run is None else try_adapter(spec, run.model, run.dataset.name)
-    what = f"{spec}: the contract of adapters"
+    what = f"adapter {spec}"
     notes = [f"note  {sentence}" for sentence in not_isolated()]
     if findings:
         return refusal(what, [*findings, *notes])

@@ -101,3 +101,31 @@ def test_a_file_that_is_none_is_refused(tmp_path, content):
     with pytest.raises(KapbenchError, match="resamples cannot be read") as caught:
         load(path)
     assert "x.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["value", "products", "sums"])
+def test_infinite_resamples_are_refused(tmp_path, part):
+    column = drawn(0.4).columns["kap"]
+    infinite = np.full_like(getattr(column, part), np.inf)
+    _refused(tmp_path, dataclasses.replace(column, **{part: infinite}), f"kap/{part} is not finite")
+
+
+def test_resamples_of_other_shapes_are_refused(tmp_path):
+    save(tmp_path / "r.safetensors", dataclasses.replace(drawn(0.4), categories=("cat",)))
+    with pytest.raises(KapbenchError, match=r"has the shape .* not of 1 category"):
+        load(tmp_path / "r.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    resamples = drawn(0.4)
+    weights = {"kap": np.array([np.nan, 1.0])}
+    save(tmp_path / "r.safetensors", dataclasses.replace(resamples, weights=weights))
+    with pytest.raises(KapbenchError, match="kap/weights is not finite"):
+        load(tmp_path / "r.safetensors")
+
+
+def _refused(folder, column: Replicates, match: str) -> None:
+    path = folder / "r.safetensors"
+    save(path, dataclasses.replace(drawn(0.4), columns={"kap": column}))
+    with pytest.raises(KapbenchError, match=match):
+        load(path)

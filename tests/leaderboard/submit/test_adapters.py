@@ -131,7 +131,7 @@ def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp
     edit(with_adapter, lambda c: c["run"]["model"].update(similarity="dot"))
     done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 0, done.output
-    assert f"ok  {file_of(tmp_path)}:Fine: the contract of adapters" in done.output
+    assert f"ok  adapter {file_of(tmp_path)}:Fine" in done.output
     edit(with_adapter, lambda c: c["run"]["model"].update(trained_on="everything"))
     done = kapbench("submit", "adapters", tmp_path / "results")
     assert done.exit_code == 1
@@ -152,17 +152,20 @@ def test_an_adapter_that_cannot_be_made(entry, tmp_path, body, said):
     done = kapbench("submit", "check", "--adapter", f"{path}:Broken", entry)
     assert done.exit_code == 1
     assert f"ok  {entry}" in done.output
-    assert f"REFUSED   {path}:Broken: the contract of adapters" in done.output
+    assert f"REFUSED   adapter {path}:Broken" in done.output
     assert said in done.output
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("import os; os._exit(0)", "The test gave no verdict: its process ended with status 0"),
+        (
+            "import os; os._exit(0)",
+            "The trial ended without a result: its process ended with status 0",
+        ),
         (
             "import os; os.kill(os.getpid(), 9)",
-            "The test gave no verdict: its process was ended by signal 9",
+            "The trial ended without a result: its process was ended by signal 9",
         ),
     ],
 )
@@ -171,7 +174,7 @@ def test_an_adapter_that_ends_the_test_has_not_passed_it(entry, tmp_path, body, 
     path.write_text(f"{body}\n")
     done = kapbench("submit", "check", "--adapter", f"{path}:Quits", entry)
     assert done.exit_code == 1
-    assert f"REFUSED   {path}:Quits: the contract of adapters\n  - {said}" in done.output
+    assert f"REFUSED   adapter {path}:Quits\n  - {said}" in done.output
 
 
 def test_a_verdict_without_the_token_is_none(tmp_path):
@@ -185,7 +188,7 @@ def test_a_verdict_without_the_token_is_none(tmp_path):
         "os._exit(0)\n"
     )
     (finding, printed) = try_adapter(f"{path}:Forger")
-    assert finding.startswith("The test gave no verdict")
+    assert finding.startswith("The trial ended without a result")
     assert printed == "The last lines that it printed:\nforged"
 
 
@@ -193,7 +196,7 @@ def test_an_adapter_that_never_ends(tmp_path):
     path = tmp_path / "sleeps.py"
     path.write_text("import time; time.sleep(60)\n")
     assert try_adapter(f"{path}:Sleeps", timeout_s=0.1) == [
-        "The test gave no verdict: it was not finished after 0.1 s."
+        "The trial ended without a result: it was not finished after 0.1 s."
     ]
 
 

@@ -31,7 +31,9 @@ def renamed(run: RunCard, name: str) -> RunCard:
 @pytest.mark.parametrize("name", ["random", "constant", "pixels", "oracle"])
 def test_another_model_may_not_have_the_name_of_a_control(entry, name):
     edit(entry, lambda c: c["run"]["model"].update(name=name))
-    only(check(planned_again(entry)), f"{name} is the name of a control of kapbench")
+    findings = check(planned_again(entry))
+    only(findings, f"{name} is the name of a control of kapbench")
+    only(findings, "\n  fix: Give your model another name.")
 
 
 @pytest.mark.parametrize(

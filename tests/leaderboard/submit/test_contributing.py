@@ -52,8 +52,8 @@ def test_from_nothing_to_a_checked_submission(kapbench):
     place = "leaderboard/results/synthetic.small/edges"
     done = kapbench("submit", "adapters", place)
     assert done.exit_code == 0, done.output
-    assert re.search(r"ok  .*/edges-\w{8}\.py:Edges: the contract of adapters", done.output)
+    assert re.search(r"ok  adapter .*/edges-\w{8}\.py:Edges", done.output)
     done = kapbench("submit", "check", "--adapter", "my_adapter.py:Edges", place)
     assert done.exit_code == 0, done.output
-    assert "ok  my_adapter.py:Edges: the contract of adapters" in done.output
+    assert "ok  adapter my_adapter.py:Edges" in done.output
     assert "| edges |" in done.output

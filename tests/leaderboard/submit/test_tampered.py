@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from submissions import edit, edit_records, only, planned_again, replace_records
 
-from kapbench.running.results import RECORDS
+from kapbench.running.results import RECORDS, load_card, load_records
 from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import records_path, resamples_path
 from kapbench_leaderboard.entries.untrusted_files import MEBI
 from kapbench_leaderboard.submit.check import check
+from kapbench_leaderboard.submit.check_scores import wrong_remarks
 
 
 def headline(content):
@@ -38,12 +39,12 @@ def test_a_score_changed(entry):
 
 def test_an_interval_narrowed(entry):
     edit(entry, lambda c: headline(c).update(low=headline(c)["value"] - 1e-4))
-    only(check(entry), "all, mean: the low end is")
+    only(check(entry), "all, mean: the low end of the interval is")
 
 
 def test_an_interval_that_does_not_hold_its_score(entry):
     edit(entry, lambda c: headline(c).update(low=headline(c)["value"] + 0.01))
-    only(check(entry), "does not contain the score")
+    only(check(entry), "all, mean: the low end of the interval is")
 
 
 def test_a_wrong_n(entry):
@@ -60,7 +61,7 @@ def test_a_score_left_out_and_one_made_up(entry):
 
 def test_a_score_given_twice(entry):
     edit(entry, lambda c: c["run"]["scores"].append(headline(c) | {"value": 1.0, "high": 1.0}))
-    only(check(entry), "1 scores are listed twice")
+    only(check(entry), "The run card lists 1 score twice")
 
 
 def test_a_row_dropped(entry):
@@ -317,3 +318,20 @@ def test_everything_that_is_wrong_is_said_at_once(entry):
 
     edit(entry, spoil)
     assert len(check(entry)) == 4  # and the path is another's
+
+
+def test_a_remark_on_the_maps_added(entry):
+    edit(entry, lambda c: c["run"].update(remarks=["All is well"]))
+    assert check(entry) == [
+        "The remarks on the similarity maps are not those of the records: none."
+    ]
+
+
+def test_a_remark_on_the_maps_left_out(run):
+    of_run, rows = load_card(run), load_records(run)
+    constant = {c: np.float32(0.5) for c in rows if c.startswith(("best@", "map_m"))}
+    (finding,) = wrong_remarks(of_run, rows.assign(**constant))
+    assert finding.startswith(
+        "The remarks on the similarity maps are not those of the records: In "
+    )
+    assert list(wrong_remarks(of_run, rows)) == []

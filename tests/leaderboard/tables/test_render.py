@@ -236,3 +236,15 @@ def test_hidden_characters_are_written_out_in_every_format(card, how):
     assert "\x1b" not in made
     assert "\u202e" not in made
     assert "x1b" in made or "u001b" in made
+
+
+REMARK = "In 2 of 20 pairs, all similarities are equal: confidences tie"
+
+
+@pytest.mark.parametrize("how", ["text", "markdown", "html"])
+def test_remarks_on_maps_stand_below_the_table(card, how):
+    remarked = card("lite0").model_copy(update={"remarks": (REMARK,)})
+    shown = render(tables(group([remarked, card("sphere")])), how, width=200)
+    assert shown.count(f"lite0: {REMARK}.") == 1
+    assert "sphere: In" not in shown
+    assert REMARK not in render(tables(group([card("lite0")])), how, width=200)
