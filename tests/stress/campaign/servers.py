@@ -20,7 +20,7 @@ from misbehaving_server import Server
 from campaign.case import Case, Outcome, python
 
 DANGEROUS = ("a file twice", "outside", "absolute", "a bomb", "a device", "a symbolic link")
-NAME, SHORT, FULL = "servers", 6, 110
+NAME, SHORT, FULL = "servers", 5, 110
 FOLDER = "SPair-71k"
 PATIENCE_S, SECONDS = 60.0, 180.0  # on a machine that does other work as well
 # `kapbench fetch`, with short pauses and, from servers that misbehave, little patience.
