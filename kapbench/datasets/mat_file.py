@@ -80,8 +80,8 @@ def _field(variable: "_Variable", field: str) -> list[Shaped[np.ndarray, "..."]]
         raise ValueError("there is no such field")
     if len(values) != math.prod(variable.shape) * len(names):
         _refuse_end()
-    mine = values[names.index(field.encode()) :: len(names)]
-    return [_parse_variable(value, variable.order).numbers() for value in mine]
+    of_field = values[names.index(field.encode()) :: len(names)]
+    return [_parse_variable(value, variable.order).numbers() for value in of_field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,10 @@ class _Variable:
             raise ValueError(f"the variable has {len(values):,} numbers, not {self.shape}")
         if not np.can_cast(values.dtype, _CLASSES[self.kind], "same_kind"):
             raise ValueError("the variable's numbers are not of its class")
-        return values.astype(_CLASSES[self.kind]).reshape(self.shape, order="F")
+        converted = values.astype(_CLASSES[self.kind])
+        if converted.dtype.kind != "f" and not np.array_equal(converted, values):
+            raise ValueError("the variable has numbers that its class cannot hold")
+        return converted.reshape(self.shape, order="F")
 
 
 def _variable(content: bytes, name: str) -> _Variable:
