@@ -135,10 +135,10 @@ class _Variable:
 
 def _variable(content: bytes, name: str) -> _Variable:
     if content.startswith(_NEWER):
-        raise ValueError("the file is of MATLAB 7.3: save it by -v7")
+        raise ValueError("it is a file of MATLAB 7.3, which is not read; save it with -v7")
     order = _BYTE_ORDERS.get(content[126:_HEADER])
     if order is None:
-        raise ValueError("the file is not of MATLAB 5 to 7")
+        raise ValueError("it is not a MATLAB file of version 5 to 7")
     left, matches = MAX_UNFOLDED, []
     for stored in _elements(memoryview(content)[_HEADER:], order):
         element = stored
