@@ -163,7 +163,7 @@ def test_what_is_wrong_is_named(tmp_path, change, said, place):
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "x.json"
-    for text, said in (("", "not JSON"), ("[1]", "dict"), ('{"images": NaN}', "valid list")):
+    for text, said in (("", "not JSON"), ("[1]", "JSON object"), ('{"images": NaN}', "valid list")):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))
