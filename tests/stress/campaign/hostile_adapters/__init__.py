@@ -15,8 +15,8 @@ from campaign.hostile_adapters.attacks import ATTACKS, HONEST, Attack
 from kapbench.processes.jail.command import isolation
 
 NAME = "hostile adapters"
-SHORT = 8
-FULL = 51
+SHORT = 9
+FULL = 52
 _NEEDED = {
     "resources": {"limits", "counts"},
     "processes": {"outliving", "signals"},
