@@ -33,7 +33,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 stress: $(VENV)/.installed-dev
-	PYTHONPATH=tests/stress:tests/support $(BIN)/python -m campaign $(STRESS)
+	PYTHONPATH=tests/stress:tests/support OMP_NUM_THREADS=1 $(BIN)/python -m campaign $(STRESS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -80,8 +80,8 @@ def _field(variable: "_Variable", field: str) -> list[Shaped[np.ndarray, "..."]]
         raise ValueError("there is no such field")
     if len(values) != math.prod(variable.shape) * len(names):
         _refuse_end()
-    mine = values[names.index(field.encode()) :: len(names)]
-    return [_parse_variable(value, variable.order).numbers() for value in mine]
+    of_field = values[names.index(field.encode()) :: len(names)]
+    return [_parse_variable(value, variable.order).numbers() for value in of_field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +127,18 @@ class _Variable:
             raise ValueError(f"the variable has {len(values):,} numbers, not {self.shape}")
         if not np.can_cast(values.dtype, _CLASSES[self.kind], "same_kind"):
             raise ValueError("the variable's numbers are not of its class")
-        return values.astype(_CLASSES[self.kind]).reshape(self.shape, order="F")
+        converted = values.astype(_CLASSES[self.kind])
+        if converted.dtype.kind != "f" and not np.array_equal(converted, values):
+            raise ValueError("the variable has numbers that its class cannot hold")
+        return converted.reshape(self.shape, order="F")
 
 
 def _variable(content: bytes, name: str) -> _Variable:
     if content.startswith(_NEWER):
-        raise ValueError("the file is of MATLAB 7.3: save it by -v7")
+        raise ValueError("it is a file of MATLAB 7.3, which is not read; save it with -v7")
     order = _BYTE_ORDERS.get(content[126:_HEADER])
     if order is None:
-        raise ValueError("the file is not of MATLAB 5 to 7")
+        raise ValueError("it is not a MATLAB file of version 5 to 7")
     left, matches = MAX_UNFOLDED, []
     for stored in _elements(memoryview(content)[_HEADER:], order):
         element = stored

@@ -81,7 +81,7 @@ def test_the_other_byte_order():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no matlab", "not of MATLAB 5 to 7"),
+        (b"no matlab", "not a MATLAB file of version 5 to 7"),
         (b"MATLAB 7.3 MAT-file".ljust(600), "of MATLAB 7.3"),
         (saved(y=np.ones(2)), "0 variables"),
         (saved(x="text"), "not of real numbers"),
@@ -97,6 +97,14 @@ def test_what_is_refused(content, message):
     with pytest.raises(KapbenchError, match=message) as error:
         read_numbers(content, "x", PLACE, FIX)
     assert (error.value.place, error.value.fix) == (PLACE, FIX)
+
+
+def test_a_number_that_its_class_cannot_hold():
+    matrix = struct.pack("<IIII", 6, 8, 8, 0) + struct.pack("<IIii", 5, 8, 1, 1)
+    matrix += struct.pack("<HH4s", 1, 1, b"x") + struct.pack("<IIII", 6, 4, 300, 0)
+    content = b" " * 124 + b"\0\1IM" + struct.pack("<II", 14, len(matrix)) + matrix
+    with pytest.raises(KapbenchError, match="numbers that its class cannot hold"):
+        read_numbers(content, "x", PLACE, FIX)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 import kapbench
-from kapbench.running.plan import hash_of_plan
 from kapbench.storage import file_hash
 from kapbench_leaderboard.entries.schema import entry_path, load_entry, records_path
 
@@ -65,6 +64,8 @@ def edit(entry: Path, change) -> None:
 
 def planned_again(entry: Path) -> Path:
     """The entry with the hash of its changed contents, in its place: as a forger would."""
+    from kapbench.running.plan import hash_of_plan  # which earlier versions do not have
+
     run = load_entry(entry).run
     rules = [run.rule(card.name) for card in run.rules]
     data, scoring = run.dataset, run.provenance.scoring

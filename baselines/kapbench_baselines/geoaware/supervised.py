@@ -54,7 +54,7 @@ def supervised(
     encoder = backbone_of(card, path, backbone, backbone_weights, device, dataset)
     trained_on = trained_over(card.learnt_from, encoder)
     cells = None if card.shape.get("cells") is None else card.shape_number("cells", MAX_CELLS)
-    unit = card.shape.get("unit", True) is True
+    unit = card.shape_flag("unit", True)
     return with_head(
         encoder, network, digest, device, cells, card.supervision, trained_on, unit=unit
     )

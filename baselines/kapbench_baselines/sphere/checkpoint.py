@@ -25,7 +25,7 @@ def build(card: Card) -> SphereMapper:
     shape = {key: card.shape_number(key, most) for key, most in _MAPPER.items()}
     if shape["width"] % shape["heads"]:
         raise ValueError(f"a width of {shape['width']} has no {shape['heads']} equal parts")
-    return SphereMapper(**shape, normed=card.shape.get("normed", False) is True)
+    return SphereMapper(**shape, normed=card.shape_flag("normed", False))
 
 
 def chosen_weight(card: Card, sphere_weight: float | None) -> tuple[float, dict[str, float]]:

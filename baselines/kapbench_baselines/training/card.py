@@ -63,6 +63,17 @@ class Card:
             settings=dict(settings),
         )
 
+    def shape_flag(self, key: str, default: bool) -> bool:
+        """A choice of the shape. KapbenchError where it is neither true nor false."""
+        value = self.shape.get(key, default)
+        if type(value) is not bool:
+            raise KapbenchError(
+                f"The weights' card gives {value!r} for {key}, not true or false",
+                place=f"weights of {self.method}",
+                fix="Train again, or restore the file",
+            )
+        return value
+
     def shape_number(self, key: str, most: int) -> int:
         """A number of the shape. KapbenchError where it is no whole number from 1 to `most`."""
         value = self.shape.get(key)

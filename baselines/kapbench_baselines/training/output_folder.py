@@ -18,8 +18,9 @@ def try_folder(folder: Path) -> None:
             folder.rmdir()
     except (KapbenchError, OSError) as error:
         cause = error.__cause__ if isinstance(error, KapbenchError) else error
+        reason = cause.strerror if isinstance(cause, OSError) else None
         raise KapbenchError(
-            f"The training cannot be written: {getattr(cause, 'strerror', None) or cause}",
+            f"The training cannot be written: {reason or cause}",
             place=folder,
             fix="Choose another folder with --out",
         ) from error

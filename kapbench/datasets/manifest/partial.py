@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kapbench.datasets.manifest.schema import Manifest
+from kapbench.datasets.reading import describe_value
 
 Problem = tuple[str, str]  # key or line, what is wrong
 UNREAD = "?"  # stands for a refused category
@@ -28,8 +29,7 @@ def validate_partly(
         except ValidationError as error:
             content = copy.deepcopy(content)
             for refused in error.errors():
-                message = refused["msg"][0].upper() + refused["msg"][1:]
-                problems.setdefault(_format_key(refused["loc"]), message)
+                problems.setdefault(_format_key(refused["loc"]), describe_value(refused))
                 if isinstance(content, dict):
                     _take_out(content, refused["loc"])
     return None, list(problems.items())

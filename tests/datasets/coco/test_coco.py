@@ -137,7 +137,7 @@ def put(*keys):
         (put("annotations", 0, "keypoints", [1, 2, 2]), "3 numbers", "annotation 0"),
         (put("annotations", 0, "bbox", [1, 2, 3]), "at least 4", "annotation 0, key bbox"),
         (lambda c: c["annotations"][0].pop("id"), "'id' is missing", "annotations[0]"),
-        (put("annotations", 0, None), "dictionary", "annotations[0]"),
+        (put("annotations", 0, None), "JSON object", "annotations[0]"),
         (put("annotations", 0, "bbox", [1, 2, 0, 4]), "no area", "annotation 0"),
         (put("annotations", 0, "image_id", 99), "Image 99 does not exist", "annotation 0"),
         (put("annotations", 0, "category_id", 1), "Category 1 does not exist", "annotation 0"),
@@ -151,7 +151,7 @@ def put(*keys):
         (put("categories", 0, "flip_pairs", [[0, 0]]), "flip_pairs", "category cat"),
         (put("categories", None), "list", "categories"),
         (put("categories", 5), "list", "categories"),
-        (put("categories", [None]), "dictionary", "categories.0"),
+        (put("categories", [None]), "JSON object", "categories.0"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, change, said, place):
@@ -163,7 +163,7 @@ def test_what_is_wrong_is_named(tmp_path, change, said, place):
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "x.json"
-    for text, said in (("", "not JSON"), ("[1]", "dict"), ('{"images": NaN}', "valid list")):
+    for text, said in (("", "not JSON"), ("[1]", "JSON object"), ('{"images": NaN}', "valid list")):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))

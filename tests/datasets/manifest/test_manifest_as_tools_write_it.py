@@ -119,7 +119,8 @@ class TestSeparators:
         done = CliRunner().invoke(main, ["list", "datasets", "--check", str(path)])
         assert done.exit_code == 1
         assert "line 2, path: The image does not exist" in done.output
-        assert "line 2, keypoints.nose[1]: Input should be a valid number" in done.output
+        assert "line 2, keypoints.nose[1]: The value" in done.output
+        assert "is not valid: it should be a valid number" in done.output
 
     def test_a_table_of_another_program(self, tmp_path):
         """DeepLabCut's has three lines of heads, and no column path."""

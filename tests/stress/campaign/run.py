@@ -49,10 +49,10 @@ def run_kind(
         count.broken += [(case.name, text) for text in wrong]
         count.n_cases += case.n_inputs
         count.seconds = time.monotonic() - start
-        count.cpu_seconds = _cpu_seconds() - cpu
         if count.seconds > most_seconds:
             report(f"{kind.NAME}: stopped after {number} of {n_cases} cases, as the time is over")
             break
+    count.cpu_seconds = _cpu_seconds() - cpu  # also of what the kind ended with its cases
     report(f"{kind.NAME}: {count.n_cases:,} cases, {len(count.broken)} broken")
     return count
 

@@ -15,7 +15,7 @@ import dots
 
 from campaign.case import PYTHON, SECONDS, Case, command
 
-NAME, SHORT, FULL = "worker deaths", 2, 18
+NAME, SHORT, FULL = "worker deaths", 1, 18
 _STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 _ENDS_WITHIN_S = 60.0
 _RUN = ["run", "--model", f"{dots.__file__}:Colours", "--dataset", f"{dots.__file__}:Dots"]

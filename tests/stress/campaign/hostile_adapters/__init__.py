@@ -12,10 +12,18 @@ from pathlib import Path
 
 from campaign.case import Case, mistake_of_case, python
 from campaign.hostile_adapters.attacks import ATTACKS, HONEST, Attack
+from kapbench.processes.jail.command import isolation
 
 NAME = "hostile adapters"
-SHORT = 8
-FULL = 51
+SHORT = 9
+FULL = 52
+_NEEDED = {
+    "resources": {"limits", "counts"},
+    "processes": {"outliving", "signals"},
+    "reads": {"signals"},
+    "writes": {"files"},
+    "network": {"network"},
+}
 _SECRET = "a-secret-of-the-evaluator"
 _SECONDS = 240.0  # on a machine that does other work as well
 _MOST_KIB, _MOST_OUTPUT = 1_800_000, 200_000
@@ -34,11 +42,16 @@ print("VERDICT", json.dumps({"findings": findings, "kib": most}))
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """An honest adapter, which passes, then one attack of each family in turn."""
+    """An honest adapter, which passes, then one attack of each family in turn.
+
+    Attacks on what this system does not guard against, which a trial says, are left out.
+    """
     yield Case("control: an honest adapter", partial(_try, Attack("control", HONEST)))
+    enforced = isolation().enforced
     by_family = [
         [Case(f"{family}: {attack.name}", partial(_try, attack)) for attack in attacks]
         for family, attacks in ATTACKS.items()
+        if enforced.issuperset(_NEEDED.get(family, ()))
     ]
     for number, own in enumerate(by_family):
         random.Random(seed * 31 + number).shuffle(own)

@@ -14,11 +14,11 @@ _FAMILIES = (parquet_bombs, irregular, malformed, pictures, servers)
 
 
 def cases(seed: int) -> Iterator[Case]:
-    """One case of each family in turn: its controls, then attacks in an order of the seed's."""
+    """One case of each family in turn: a control, then the others in an order of the seed's."""
     mixed = []
     for number, family in enumerate(_FAMILIES):
-        own = list(family.cases())
+        first, *own = family.cases()
         random.Random(seed * 31 + number).shuffle(own)
-        mixed.append(sorted(own, key=lambda case: "control" not in case.name))
+        mixed.append([first, *own])
     for row in itertools.zip_longest(*mixed):
         yield from (case for case in row if case is not None)

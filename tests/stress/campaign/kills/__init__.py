@@ -19,7 +19,7 @@ QUICK = (
     ("fetch", "fetch with a list", "convert"),
     ("site", "submit prepare"),
 )
-FEW, MANY = 2, 12  # kills of each command
+FEW, MANY = 1, 12  # kills of each command
 SHORT, FULL = len(QUICK), len(QUICK) + len(SCENARIOS)
 SECONDS = 900.0
 

@@ -15,7 +15,7 @@ from campaign.case import PYTHON, Case, Outcome, mistake_of_case
 from campaign.misbehaving_models.attack import TWINS, Attack
 from campaign.misbehaving_models.families import FAMILIES
 
-NAME, SHORT, FULL = "misbehaving models", 32, 420
+NAME, SHORT, FULL = "misbehaving models", 16, 420
 SECONDS = 90.0
 HERE = Path(__file__).parent
 
@@ -26,11 +26,14 @@ def cases(seed: int) -> Iterator[Case]:
     waiting = [list(family) for family in FAMILIES.values()]
     for family in waiting:
         order.shuffle(family)
-    while any(waiting):
-        for family in waiting:
-            if family:
-                attack = family.pop()
+    try:
+        while any(waiting):
+            for attack in [family.pop() for family in waiting if family]:
                 yield Case(attack.name, partial(_check, attack))
+    finally:
+        if _server.cache_info().currsize:
+            _server().communicate()
+            _server.cache_clear()
 
 
 def _check(attack: Attack, folder: Path) -> str | None:

@@ -14,7 +14,7 @@ from campaign.case import Case, python_of_campaign
 from campaign.mutations.formats import ROOMS
 
 NAME = "mutations"
-FEW, MANY = 6, 65  # mutations of each format in a batch
+FEW, MANY = 4, 65  # mutations of each format in a batch
 SHORT, FULL = len(ROOMS), 7 * len(ROOMS)
 SECONDS = 900.0
 

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from campaign.case import Case
 from campaign.systems import disks, inputs, models, processes, streams
 
-NAME, SHORT, FULL = "systems", 9, 110
-# Those of which one case is cheap come first: the test suite runs no others.
+NAME, SHORT, FULL = "systems", 6, 110
+# The test suite runs the first case of the first six.
 FAMILIES = (
     streams.streams,
-    models.defects,
-    models.that_raise,
     disks.without_locks,
-    models.that_move,
     inputs.outputs,
     inputs.datasets,
-    processes.interrupts,
     disks.odd_names,
+    processes.interrupts,
+    models.defects,
+    models.that_raise,
+    models.that_move,
     models.that_leave_a_lock,
     disks.only_to_be_read,
     disks.full_disks,
