@@ -112,7 +112,7 @@ def of_sphere(folder, name):
 
 
 def of_sd_dino(folder, name):
-    own = {"weights": str(tiny_pipeline(folder)), "image_px": 96}
+    own = {"weights": str(tiny_pipeline(folder)), "image_px": 128}
     if name != "sd_dino.sd":
         own |= {"dino_px": 84, "dino_weights": str(tiny_dinov2(folder, "dinov2.vitb14"))}
     return own | ({} if name == "sd_dino.stack" else {"dims": 8})
@@ -190,7 +190,7 @@ def shipped(name, **options):
 def saved_features(folder):
     if not (folder / "features").exists():
         for i in range(len(PICTURES) + 1):  # the contract's test shows one more
-            values = np.random.default_rng(i).normal(size=(6, 6, 6)).astype(np.float32)
+            values = np.random.default_rng(i).normal(size=(5, 6, 6)).astype(np.float32)
             save_features(folder / "features", f"thing/{i}", values)
     return folder / "features"
 
@@ -220,8 +220,8 @@ TINY = {
     "dino": lambda f, n: {"weights": str(tiny_dino(f, n)), "image_px": 96, "layer": 0},
     "dinov3": lambda f, n: {"weights": str(tiny_dinov3(f, n)), "image_px": 96, "layer": 0},
     "diy_sc": of_diy_sc,
-    "sd": lambda f, n: {"weights": str(tiny_pipeline(f, n[3:])), "image_px": 96},
-    "dift": lambda f, n: {"weights": str(tiny_pipeline(f, "v21")), "image_px": 96, "ensemble": 2},
+    "sd": lambda f, n: {"weights": str(tiny_pipeline(f, n[3:])), "image_px": 128},
+    "dift": lambda f, n: {"weights": str(tiny_pipeline(f, "v21")), "image_px": 128, "ensemble": 2},
     "sd_dino": of_sd_dino,
     "sphere": of_sphere,
 }
