@@ -135,11 +135,11 @@ def test_an_unknown_rule_suggests_the_nearest():
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "not a valid rule"),
+        ("{", "not JSON"),
         ("[]", "not a valid rule"),
         ('{"metric": "kip"}', "not a valid rule"),
         ('{"metric": "kap", "name": "x"}', "not a valid rule"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", "not JSON"),
     ],
 )
 def test_a_file_that_is_no_rule_is_named(tmp_path, content, said):
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_rule_is_named(tmp_path, content, said):
 
 
 def test_a_missing_rule_file_is_named(tmp_path):
-    with pytest.raises(KapbenchError, match="cannot be read"):
+    with pytest.raises(KapbenchError, match="does not exist"):
         load_rule(str(tmp_path / "none.json"))
 
 
@@ -185,7 +185,7 @@ def test_broken_json_names_no_key(tmp_path):
     path.write_text("{")
     with pytest.raises(KapbenchError) as caught:
         load_rule(str(path))
-    assert caught.value.thing.startswith("The file is not a valid rule. Invalid JSON")
+    assert caught.value.thing.startswith("The file is not JSON: ")
     assert caught.value.place == path
 
 
