@@ -267,7 +267,7 @@ def _missing_file(path: Path) -> KapbenchError:
 
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
-    from kapbench.untrusted.plugin_calls import plugin_call
+    from kapbench.untrusted.plugin_calls import plugin_call  # imports numpy
 
     if not is_file(path):
         raise _missing_file(path)
