@@ -43,15 +43,9 @@ def described(error: BaseException) -> str:
     except BaseException as failure:  # noqa: BLE001  __str__ is foreign code too
         text = f", whose text cannot be read ({type(failure).__name__})"
     name = type(error).__name__
-    return printable(name + (text if text.strip(": ") else ""))
-
-
-def printable(text: str) -> str:
-    """At most 2,000 characters of a text, with an escape for each that a terminal cannot print."""
-    cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} …"
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in cut
-    )
+    whole = name + (text if text.strip(": ") else "")
+    cut = whole if len(whole) <= _LONGEST_TEXT else f"{whole[:_LONGEST_TEXT]} …"
+    return escape_hidden(cut, allowed="\n\t")
 
 
 def counted(number: int, noun: str) -> str:

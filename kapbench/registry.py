@@ -1,6 +1,7 @@
 """Names to plug-ins: entry points, the user's files, and the error for a name that does not exist."""
 
 import ast
+import functools
 import importlib.util
 import inspect
 import sys
@@ -75,7 +76,7 @@ def _registered(kind: Kind, spec: str) -> Callable[..., Any] | None:
     if entry_and_argument is None:
         return None
     entry, argument = entry_and_argument
-    return _load(entry) if argument is None else _bind(_load(entry), argument)
+    return _load(entry) if argument is None else functools.partial(_load(entry), argument)
 
 
 def _entry_and_argument(kind: Kind, spec: str) -> "tuple[Entry, str | None] | None":
@@ -189,12 +190,6 @@ def _load(entry: Entry) -> Callable[..., Any]:
     return loaded
 
 
-def _bind(factory: Callable[..., Any], argument: str) -> Callable[..., Any]:
-    import functools
-
-    return functools.partial(factory, argument)
-
-
 class _Uncached(SourceFileLoader):
     """Compiles the file itself: Python's cached bytecode overlooks an edit within one second."""
 
@@ -256,8 +251,8 @@ def spelled(kind: Kind, name: str) -> str:
     """A registered name as a user writes it: a prefix with what follows, e.g. `sphere.NAME`."""
     if not name.endswith((":", ".")):
         return name
-    folders = name in ("features:", "similarity:")
-    return name + ("FILE" if kind == "datasets" else "DIR" if folders else "NAME")
+    other = "DIR" if name in ("features:", "similarity:") else "NAME"
+    return name + ("FILE" if kind == "datasets" else other)
 
 
 def _missing_file(path: Path) -> KapbenchError:
@@ -267,19 +262,19 @@ def _missing_file(path: Path) -> KapbenchError:
 
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:
-    from kapbench.untrusted.plugin_calls import plugin_call
+    from kapbench.untrusted.plugin_calls import plugin_call  # imports numpy
 
     if not is_file(path):
         raise _missing_file(path)
     name = f"kapbench_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Uncached(name, str(path)))
+    loader = _Uncached(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         with plugin_call("The adapter file", path, "its import"):
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
     except KapbenchError:
         raise
     except Exception as error:

@@ -14,10 +14,10 @@ import mmap
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 from kapbench.errors import KapbenchError
+from kapbench.processes.owners import processor_ticks
 from kapbench.processes.stopping import INTERRUPTED, TERMINATED
 
 COMMANDS = {"run", "sweep"}  # of those whose models' code runs in this process
@@ -53,7 +53,7 @@ def _supervise() -> NoReturn:
     waiting = os.getpid()
     child = os.fork()
     if child == 0:
-        end_with_parent(waiting, signal.SIGKILL)
+        end_with_parent(waiting)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _score(shared)
     sys.exit(_wait(child, shared))
@@ -108,21 +108,12 @@ def _wait(child: int, shared: mmap.mmap) -> int:
             if info.si_code <= 0:  # sent to this process alone; a terminal sends it to both
                 os.kill(child, info.si_signo)
         ending = _recorded(shared) is not None
-        before, used = used, _ticks(child) if ending else 0
+        before, used = used, processor_ticks(child) if ending else 0  # Python's own end takes time
         if info is None and used == before and (ending or stopped == signal.SIGTERM):
             idle_s += _LOOK_S
         if idle_s > (_END_S if ending else _STOP_S):
             _end(child, shared)
             idle_s = 0.0
-
-
-def _ticks(child: int) -> int:
-    """Processor time of a process: Python's own end takes a second, and longer on a busy machine."""
-    try:
-        fields = Path(f"/proc/{child}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
 
 
 def _end(child: int, shared: mmap.mmap) -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import tempfile
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from kapbench.isolated.wire import Message
 from kapbench.loading import pick_device
 from kapbench.processes.jail import protections
 from kapbench.processes.jail.command import Limits, isolation, jailed_command
+from kapbench.processes.unfinished import make_temporary_folder, scratch_root
 from kapbench.protocols import ModelInfo
 
 SECONDS = 600.0
@@ -129,7 +129,7 @@ def _start(
     limits: Limits,
 ) -> ModelProcess:
     """A process that waits for the message by which it loads its model."""
-    folder = Path(tempfile.mkdtemp(prefix="kapbench-model-")).resolve()
+    folder = make_temporary_folder(scratch_root()).resolve()
     words: Sequence[str] = _WORDS
     if enforced:
         places = places_for(own, _search_path(), annotations)

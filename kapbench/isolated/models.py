@@ -8,10 +8,11 @@ from jaxtyping import Float
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from kapbench.errors import KapbenchError
-from kapbench.isolated.process import ModelProcess, printable
+from kapbench.isolated.process import ModelProcess
 from kapbench.isolated.wire import Message
 from kapbench.models.wrapper import Declared
 from kapbench.protocols import Condition, ModelInfo, ModelKind, Similarity
+from kapbench.shown_text import escape_hidden
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 
 Protection = Literal["process", "files", "network", "processes"]
@@ -134,20 +135,15 @@ def checked(
         elif answer.kind == kind:
             return read(answer)
         else:
-            raise ValueError(f"it is of kind {printable(answer.kind[:40])!r}, not {kind}")
+            raise ValueError(f"it is of kind {answer.kind[:40]!a}, not {kind}")
     except (ValidationError, ValueError) as wrong:
         first = wrong.errors()[0]["msg"] if isinstance(wrong, ValidationError) else str(wrong)
         raise process.malformed(first) from wrong
     if error.cause == "OutOfMemoryError":
         import torch
 
-        raise torch.OutOfMemoryError(_shown(error.thing))
-    place, fix = (text and _shown(text) for text in (error.place, error.fix))
-    raise KapbenchError(_shown(error.thing), place=place, fix=fix)
-
-
-def _shown(text: str) -> str:
-    return "\n".join(printable(line) for line in text.split("\n"))
+        raise torch.OutOfMemoryError(escape_hidden(error.thing, allowed="\n"))
+    raise KapbenchError(error.thing, place=error.place, fix=error.fix)  # shows no hidden characters
 
 
 def read_info(answer: Message) -> ModelInfo:

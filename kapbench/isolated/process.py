@@ -14,6 +14,7 @@ from typing import IO
 
 from kapbench.errors import KapbenchError
 from kapbench.isolated.wire import Message, WireError, read, write
+from kapbench.shown_text import escape_hidden
 
 MOST_PRINTED = 2**14  # bytes of the model's standard error that are kept
 _LINES_SHOWN = 12
@@ -115,16 +116,11 @@ class _Tail:
                 self._bytes = (self._bytes + content)[-MOST_PRINTED:]
 
     def text(self) -> str:
-        """The last lines, with what could steer a terminal replaced; empty where there are none."""
+        """The last lines, with what could steer a terminal escaped; empty where there are none."""
         self._thread.join(1.0)
         lines = self._bytes.decode(errors="replace").strip().splitlines()[-_LINES_SHOWN:]
-        shown = "".join(f"\n    {printable(line)[:300]}" for line in lines)
+        shown = "".join(f"\n    {escape_hidden(line)[:300]}" for line in lines)
         return f". The last lines that it printed:{shown}" if shown else ""
-
-
-def printable(text: str) -> str:
-    """A line of a stranger's text, without characters that could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _exchange(

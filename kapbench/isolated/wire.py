@@ -8,7 +8,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -35,7 +35,23 @@ class Message:
     arrays: Sequence[np.ndarray] = ()
 
 
-def write(file: IO[bytes], message: Message) -> None:
+@runtime_checkable
+class Input(Protocol):
+    """A pipe or a file to read from."""
+
+    def read(self, n_bytes: int, /) -> bytes: ...
+
+
+@runtime_checkable
+class Output(Protocol):
+    """A pipe or a file to write to."""
+
+    def write(self, content: bytes | memoryview, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+def write(file: Output, message: Message) -> None:
     """Raises OSError where nobody reads."""
     arrays = [_sendable(array) for array in message.arrays]
     shapes = [[array.dtype.str, list(array.shape)] for array in arrays]
@@ -47,7 +63,7 @@ def write(file: IO[bytes], message: Message) -> None:
     file.flush()
 
 
-def read(file: IO[bytes]) -> Message | None:
+def read(file: Input) -> Message | None:
     """The next message; None where the other end closed the pipe between two messages.
 
     Raises:
@@ -93,12 +109,12 @@ def _n_bytes(kind: np.dtype[Any], shape: tuple[int, ...]) -> int:
     return math.prod(shape) * kind.itemsize
 
 
-def _array(file: IO[bytes], kind: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+def _array(file: Input, kind: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
     content = _exactly(file, _n_bytes(kind, shape))
     return np.frombuffer(content, kind).reshape(shape)  # read-only, as bytes are
 
 
-def _exactly(file: IO[bytes], n_bytes: int) -> bytes:
+def _exactly(file: Input, n_bytes: int) -> bytes:
     content = file.read(n_bytes)
     if len(content) < n_bytes:
         raise WireError("The pipe was closed within a message.")

@@ -89,6 +89,12 @@ def _is_zombie(pid: int) -> bool:
     return _status(pid)[:1] == ["Z"]
 
 
+def processor_ticks(pid: int) -> int:
+    """Processor time of a process in ticks; 0 where the system does not say."""
+    fields = _status(pid)
+    return int(fields[11]) + int(fields[12]) if len(fields) > 12 else 0
+
+
 def _status(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name, which may hold spaces; none without /proc."""
     try:

@@ -11,14 +11,14 @@ from multiprocessing.connection import wait
 _PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Has the system send a signal to this process when its parent ends; Linux only.
+def end_with_parent(parent: int) -> None:
+    """Has the system kill this process when its parent ends; Linux only.
 
     Args:
         parent: Its process id, as the parent itself read it: it may have ended already.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
 

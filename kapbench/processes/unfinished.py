@@ -80,6 +80,14 @@ def scratch_root() -> Path:
     return Path(tempfile.gettempdir())
 
 
+def make_temporary_folder(parent: Path, prefix: str = SCRATCH) -> Path:
+    """As `temporary_folder`, for a caller that removes it."""
+    sweep(parent, prefix)
+    folder = parent / unfinished_name(prefix)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 @contextmanager
 def temporary_folder(parent: Path | None = None, prefix: str = SCRATCH) -> Iterator[Path]:
     """A folder that is removed afterwards; what killed processes left beside it is removed first.
@@ -90,10 +98,7 @@ def temporary_folder(parent: Path | None = None, prefix: str = SCRATCH) -> Itera
     Raises:
         OSError: it cannot be made.
     """
-    parent = scratch_root() if parent is None else parent
-    sweep(parent, prefix)
-    folder = parent / unfinished_name(prefix)
-    folder.mkdir(mode=0o700)
+    folder = make_temporary_folder(scratch_root() if parent is None else parent, prefix)
     try:
         yield folder
     finally:

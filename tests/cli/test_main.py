@@ -231,6 +231,26 @@ def test_a_second_ctrl_c_ends_the_process_at_once():
     assert done.stderr == "\nstopped at once; the same command resumes\n"
 
 
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 143)])
+def test_a_signal_unwinds_any_command(name, status):
+    code = (
+        "import click, os, signal, time\n"
+        "from kapbench.cli.funnel import funnel\n"
+        "@click.command()\n"
+        "def command():\n"
+        "    with funnel(debug=False):\n"
+        "        try:\n"
+        f"            os.kill(os.getpid(), signal.{name})\n"
+        "            time.sleep(20)\n"
+        "        finally:\n"
+        "            print('unwound')\n"
+        "command()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, "unwound\n")
+    assert done.stderr == "\nstopped; the same command resumes\n"
+
+
 @pytest.mark.parametrize(
     ("line", "status"), [(">/dev/full", 1), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)]
 )
