@@ -1,4 +1,4 @@
-"""Whether Parquet from a stranger is small when it is unfolded: by what it states, then by trying.
+"""Whether Parquet from a stranger is small when it is decompressed: by what it states, then by trying.
 
 What a file states of its size may be untrue, so it is read once in a process with little memory.
 """
@@ -22,7 +22,7 @@ MOST_TEXT = 2_000  # bytes of one name
 MOST_UNFOLDED = GIBI  # ten times that of any run so far
 _ADDRESS_BYTES = 2 * GIBI + MOST_UNFOLDED // 2
 _SECONDS = 60
-_MORE = f"more than {MOST_UNFOLDED / GIBI:g} GiB when they are unfolded"
+_MORE = f"more than {MOST_UNFOLDED / GIBI:g} GiB when they are decompressed"
 _TOO_MUCH = f"The records have {_MORE}"
 _FIX = "Submit the records.parquet of one run"
 
@@ -30,7 +30,7 @@ _FIX = "Submit the records.parquet of one run"
 def refuse_bomb(content: bytes, place: Path) -> None:
     """
     Raises:
-        KapbenchError: no Parquet, or Parquet that unfolds to more than any run's, that is nested or
+        KapbenchError: no Parquet, or Parquet that decompresses to more than any run's, that is nested or
             encrypted, or that ends the process that reads it.
     """
     from kapbench.scoring.schema import TEXT
@@ -91,7 +91,7 @@ def _too_large(about: Any) -> Iterator[str]:
     chunks = [group.column(i) for group in groups for i in range(n_columns)]
     n_bytes = sum(chunk.total_uncompressed_size for chunk in chunks)
     if max(n_bytes, n_rows * n_columns) > MOST_UNFOLDED or n_bytes < 0:
-        yield f"{n_bytes / MEBI:,.0f} MiB when they are unfolded"
+        yield f"{n_bytes / MEBI:,.0f} MiB when they are decompressed"
     if any(group.num_rows < 0 for group in groups) or sum(g.num_rows for g in groups) != n_rows:
         yield "row groups of another number of rows than they state"
 

@@ -142,7 +142,7 @@ def test_adapters_of_entries_keep_their_contract_and_are_what_ran(run, card, tmp
     ("body", "said"),
     [
         ("raise OSError('no weights')", ":Broken' cannot be made: OSError: no weights"),
-        ("raise SystemExit(0)", "The model ended by sys.exit(0)"),
+        ("raise SystemExit(0)", "The model ended by sys.exit(0) in its constructor"),
         ("pass", "has no method encode or match"),
     ],
 )
