@@ -138,8 +138,13 @@ def _check_images(
         names = [path.stem for path in paths]
         absent = {name for name in names if names.count(name) == 2}  # annotation and photograph
         if absent and absent == set(names) != set(stems[category]):
-            line = next(x for x in lines if x.category == category and absent & set(x))
-            (name, *_) = [x for x in (line.source, line.target) if x in absent]
+            line, name = next(
+                (line, name)
+                for line in lines
+                for name in (line.source, line.target)
+                # as of the paths: a name may be empty, or hold a slash
+                if line.category == category and Path(f"{name}.jpg").stem in absent
+            )
             raise KapbenchError(
                 f"The pair names an image that does not exist: {category}/{name}",
                 place=line.place,

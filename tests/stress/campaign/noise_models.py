@@ -26,7 +26,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.result_set import ResultSet
 from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 
-NAME, SHORT, FULL = "noise models", 10, 162
+NAME, SHORT, FULL = "noise models", 8, 162
 DATASET = "synthetic.small"
 RULES = ("kap-cvpr24", "kap-neurips25-fixed", "kap-v1")
 CHANCE = 0.02  # by which noise on so few pairs exceeds the highest of the controls

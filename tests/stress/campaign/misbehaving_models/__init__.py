@@ -15,7 +15,7 @@ from campaign.case import PYTHON, Case, Outcome, mistake_of_case
 from campaign.misbehaving_models.attack import TWINS, Attack
 from campaign.misbehaving_models.families import FAMILIES
 
-NAME, SHORT, FULL = "misbehaving models", 16, 420
+NAME, SHORT, FULL = "misbehaving models", 8, 420
 SECONDS = 90.0
 HERE = Path(__file__).parent
 

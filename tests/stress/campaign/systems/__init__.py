@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from campaign.case import Case
 from campaign.systems import disks, inputs, models, processes, streams
 
-NAME, SHORT, FULL = "systems", 6, 110
-# The test suite runs the first case of the first six.
+NAME, SHORT, FULL = "systems", 5, 110
+# The test suite runs the first case of the first five.
 FAMILIES = (
     streams.streams,
     disks.without_locks,
     inputs.outputs,
-    inputs.datasets,
     disks.odd_names,
     processes.interrupts,
+    inputs.datasets,
     models.defects,
     models.that_raise,
     models.that_move,
