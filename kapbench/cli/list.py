@@ -15,7 +15,7 @@ import click
 
 from kapbench import registry
 from kapbench.cli.options import FILE, data_root, output_format, runs_root
-from kapbench.cli.run_filter import EVERY_RUN, RunFilter, of_categories, of_dataset
+from kapbench.cli.run_filter import EVERY_RUN, RunFilter, of_categories, of_dataset, read_cards
 from kapbench.errors import KapbenchError, counted, documentation
 from kapbench.shown_text import escape_hidden
 
@@ -170,9 +170,9 @@ def rules() -> Iterator[Line]:
 
 def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
     """Finished runs below a folder."""
-    from kapbench.running.results import find_runs, load_card, values_in_command
+    from kapbench.running.results import find_runs, values_in_command
 
-    cards = {folder: load_card(folder) for folder in find_runs(root)}
+    cards = read_cards(find_runs(root))
     for folder, card in (only.of(cards) if cards else cards).items():
         yield {
             "name": card.model.name,

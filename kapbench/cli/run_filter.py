@@ -1,6 +1,6 @@
 """Which finished runs are meant: the options that choose among runs of one name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,23 @@ def _name_after_loading(spec: str) -> str | None:
     """The name of a data set that is given as KIND:FILE: coco.my of coco:folder/my.json."""
     kind, colon, file = spec.partition(":")
     return f"{kind}.{Path(file).stem}" if colon else None
+
+
+def read_cards(folders: Iterable[Path]) -> "dict[Path, RunCard]":
+    """Run cards by folder. One that cannot be read is noted on stderr, and hides no other."""
+    from kapbench.running.results import load_card
+
+    cards = {}
+    for folder in folders:
+        try:
+            cards[folder] = load_card(folder)
+        except KapbenchError as error:
+            note_left_out(error)
+    return cards
+
+
+def note_left_out(error: KapbenchError) -> None:
+    click.echo(f"A run is left out. {error}", err=True)
 
 
 EVERY_RUN = RunFilter()

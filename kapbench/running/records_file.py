@@ -16,6 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.scoring.schema import TEXT
 from kapbench.untrusted.regular_files import open_regular
 
+SCORE_AGAIN = "Repeat the run with `kapbench run --force`, or remove its folder"
 KEPT_BYTES = 1 << 28  # of numbers: all columns of SPair-71k, or those that the next score needs too
 
 
@@ -104,7 +105,7 @@ class StoredRecords:
             raise KapbenchError(
                 f"The records cannot be read as parquet: {reason[:200]}",
                 place=self.path,
-                fix="Run again with --force",
+                fix=SCORE_AGAIN,
             ) from error
 
     def _damaged(self, what: str) -> KapbenchError:

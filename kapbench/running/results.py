@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS
-from kapbench.running.records_file import StoredRecords
+from kapbench.running.records_file import SCORE_AGAIN, StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
@@ -226,9 +226,15 @@ def load_card(folder: Path) -> RunCard:
             place=folder,
             fix="Choose one that `kapbench list runs` shows",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except KeyError as error:
         raise KapbenchError(
-            f"The run card cannot be read: {error}", place=path, fix="Run again with --force"
+            "The run card cannot be read: The key schema_version is missing",
+            place=path,
+            fix=SCORE_AGAIN,
+        ) from error
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise KapbenchError(
+            f"The run card cannot be read: {error}", place=path, fix=SCORE_AGAIN
         ) from error
     if version > SCHEMA_VERSION:
         raise KapbenchError(
@@ -245,7 +251,7 @@ def load_card(folder: Path) -> RunCard:
             f"The file is not a valid run card: {first['msg']} at "
             f"{'.'.join(map(str, first['loc']))}",
             place=path,
-            fix="Run again with --force",
+            fix=SCORE_AGAIN,
         ) from error
 
 
@@ -270,9 +276,7 @@ def check_records(folder: Path) -> None:
     card = load_card(folder)
     if not path.exists() or file_hash(path) != card.provenance.records_sha256:
         raise KapbenchError(
-            "The records are missing or were changed after the run",
-            place=path,
-            fix="Run again with --force",
+            "The records are missing or were changed after the run", place=path, fix=SCORE_AGAIN
         )
 
 

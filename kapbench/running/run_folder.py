@@ -26,10 +26,10 @@ def run_folder(runs_root: Path, model: Model | ModelInfo, dataset: Dataset, plan
     rules = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"
     data = f"{dataset.name}.{dataset.split}@{dataset.revision[:12]}"
     folders = data, f"{model.name}@{model.revision[:12]}", rules, plan.hash
-    return runs_root.joinpath(*map(_legal_name, folders))
+    return runs_root.joinpath(*map(legal_name, folders))
 
 
-def _legal_name(text: str) -> str:
+def legal_name(text: str) -> str:
     """A folder name that every system allows, close to the text; the plan's hash keeps it unique."""
     legal = re.sub(r"[^\w.@+-]", "_", text)[:_LONGEST_NAME]
     return legal if legal.strip(".") else "_"

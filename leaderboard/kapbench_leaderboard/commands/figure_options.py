@@ -100,23 +100,21 @@ class FigureOptions:
     alpha: float | None = None
     dataset: str | None = None  # of the runs that are meant
 
-    def load_runs(self, names: Sequence[str], categories: tuple[str, ...] = ()) -> "list[RunView]":
-        """Raises KapbenchError: a name without a finished run, or a run without these scores."""
-        return [self._view(folder) for folder in self._named(names, categories)]
-
-    def random_runs(
+    def load_runs(
         self, names: Sequence[str], categories: tuple[str, ...] = ()
-    ) -> "list[RunCard]":
-        """Runs of the control `random` that may stand beside the runs of these names."""
-        return random_runs(self._named(names, categories), self.runs_root)
+    ) -> "tuple[list[RunView], list[RunCard]]":
+        """Runs of these names, and runs of the control `random` that may stand beside them.
+
+        Raises:
+            KapbenchError: a name without a finished run, or a run without these scores.
+        """
+        named = named_runs(names, self.runs_root, only=RunFilter(self.dataset, categories))
+        return [self._view(folder) for folder in named], random_runs(named, self.runs_root)
 
     def load_run(self, name: str, categories: tuple[str, ...] = ()) -> "RunView":
         """Raises KapbenchError: as `load_runs`, or several runs of this name."""
         folder, _ = one_run(name, self.runs_root, RunFilter(self.dataset, categories))
         return self._view(folder)
-
-    def _named(self, names: Sequence[str], categories: tuple[str, ...]) -> "dict[Path, RunCard]":
-        return named_runs(names, self.runs_root, only=RunFilter(self.dataset, categories))
 
     def _view(self, folder: Path) -> "RunView":
         from kapbench_leaderboard.figures.run_view import RunView

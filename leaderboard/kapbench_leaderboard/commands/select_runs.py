@@ -5,10 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from kapbench.cli.options import shown_path
-from kapbench.cli.run_filter import EVERY_RUN, RunFilter
+from kapbench.cli.run_filter import EVERY_RUN, RunFilter, note_left_out, read_cards
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -32,10 +30,12 @@ def named_runs(
     Raises:
         KapbenchError: a name without a finished run, or no finished run at all.
     """
-    from kapbench.running.results import find_runs, load_card
+    from kapbench.running.run_folder import legal_name
 
-    below = _runs_below(root)
+    below, unreadable = _runs_below(root)
     if not names:
+        for error in unreadable.values():
+            note_left_out(error)
         if not below:
             raise KapbenchError(
                 "There are no finished runs",
@@ -44,9 +44,14 @@ def named_runs(
             )
         return only.of(below)
     selected: Runs = {}
-    for name in names:
+    for name in dict.fromkeys(names):
+        for folder, error in unreadable.items():
+            if any(
+                part.startswith(f"{legal_name(name)}@") for part in folder.relative_to(root).parts
+            ):
+                note_left_out(error)
         matching = {f: c for f, c in below.items() if name in (c.model.name, c.label)}
-        matching = matching or {f.resolve(): load_card(f) for f in find_runs(Path(name))}
+        matching = matching or _runs_in(Path(name))
         if not matching and entries is not None and Path(name).exists():
             matching = entries(Path(name))
         if not matching:
@@ -113,17 +118,32 @@ def random_runs(runs: "Runs", root: Path) -> "list[RunCard]":
     return [card for card in cards if card.model.name == "random" and is_control(card)]
 
 
-def _runs_below(root: Path) -> "Runs":
-    """A run card that cannot be read is reported, and does not hide the others."""
+def _runs_below(root: Path) -> "tuple[Runs, dict[Path, KapbenchError]]":
+    """Run cards by folder, and why each other run cannot be read."""
     from kapbench.running.results import find_runs, load_card
 
     cards: Runs = {}
+    unreadable: dict[Path, KapbenchError] = {}
     for folder in find_runs(root):
         try:
             cards[folder.resolve()] = load_card(folder)
         except KapbenchError as error:
-            click.echo(f"A run is left out. {error}", err=True)
-    return cards
+            unreadable[folder] = error
+    return cards, unreadable
+
+
+def _runs_in(path: Path) -> "Runs":
+    """The run of a run folder, or the runs below a folder; those that cannot be read are noted.
+
+    Raises:
+        KapbenchError: the one run cannot be read.
+    """
+    from kapbench.running.results import find_runs, load_card
+
+    folders = [folder.resolve() for folder in find_runs(path)]
+    if folders == [path.resolve()]:
+        return {folders[0]: load_card(folders[0])}
+    return read_cards(folders)
 
 
 def _holds_entries(path: Path) -> bool:

@@ -62,10 +62,8 @@ def report(
     """
     from kapbench_leaderboard.figures.draw import draw_report
 
-    controls = options.random_runs(runs, categories)
-    return draw_report(
-        options.load_runs(runs, categories), options.sources, options.output, controls
-    )
+    views, controls = options.load_runs(runs, categories)
+    return draw_report(views, options.sources, options.output, controls)
 
 
 @show.command()
