@@ -15,7 +15,7 @@ from kapbench.errors import KapbenchError
 from kapbench.processes.unfinished import sweep_once, unfinished_name
 from kapbench.untrusted.regular_files import open_regular
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of file systems that cannot be asked
 
 
@@ -47,7 +47,7 @@ def write_atomically(
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             mend = (
-                "Free disk space" if error.errno in _FULL else "Choose a folder that can be written"
+                "Free disk space" if error.errno in FULL else "Choose a folder that can be written"
             )
             raise KapbenchError(
                 f"The file cannot be written: {error.strerror or error}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.cli.options import cache_folder, output_format
+from kapbench.cli.options import cache_folder, output_format, refuse_missing
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def ls(cache_root: Path, how: str) -> None:
     """List what the cache holds for each model, the largest first."""
     from kapbench.features.cache_admin import LEFT_OVER, groups
 
+    refuse_missing(cache_root, "cache_root")
     cached = groups(cache_root)
     if how == "json":
         click.echo(json.dumps([asdict(group) for group in cached], indent=1))
@@ -70,6 +71,7 @@ def verify(cache_root: Path, removing: bool) -> None:
     from kapbench.features.cache_admin import damaged, items, remove
     from kapbench.progress import Progress
 
+    refuse_missing(cache_root, "cache_root")
     cached = [item for item in items(cache_root) if item.group.startswith("features/")]
     progress = Progress(show=True, log=click.echo)
     n_damaged = 0
@@ -123,6 +125,7 @@ def evict(cache_root: Path, limit: int | None, model: str | None, dry_run: bool)
 
     if limit is None and model is None:
         raise click.UsageError("Give --limit SIZE, --model NAME, or both.")
+    refuse_missing(cache_root, "cache_root")
     left = left_over(cache_root)
     if left:
         if not dry_run:

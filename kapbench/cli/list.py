@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from kapbench import registry
-from kapbench.cli.options import FILE, data_root, output_format, runs_root
+from kapbench.cli.options import FILE, data_root, output_format, refuse_missing, runs_root
 from kapbench.cli.run_filter import EVERY_RUN, RunFilter, of_categories, of_dataset, read_cards
 from kapbench.errors import KapbenchError, counted, documentation
 from kapbench.shown_text import escape_hidden
@@ -172,6 +172,7 @@ def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
     """Finished runs below a folder."""
     from kapbench.running.results import find_runs, values_in_command
 
+    refuse_missing(root, "runs_root")
     cards = read_cards(find_runs(root))
     for folder, card in (only.of(cards) if cards else cards).items():
         yield {
@@ -189,6 +190,7 @@ def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
             "n_pairs": card.dataset.n_pairs,
             "n_pairs_expected": card.dataset.n_pairs_expected,
             "rules": [rule.name for rule in card.rules],
+            "isolated": bool(card.provenance.isolated),
             "started": card.provenance.started,
             "folder": str(folder),
         }
@@ -250,7 +252,9 @@ def _text(what: str, line: Line, width: int) -> str:
     declared = [f"{key}={value}" for key, value in line["options"].items()]
     options = "".join(f"\n    {o}" for o in dict.fromkeys([*declared, *line["given_options"]]))
     started = line["started"][:16].replace("T", " ")
+    isolated = ", isolated" if line["isolated"] else ""
+    rules = f"\n    rules: {', '.join(line['rules'])}"
     return (
-        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}, {started}"
+        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}, {started}{isolated}{rules}"
         f"{categories}{options}\n    {line['folder']}"
     )

@@ -81,6 +81,20 @@ offline = click.option(
 )
 
 
+def refuse_missing(folder: Path, parameter: str) -> None:
+    """KapbenchError where the command line names a folder to read that does not exist.
+
+    Args:
+        parameter: Of the command, to which the option gives the folder.
+    """
+    context = click.get_current_context(silent=True)
+    named = context is not None and (
+        context.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+    )
+    if named and not folder.exists():
+        raise KapbenchError("This folder does not exist", place=folder, fix="Correct the path")
+
+
 def output_format(*names: str) -> Callable[[_Command], _Command]:
     """`--format`, the first name being the default."""
     return click.option(

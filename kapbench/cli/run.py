@@ -89,10 +89,12 @@ def run(
     """
     from kapbench.running.run import run as score
     from kapbench.running.run import run_opened
+    from kapbench.running.run_folder import check_writable
 
     model_spec, dataset_spec = Spec(model, model_options), Spec(dataset, dataset_options)
     machines.check()
     chosen.check(model_spec)
+    check_writable(chosen.runs_root)
     opened = chosen.open_dataset(dataset_spec)
     by_names = chosen.request(model_spec, dataset_spec, opened)
     request, progress = replace(by_names, dataset=opened), chosen.progress()

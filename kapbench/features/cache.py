@@ -28,6 +28,7 @@ from kapbench.untrusted.regular_files import refuse_irregular
 
 SCHEMA = "2"
 SUFFIX = ".safetensors"
+ISOLATED = "-isolated"  # the end of names of run folders and of revisions in the cache
 SIGNATURE = "encoder.json"  # beside the features: whose they are, for people
 _SMALLEST = 2.0**-10  # of a largest magnitude: fp16's smallest step, 2^-24, is then 2^-14 of it
 _SMALLEST_NORMAL = 2.0**-14  # what is smaller has fewer digits

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kapbench.errors import KapbenchError, unknown
-from kapbench.features.cache import SIGNATURE, SUFFIX, FeatureCache
+from kapbench.features.cache import ISOLATED, SIGNATURE, SUFFIX, FeatureCache
 from kapbench.processes.unfinished import SCRATCH, UNFINISHED, abandoned, scratch_root
 from kapbench.untrusted.regular_files import read_regular
 from kapbench.untrusted.strict_text import json_value
@@ -168,7 +168,10 @@ def _maker(folder: Path) -> str:
     if folder.parent.name != "features":
         return f"kapbench train: {folder.name}"
     owner = _signed(folder)
-    return "unknown" if owner is None else f"{owner[0]}@{owner[1][:12]}"
+    if owner is None:
+        return "unknown"
+    isolated = " (isolated)" if owner[1].endswith(ISOLATED) else ""
+    return f"{owner[0]}@{owner[1][:12]}{isolated}"
 
 
 def _signatures(root: Path) -> list[Path]:

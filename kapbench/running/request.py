@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import FeatureCache
+from kapbench.features.cache import ISOLATED, FeatureCache
 from kapbench.identity.model_identity import Identity, identify
 from kapbench.isolated.load import SECONDS, load_isolated
 from kapbench.isolated.models import IsolatedModel, Protection
@@ -21,8 +21,6 @@ from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
-
-_ISOLATED = "-isolated"  # the end of names of folders and of revisions in the cache
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ class OpenRun:
     def folder(self) -> Path:
         """A run of an isolated model has its own, so that no chunk of the other kind is in it."""
         folder = run_folder(self.request.runs_root, self.info, self.dataset, self.plan)
-        return folder.with_name(f"{folder.name}{_ISOLATED}") if self.protections else folder
+        return folder.with_name(f"{folder.name}{ISOLATED}") if self.protections else folder
 
     @property
     def finished(self) -> bool:
@@ -204,7 +202,7 @@ class OpenRun:
         """
         info = self.info
         if self.protections:
-            info = replace(info, revision=f"{info.revision}{_ISOLATED}")
+            info = replace(info, revision=f"{info.revision}{ISOLATED}")
         if self.request.cache_root is not None and self.identity.unknown is None:
             yield FeatureCache.of(info, self.request.cache_root)
             return

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from kapbench.processes.unfinished import UNFINISHED, is_abandoned, remove
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.plan import Plan
 from kapbench.running.run_clock import SESSIONS
-from kapbench.storage import fingerprint
+from kapbench.storage import FULL, fingerprint
 
 LOCK = ".lock"
 CHUNKS = "parts"  # the folder of chunk files, by the name that stored runs have
@@ -60,11 +61,7 @@ def only_writer(
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock.held(steal=steal, say=say))
         except OSError as error:
-            raise KapbenchError(
-                f"The folder cannot be written: {error.strerror or error}",
-                place=folder,
-                fix="Make room, or choose another folder with --runs",
-            ) from error
+            raise _unwritable(folder, error) from error
         try:
             for path in list(folder.rglob(f"{UNFINISHED}*")):
                 if is_abandoned(path):  # a shard on another machine may be writing now
@@ -73,6 +70,33 @@ def only_writer(
         except Exception:  # not Ctrl-C: the clock of a run that will be resumed is kept
             _remove_if_empty(folder)
             raise
+
+
+def check_writable(runs_root: Path) -> None:
+    """Writes a file that vanishes at once where runs will be written, before a model is loaded.
+
+    A folder that already holds runs may be read only: a finished run is only read.
+
+    Raises:
+        KapbenchError: the folder cannot be written, and holds no run.
+    """
+    place = next(path for path in (runs_root, *runs_root.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"run")
+    except OSError as error:
+        if next(runs_root.rglob("run.json"), None) is None:
+            raise _unwritable(runs_root, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> KapbenchError:
+    return KapbenchError(
+        f"The folder cannot be written: {error.strerror or error}",
+        place=folder,
+        fix="Free disk space, or name another folder with --runs"
+        if error.errno in FULL
+        else "Name a folder that can be written with --runs",
+    )
 
 
 def _remove_if_empty(folder: Path) -> None:

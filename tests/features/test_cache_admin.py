@@ -210,10 +210,19 @@ def test_verify_names_what_is_damaged_and_removes_it_when_asked(root):
     assert "4 files checked, none is damaged" in kapbench(root, "verify").output
 
 
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
-    nowhere = kapbench(tmp_path / "no", "ls")
-    assert nowhere.exit_code == 0
-    assert "The cache is empty" in nowhere.output
+def test_a_named_folder_that_does_not_exist_is_an_error(tmp_path):
+    for words in (("ls",), ("verify",), ("evict", "--limit", "0")):
+        refused = kapbench(tmp_path / "no", *words)
+        assert refused.exit_code == 1
+        assert "This folder does not exist" in refused.output
+    assert "The cache is empty" in kapbench(tmp_path, "ls").output
+
+
+def test_features_of_an_isolated_model_are_marked(root):
+    path = next(root.rglob("encoder.json"))
+    signed = json.loads(path.read_text())
+    path.write_text(json.dumps(signed | {"revision": "1-3fa2b7c9-isolated"}))
+    assert f"{signed['model']}@1-3fa2b7c9-i (isolated)" in {g.maker for g in groups(root)}
 
 
 @pytest.mark.parametrize(

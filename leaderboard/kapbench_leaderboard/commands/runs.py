@@ -61,7 +61,14 @@ def rm(
     if not yes:
         click.confirm(f"Remove {counted(len(selected), 'run folder')}?", abort=True, err=True)
     for folder in selected:
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise KapbenchError(
+                f"The run folder cannot be removed: {error.strerror or error}",
+                place=folder,
+                fix="Make the disk and the folder writable, then repeat the command",
+            ) from error
         with suppress(OSError):  # other runs, or other files, are in it
             for parent in list(folder.parents)[:_FOLDERS_ABOVE]:
                 parent.rmdir()

@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kapbench.cli.options import shown_path
+from kapbench import registry
+from kapbench.cli.options import refuse_missing, shown_path
 from kapbench.cli.run_filter import EVERY_RUN, RunFilter, note_left_out, read_cards
 from kapbench.errors import KapbenchError
 
@@ -32,6 +33,7 @@ def named_runs(
     """
     from kapbench.running.run_folder import legal_name
 
+    refuse_missing(root, "runs_root")
     below, unreadable = _runs_below(root)
     if not names:
         for error in unreadable.values():
@@ -56,7 +58,8 @@ def named_runs(
             matching = entries(Path(name))
         if not matching:
             known = [n for c in below.values() for n in (c.model.name, c.label) if n is not None]
-            raise _no_run(name, known, root)
+            datasets = {only.dataset} if only.dataset else {c.dataset.name for c in below.values()}
+            raise _no_run(name, known, root, datasets.pop() if len(datasets) == 1 else None)
         selected |= matching
     return only.of(selected)
 
@@ -153,7 +156,8 @@ def _holds_entries(path: Path) -> bool:
     return any(resamples_path(entry).exists() for entry in entries)
 
 
-def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
+def _no_run(name: str, models: Sequence[str], root: Path, dataset: str | None) -> KapbenchError:
+    """`dataset`: the one that the user works on, where that is known."""
     from kapbench.errors import unknown
 
     path = Path(name)
@@ -176,6 +180,12 @@ def _no_run(name: str, models: Sequence[str], root: Path) -> KapbenchError:
     if not path.exists() and ("/" in name or path.suffix):
         return KapbenchError(
             "This path does not exist", place=name, fix="Correct the path, or name a model"
+        )
+    if name in registry.names("models"):
+        return KapbenchError(
+            f"There is no finished run of '{name}' in the folder of runs",
+            place=root,
+            fix=f"Score it first: kapbench run --model {name} --dataset {dataset or 'NAME'}",
         )
     if not models:
         return KapbenchError(

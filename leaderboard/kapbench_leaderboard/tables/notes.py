@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from kapbench.errors import name_first
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
@@ -96,6 +97,24 @@ def remarks_on_maps(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     return [f"{label}: {remark}." for label, card in named for remark in card.remarks]
 
 
+def same_names(named: Sequence[tuple[str, RunCard]]) -> list[str]:
+    """What tells runs of one model and revision apart, whose labels are numbered."""
+    runs_of: dict[tuple[str, ...], list[tuple[str, RunCard]]] = {}
+    for label, card in named:
+        key = (card.model.name, card.label or "", card.model.revision[:12])
+        runs_of.setdefault(key, []).append((label, card))
+    notes = []
+    for runs in runs_of.values():
+        shared = set.intersection(*({(r.name, r.hash) for r in card.rules} for _, card in runs))
+        for label, card in runs if len(runs) > 1 else ():
+            facts = ["isolated"] if card.provenance.isolated else []
+            if more := [r.name for r in card.rules if (r.name, r.hash) not in shared]:
+                facts.append(f"also scored by {name_first(more)}")
+            started = card.provenance.started[:19].replace("T", " ")
+            notes.append(f"{label}: {', '.join([*facts, f'started {started}'])}.")
+    return notes
+
+
 def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str]:
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
@@ -154,7 +173,7 @@ def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> 
     reasons = [f"the {undefined}"]  # of a single category, which has images enough
     if len(data.categories) > 1:  # how many images each has is not in the run card
         reasons = [f"{category} has fewer than {FEWEST_IMAGES} images", f"its {undefined}"]
-    if not any_interval:
+    if not any_interval and card.command is None:  # a command of kapbench computes them
         reasons.append("the scores were computed without intervals")
     return ", or ".join(reasons)
 

@@ -84,7 +84,7 @@ def test_another_alpha(kapbench, runs):
         (("--alpha", "-1"), "--alpha"),
         (("--by", "colour"), "--by"),
         (("--format", "pdf"), "--format"),
-        (("--runs", "elsewhere"), "no finished runs"),
+        (("--runs", "elsewhere"), "This folder does not exist"),
         (("cache",), "no finished run in this folder"),
     ],
 )

@@ -215,6 +215,26 @@ def test_a_table_without_intervals_says_why(card):
     assert f"No confidence intervals: the {undefined} computed without intervals." in table.notes
 
 
+def test_a_run_of_the_command_line_was_computed_with_intervals(card):
+    made = card(categories=["cat"]).model_copy(update={"command": "kapbench run"})
+    (table,) = tables(group([made]))
+    undefined = "the score is undefined in more than 1 % of the resamples"
+    assert f"No confidence intervals: {undefined}." in table.notes
+
+
+def test_numbered_runs_are_told_apart(card):
+    isolated = card("lite0")
+    provenance = isolated.provenance.model_copy(update={"isolated": ("process",)})
+    isolated = isolated.model_copy(update={"provenance": provenance})
+    more = card("lite0", rules={"kap-cvpr24": "aaa", "pck-sd-dino": "bbb", "pck-v1": "ccc"})
+    (table,) = tables(group([isolated, more], ["kap-cvpr24", "pck-sd-dino"]))
+    notes = [note for note in table.notes if note.startswith("lite0@r1 #")]
+    assert [note.partition("started")[0] for note in notes] == [
+        "lite0@r1 #1: isolated, ",
+        "lite0@r1 #2: also scored by pck-v1, ",
+    ]
+
+
 def test_the_category_without_an_interval_is_named(card):
     made, bounds = card("lite0"), {"low": 0.1, "high": 0.5}
     scores = [s.model_copy(update=bounds) if s.category == "cat" else s for s in made.scores]
