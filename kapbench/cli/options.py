@@ -1,11 +1,13 @@
 """Options that several commands share, and `key=value` texts turned into what a factory takes."""
 
+import contextlib
 import functools
 import inspect
+import json
 import os
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -15,6 +17,16 @@ import click
 from kapbench import registry
 from kapbench.errors import KapbenchError
 
+# Types whose values are written in JSON: their names in a message, and the form of an example.
+_FROM_JSON: dict[Any, tuple[str, str]] = {
+    list: ("a list", "[{}]"),
+    tuple: ("a list", "[{}]"),
+    set: ("a list", "[{}]"),
+    frozenset: ("a list", "[{}]"),
+    Sequence: ("a list", "[{}]"),
+    dict: ("a dictionary", '{{"NAME": {}}}'),
+    Mapping: ("a dictionary", '{{"NAME": {}}}'),
+}
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -134,26 +146,69 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
 def _value(key: str, text: str, hint: Any, spec: str, option: str) -> Any:
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+    value = _from_json(text, hint)
     try:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
-            text
+            value
         )
     except PydanticUserError:  # the type has its own configuration
-        return TypeAdapter(hint).validate_python(text)
+        return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
         raise KapbenchError(
             f"{key}={text}: give {_describe(hint)}",
             place=spec,
-            fix=f"Write {option} {key}={_example(hint)}",
+            fix=f"Write {option} {_quoted(f'{key}={_example(hint)}')}",
         ) from error
+
+
+def _from_json(text: str, hint: Any) -> Any:
+    """A list, a dictionary or null (None) where the hint accepts one and no text; else the text."""
+    kinds = {get_origin(h) or h for h in _alternatives(hint)}
+    is_null = text == "null" and _reads_null(hint)
+    if is_null or (kinds & _FROM_JSON.keys() and text.lstrip()[:1] in ("[", "{")):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text)
+    return text
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types of a union; else the one type."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+def _reads_null(hint: Any) -> bool:
+    """Whether None is accepted, and no text or path, of which "null" may be one."""
+    kinds = {*_alternatives(hint)}
+    return type(None) in kinds and not kinds & {str, Path}
+
+
+def _item(hint: Any) -> str:
+    """Items of an example in JSON."""
+    items = [h for h in get_args(hint) if h is not Ellipsis]
+    if get_origin(hint) in (dict, Mapping):
+        items = items[1:]
+    elif get_origin(hint) is not tuple or Ellipsis in get_args(hint):
+        items *= 2
+    texts = [_example(h) for h in items] or ["1", "2"]
+    plain = [t if t[:1] in "[{0123456789" or t == "true" else f'"{t}"' for t in texts]
+    return ", ".join(plain)
+
+
+def _quoted(text: str) -> str:
+    """As a shell needs it."""
+    return text if not set(text) & set("[]{} ") else f"'{text}'"
 
 
 def _describe(hint: Any) -> str:
     """What a type hint accepts, in words: the values of a Literal, the names of types."""
     if get_origin(hint) is Literal:
         return "one of " + ", ".join(str(value) for value in get_args(hint))
-    if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(_describe(h) for h in get_args(hint) if h is not type(None))
+    alternatives = _alternatives(hint)
+    if len(alternatives) > 1:
+        words = [_describe(h) for h in alternatives if h is not type(None)]
+        return " or ".join([*words, "null"] if _reads_null(hint) else words)
+    if (kind := get_origin(hint) or hint) in _FROM_JSON:
+        return f"{_FROM_JSON[kind][0]} in JSON"
     known = {int: "a whole number", float: "a number", bool: "true or false"}
     return known.get(hint, f"a value of type {getattr(hint, '__name__', hint)}")
 
@@ -162,8 +217,11 @@ def _example(hint: Any) -> str:
     """A value that a type hint accepts, as it is written on the command line."""
     if get_origin(hint) is Literal:
         return str(get_args(hint)[0])
-    if get_origin(hint) in (Union, types.UnionType):
-        return next(_example(h) for h in get_args(hint) if h is not type(None))
+    alternatives = _alternatives(hint)
+    if len(alternatives) > 1:
+        return next(_example(h) for h in alternatives if h is not type(None))
+    if (kind := get_origin(hint) or hint) in _FROM_JSON:
+        return _FROM_JSON[kind][1].format(_item(hint))
     return {int: "16", float: "0.5", bool: "true"}.get(hint, "VALUE")
 
 

@@ -10,11 +10,12 @@ from typing import IO, Any
 import numpy as np
 
 from kapbench.errors import KapbenchError
+from kapbench.identity.installed_code import last_user_line
 from kapbench.identity.model_identity import identify
 from kapbench.isolated.wire import Message, read, write
 from kapbench.loading import load_model
 from kapbench.models.inputs import picture_hash
-from kapbench.models.outputs import answered_map, feature_maps
+from kapbench.models.outputs import advice, answered_map, feature_maps
 from kapbench.protocols import Encoder, Model
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
@@ -121,8 +122,10 @@ def _maps(maps: Sequence[FeatureMap | SimilarityMap]) -> Message:
 def _failure(error: BaseException, *, is_loading: bool) -> Message:
     """An error in words; while images are shown, the evaluator adds for which one."""
     cause = error.__cause__ or error
-    thing, fix = f"The model failed: {type(error).__name__}: {error}", _SEE_TRACEBACK
+    thing = f"The model failed: {type(error).__name__}: {error}"
+    fix = advice(cause) or _SEE_TRACEBACK
     texts: dict[str, str | None] = {"thing": thing, "fix": fix, "place": None}
+    texts["line"] = None if isinstance(cause, KapbenchError) else last_user_line(cause)
     if isinstance(error, KapbenchError):
         texts["thing"] = error.thing
         texts["fix"] = fix if error.__cause__ is not None else error.fix

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from kapbench.errors import KapbenchError
 from kapbench.isolated.process import ModelProcess
 from kapbench.isolated.wire import Message
+from kapbench.models.outputs import CodeLine
 from kapbench.models.wrapper import Declared
 from kapbench.protocols import Condition, ModelInfo, ModelKind, Similarity
 from kapbench.shown_text import escape_hidden
@@ -61,6 +62,7 @@ class _Error(_Answer):
     place: str | None
     fix: str | None
     cause: str
+    line: str | None  # of the model's code that raised it
 
 
 _GRIDS = TypeAdapter(
@@ -143,7 +145,8 @@ def checked(
         import torch
 
         raise torch.OutOfMemoryError(escape_hidden(error.thing, allowed="\n"))
-    raise KapbenchError(error.thing, place=error.place, fix=error.fix)  # shows no hidden characters
+    place = error.place or (error.line and CodeLine(error.line))
+    raise KapbenchError(error.thing, place=place, fix=error.fix)  # shows no hidden characters
 
 
 def read_info(answer: Message) -> ModelInfo:

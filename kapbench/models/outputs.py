@@ -18,6 +18,12 @@ from kapbench.untrusted.plugin_calls import plugin_call
 _MAP = "Return FeatureMap(values [c, h, w], grid)"
 
 
+class CodeLine(str):
+    """A line of a model's code as the place of an error: the image or the pair is put before it."""
+
+    __slots__ = ()
+
+
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
     """One real map [c h w] on a sound grid per picture. KapbenchError where encode() fails."""
     images = ", ".join(p.image_id for p in pictures)
@@ -155,12 +161,26 @@ def _calling(model: Any, method: str, where: str, *, alone: bool = True) -> Iter
         with plugin_call("The model", place, method, alone=alone):
             yield
     except KapbenchError as error:
-        if error.place is not None:
+        if isinstance(error.place, CodeLine):
+            place = f"{place}; {error.place}"
+        elif error.place is not None:
             raise
         raise KapbenchError(error.thing, place=place, fix=error.fix) from error
     except Exception as error:
         raise KapbenchError(
             f"The model failed: {described(error)}",
             place=place,
-            fix="Correct the adapter; `kapbench --debug run ...` shows the traceback",
+            fix=advice(error)
+            or "Correct the adapter; `kapbench --debug run ...` shows the traceback",
         ) from error
+
+
+def advice(error: BaseException) -> str | None:
+    """What to do about an exception of a model that kapbench can explain; None for any other."""
+    words = str(error) if isinstance(error, ValueError) else ""
+    if "is read-only" in words:  # NumPy's
+        return (
+            "The arrays that a model receives are read-only: change a copy of them, for example "
+            "pixels = picture.pixels.copy()"
+        )
+    return None

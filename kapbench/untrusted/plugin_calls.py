@@ -1,7 +1,8 @@
 """Calls of code that is not kapbench's: what it may raise, end or change.
 
 A model or a data set runs in kapbench's process. Whatever it raises becomes an exception that the
-caller can report, and what it changes in the process around it is put back when it returns. It can
+caller can report, and what it changes in the process around it is put back when it returns. What it
+prints to standard output goes to standard error: standard output belongs to the caller. It can
 still end the process at once (os._exit, a signal): `kapbench run` and `kapbench sweep` notice that,
 because a process of their own waits for the one that scores (`kapbench.cli.supervise`).
 """
@@ -9,11 +10,12 @@ because a process of their own waits for the one that scores (`kapbench.cli.supe
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +36,8 @@ def report_calls_to(report: Callable[[str], None]) -> None:
 def plugin_call(code: str, place: object, method: str, *, alone: bool = True) -> Iterator[None]:
     """Surrounds a call of foreign code. Exceptions pass through, but none that would end Python.
 
+    Until it returns, sys.stdout is sys.stderr, in every thread.
+
     Args:
         code: Whose it is, as the subject of a sentence: "The model".
         place: Where the code is, or what it works on.
@@ -44,23 +48,24 @@ def plugin_call(code: str, place: object, method: str, *, alone: bool = True) ->
     Raises:
         KapbenchError: the code tried to end the process, or changed what scoring stands on.
     """
-    before = _Process() if alone else None
-    _report(f"{code} was in {method}, at {place}")
-    try:
-        with np.errstate():
-            yield
-    except (Exception, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise KapbenchError(
-            f"{code} ended by {_ending(error)} in {method}",
-            place=place,
-            fix="Raise an error that says what is wrong, or return a result",
-        ) from error
-    finally:
-        if before is not None:
-            before.put_back(code, place)
-        _report("")
+    with _standard_output.redirected():
+        before = _Process() if alone else None
+        _report(f"{code} was in {method}, at {place}")
+        try:
+            with np.errstate():
+                yield
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise KapbenchError(
+                f"{code} ended by {_ending(error)} in {method}",
+                place=place,
+                fix="Raise an error that says what is wrong, or return a result",
+            ) from error
+        finally:
+            if before is not None:
+                before.put_back(code, place)
+            _report("")
     for name in _replaced():
         raise KapbenchError(
             f"{code} replaced numpy.{name} in {method}, which scoring may use",
@@ -89,7 +94,8 @@ class _Process:
         self.filters = [*_filters()]
         self.paths = [*sys.path]
         self.recursion = sys.getrecursionlimit()
-        self.streams = (_Stream("stdout", 1), _Stream("stderr", 2))
+        self.output = _Stream(_standard_output.stream, 1)
+        self.errors = _Stream(sys.stderr, 2)
         self.torch = _torch_defaults()
 
     def put_back(self, code: str, place: object) -> None:
@@ -101,8 +107,8 @@ class _Process:
         if _filters() != self.filters:
             warnings.resetwarnings()  # has Python forget what it remembers of the others
             _filters()[:] = self.filters
-        for stream in self.streams:
-            stream.put_back()
+        _standard_output.stream = self.output.put_back()
+        sys.stdout = sys.stderr = self.errors.put_back()
         if self.torch is not None:
             _set_torch_defaults(*self.torch)
         if self.folder is not None and _folder() != self.folder:
@@ -125,25 +131,50 @@ def _replaced() -> list[str]:
     return [name for name, value in zip(_NAMES, _NUMPY, strict=True) if now.get(name) is not value]
 
 
-class _Stream:
-    """sys.stdout or sys.stderr, and the file behind it."""
+class _StandardOutput:
+    """sys.stdout, which is sys.stderr while foreign code runs. Calls may overlap in several threads."""
 
-    def __init__(self, name: str, number: int) -> None:
-        self.name, self.number = name, number
-        self.stream: TextIO | None = vars(sys)[name]
+    def __init__(self) -> None:
+        self.stream: Any = None  # sys.stdout from before the first call that runs
+        self._n_calls, self._lock = 0, threading.Lock()
+
+    @contextmanager
+    def redirected(self) -> Iterator[None]:
+        with self._lock:
+            if self._n_calls == 0:
+                self.stream = sys.stdout
+            self._n_calls += 1
+            sys.stdout = sys.stderr
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._n_calls -= 1
+                if self._n_calls == 0:
+                    sys.stdout, self.stream = self.stream, None
+
+
+_standard_output = _StandardOutput()
+
+
+class _Stream:
+    """A standard stream, and the file behind it."""
+
+    def __init__(self, stream: Any, number: int) -> None:
+        self.stream, self.number = stream, number
         self.copy: int | None = None
         with contextlib.suppress(OSError):  # it was closed when Python started
             self.copy = os.dup(number)
 
-    def put_back(self) -> None:
+    def put_back(self) -> Any:
+        """The stream, opened again where it was closed; None where there was none."""
         if self.copy is not None:
             if not _same_file(self.copy, self.number):
                 os.dup2(self.copy, self.number)
             os.close(self.copy)
-        setattr(sys, self.name, self.stream)
         if self.stream is not None and _is_closed(self.stream) and self.copy is not None:
-            again = os.fdopen(os.dup(self.number), "w", errors="backslashreplace")
-            setattr(sys, self.name, again)
+            return os.fdopen(os.dup(self.number), "w", errors="backslashreplace")
+        return self.stream
 
 
 def _filters() -> Any:
@@ -157,9 +188,9 @@ def _same_file(one: int, other: int) -> bool:
         return False
 
 
-def _is_closed(stream: TextIO) -> bool:
+def _is_closed(stream: Any) -> bool:
     try:
-        return stream.closed
+        return bool(stream.closed)
     except ValueError:  # detached
         return True
 

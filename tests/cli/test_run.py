@@ -167,6 +167,35 @@ def test_quiet_prints_the_table_and_nothing_else(score):
     assert "pictures:" not in done.stdout
 
 
+CHATTY = """
+print("importing")
+
+
+class Chatty(Colours):
+    def __init__(self):
+        super().__init__()
+        print("loading")
+
+    def encode(self, pictures):
+        print("layer 1")
+        return super().encode(pictures)
+
+    def prepare(self, picture):
+        print("preparing")
+"""
+
+
+def test_what_a_model_prints_is_no_part_of_the_table(kapbench):
+    Path("mine.py").write_text(DOTS.read_text() + CHATTY)
+    words = ("run", "--dataset", f"{DOTS}:Dots", "--no-control", "--no-cache", "-q")
+    silent, chatty = (
+        kapbench(*words, "--runs", name, "--model", f"mine.py:{name}", *BRIEFLY[1:])
+        for name in ("Colours", "Chatty")
+    )
+    assert chatty.stdout == silent.stdout
+    assert set(chatty.stderr.splitlines()) == {"importing", "loading", "layer 1", "preparing"}
+
+
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
     words = ("StopsOnce", "--batch-size", "1")
     stopped = score(*words)

@@ -90,6 +90,8 @@ class Failing:
         values = np.zeros((len(queries), 5, 6))
         if self.how in ACTS:
             ACTS[self.how]()
+        if self.how == "write":
+            source.pixels[:] = 0
         if self.how == "none":
             return None
         if self.how == "nan":
@@ -113,3 +115,11 @@ class Memory:
 
 class SavedMaps(Encoder):
     name, reads_image_id = "saved", True
+
+
+class WritesPixels(Encoder):
+    name = "writes"
+
+    def encode(self, pictures):
+        pictures[0].pixels[:] = 0
+        return super().encode(pictures)

@@ -103,6 +103,7 @@ def test_it_knows_neither_names_nor_places(tmp_path, monkeypatch):
         ("sys.exit", "The model failed: SystemExit: 0"),
         ("hang", "gave no answer within 20 s"),
         ("raise", "The model failed: ValueError: no such layer"),
+        ("write", "The model failed: ValueError: assignment destination is read-only"),
         ("none", r"match\(\) returned a NoneType without values and grid"),
         ("nan", "not all finite"),
         ("shape", r"The similarity has the shape \[\d, 4, 6\], not \[\d, 5, 6\]"),
@@ -124,6 +125,19 @@ def test_whatever_a_model_does_is_one_error_that_names_the_pair(tmp_path, how, m
     assert "\x1b" not in str(caught.value)
     if how in ("exit", "hang", "garbage"):
         assert "the last words" in caught.value.thing
+    if how == "raise":
+        assert str(caught.value.place).endswith("adapter.py:61, in _raise")
+    if how == "write":
+        assert caught.value.place.endswith("in match")
+        assert "picture.pixels.copy()" in caught.value.fix
+
+
+def test_an_exception_in_encode_is_named_with_its_line(tmp_path):
+    with pytest.raises(KapbenchError, match="is read-only") as caught:
+        evaluate(tmp_path, spec("WritesPixels"), isolated=True)
+    assert "image" in caught.value.place
+    assert caught.value.place.endswith("in encode")
+    assert "picture.pixels.copy()" in caught.value.fix
 
 
 def test_batches_are_halved_when_its_memory_ends(tmp_path):

@@ -434,6 +434,18 @@ def test_what_a_model_is_shown_is_a_copy_that_cannot_be_written():
     assert picture_hash(make_picture(dataset, view, ("mask",))) != picture_hash(picture)
 
 
+@pytest.mark.parametrize("in_place", [np.ndarray.sort, lambda a: np.add(a, 1, out=a)])
+def test_one_who_writes_into_a_picture_is_told_to_copy_it(tmp_path, in_place):
+    class InPlace(TinyEncoder):
+        def _map(self, picture):
+            in_place(picture.pixels)
+            return super()._map(picture)
+
+    with pytest.raises(KapbenchError, match="is read-only") as caught:
+        evaluate(tmp_path, InPlace())
+    assert "picture.pixels.copy()" in caught.value.fix
+
+
 class Writes(TinyPairModel):
     """Overwrites what it is shown, past the flag that forbids it."""
 

@@ -2,7 +2,9 @@
 
 import io
 import os
+import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -97,13 +99,59 @@ def test_a_replaced_function_of_numpy_is_refused(monkeypatch, name):
 
 
 def test_a_call_beside_others_puts_nothing_back():
-    text = io.StringIO()
-    before = sys.stdout
+    before = sys.getrecursionlimit()
     try:
-        called(lambda: setattr(sys, "stdout", text), alone=False)
-        assert sys.stdout is text
+        called(lambda: sys.setrecursionlimit(before + 7), alone=False)
+        assert sys.getrecursionlimit() == before + 7
     finally:
-        sys.stdout = before
+        sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_it_prints_goes_to_standard_error(capsys, alone):
+    called(lambda: print("a layer"), alone=alone)
+    print("a table")
+    assert capsys.readouterr() == ("a table\n", "a layer\n")
+
+
+def test_calls_that_overlap_in_threads_put_standard_output_back_once(capsys):
+    inner_runs, outer_ended = threading.Event(), threading.Event()
+
+    def prepare():
+        inner_runs.set()
+        assert outer_ended.wait(20)
+        print("prepared")
+
+    thread = threading.Thread(target=lambda: called(prepare, alone=False))
+
+    def encode():
+        thread.start()
+        assert inner_runs.wait(20)
+        print("encoded")
+
+    before = sys.stdout
+    called(encode)
+    outer_ended.set()
+    thread.join()
+    assert sys.stdout is before
+    assert capsys.readouterr() == ("", "encoded\nprepared\n")
+
+
+def test_a_closed_standard_output_is_opened_again(tmp_path):
+    code = """
+import sys
+from kapbench.untrusted.plugin_calls import plugin_call
+
+for stream in ("stdout", "__stdout__"):
+    with plugin_call("The model", "here", "encode()"):
+        getattr(sys, stream).close()
+    print("a table")
+    print("an error", file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert (done.stdout, done.stderr) == ("a table\n" * 2, "an error\n" * 2)
 
 
 class UntoldError(Exception):
