@@ -19,6 +19,8 @@ from kapbench_leaderboard.entries.schema import (
     resamples_path,
 )
 
+REPOSITORY = ("leaderboard", "results")  # last parts of the place of all results in a repository
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -66,24 +68,29 @@ def files_of(entry: Path, content: Entry | None) -> list[Path]:
 def stray_files(root: Path, entries: Mapping[Path, Entry | None]) -> Iterator[str]:
     """Files below a folder that no entry names, and links, which may lead anywhere.
 
-    If the folder is that of all results, the adapters are looked through too.
+    If the folder is that of all results, the adapters are looked through too. One that no entry
+    names is stray only in a repository's own layout, `leaderboard/results`: elsewhere it may be of
+    another folder of results. Beside an entry that cannot be read, it may be that entry's.
     """
     known = {path for entry, content in entries.items() for path in files_of(entry, content)}
-    yield from _unknown(root, known)
-    if results_of(root, entries) == root.resolve():
+    yield from _links_and_unknown(root, known)
+    results = root.resolve()
+    if results_of(root, entries) == results:
         adapters = adapters_folder(root)
         if adapters.is_symlink():
             yield f"{adapters}: this is a link, not a file"
-        yield from _unknown(adapters, known)
+        owns_all = results.parts[-2:] == REPOSITORY and None not in entries.values()
+        yield from _links_and_unknown(adapters, known if owns_all else None)
 
 
-def _unknown(root: Path, known: Collection[Path]) -> Iterator[str]:
+def _links_and_unknown(root: Path, known: Collection[Path] | None) -> Iterator[str]:
+    """Below a folder; `known` None: no file is unknown."""
     for folder, folders, names in os.walk(root):
         for name in sorted([*folders, *names]):
             path = Path(folder, name)
             if path.is_symlink():
                 yield f"{path}: this is a link, not a file"
-            elif name in names and path not in known:
+            elif known is not None and name in names and path not in known:
                 yield f"{path}: this file belongs to no entry"
 
 

@@ -222,16 +222,48 @@ def test_an_accepted_adapter_that_was_changed_or_removed(with_adapter, tmp_path,
     assert len(reports.submitted_adapters([entry], "HEAD")) == 1
 
 
-def test_an_adapter_of_no_entry(with_adapter, tmp_path):
-    stray = with_adapter.with_name("stray-00000000.py")
+@pytest.fixture
+def repository(with_adapter, tmp_path) -> Path:
+    """The layout of a repository: results and adapters in the folder `leaderboard`."""
+    folder = tmp_path / "leaderboard"
+    folder.mkdir()
+    for name in ("results", "adapters"):
+        (tmp_path / name).rename(folder / name)
+    return folder
+
+
+def test_an_adapter_of_no_entry(repository):
+    (own,) = (repository / "adapters").iterdir()
+    stray = own.with_name("stray-00000000.py")
     stray.write_text("pass")
-    with_adapter.with_name("away").symlink_to("/etc")
-    report, good = check_all([tmp_path / "results"])
+    own.with_name("away").symlink_to("/etc")
+    report, good = check_all([repository / "results"])
     assert not good
     assert f"{stray}: this file belongs to no entry" in report
     assert "away: this is a link, not a file" in report
-    assert str(with_adapter) not in report
-    assert check_all([tmp_path / "results" / "dots"])[1]  # a part knows its own adapters alone
+    assert str(own) not in report
+    assert check_all([repository / "results" / "dots"])[1]  # a part knows its own adapters alone
+
+
+def test_the_adapter_of_an_entry_that_cannot_be_read_is_not_accused(repository):
+    (entry,) = (repository / "results").rglob("*.json")
+    entry.write_text("{}")
+    report, good = check_all([repository / "results"])
+    assert not good
+    assert report.count("REFUSED") == 1
+    assert "belongs to no entry" not in report
+
+
+def test_folders_of_results_side_by_side_share_their_adapters(
+    with_adapter, other_run, card, tmp_path
+):
+    prepare(other_run, tmp_path / "r3", card, adapter=f"{DOTS}:Greys")
+    assert len(list((tmp_path / "adapters").iterdir())) == 2
+    for name in ("results", "r3"):
+        report, good = check_all([tmp_path / name])
+        assert good, report
+    with_adapter.with_name("away").symlink_to("/etc")
+    assert "away: this is a link, not a file" in check_all([tmp_path / "r3"]).text
 
 
 def test_a_folder_of_adapters_that_is_a_link(with_adapter, tmp_path):
