@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from kapbench.errors import KapbenchError, any_of, described, nearest, unknown, with_article
-from kapbench.untrusted.regular_files import is_file, is_folder
+from kapbench.untrusted.regular_files import is_file, is_folder, nearest_files
 
 Kind = Literal["models", "datasets"]
 
@@ -256,9 +256,9 @@ def spelled(kind: Kind, name: str) -> str:
 
 
 def _missing_file(path: Path) -> KapbenchError:
-    return KapbenchError(
-        "The adapter file does not exist", place=path, fix="Write path/to/file.py:Class"
-    )
+    near = nearest_files(path)
+    fix = f"Did you mean {any_of(near)}?" if near else "Write path/to/file.py:Class"
+    return KapbenchError("The adapter file does not exist", place=path, fix=fix)
 
 
 def _from_file(path: Path, attribute: str) -> Callable[..., Any]:

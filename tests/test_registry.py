@@ -88,3 +88,16 @@ def test_a_file_without_a_class_lists_its_models(tmp_path: Path):
     assert caught.value.fix == f"Write {adapter}:Mine or {adapter}:Yours"
     with pytest.raises(KapbenchError, match="does not exist"):
         registry.resolve("models", str(tmp_path / "absent.py"))
+
+
+def test_a_file_that_does_not_exist_suggests_one_that_is_spelt_alike(tmp_path: Path):
+    (tmp_path / "my_adapter.py").write_text("class Mine: ...")
+    (tmp_path / "my_adaptr.txt").touch()
+    for spec in (f"{tmp_path / 'my_adaptr.py'}:Mine", str(tmp_path / "my_adaptr.py")):
+        with pytest.raises(KapbenchError, match="does not exist") as caught:
+            registry.resolve("models", spec)
+        assert caught.value.fix == f"Did you mean {tmp_path / 'my_adapter.py'}?"
+    for absent in ("other.py:Mine", "no/folder.py:Mine"):
+        with pytest.raises(KapbenchError, match="does not exist") as caught:
+            registry.resolve("models", f"{tmp_path}/{absent}")
+        assert caught.value.fix == "Write path/to/file.py:Class"

@@ -194,8 +194,11 @@ def _exponent_for(values: np.ndarray) -> int:
     largest = float(np.maximum(values.max(initial=0), -values.min(initial=0)))  # NaN if any is
     if not np.isfinite(largest) or largest >= 2.0**_LARGEST_EXPONENT:
         wrong = ~(np.abs(values) < 2.0**_LARGEST_EXPONENT)
+        channel, row, column = np.argwhere(wrong)[0]
         raise KapbenchError(
-            f"{wrong.sum():,} of {values.size:,} features are not finite, or are beyond 1.3e36",
+            f"{wrong.sum():,} of {values.size:,} features are not finite, or are beyond 1.3e36. The "
+            f"first is {values[channel, row, column]:.3g} in channel {channel} of the cell in row "
+            f"{row}, column {column}, counted from 0",
             fix="Look for NaN in the model, or for a division by a number that is nearly 0",
         )
     if largest == 0 or _SMALLEST <= largest < _LARGEST:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
+from kapbench.errors import nearest
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -64,6 +66,15 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a folder is there; False for a name that no folder can have."""
     return _exists(path.is_dir)
+
+
+def nearest_files(path: Path) -> list[str]:
+    """Files beside one that does not exist, of its suffix, whose names are spelt alike."""
+    try:
+        names = sorted(other.name for other in path.parent.iterdir() if other.suffix == path.suffix)
+    except OSError:
+        return []
+    return [str(path.with_name(name)) for name in nearest(path.name, names)]
 
 
 def _exists(look: Callable[[], bool]) -> bool:

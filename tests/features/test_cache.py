@@ -136,7 +136,10 @@ def test_no_pickle_is_read(cache):
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        (np.nan, "1 of 60 features are not finite"),
+        (
+            np.nan,
+            r"1 of 60 features are not finite.* nan in channel 1 of the cell in row 2, column 3",
+        ),
         (np.inf, "1 of 60 features are not finite"),
         (-np.inf, "1 of 60 features are not finite"),
         (1e37, "1 of 60 features are not finite, or are beyond 1.3e36"),
