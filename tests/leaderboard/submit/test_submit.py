@@ -311,7 +311,7 @@ def test_the_command_refuses_and_says_why(entry, tmp_path):
         (("prepare", "nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
         (("manifest", "nowhere", "--to", "x"), "no finished run"),
         (("check",), "Missing argument 'PATHS...'"),
-        (("check", "nowhere"), "Error: nowhere: The path does not exist"),
+        (("check", "nowhere"), "Error: The path does not exist"),
         (("check", "nowhere.json"), "The path does not exist"),
         (("adapters", "nowhere"), "The path does not exist"),
         (("reproduce", "--pairs", "0", "x"), "--pairs"),
