@@ -1,7 +1,10 @@
 """The reports of a check, printed; the command's status is 1 where one has a problem."""
 
+import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,14 +15,35 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.submit.reports import Report
 
 
-def print_reports(reports: "Iterable[Report]") -> None:
-    """Also an error is reported as a refusal, because the report is read, not the terminal."""
+NARROWEST = 80
+
+
+def terminal_width() -> int:
+    """In characters; of a narrow terminal, or of none: 80."""
+    return max(NARROWEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else NARROWEST
+
+
+def print_reports(paths: Sequence[Path], reports: "Iterable[Report]") -> None:
+    """Reports on paths. Where no terminal reads them, also an error is reported as a refusal.
+
+    Raises:
+        KapbenchError: a path does not exist; at a terminal, any error.
+    """
     from kapbench_leaderboard.submit.reports import refusal
 
+    for path in paths:
+        if not os.path.lexists(path):
+            raise KapbenchError(
+                "The path does not exist",
+                place=path,
+                fix="Give the .json of an entry, or a folder of results",
+            )
     try:
         for each in reports:
             print_report(each)
     except KapbenchError as error:
+        if sys.stdout.isatty():
+            raise
         print_report(refusal("the check", [str(error)]))
 
 

@@ -10,7 +10,7 @@ import click
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench_leaderboard.commands.isolated_option import isolated_option
-from kapbench_leaderboard.commands.print_reports import print_report, print_reports
+from kapbench_leaderboard.commands.print_reports import print_report, print_reports, terminal_width
 from kapbench_leaderboard.commands.select_runs import one_run
 
 if TYPE_CHECKING:
@@ -157,12 +157,18 @@ def check(
     def all_reports() -> "Iterable[Report]":
         how: Literal["text", "markdown"] = "text" if sys.stdout.isatty() else "markdown"
         yield reports.check_all(
-            paths, base, records, fetch=fetch, progress=_progress(), tables_as=how
+            paths,
+            base,
+            records,
+            fetch=fetch,
+            progress=_progress(),
+            tables_as=how,
+            width=terminal_width(),
         )
         if adapter is not None:  # last: it may be a stranger's code
             yield reports.adapter_report(adapter)
 
-    print_reports(all_reports())
+    print_reports(paths, all_reports())
 
 
 @submit.command()
@@ -180,7 +186,7 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     """
     from kapbench_leaderboard.submit import reports
 
-    print_reports(reports.adapter_reports(paths, base))
+    print_reports(paths, reports.adapter_reports(paths, base))
 
 
 @submit.command()

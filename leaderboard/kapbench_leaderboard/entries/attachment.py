@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 from urllib.parse import urljoin
 
 from pydantic import HttpUrl
 
 from kapbench.errors import KapbenchError
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.progress import Progress
 from kapbench_leaderboard.entries import public_host
 from kapbench_leaderboard.entries.schema import StoredFile
@@ -53,8 +53,8 @@ def fetched(stored: StoredFile, progress: Progress) -> Iterator[Path]:
             place=place,
             fix=FEWER_COLUMNS,
         )
-    with TemporaryDirectory(prefix="kapbench-") as folder:
-        path = Path(folder) / f"records{RECORDS}"
+    with temporary_folder() as folder:
+        path = folder / f"records{RECORDS}"
         with progress.stage("bytes", stored.n_bytes) as advance:
             _download(stored.url, stored.n_bytes, path, advance)
         refuse_unfit(path, RECORDS, stored)

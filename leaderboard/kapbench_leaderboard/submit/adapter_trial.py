@@ -13,13 +13,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from kapbench.errors import KapbenchError
 from kapbench.processes.jail.command import GIBI, Limits, isolation, jail_environment
 from kapbench.processes.jail.protections import EXCEEDED
 from kapbench.processes.jail.run import Ended, run_jailed
+from kapbench.processes.unfinished import temporary_folder
 
 if TYPE_CHECKING:
     from kapbench.running.results import ModelCard
@@ -63,8 +63,7 @@ def _by_own_account(
         "dataset": dataset,
         "model": None if model is None else model.model_dump(mode="json"),
     }
-    with TemporaryDirectory(prefix="kapbench-") as folder:
-        place = Path(folder)
+    with temporary_folder() as place:
         ended = run_jailed(
             _COMMAND,
             place,

@@ -33,6 +33,9 @@ from kapbench_leaderboard.submit.card_template import examples, unfilled
 ADAPTER_BYTES = 100 * 1024
 _EXAMPLES = {"input_px": 840, "n_parameters": 86000000}
 _PRINT_ONE = "Print one with `kapbench submit template`"
+_THERE_ALREADY = (
+    "This run's entry exists already, with the same content. Its other files were replaced"
+)
 BESIDE = 10 * MEBI  # larger records are an attachment
 
 
@@ -131,7 +134,9 @@ def prepare(
     files[resamples_path(path)] = resampled
     if records_url is None:
         files[records_path(path)] = source.read_bytes()
-    if not path.exists():  # last: it names the others
+    if path.exists():
+        progress.say(f"note: {_THERE_ALREADY}: {path}")
+    else:  # last: it names the others
         files[path] = _packed(entry)
     for place, content in files.items():
         write_atomically(place, content)

@@ -38,6 +38,7 @@ def check_all(
     fetch: bool = False,
     progress: Progress | None = None,
     tables_as: Literal["text", "markdown"] = "markdown",
+    width: int = 80,
 ) -> Report:
     """The check of entries, or of all entries below folders.
 
@@ -46,6 +47,7 @@ def check_all(
         records: The records of the one entry that is given.
         fetch: Download records that lie elsewhere, from the address in their entry.
         tables_as: For a terminal, or for the comment on a pull request.
+        width: Of the terminal, in characters.
 
     Raises:
         KapbenchError: a path without entries, or no git repository to compare with.
@@ -59,7 +61,7 @@ def check_all(
         lines, new_tables, is_good = _check_folder(
             root, base, records, fetch, progress or Progress()
         )
-        shown = render(new_tables, tables_as) if new_tables else ""
+        shown = render(new_tables, tables_as, width=width) if new_tables else ""
         texts.append(f"{_fenced(lines)}\n\n{shown}")
         in_order &= is_good
     return Report("\n".join(texts), in_order)
@@ -190,6 +192,9 @@ def reproduction_report(again: "Reproduced") -> Report:
     largest_first = sorted(again.differences.items(), key=lambda item: -item[1])
     lines += [f"  {column}: differs by up to {gap:.3g}" for column, gap in largest_first[:10]]
     lines.append("The rows agree." if again.agrees else "The rows DO NOT AGREE.")
+    lines.append(
+        "The scores were not checked: `kapbench submit check` computes them from the records."
+    )
     return Report("\n".join(lines) + "\n", again.agrees)
 
 

@@ -4,9 +4,8 @@ A model whose code is not kapbench's own runs in a process of its own, without t
 """
 
 import hashlib
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +19,7 @@ from kapbench.isolated.load import describe
 from kapbench.isolated.models import IsolatedModel
 from kapbench.isolated.places import files_in, folders_of
 from kapbench.loading import load_dataset
+from kapbench.processes.unfinished import temporary_folder
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model
 from kapbench.registry import adapter_file
@@ -30,7 +30,7 @@ from kapbench.scoring.schema import TEXT
 from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.types import Pair, View
 from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
-from kapbench_leaderboard.entries.schema import load_entry, records_path
+from kapbench_leaderboard.entries.schema import Entry, load_entry, records_path
 from kapbench_leaderboard.entries.untrusted_files import RECORDS, read_records, refuse_unfit
 from kapbench_leaderboard.submit.model_again import Choices, Typed, load_again
 
@@ -121,7 +121,7 @@ def reproduce(
     Raises:
         KapbenchError: the model or data set is not here, or is of another revision.
     """
-    entry = load_entry(path)
+    entry = _entry_at(path)
     run, place = entry.run, records or records_path(path)
     refuse_unfit(place, RECORDS, entry.records)
     data = dataset_of(run, path, data_root)
@@ -145,15 +145,36 @@ def reproduce(
     every_pair = data.pairs(run.dataset.categories)
     pairs = choose(every_pair, n, run.plan_hash)
     rules = _rules_to_compare(run, path)
-    again = _run_again(built, data, pairs, rules, device, progress)
+    how = describe(built.protections) if isinstance(built, IsolatedModel) else IN_PROCESS
+    again = _run_again(built, data, pairs, rules, device, _without(how, progress))
     again = _with_groups_of_all_pairs(again, pairs, every_pair, [run.rule(name) for name in rules])
     stored = read_records(place, run)
     if tolerance is None:
         tolerance = 0.0 if {device, run.provenance.device} == {"cpu"} else ACROSS_DEVICES
     left_out = tuple(rule.name for rule in run.rules if rule.name not in rules)
     gaps = differences(stored, again)
-    how = describe(built.protections) if isinstance(built, IsolatedModel) else IN_PROCESS
     return Reproduced(len(pairs), len(again), tolerance, gaps, how, left_out)
+
+
+def _entry_at(path: Path) -> Entry:
+    if path.is_dir():
+        raise KapbenchError(
+            "This is a folder, not an entry", place=path, fix="Give the .json of an entry"
+        )
+    return load_entry(path)
+
+
+def _without(sentence: str, progress: Progress | None) -> Progress | None:
+    """Progress that does not log a sentence, because the report has it."""
+    if progress is None or progress.log is None:
+        return progress
+    log = progress.log
+
+    def log_others(line: str) -> None:
+        if line != sentence:
+            log(line)
+
+    return replace(progress, log=log_others)
 
 
 def _run_again(
@@ -165,13 +186,13 @@ def _run_again(
     progress: Progress | None,
 ) -> pd.DataFrame:
     """Records of some pairs. Features that were kept are not used: another way to run made them."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         return evaluate(
             model,
             cast("Dataset", SomePairs(data, pairs)),
             rule=rules,
-            runs=Path(scratch, "runs"),
-            cache=Path(scratch, "cache"),
+            runs=scratch / "runs",
+            cache=scratch / "cache",
             device=device,
             progress=progress,
         ).records

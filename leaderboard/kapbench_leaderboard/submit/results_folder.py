@@ -46,7 +46,7 @@ def entries_at(root: Path) -> list[Path]:
     entries = [root] if root.suffix == ".json" else find_entries(root)
     if not entries:
         raise KapbenchError(
-            "There are no entries" if root.exists() else "This path does not exist",
+            "There are no entries" if root.exists() else "The path does not exist",
             place=root,
             fix="Give the .json of an entry, or a folder of results",
         )

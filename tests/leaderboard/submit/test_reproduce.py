@@ -12,6 +12,7 @@ import kapbench
 from kapbench import evaluation
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
+from kapbench.progress import Progress
 from kapbench.registry import callable_with
 from kapbench.running.results import load_records, save_run
 from kapbench.types import Keypoints
@@ -50,6 +51,15 @@ def test_an_honest_run_is_repeated_to_the_bit(entry):
     assert found.tolerance == 0.0
     assert 12 <= found.n_pairs < 60
     assert found.n_rows > found.n_pairs
+
+
+def test_the_report_alone_says_how_the_model_ran(entry):
+    lines = []
+    found = again(entry, isolated=True, progress=Progress(log=lines.append))
+    text = reproduction_report(found).text
+    assert text.count(found.how) == 1
+    assert found.how not in lines
+    assert "The scores were not checked: `kapbench submit check`" in text
 
 
 def test_an_adapter_that_reads_the_answer_is_found_out(tmp_path, card):

@@ -64,8 +64,10 @@ def test_images_out_of_a_cache_are_not_timed(tmp_path):
 
 def test_the_same_run_again_is_the_same_bytes(run, card, entry, tmp_path):
     before = {p: p.read_bytes() for p in entry.parent.iterdir()}
-    prepare(run, tmp_path / "results", card)
+    notes = []
+    prepare(run, tmp_path / "results", card, progress=Progress(log=notes.append))
     assert before == {p: p.read_bytes() for p in entry.parent.iterdir()}
+    assert any("This run's entry exists already" in line for line in notes)
 
 
 class Told(Progress):
@@ -309,11 +311,12 @@ def test_the_command_refuses_and_says_why(entry, tmp_path):
         (("prepare", "nowhere", "--to", "x", "--card", "no.toml"), "no finished run"),
         (("manifest", "nowhere", "--to", "x"), "no finished run"),
         (("check",), "Missing argument 'PATHS...'"),
-        (("check", "nowhere"), "This path does not exist"),
-        (("check", "nowhere.json"), "The file is missing"),
-        (("adapters", "nowhere"), "This path does not exist"),
+        (("check", "nowhere"), "Error: The path does not exist"),
+        (("check", "nowhere.json"), "The path does not exist"),
+        (("adapters", "nowhere"), "The path does not exist"),
         (("reproduce", "--pairs", "0", "x"), "--pairs"),
         (("reproduce", "--pairs", "3", "x.json"), "not a leaderboard entry"),
+        (("reproduce", "."), "Give the .json of an entry"),
     ],
 )
 def test_what_is_not_there_is_named(words, said, tmp_path, monkeypatch):
