@@ -166,7 +166,7 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
     entry.write_text(json.dumps(content))
     report, good = check_all([entry], fetch=True)
     assert not good
-    assert "at records.url" in report
+    assert "Key 'records.url': " in report
 
 
 @pytest.mark.parametrize(
