@@ -165,7 +165,7 @@ class TestSplit:
     @pytest.mark.slow
     def test_renderings_of_an_earlier_version_are_silently_rendered_again(self, capsys):
         data = small()
-        folder = next(iter(data.paths.values())).parent.parent
+        folder = next(iter(data.paths.values())).parents[2]
         (folder / "annotations.sha256").unlink()
         small()
         assert (folder / "annotations.sha256").exists()
