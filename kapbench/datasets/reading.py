@@ -1,6 +1,5 @@
 """Reads and checks annotation files: every error names the file, and the line or the key."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -8,17 +7,16 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
-from pydantic_core import ErrorDetails
 
 from kapbench.errors import KapbenchError, agreeing, counted, unknown
 from kapbench.paths import data_root, is_system_file
 from kapbench.storage import bytes_hash
 from kapbench.types import Keypoints, View
+from kapbench.untrusted.refused_values import describe_value
 from kapbench.untrusted.strict_text import CORRECT, number, parse_json
 
 AS_PUBLISHED = "Save the list with commas, as it is published"
 MAX_PX = 1_000_000  # of a coordinate or a side; larger numbers are damage
-_PYDANTIC = "Input should"  # how most of its messages begin
 Coordinate = Annotated[FiniteFloat, Field(ge=-MAX_PX, le=MAX_PX)]
 Side = Annotated[int, Field(gt=0, le=MAX_PX)]  # width or height of an image
 Box = tuple[float, float, float, float]
@@ -88,22 +86,13 @@ def describe_invalid(error: ValidationError, place: object) -> KapbenchError:
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     message = describe_value(first)
-    if not first["msg"].startswith(_PYDANTIC):
-        message = f"The annotation is not valid: {first['msg'].lower()}"
     if first["type"] == "json_invalid":
         message = f"The file is not JSON: {first['msg']}"
     elif first["type"] == "missing":
         message = f"Key '{key}' is missing"
+    elif first["type"] in ("value_error", "assertion_error"):
+        message = f"The annotation is not valid: {message[0].lower()}{message[1:]}"
     return wrong_file(message, f"{place}, key {key}" if key else place)
-
-
-def describe_value(refused: ErrorDetails) -> str:
-    """What a schema says against a value, as a sentence."""
-    if not refused["msg"].startswith(_PYDANTIC):
-        return refused["msg"][0].upper() + refused["msg"][1:]
-    rule = re.sub(r" or instance of \w+", "", refused["msg"])  # the name of a class of ours
-    rule = rule.removeprefix(_PYDANTIC).replace("valid dictionary", "JSON object")
-    return f"The value {refused['input']!r:.40} is not valid: it should{rule}"
 
 
 def check_choice(thing: str, value: str, allowed: Sequence[str], dataset: str) -> None:

@@ -14,7 +14,8 @@ from kapbench.paths import list_files
 from kapbench.protocols import Condition
 from kapbench.storage import fingerprint
 from kapbench.types import Grid, Picture
-from kapbench.untrusted.strict_text import parse_json, read_bytes
+from kapbench.untrusted.refused_values import describe_key
+from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
 
 SETTINGS = "kapbench.json"
 _Tensor = TypeVar("_Tensor")  # a tensor, or its shape
@@ -67,7 +68,7 @@ def read_settings(directory: Path) -> Settings:
         if not path.exists():
             return Settings()
         content = read_bytes(path, "Make it readable")
-        parse_json(content, path)  # refuses what pydantic's own reader takes
+        parse_json(content, path, fix=CORRECT_OWN)  # refuses what pydantic's own reader takes
         return Settings.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
@@ -77,7 +78,7 @@ def read_settings(directory: Path) -> Settings:
                 f"Key '{key}' is unknown", place=path, fix=f"Use only the keys {known}"
             ) from error
         raise KapbenchError(
-            f"{key} is {first['input']!r:.80}", place=path, fix=f"{first['msg']}; keys: {known}"
+            describe_key(first), place=path, fix=f"Correct the file; its keys are {known}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from kapbench.running.records_file import SCORE_AGAIN, StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
+from kapbench.untrusted.refused_values import describe_first
 from kapbench.untrusted.regular_files import read_regular
 from kapbench.untrusted.strict_text import json_value
 
@@ -246,10 +247,8 @@ def load_card(folder: Path) -> RunCard:
     try:
         return RunCard.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
         raise KapbenchError(
-            f"The file is not a valid run card: {first['msg']} at "
-            f"{'.'.join(map(str, first['loc']))}",
+            f"The file is not a valid run card. {describe_first(error)}",
             place=path,
             fix=SCORE_AGAIN,
         ) from error

@@ -22,7 +22,8 @@ from pydantic import (
 )
 
 from kapbench.errors import KapbenchError, unknown
-from kapbench.untrusted.strict_text import parse_json, read_bytes
+from kapbench.untrusted.refused_values import describe_key
+from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
 
 Average = Literal["point", "image", "category", "pair"]
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
@@ -213,7 +214,8 @@ def _own(rule: Rule, path: Path) -> Rule:
 
 def _parse(path: Path) -> Rule:
     content = read_bytes(path, "Give the path of an existing rule file")
-    parse_json(content, path)  # refuses what pydantic's own reader takes, e.g. two equal keys
+    # Refuses what pydantic's own reader takes, e.g. two equal keys.
+    parse_json(content, path, fix=CORRECT_OWN)
     try:
         return _adapter.validate_json(content)
     except ValidationError as error:
@@ -227,17 +229,14 @@ def _parse(path: Path) -> Rule:
 
 def _problems(error: ValidationError) -> str:
     """Unknown and missing keys, or else the first wrong value."""
-    unknown_keys, missing_keys, wrong_values = [], [], []
+    keys, wrong_values = [], []
     for problem in error.errors():
-        kind, text = problem["type"], problem["msg"].removeprefix("Value error, ")
         steps = problem["loc"]
         key = ".".join(str(step) for step in (steps[1:] if steps[:1] in _METRICS else steps))
-        if kind == "extra_forbidden":
-            unknown_keys.append(f"Key '{key}' is unknown")
-        elif kind == "missing":
-            missing_keys.append(f"Key '{key}' is missing")
-        elif kind == "union_tag_not_found":
-            missing_keys.append("Key 'metric' is missing")
+        if problem["type"] == "union_tag_not_found":
+            keys.append("Key 'metric' is missing")
+        elif problem["type"] in ("extra_forbidden", "missing"):
+            keys.append(describe_key(problem, key))
         else:
-            wrong_values.append(f"Key '{key}': {text}" if key else text)
-    return ". ".join(unknown_keys + missing_keys) or wrong_values[0]
+            wrong_values.append(describe_key(problem, key))
+    return ". ".join(sorted(keys, key=lambda text: text.endswith("missing"))) or wrong_values[0]

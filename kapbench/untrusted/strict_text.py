@@ -11,15 +11,16 @@ import math
 import os
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.untrusted.regular_files import NotRegularError, open_regular
+from kapbench.untrusted.repeated_keys import WHOLE, RepeatedKeys
 
 CORRECT = "Correct the file; if it was downloaded, fetch it again"
+CORRECT_OWN = "Correct the file"  # which the user wrote
 SEPARATE_BY_COMMAS = "Save the file with commas between the columns"
 MAX_BYTES = 2 << 30  # of a text file
 MAX_DEPTH = 64  # of nested lists and objects
@@ -107,7 +108,7 @@ def parse_json(
     *,
     fix: str = CORRECT,
     nan: bool = False,
-    repeated: list[str] | None = None,
+    repeated: list[tuple[str, str]] | None = None,
 ) -> Any:
     """What a JSON text holds.
 
@@ -115,7 +116,8 @@ def parse_json(
         content: In UTF-8, UTF-16 or UTF-32, as JSON is recognised.
         nan: Whether NaN and Infinity, which are not JSON, are numbers, and numbers that are too
             large are infinite, for a caller that checks them and says where they are.
-        repeated: Gets a sentence for each key that occurs twice in one object, in place of an error.
+        repeated: Gets path and problem of each key that occurs twice in one object, in place of an
+            error.
 
     Raises:
         KapbenchError: no JSON; an object with two equal keys; a number beyond 64 bits or float64;
@@ -125,31 +127,26 @@ def parse_json(
         content = decode_text(content, place, fix, json.detect_encoding(content))
     try:
         return json_value(content, nan=nan, repeated=repeated)
+    except json.JSONDecodeError as error:
+        at = f"{place}, line {error.lineno}, column {error.colno}"
+        raise KapbenchError(f"The file is not JSON: {error.msg}", place=at, fix=fix) from error
     except ValueError as error:
         raise KapbenchError(f"The file is not JSON: {error}", place=place, fix=fix) from error
 
 
 def json_value(
-    content: bytes | str, *, nan: bool = False, repeated: list[str] | None = None
+    content: bytes | str, *, nan: bool = False, repeated: list[tuple[str, str]] | None = None
 ) -> Any:
     """As `parse_json`, for callers that say themselves what is wrong: ValueError for any defect."""
     if isinstance(content, bytes):
         content = content.decode(json.detect_encoding(content))
 
-    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(pairs)
-        if len(values) < len(pairs):
-            messages = list(_describe_repeated(key for key, _ in pairs))
-            if repeated is None:
-                raise ValueError(messages[0])
-            repeated.extend(messages)
-        return values
-
+    keys = RepeatedKeys()
     hooked = _MAY_BE_TOO_LARGE.search(content) is not None
     try:
         value = json.loads(
             content,
-            object_pairs_hook=as_object,
+            object_pairs_hook=keys.as_object,
             parse_int=(_or_infinity if nan else _as_integer) if hooked else None,
             parse_float=_as_number if hooked and not nan else None,
             parse_constant=float if nan else _as_number,
@@ -157,6 +154,10 @@ def json_value(
         _check_nesting(value, has_escapes=_ESCAPED.search(content) is not None)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
+    for place, message in keys.describe(value):
+        if repeated is None:
+            raise ValueError(message if place == WHOLE else f"{message}, {place}")
+        repeated.append((place, message))
     return value
 
 
@@ -205,12 +206,6 @@ def parse_csv(
             place=f"{place}, line {reader.line_num}",
             fix="Correct the line",
         ) from error
-
-
-def _describe_repeated(keys: Iterable[str]) -> Iterator[str]:
-    for key, n in Counter(keys).items():
-        if n > 1:
-            yield f"Key '{key}' occurs {n} times in one object"
 
 
 def _as_integer(text: str) -> int:

@@ -86,12 +86,12 @@ def test_settings_say_grid_and_similarity(tmp_path):
     ("content", "words"),
     [
         ("{", "The file is not JSON"),
-        ('{"grid": "round"}', "grid is 'round'"),
-        ('{"conditions_on": ["pose"]}', "conditions_on is 'pose'"),
-        ('{"side": 0}', "side is 0"),
-        ('{"side": "wide"}', "side is 'wide'"),
+        ('{"grid": "round"}', "Key 'grid': The value 'round' is not valid"),
+        ('{"conditions_on": ["pose"]}', "Key 'conditions_on.0': The value 'pose' is not valid"),
+        ('{"side": 0}', "Key 'side': The value 0 is not valid"),
+        ('{"side": "wide"}', "Key 'side': The value 'wide' is not a whole number"),
         ('{"gird": "stretched"}', "(?s)Key 'gird' is unknown.*keys grid, side"),
-        ("[1]", r"the content is \[1\]"),
+        ("[1]", r"The value \[1\] is not a JSON object"),
     ],
 )
 def test_bad_settings(tmp_path, content, words):

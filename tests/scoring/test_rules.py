@@ -98,7 +98,7 @@ GEOMETRY = load_rule("kap-cvpr24").model_dump(mode="json")["geometry"]
         ({"alphas": []}, "alphas"),
         ({"alphas": [0.1, 0]}, "alphas"),
         ({"alphas": [-0.1]}, "alphas"),
-        ({"alphas": [0.1, 0.1]}, "the same alpha is listed twice"),
+        ({"alphas": [0.1, 0.1]}, "The same alpha is listed twice"),
         ({"headline": ["pair", "mean"]}, "headline (pair, mean) is not among the averages"),
         ({"headline": ["category", "pooled"]}, "headline (category, pooled) is not among"),
         ({"averages": {}}, "not among the averages"),
@@ -186,7 +186,8 @@ def test_broken_json_names_no_key(tmp_path):
     with pytest.raises(KapbenchError) as caught:
         load_rule(str(path))
     assert caught.value.thing.startswith("The file is not JSON: ")
-    assert caught.value.place == path
+    assert caught.value.place == f"{path}, line 1, column 2"
+    assert caught.value.fix == "Correct the file"
 
 
 def test_a_percentage_is_no_alpha(tmp_path):

@@ -116,10 +116,14 @@ def test_json_that_is_read(content, value):
 
 
 def test_json_with_what_the_caller_checks():
-    repeated: list[str] = []
-    content = parse_json('{"a": NaN, "b": 1, "b": 2}', "", nan=True, repeated=repeated)
+    repeated: list[tuple[str, str]] = []
+    text = '{"a": NaN, "b": 1, "b": [{"c": 1}, {"d": {"c": 1, "c": 2}}]}'
+    content = parse_json(text, "", nan=True, repeated=repeated)
     assert content["a"] != content["a"]
-    assert repeated == ["Key 'b' occurs 2 times in one object"]
+    assert repeated == [
+        ("b[1].d", "Key 'c' occurs 2 times in one object"),
+        ("the file", "Key 'b' occurs 2 times in one object"),
+    ]
 
 
 @pytest.mark.parametrize(

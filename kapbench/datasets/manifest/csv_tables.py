@@ -57,9 +57,8 @@ def parse_images(text: str, path: Path) -> ParsedImages:
                 continue
             texts |= {k: _DECIMAL_COMMA.sub(r"\1.\2", t) for k, t in commas.items()}
             has_commas |= bool(commas)
-        if wrong := [t for k, t in texts.items() if k not in TEXTS and "_" in t]:
-            # Python, and with it the schema, reads 1_0 as 10.
-            problems.append((f"line {number}", f"'{wrong[0][:40]}' is not a number"))
+        if wrong := _find_wrong_cell(texts, names):
+            problems.append((f"line {number}", wrong))
             continue
         images.append(_parse_image(texts, names))
         numbers.append(number)
@@ -115,6 +114,19 @@ def _remark(path: Path, separator: str, has_commas: bool) -> tuple[str, ...]:
 def _describe_ambiguous(text: str) -> str:
     point, without = text.replace(",", "."), text.replace(",", "")
     return f"'{text}' may be {point} or {without}: write {point} with a point, or {without}"
+
+
+def _find_wrong_cell(texts: dict[str, str], names: list[str]) -> str | None:
+    """What is wrong with a cell that the schema does not see, or does not see as it is."""
+    for column, text in texts.items():  # Python, and with it the schema, reads 1_0 as 10
+        if column not in TEXTS and "_" in text:
+            return f"{column} is '{text[:40]}', which is not a number"
+    for name in names:
+        x, y = f"{name}_x", f"{name}_y"
+        if bool(texts[x]) != bool(texts[y]):
+            empty, other = (y, x) if texts[x] else (x, y)
+            return f"{empty} is empty, but {other} is not"
+    return None
 
 
 def _check_columns(columns: list[str], names: list[str]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from kapbench.datasets.manifest.csv_tables import missing_column, parse_images, 
 from kapbench.datasets.manifest.partial import Problem
 from kapbench.datasets.manifest.schema import Manifest
 from kapbench.errors import KapbenchError, documentation
-from kapbench.untrusted.strict_text import decode_text, parse_json, read_bytes
+from kapbench.untrusted.strict_text import CORRECT_OWN, decode_text, parse_json, read_bytes
 
 FIX = f"See {documentation('datasets/manifest.md')}"
 
@@ -62,14 +62,14 @@ def open_source(path: Path) -> Source:
     if path.suffix.lower() == ".csv":
         return _open_table(path)
     file = read_bytes(path, FIX)
-    repeated: list[str] = []
+    repeated: list[Problem] = []
     # The schema refuses NaN and says where it is.
-    content = parse_json(file, path, nan=True, repeated=repeated)
+    content = parse_json(file, path, fix=CORRECT_OWN, nan=True, repeated=repeated)
     if isinstance(content, dict) and {"images", "annotations"} <= content.keys():
         raise KapbenchError(
             "This is a COCO file, not a manifest", place=path, fix=f"Write --dataset coco:{path}"
         )
-    return Source(content, [file], [("the file", message) for message in repeated])
+    return Source(content, [file], repeated)
 
 
 def _open_table(path: Path) -> Source:

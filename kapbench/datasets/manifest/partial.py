@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kapbench.datasets.manifest.schema import Manifest
-from kapbench.datasets.reading import describe_value
+from kapbench.untrusted.refused_values import describe_value
 
 Problem = tuple[str, str]  # key or line, what is wrong
 UNREAD = "?"  # stands for a refused category

@@ -49,7 +49,8 @@ def open_split(settings: Settings, *, build: bool = True) -> Path:
             )
         if damage:
             if folder.exists():
-                print(f"synthetic: {damage}; rendering again: {folder}", file=sys.stderr)
+                if not damage.startswith(HASH):  # which renderings of earlier versions lack
+                    print(f"synthetic: {damage}; rendering again: {folder}", file=sys.stderr)
                 shutil.rmtree(folder)
             _build(settings, folder)
     return folder

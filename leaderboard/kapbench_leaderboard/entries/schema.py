@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, Vali
 from kapbench.errors import KapbenchError
 from kapbench.paths import list_files
 from kapbench.running.results import RunCard
+from kapbench.untrusted.refused_values import describe_first
 from kapbench.untrusted.regular_files import read_regular
 from kapbench.untrusted.strict_text import json_value
 
@@ -156,11 +157,8 @@ def load_entry(path: Path) -> Entry:
     try:
         return Entry.model_validate_json(text, strict=True)  # "1" is no 1, and 1.0 is none
     except ValidationError as error:
-        first = error.errors()[0]
         raise KapbenchError(
-            f"This is not a leaderboard entry: {first['msg']} at {'.'.join(map(str, first['loc']))}",
-            place=path,
-            fix=_FIX,
+            f"This is not a leaderboard entry. {describe_first(error)}", place=path, fix=_FIX
         ) from error
 
 

@@ -13,6 +13,7 @@ from kapbench.progress import Progress
 from kapbench.registry import entry_of
 from kapbench.running.results import RECORDS, RunCard, load_card, load_records, values_in_command
 from kapbench.storage import file_hash, write_atomically
+from kapbench.untrusted.refused_values import describe_value
 from kapbench.untrusted.strict_text import parse_toml, read_bytes
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.entries.schema import (
@@ -70,7 +71,7 @@ def _problems(error: ValidationError) -> list[str]:
     """One line for each field that is missing or wrong."""
     of_field: dict[str, str] = {}
     for each in error.errors():
-        field, message = ".".join(map(str, each["loc"])), each["msg"]
+        field, message = ".".join(map(str, each["loc"])), describe_value(each)
         if each["type"] == "tuple_type":
             message = f'Write a list in brackets, e.g. {field} = ["{each["input"]}"]'
         elif each["type"] == "int_type" and isinstance(each["input"], str):

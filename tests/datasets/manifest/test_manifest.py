@@ -226,7 +226,9 @@ class TestAllAtOnce:
     def test_a_key_that_stands_twice(self, tmp_path, content):
         path = write(tmp_path, content)
         path.write_text(path.read_text().replace('"nose": [', '"nose": [1, 2], "nose": [', 1))
-        assert list_problems(path) == [("the file", "Key 'nose' occurs 2 times in one object")]
+        assert list_problems(path) == [
+            ("images[0].keypoints", "Key 'nose' occurs 2 times in one object")
+        ]
 
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
     def test_json_of_other_encodings(self, tmp_path, content, encoding):

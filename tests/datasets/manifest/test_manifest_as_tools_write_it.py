@@ -69,8 +69,8 @@ class TestSeparators:
         ("separator", "number", "problem"),
         [
             (";", "1,024", "'1,024' may be 1.024 or 1024"),
-            ("\t", "1,024", "valid number"),
-            ("\t", "12,5", "valid number"),
+            ("\t", "1,024", "The value '1,024' is not a number"),
+            ("\t", "12,5", "The value '12,5' is not a number"),
             (";", "0,125", None),
             (";", "1,0245", None),
         ],
@@ -93,6 +93,19 @@ class TestSeparators:
             [(line, message)] = problems
             assert line.startswith("line 2")
             assert problem in message
+
+    @pytest.mark.parametrize(
+        ("x", "y", "message"),
+        [
+            ("20", "", "nose_y is empty, but nose_x is not"),
+            ("", "3", "nose_x is empty, but nose_y is not"),
+            ("1_0", "3", "nose_x is '1_0', which is not a number"),
+        ],
+    )
+    def test_a_wrong_cell_is_named_by_its_column(self, tmp_path, x, y, message):
+        path = tmp_path / "mine.csv"
+        path.write_text(f"path,category,nose_x,nose_y\na.jpg,cat,{x},{y}\n")
+        assert ("line 2", message) in list_problems(path)
 
     def test_a_comma_in_an_id_stays(self, tmp_path, content):
         head, *lines = table(content, ";", ",").splitlines()
@@ -119,8 +132,7 @@ class TestSeparators:
         done = CliRunner().invoke(main, ["list", "datasets", "--check", str(path)])
         assert done.exit_code == 1
         assert "line 2, path: The image does not exist" in done.output
-        assert "line 2, keypoints.nose[1]: The value" in done.output
-        assert "is not valid: it should be a valid number" in done.output
+        assert "line 2, keypoints.nose[1]: The value 'x' is not a number" in done.output
 
     def test_a_table_of_another_program(self, tmp_path):
         """DeepLabCut's has three lines of heads, and no column path."""

@@ -162,6 +162,15 @@ class TestSplit:
         assert "was changed; rendering again" in capsys.readouterr().err
         assert (again.pixels(view) == before).all()
 
+    @pytest.mark.slow
+    def test_renderings_of_an_earlier_version_are_silently_rendered_again(self, capsys):
+        data = small()
+        folder = next(iter(data.paths.values())).parents[2]
+        (folder / "annotations.sha256").unlink()
+        small()
+        assert (folder / "annotations.sha256").exists()
+        assert capsys.readouterr().err == ""
+
     def test_an_interrupted_rendering_leaves_nothing(self, monkeypatch, tmp_path):
         monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path))
 

@@ -168,15 +168,21 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
     entry.write_text(json.dumps(content))
     report, good = check_all([entry], fetch=True)
     assert not good
-    assert "at records.url" in report
+    assert "Key 'records.url': " in report
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("title", ""), "title: Field required"),
-        (('"none"', '"telepathy"'), "supervision.0: Input should be 'none'"),
-        (("input_px = 840", "input_px = 0"), "input_px: Input should be greater than 0"),
+        (("title", ""), "title: The key is missing"),
+        (
+            ('"none"', '"telepathy"'),
+            "supervision.0: The value 'telepathy' is not valid: it should be 'none'",
+        ),
+        (
+            ("input_px = 840", "input_px = 0"),
+            "input_px: The value 0 is not valid: it should be greater than 0",
+        ),
         (("[", "[["), "The file is not TOML"),
         (("A test's model", "<b>"), "title: String should match"),
     ],

@@ -19,7 +19,7 @@ import numpy as np
 from campaign.case import Case, Outcome, command
 from kapbench.running.results import RunCard, find_runs, load_card
 
-NAME, SHORT, FULL = "peeking models", 2, 40
+NAME, SHORT, FULL = "peeking models", 1, 40
 HERE = Path(__file__).parent
 DATA = ("--dataset", "synthetic.small", "--category", "car", "--rule", "kap-v1")
 MARGIN = 0.10  # of KAP: noise of another seed differs by less
