@@ -185,6 +185,9 @@ def load(path: Path) -> Resamples:
         ) from error
 
 
+_LARGEST = 1e12  # scores are at most 1, and their sums count samples
+
+
 def _refuse_unsound(name: str, values: np.ndarray, n_categories: int) -> None:
     """ValueError: an array of another shape, infinite, or with NaN where every run has a number."""
     part = name.rpartition("/")[2]
@@ -193,5 +196,5 @@ def _refuse_unsound(name: str, values: np.ndarray, n_categories: int) -> None:
             f"{name} has the shape {values.shape}, not of {counted(n_categories, 'category')}"
         )
     may_be_nan = part not in ("n_images", "weights")  # a score may be undefined
-    if np.isinf(values).any() or (np.isnan(values).any() and not may_be_nan):
-        raise ValueError(f"{name} is not finite")
+    if (np.abs(values) > _LARGEST).any() or (np.isnan(values).any() and not may_be_nan):
+        raise ValueError(f"{name} is not finite, or larger than any run's")
