@@ -64,6 +64,13 @@ def read_cards(folders: Iterable[Path]) -> "dict[Path, RunCard]":
     return cards
 
 
+def lies_under_model(folder: Path, name: str) -> bool:
+    """Whether a run folder, DATA@REVISION/MODEL@REVISION/RULES/PLAN, is named for a model."""
+    from kapbench.running.run_folder import legal_name
+
+    return any(part.startswith(f"{legal_name(name)}@") for part in folder.parts[-3:-1])
+
+
 def note_left_out(error: KapbenchError) -> None:
     click.echo(f"A run is left out. {error}", err=True)
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from kapbench import registry
 from kapbench.cli.options import refuse_missing, shown_path
-from kapbench.cli.run_filter import EVERY_RUN, RunFilter, note_left_out, read_cards
+from kapbench.cli.run_filter import (
+    EVERY_RUN,
+    RunFilter,
+    lies_under_model,
+    note_left_out,
+    read_cards,
+)
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -31,8 +37,6 @@ def named_runs(
     Raises:
         KapbenchError: a name without a finished run, or no finished run at all.
     """
-    from kapbench.running.run_folder import legal_name
-
     refuse_missing(root, "runs_root")
     below, unreadable = _runs_below(root)
     if not names:
@@ -48,9 +52,7 @@ def named_runs(
     selected: Runs = {}
     for name in dict.fromkeys(names):
         for folder, error in unreadable.items():
-            if any(
-                part.startswith(f"{legal_name(name)}@") for part in folder.relative_to(root).parts
-            ):
+            if lies_under_model(folder, name):
                 note_left_out(error)
         matching = {f: c for f, c in below.items() if name in (c.model.name, c.label)}
         matching = matching or _runs_in(Path(name))

@@ -110,9 +110,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
             rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
         ),
         *notes.controls(members, view, kind, alpha),
-        *notes.same_names([(row.label, row.card) for row in rows]),
-        *notes.models([(row.label, row.card) for row in rows]),
-        *notes.remarks_on_maps([(row.label, row.card) for row in rows]),
+        *notes.about_runs([(row.label, row.card) for row in rows]),
     )
     return Table(
         members,

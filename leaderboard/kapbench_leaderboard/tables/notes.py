@@ -97,6 +97,11 @@ def remarks_on_maps(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     return [f"{label}: {remark}." for label, card in named for remark in card.remarks]
 
 
+def about_runs(named: Sequence[tuple[str, RunCard]]) -> list[str]:
+    """What to know of each run, and of its model."""
+    return [*same_names(named), *models(named), *remarks_on_maps(named)]
+
+
 def same_names(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     """What tells runs of one model and revision apart, whose labels are numbered."""
     runs_of: dict[tuple[str, ...], list[tuple[str, RunCard]]] = {}
