@@ -90,7 +90,9 @@ def _how_to_choose(cards: "Sequence[RunCard]") -> str:
     if not several:
         return f"Give {options}, or the folder of one of them"
     revisions = {(card.dataset.name, card.dataset.revision) for card in cards}
-    of = f"of several runs on {', '.join(several)}"
+    of = f"of the runs on {', '.join(several)}"
+    if len({card.dataset.categories for card in cards}) > len(splits_of):
+        of += ", which differ in their categories: --category NAME chooses among them"
     if len(revisions) > len(splits_of):
         of += ", of which --dataset does not tell revisions apart"
     return (

@@ -37,6 +37,8 @@ def test_runs_are_chosen_by_their_data_set(kapbench, runs):
 def test_a_figure_of_one_of_several_runs(kapbench, runs):
     refused = kapbench("show", "pair", "colours", "no such pair")
     assert "'colours' names 2 runs, and one is needed" in refused.output
+    sentence = " ".join(refused.output.split())
+    assert "runs on dots, which differ in their categories: --category NAME chooses" in sentence
     words = ("--category", "dot", "--load-dataset", f"{DOTS}:Dots")
     chosen = kapbench("show", "pair", "colours", "no such pair", *words)
     assert "names 2 runs" not in chosen.output
@@ -51,7 +53,7 @@ def test_every_data_set_is_offered_and_a_folder_where_that_does_not_help(kapbenc
     card = load_card(runs[0])
     save_run(Path("runs/others/a"), of_other_data(card, name="coco.my"))
     refused = " ".join(kapbench("show", "pair", "colours", "p").output.split())
-    assert "Give --dataset coco.my, or the folder of one of several runs on dots" in refused
+    assert "Give --dataset coco.my, or the folder of one of the runs on dots" in refused
     save_run(runs[0], of_other_data(card, name="spair"))
     refused = " ".join(kapbench("show", "pair", "colours", "p").output.split())
     assert "Give --dataset coco.my or --dataset dots or --dataset spair, or the folder" in refused
