@@ -172,6 +172,7 @@ def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapben
     assert kapbench("run", "--model", "random", *data, "--no-control").exit_code == 0
     every = list(csv.DictReader(io.StringIO(kapbench("compare", "--format", "csv").stdout)))
     words = ("compare", "colours", "--format", "csv", "--runs")
+    Path("elsewhere").mkdir()
     for root in ("runs", "elsewhere"):  # beside the run itself too
         name = "colours" if root == "runs" else find_runs(Path("runs/dots.test@1"))[0]
         (line,) = csv.DictReader(io.StringIO(kapbench(words[0], name, *words[2:], root).stdout))
@@ -182,7 +183,8 @@ def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapben
 
 def test_a_random_entry_is_found_though_only_a_models_entry_is_named(kapbench):
     results = Path(__file__).parents[3] / "leaderboard/results/spair"
-    words = ("--format", "csv", "--runs", "nowhere")
+    words = ("--format", "csv", "--runs", "elsewhere")
+    Path("elsewhere").mkdir()
     for place in (results / "lite0", *(results / "lite0").glob("*.json")):
         (line,) = csv.DictReader(io.StringIO(kapbench("compare", place, *words).stdout))
         assert line["model"] == "lite0"
