@@ -90,5 +90,4 @@ _PICTURES = {
     "ICNS": _written("ICNS"),
     "DDS": _written("DDS"),
     "PCX": _written("PCX"),
-    "IM": _written("IM"),
 }
