@@ -1,6 +1,7 @@
 """Before anything is imported: types are checked while tests run, caches stay out of the home."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pandas as pd
@@ -35,6 +36,11 @@ CHECKED = [
     "kapbench_leaderboard",
 ]
 install_import_hook(CHECKED, "numeric_tower.checked")
+
+
+# A job in the background ignores these, and so would every process that a test stops by one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

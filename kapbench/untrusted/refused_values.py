@@ -5,7 +5,7 @@ import re
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-_PYDANTIC = "Input should"
+_PYDANTIC = re.compile(r"(?:Input|String|Tuple|List|Dictionary|(URL scheme)) should")
 _OWN = ("Value error, ", "Assertion failed, ")  # what pydantic puts before a validator's message
 _KINDS = {
     "float_type": "a number",
@@ -35,9 +35,10 @@ def describe_value(refused: ErrorDetails) -> str:
     if refused["type"] == "extra_forbidden":
         return "The key is unknown"
     text = refused["msg"]
-    if text.startswith(_PYDANTIC):
-        rule = re.sub(r" or instance of \w+", "", text).removeprefix(_PYDANTIC)
-        return f"The value {refused['input']!r:.40} is not valid: it should{rule}"
+    if (subject := _PYDANTIC.match(text)) is not None:
+        rule = re.sub(r" or instance of \w+", "", text[subject.end() :])
+        owner = "its scheme" if subject[1] else "it"
+        return f"The value {refused['input']!r:.40} is not valid: {owner} should{rule}"
     for prefix in _OWN:
         text = text.removeprefix(prefix)
     return text[:1].upper() + text[1:]

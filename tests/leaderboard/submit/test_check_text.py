@@ -23,8 +23,8 @@ from kapbench_leaderboard.submit.check import check
         ("provenance", {"kapbench": "<b>"}, "kapbench: '<b>' is not a line"),
         ("provenance", {"platform": "x" * 300}, "is not a line of at most 200 characters"),
         ("provenance", {"packages": {"torch": "<b>"}}, "packages.torch: '<b>' is not a line"),
-        ("provenance", {"seconds": -1}, "greater than or equal to 0 at run.provenance.seconds"),
-        ("provenance", {"seed": -1}, "greater than or equal to 0 at run.provenance.seed"),
+        ("provenance", {"seconds": -1}, "Key 'run.provenance.seconds': The value -1 is not valid"),
+        ("provenance", {"seed": -1}, "Key 'run.provenance.seed': The value -1 is not valid"),
     ],
 )
 def test_what_no_text_and_no_number_of_a_run_can_be(entry, part, change, said):
