@@ -116,7 +116,7 @@ def test_annotations_that_cannot_be_used_are_left_out(root):
     [
         (lambda c: c.pop("images"), "'images' is missing"),
         (lambda c: c["images"].update(x="a.jpg"), "id 'x' of an image"),
-        (lambda c: c["images"].update({"1": 5}), "string"),
+        (lambda c: c["images"].update({"1": 5}), "not a text"),
         (lambda c: c["categories"][0]["keypoints"].pop(), "not the 20"),
         (lambda c: c["categories"][0]["keypoints"].reverse(), "not the 20"),
     ],

@@ -143,7 +143,7 @@ def put(*keys):
         (put("annotations", 0, "category_id", 1), "Category 1 does not exist", "annotation 0"),
         (put("annotations", 1, "id", 0), "id 0 occurs twice in annotations", "x.json"),
         (put("images", 1, "id", 0), "id 0 occurs twice in images", "x.json"),
-        (put("images", 0, "file_name", 5), "string", "images.0.file_name"),
+        (put("images", 0, "file_name", 5), "not a text", "images.0.file_name"),
         (put("images", []), "does not exist", "annotation 0"),
         (lambda c: c.pop("categories"), "'categories' is missing", "categories"),
         (put("categories", 0, "flip_pairs", [[0, 9]]), "flip_pairs", "category cat"),
@@ -163,7 +163,7 @@ def test_what_is_wrong_is_named(tmp_path, change, said, place):
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "x.json"
-    for text, said in (("", "not JSON"), ("[1]", "JSON object"), ('{"images": NaN}', "valid list")):
+    for text, said in (("", "not JSON"), ("[1]", "JSON object"), ('{"images": NaN}', "not a list")):
         path.write_text(text)
         with pytest.raises(KapbenchError, match=said):
             coco(str(path))
