@@ -184,7 +184,7 @@ def test_an_address_that_not_everybody_can_ask(run, card, entry, tmp_path, url):
             "input_px: The value 0 is not valid: it should be greater than 0",
         ),
         (("[", "[["), "The file is not TOML"),
-        (("A test's model", "<b>"), "title: String should match"),
+        (("A test's model", "<b>"), "title: The value '<b>' is not valid"),
     ],
 )
 def test_a_card_that_is_wrong_says_every_field(card, change, said):
