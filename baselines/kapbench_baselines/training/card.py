@@ -75,7 +75,7 @@ class Card:
         return value
 
     def shape_number(self, key: str, most: int) -> int:
-        """A number of the shape. KapbenchError where it is no whole number from 1 to `most`."""
+        """A number of the shape. KapbenchError where it is not a whole number from 1 to `most`."""
         value = self.shape.get(key)
         if type(value) is not int or not 1 <= value <= most:
             raise KapbenchError(
