@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Num
+from jaxtyping import Bool, Float32, Float64, Int, Num
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.scoring.average_precision import average_precision
@@ -34,6 +34,18 @@ class Samples:
 def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     """Samples in order of records: (inside, 1) and (outside, 0), or one (outside, 0) when absent.
 
+    Raises:
+        KapbenchError: as of `sample_scores`.
+    """
+    both = sample_scores(records, rule, alpha)
+    known = ~np.isnan(both)
+    row = np.repeat(np.arange(len(both), dtype=np.int32), known.sum(axis=1))
+    return Samples(np.broadcast_to([True, False], both.shape)[known], both[known], row)
+
+
+def sample_scores(records: Records, rule: KapRule, alpha: float) -> Float32[np.ndarray, "n 2"]:
+    """Scores of each row's positive (inside) and negative (outside) sample; NaN: no such sample.
+
     An inside without any cell gives no sample, or one of score 0, as the rule's `empty` says.
 
     Raises:
@@ -61,9 +73,7 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
         both = np.nan_to_num(both, nan=0.0)
     if rule.absent == "negative":
         both[~visible, 0] = np.nan
-    known = ~np.isnan(both)
-    row = np.repeat(np.arange(len(both), dtype=np.int32), known.sum(axis=1))
-    return Samples(np.broadcast_to([True, False], both.shape)[known], both[known], row)
+    return both
 
 
 def _refuse_lost_samples(
@@ -133,7 +143,7 @@ def pck_correct(
     records: Records, rule: PckRule, decode: Decode, alpha: float, *, dagger: bool = False
 ) -> Bool[np.ndarray, "n"]:
     """Whether each prediction is correct; `dagger`: and nearest to its own keypoint."""
-    correct = _within(records, ERROR_PX.of(decode), rule, alpha)
+    correct = is_within(records, ERROR_PX.of(decode), rule, alpha)
     if dagger:
         correct &= (records[NEAREST.of(decode)] == records["keypoint"]).to_numpy(bool)
     return np.asarray(correct)
@@ -143,11 +153,13 @@ def at_mirror_counterpart(
     records: Records, rule: PckRule, decode: Decode, alpha: float
 ) -> Bool[np.ndarray, "n"]:
     """Whether each prediction is correct for the mirror counterpart and not for its keypoint."""
-    at_twin = _within(records, TWIN_ERROR_PX.of(decode), rule, alpha)
+    at_twin = is_within(records, TWIN_ERROR_PX.of(decode), rule, alpha)
     return np.asarray(at_twin & ~pck_correct(records, rule, decode, alpha))
 
 
-def _within(records: Records, error_px: str, rule: PckRule, alpha: float) -> Bool[np.ndarray, "n"]:
+def is_within(
+    records: Records, error_px: str, rule: PckRule, alpha: float
+) -> Bool[np.ndarray, "n"]:
     """Whether each error in a column is below alpha · T, or equal to it where the rule says <=."""
     error = records[error_px].to_numpy(float)
     limit = alpha * records["size_px"].to_numpy(float)

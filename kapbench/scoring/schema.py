@@ -144,6 +144,9 @@ NEAREST = DecodeColumn(
     "the keypoint nearest to the predicted point, of those visible in both images",
     "-1 where no keypoint is visible in both",
 )
+GROUP_ERROR_PX = DecodeColumn("group_error_px", "float64", _PIXELS, "")
+OTHER_ERROR_PX = DecodeColumn("other_error_px", "float64", _PIXELS, "")
+ON_OBJECT = DecodeColumn("on_object", "int8", "", "")
 OF_DECODE = (X, Y, ERROR_PX, TWIN_ERROR_PX, NEAREST)
 
 _SCORE = "similarity"
