@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.bootstrap import Interval, averaged, holm, interval
+from kapbench.scoring.bootstrap import averaged, holm, interval
+from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.comparison.resamples import Resamples
 
 SIGNIFICANT = 0.05
@@ -35,13 +36,13 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
     out = []
     for column in first.columns:
         gap = first.columns[column] - second.columns[column]
-        each = [interval(gap, weights) for weights in np.eye(len(first.categories))]
+        each = [interval(gap, weights, "plain") for weights in np.eye(len(first.categories))]
         p = holm(np.array([one.p for one in each]))
         out += [
             Difference(name, column, one, float(q))
             for name, one, q in zip(first.categories, each, p, strict=True)
         ]
-        mean = interval(gap, first.weights[column])
+        mean = interval(gap, first.weights[column], "plain")
         out.append(Difference("mean", column, mean, mean.p))
     return out
 
@@ -93,6 +94,7 @@ def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
             first.parted(of_pairs[:, i, j], by_sums[:, i, j]),
             first.n_images,
             weights,
+            "plain",
         )
         for i, j in pairs
     ]
@@ -115,7 +117,8 @@ def mean_difference(first: Resamples, second: Resamples, column: str) -> Interva
         KapbenchError: the runs have other pairs or other rules.
     """
     _same(first, second)
-    return interval(first.columns[column] - second.columns[column], first.weights[column])
+    gap = first.columns[column] - second.columns[column]
+    return interval(gap, first.weights[column], "plain")
 
 
 def _same(first: Resamples, second: Resamples) -> None:
