@@ -205,6 +205,12 @@ def name_of(card: RunCard, renamed: Mapping[str, str]) -> str:
     return renamed.get(whole) or renamed.get(card.label) or f"{model} [{card.label}]"
 
 
+def old_names(card: RunCard) -> list[str]:
+    """The names of a run that a table can replace."""
+    name = card.model.name
+    return [name] if card.label is None else [name, card.label, f"{name} [{card.label}]"]
+
+
 def _or_less(row: Row, lead: int) -> float:
     value = row.cells[lead].value if row.cells else None
     return -1.0 if value is None else value
