@@ -121,6 +121,38 @@ def mean_difference(first: Resamples, second: Resamples, column: str) -> Interva
     return interval(gap, first.weights[column], "plain")
 
 
+def best_and_not_different(
+    runs: Sequence[Resamples], column: str, category: str | None = None
+) -> list[bool] | None:
+    """Which runs have the best score or one that is not significantly different from it.
+
+    Holm's correction is over the other runs. None: a run could not be tested against the best.
+
+    Args:
+        category: None: the average over categories.
+
+    Raises:
+        KapbenchError: two runs have other pairs or other rules.
+    """
+    for run in runs[1:]:
+        _same(runs[0], run)
+    categories = runs[0].categories
+    if category is None:
+        weights = runs[0].weights[column]
+    else:
+        weights = np.eye(len(categories))[categories.index(category)]
+    values = [interval(run.columns[column], weights).value for run in runs]
+    if np.isnan(values).any():
+        return None
+    best = int(np.argmax(values))
+    p = [interval(runs[best].columns[column] - run.columns[column], weights).p for run in runs]
+    others = [i for i in range(len(runs)) if i != best]
+    corrected = dict(zip(others, holm(np.array([p[i] for i in others])), strict=True))
+    if any(np.isnan(q) for q in corrected.values()):
+        return None
+    return [i == best or bool(corrected[i] >= SIGNIFICANT) for i in range(len(runs))]
+
+
 def _same(first: Resamples, second: Resamples) -> None:
     if first.key != second.key:
         raise KapbenchError(
