@@ -141,11 +141,12 @@ def best_and_not_different(
         weights = runs[0].weights[column]
     else:
         weights = np.eye(len(categories))[categories.index(category)]
-    values = [interval(run.columns[column], weights).value for run in runs]
+    values = [interval(run.columns[column], weights, "plain").value for run in runs]
     if np.isnan(values).any():
         return None
     best = int(np.argmax(values))
-    p = [interval(runs[best].columns[column] - run.columns[column], weights).p for run in runs]
+    gaps = [runs[best].columns[column] - run.columns[column] for run in runs]
+    p = [interval(gap, weights, "plain").p for gap in gaps]
     others = [i for i in range(len(runs)) if i != best]
     corrected = dict(zip(others, holm(np.array([p[i] for i in others])), strict=True))
     if any(np.isnan(q) for q in corrected.values()):
