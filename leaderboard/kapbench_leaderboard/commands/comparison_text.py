@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.tables.build import Table
 
 
+def run_resamples(
+    place: Path, card: "RunCard", rules: Sequence[str] | None, alpha: float
+) -> "Resamples":
+    """Of a run folder, or of an entry, which stores those of its first rules."""
+    from kapbench.running.results import open_records
+    from kapbench_leaderboard.comparison.resamples import make
+    from kapbench_leaderboard.entries.as_runs import entry_resamples
+
+    if place.suffix == ".json":
+        return entry_resamples(place, rules, alpha)
+    return make(open_records(place), card, rules, alpha)
+
+
 def comparison_text(
     runs: "Mapping[Path, RunCard]",
     *,
@@ -30,6 +43,7 @@ def comparison_text(
     names: Mapping[str, str] | None = None,
     group_by: GroupBy | None = None,
     style: Style = PLAIN,
+    sample: "Callable[[Path, RunCard, Sequence[str] | None, float], Resamples]" = run_resamples,
 ) -> str:
     """Tables of finished runs, one for each comparability group.
 
@@ -42,13 +56,14 @@ def comparison_text(
         controls: Other runs of the control `random`, whose scores stand beside the runs.
         names: What tables call models, by their old names.
         group_by: "label": a row for the runs of a model that share a label, with their mean.
+        sample: Makes the resamples of a run for some rules and an alpha.
 
     Raises:
         KapbenchError: runs of a row cannot be compared; an old name that no run has.
     """
     from kapbench_leaderboard.tables.render import render
 
-    resamples = resamples_of(runs, rules, alpha, advance) if paired else {}
+    resamples = resamples_of(runs, rules, alpha, sample, advance) if paired else {}
     tables = comparison_tables(
         list(runs.values()),
         rules=rules,
@@ -88,7 +103,7 @@ def comparison_tables(
     if by == "rule" and rules is None:
         rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
     view: View = by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary")
-    groups = _groups(cards, rules, controls, names or {})
+    groups = groups_of(cards, rules, controls, names or {})
     if group_by is not None:
         return tables_over_runs(groups, view, alpha)
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples or {}))
@@ -97,12 +112,13 @@ def comparison_tables(
     return tables
 
 
-def _groups(
+def groups_of(
     cards: "Sequence[RunCard]",
     rules: Sequence[str] | None,
     controls: "Sequence[RunCard]",
     names: Mapping[str, str],
 ) -> "list[Group]":
+    """Comparability groups that know the new names. KapbenchError: an old name that no run has."""
     from dataclasses import replace
 
     from kapbench_leaderboard.comparison.groups import group
@@ -143,6 +159,7 @@ def resamples_of(
     runs: "Mapping[Path, RunCard]",
     rules: Sequence[str] | None,
     alpha: float,
+    sample: "Callable[[Path, RunCard, Sequence[str] | None, float], Resamples]" = run_resamples,
     advance: Callable[[int], None] | None = None,
 ) -> "dict[str, Resamples]":
     """By the hash of a run's records, for the runs that have one of the rules."""
@@ -151,23 +168,10 @@ def resamples_of(
     resamples = {}
     for place, card in runs.items():
         if selected_rules(card, rules):
-            resamples[card.provenance.records_sha256] = run_resamples(place, card, rules, alpha)
+            resamples[card.provenance.records_sha256] = sample(place, card, rules, alpha)
         if advance is not None:
             advance(1)
     return resamples
-
-
-def run_resamples(
-    place: Path, card: "RunCard", rules: Sequence[str] | None, alpha: float
-) -> "Resamples":
-    """Of a run folder, or of an entry, which stores those of its first rules."""
-    from kapbench.running.results import open_records
-    from kapbench_leaderboard.comparison.resamples import make
-    from kapbench_leaderboard.entries.as_runs import entry_resamples
-
-    if place.suffix == ".json":
-        return entry_resamples(place, rules, alpha)
-    return make(open_records(place), card, rules, alpha)
 
 
 def _stored_resamples(
