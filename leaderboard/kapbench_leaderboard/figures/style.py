@@ -17,6 +17,7 @@ from kapbench.storage import write_atomically
 _FileFormat = Literal["png", "svg", "jpg"]
 Style = dict[str, Any]  # keyword arguments of a matplotlib artist
 COLUMN_IN = 3.3  # width of a column of a two-column paper
+PAGE_IN = 6.9  # of both columns
 FONT_PT, TITLE_PT = 7.0, 7.5
 PNG_DPI = 300
 
