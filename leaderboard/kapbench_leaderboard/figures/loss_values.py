@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kapbench.scoring.bootstrap import Interval
+from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.tables.columns import NAME
 
