@@ -112,6 +112,18 @@ def kap(
             numbers.
     """
     samples = kap_samples(records, rule, alpha)
+    return kap_of_samples(records, samples, average, rows, twin_split=twin_split)
+
+
+def kap_of_samples(
+    records: Records,
+    samples: Samples,
+    average: str,
+    rows: Bool[np.ndarray, "n"] | None = None,
+    *,
+    twin_split: bool = False,
+) -> Estimator:
+    """`kap` of samples whose scores may be others than the model's."""
     keep = np.ones(len(samples.row), bool) if rows is None else rows[samples.row]
     if twin_split:
         keep &= _twin_samples(records, samples)
