@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from kapbench.loading import load_dataset, load_model
     from kapbench.models.letterbox import letterboxed
     from kapbench.models.saved_maps import save_features, save_similarity
+    from kapbench.running.compare_runs import compare, table, to_latex
     from kapbench.running.result_set import ResultSet
     from kapbench.scoring.rules import load_rule, rule_names
     from kapbench.types import FeatureMap, Grid, Keypoints, Pair, Picture, SimilarityMap, View
@@ -25,6 +26,9 @@ _MODULES = {
     "letterboxed": "models.letterbox",
     "save_features": "models.saved_maps",
     "save_similarity": "models.saved_maps",
+    "compare": "running.compare_runs",
+    "table": "running.compare_runs",
+    "to_latex": "running.compare_runs",
     "ResultSet": "running.result_set",
     "load_rule": "scoring.rules",
     "rule_names": "scoring.rules",
@@ -47,6 +51,7 @@ __all__ = [
     "SimilarityMap",
     "View",
     "__version__",
+    "compare",
     "evaluate",
     "kap",
     "letterboxed",
@@ -57,6 +62,8 @@ __all__ = [
     "rule_names",
     "save_features",
     "save_similarity",
+    "table",
+    "to_latex",
 ]
 
 

@@ -45,7 +45,7 @@ def simulate_group(
     ]
     results = []
     for of_metric in zip(*by_category, strict=True):
-        estimate = interval(_joined(of_metric), np.full(N_CATEGORIES, 1 / N_CATEGORIES))
+        estimate = interval(_joined(of_metric), np.full(N_CATEGORIES, 1 / N_CATEGORIES), "plain")
         results.append((estimate.value, estimate.error, estimate.half_width))
     return results
 

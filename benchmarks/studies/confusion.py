@@ -66,17 +66,18 @@ def format_score(value: float, low: float | None, high: float | None) -> str:
 
 def computed_confusion(records: pd.DataFrame, kind: str, resampling: Resampling) -> str:
     estimator = confusion(records, PCK, ALPHA, kind)
-    estimate = interval(replicates(estimator, resampling), estimator.by_category().weights("mean"))
+    weights = estimator.by_category().weights("mean")
+    estimate = interval(replicates(estimator, resampling), weights, "logit")
     if math.isnan(estimate.value):
         return "–"
-    return format_score(estimate.value, max(estimate.low, 0.0), min(estimate.high, 1.0))
+    return format_score(estimate.value, estimate.low, estimate.high)
 
 
 def difference(records: pd.DataFrame, other: pd.DataFrame, resampling: Resampling) -> str:
     """Difference of the confusion among hits from another model's, with its paired interval."""
     estimator, other_estimator = (confusion(r, PCK, ALPHA, "of_hits") for r in (records, other))
     differences = replicates(estimator, resampling) - replicates(other_estimator, resampling)
-    estimate = interval(differences, estimator.by_category().weights("mean"))
+    estimate = interval(differences, estimator.by_category().weights("mean"), "plain")
     low, high = (f"{100 * bound:+.1f}" for bound in (estimate.low, estimate.high))
     return f"{100 * estimate.value:+.1f} ({low} … {high})".replace("-", "−")
 

@@ -30,8 +30,9 @@ import pandas as pd
 from rich.progress import track
 
 from kapbench.running.results import load_records
-from kapbench.scoring.bootstrap import Interval, Resampling, interval, replicates
+from kapbench.scoring.bootstrap import Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
+from kapbench.scoring.intervals import Interval
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.rules import load_rule
 
@@ -184,7 +185,7 @@ def simulate_data_set(model: Model, n_resamples: int, seed: int) -> list[list[fl
     for estimator, other_estimator in zip(*models, strict=True):
         resampled = [replicates(e, draws) for e in (estimator, other_estimator)]
         estimate, difference = (
-            interval(r, np.ones(1)) for r in (resampled[0], resampled[0] - resampled[1])
+            interval(r, np.ones(1), "plain") for r in (resampled[0], resampled[0] - resampled[1])
         )
         by_pairs = [e.at(pair_weights).values[:, 0] for e in (estimator, other_estimator)]
         error_of_pairs = float(np.std(by_pairs[0] - by_pairs[1], ddof=1))

@@ -20,7 +20,8 @@ import numpy as np
 import kapbench
 from kapbench.paths import cache_root
 from kapbench.progress import Progress
-from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
+from kapbench.scoring.intervals import Interval
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import estimator
 from kapbench.storage import write_atomically
@@ -67,11 +68,15 @@ def measure(
             line_estimator = estimator(records, load_rule(rule), 0.10, average, split=split)
             resampled = replicates(line_estimator, resampling)
             change[name] = resampled - first.setdefault(name, resampled)
-            measurements.scores[name].append(interval(resampled, mean))
-            measurements.changes[name].append(interval(change[name], mean))
-    measurements.more = {n: interval(c - change[PCK], mean) for n, c in change.items() if n != PCK}
+            measurements.scores[name].append(interval(resampled, mean, "logit"))
+            measurements.changes[name].append(interval(change[name], mean, "plain"))
+    measurements.more = {
+        n: interval(c - change[PCK], mean, "plain") for n, c in change.items() if n != PCK
+    }
     for category, weights in zip(categories, np.eye(len(categories)), strict=True):
-        measurements.of_category[category] = {n: [interval(c, weights)] for n, c in change.items()}
+        measurements.of_category[category] = {
+            n: [interval(c, weights, "plain")] for n, c in change.items()
+        }
     return measurements
 
 

@@ -1,16 +1,13 @@
-"""The plug-in that prints finished runs as a table: the core never imports a leaderboard."""
+"""How `run` and `sweep` call the plug-in that prints finished runs as a table."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kapbench.errors import KapbenchError
+from kapbench.running.board_plugin import board_function
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
-
-GROUP, NAME = "kapbench.boards", "tables"
 
 
 class RunsTable(Protocol):
@@ -26,11 +23,4 @@ class RunsTable(Protocol):
 
 def runs_table() -> RunsTable:
     """The installed table plug-in. KapbenchError where there is none."""
-    for entry in entry_points(group=GROUP, name=NAME):
-        table: RunsTable = entry.load()
-        return table
-    raise KapbenchError(
-        "No installed package prints tables of runs",
-        place=f"entry point '{NAME}' of the group {GROUP}",
-        fix="Install kapbench again: pip install --force-reinstall kapbench",
-    )
+    return board_function("tables")

@@ -21,9 +21,15 @@ _FILES_PER_FOLDER = 64  # to look for one file among all of a large run's takes 
 
 @dataclass(frozen=True, slots=True)
 class ChunkFiles:
-    """The files below `folder`. One that holds other pairs, or was changed since, does not count."""
+    """The files below `folder`. One that holds other pairs or columns, or was changed since, does
+    not count.
+
+    Args:
+        columns: Of the records that the chunks are joined to.
+    """
 
     folder: Path
+    columns: tuple[str, ...]
 
     def write(self, chunk: Chunk, rows: pd.DataFrame) -> None:
         content = rows.to_parquet(index=False)
@@ -33,7 +39,7 @@ class ChunkFiles:
 
     def read(self, chunk: Chunk) -> pa.Table:
         """Raises KapbenchError: the file is missing, or was changed since it was written."""
-        path = next((p for p in self._paths(chunk) if _is_whole(p)), None)
+        path = next((p for p in self._paths(chunk) if self._counts(p)), None)
         if path is None:
             raise KapbenchError(
                 f"The file of chunk {chunk.number} is missing or was changed",
@@ -44,10 +50,18 @@ class ChunkFiles:
             return file.read()
 
     def has(self, chunk: Chunk) -> bool:
-        return any(_is_whole(path) for path in self._paths(chunk))
+        return any(self._counts(path) for path in self._paths(chunk))
 
     def damaged(self, chunk: Chunk) -> list[Path]:
         return [path for path in self._paths(chunk) if not _is_whole(path)]
+
+    def outdated(self, chunk: Chunk) -> list[Path]:
+        """Whole files with the columns of another version of kapbench."""
+        whole = [path for path in self._paths(chunk) if _is_whole(path)]
+        return [path for path in whole if not self._counts(path)]
+
+    def _counts(self, path: Path) -> bool:
+        return _is_whole(path) and {*pq.read_schema(path).names} == {"place", *self.columns}
 
     def _paths(self, chunk: Chunk) -> list[Path]:
         return sorted(self._folder(chunk).glob(f"{_stem(chunk)}-*.parquet"))

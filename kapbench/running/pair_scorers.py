@@ -17,6 +17,7 @@ from kapbench.models.outputs import refuse_zero, similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
 from kapbench.running.plan import Chunk
+from kapbench.running.target_masks import TargetMasks
 from kapbench.scoring.build_records import pair_columns, table, target_columns
 from kapbench.scoring.grid_geometry import anchor_points, source_cells
 from kapbench.scoring.part_groups import KeypointsInUse
@@ -62,6 +63,7 @@ class EncoderScorer:
     device: str = "cpu"
     seconds_per_image: float | None = None
     keypoints_in_use: KeypointsInUse | None = None
+    masks: TargetMasks = field(default_factory=TargetMasks)
     _sources: dict[str, tuple[np.ndarray, np.ndarray, int]] = field(
         default_factory=dict, repr=False
     )
@@ -82,6 +84,7 @@ class EncoderScorer:
         self._refuse_zero(target, pairs[0].target)
         # A data set may annotate an image differently in each pair.
         same_target = all(pair.target is pairs[0].target for pair in pairs)
+        mask = self.masks(pairs[0].target)
         return [
             target_columns(
                 some_pairs,
@@ -89,6 +92,7 @@ class EncoderScorer:
                 self.needs,
                 self._pixels(some_pairs, target),
                 self.keypoints_in_use,
+                mask,
             )
             for some_pairs, maps in self._batches(
                 pairs, target, PAIRS_AT_ONCE if same_target else 1
@@ -166,6 +170,7 @@ class PairModelScorer:
     needs: Needs
     seconds_per_image: float | None = None
     keypoints_in_use: KeypointsInUse | None = None
+    masks: TargetMasks = field(default_factory=TargetMasks)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pairs in by_target:
@@ -173,11 +178,12 @@ class PairModelScorer:
 
     def _rows(self, pairs: list[Pair]) -> Iterator[Columns]:
         target = make_picture(self.dataset, pairs[0].target, self.model.conditions_on)
+        mask = self.masks(pairs[0].target)
         for pair in pairs:
             source = make_picture(self.dataset, pair.source, self.model.conditions_on)
             queries = visible_keypoints(pair.source)
             maps = similarity_map(self.model, pair, source, copy_picture(target), queries)
-            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use)
+            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use, mask)
 
 
 @dataclass
@@ -188,6 +194,7 @@ class OracleScorer:
     needs: Needs
     seconds_per_image: float | None = None
     keypoints_in_use: KeypointsInUse | None = None
+    masks: TargetMasks = field(default_factory=TargetMasks)
 
     def __call__(self, by_target: Sequence[list[Pair]]) -> Iterator[Columns]:
         for pair in chain.from_iterable(by_target):
@@ -198,4 +205,5 @@ class OracleScorer:
 
                 return self.model.match_pair(pair, anchor)
 
-            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use)
+            mask = self.masks(pair.target)
+            yield pair_columns(pair, maps, self.needs, None, self.keypoints_in_use, mask)

@@ -21,6 +21,7 @@ from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
 from kapbench.scoring.rules import Rule
+from kapbench.scoring.schema import Needs
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,12 @@ class OpenRun:
 
     @property
     def chunk_files(self) -> ChunkFiles:
-        return ChunkFiles(self.folder / CHUNKS)
+        return ChunkFiles(self.folder / CHUNKS, tuple(self.needs.columns))
+
+    @property
+    def needs(self) -> Needs:
+        """What the rules ask of one pass over the model."""
+        return Needs.of(self.plan.rules, self.info.supervised, self.info.window)
 
     @contextmanager
     def cache(self) -> Iterator[FeatureCache]:

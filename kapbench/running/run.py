@@ -15,7 +15,7 @@ from kapbench.identity.model_identity import remember_after_run
 from kapbench.isolated.load import describe
 from kapbench.locks import owner_file
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Encoder, model_info
+from kapbench.protocols import AnnotatedModel, Encoder
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.executor import Executor
 from kapbench.running.join_chunks import join
@@ -35,8 +35,8 @@ from kapbench.running.results import CARD, RECORDS, save_run
 from kapbench.running.run_card import make_card
 from kapbench.running.run_clock import SESSIONS, session
 from kapbench.running.run_folder import LOCK, only_writer
+from kapbench.running.target_masks import TargetMasks
 from kapbench.scoring.part_groups import find_keypoints_in_use
-from kapbench.scoring.schema import Needs
 from kapbench.storage import file_hash
 from kapbench.types import View
 
@@ -67,7 +67,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
         with session(folder) as clock:
             check_answers(opened.model, plan)
             with opened.cache() as cache:
-                scorer = make_scorer(opened, cache, plan.views, progress)
+                scorer = make_scorer(opened, cache, plan.views, missing, progress)
                 executor = _executor(opened, progress)
                 with progress.stage("pairs", len(plan.pairs)) as advance:
                     advance(len(plan.pairs) - sum(len(chunk.pairs) for chunk in missing))
@@ -75,7 +75,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
                         advance(n_pairs)
                         clock.save()
             remove_card = partial((folder / CARD).unlink, missing_ok=True)
-            join(plan, scorer.needs.columns, files, folder / RECORDS, remove_card)
+            join(plan, opened.needs.columns, files, folder / RECORDS, remove_card)
             records = StoredRecords(folder / RECORDS, plan.categories)
             sha256, seconds_per_image = file_hash(folder / RECORDS), scorer.seconds_per_image
             card = make_card(opened, records, sha256, clock, seconds_per_image, progress)
@@ -132,33 +132,43 @@ def _labelled(result: ResultSet, opened: OpenRun) -> ResultSet:
 
 
 def missing_chunks(chunks: Iterable[Chunk], files: ChunkFiles, progress: Progress) -> list[Chunk]:
-    """The chunks without a whole file. Damaged files are removed; whole ones are never redone."""
+    """The chunks without a whole file of the present columns. Other files are removed; whole ones
+    are never redone.
+    """
     missing = []
     for chunk in chunks:
-        for path in files.damaged(chunk):
-            progress.say(f"A chunk file is damaged; its pairs are scored again: {path}")
-            path.unlink(missing_ok=True)
+        for what, paths in (
+            ("is damaged", files.damaged(chunk)),
+            ("has the columns of another version of kapbench", files.outdated(chunk)),
+        ):
+            for path in paths:
+                progress.say(f"A chunk file {what}; its pairs are scored again: {path}")
+                path.unlink(missing_ok=True)
         if not files.has(chunk):
             missing.append(chunk)
     return missing
 
 
 def make_scorer(
-    opened: OpenRun, cache: FeatureCache, views: Sequence[View], progress: Progress
+    opened: OpenRun,
+    cache: FeatureCache,
+    views: Sequence[View],
+    chunks: Iterable[Chunk],
+    progress: Progress,
 ) -> PairScorer:
-    """What scores pairs of these images; an encoder's features of them are made here."""
-    model, dataset = opened.model, opened.dataset
-    info = model_info(model)
-    needs = Needs.of(opened.plan.rules, info.supervised, info.window)
+    """What scores these chunks; an encoder's features of these images are made here."""
+    model, dataset, needs = opened.model, opened.dataset, opened.needs
     in_use = find_keypoints_in_use(opened.plan.pairs)
+    targets = {pair.target.image_id: pair.target for chunk in chunks for pair in chunk.pairs}
+    masks = TargetMasks.of(dataset, targets.values())
     if isinstance(model, AnnotatedModel):
-        return OracleScorer(model, needs, keypoints_in_use=in_use)
+        return OracleScorer(model, needs, keypoints_in_use=in_use, masks=masks)
     if not isinstance(model, Encoder):
-        return PairModelScorer(model, dataset, needs, keypoints_in_use=in_use)
+        return PairModelScorer(model, dataset, needs, keypoints_in_use=in_use, masks=masks)
     started = monotonic()
     encoded = encode(opened, model, views, cache, progress)
     scorer = EncoderScorer(cache, encoded.hashes, model.similarity, needs, opened.device)
-    scorer.keypoints_in_use = in_use
+    scorer.keypoints_in_use, scorer.masks = in_use, masks
     if encoded.n_encoded and encoded.n_encoded == len(set(encoded.hashes.values())):  # no cache
         scorer.seconds_per_image = round((monotonic() - started) / encoded.n_encoded, 6)
     return scorer

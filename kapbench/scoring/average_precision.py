@@ -14,8 +14,8 @@ def average_precision(
 ) -> Float64[np.ndarray, "g"]:
     """Σ (R_i − R_{i−1})·P_i over the distinct scores of each group, highest first.
 
-    Equal scores move together, as scikit-learn defines it. A group without a positive has no
-    score: NaN.
+    Equal scores move together, as scikit-learn defines it. A group without a positive, or without
+    a negative, has no score: NaN.
 
     Args:
         groups: Group number of each sample, 0 … n_groups − 1; None: one group.
@@ -42,9 +42,11 @@ def average_precision(
     gained = np.diff(true, prepend=0)
     gained[first_end] = true[first_end]
     area = np.add.reduceat(gained * true / taken, first_end)
-    positives = true[np.append(first_end[1:], len(ends)) - 1]
+    last_end = np.append(first_end[1:], len(ends)) - 1
+    positives, size = true[last_end], taken[last_end]
     with np.errstate(invalid="ignore"):
-        out[group[first]] = np.where(positives > 0, area / positives, np.nan)
+        both = (positives > 0) & (positives < size)
+        out[group[first]] = np.where(both, area / positives, np.nan)
     return out
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.intervals import Interval, Scale
 from kapbench.scoring.schema import Records
 
 N_RESAMPLES = 1000
@@ -104,36 +105,6 @@ class Replicates:
         return np.asarray(of_pairs + of_images * ((n - 1) / (n - 2)) ** 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value, its standard error, the degrees of freedom of that, and the 95 % interval."""
-
-    value: float
-    error: float
-    freedom: float
-
-    @property
-    def half_width(self) -> float:
-        return self.error * _quantile(self.freedom)
-
-    @property
-    def low(self) -> float:
-        return self.value - self.half_width
-
-    @property
-    def high(self) -> float:
-        return self.value + self.half_width
-
-    @property
-    def p(self) -> float:
-        """Chance of a value this far from 0, either way, if the truth were 0."""
-        from scipy.special import stdtr
-
-        if math.isnan(self.error) or not self.error:
-            return math.nan if math.isnan(self.error) else float(self.value == 0)
-        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
-
-
 def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
     """A score per category at every resample."""
     value = estimator.by_category().values
@@ -142,7 +113,7 @@ def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
     return Replicates(value, products, sums, resampling.n_images)
 
 
-def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interval:
+def interval(replicates: Replicates, weights: Float[np.ndarray, "c"], scale: Scale) -> Interval:
     """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
     Categories are independent: their variances add up. Student's t with (n − 1) / 2 degrees of
@@ -150,7 +121,8 @@ def interval(replicates: Replicates, weights: Float[np.ndarray, "c"]) -> Interva
     estimated from the same few images (benchmarks/studies/coverage.py finds 14 to 17 where n is 25);
     an average has Satterthwaite's.
     """
-    return averaged(replicates.value, replicates.variances(), replicates.n_images, weights)
+    variances, n_images = replicates.variances(), replicates.n_images
+    return averaged(replicates.value, variances, n_images, weights, scale)
 
 
 def averaged(
@@ -158,15 +130,19 @@ def averaged(
     variances: Float64[np.ndarray, "c"],
     n_images: Int[np.ndarray, "c"],
     weights: Float[np.ndarray, "c"],
+    scale: Scale,
 ) -> Interval:
     """`interval` of scores whose variances are known."""
     chosen = weights > 0
     if not chosen.any():
-        return Interval(math.nan, math.nan, math.nan)
+        return Interval(math.nan, math.nan, math.nan, scale)
     share = (weights**2 * variances)[chosen]
     spread = float((share**2 / ((n_images[chosen] - 1) / 2)).sum())
     freedom = float(share.sum()) ** 2 / spread if spread else math.inf
-    return Interval(float((weights * value)[chosen].sum()), math.sqrt(share.sum()), freedom)
+    with np.errstate(divide="ignore"):  # a category without rows has no image
+        n_alike = 1 / float((weights[chosen] ** 2 / n_images[chosen]).sum())
+    mean = float((weights * value)[chosen].sum())
+    return Interval(mean, math.sqrt(share.sum()), freedom, scale, n_alike)
 
 
 def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
@@ -186,12 +162,6 @@ def _variance(values: Float32[np.ndarray, "b c"]) -> Float64[np.ndarray, "c"]:
         mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / n
         squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0, dtype=np.float64)
         return np.where(n >= 0.99 * len(values), squares / (n - 1), np.nan)
-
-
-def _quantile(freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    return 1.959963984540054 if math.isinf(freedom) else float(stdtrit(freedom, 0.975))
 
 
 def _image_keys(records: Records) -> tuple[Int[np.ndarray, "2 p"], int]:

@@ -17,17 +17,22 @@ from kapbench.scoring.grid_geometry import (
     refuse_misfit,
     soft_argmax_cells,
 )
-from kapbench.scoring.nearest_keypoint import nearest_keypoints
+from kapbench.scoring.nearest_keypoint import Distances
+from kapbench.scoring.object_extent import Extent
 from kapbench.scoring.part_groups import KeypointsInUse, members_visible, renumbered_groups
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
     ANNOTATION,
     BEST,
     ERROR_PX,
+    EXTENT,
+    GROUP_ERROR_PX,
     INSIDE,
     MAP_MAX,
     MAP_MIN,
     NEAREST,
+    ON_OBJECT,
+    OTHER_ERROR_PX,
     OUTSIDE,
     TEXT,
     TWIN_ERROR_PX,
@@ -49,9 +54,10 @@ def pair_columns(
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
     keypoints_in_use: KeypointsInUse | None = None,
+    mask: Bool[np.ndarray, "h w"] | None = None,
 ) -> Columns:
     """The rows of one pair: see `target_columns`."""
-    return target_columns([pair], maps, needs, pixels, keypoints_in_use)
+    return target_columns([pair], maps, needs, pixels, keypoints_in_use, mask)
 
 
 def target_columns(
@@ -60,6 +66,7 @@ def target_columns(
     needs: Needs,
     pixels: Mapping[str, Float64[np.ndarray, "q 2"]] | None = None,
     keypoints_in_use: KeypointsInUse | None = None,
+    mask: Bool[np.ndarray, "h w"] | None = None,
 ) -> Columns:
     """The rows of pairs of one target image, by the columns of `schema`.
 
@@ -71,12 +78,13 @@ def target_columns(
         pixels: Predicted points (pixel indices) of the "pixel" decodes, by key.
         keypoints_in_use: Of all pairs of the run, see `part_groups`; only the groups of
             rule `geo-published-point` depend on it. None: all keypoint ids.
+        mask: Of the target image, true on the object; None where the data set has none.
 
     Raises:
         KapbenchError: a grid that is too coarse or leaves part of the target out; similarities that
             are not finite, or whose span is not; a circle that no cell lies outside of.
     """
-    rows = _Rows.of(pairs)
+    rows = _Rows.of(pairs, mask)
     columns = _annotation_columns(rows, keypoints_in_use or {})
     of = (lambda rule: rows.maps(maps(rule))) if callable(maps) else _always(rows.maps(maps))
     for decode in needs.decodes:
@@ -110,18 +118,26 @@ class _Rows:
     keypoint: Int[np.ndarray, "q"]
     twin: Int[np.ndarray, "q"]
     size: Float64[np.ndarray, "q"]  # T, original px
+    groups: Int[np.ndarray, "p K"]
+    extent: Extent
 
     def maps(self, maps: SimilarityMap) -> "_Maps":
         place = f"pair {self.pairs[0].pair_id}, target image {self.target.image_id}"
         refuse_misfit(maps.grid, self.target.size, place)
         return _Maps.of(maps)
 
+    @property
+    def self_and_twin(self) -> Int[np.ndarray, "q 2"]:
+        return np.stack([self.keypoint, self.twin], axis=1)
+
     @classmethod
-    def of(cls, pairs: Sequence[Pair]) -> "_Rows":
+    def of(cls, pairs: Sequence[Pair], mask: Bool[np.ndarray, "h w"] | None) -> "_Rows":
         pair, keypoint = np.nonzero([p.source.keypoints.visible for p in pairs])
         twins = np.array([p.twins for p in pairs])
         sizes = np.array([p.size for p in pairs], np.float64)
-        return cls(pairs, pairs[0].target, pair, keypoint, twins[pair, keypoint], sizes[pair])
+        groups, target = np.array([p.groups for p in pairs]), pairs[0].target
+        extent, twin = Extent.of(target, mask), twins[pair, keypoint]
+        return cls(pairs, target, pair, keypoint, twin, sizes[pair], groups, extent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,22 +173,22 @@ def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Column
         "truncation": [_either(p.source.truncated, target.truncated) for p in rows.pairs],
         "occlusion": [_either(p.source.occluded, target.occluded) for p in rows.pairs],
     }
-    groups = np.array([p.groups for p in rows.pairs])
     renamed = renumbered_groups(rows.pairs, keypoints_in_use)
     source_xy = np.array([p.source.keypoints.xy for p in rows.pairs])[pair, keypoint]
     annotation = {
         "keypoint": keypoint,
-        "group": groups[pair, keypoint],
+        "group": rows.groups[pair, keypoint],
         "twin": rows.twin,
         "target_visible": visible[keypoint],
         "twin_visible": (rows.twin != keypoint) & visible[rows.twin],
-        "group_visible": members_visible(groups, visible, pair, keypoint),
+        "group_visible": members_visible(rows.groups, visible, pair, keypoint),
         "group_visible_renumbered": members_visible(renamed, visible, pair, keypoint),
         "source_x": source_xy[:, 0],
         "source_y": source_xy[:, 1],
         "target_x": target.keypoints.xy[keypoint, 0],
         "target_y": target.keypoints.xy[keypoint, 1],
         "size_px": rows.size,
+        EXTENT.name: np.full(len(pair), rows.extent.kind),
         **{k: np.array(v)[pair] for k, v in numbers.items()},
     }
     return {
@@ -200,20 +216,25 @@ def _predict(decode: Decode, maps: _Maps, rows: _Rows) -> Float64[np.ndarray, "q
 
 def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
     frame = Frame(rows.target.size, decode.frame_px)
-    annotated = frame.points(rows.target.keypoints.xy)
-    mutual = [rows.target.keypoints.visible & p.source.keypoints.visible for p in rows.pairs]
-    nearest = nearest_keypoints(predicted, annotated, np.array(mutual), rows.pair)
-    xy, twin = frame.to_image(predicted), rows.twin
-    error, twin_error = (
-        np.linalg.norm(predicted - annotated[ids], axis=1) / frame.scale
-        for ids in (rows.keypoint, twin)
+    visible = rows.target.keypoints.visible
+    mutual = np.array([visible & p.source.keypoints.visible for p in rows.pairs])
+    distances = Distances.of(predicted, frame.points(rows.target.keypoints.xy))
+    xy, twin, itself = frame.to_image(predicted), rows.twin, rows.keypoint
+    error, twin_error = (distances.to(ids) / frame.scale for ids in (itself, twin))
+    one_class = np.zeros_like(rows.groups)
+    other_error, group_error = (
+        distances.to_nearest_other(visible, classes, rows.pair, itself, excluded) / frame.scale
+        for classes, excluded in ((one_class, itself[:, None]), (rows.groups, rows.self_and_twin))
     )
     return {
         X.of(decode): xy[:, 0],
         Y.of(decode): xy[:, 1],
         ERROR_PX.of(decode): error,
-        TWIN_ERROR_PX.of(decode): np.where(twin != rows.keypoint, twin_error, np.nan),
-        NEAREST.of(decode): nearest.astype(NEAREST.type),
+        TWIN_ERROR_PX.of(decode): np.where(twin != itself, twin_error, np.nan),
+        NEAREST.of(decode): distances.nearest(mutual, rows.pair).astype(NEAREST.type),
+        GROUP_ERROR_PX.of(decode): group_error,
+        OTHER_ERROR_PX.of(decode): other_error,
+        ON_OBJECT.of(decode): rows.extent.holds(xy),
     }
 
 

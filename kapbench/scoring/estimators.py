@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Num
+from jaxtyping import Bool, Float, Float32, Float64, Int, Num
 
 from kapbench.scoring.rules import OverCategories
 
@@ -101,7 +101,11 @@ class Ratio:
 class PooledPrecision:
     """Average precision over all samples of a category, tied scores moving together.
 
-    Σ (R_i − R_{i−1})·P_i over the distinct scores, highest first, as scikit-learn defines it.
+    Σ (R_i − R_{i−1})·P_i over the distinct scores, highest first, as scikit-learn defines it. A
+    category without a positive or without a negative has no score: nothing is told apart there.
+
+    `balanced`: the negatives of a category weigh as much as its positives together, whatever the
+    weights of pairs are.
     """
 
     label: Bool[np.ndarray, "s"]
@@ -109,7 +113,7 @@ class PooledPrecision:
     pair: Int[np.ndarray, "s"]
     category: Int[np.ndarray, "s"]
     n_pairs: Int[np.ndarray, "c"]
-    negatives_weigh: Float64[np.ndarray, "c"] | None = None  # None: what positives weigh
+    balanced: bool = False
 
     @cached_property
     def n(self) -> Int[np.ndarray, "c"]:
@@ -133,8 +137,7 @@ class PooledPrecision:
     ) -> ByCategory:
         values = np.full((weights.shape[1], len(self.n)), np.nan)
         for c, ranked in rankings:
-            factor = 1.0 if self.negatives_weigh is None else float(self.negatives_weigh[c])
-            values[:, c] = ranked.precision(weights, factor)
+            values[:, c] = ranked.precision(weights, self.balanced)
         return ByCategory(values, self.n, self.n_pairs, self.n_negative)
 
     @cached_property
@@ -157,6 +160,7 @@ class PooledPrecision:
             int(gains.sum()),
             _sums_between(n_positive[gains], pair[label], n_pairs),
             _sums_between(ends[gains] + 1, pair, n_pairs),
+            np.bincount(pair[~label], minlength=n_pairs).astype(np.float32),
         )
 
 
@@ -165,15 +169,17 @@ class _Ranked:
     """Samples of one category, best first, cut after each tie that holds positives.
 
     `positives`, `samples`: how many of each pair lie between two cuts; a product with the weights
-    of pairs is their sum there. Empty rows follow those of the cuts.
+    of pairs is their sum there. Empty rows follow those of the cuts. `negatives`: how many each
+    pair has, also below the last cut.
     """
 
     n_cuts: int
     positives: "sparse.csr_array"  # [e p]
     samples: "sparse.csr_array"  # [e p]
+    negatives: Float32[np.ndarray, "p"]
 
     def precision(
-        self, weights: Float[np.ndarray, "p b"], negatives_weigh: float
+        self, weights: Float[np.ndarray, "p b"], balanced: bool
     ) -> Float64[np.ndarray, "b"]:
         if not self.n_cuts:
             return np.full(weights.shape[1], np.nan)
@@ -181,14 +187,17 @@ class _Ranked:
         # Sums of counts stay whole numbers below 2**24: exact in the weights' own float32.
         gained = self.positives @ weights
         true, taken = _running_sums(gained), _running_sums(self.samples @ weights)
-        n_positive = true[-1].copy()
-        if negatives_weigh != 1.0:
-            taken = true + negatives_weigh * (taken - true)
+        n_positive, n_negative = true[-1].copy(), self.negatives @ weights
+        if balanced:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                factor = np.where(n_negative > 0, n_positive / n_negative, 0)
+            taken = true + factor * (taken - true)
         precision = np.divide(true, taken, out=taken, where=taken > 0)
         at_end = np.multiply(gained, precision, dtype=np.float64)[: self.n_cuts]
         total = at_end.sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(n_positive > 0, total / n_positive, np.nan)
+            both = (n_positive > 0) & (n_negative > 0)
+            return np.where(both, total / n_positive, np.nan)
 
 
 def _sums_between(

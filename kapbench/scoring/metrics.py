@@ -131,16 +131,12 @@ def kap_of_samples(
     del samples, keep  # as large as what was kept of them
     category, n_categories = _codes(records, "category")
     pair, n_pairs = _codes(records, "pair_id")
-    n_negative = np.bincount(category[row][~label], minlength=n_categories)
-    if average == "pair":
-        precision = average_precision(label, score, pair[row], n_pairs)
-        return _mean_over_pairs(records, precision, n_negative, pairs_by_category(records, row))
-    balance = None
-    if twin_split:
-        n = np.bincount(category[row], minlength=n_categories)
-        balance = (n - n_negative) / np.maximum(n_negative, 1)
     of_pairs = pairs_by_category(records, row)
-    return PooledPrecision(label, score, pair[row], category[row], of_pairs, balance)
+    if average == "pair":
+        n_negative = np.bincount(category[row][~label], minlength=n_categories)
+        precision = average_precision(label, score, pair[row], n_pairs)
+        return _mean_over_pairs(records, precision, n_negative, of_pairs)
+    return PooledPrecision(label, score, pair[row], category[row], of_pairs, balanced=twin_split)
 
 
 def _twin_samples(records: Records, samples: Samples) -> Bool[np.ndarray, "s"]:

@@ -24,6 +24,8 @@ _RANGES = {  # of columns of whole numbers: smallest, largest
     "viewpoint_change": (-1, 4),
     "truncation": (-1, 3),
     "occlusion": (-1, 3),
+    "extent": (0, 2),
+    "on_object": (-1, 1),
     "nearest": (-1, None),
 }
 

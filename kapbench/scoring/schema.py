@@ -95,6 +95,14 @@ _UNKNOWN = "-1 where the data set does not say"
 _EITHER = "0 in neither image, 1 in the source, 2 in the target, 3 in both"
 _ABSENT = "NaN where the keypoint is absent"
 
+EXTENT = Column(
+    "extent",
+    "int8",
+    "",
+    "what says where the object is in the target image: 2 a mask, 1 its bounding box",
+    "0 where the data set has neither",
+)
+
 PAIR = (
     Column("pair_id", "text", "", "identifier of the pair in the data set"),
     Column("category", "text", "", "category of both images"),
@@ -123,6 +131,7 @@ ANNOTATION = (
     Column("viewpoint_change", "int8", "45° steps", "difference of the viewpoints, 0–4", _UNKNOWN),
     Column("truncation", "int8", "", f"truncated objects: {_EITHER}", _UNKNOWN),
     Column("occlusion", "int8", "", f"occluded objects: {_EITHER}", _UNKNOWN),
+    EXTENT,
 )
 
 X = DecodeColumn("x", "float64", _PIXELS, "predicted point, x to the right")
@@ -144,10 +153,31 @@ NEAREST = DecodeColumn(
     "the keypoint nearest to the predicted point, of those visible in both images",
     "-1 where no keypoint is visible in both",
 )
-GROUP_ERROR_PX = DecodeColumn("group_error_px", "float64", _PIXELS, "")
-OTHER_ERROR_PX = DecodeColumn("other_error_px", "float64", _PIXELS, "")
-ON_OBJECT = DecodeColumn("on_object", "int8", "", "")
-OF_DECODE = (X, Y, ERROR_PX, TWIN_ERROR_PX, NEAREST)
+GROUP_ERROR_PX = DecodeColumn(
+    "group_error_px",
+    "float64",
+    _PIXELS,
+    "distance from the predicted point to the nearest visible member of the keypoint's part group, "
+    "other than the keypoint and its mirror counterpart",
+    "NaN where the target shows no such member",
+)
+OTHER_ERROR_PX = DecodeColumn(
+    "other_error_px",
+    "float64",
+    _PIXELS,
+    "distance from the predicted point to the nearest other keypoint that the target shows, also of "
+    "those that the source does not show",
+    "NaN where the target shows no other keypoint",
+)
+ON_OBJECT = DecodeColumn(
+    "on_object",
+    "int8",
+    "",
+    "whether the predicted point lies on the object, as `extent` says where that is: 0 no, 1 yes",
+    "-1 where extent is 0",
+)
+OF_DECODE = (X, Y, ERROR_PX, TWIN_ERROR_PX, NEAREST, GROUP_ERROR_PX, OTHER_ERROR_PX, ON_OBJECT)
+SINCE_4 = (EXTENT, GROUP_ERROR_PX, OTHER_ERROR_PX, ON_OBJECT)  # not in records of scoring 1 to 3
 
 _SCORE = "similarity"
 BEST = GeometryColumn("best", "float32", _SCORE, "highest score of the keypoint's map")

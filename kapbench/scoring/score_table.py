@@ -185,8 +185,8 @@ def _scores_of(
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight)
-            low, high = (_number(np.clip(bound, 0, 1)) for bound in (bounds.low, bounds.high))
+            bounds = interval(resampled, weight, "logit")
+            low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
             rule=rule.name,
             metric=request.metric,

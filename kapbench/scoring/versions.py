@@ -4,19 +4,22 @@ its rules was changed between them.
 3: the nearest cell in original pixels is the first of equally near ones, and cells are not rounded
    there; `geo-published-point` drops the ids that no image shows; the symmetry confusion compares as
    its rule does; by pair, a category without a positive has no score.
+4: intervals of scores are taken on the logit scale; in each resample the negatives of the twin split
+   weigh as much as its positives do there; a category without a negative has no KAP; controls that
+   read the annotation have no interval.
 """
 
 from kapbench.scoring.rules import KapRule, Rule
 
-SCORING_VERSION = 3  # raised where the same maps would give other rows, scores or intervals
-_ALL_RULES = 2  # up to this version, each changed every rule
+SCORING_VERSION = 4  # raised where the same maps would give other rows, scores or intervals
+_ALL_RULES = (1, 2, 4)  # versions that changed every rule
 
 
 def last_change(rule: Rule, scoring: int) -> int:
     """The latest version of scoring, up to the version `scoring`, that changed a rule's numbers."""
-    if scoring <= _ALL_RULES or scoring > SCORING_VERSION:  # what later versions change is unknown
+    if scoring in _ALL_RULES or scoring > SCORING_VERSION:  # what later versions change is unknown
         return scoring
-    return 3 if _changed_in_3(rule) else _ALL_RULES
+    return 3 if _changed_in_3(rule) else 2
 
 
 def _changed_in_3(rule: Rule) -> bool:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scoring_cases import drawn, records
 
-from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, holm, interval, replicates
+from kapbench.scoring.bootstrap import Replicates, Resampling, holm, interval, replicates
 from kapbench.scoring.estimators import Ratio
+from kapbench.scoring.intervals import Interval
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import estimator, score_table
 
@@ -93,7 +94,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says(of_images, of_pai
         effect = of_images * rng.normal(0, 1, (2, 20))
         noise = of_pairs * rng.normal(0, 1, len(pairs))
         made = mean_of(effect[0][source] + effect[1][target] + noise)
-        found = interval(replicates(made, Resampling.of(rows, 400, trial)), ONE)
+        found = interval(replicates(made, Resampling.of(rows, 400, trial)), ONE, "plain")
         assert found.low <= found.value <= found.high
         held += found.low <= 0.0 <= found.high
         errors.append(found.error)
@@ -111,7 +112,7 @@ def test_a_bootstrap_over_pairs_alone_would_be_far_too_narrow():
     effect = rng.normal(0, 1, (2, 20))
     values = effect[0][source] + effect[1][target]
     rows = rows_of([(f"i{i:02d}", f"i{j:02d}") for i, j in pairs], ["c"] * len(pairs))
-    found = interval(replicates(mean_of(values), Resampling.of(rows, 300)), ONE)
+    found = interval(replicates(mean_of(values), Resampling.of(rows, 300)), ONE, "plain")
     assert found.error > 3 * values.std() / np.sqrt(len(values))
 
 
@@ -119,7 +120,8 @@ def test_the_same_seed_gives_the_same_interval_and_another_another():
     rows = records(many(3), [PCK])
     made = estimator(rows, PCK, 0.10, "point")
     first, again, other = (
-        interval(replicates(made, Resampling.of(rows, 120, seed)), ONE) for seed in (5, 5, 6)
+        interval(replicates(made, Resampling.of(rows, 120, seed)), ONE, "logit")
+        for seed in (5, 5, 6)
     )
     assert first == again
     assert first.value == other.value
@@ -144,11 +146,11 @@ def test_a_difference_is_that_of_the_values_and_changes_sign_with_its_sides():
     both = [
         replicates(estimator(r, PCK, 0.10, "point"), Resampling.of(r, 100)) for r in (first, second)
     ]
-    forth, back = (interval(a - b, ONE) for a, b in (both, both[::-1]))
+    forth, back = (interval(a - b, ONE, "plain") for a, b in (both, both[::-1]))
     assert forth.value == both[0].value[0] - both[1].value[0]
     assert (back.low, back.high) == (-forth.high, -forth.low)
     assert forth.p == back.p
-    none = interval(both[0] - both[0], ONE)
+    none = interval(both[0] - both[0], ONE, "plain")
     assert (none.value, none.low, none.high, none.p) == (0.0, 0.0, 0.0, 1.0)
 
 
@@ -165,7 +167,7 @@ def test_categories_are_independent_so_the_mean_is_known_better():
     cases = drawn(2, 300, categories=["cat", "dog"], n_images=12)
     rows = records(cases, [PCK])
     again = replicates(estimator(rows, PCK, 0.10, "point"), Resampling.of(rows, 400))
-    cat, dog, mean = (interval(again, w) for w in (*np.eye(2), np.full(2, 0.5)))
+    cat, dog, mean = (interval(again, w, "logit") for w in (*np.eye(2), np.full(2, 0.5)))
     assert mean.value == pytest.approx((cat.value + dog.value) / 2)
     assert mean.error == pytest.approx(np.hypot(cat.error, dog.error) / 2)
     assert max(cat.freedom, dog.freedom) == 5.5 < mean.freedom <= 11
@@ -185,7 +187,7 @@ def test_a_rare_resample_without_a_score_is_left_out_and_a_common_one_leaves_no_
 def test_too_few_images_have_no_interval(n_images):
     rows = records(drawn(0, 30, categories=["cat"], n_images=n_images), [PCK])
     again = replicates(estimator(rows, PCK, 0.10, "point"), Resampling.of(rows, 50))
-    found = interval(again, ONE)
+    found = interval(again, ONE, "logit")
     assert not np.isnan(found.value)
     assert np.isnan([found.low, found.high, found.p]).all()
 
@@ -194,8 +196,8 @@ def test_a_score_that_is_nowhere_defined_has_no_bounds():
     rows = records(many(1), [PCK])
     nothing = estimator(rows, PCK, 0.10, "point", split="viewpoint=0")
     if not nothing.by_category().n.any():
-        assert np.isnan(interval(replicates(nothing, Resampling.of(rows, 20)), ONE).value)
-    assert np.isnan(interval(replicates(nothing, Resampling.of(rows, 20)), 0 * ONE).value)
+        assert np.isnan(interval(replicates(nothing, Resampling.of(rows, 20)), ONE, "logit").value)
+    assert np.isnan(interval(replicates(nothing, Resampling.of(rows, 20)), 0 * ONE, "logit").value)
 
 
 @settings(max_examples=50, deadline=None)

@@ -52,6 +52,21 @@ def test_a_category_without_positives_makes_the_mean_nan_and_its_n_is_known():
                 assert np.isnan(found.over_categories(over))
 
 
+@pytest.mark.parametrize("average", ["category", "pair"])
+def test_the_twin_split_of_a_category_without_a_negative_has_no_score_and_its_n_is_known(average):
+    # Each keypoint of the cat has the other as its twin, and the target shows both.
+    cat = pair([(1, 1), (2, 2)], [(420, 210), (210, 420)], twins=[1, 0], name="cat")
+    dog = pair([(1, 1), (2, 2)], [(420, 210), None], twins=[1, 0], name="dog", category="dog")
+    rows = records([(cat, peaks({6: 1}, {9: 1})), (dog, peaks({6: 2}, {1: 1}))])
+    made = estimator(rows, load_rule("kap-v1"), 0.10, average, split="absent_with_twin")
+    by = made.by_category()
+    assert by.n.tolist() == ([2, 2] if average == "category" else [1, 1])
+    assert np.isnan(by.values).tolist() == [True, False]
+    assert np.isnan(by.over_categories("mean"))
+    resampled = made.at(np.array([[1, 2, 0], [1, 0, 3]], np.float32)).values
+    assert np.isnan(resampled).tolist() == [[True, False], [True, True], [True, False]]
+
+
 def test_by_pair_only_pairs_with_a_score_count_and_weigh():
     # Cats: a pair with a score of 1 and one without a positive. Dogs: a pair with 1/2.
     dog = pair([(1, 1), (2, 2)], [(420, 210), None], name="dog", category="dog")

@@ -99,8 +99,6 @@ def test_an_integer_weight_is_a_repeated_pair(rule, seed, n_pairs):
     pair_codes = rows["pair_id"].cat.codes.to_numpy()
     copies = [repeated(rows, w[pair_codes]) if w.any() else None for w in weights.T]
     for ask in at_one_alpha([rule], rng):
-        if ask.split == "absent_with_twin":  # balanced by the numbers as they are
-            continue
         how = {"metric": ask.metric, "split": ask.split}
         made = estimator(rows, rule, ask.alpha, ask.average, **how)
         together = made.at(weights.astype(np.float32)).values

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kapbench.scoring import nearest_keypoint
 from kapbench.scoring.build_records import pair_columns, table
-from kapbench.scoring.nearest_keypoint import nearest_keypoints
+from kapbench.scoring.nearest_keypoint import Distances
 from kapbench.scoring.record_laws import broken_laws
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.schema import Needs
@@ -25,12 +25,23 @@ def test_a_tree_finds_the_same_keypoints_as_comparing_all(seed, n):
     predicted = rng.integers(0, 6, (25, 2)) / 2  # many are equally near to several
     annotated = rng.integers(0, 6, (n, 2)).astype(np.float64)
     candidates, pair = rng.random((3, n)) < 0.5, np.sort(rng.integers(0, 3, 25))
-    expected = nearest_keypoints(predicted, annotated, candidates, pair)
+    keypoint, classes = rng.integers(0, n, 25), rng.integers(-1, 3, (3, n))
+    visible, excluded = rng.random(n) < 0.7, rng.integers(0, n, (25, 2))
+    classes[:, rng.integers(0, n)] = 3  # alone in its class
+
+    def columns():
+        distances = Distances.of(predicted, annotated)
+        return (
+            distances.nearest(candidates, pair),
+            distances.to_nearest_other(visible, classes, pair, keypoint, excluded),
+        )
+
+    expected = columns()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest_keypoint, "MOST_PER_POINT", 0)
-        assert (
-            nearest_keypoints(predicted, annotated, candidates, pair).tolist() == expected.tolist()
-        )
+        assert Distances.of(predicted, annotated).away is None
+        for of_trees, of_all in zip(columns(), expected, strict=True):
+            np.testing.assert_array_equal(of_trees, of_all)
 
 
 def test_ten_thousand_and_more_keypoints():

@@ -25,31 +25,41 @@ def _samples(seed, n, n_scores):
 def test_average_precision_is_scikit_learns(seed, n, n_scores):
     _, label, score = _samples(seed, n, n_scores)
     found = average_precision(label, score)
-    if label.any():
+    if label.any() and not label.all():
         assert found[0] == pytest.approx(average_precision_score(label, score), abs=1e-12)
     else:
         assert np.isnan(found[0])
 
 
 @settings(max_examples=60, deadline=None)
-@given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.sampled_from([1.0, 0.25, 3.0]))
-def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, negatives_weigh):
+@given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.booleans())
+def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, balanced):
+    """Rows repeated as often as they weigh; the balance of labels is that of the repeated rows."""
     rng, label, score = _samples(seed, n, n_scores)
     category, pair = rng.integers(0, 2, n), rng.integers(0, 5, n)
     weights = rng.integers(0, 4, (5, 3))
-    pooled = PooledPrecision(
-        label, score, pair, category, np.zeros(2, np.int64), np.full(2, negatives_weigh)
-    )
+    pooled = PooledPrecision(label, score, pair, category, np.zeros(2, np.int64), balanced)
     found = pooled.at(weights.astype(np.float32)).values
     for b in range(3):
         for c in range(2):
-            w = weights[pair, b] * np.where(label, 1.0, negatives_weigh) * (category == c)
-            if (w * label).sum() > 0:
-                kept = w > 0
-                expected = average_precision_score(label[kept], score[kept], sample_weight=w[kept])
-                assert found[b, c] == pytest.approx(expected, abs=1e-6)
-            else:
-                assert np.isnan(found[b, c])
+            times = weights[pair, b] * (category == c)
+            expected = _of_repeated_rows(label, score, times, balanced)
+            assert found[b, c] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    whole = pooled.by_category().values
+    for c in range(2):
+        expected = _of_repeated_rows(label, score, (category == c).astype(int), balanced)
+        assert whole[c] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def _of_repeated_rows(label, score, times, balanced: bool) -> float:
+    """By scikit-learn; NaN without a positive or without a negative."""
+    label, score = np.repeat(label, times), np.repeat(score, times)
+    if label.all() or not label.any():
+        return np.nan
+    negatives_weigh = label.sum() / (~label).sum() if balanced else 1.0
+    return average_precision_score(
+        label, score, sample_weight=np.where(label, 1.0, negatives_weigh)
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,7 +68,8 @@ def test_groups_are_scored_as_if_alone(seed, n, n_groups):
     rng, label, score = _samples(seed, n, 4)
     group = rng.integers(0, n_groups, n)
     found = average_precision(label, score, group, n_groups)
-    pooled = PooledPrecision(label, score, np.arange(n), group, np.zeros(n_groups, np.int64))
+    none = np.zeros(n_groups, np.int64)
+    pooled = PooledPrecision(label, score, np.arange(n), group, none)
     np.testing.assert_allclose(pooled.by_category().values, found, atol=1e-12)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "_MOST", 5)  # ranked by halves of the groups

@@ -14,7 +14,7 @@ def test_version_3_changed_these_rules_and_no_other(name):
     assert last_change(rule, 3) == (3 if name in CHANGED_IN_3 else 2)
 
 
-@pytest.mark.parametrize("version", [1, 2, SCORING_VERSION + 1])
+@pytest.mark.parametrize("version", [1, 2, 4, SCORING_VERSION + 1])
 def test_other_versions_changed_every_rule_or_might_have(version):
     assert {last_change(load_rule(name), version) for name in rule_names()} == {version}
 

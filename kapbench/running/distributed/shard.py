@@ -97,7 +97,7 @@ def _score(opened: OpenRun, shard: Shard, missing: list[Chunk], progress: Progre
     with opened.cache() as cache:
         if isinstance(opened.model, Encoder):
             encode(opened, opened.model, shard.views(opened.plan), cache, progress)
-        scorer = make_scorer(opened, cache, distinct_views(pairs), progress)
+        scorer = make_scorer(opened, cache, distinct_views(pairs), missing, progress)
         with progress.stage("pairs", len(pairs)) as advance:
             for n_pairs in score_chunks(missing, scorer, opened.chunk_files, InProcess()):
                 advance(n_pairs)

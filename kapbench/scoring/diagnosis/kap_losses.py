@@ -23,11 +23,11 @@ class Influence:
     of_pair: Float64[np.ndarray, "m u"]
     size: Float64[np.ndarray, "m"]
 
-    def change(self, weights: Float64[np.ndarray, "p b"]) -> Float64[np.ndarray, "b u"]:
+    def change(self, weights: Float[np.ndarray, "p b"]) -> Float64[np.ndarray, "b u"]:
         """Change of the gains and shares at other weights, to first order; NaN without any weight."""
         of_pairs = weights[self.pair].astype(np.float64)
-        mean_weight = self.size @ of_pairs / self.size.sum()
         with np.errstate(invalid="ignore", divide="ignore"):
+            mean_weight = self.size @ of_pairs / self.size.sum()
             return np.asarray((of_pairs.T @ self.of_pair) / mean_weight[:, None])
 
 

@@ -133,7 +133,7 @@ class _Counts:
         def counts(place: Int[np.ndarray, "n"]) -> Float64[np.ndarray, "t k"]:
             size = len(present) * (k + 1)
             flat = np.bincount(row_type * (k + 1) + place, weights, minlength=size)
-            return flat.reshape(len(present), k + 1)[:, :k]
+            return flat.reshape(len(present), k + 1)[:, :k].astype(np.float64)
 
         return cls(before, after, at, row_type, counts(before), counts(after), counts(at))
 

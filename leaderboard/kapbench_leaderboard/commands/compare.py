@@ -2,25 +2,38 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kapbench.cli.options import output_format, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
-from kapbench.errors import KapbenchError
+from kapbench_leaderboard.commands.comparison_text import check_alpha, comparison_text, rule_names
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
-from kapbench_leaderboard.tables.choices import FORMATS, VIEWS, Format, View
-
-if TYPE_CHECKING:
-    from kapbench.running.results import RunCard
-    from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.tables.choices import (
+    FORMATS,
+    GROUP_BY,
+    VIEWS,
+    Format,
+    GroupBy,
+    Style,
+    View,
+)
 
 NARROWEST = 80
+
+
+def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    names = {}
+    for text in texts:
+        old, equals, new = text.partition("=")
+        if not equals or not old or not new:
+            raise click.BadParameter(f"'{text}' has no new name. Write OLD=NEW.")
+        names[old] = new
+    return names
 
 
 @click.command()
@@ -52,6 +65,30 @@ NARROWEST = 80
     is_flag=True,
     help="Add ranks, and the models' paired differences with confidence intervals and p-values.",
 )
+@click.option(
+    "--group-by",
+    type=click.Choice(GROUP_BY),
+    help="Show runs of one model and label, e.g. of several seeds, as one row: mean ± standard "
+    "deviation over the runs.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="OLD=NEW",
+    callback=_names,
+    help="Call a model or a label NEW in the table. Repeat it for more.",
+)
+@click.option(
+    "--intervals/--no-intervals",
+    default=None,
+    help="Show 95 % confidence intervals.  [default: in text where they fit; in LaTeX only of "
+    "differences; in other formats always]",
+)
+@click.option("--no-notes", is_flag=True, help="Leave out the notes below the table.")
+@click.option(
+    "--label", metavar="LABEL", help="Give the table this \\label in LaTeX, e.g. tab:kap."
+)
 @output_format(*FORMATS)
 @output_option(
     "output", click.Path(path_type=Path, dir_okay=False), "Write the table to this file."
@@ -65,6 +102,11 @@ def compare(
     rules: tuple[str, ...],
     alpha: float,
     paired: bool,
+    group_by: GroupBy | None,
+    names: dict[str, str],
+    intervals: bool | None,
+    no_notes: bool,
+    label: str | None,
     how: Format,
     output: Path | None,
 ) -> None:
@@ -82,20 +124,26 @@ def compare(
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
       kapbench compare sphere.lite0 lite0 --paired
       kapbench compare my_model leaderboard/results/spair
-      kapbench compare --by symmetry --format latex -o table.tex
+      kapbench compare --group-by label
       kapbench compare --format csv -o scores.csv
+
+    \b
+    For a paper, KAP and PCK by category in one table:
+      kapbench compare lite0 sphere.lite0 --by category --format latex --label tab:spair \\
+        --name sphere.lite0="Sphere (ours)" --no-notes -o table.tex
     """
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
+    _refuse_together(how, paired=paired, group_by=group_by, label=label)
     selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
     cards = list(selected.values())
-    rule_names = _rule_names(rules, cards)
-    _check_alpha(alpha, cards)
+    chosen_rules = rule_names(rules, cards)
+    check_alpha(alpha, cards)
     on_screen = how == "text" and output is None
     with _progress(len(selected) if paired else 0) as advance:
         text = comparison_text(
             selected,
-            rules=rule_names or None,
+            rules=chosen_rules or None,
             by=by,
             alpha=alpha,
             how=how,
@@ -104,6 +152,9 @@ def compare(
             colour=on_screen and sys.stdout.isatty(),
             advance=advance,
             controls=random_runs(selected, runs_root) if runs else (),
+            names=names,
+            group_by=group_by,
+            style=Style(label, intervals, not no_notes),
         )
     if output is None:
         click.echo(text, nl=False)
@@ -114,81 +165,18 @@ def compare(
         click.echo(shown_path(output))
 
 
-def comparison_text(
-    runs: "Mapping[Path, RunCard]",
-    *,
-    rules: Sequence[str] | None = None,
-    by: View | None = None,
-    alpha: float = 0.10,
-    how: Format = "text",
-    paired: bool = False,
-    width: int = 80,
-    colour: bool = False,
-    advance: Callable[[int], None] | None = None,
-    controls: "Sequence[RunCard]" = (),
-) -> str:
-    """Tables of finished runs, one for each comparability group.
-
-    Args:
-        runs: By run folder, or by the path of an entry.
-        rules: Names of the rules to show; None: one for KAP and one for PCK.
-        by: None: the headline scores, or a column for each rule where several of a kind are named.
-        paired: Add ranks and paired differences; this reads the records of the runs.
-        advance: Called after each run that was resampled.
-        controls: Other runs of the control `random`, whose scores stand beside the runs.
-    """
-    from kapbench_leaderboard.comparison.groups import group, without_rules
-    from kapbench_leaderboard.tables import build
-    from kapbench_leaderboard.tables.differences import paired_tables
-    from kapbench_leaderboard.tables.render import render
-
-    cards = list(runs.values())
-    if by == "rule" and rules is None:
-        rules = list(dict.fromkeys(rule.name for card in cards for rule in card.rules))
-    view: View = by or ("rule" if _several_of_a_kind(rules or (), cards) else "summary")
-    groups = group(cards, rules, controls)
-    resamples = _resamples(runs, rules, alpha, advance) if paired else {}
-    tables = build.tables(groups, view, alpha, build.ranked(groups, resamples))
-    if paired:
-        tables += [t for members in groups for t in paired_tables(members, resamples, alpha)]
-    text = render(tables, how, width=width, colour=colour)
-    left_out = without_rules(cards, rules or ())
-    if rules and left_out and how == "text":
-        places = [shown_path(path) for path, card in runs.items() if card in left_out]
-        heading = f"Not scored by {' or '.join(rules)} and therefore left out:"
-        text += "\n".join(["", heading, *(f"  {place}" for place in places), ""])
-    return text
-
-
-def _several_of_a_kind(rules: Sequence[str], cards: "Sequence[RunCard]") -> bool:
-    """Whether rules share a metric: a table of splits has room for one rule of KAP and one of PCK."""
-    metrics = [rule.metric for card in cards for rule in card.rules if rule.name in rules]
-    return len(dict.fromkeys(rules)) > len(set(metrics))
-
-
-def _resamples(
-    runs: "Mapping[Path, RunCard]",
-    rules: Sequence[str] | None,
-    alpha: float,
-    advance: Callable[[int], None] | None,
-) -> "dict[str, Resamples]":
-    """By the hash of a run's records, for the runs that have one of the rules."""
-    from kapbench.running.results import open_records
-    from kapbench_leaderboard.comparison.groups import selected_rules
-    from kapbench_leaderboard.comparison.resamples import make
-    from kapbench_leaderboard.entries.as_runs import entry_resamples
-
-    resamples = {}
-    for place, card in runs.items():
-        if selected_rules(card, rules):
-            resamples[card.provenance.records_sha256] = (
-                entry_resamples(place, rules, alpha)
-                if place.suffix == ".json"
-                else make(open_records(place), card, rules, alpha)
-            )
-        if advance is not None:
-            advance(1)
-    return resamples
+def _refuse_together(
+    how: Format, *, paired: bool, group_by: GroupBy | None, label: str | None
+) -> None:
+    if paired and group_by is not None:
+        raise click.UsageError(
+            "--paired compares single runs, and --group-by averages over runs. Leave one of them out."
+        )
+    if label is not None and how != "latex":
+        raise click.UsageError(
+            "--label is the label of a table in LaTeX. Add --format latex; to choose runs by their "
+            "label, write it without an option: kapbench compare LABEL."
+        )
 
 
 @contextmanager
@@ -203,25 +191,3 @@ def _progress(n_runs: int) -> Iterator[Callable[[int], None] | None]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("resampling images", total=n_runs)
         yield lambda n: bar.advance(task, n)
-
-
-def _rule_names(rules: Sequence[str], cards: "Sequence[RunCard]") -> list[str]:
-    """Names among the runs' rules; a rule file is known by the name inside it."""
-    from kapbench.errors import unknown
-    from kapbench.scoring.rules import load_rule
-
-    known = {rule.name for card in cards for rule in card.rules}
-    names = [load_rule(rule).name if rule.endswith(".json") else rule for rule in rules]
-    for name in names:
-        if name not in known:
-            raise unknown("rule", name, known, place="the rules of these runs")
-    return names
-
-
-def _check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
-    known = sorted({row.alpha for card in cards for row in card.scores}, reverse=True)
-    if alpha not in known:
-        raise KapbenchError(
-            f"None of these runs was scored at alpha {alpha:g}",
-            fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}",
-        )

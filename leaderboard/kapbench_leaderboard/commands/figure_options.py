@@ -26,7 +26,7 @@ _FILES = (
     click.option(
         "--format",
         "how",
-        type=click.Choice(["png", "svg"]),
+        type=click.Choice(["png", "svg", "pdf"]),
         default="png",
         show_default=True,
         help="File format of the figures.",

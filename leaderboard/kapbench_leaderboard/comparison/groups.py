@@ -19,12 +19,14 @@ class Group:
 
     `rules_are_named`: the user named these rules, so that no other is shown. `other_controls`: runs
     of controls on the same pairs, scored by the same rules for KAP, that are not among `cards`.
+    `names`: what tables call models, with each old name.
     """
 
     rules: tuple[RuleCard, ...]
     cards: tuple[RunCard, ...]
     rules_are_named: bool = False
     other_controls: tuple[RunCard, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
 
     @property
     def dataset(self) -> DatasetCard:

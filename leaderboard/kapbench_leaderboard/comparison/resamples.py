@@ -10,8 +10,9 @@ from jaxtyping import Float64
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.bootstrap import Interval, Replicates, Resampling, interval, replicates
+from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.intervals import Interval
 from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
@@ -52,7 +53,7 @@ class Resamples:
     weights: Mapping[str, Float64[np.ndarray, "c"]]  # of categories in a column's average
 
     def mean(self, column: str) -> Interval:
-        return interval(self.columns[column], self.weights[column])
+        return interval(self.columns[column], self.weights[column], "logit")
 
 
 def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.bootstrap import Interval, averaged, holm, interval
+from kapbench.scoring.bootstrap import averaged, holm, interval
+from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.comparison.resamples import Resamples
 
 SIGNIFICANT = 0.05
@@ -35,13 +36,13 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
     out = []
     for column in first.columns:
         gap = first.columns[column] - second.columns[column]
-        each = [interval(gap, weights) for weights in np.eye(len(first.categories))]
+        each = [interval(gap, weights, "plain") for weights in np.eye(len(first.categories))]
         p = holm(np.array([one.p for one in each]))
         out += [
             Difference(name, column, one, float(q))
             for name, one, q in zip(first.categories, each, p, strict=True)
         ]
-        mean = interval(gap, first.weights[column])
+        mean = interval(gap, first.weights[column], "plain")
         out.append(Difference("mean", column, mean, mean.p))
     return out
 
@@ -93,6 +94,7 @@ def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
             first.parted(of_pairs[:, i, j], by_sums[:, i, j]),
             first.n_images,
             weights,
+            "plain",
         )
         for i, j in pairs
     ]
@@ -115,7 +117,41 @@ def mean_difference(first: Resamples, second: Resamples, column: str) -> Interva
         KapbenchError: the runs have other pairs or other rules.
     """
     _same(first, second)
-    return interval(first.columns[column] - second.columns[column], first.weights[column])
+    gap = first.columns[column] - second.columns[column]
+    return interval(gap, first.weights[column], "plain")
+
+
+def best_and_not_different(
+    runs: Sequence[Resamples], column: str, category: str | None = None
+) -> list[bool] | None:
+    """Which runs have the best score or one that is not significantly different from it.
+
+    Holm's correction is over the other runs. None: a run could not be tested against the best.
+
+    Args:
+        category: None: the average over categories.
+
+    Raises:
+        KapbenchError: two runs have other pairs or other rules.
+    """
+    for run in runs[1:]:
+        _same(runs[0], run)
+    categories = runs[0].categories
+    if category is None:
+        weights = runs[0].weights[column]
+    else:
+        weights = np.eye(len(categories))[categories.index(category)]
+    values = [interval(run.columns[column], weights, "plain").value for run in runs]
+    if np.isnan(values).any():
+        return None
+    best = int(np.argmax(values))
+    gaps = [runs[best].columns[column] - run.columns[column] for run in runs]
+    p = [interval(gap, weights, "plain").p for gap in gaps]
+    others = [i for i in range(len(runs)) if i != best]
+    corrected = dict(zip(others, holm(np.array([p[i] for i in others])), strict=True))
+    if any(np.isnan(q) for q in corrected.values()):
+        return None
+    return [i == best or bool(corrected[i] >= SIGNIFICANT) for i in range(len(runs))]
 
 
 def _same(first: Resamples, second: Resamples) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from kapbench.paths import cache_root
 
-Format = Literal["png", "svg"]
+Format = Literal["png", "svg", "pdf"]
 
 
 @dataclass(frozen=True)

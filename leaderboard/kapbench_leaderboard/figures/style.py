@@ -14,9 +14,10 @@ from matplotlib.patheffects import withStroke
 
 from kapbench.storage import write_atomically
 
-_FileFormat = Literal["png", "svg", "jpg"]
+_FileFormat = Literal["png", "svg", "pdf", "jpg"]
 Style = dict[str, Any]  # keyword arguments of a matplotlib artist
 COLUMN_IN = 3.3  # width of a column of a two-column paper
+PAGE_IN = 6.9  # of both columns
 FONT_PT, TITLE_PT = 7.0, 7.5
 PNG_DPI = 300
 
@@ -48,7 +49,13 @@ _STYLE: dict[Any, Any] = {  # keys are literals that older matplotlibs do not na
     "hatch.linewidth": 0.5,
     "svg.hashsalt": "kapbench",  # equal figures are equal files
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # fonts as TrueType, which conferences ask for
     "text.parse_math": False,  # a model's name is not a formula
+}
+_WITHOUT_DATE: dict[_FileFormat, dict[str, None]] = {
+    "svg": {"Date": None},
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
 
@@ -68,15 +75,15 @@ def content(figure: Figure, how: _FileFormat, dpi: int = PNG_DPI) -> bytes:
     """The figure as the bytes of a file, without a date."""
     out = io.BytesIO()
     with styled():
-        about = {"svg": {"Date": None}, "png": {"Software": None}}.get(how)
+        about = _WITHOUT_DATE.get(how)
         figure.savefig(out, format=how, dpi=dpi, metadata=about)
     return out.getvalue()
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Writes `path`, whose ending says the format; returns it."""
-    how: _FileFormat = "svg" if path.suffix == ".svg" else "png"
-    write_atomically(path, content(figure, how))
+    """Writes `path`, whose ending says the format: png, svg or pdf; returns it."""
+    endings: dict[str, _FileFormat] = {".svg": "svg", ".pdf": "pdf"}
+    write_atomically(path, content(figure, endings.get(path.suffix, "png")))
     return path
 
 

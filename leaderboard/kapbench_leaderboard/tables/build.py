@@ -88,7 +88,7 @@ def tables(
 
 def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: Ranks) -> Table:
     table_columns = columns(members, view, alpha, kind)
-    names = labels(members.cards)
+    names = labels(members.cards, members.names)
     by = _ranking(members, view, kind)
     rows = [
         Row(c, name, tuple(column.cell(c) for column in table_columns), ranks.get(_key(c, by)))
@@ -104,7 +104,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         *notes.limited(data),
         *notes.about(members, view, kind),
         *notes.explained(members, view, table_columns),
-        *disagreements(members, models, labels(models), alpha),
+        *disagreements(members, models, labels(models, members.names), alpha),
         *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
         *_on_intervals(
             rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
@@ -179,9 +179,13 @@ def _prevalence_row(
     return (ReferenceRow("prevalence", label, tuple(cells)),)
 
 
-def labels(cards: Sequence[RunCard]) -> list[str]:
-    """Names of models with the runs' labels; equal ones with the revision, then numbered."""
-    names = [c.model.name if c.label is None else f"{c.model.name} [{c.label}]" for c in cards]
+def labels(cards: Sequence[RunCard], renamed: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """Names of models with the runs' labels; equal ones with the revision, then numbered.
+
+    Args:
+        renamed: Old and new names; an old one is a model's, a label, or both as they are shown.
+    """
+    names = [name_of(card, dict(renamed)) for card in cards]
     full = [
         f"{name}@{c.model.revision[:12]}" if names.count(name) > 1 else name
         for name, c in zip(names, cards, strict=True)
@@ -190,6 +194,21 @@ def labels(cards: Sequence[RunCard]) -> list[str]:
         f"{label} #{full[: i + 1].count(label)}" if full.count(label) > 1 else label
         for i, label in enumerate(full)
     ]
+
+
+def name_of(card: RunCard, renamed: Mapping[str, str]) -> str:
+    """What a table calls a run before equal names are told apart."""
+    model = renamed.get(card.model.name, card.model.name)
+    if card.label is None:
+        return model
+    whole = f"{card.model.name} [{card.label}]"
+    return renamed.get(whole) or renamed.get(card.label) or f"{model} [{card.label}]"
+
+
+def old_names(card: RunCard) -> list[str]:
+    """The names of a run that a table can replace."""
+    name = card.model.name
+    return [name] if card.label is None else [name, card.label, f"{name} [{card.label}]"]
 
 
 def _or_less(row: Row, lead: int) -> float:

@@ -1,5 +1,6 @@
 """The views and formats of tables, by name: nothing is imported here, so that `--help` is quick."""
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 View = Literal[
@@ -10,3 +11,22 @@ VIEWS: tuple[View, ...] = get_args(View)[1:-1]
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+GroupBy = Literal["label"]
+GROUP_BY: tuple[GroupBy, ...] = get_args(GroupBy)
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What tables show beside their scores.
+
+    `label`: by which LaTeX refers to the first table; None: no `\\label`. `intervals`: None: as the
+    format does it; LaTeX has none, except for differences. `notes`: whether lines stand below.
+    """
+
+    label: str | None = None
+    intervals: bool | None = None
+    notes: bool = True
+
+
+PLAIN = Style()

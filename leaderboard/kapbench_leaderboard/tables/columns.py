@@ -24,7 +24,10 @@ _OVER = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A share with its 95 % interval, or the reason why there is none; neither: an empty cell."""
+    """A share with its 95 % interval, or the reason why there is none; neither: an empty cell.
+
+    `sd`: the standard deviation over runs, of a mean over several.
+    """
 
     value: float | None
     low: float | None = None
@@ -33,6 +36,8 @@ class Cell:
     reason: str | None = None
     signed: bool = False  # a difference
     is_p: bool = False  # a p-value: not a percentage
+    sd: float | None = None
+    is_count: bool = False  # a number of runs: not a percentage
 
 
 @dataclass(frozen=True, slots=True)

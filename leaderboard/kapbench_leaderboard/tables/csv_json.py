@@ -62,6 +62,8 @@ def _line(table: Table, row: Row) -> dict[str, Any]:
         line[column.key] = cell.value
         if cell.low is not None and cell.high is not None:
             line |= {f"{column.key}.low": cell.low, f"{column.key}.high": cell.high}
+        if cell.sd is not None:
+            line[f"{column.key}.sd"] = cell.sd
     for each in table.references:
         cells = zip(table.columns, each.cells, strict=True)
         line |= {f"{each.key}.{c.key}": cell.value for c, cell in cells if cell.value is not None}
@@ -101,7 +103,9 @@ def _scores(columns: Sequence[Column], cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    return {
+    """`sd` stands only in a mean over runs."""
+    deviation = {} if cell.sd is None else {"sd": cell.sd}
+    return deviation | {
         "value": cell.value,
         "low": cell.low,
         "high": cell.high,

@@ -30,7 +30,7 @@ def paired_tables(
     known = models if len(models) > 1 else known
     if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
         return []
-    names = dict(zip((id(c) for c in known), labels(known), strict=True))
+    names = dict(zip((id(c) for c in known), labels(known, members.names), strict=True))
     of_card = {id(c): resamples[c.provenance.records_sha256] for c in known}
     first, *others = sorted(known, key=lambda c: -_lead(of_card[id(c)]))
     if len(others) == 1:

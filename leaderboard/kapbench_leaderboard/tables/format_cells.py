@@ -9,12 +9,19 @@ MISSING = "n/a"
 
 
 def number(cell: Cell) -> str:
-    """Value ×100 with one decimal, a difference with its sign, a p-value with three digits."""
+    """Value ×100 with one decimal, a difference with its sign, a p-value with three digits.
+
+    A mean over several runs has its standard deviation after it.
+    """
     if cell.value is None:
         return MISSING if cell.reason else ""
     if cell.is_p:
         return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
-    return f"{100 * cell.value:+.1f}" if cell.signed else f"{100 * cell.value:.1f}"
+    if cell.is_count:
+        return f"{cell.value:.0f}"
+    value = round(100 * cell.value, 1) + 0.0  # no -0.0
+    shown = f"{value:+.1f}" if cell.signed else f"{value:.1f}"
+    return shown if cell.sd is None else f"{shown} ± {100 * cell.sd:.1f}"
 
 
 def interval(cell: Cell) -> str | None:

@@ -25,6 +25,7 @@ _OVER = {
 _NO_KAP = (
     "KAP was not scored. It is not defined if no keypoint can be absent, or if T is the image size."
 )
+NO_INTERVALS = "No confidence intervals"
 _NOT_TESTED = "a category has too few images, or some resamples have no score"
 # By a part of a column's key: a note stands under the tables that have such a column.
 _EXPLAINED = {
@@ -154,7 +155,7 @@ def without_intervals(
     for label, card in without:
         labels_of.setdefault(_why_no_interval(card, rules, alpha), []).append(label)
     return [
-        f"No confidence intervals{_for(labels) if len(labels) < n_models else ''}: {reason}."
+        f"{NO_INTERVALS}{_for(labels) if len(labels) < n_models else ''}: {reason}."
         for reason, labels in labels_of.items()
     ]
 

@@ -14,12 +14,12 @@ from kapbench_leaderboard.tables.format_cells import interval, marked, notes, re
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
 
 
-def text(table: Table, *, width: int = 80, colour: bool = False) -> str:
+def text(table: Table, *, width: int = 80, colour: bool = False, with_notes: bool = True) -> str:
     """With intervals where they fit, in blocks of columns where even that is wide."""
     console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
     footnotes = reasons(table)
     spans, blocks = _blocks(console, table, footnotes)
-    below = notes(table, footnotes, spans=spans)
+    below = notes(table, footnotes, spans=spans) if with_notes else []
     parts: list[RenderableType] = [
         *(Text(line) for line in table.head),
         *blocks,

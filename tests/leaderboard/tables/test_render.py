@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kapbench_leaderboard.commands.compare import comparison_text as show_runs
+from kapbench_leaderboard.commands.comparison_text import comparison_text as show_runs
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.render import render

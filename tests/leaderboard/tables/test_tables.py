@@ -10,7 +10,7 @@ from submissions import CARD
 from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
 from kapbench.scoring.bootstrap import Replicates
-from kapbench_leaderboard.commands.compare import comparison_text as tables
+from kapbench_leaderboard.commands.comparison_text import comparison_text as tables
 from kapbench_leaderboard.comparison import resamples
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema

@@ -1,0 +1,160 @@
+"""Finished runs side by side in Python: differences, tables, and LaTeX."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import pandas as pd
+
+from kapbench.errors import KapbenchError
+from kapbench.running.board_plugin import board_function
+from kapbench.running.result_set import ResultSet
+
+Run: TypeAlias = ResultSet | str | Path
+
+
+def compare(
+    *runs: Run,
+    baseline: Run | None = None,
+    rule: str | Sequence[str] | None = None,
+    alpha: float = 0.10,
+    split: str = "all",
+    names: Mapping[str, str] | None = None,
+    runs_root: str | Path | None = None,
+) -> pd.DataFrame:
+    """Differences between models on the same resamples of images, with intervals and p-values.
+
+    One row for each two runs, in the order in which they are named, each rule, and each category
+    and the average over them. Columns: `dataset`, `rule`, `metric`, `alpha`, `split`, `model`,
+    `baseline`, `category`, `over` (as of `ResultSet.scores`), `value` and `baseline_value`,
+    `difference` (value − baseline_value), its 95 % interval `low` and `high`, `p` of the paired
+    test, `p_adjusted` and `n` (samples of KAP or keypoints of PCK of the model). Scores are 0 to 1.
+
+    `p_adjusted` is p after Holm's correction: of a category's row, over all rows of categories with
+    the same data set and rule; of an average's, over all pairs of models.
+
+    Args:
+        runs: Results, run folders, folders of runs, entries of a leaderboard, names of models, or
+            labels, as `kapbench compare` takes them.
+        baseline: Compare each run with this one alone; None: every two runs.
+        rule: Names of rules; None: one for KAP and one for PCK.
+        split: "all", or "absent_with_twin", which only KAP has.
+        names: What the frame calls models, by their old names.
+        runs_root: Folder below which runs are looked for by name; None: $KAPBENCH_RUNS, else ./runs.
+
+    Raises:
+        KapbenchError: fewer than two runs, or runs that cannot be compared with any other.
+    """
+    frame: pd.DataFrame = board_function("compare")(
+        _checked(runs),
+        baseline=None if baseline is None else _checked([baseline])[0],
+        rules=_names(rule),
+        alpha=alpha,
+        split=split,
+        names=names or {},
+        runs_root=_root(runs_root),
+    )
+    return frame
+
+
+def table(
+    *runs: Run,
+    by: str | None = None,
+    rule: str | Sequence[str] | None = None,
+    alpha: float = 0.10,
+    group_by: str | None = None,
+    intervals: bool = False,
+    names: Mapping[str, str] | None = None,
+    runs_root: str | Path | None = None,
+) -> pd.DataFrame:
+    """The table of `kapbench compare` as a frame: a row for each model, best first.
+
+    Scores are ×100 with one decimal, as the table shows them; `ResultSet.scores` has them in full.
+    By category, columns have two levels: the metric and the category.
+
+    Args:
+        runs: As of `compare`; all must be comparable.
+        by: category, symmetry, twin, viewpoint, occlusion, average or rule; None: the short table.
+        group_by: "label": one row for the runs of a model that share a label, with their mean, the
+            standard deviation over them (columns that end in "sd"), and their number ("runs").
+        intervals: Add columns that end in "low" and "high".
+        rule, alpha, names, runs_root: As of `compare`.
+
+    Raises:
+        KapbenchError: the runs cannot share a table.
+    """
+    frame: pd.DataFrame = board_function("table")(
+        _checked(runs),
+        by=by,
+        rules=_names(rule),
+        alpha=alpha,
+        group_by=group_by,
+        intervals=intervals,
+        names=names or {},
+        runs_root=_root(runs_root),
+    )
+    return frame
+
+
+def to_latex(
+    *runs: Run,
+    by: str | None = None,
+    rule: str | Sequence[str] | None = None,
+    alpha: float = 0.10,
+    group_by: str | None = None,
+    paired: bool = False,
+    label: str | None = None,
+    names: Mapping[str, str] | None = None,
+    intervals: bool | None = None,
+    notes: bool = True,
+    runs_root: str | Path | None = None,
+) -> str:
+    """The table of `kapbench compare --format latex`: booktabs, KAP and PCK by category in one.
+
+    Args:
+        runs, rule, alpha, names, runs_root: As of `compare`.
+        by, group_by: As of `table`.
+        paired: Test which models may be bold with the best, and add a table of differences; this
+            resamples the records of runs, which takes a while. Entries are tested in any case.
+        label: Of the table, for \\ref.
+        intervals: Whether scores have their 95 % intervals; None: only differences do.
+        notes: Whether rules and the meaning of bold stand below the table; else in comments.
+
+    Raises:
+        KapbenchError: a label that LaTeX would not take, or runs that cannot be averaged.
+    """
+    text: str = board_function("latex")(
+        _checked(runs),
+        by=by,
+        rules=_names(rule),
+        alpha=alpha,
+        group_by=group_by,
+        paired=paired,
+        label=label,
+        names=names or {},
+        intervals=intervals,
+        notes=notes,
+        runs_root=_root(runs_root),
+    )
+    return text
+
+
+def _checked(runs: Sequence[Run]) -> list[Run]:
+    if not runs:
+        raise KapbenchError("No run is given", fix="Give results, run folders, or names of runs")
+    for run in runs:
+        if not isinstance(run, ResultSet | str | Path):
+            raise KapbenchError(
+                f"A run cannot be a {type(run).__name__}",
+                fix="Give each run as an argument of its own: a ResultSet, a path, or a name",
+            )
+    return list(runs)
+
+
+def _names(rule: str | Sequence[str] | None) -> list[str] | None:
+    return [rule] if isinstance(rule, str) else None if rule is None else list(rule)
+
+
+def _root(folder: str | Path | None) -> Path:
+    return Path(os.environ.get("KAPBENCH_RUNS", "runs") if folder is None else folder)

@@ -1,0 +1,89 @@
+"""A score or a difference with its standard error, and the 95 % interval on the scale that fits it.
+
+Near an end of its range a score's distribution is skewed, and value ± t · error leaves the range or
+misses the truth. There the interval is taken of a function of the score that has no end, with the
+error carried over by the delta method, and carried back.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+# plain: a difference, which has no end. logit: log(v / (1 − v)) of a share or precision, 0 … 1.
+# log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end.
+Scale = Literal["plain", "logit", "log-complement"]
+_AT_END = 1e-12  # sums of weighted ones may miss 1 by so much
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value, its standard error, the degrees of freedom of that, and the 95 % interval.
+
+    `n_images`: images behind the value; of an average over categories, as many as would give its
+    variance if images of all categories varied alike. The ends of `low` and `high` are NaN where the
+    error is.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    scale: Scale = "plain"
+    n_images: float = math.nan
+
+    @property
+    def half_width(self) -> float:
+        """Of the interval on the plain scale."""
+        return self.error * _quantile(self.freedom)
+
+    @property
+    def low(self) -> float:
+        return self._ends()[0]
+
+    @property
+    def high(self) -> float:
+        return self._ends()[1]
+
+    @property
+    def p(self) -> float:
+        """Chance of a value this far from 0, either way, if the truth were 0."""
+        from scipy.special import stdtr
+
+        if math.isnan(self.error) or not self.error:
+            return math.nan if math.isnan(self.error) else float(self.value == 0)
+        return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
+
+    def _ends(self) -> tuple[float, float]:
+        if math.isnan(self.error) or math.isnan(self.value):
+            return math.nan, math.nan
+        if self.scale == "logit":
+            return self._between_0_and_1()
+        if self.scale == "log-complement":
+            return self._below_1()
+        return self.value - self.half_width, self.value + self.half_width
+
+    def _between_0_and_1(self) -> tuple[float, float]:
+        """At 0 or 1, where no resample differs, the other end is Wilson's for one trial an image."""
+        if self.value <= _AT_END or self.value >= 1 - _AT_END:
+            squared = _quantile(math.inf) ** 2
+            room = squared / (self.n_images + squared)
+            return (0.0, room) if self.value <= _AT_END else (1 - room, 1.0)
+        odds = self.value / (1 - self.value)
+        factor = math.exp(min(self.half_width / (self.value * (1 - self.value)), _LARGEST))
+        return odds / factor / (1 + odds / factor), odds * factor / (1 + odds * factor)
+
+    def _below_1(self) -> tuple[float, float]:
+        """None at 1, where no resample differs: how far a skill can fall depends on the chance."""
+        if self.value >= 1 - _AT_END:
+            return math.nan, math.nan
+        rest = 1 - self.value
+        factor = math.exp(min(self.half_width / rest, _LARGEST))
+        return 1 - rest * factor, 1 - rest / factor
+
+
+_LARGEST = 300.0  # on a logarithmic scale: e^300, and its product with any odds, is a finite number
+
+
+def _quantile(freedom: float) -> float:
+    from scipy.special import stdtrit
+
+    return 1.959963984540054 if math.isinf(freedom) else float(stdtrit(freedom, 0.975))

@@ -1,0 +1,98 @@
+"""Which cells of a table are set in bold: the best of a column, and all that may be as good."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
+from kapbench_leaderboard.comparison.resamples import Resamples, stem
+from kapbench_leaderboard.comparison.significance import best_and_not_different
+from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.columns import Column
+from kapbench_leaderboard.tables.format_cells import heading
+
+
+@dataclass(frozen=True, slots=True)
+class Bold:
+    """`rows`: for each column, places of the rows in bold. `tested`: for each column, whether the
+    difference of its best model to each other one was tested."""
+
+    rows: tuple[frozenset[int], ...]
+    tested: tuple[bool, ...]
+
+    def note(self, table: Table) -> list[str]:
+        """What bold means; nothing where nothing is bold."""
+        columns = list(zip(table.columns, self.rows, self.tested, strict=True))
+        untested = [heading(c) for c, rows, tested in columns if rows and not tested]
+        out = []
+        if any(rows and tested for _, rows, tested in columns):
+            out.append(
+                "Bold: the best model of a column, and every model that is not significantly different "
+                "from it (paired test, p ≥ 0.05 after Holm's correction over the models)."
+            )
+            if untested:
+                out.append(f"Bold in {', '.join(untested)}: the best score, which was not tested.")
+        elif untested:
+            out.append("Bold: the best score of a column. Differences were not tested.")
+        return out
+
+
+def bold(table: Table, resamples: Mapping[str, Resamples]) -> Bold:
+    """Of models alone, in the columns that may order at least two of them.
+
+    Args:
+        resamples: By the hash of a run's records; runs without any are not tested.
+    """
+    of_columns = [_of_column(table, i, resamples) for i in range(len(table.columns))]
+    return Bold(tuple(rows for rows, _ in of_columns), tuple(tested for _, tested in of_columns))
+
+
+def _of_column(
+    table: Table, i: int, resamples: Mapping[str, Resamples]
+) -> tuple[frozenset[int], bool]:
+    column = table.columns[i]
+    rows = [
+        (place, row, row.cells[i].value)
+        for place, row in enumerate(table.rows)
+        if not row.is_control and row.cells[i].value is not None
+    ]
+    if len(rows) < 2 or not column.ranks or table.view == "paired":
+        return frozenset(), False
+    values = [value for _, _, value in rows if value is not None]
+    best = (min if column.lower_is_better else max)(values)
+    highest = frozenset(place for place, _, value in rows if value == best)
+    known = _resamples_of([row for _, row, _ in rows], resamples)
+    place_of_scores = resampled_column(table, column)
+    if known is None or place_of_scores is None or place_of_scores[0] not in known[0].columns:
+        return highest, False
+    alike = best_and_not_different(known, *place_of_scores)
+    if alike is None:
+        return highest, False
+    places = [place for (place, _, _), same in zip(rows, alike, strict=True) if same]
+    return highest | frozenset(places), True
+
+
+def _resamples_of(
+    rows: Sequence[Row], resamples: Mapping[str, Resamples]
+) -> list[Resamples] | None:
+    known = [resamples.get(row.card.provenance.records_sha256) for row in rows]
+    of_rows = [each for each in known if each is not None]
+    return of_rows if len(of_rows) == len(rows) else None
+
+
+def resampled_column(table: Table, column: Column) -> tuple[str, str | None] | None:
+    """The column of resamples with a column's scores, and its category, None for the average.
+
+    None: there are no resamples of such scores.
+    """
+    for rule in table.group.rules:
+        name = stem(rule, table.group.rules)
+        shown = rule.name if table.view == "rule" else rule.metric
+        own = f"{shown}@{table.alpha:.2f}"
+        if column.key == own:
+            return name, None
+        if table.view == "category":
+            if column.key in {f"{own}.{category}" for category in table.group.dataset.categories}:
+                return name, column.key.removeprefix(f"{own}.")
+        elif column.key == f"{own}.{TWIN_SPLIT}":
+            return f"{name}.{TWIN_SPLIT}", None
+    return None

@@ -1,0 +1,50 @@
+"""A table as a data frame, with the numbers that a reader of the table sees."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.columns import NAME, Cell
+from kapbench_leaderboard.tables.format_cells import heading
+
+
+def frame(tables: Sequence[Table], *, intervals: bool = False) -> pd.DataFrame:
+    """Rows are models by their labels; the tables, which are of the same runs, stand side by side.
+
+    By category, columns are pairs of the metric and the category.
+    """
+    frames = [_frame(table, intervals=intervals) for table in tables]
+    made = pd.concat(frames, axis=1)
+    made = made.loc[:, ~made.columns.duplicated()]  # the number of runs, which both tables have
+    return made.rename_axis(index="model")
+
+
+def _frame(table: Table, *, intervals: bool) -> pd.DataFrame:
+    lines = [list(_numbers(table, row.cells, intervals=intervals)) for row in table.rows]
+    numbers = [[number for _, _, number in line] for line in lines]
+    keys = [(metric, name) for metric, name, _ in lines[0]]
+    columns: pd.Index = pd.Index([name for _, name in keys])
+    if table.view == "category":
+        columns = pd.MultiIndex.from_tuples(keys, names=["metric", "category"])
+    return pd.DataFrame(numbers, index=[row.label for row in table.rows], columns=columns)
+
+
+def _numbers(
+    table: Table, cells: Sequence[Cell], *, intervals: bool
+) -> Iterator[tuple[str, str, float]]:
+    """Metric, heading and number of each column of the frame; NaN where there is none."""
+    for column, cell in zip(table.columns, cells, strict=True):
+        words, metric = heading(column), NAME.get(column.key.partition("@")[0], "")
+        values = {words: cell.value}
+        if column.ranks and _has_deviations(table):
+            values[f"{words} sd"] = cell.sd
+        if intervals and not cell.is_count:
+            values |= {f"{words} low": cell.low, f"{words} high": cell.high}
+        for name, value in values.items():
+            number = float("nan") if value is None else value
+            yield metric, name, number if cell.is_count else round(100 * number, 1)
+
+
+def _has_deviations(table: Table) -> bool:
+    return any(cell.sd is not None for row in table.rows for cell in row.cells)

@@ -1,0 +1,175 @@
+"""Tables to LaTeX for a paper that uses booktabs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kapbench.errors import KapbenchError
+from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.tables import notes as about
+from kapbench_leaderboard.tables.bold import Bold, bold
+from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.choices import Style
+from kapbench_leaderboard.tables.columns import NAME, Cell
+from kapbench_leaderboard.tables.format_cells import (
+    caption,
+    heading,
+    interval,
+    marked,
+    notes,
+    reasons,
+    rows_of,
+)
+from kapbench_leaderboard.tables.over_runs import ABOUT_RUNS
+from kapbench_leaderboard.tables.tex_text import tex
+
+_WIDE = 8  # columns from which a table spans both columns of a page
+_TIGHT = r"\small\setlength{\tabcolsep}{3pt}"
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*")
+
+
+def latex(tables: Sequence[Table], style: Style, resamples: Mapping[str, Resamples]) -> str:
+    """`table` environments; KAP and PCK by category of the same runs share one.
+
+    Bold marks the best model of a column, and with `resamples`, by the hash of a run's records, all
+    models that are not significantly different from it. What a reader of a paper need not see of
+    the notes stands in comments.
+
+    Raises:
+        KapbenchError: the label has characters that a label of LaTeX should not have.
+    """
+    _check(style.label)
+    parts = _parts(tables)
+    labels = [None if style.label is None else _numbered(style.label, i) for i in range(len(parts))]
+    return "\n".join(
+        _environment(blocks, label, style, resamples)
+        for blocks, label in zip(parts, labels, strict=True)
+    )
+
+
+def _check(label: str | None) -> None:
+    if label is not None and not _LABEL.fullmatch(label):
+        raise KapbenchError(
+            f"'{label}' cannot be a label of LaTeX",
+            place="the label of the table",
+            fix="Use letters, digits and : . / _ -, e.g. tab:kap",
+        )
+
+
+def _numbered(label: str, i: int) -> str:
+    return label if i == 0 else f"{label}-{i + 1}"
+
+
+def _parts(tables: Sequence[Table]) -> list[list[Table]]:
+    """Tables that share an environment: those of one group by category, whose rows get one order."""
+    parts: list[list[Table]] = []
+    for table in tables:
+        first = parts[-1][0] if parts else None
+        if first is not None and table.view == "category" and table.group is first.group:
+            order = {id(row.card): i for i, row in enumerate(first.rows)}
+            rows = sorted(table.rows, key=lambda row: order[id(row.card)])
+            parts[-1].append(replace(table, rows=tuple(rows)))
+        else:
+            parts.append([table])
+    return parts
+
+
+def _environment(
+    blocks: Sequence[Table], label: str | None, style: Style, resamples: Mapping[str, Resamples]
+) -> str:
+    first, n_columns = blocks[0], len(blocks[0].columns)
+    wide = n_columns >= _WIDE
+    kind = "table*" if wide else "table"
+    lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(caption(first))}}}"]
+    lines += [f"  \\label{{{label}}}"] if label else []
+    lines += [f"  {_TIGHT}"] if wide else []
+    lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
+    lines += [_line(["model", *_headings(blocks)])]
+    footnotes = _reasons(blocks)
+    bolds = [bold(table, resamples) for table in blocks]
+    for table, marks in zip(blocks, bolds, strict=True):
+        lines.append(r"    \midrule")
+        if table.view == "category":
+            lines.append(f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(_title(table))}}} \\\\")
+        lines += _rows(table, footnotes, marks)
+    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    printed = _printed(blocks, footnotes, bolds)
+    if style.notes:
+        lines.append(f"  \\par\\footnotesize {' '.join(map(tex, printed))}")
+        printed_too = printed
+    else:
+        printed_too = []
+    every = dict.fromkeys(note for t in blocks for note in (*notes(t, footnotes), *printed))
+    lines += [f"  % {note}" for note in every if note not in printed_too]
+    return "\n".join([*lines, f"\\end{{{kind}}}", ""])
+
+
+def _headings(blocks: Sequence[Table]) -> list[str]:
+    """Of the first block; "all" where the blocks average categories by other weights."""
+    of_blocks = [[heading(column) for column in table.columns] for table in blocks]
+    return [names[0] if len(set(names)) == 1 else "all" for names in zip(*of_blocks, strict=True)]
+
+
+def _title(table: Table) -> str:
+    """KAP@0.10, of a table by category."""
+    (kind,) = {rule.metric for rule in table.rules if _is_of(table, rule.metric)}
+    return f"{NAME[kind]}@{table.alpha:.2f}"
+
+
+def _is_of(table: Table, metric: str) -> bool:
+    return any(column.key.startswith(f"{metric}@") for column in table.columns)
+
+
+def _reasons(blocks: Sequence[Table]) -> dict[str, int]:
+    every = dict.fromkeys(reason for table in blocks for reason in reasons(table))
+    return {reason: i + 1 for i, reason in enumerate(every)}
+
+
+def _rows(table: Table, footnotes: dict[str, int], marks: Bold) -> list[str]:
+    lines: list[str] = []
+    controls = False
+    for place, (label, row, apart) in enumerate(rows_of(table)):
+        if apart and not controls and lines:
+            lines.append(r"    \midrule")
+        controls = apart
+        cells = [
+            _cell(cell, footnotes, is_bold=place in rows)
+            for cell, rows in zip(row, marks.rows, strict=True)
+        ]
+        lines.append(_line([label], cells))
+    return lines
+
+
+def _cell(cell: Cell, footnotes: dict[str, int], *, is_bold: bool) -> str:
+    number = tex(marked(replace(cell, sd=None), footnotes).replace("-", "−"))
+    span = interval(cell)
+    number = rf"\textbf{{{number}}}" if is_bold else number
+    deviation = "" if cell.sd is None else rf" $\pm$ {100 * cell.sd:.1f}"
+    small = rf" {{\scriptsize {tex(span.replace('-', '−'))}}}" if span else ""
+    return number + deviation + small
+
+
+def _line(texts: Sequence[str], made: Sequence[str] = ()) -> str:
+    """`texts` are escaped, `made` are LaTeX."""
+    return f"    {' & '.join([*map(tex, texts), *made])} \\\\"
+
+
+def _printed(
+    blocks: Sequence[Table], footnotes: dict[str, int], bolds: Sequence[Bold]
+) -> list[str]:
+    """The notes that a reader needs: rules, what bold, ± and ranges mean, what limits the numbers."""
+    own = [note for table in blocks for note in _short(table)]
+    every = [note for table in blocks for note in notes(replace(table, notes=()), footnotes)]
+    ends = [note for note in every if note.startswith("[")]
+    starts = [note for note in every if not note.startswith("[")]
+    of_bold = [n for table, marks in zip(blocks, bolds, strict=True) for n in marks.note(table)]
+    return list(dict.fromkeys([*starts, *own, *of_bold, *ends]))
+
+
+def _short(table: Table) -> list[str]:
+    kept = {
+        ABOUT_RUNS,
+        *about.limited(table.group.dataset),
+        *about.about(table.group, table.view, None),
+    }
+    return [note for note in table.notes if table.view == "paired" or note in kept]
