@@ -26,6 +26,11 @@ from kapbench.untrusted.refused_values import describe_key
 from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
 
 Average = Literal["point", "image", "category", "pair"]
+# The released evaluator of KAP's paper comes first until the field moves.
+PREFERRED_RULES: dict[str, tuple[str, ...]] = {
+    "kap": ("kap-cvpr24", "kap-v1", "kap-neurips25-fixed"),
+    "pck": ("pck-sd-dino", "pck-v1", "pck-geoaware"),
+}
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
 # Names of rules and keys are also parts of folders' and columns' names.
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -5,16 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
+from kapbench.scoring.rules import PREFERRED_RULES
 from kapbench.types import Coverage
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 Kind = Literal["kap", "pck"]
-# The released evaluator of KAP's paper comes first until the field moves.
-_PREFERRED: dict[Kind, tuple[str, ...]] = {
-    "kap": ("kap-cvpr24", "kap-v1", "kap-neurips25-fixed"),
-    "pck": ("pck-sd-dino", "pck-v1", "pck-geoaware"),
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +104,7 @@ def selected_rules(card: RunCard, rules: Sequence[str] | None = None) -> tuple[R
     if rules is not None:
         return tuple(has[name] for name in rules if name in has)
     picked: list[RuleCard] = []
-    for kind, preferred in _PREFERRED.items():
+    for kind, preferred in PREFERRED_RULES.items():
         mine = [name for name, rule in has.items() if rule.metric == kind]
         first = [name for name in preferred if name in mine]
         picked.extend(has[name] for name in (first or mine)[:1])

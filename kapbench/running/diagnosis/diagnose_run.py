@@ -1,0 +1,120 @@
+"""A run card and its records to a diagnosis: which rules, which alpha, and what is not defined."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from kapbench.errors import KapbenchError
+from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
+from kapbench.running.results import RunCard
+from kapbench.scoring.bootstrap import Resampling
+from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
+from kapbench.scoring.diagnosis.skills import measures
+from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
+from kapbench.scoring.schema import Records
+from kapbench.scoring.splits import annotated_splits
+
+_EXTENT = {2: "mask", 1: "box", 0: "unknown"}  # column `extent`
+
+
+def diagnose_run(
+    card: RunCard,
+    records: Records,
+    *,
+    rules: tuple[str, ...] = (),
+    alpha: float | None = None,
+    by: By | None = None,
+) -> RunDiagnosis:
+    """
+    Args:
+        records: Of the run.
+        rules: At most one of KAP and one of PCK, by name or file; else the run's best-known ones.
+        alpha: None: the first that both rules have.
+
+    Raises:
+        KapbenchError: the run was not scored by a rule, or by none of PCK; a rule lacks the alpha.
+    """
+    kap, pck = _rules(card, rules)
+    alpha = _alpha(card, kap, pck, alpha)
+    decode, resampling = card.decode(pck), Resampling.of(records)
+    of = partial(diagnose, records, kap, pck, decode, alpha, resampling)
+    splits = annotated_splits(records) if by == "split" else ("all",)
+    of_split = {split: of(split=split) for split in splits if split != TWIN_SPLIT}
+    return RunDiagnosis(
+        card,
+        kap,
+        pck,
+        alpha,
+        by,
+        of_split,
+        of(by_keypoint=True) if by == "keypoint" else None,
+        measures(records, kap, pck, decode, alpha, resampling),
+        _object_from(records),
+    )
+
+
+def _rules(card: RunCard, names: tuple[str, ...]) -> tuple[KapRule | None, PckRule]:
+    place = f"run of {card.model.name} on {card.dataset.name}"
+    named = [card.rule(name) for name in dict.fromkeys(names)]
+    for metric in ("kap", "pck"):
+        of_metric = [rule.name for rule in named if rule.metric == metric]
+        if len(of_metric) > 1:
+            raise KapbenchError(
+                f"Two rules for {metric.upper()} are named, {of_metric[0]} and {of_metric[1]}",
+                place=place,
+                fix="Name at most one rule for KAP and one for PCK",
+            )
+    by_metric = {rule.metric: rule for rule in named}
+    kap = by_metric.get("kap") or _best_known(card, "kap")
+    pck = by_metric.get("pck") or _best_known(card, "pck")
+    if not isinstance(pck, PckRule):
+        raise KapbenchError(
+            "The run was scored by no rule for PCK, which says where wrong matches lie",
+            place=place,
+            fix=f"Repeat the run with both: kapbench run --model {card.model.name} --dataset "
+            f"{card.dataset.name} --rule kap-cvpr24 --rule pck-sd-dino",
+        )
+    if isinstance(kap, KapRule) and not any(s.metric == "kap" for s in card.scores):
+        kap = None  # no keypoint can be absent, or T is the image: KAP is not defined
+    return kap if isinstance(kap, KapRule) else None, pck
+
+
+def _best_known(card: RunCard, metric: str) -> Rule | None:
+    names = [rule.name for rule in card.rules if rule.metric == metric]
+    known = [name for name in PREFERRED_RULES[metric] if name in names]
+    return card.rule((known or names)[0]) if names else None
+
+
+def _alpha(card: RunCard, kap: KapRule | None, pck: PckRule, alpha: float | None) -> float:
+    rules: list[Rule] = [rule for rule in (kap, pck) if rule is not None]
+    shared = [a for a in rules[0].alphas if all(a in rule.alphas for rule in rules)]
+    if alpha is None and shared:
+        return shared[0]
+    if alpha is not None and alpha in shared:
+        return alpha
+    listed = ", ".join(f"{a:g}" for a in shared)
+    names = " and ".join(rule.name for rule in rules)
+    lacking = [rule.name for rule in rules if alpha is None or alpha not in rule.alphas]
+    at = "no alpha in common" if alpha is None else f"no alpha {alpha:g}"
+    raise KapbenchError(
+        f"The rules {names} have {at}"
+        if alpha is None
+        else f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} {at}",
+        place=f"run of {card.model.name} on {card.dataset.name}",
+        fix=f"Choose an alpha that both rules have: {listed}" if shared else "Name other rules",
+    )
+
+
+def _object_from(records: Records) -> Mapping[str, float]:
+    """Share of the visible keypoints' rows by what says where the object is; empty in old records."""
+    try:
+        extent = records["extent"].to_numpy()
+    except KeyError:
+        return {}
+    visible = extent[records["target_visible"].to_numpy(bool)]
+    return {
+        word: float(np.mean(visible == code)) if len(visible) else math.nan
+        for code, word in _EXTENT.items()
+    }

@@ -1,0 +1,86 @@
+"""The strongest sentence about one run: to which type of error most is lost."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kapbench.scoring.diagnosis.places import PLACES
+from kapbench.scoring.diagnosis.quantity import Quantity
+from kapbench.scoring.diagnosis.skills import SKILL
+
+if TYPE_CHECKING:
+    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
+
+SIGNIFICANT = 0.05
+NOTHING = 0.0005  # shown as 0.0 of 100 points
+WORDS = {
+    "second peak": "correct matches with a second peak",
+    "mirror counterpart": "matches at the mirror counterpart",
+    "repeated part": "matches at a repetition of the part",
+    "near miss": "near misses",
+    "other keypoint": "matches at another keypoint",
+    "elsewhere": "matches elsewhere",
+    "elsewhere on the object": "matches elsewhere on the object",
+    "background": "matches in the background",
+    "absent, counterpart visible": "absent keypoints whose mirror counterpart is visible",
+    "absent, other": "absent keypoints without a visible mirror counterpart",
+}
+
+
+def sentence(diagnosis: "RunDiagnosis") -> str:
+    """Names one type where it costs significantly more than the next, else both.
+
+    Where KAP is not significantly above that of scores that all tie, this comes first.
+    """
+    if diagnosis.kap is None:
+        return _of_places(diagnosis)
+    group, alpha = diagnosis.overall, diagnosis.alpha
+    if math.isnan(group.kap):
+        return "KAP is not defined: a category has no positive sample."
+    score = f"KAP@{alpha:.2f} {100 * group.kap:.1f} by {diagnosis.kap.name}"
+    total = 1 - group.kap
+    if total < NOTHING:
+        return f"Nothing is lost: {score}."
+    shares = {name: group.loss("share", name) for name in diagnosis.types}
+    skill = diagnosis.measures[SKILL.key].mean()
+    if skill.low > 0 or math.isnan(skill.low):
+        return f"Most is lost to {_largest(shares, total)} ({score})."
+    span = f"95 % interval {signed(skill.low)} to {signed(skill.high)}"
+    return (
+        "KAP is not significantly above what scores that all tie get: skill "
+        f"{signed(skill.value)} ({span}). Most is lost to {_largest(shares, total)} ({score})."
+    )
+
+
+def signed(value: float) -> str:
+    """×100 with a true minus sign; no sign for what is shown as 0.0."""
+    text = f"{100 * value:.1f}".replace("-", "−")
+    return "0.0" if text == "−0.0" else text
+
+
+def _of_places(diagnosis: "RunDiagnosis") -> str:
+    group = diagnosis.overall
+    shares = {name: group.place(name) for name in diagnosis.place_names}
+    correct = shares.pop(PLACES[0]).mean().value
+    score = f"PCK@{diagnosis.alpha:.2f} {100 * correct:.1f} by {diagnosis.pck.name}"
+    if math.isnan(correct):
+        return "PCK is not defined: a category has no keypoint that is visible in both images."
+    if 1 - correct < NOTHING:
+        return f"No match is wrong: {score}."
+    return f"Most is lost to {_largest(shares, 1 - correct)} ({score})."
+
+
+def _largest(shares: Mapping[str, Quantity], total: float) -> str:
+    first, second = sorted(shares, key=lambda name: -shares[name].mean().value)[:2]
+    one, two = (shares[name].mean().value for name in (first, second))
+    gap = (shares[first] - shares[second]).mean()
+    of_total = f"of {100 * total:.1f} points"
+    if gap.p < SIGNIFICANT:
+        return f"{WORDS[first]}: {100 * one:.1f} {of_total}"
+    why = (
+        "there are too few images to test which is larger"
+        if math.isnan(gap.p)
+        else "the two do not differ significantly"
+    )
+    points = f"{100 * one:.1f} and {100 * two:.1f} {of_total}"
+    return f"{WORDS[first]} and to {WORDS[second]}: {points}; {why}"
