@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.diagnosis.shapley import Samples, losses
-from kapbench.scoring.metrics import pck_correct, pck_rows, sample_scores
+from kapbench.scoring.metrics import pck_correct, pck_rows, scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
 
@@ -71,7 +71,7 @@ def keypoint_effects(
     place, k = place.ravel(), len(distinct)
     unit = category if average in ("category", "point") else pair
     if isinstance(rule, KapRule):
-        samples = sample_scores(records, rule, alpha)[chosen]
+        samples = scores_of_rows(records, rule, alpha)[chosen]
         influence, score = _of_precision(samples, unit), _precision(samples, place, k)
     else:
         if decode is None:

@@ -49,7 +49,7 @@ class Group:
         places = self.diagnosis.places
         if places is None:
             raise ValueError("keypoints have no places")
-        return Quantity(places.by_name[name], places.weights)
+        return Quantity(places.by_name[name], places.weights, "logit")
 
     @property
     def kap(self) -> float:

@@ -84,7 +84,8 @@ def _of_kap(
     score = _quantity(skill.kap, over, resampling)
     yield KAP.key, score
     yield CHANCE.key, _quantity(skill.chance, over, resampling)
-    yield SKILL.key, Quantity(skill.replicates(score.replicates, resampling), score.weights)
+    of_skill = skill.replicates(score.replicates, resampling)
+    yield SKILL.key, Quantity(of_skill, score.weights, "log-complement")
 
 
 def _of_localisation(
@@ -111,4 +112,5 @@ def _of_localisation(
 
 
 def _quantity(estimator: Estimator, over: OverCategories, resampling: Resampling) -> Quantity:
-    return Quantity(replicates(estimator, resampling), estimator.by_category().weights(over))
+    made = replicates(estimator, resampling)
+    return Quantity(made, estimator.by_category().weights(over), "logit")
