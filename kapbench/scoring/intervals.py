@@ -103,7 +103,8 @@ def degrees_of_freedom(
     distance = 1 - value if scale == "log-complement" else np.minimum(value, 1 - value)
     with np.errstate(invalid="ignore", divide="ignore"):  # no error, no value
         failures = (distance / error) ** 2
-    return np.fmin(of_images, np.fmax(_FEWEST, failures / _FAILURES_PER_FREEDOM))
+    fewest = np.fmax(_FEWEST, failures / _FAILURES_PER_FREEDOM)
+    return np.asarray(np.fmin(of_images, fewest))
 
 
 _FEWEST, _FAILURES_PER_FREEDOM = 2.5, 10
