@@ -30,7 +30,8 @@ def interval(cell: Cell) -> str | None:
         return None
     if cell.signed:
         return f"{100 * cell.low:+.1f}…{100 * cell.high:+.1f}"
-    return f"{100 * cell.low:.1f}–{100 * cell.high:.1f}"
+    dash = "…" if cell.low < 0 else "–"  # "-1.2–0.4" is hard to read
+    return f"{100 * cell.low:.1f}{dash}{100 * cell.high:.1f}"
 
 
 def heading(column: Column) -> str:
