@@ -1,14 +1,19 @@
 """A finished run as Python sees it: what `evaluate` and `run` return."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RunCard, check_records, load_card, load_records
 from kapbench.scoring.rules import load_rule
+
+if TYPE_CHECKING:
+    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,28 @@ class ResultSet:
     def scores(self) -> pd.DataFrame:
         """All scores in long form; the columns are the fields of kapbench.scoring.score_table.Score."""
         return pd.DataFrame([row.model_dump() for row in self.card.scores])
+
+    def diagnose(
+        self,
+        rule: str | Sequence[str] = (),
+        *,
+        alpha: float | None = None,
+        by: Literal["category", "keypoint", "split"] | None = None,
+    ) -> "RunDiagnosis":
+        """Where the score is lost: `.losses`, `.places`, `.skills` and a `.sentence`.
+
+        Args:
+            rule: One of KAP, one of PCK, or both; else the run's best-known ones.
+            alpha: None: the first that both rules have.
+            by: What the tables are divided by.
+
+        Raises:
+            KapbenchError: the run was not scored by the rule, or by none of PCK, or not at alpha.
+        """
+        from kapbench.running.diagnosis.diagnose_run import diagnose_run
+
+        rules = (rule,) if isinstance(rule, str) else tuple(rule)
+        return diagnose_run(self.card, self.records, rules=rules, alpha=alpha, by=by)
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:
         """The number that a rule is quoted by, averaged over categories; NaN where undefined.

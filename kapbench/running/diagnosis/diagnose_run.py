@@ -36,7 +36,7 @@ def diagnose_run(
     Raises:
         KapbenchError: the run was not scored by a rule, or by none of PCK; a rule lacks the alpha.
     """
-    kap, pck = _rules(card, rules)
+    kap, pck = diagnosed_rules(card, rules)
     alpha = _alpha(card, kap, pck, alpha)
     decode, resampling = card.decode(pck), Resampling.of(records)
     of = partial(diagnose, records, kap, pck, decode, alpha, resampling)
@@ -55,7 +55,8 @@ def diagnose_run(
     )
 
 
-def _rules(card: RunCard, names: tuple[str, ...]) -> tuple[KapRule | None, PckRule]:
+def diagnosed_rules(card: RunCard, names: tuple[str, ...] = ()) -> tuple[KapRule | None, PckRule]:
+    """The rules by which `diagnose_run` diagnoses a run; arguments and errors as there."""
     place = f"run of {card.model.name} on {card.dataset.name}"
     named = [card.rule(name) for name in dict.fromkeys(names)]
     for metric in ("kap", "pck"):

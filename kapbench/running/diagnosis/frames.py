@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kapbench.scoring.bootstrap import Interval
 from kapbench.scoring.diagnosis.skills import MEASURES
+from kapbench.scoring.intervals import Interval
 
 if TYPE_CHECKING:
     from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis

@@ -9,9 +9,10 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS
-from kapbench.scoring.bootstrap import Interval, holm
+from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import CHANCE, MEASURES
+from kapbench.scoring.intervals import Interval
 from kapbench.scoring.versions import last_change
 
 if TYPE_CHECKING:

@@ -42,14 +42,14 @@ class Group:
         of_kind = self.diagnosis.gains if kind == "gain" else self.diagnosis.shares
         if of_kind is None:
             raise ValueError("KAP is not defined")
-        return Quantity(of_kind.by_name[error_type], of_kind.weights)
+        return Quantity(of_kind.by_name[error_type], of_kind.weights, "plain")
 
     def place(self, name: str) -> Quantity:
         """Share of PCK's keypoints that are matched there."""
         places = self.diagnosis.places
         if places is None:
             raise ValueError("keypoints have no places")
-        return Quantity(places.by_name[name], places.weights)
+        return Quantity(places.by_name[name], places.weights, "logit")
 
     @property
     def kap(self) -> float:

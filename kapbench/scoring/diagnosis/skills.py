@@ -27,10 +27,10 @@ class Measure:
 
 
 KAP = Measure("kap", "score", "KAP")
-CHANCE = Measure("kap.chance", "score", "KAP of scores that all tie (prevalence)")
+CHANCE = Measure("kap.chance", "score", "KAP of scores that all tie")
 SKILL = Measure("kap_skill", "score", "KAP skill", 0.0)
 PCK = Measure("pck", "localisation", "PCK")
-AP_VISIBLE = Measure("kap.visible", "localisation", "KAP among visible keypoints only")
+AP_VISIBLE = Measure("kap.visible", "localisation", "KAP of visible keypoints only")
 
 
 def _absence(key: str, words: str) -> Measure:
@@ -84,7 +84,10 @@ def _of_kap(
     score = _quantity(skill.kap, over, resampling)
     yield KAP.key, score
     yield CHANCE.key, _quantity(skill.chance, over, resampling)
-    yield SKILL.key, Quantity(skill.replicates(score.replicates, resampling), score.weights)
+    yield (
+        SKILL.key,
+        Quantity(skill.replicates(score.replicates, resampling), score.weights, "log-complement"),
+    )
 
 
 def _of_localisation(
@@ -111,4 +114,6 @@ def _of_localisation(
 
 
 def _quantity(estimator: Estimator, over: OverCategories, resampling: Resampling) -> Quantity:
-    return Quantity(replicates(estimator, resampling), estimator.by_category().weights(over))
+    return Quantity(
+        replicates(estimator, resampling), estimator.by_category().weights(over), "logit"
+    )
