@@ -51,7 +51,7 @@ FINISHED_RUNS = (
     "kapbench.running.diagnosis",
 )
 MORE_OF_THE_CORE = {
-    "kapbench_leaderboard.commands": ("kapbench.cli",),
+    "kapbench_leaderboard.commands": ("kapbench.cli", "kapbench.running.result_set"),
     # The pictures show similarity and features, which records do not hold: the model is run again.
     "kapbench_leaderboard.figures": (
         "kapbench.features",

@@ -1,6 +1,6 @@
 """A finished run as Python sees it: what `evaluate` and `run` return."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from kapbench.errors import KapbenchError, counted
+from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, check_records, load_card, load_records
+from kapbench.running.show_result import html_of, lines_of
 from kapbench.scoring.rules import load_rule
 
 if TYPE_CHECKING:
     from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
+
+_COLUMNS = (
+    *("model", "label", "dataset"),
+    *("rule", "metric", "average", "alpha", "split", "category", "over", "is_headline"),
+    *("value", "n", "low", "high"),
+)
 
 
 @dataclass(frozen=True)
@@ -44,21 +51,83 @@ class ResultSet:
         return load_records(self.folder)
 
     def __repr__(self) -> str:
-        model, dataset = self.card.model, self.card.dataset
-        head = f"ResultSet: {model.name}@{model.revision} on {dataset.name}@{dataset.revision}"
-        lines = [f"{head}, split {dataset.split}, {counted(dataset.n_pairs, 'pair')}"]
-        for rule in self.card.rules:
-            alpha = 0.10 if 0.10 in rule.alphas else rule.alphas[-1]
-            row = self.card.headline(rule, alpha)
-            if row is not None and row.value is not None:
-                shown = f"{100 * row.value:.1f}"
-                lines.append(f"  {rule.name}: {rule.metric.upper()}@{alpha:g} {shown} %")
-        return "\n".join(lines)
+        return "\n".join(lines_of(self.card, self.folder))
+
+    def _repr_html_(self) -> str:
+        return html_of(self.card, self.folder)
 
     @property
     def scores(self) -> pd.DataFrame:
-        """All scores in long form; the columns are the fields of kapbench.scoring.score_table.Score."""
-        return pd.DataFrame([row.model_dump() for row in self.card.scores])
+        """Every score of the run, one a row, 0 to 1; frames of several runs can be joined.
+
+        The columns are `model`, `label` and `dataset`, the fields of
+        kapbench.scoring.score_table.Score, and two that tell its rows apart:
+
+        * `over`: "category" for the score of one category, which `category` names; else how
+          categories were averaged, e.g. "mean", which `category` then repeats.
+        * `is_headline`: whether the rule is quoted by this way to average within and over
+          categories.
+
+        Of one run, `rule`, `metric`, `average`, `alpha`, `split`, `over` and `category` belong to
+        one row together. Of the headline rows of one rule, one alpha and one split, `metric` and
+        `category` do, or `metric` alone for averages.
+        """
+        card, categories = self.card, set(self.card.dataset.categories)
+        headlines = {rule.name: rule.headline for rule in card.rules}
+        about = {"model": card.model.name, "label": card.label, "dataset": card.dataset.name}
+        seen: set[tuple[object, ...]] = set()
+        rows = []
+        for row in card.scores:
+            keys = (row.rule, row.metric, row.average, row.alpha, row.split, row.category)
+            # A category that is named as an average comes before the average.
+            over = "category" if row.category in categories and keys not in seen else row.category
+            seen.add(keys)
+            average, over_categories = headlines[row.rule]
+            is_headline = row.average == average and over in ("category", over_categories)
+            rows.append(about | row.model_dump() | {"over": over, "is_headline": is_headline})
+        numbers = dict.fromkeys(("value", "low", "high"), float)
+        return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(numbers)
+
+    def table(
+        self,
+        *,
+        by: str | None = None,
+        rule: str | Sequence[str] | None = None,
+        alpha: float = 0.10,
+        intervals: bool = False,
+        names: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """The run's row of the table of `kapbench compare`; see `kapbench.table`, also for several."""
+        from kapbench.running import compare_runs
+
+        return compare_runs.table(
+            self, by=by, rule=rule, alpha=alpha, intervals=intervals, names=names
+        )
+
+    def to_latex(
+        self,
+        *,
+        by: str | None = None,
+        rule: str | Sequence[str] | None = None,
+        alpha: float = 0.10,
+        label: str | None = None,
+        names: Mapping[str, str] | None = None,
+        intervals: bool | None = None,
+        notes: bool = True,
+    ) -> str:
+        """The same table in LaTeX; see `kapbench.to_latex`, also for several runs."""
+        from kapbench.running import compare_runs
+
+        return compare_runs.to_latex(
+            self,
+            by=by,
+            rule=rule,
+            alpha=alpha,
+            label=label,
+            names=names,
+            intervals=intervals,
+            notes=notes,
+        )
 
     def diagnose(
         self,

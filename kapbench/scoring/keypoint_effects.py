@@ -8,11 +8,11 @@ difference stands therefore on how many keypoints it holds, and a p-value that r
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.diagnosis.shapley import Samples, losses
-from kapbench.scoring.metrics import pck_correct, pck_rows, sample_scores
+from kapbench.scoring.metrics import pck_correct, pck_rows, scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
 
@@ -71,7 +71,7 @@ def keypoint_effects(
     place, k = place.ravel(), len(distinct)
     unit = category if average in ("category", "point") else pair
     if isinstance(rule, KapRule):
-        samples = sample_scores(records, rule, alpha)[chosen]
+        samples = scores_of_rows(records, rule, alpha)[chosen]
         influence, score = _of_precision(samples, unit), _precision(samples, place, k)
     else:
         if decode is None:
@@ -95,7 +95,7 @@ def _units_in_category(
 
 
 def _of_precision(
-    samples: Float64[np.ndarray, "r 2"], unit: Int[np.ndarray, "r"]
+    samples: Float[np.ndarray, "r 2"], unit: Int[np.ndarray, "r"]
 ) -> Float64[np.ndarray, "r"]:
     """Derivative of each unit's average precision with respect to the weight of its rows."""
     out = np.full(len(unit), np.nan)
@@ -109,7 +109,7 @@ def _of_precision(
 
 
 def _precision(
-    samples: Float64[np.ndarray, "r 2"], place: Int[np.ndarray, "r"], k: int
+    samples: Float[np.ndarray, "r 2"], place: Int[np.ndarray, "r"], k: int
 ) -> Float64[np.ndarray, "k"]:
     known = ~np.isnan(samples)
     labels = np.broadcast_to([True, False], samples.shape)[known]

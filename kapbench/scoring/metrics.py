@@ -35,15 +35,15 @@ def kap_samples(records: Records, rule: KapRule, alpha: float) -> Samples:
     """Samples in order of records: (inside, 1) and (outside, 0), or one (outside, 0) when absent.
 
     Raises:
-        KapbenchError: as of `sample_scores`.
+        KapbenchError: as of `scores_of_rows`.
     """
-    both = sample_scores(records, rule, alpha)
+    both = scores_of_rows(records, rule, alpha)
     known = ~np.isnan(both)
     row = np.repeat(np.arange(len(both), dtype=np.int32), known.sum(axis=1))
     return Samples(np.broadcast_to([True, False], both.shape)[known], both[known], row)
 
 
-def sample_scores(records: Records, rule: KapRule, alpha: float) -> Float32[np.ndarray, "n 2"]:
+def scores_of_rows(records: Records, rule: KapRule, alpha: float) -> Float32[np.ndarray, "n 2"]:
     """Scores of each row's positive (inside) and negative (outside) sample; NaN: no such sample.
 
     An inside without any cell gives no sample, or one of score 0, as the rule's `empty` says.

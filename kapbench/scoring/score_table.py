@@ -1,29 +1,24 @@
 """All scores of a run, in long form: one row per rule, average, alpha, split and category."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict
 
-from kapbench.scoring.average_precision import average_precision, roc_auc
+from kapbench.scoring.absence import absence_auroc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
-from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.metrics import (
-    Samples,
-    at_mirror_counterpart,
-    kap,
-    kap_samples,
-    pck_correct,
-    pck_rows,
-    share,
-)
+from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.intervals import Scale
+from kapbench.scoring.metrics import at_mirror_counterpart, kap, pck_correct, pck_rows, share
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
+from kapbench.scoring.sample_scores import sample_scores
 from kapbench.scoring.schema import Records
-from kapbench.scoring.splits import SPLITS, annotated_splits, select
+from kapbench.scoring.skill import Skill, kap_skill
+from kapbench.scoring.splits import SPLITS, TWIN_SPLIT, annotated_splits, select
 
-ROUNDING_DRAWS = 5
+KAP_SKILL, ABSENCE_AUROC = "kap_skill", "absence_auroc"
 
 
 class Score(BaseModel):
@@ -59,10 +54,17 @@ def estimator(
     supervised: bool = False,
     window: int | None = None,
 ) -> Estimator:
-    """A rule's score per category. `metric` defaults to the rule's own (kap or pck)."""
-    rows = select(records, split)
+    """A rule's score per category. `metric` defaults to the rule's own (kap or pck).
+
+    Others are "kap_skill" and "absence_auroc", to which alpha and average do not matter, of KAP; and
+    "pck_dagger" and "symmetry_confusion" of PCK.
+    """
+    rows, twin_split = select(records, split), split == TWIN_SPLIT
     if isinstance(rule, KapRule):
-        return kap(records, rule, alpha, average, rows, twin_split=split == "absent_with_twin")
+        if metric == ABSENCE_AUROC:
+            return absence_auroc(records, rule, with_twin=twin_split)
+        score = kap_skill if metric == KAP_SKILL else kap
+        return score(records, rule, alpha, average, rows, twin_split=twin_split)
     decode = rule.decode_for(supervised, window)
     if metric == "symmetry_confusion":
         at_twin = at_mirror_counterpart(records, rule, decode, alpha)
@@ -84,7 +86,8 @@ class ScoreRequest:
 
 
 def score_requests(rules: Sequence[Rule], *, has_absent: bool = True) -> list[ScoreRequest]:
-    """Every score of a table that is an average; prevalence, AUROC and rounding come beside it.
+    """Every score of a table that is resampled. Beside a KAP comes its skill; without a request come
+    prevalence, the samples' AUROC and rounding.
 
     KAP is not defined where no keypoint can be absent (`has_absent` False), and left out.
     """
@@ -102,13 +105,15 @@ def _kap_requests(rule: KapRule) -> Iterator[ScoreRequest]:
         for split in SPLITS:
             for average, over in rule.averages.items():
                 # A pair hardly ever has both labels of this split: its samples are always pooled.
-                if not (average == "pair" and split == "absent_with_twin"):
+                if not (average == "pair" and split == TWIN_SPLIT):
                     yield ScoreRequest(rule, "kap", average, alpha, split, over)
+    for split in ("all", TWIN_SPLIT):
+        yield ScoreRequest(rule, ABSENCE_AUROC, "category", rule.alphas[0], split, ("mean",))
 
 
 def _pck_requests(rule: PckRule) -> Iterator[ScoreRequest]:
     plain = rule.subset == "all"
-    splits = [s for s in SPLITS if s != "absent_with_twin"] if plain else ["all"]
+    splits = [s for s in SPLITS if s != TWIN_SPLIT] if plain else ["all"]
     for alpha in rule.alphas:
         for average, over in rule.averages.items():
             for split in splits:
@@ -145,12 +150,8 @@ def score_table(
             continue
         with_interval = request.split == "all" or request.alpha == request.rule.alphas[0]
         estimate = _estimate(records, request, supervised=supervised, window=window)
-        resampled = None
-        if resampling is not None and with_interval:
-            resampled = replicates(estimate, resampling)
-            if keep is not None:
-                keep(request, estimate, resampled)
-        scores += _scores_of(records, request, estimate, resampled)
+        draws = resampling if with_interval else None
+        scores += _scores_of(records, request, estimate, draws, keep)
     for rule in rules if has_absent else ():
         if isinstance(rule, KapRule):
             scores += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
@@ -160,12 +161,13 @@ def score_table(
 def _estimate(
     records: Records, request: ScoreRequest, *, supervised: bool, window: int | None
 ) -> Estimator:
+    """Of a KAP, its skill, which holds it."""
     return estimator(
         records,
         request.rule,
         request.alpha,
         request.average,
-        metric=request.metric,
+        metric=KAP_SKILL if request.metric == "kap" else request.metric,
         split=request.split,
         supervised=supervised,
         window=window,
@@ -173,25 +175,49 @@ def _estimate(
 
 
 def _scores_of(
+    records: Records,
+    request: ScoreRequest,
+    estimate: Estimator,
+    resampling: Resampling | None,
+    keep: Callable[[ScoreRequest, Estimator, Replicates], None] | None,
+) -> Iterator[Score]:
+    """A request's scores; with a KAP, its skill, which shares its replicates."""
+    score = estimate.kap if isinstance(estimate, Skill) else estimate
+    resampled = None if resampling is None else replicates(score, resampling)
+    if resampled is not None and keep is not None:
+        keep(request, score, resampled)
+    rows = [*_rows(records, request, score, resampled)]
+    if request.metric == ABSENCE_AUROC:  # alpha does not enter
+        for alpha in request.rule.alphas:
+            yield from (row.model_copy(update={"alpha": alpha}) for row in rows)
+    else:
+        yield from rows
+    if isinstance(estimate, Skill):
+        if resampling is not None and resampled is not None:
+            resampled = estimate.replicates(resampled, resampling)
+        yield from _rows(records, replace(request, metric=KAP_SKILL), estimate, resampled)
+
+
+def _rows(
     records: Records, request: ScoreRequest, estimate: Estimator, resampled: Replicates | None
 ) -> Iterator[Score]:
     """Of each category, then of each average over categories."""
-    rule, alpha, average = request.rule, request.alpha, request.average
     by = estimate.by_category()
     weights = [*np.eye(len(by.n)), *(by.weights(how) for how in request.over)]
     names = [*records["category"].cat.categories, *request.over]
     values = [*by.values, *(by.over_categories(how) for how in request.over)]
     counts = [*by.n, *[by.n.sum()] * len(request.over)]
+    scale: Scale = "log-complement" if request.metric == KAP_SKILL else "logit"
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight, "logit")
+            bounds = interval(resampled, weight, scale)
             low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
-            rule=rule.name,
+            rule=request.rule.name,
             metric=request.metric,
-            average=average,
-            alpha=alpha,
+            average=request.average,
+            alpha=request.alpha,
             split=request.split,
             category=name,
             value=_number(value),
@@ -207,24 +233,9 @@ def _number(value: Float[np.ndarray, ""] | float) -> float | None:
 
 
 def _sample_scores(records: Records, rule: KapRule, alpha: float) -> Iterator[Score]:
-    """Of a rule's pooled samples: prevalence, AUROC, and how far rounding alone moves KAP."""
-    samples = kap_samples(records, rule, alpha)
-    codes = records["category"].cat.codes.to_numpy()[samples.row]
-    k = len(records["category"].cat.categories)
-    n = np.bincount(codes, minlength=k)
-    positive = np.bincount(codes[samples.label], minlength=k)
-    with np.errstate(invalid="ignore"):
-        prevalence = positive / n
-    auroc = [roc_auc(samples.label[codes == c], samples.score[codes == c]) for c in range(k)]
-    by_metric = {
-        "prevalence": prevalence,
-        "auroc": np.array(auroc),
-        "rounding": _rounding(samples, codes, k),
-    }
-    for metric, values in by_metric.items():
-        by = ByCategory(values, n, n, n - positive)
+    for metric, by in sample_scores(records, rule, alpha).items():
         names = [*records["category"].cat.categories, "mean"]
-        every = [*zip(values, n, strict=True), (by.over_categories("mean"), n.sum())]
+        every = [*zip(by.values, by.n, strict=True), (by.over_categories("mean"), by.n.sum())]
         for name, (value, count) in zip(names, every, strict=True):
             yield Score(
                 rule=rule.name,
@@ -236,23 +247,6 @@ def _sample_scores(records: Records, rule: KapRule, alpha: float) -> Iterator[Sc
                 value=_number(value),
                 n=int(count),
             )
-
-
-def _rounding(samples: Samples, codes: Int[np.ndarray, "s"], k: int) -> Float64[np.ndarray, "c"]:
-    """Largest change of each category's AP over draws of one unit in the last place of noise.
-
-    Scores that tie exactly are ordered by chance once a last bit differs; rules that rescale make
-    hundreds of such ties.
-    """
-    rng = np.random.default_rng(0)
-    exact = average_precision(samples.label, samples.score, codes, k)
-    change = np.zeros(k)
-    for _ in range(ROUNDING_DRAWS):
-        step = rng.integers(-1, 2, len(samples.score)).astype(np.int8)
-        step = step * np.spacing(np.abs(samples.score))
-        noisy = average_precision(samples.label, samples.score + step, codes, k)
-        change = np.fmax(change, np.abs(noisy - exact))
-    return np.where(np.isnan(exact), np.nan, change)
 
 
 def _twin_visible(records: Records) -> Bool[np.ndarray, "n"]:

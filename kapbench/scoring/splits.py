@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from kapbench.errors import unknown
 from kapbench.scoring.schema import Records
 
+TWIN_SPLIT = "absent_with_twin"
 _Selector = Callable[[Records], np.ndarray]
 
 
@@ -31,7 +32,7 @@ _SPLITS: dict[str, _Selector] = {
     "all": lambda records: np.ones(len(records), bool),
     "symmetric": _has_twin,
     "other": lambda records: ~_has_twin(records),
-    "absent_with_twin": lambda records: np.ones(len(records), bool),  # kap() chooses its samples
+    TWIN_SPLIT: lambda records: np.ones(len(records), bool),  # kap() chooses its samples
     **{f"viewpoint={change}": _viewpoint(change) for change in range(5)},
     **{
         f"{column}={word}": _difficulty(column, present)

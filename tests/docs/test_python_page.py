@@ -1,4 +1,4 @@
-"""docs/python.md: its examples on arrays run as they are printed."""
+"""docs/python.md: its examples run as they are printed, one after the other."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,44 @@ from typing import Any
 
 import pytest
 
+import kapbench
+
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
-def test_the_examples_on_arrays_run():
-    pytest.importorskip("torchmetrics", reason="needs the extra torchmetrics")
-    text = PAGE.read_text(encoding="utf-8")
-    _, arrays, training = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+@pytest.fixture(scope="module")
+def examples() -> dict[str, str]:
+    """The examples of the page, by the heading that they stand below."""
+    sections = re.split(r"^## (.*)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    code = {
+        heading: "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+        for heading, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+    assert all(code.values())
+    return code
+
+
+def test_the_examples_on_runs_run(examples, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KAPBENCH_RUNS", raising=False)
     names: dict[str, Any] = {}
-    exec(arrays, names)
-    exec(training, names)
+    for heading in ("A model on a data set", "Every score as a data frame", "Runs side by side"):
+        exec(examples[heading], names)
+    differences = names["differences"]
+    assert set(differences["model"]) == {"pixels"}
+    assert len(differences) == 2 * 5  # KAP and PCK; four categories and the mean
+    exec(examples["Tables, also for a paper"], names)
+    assert r"\label{tab:synthetic}" in capsys.readouterr().out
+    exec(examples["Several seeds"], names)
+    seeds = kapbench.table("runs", group_by="label").loc["random [3 seeds]"]
+    assert seeds["runs"] == 3
+    assert seeds["PCK@0.10 sd"] > 0
+
+
+def test_the_examples_on_arrays_run(examples):
+    pytest.importorskip("torchmetrics", reason="needs the extra torchmetrics")
+    names: dict[str, Any] = {}
+    exec(examples["Arrays that you computed yourself"], names)
+    exec(examples["During training"], names)
     assert 0 <= float(names["kap"].compute()) <= 1

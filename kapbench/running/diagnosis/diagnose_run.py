@@ -11,7 +11,7 @@ from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
-from kapbench.scoring.diagnosis.skills import measures
+from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.splits import annotated_splits
@@ -51,6 +51,7 @@ def diagnose_run(
         of_split,
         of(by_keypoint=True) if by == "keypoint" else None,
         measures(records, kap, pck, decode, alpha, resampling),
+        math.nan if kap is None else held_precision(records, kap, alpha),
         _object_from(records),
     )
 

@@ -14,7 +14,7 @@ from kapbench.scoring.diagnosis.places import (
     places,
 )
 from kapbench.scoring.diagnosis.shapley import Samples
-from kapbench.scoring.metrics import sample_scores
+from kapbench.scoring.metrics import scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench.scoring.schema import Records
 
@@ -57,9 +57,9 @@ def typed_samples(
         pck_rule: Its decode gives the predicted points; its comparison with α·T applies to them.
 
     Raises:
-        KapbenchError: as of `metrics.sample_scores`.
+        KapbenchError: as of `metrics.scores_of_rows`.
     """
-    positive, negative = sample_scores(records, kap_rule, alpha).T
+    positive, negative = scores_of_rows(records, kap_rule, alpha).T
     visible = records["target_visible"].to_numpy(bool)
     at = places(records, pck_rule, decode, alpha)
     error_type = np.where(

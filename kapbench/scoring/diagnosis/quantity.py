@@ -13,12 +13,12 @@ from kapbench.scoring.intervals import Interval, Scale
 class Quantity:
     """`weights` [g]: what each group weighs in the average; None: no average is taken of them.
 
-    `scale`: that intervals are taken on.
+    `scale`: of the interval.
     """
 
     replicates: Replicates
     weights: Float64[np.ndarray, "g"] | None
-    scale: Scale
+    scale: Scale = "plain"
 
     def mean(self) -> Interval:
         """The average over groups. Raises ValueError: of keypoints none is taken."""
@@ -34,4 +34,4 @@ class Quantity:
 
     def __sub__(self, other: "Quantity") -> "Quantity":
         """The paired difference of two quantities on the same resamples."""
-        return Quantity(self.replicates - other.replicates, self.weights, "plain")
+        return Quantity(self.replicates - other.replicates, self.weights)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 import pandas as pd
 
 from kapbench.errors import KapbenchError, counted, name_first, unknown
+from kapbench.running.result_set import ResultSet
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.commands.comparison_text import (
     check_alpha,
@@ -26,19 +27,7 @@ from kapbench_leaderboard.tables.build import labels
 from kapbench_leaderboard.tables.choices import GROUP_BY, VIEWS, GroupBy, Style, View
 from kapbench_leaderboard.tables.frame import frame
 
-
-class Result(Protocol):
-    """A `kapbench.ResultSet`, which this package does not import."""
-
-    @property
-    def card(self) -> RunCard: ...
-    @property
-    def folder(self) -> Path | None: ...
-    @property
-    def records(self) -> pd.DataFrame: ...
-
-
-Run = Result | str | Path
+Run: TypeAlias = ResultSet | str | Path
 
 
 @dataclass(frozen=True)
@@ -46,12 +35,12 @@ class _Chosen:
     """Run cards by folder or entry; results without a folder stand under a name of their own."""
 
     cards: dict[Path, RunCard]
-    in_memory: dict[Path, Result]
+    in_memory: dict[Path, ResultSet]
 
     @classmethod
     def of(cls, runs: Sequence[Run], root: Path) -> "_Chosen":
         cards: dict[Path, RunCard] = {}
-        in_memory: dict[Path, Result] = {}
+        in_memory: dict[Path, ResultSet] = {}
         for run in runs:
             if isinstance(run, str | Path):
                 cards |= named_runs([str(run)], root, entry_runs)

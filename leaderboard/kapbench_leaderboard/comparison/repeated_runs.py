@@ -11,8 +11,6 @@ from kapbench.running.results import ModelCard, RunCard
 from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import Group, why_apart
 
-# What the runs of one row may not differ in; a seed changes the revision and the options.
-_ALIKE = ("kind", "conditions_on", "similarity", "supervision", "trained_on", "window")
 _FIX = "Give runs of another experiment another label: repeat `kapbench run` with --label"
 
 
@@ -57,12 +55,12 @@ def _by_name(cards: Iterable[RunCard]) -> dict[object, list[RunCard]]:
 def _repeated(cards: Sequence[RunCard]) -> RepeatedRuns:
     first, *others = cards
     for other in others:
-        differing = [f for f in _ALIKE if _fact(first.model, f) != _fact(other.model, f)]
+        facts = zip(_facts(first.model).items(), _facts(other.model).values(), strict=True)
+        differing = [
+            f"{field} is {right}, not {left}" for (field, left), right in facts if left != right
+        ]
         if differing:
-            words = [
-                f"{f} is {_fact(other.model, f)}, not {_fact(first.model, f)}" for f in differing
-            ]
-            raise _refused(first, "; ".join(words))
+            raise _refused(first, "; ".join(differing))
     hashes = {card.provenance.records_sha256 for card in cards}
     if len(hashes) < len(cards):
         raise KapbenchError(
@@ -81,15 +79,14 @@ def _mean(cards: Sequence[RunCard]) -> RunCard:
         update={"remarks": _each_once(r for card in cards for r in card.dataset.remarks)}
     )
     revisions = " ".join(_each_once(card.model.revision for card in cards))
-    return first.model_copy(
-        update={
-            "model": first.model.model_copy(update={"revision": revisions}),
-            "dataset": data,
-            "rules": tuple(r for r in first.rules if (r.name, r.hash) in shared),
-            "scores": tuple(_mean_score(row, cards) for row in first.scores),
-            "remarks": _each_once(remark for card in cards for remark in card.remarks),
-        }
-    )
+    fields = dict(first) | {  # not model_copy, which keeps the scores that `first` has looked up
+        "model": first.model.model_copy(update={"revision": revisions}),
+        "dataset": data,
+        "rules": tuple(r for r in first.rules if (r.name, r.hash) in shared),
+        "scores": tuple(_mean_score(row, cards) for row in first.scores),
+        "remarks": _each_once(remark for card in cards for remark in card.remarks),
+    }
+    return RunCard(**fields)
 
 
 def _mean_score(row: Score, cards: Sequence[RunCard]) -> Score:
@@ -105,8 +102,16 @@ def _mean_score(row: Score, cards: Sequence[RunCard]) -> Score:
     return row.model_copy(update={"value": mean, "low": None, "high": None})
 
 
-def _fact(model: ModelCard, field: str) -> object:
-    return model.model_dump()[field]
+def _facts(model: ModelCard) -> dict[str, object]:
+    """What the runs of one row may not differ in; a seed changes the revision and the options."""
+    return {
+        "kind": model.kind,
+        "conditions_on": ", ".join(model.conditions_on) or "nothing",
+        "similarity": model.similarity,
+        "supervision": model.supervision,
+        "trained_on": model.trained_on,
+        "window": model.window,
+    }
 
 
 def _each_once(texts: Iterable[str]) -> tuple[str, ...]:

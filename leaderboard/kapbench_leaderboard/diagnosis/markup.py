@@ -17,7 +17,8 @@ def markdown(page: Page, *, with_notes: bool = True) -> str:
         lines += [pipe([row.label, *_cells(block, row, page, "{} ({})")]) for row in block.rows]
         parts.append("\n".join(lines))
         parts += ["  \n".join(map(literal, block.notes))] if with_notes and block.notes else []
-    parts += ["  \n".join(map(literal, page.below))] if with_notes and page.below else []
+    below = page.below if with_notes else page.footnote_lines
+    parts += ["  \n".join(map(literal, below))] if below else []
     return "\n\n".join(parts) + "\n"
 
 
@@ -43,7 +44,8 @@ def latex(page: Page, *, with_notes: bool = True) -> str:
             lines.append(f"    {' & '.join([tex(row.label.strip()), *cells])} \\\\")
         lines += [r"    \bottomrule", r"  \end{tabular}"]
         is_last = number == len(page.blocks) - 1
-        notes = [*block.notes, *(page.below if is_last else ())] if with_notes else []
+        below = page.below if with_notes else page.footnote_lines
+        notes = [*(block.notes if with_notes else ()), *(below if is_last else ())]
         if notes:
             lines.append(f"  \\par\\footnotesize {' '.join(map(tex, notes))}")
         lines += [r"\end{table}", ""]
@@ -63,7 +65,8 @@ def html(page: Page, *, with_notes: bool = True) -> str:
             cells = "".join(f"<td>{escape(c)}</td>" for c in _cells(block, row, page, "{} ({})"))
             lines.append(f'<tr><th scope="row">{escape(row.label.strip())}</th>{cells}</tr>')
         lines += ["</tbody>", "</table>", *(_list(block.notes) if with_notes else ())]
-    return "\n".join([*lines, *(_list(page.below) if with_notes else ()), ""])
+    below = page.below if with_notes else page.footnote_lines
+    return "\n".join([*lines, *_list(below), ""])
 
 
 def _list(notes: Sequence[str]) -> list[str]:

@@ -5,7 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
 from kapbench.running.diagnosis.sentence import NOTHING, signed
-from kapbench.scoring.diagnosis.skills import CHANCE, KAP, MEASURES, PCK, SKILL, Measure
+from kapbench.scoring.diagnosis.skills import (
+    CHANCE,
+    HELD,
+    KAP,
+    MEASURES,
+    PCK,
+    SKILL,
+    TRANSFER,
+    Measure,
+)
 from kapbench_leaderboard.comparison.groups import Group as ComparabilityGroup
 from kapbench_leaderboard.diagnosis import words
 from kapbench_leaderboard.diagnosis.page import EMPTY, Block, Column, Page, Row, cell, value
@@ -185,11 +194,20 @@ def _skills(diagnosis: RunDiagnosis) -> Block:
         if measure is None:
             rows.append(Row(heading, heading, (EMPTY, EMPTY)))
             continue
-        score = cell(diagnosis.measures[measure.key].mean(), NO_ABSENT)
+        score = skill_cell(diagnosis, measure)
         chance = EMPTY if measure.chance is None else Cell(measure.chance)
         rows.append(Row(measure.key, f"  {measure.words}", (score, chance)))
     below = tuple(words.of_skills(diagnosis.measures))
     return Block("skills", "The skills apart", "skill", columns, tuple(rows), below)
+
+
+def skill_cell(diagnosis: RunDiagnosis, measure: Measure) -> Cell:
+    if measure == HELD:
+        return value(
+            diagnosis.held_precision, "In a category no threshold has a precision of 80 %."
+        )
+    score = diagnosis.measures[measure.key]
+    return cell(score.mean(), NO_ABSENT, signed=measure == TRANSFER)
 
 
 NO_ABSENT = "A category lacks one of the two kinds of keypoints that are compared."
@@ -202,6 +220,7 @@ def skill_rows(
     kinds = dict.fromkeys(m.kind for m in MEASURES if with_scores or m.kind != "score")
     for kind in kinds:
         of_kind = [m for m in MEASURES if m.kind == kind and m.key in diagnosis.measures]
+        of_kind += [HELD] if kind == HELD.kind and of_kind else []
         if of_kind:
             yield kind, None
             yield from ((kind, measure) for measure in of_kind)

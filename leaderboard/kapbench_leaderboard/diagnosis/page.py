@@ -81,7 +81,12 @@ class Page:
     @property
     def below(self) -> list[str]:
         """Notes, then footnotes."""
-        return [*self.notes, *(f"[{n}] {reason}" for reason, n in self.footnotes.items())]
+        return [*self.notes, *self.footnote_lines]
+
+    @property
+    def footnote_lines(self) -> list[str]:
+        """Why cells have no number: also without notes."""
+        return [f"[{n}] {reason}" for reason, n in self.footnotes.items()]
 
 
 def number_text(row: Row, place: int, footnotes: dict[str, int]) -> str:

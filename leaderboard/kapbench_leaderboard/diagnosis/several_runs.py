@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from kapbench.running.diagnosis.paired import Change, Kind, change_sentence, changes
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.running.diagnosis.sentence import SIGNIFICANT
+from kapbench.scoring.diagnosis.skills import HELD, MEASURES
 from kapbench_leaderboard.diagnosis import words
 from kapbench_leaderboard.diagnosis.one_run import (
-    NO_ABSENT,
     SHORT,
     SUM,
     group_name,
     notes,
     scores,
+    skill_cell,
     skill_rows,
     title,
 )
@@ -33,7 +34,7 @@ _TITLES: dict[Kind, tuple[str, str]] = {
     "loss": ("Points of KAP lost", "type of error"),
     "gain": ("KAP gained alone", "type of error"),
     "place": ("Places of matches (PCK)", "place"),
-    "skill": ("The skills apart", "skill"),
+    "skill": ("Scores, and the skills apart", "skill"),
 }
 _TWO = 2  # runs whose differences stand beside them
 _UNKNOWN = "One of the two runs has no score here."
@@ -124,8 +125,8 @@ def _rows(diagnosis: RunDiagnosis, kind: Kind) -> list[tuple[str, str]]:
 
 def _cell(diagnosis: RunDiagnosis, kind: Kind, key: str) -> Cell:
     if kind == "skill":
-        measure = diagnosis.measures.get(key)
-        return EMPTY if measure is None else cell(measure.mean(), NO_ABSENT)
+        measure = next((m for m in (*MEASURES, HELD) if m.key == key), None)
+        return EMPTY if measure is None else skill_cell(diagnosis, measure)
     if kind == "place":
         if key not in diagnosis.place_names:
             return Cell(None, reason="No match of this run lies there.")

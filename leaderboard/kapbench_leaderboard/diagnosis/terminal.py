@@ -18,7 +18,8 @@ def text(page: Page, *, width: int = 80, with_notes: bool = True) -> str:
         table = _table(block, page.footnotes, width)
         parts.append("\n".join([_wrapped([block.title], width), *table]))
         parts += [_wrapped(block.notes, width)] if with_notes and block.notes else []
-    parts += [_wrapped(page.below, width)] if with_notes and page.below else []
+    below = page.below if with_notes else page.footnote_lines
+    parts += [_wrapped(below, width)] if below else []
     return "\n\n".join(parts) + "\n"
 
 

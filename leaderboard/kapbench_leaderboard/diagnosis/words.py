@@ -39,6 +39,11 @@ AUROC = (
 )
 RESCALED = "rescaled: after the rule's rescaling of each pair's scores to 0–1."
 WITHIN = "within one keypoint: only rows of the same keypoint are compared."
+TRANSFER = (
+    "threshold transfer: below 0, what is lost because one threshold serves all pairs; pairs with few "
+    "keypoints have a higher KAP by chance, so compare models by it. precision on other images: at "
+    "the threshold that gives a precision of 80 % on half of the images, the precision on the others."
+)
 SKILL = (
     "KAP skill: (KAP − chance) / (highest possible KAP − chance), where chance is the KAP of scores "
     "that all tie, about the share of positives (prevalence)."
@@ -75,7 +80,12 @@ def of_skills(keys: Iterable[str]) -> list[str]:
     """Without KAP there is nothing but PCK, which needs no note."""
     if KAP.key not in keys:
         return []
-    return [AUROC, *([RESCALED] if any("rescaled" in key for key in keys) else []), WITHIN]
+    return [
+        AUROC,
+        *([RESCALED] if any("rescaled" in key for key in keys) else []),
+        WITHIN,
+        TRANSFER,
+    ]
 
 
 def of_merged(diagnosis: RunDiagnosis) -> Iterator[str]:

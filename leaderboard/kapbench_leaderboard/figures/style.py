@@ -1,6 +1,7 @@
 """The style of every figure: a paper's column width, colours for colour-blind readers, files."""
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ Style = dict[str, Any]  # keyword arguments of a matplotlib artist
 COLUMN_IN = 3.3  # width of a column of a two-column paper
 PAGE_IN = 6.9  # of both columns
 FONT_PT, TITLE_PT = 7.0, 7.5
+LINE_IN = 0.135  # from one line of text to the next
+_LETTER_EM = 0.54  # mean width of a letter
 PNG_DPI = 300
 
 # Okabe and Ito's colours; each meaning has a separate shape too.
@@ -69,6 +72,37 @@ def styled() -> Iterator[None]:
 def blank(width_in: float, height_in: float) -> Figure:
     """A figure that no window and no list of open figures knows of."""
     return Figure(figsize=(width_in, height_in), facecolor="white")
+
+
+def canvas(figure: Figure) -> Axes:
+    """Axes of the whole figure in inches, for texts and legends; nothing of their own is seen."""
+    width_in, height_in = figure.get_size_inches()
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width_in), ylim=(0, height_in))
+    axes.set_axis_off()
+    return axes
+
+
+def wrapped(text: str, width_in: float) -> list[str]:
+    """The text in lines that are no wider, by the mean width of a letter."""
+    return textwrap.wrap(text, _n_letters(width_in)) or [""]
+
+
+def fitted(name: str, width_in: float, n_lines: int = 1) -> str:
+    """A name in `n_lines` at most, broken at its dots where it can be.
+
+    What does not fit is cut off, and an ellipsis shows it.
+    """
+    breakable = name.replace(".", ".\t")
+    lines = textwrap.wrap(
+        breakable, _n_letters(width_in), expand_tabs=False, replace_whitespace=False
+    )
+    if len(lines) > n_lines:
+        lines = [*lines[: n_lines - 1], lines[n_lines - 1][:-1] + "…"]
+    return "\n".join(lines).replace(".\t", ".")
+
+
+def _n_letters(width_in: float) -> int:
+    return max(int(width_in * 72 / (_LETTER_EM * FONT_PT)), 1)
 
 
 def content(figure: Figure, how: _FileFormat, dpi: int = PNG_DPI) -> bytes:

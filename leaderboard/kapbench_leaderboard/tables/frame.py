@@ -39,7 +39,7 @@ def _numbers(
         values = {words: cell.value}
         if column.ranks and _has_deviations(table):
             values[f"{words} sd"] = cell.sd
-        if intervals and not cell.is_count:
+        if intervals and column.ranks:
             values |= {f"{words} low": cell.low, f"{words} high": cell.high}
         for name, value in values.items():
             number = float("nan") if value is None else value

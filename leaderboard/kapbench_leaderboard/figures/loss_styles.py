@@ -1,0 +1,107 @@
+"""How each type of error looks: one family of colours for each kind of keypoint and place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Rectangle
+
+from kapbench.scoring.diagnosis.loss_types import TYPES
+from kapbench_leaderboard.figures.style import BLUE, COLUMN_IN, LINE_IN, Style, outlined
+
+_ABSENT_PREFIX = "absent, "
+_FAMILY_IN, _SWATCH_IN = 0.72, (0.16, 0.085)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Families differ by hue and hatch, members of a family by lightness: they differ in grey too."""
+
+    face: str
+    hatch: str = ""
+    hatch_colour: str = "white"
+
+
+KAP = _Look(BLUE)
+_LOOKS: Mapping[str, _Look] = dict(
+    zip(
+        TYPES,
+        (
+            _Look("#A6D3F0"),
+            _Look("#A63603"),
+            _Look("#E6550D"),
+            _Look("#FD9D4D"),
+            _Look("#FDC692"),
+            _Look("#FEE6CE"),
+            _Look("#7B4F9D", "////"),
+            _Look("#DAC9E8", "////"),
+        ),
+        strict=True,
+    )
+)
+_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "right place": TYPES[:1],
+    "wrong place": TYPES[1:6],
+    "absent": TYPES[6:],
+}
+
+
+def patch_of(loss_type: str | None) -> Style:
+    """Keyword arguments of a patch or bar of a type; None: of KAP itself."""
+    look = KAP if loss_type is None else _LOOKS[loss_type]
+    return {
+        "facecolor": look.face,
+        "hatch": look.hatch,
+        "edgecolor": look.hatch_colour,
+        "linewidth": 0,
+    }
+
+
+def ink_on(loss_type: str | None) -> str:
+    """Black or white, whichever is readable on the type's colour."""
+    red, green, blue = to_rgb(patch_of(loss_type)["facecolor"])
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def legend_in(width_in: float) -> float:
+    """Height of the legend."""
+    n_columns = _n_columns(width_in)
+    return LINE_IN * sum(-(-len(types) // n_columns) for types in _FAMILIES.values())
+
+
+def draw_legend(canvas: Axes, top_in: float) -> None:
+    """The types by family, from the upper edge `top_in` downwards.
+
+    Args:
+        canvas: Of the whole figure, in inches: `style.canvas`.
+    """
+    width_in = canvas.get_xlim()[1]
+    n_columns = _n_columns(width_in)
+    wide_in = (width_in - _FAMILY_IN) / n_columns
+    beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
+    draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
+    _name(canvas, beside_first, "95 % interval of KAP")
+    for family, types in _FAMILIES.items():
+        canvas.text(0, top_in - LINE_IN / 2, family, va="center_baseline", fontweight="bold")
+        for i, loss_type in enumerate(types):
+            line, column = divmod(i, n_columns)
+            x, y = _FAMILY_IN + column * wide_in, top_in - (line + 0.5) * LINE_IN
+            corner = x, y - _SWATCH_IN[1] / 2
+            canvas.add_patch(Rectangle(corner, *_SWATCH_IN, **patch_of(loss_type)))
+            _name(canvas, (x, y), loss_type.removeprefix(_ABSENT_PREFIX))
+        top_in -= LINE_IN * -(-len(types) // n_columns)
+
+
+def draw_interval(axes: Axes, ends: tuple[float, float], y: float) -> None:
+    """A thin line from one end to the other, readable on any colour."""
+    (line,) = axes.plot(ends, [y, y], color="black", linewidth=0.9, zorder=4)
+    outlined(line, 1.9)
+
+
+def _name(canvas: Axes, swatch: tuple[float, float], name: str) -> None:
+    canvas.text(swatch[0] + _SWATCH_IN[0] + 0.05, swatch[1], name, va="center_baseline")
+
+
+def _n_columns(width_in: float) -> int:
+    return 2 if width_in <= COLUMN_IN else 5
