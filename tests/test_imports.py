@@ -39,6 +39,7 @@ LEADERBOARD = (
     ("comparison",),
     ("entries", "tables"),
     ("figures", "site", "submit"),
+    ("diagnosis",),
     ("commands", ""),
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
@@ -47,6 +48,7 @@ FINISHED_RUNS = (
     "kapbench.scoring",
     "kapbench.running.results",
     "kapbench.running.records_file",
+    "kapbench.running.diagnosis",
 )
 MORE_OF_THE_CORE = {
     "kapbench_leaderboard.commands": ("kapbench.cli", "kapbench.running.result_set"),
@@ -265,7 +267,7 @@ def test_torch_is_not_imported_where_no_model_runs(modules):
 import importlib, sys
 from kapbench.cli import main
 importers = []
-commands = "run sweep train list cache fetch convert compare show site submit".split()
+commands = "run sweep train list cache fetch convert compare diagnose show site submit".split()
 for words in ([], *([command] for command in commands)):
     main([*words, "--help"], standalone_mode=False)
     importers += [" ".join(["kapbench", *words, "--help"])] * ("torch" in sys.modules)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
@@ -11,6 +12,9 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, check_records, load_card, load_records
 from kapbench.running.show_result import html_of, lines_of
 from kapbench.scoring.rules import load_rule
+
+if TYPE_CHECKING:
+    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 _COLUMNS = (
     *("model", "label", "dataset"),
@@ -124,6 +128,28 @@ class ResultSet:
             intervals=intervals,
             notes=notes,
         )
+
+    def diagnose(
+        self,
+        rule: str | Sequence[str] = (),
+        *,
+        alpha: float | None = None,
+        by: Literal["category", "keypoint", "split"] | None = None,
+    ) -> "RunDiagnosis":
+        """Where the score is lost: `.losses`, `.places`, `.skills` and a `.sentence`.
+
+        Args:
+            rule: One of KAP, one of PCK, or both; else the run's best-known ones.
+            alpha: None: the first that both rules have.
+            by: What the tables are divided by.
+
+        Raises:
+            KapbenchError: the run was not scored by the rule, or by none of PCK, or not at alpha.
+        """
+        from kapbench.running.diagnosis.diagnose_run import diagnose_run
+
+        rules = (rule,) if isinstance(rule, str) else tuple(rule)
+        return diagnose_run(self.card, self.records, rules=rules, alpha=alpha, by=by)
 
     def headline(self, rule: str, alpha: float = 0.10) -> float:
         """The number that a rule is quoted by, averaged over categories; NaN where undefined.

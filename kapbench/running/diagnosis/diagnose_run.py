@@ -11,7 +11,7 @@ from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
-from kapbench.scoring.diagnosis.skills import measures
+from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.splits import annotated_splits
@@ -36,7 +36,7 @@ def diagnose_run(
     Raises:
         KapbenchError: the run was not scored by a rule, or by none of PCK; a rule lacks the alpha.
     """
-    kap, pck = _rules(card, rules)
+    kap, pck = diagnosed_rules(card, rules)
     alpha = _alpha(card, kap, pck, alpha)
     decode, resampling = card.decode(pck), Resampling.of(records)
     of = partial(diagnose, records, kap, pck, decode, alpha, resampling)
@@ -51,11 +51,13 @@ def diagnose_run(
         of_split,
         of(by_keypoint=True) if by == "keypoint" else None,
         measures(records, kap, pck, decode, alpha, resampling),
+        math.nan if kap is None else held_precision(records, kap, alpha),
         _object_from(records),
     )
 
 
-def _rules(card: RunCard, names: tuple[str, ...]) -> tuple[KapRule | None, PckRule]:
+def diagnosed_rules(card: RunCard, names: tuple[str, ...] = ()) -> tuple[KapRule | None, PckRule]:
+    """The rules by which `diagnose_run` diagnoses a run; arguments and errors as there."""
     place = f"run of {card.model.name} on {card.dataset.name}"
     named = [card.rule(name) for name in dict.fromkeys(names)]
     for metric in ("kap", "pck"):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from kapbench.scoring.diagnosis.skills import MEASURES
+from kapbench.scoring.diagnosis.skills import HELD, MEASURES
 from kapbench.scoring.intervals import Interval
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def skills(diagnosis: "RunDiagnosis") -> pd.DataFrame:
             name = "mean" if number is None else categories[number]
             row = {**about, "category": name}
             rows.append(row | _ends("value", "", quantity.of_group(number)))
+    if diagnosis.kap is not None:
+        about = {"key": HELD.key, "skill": HELD.kind, "measure": HELD.words, "category": "mean"}
+        rows.append(about | {"value": diagnosis.held_precision})
     return pd.DataFrame(rows, columns=[*_SKILLS])
 
 

@@ -42,7 +42,7 @@ class Group:
         of_kind = self.diagnosis.gains if kind == "gain" else self.diagnosis.shares
         if of_kind is None:
             raise ValueError("KAP is not defined")
-        return Quantity(of_kind.by_name[error_type], of_kind.weights)
+        return Quantity(of_kind.by_name[error_type], of_kind.weights, "plain")
 
     def place(self, name: str) -> Quantity:
         """Share of PCK's keypoints that are matched there."""
@@ -96,6 +96,7 @@ class RunDiagnosis:
     of_split: Mapping[str, Diagnosis]  # "all"; by split, every other one too
     of_keypoints: Diagnosis | None
     measures: Mapping[str, Quantity]  # by the keys of scoring.diagnosis.skills.MEASURES
+    held_precision: float  # as of scoring.diagnosis.skills; NaN without KAP
     object_from: Mapping[str, float]  # "mask", "box", "unknown": share of the rows
 
     @cached_property
@@ -120,9 +121,9 @@ class RunDiagnosis:
 
     @cached_property
     def skills(self) -> pd.DataFrame:
-        """KAP and its skill, absence detection and localisation, over all keypoints.
+        """KAP and its skill, absence detection, localisation and threshold transfer.
 
-        Columns: `key`, `skill` (score, absence detection or localisation), `measure` (in words),
+        Columns: `key`, `skill` (score, absence detection, …), `measure` (in words),
         `category`, `value`, `low`, `high`, `chance` (what scores that all tie get; NaN: unknown).
         """
         return frames.skills(self)

@@ -46,9 +46,10 @@ def sentence(diagnosis: "RunDiagnosis") -> str:
     if skill.low > 0 or math.isnan(skill.low):
         return f"Most is lost to {_largest(shares, total)} ({score})."
     span = f"95 % interval {signed(skill.low)} to {signed(skill.high)}"
+    where = "below" if skill.high < 0 else "not significantly above"
     return (
-        "KAP is not significantly above what scores that all tie get: skill "
-        f"{signed(skill.value)} ({span}). Most is lost to {_largest(shares, total)} ({score})."
+        f"KAP is {where} what scores that all tie get: skill {signed(skill.value)} ({span}). "
+        f"Most is lost to {_largest(shares, total)} ({score})."
     )
 
 

@@ -1,19 +1,24 @@
 """Two skills apart: to notice that a keypoint is absent, and to find it where it is visible."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from kapbench.scoring.absence import Within, absence_auroc
 from kapbench.scoring.bootstrap import Resampling, replicates
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.metrics import kap, pck_correct, pck_rows, share
+from kapbench.scoring.metrics import pck_correct, pck_rows, share
 from kapbench.scoring.rules import Decode, KapRule, OverCategories, PckRule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.skill import kap_skill
+from kapbench.scoring.threshold_transfer import held_thresholds, localisation, threshold_transfer
 
-Kind = Literal["score", "absence detection", "localisation"]
+Kind = Literal["score", "absence detection", "localisation", "threshold transfer"]
+HELD_PRECISION = 0.8
+_HALVINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,11 @@ _ABSENCE: tuple[tuple[Measure, bool, bool, Within], ...] = (
     (_absence(".pair", "within a pair (mean of pairs)"), False, False, "pair"),
     (_absence(".keypoint", "within one keypoint"), False, False, "keypoint"),
 )
-MEASURES = (KAP, CHANCE, SKILL, *(m for m, *_ in _ABSENCE), PCK, AP_VISIBLE)
+TRANSFER = Measure(
+    "kap.pooled_minus_pairs", "threshold transfer", "KAP pooled − mean of pairs' KAP"
+)
+HELD = Measure("held_precision", "threshold transfer", "precision on other images")
+MEASURES = (KAP, CHANCE, SKILL, *(m for m, *_ in _ABSENCE), PCK, AP_VISIBLE, TRANSFER)
 
 
 def measures(
@@ -73,7 +82,21 @@ def measures(
                 )
                 made[measure.key] = _quantity(auroc, "mean", resampling)
     made |= _of_localisation(records, kap_rule, pck_rule, decode, alpha, resampling)
+    if kap_rule is not None:
+        gap = threshold_transfer(records, kap_rule, alpha)
+        made[TRANSFER.key] = replace(_quantity(gap, "mean", resampling), scale="plain")
     return made
+
+
+def held_precision(records: Records, rule: KapRule, alpha: float) -> float:
+    """Precision on one half of the images at the threshold that gives 80 % on the other half: the mean
+    over halvings and categories. NaN: in a category no threshold gives 80 %.
+    """
+    rng = np.random.default_rng(0)
+    halvings = [
+        held_thresholds(records, rule, alpha, rng, HELD_PRECISION) for _ in range(_HALVINGS)
+    ]
+    return float(np.mean([each.precision_on_other for halving in halvings for each in halving]))
 
 
 def _of_kap(
@@ -103,12 +126,8 @@ def _of_localisation(
         _quantity(share(records, correct, average, pck_rows(records, pck_rule)), over, resampling),
     )
     if kap_rule is not None:
-        average, over = kap_rule.headline
-        visible = records["target_visible"].to_numpy(bool)
-        yield (
-            AP_VISIBLE.key,
-            _quantity(kap(records, kap_rule, alpha, average, visible), over, resampling),
-        )
+        of_visible = localisation(records, kap_rule, alpha)
+        yield AP_VISIBLE.key, _quantity(of_visible, kap_rule.headline[1], resampling)
 
 
 def _quantity(estimator: Estimator, over: OverCategories, resampling: Resampling) -> Quantity:

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.comparison.resamples import Resamples, key, load, make
 from kapbench_leaderboard.entries.schema import (
+    Entry,
     find_entries,
     load_entry,
     records_path,
@@ -44,13 +47,30 @@ def entry_resamples(path: Path, rules: Sequence[str] | None, alpha: float | None
     if key(entry.run, rules, alpha) == key(entry.run):
         refuse_unfit(resamples_path(path), RESAMPLES, entry.resamples)
         return load(resamples_path(path))
+    return make(_records(path, entry, _OTHER_RESAMPLES), entry.run, rules, alpha)
+
+
+_OTHER_RESAMPLES = (
+    "The stored resamples have other rules or another alpha, and the records lie elsewhere",
+    "Leave out --rule and --alpha, or place the records beside the entry as .parquet",
+)
+
+
+def entry_records(path: Path) -> pd.DataFrame:
+    """The records of an entry.
+
+    Raises:
+        KapbenchError: a file was changed, or the records lie elsewhere.
+    """
+    fix = "Place them beside the entry as .parquet, under the name of the entry"
+    return _records(path, load_entry(path), ("The records of this entry lie elsewhere", fix))
+
+
+def _records(path: Path, entry: Entry, elsewhere: tuple[str, str]) -> pd.DataFrame:
+    """`elsewhere`: what is wrong where the records are not beside the entry, and what to do."""
     records = records_path(path)
     if not records.exists():
-        raise KapbenchError(
-            "The stored resamples have other rules or another alpha, and the records lie elsewhere, "
-            f"at {entry.records.url}",
-            place=path,
-            fix="Leave out --rule and --alpha, or place the records beside the entry as .parquet",
-        )
+        thing, fix = elsewhere
+        raise KapbenchError(f"{thing}, at {entry.records.url}", place=path, fix=fix)
     refuse_unfit(records, RECORDS, entry.records)
-    return make(read_records(records, entry.run), entry.run, rules, alpha)
+    return read_records(records, entry.run)

@@ -21,20 +21,24 @@ def csv_(tables: Sequence[Table]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fields, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _field(value) for name, value in line.items()} for line in lines)
+    writer.writerows({name: csv_field(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 
 
 def json_(tables: Sequence[Table]) -> str:
     """Everything in the tables; null with its reason."""
     content = {"schema_version": SCHEMA_VERSION, "tables": [_table(t) for t in tables]}
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return written_out(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def written_out(text: str) -> str:
+    """JSON with its hidden characters as escapes: the same values."""
     for character in hidden_characters(text, allowed="\n"):
-        text = text.replace(character, json.dumps(character)[1:-1])  # the same value, written out
+        text = text.replace(character, json.dumps(character)[1:-1])
     return text
 
 
-def _field(value: object) -> object:
+def csv_field(value: object) -> object:
     """A cell of CSV: a text that a spreadsheet would run as a formula gets an apostrophe before it."""
     if not isinstance(value, str):
         return value

@@ -1,6 +1,5 @@
 """Tables to Markdown and a fragment of HTML."""
 
-import re
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -15,6 +14,7 @@ from kapbench_leaderboard.tables.format_cells import (
     reasons,
     rows_of,
 )
+from kapbench_leaderboard.tables.markdown_text import literal, pipe
 
 
 def markdown(tables: Sequence[Table], *, with_notes: bool = True) -> str:
@@ -41,21 +41,11 @@ def _body(
 def _markdown(table: Table, with_notes: bool) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
-    lines = [*map(_literal, table.head), "", _pipe(["model", *map(heading, table.columns)])]
-    lines.append(_pipe([":--", *["--:"] * len(table.columns)]))
-    lines += map(_pipe, body)
+    lines = [*map(literal, table.head), "", pipe(["model", *map(heading, table.columns)])]
+    lines.append(pipe([":--", *["--:"] * len(table.columns)]))
+    lines += map(pipe, body)
     about = notes(table, footnotes) if with_notes else []
-    return "\n".join([*lines, "", *(f"{_literal(note)}  " for note in about), ""])
-
-
-def _pipe(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_literal, cells)) + " |"
-
-
-def _literal(text: str) -> str:
-    """A text for Markdown that is shown as it is: no markup, link, image or mention in it works."""
-    escaped = re.sub(r"([\\`*\[\]|!])", r"\\\1", escape(text, quote=False))
-    return re.sub(r"(?<!\w)@(?=\w)", "@<!-- -->", escaped)
+    return "\n".join([*lines, "", *(f"{literal(note)}  " for note in about), ""])
 
 
 def _html(table: Table, with_notes: bool) -> str:

@@ -1,0 +1,1 @@
+"""The pages of `kapbench diagnose`: sentences, blocks of numbers, notes, and their formats."""
