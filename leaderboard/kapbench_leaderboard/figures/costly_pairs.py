@@ -112,9 +112,7 @@ def gains(
     return part[np.array([rows[0] for rows in parts], np.int64)], np.array(out, np.float64)
 
 
-def _by(
-    part: Int[np.ndarray, "n"], rows: Int[np.ndarray, "r"]
-) -> Sequence[Int[np.ndarray, "m"]]:
+def _by(part: Int[np.ndarray, "n"], rows: Int[np.ndarray, "r"]) -> Sequence[Int[np.ndarray, "m"]]:
     """The rows of each part; one empty list of none."""
     ordered = rows[np.argsort(part[rows], kind="stable")]
     return np.split(ordered, np.flatnonzero(np.diff(part[ordered])) + 1)
