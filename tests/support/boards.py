@@ -162,6 +162,16 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
                 )
             )
     if metric == "kap":
+        out += [s.model_copy(update={"metric": "kap_skill", **_skill(s)}) for s in out]
+        for split in ("all", "absent_with_twin"):
+            auroc = {
+                "metric": "absence_auroc",
+                "split": split,
+                "value": 0.6,
+                "low": 0.55,
+                "high": 0.65,
+            }
+            out.append(out[len(categories)].model_copy(update=auroc))
         out.append(
             Score(
                 rule=rule,
@@ -177,11 +187,17 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
     return out
 
 
+def _skill(score: Score) -> dict[str, float]:
+    """Where chance is 0.4 and the ceiling 1."""
+    ends = {"value": score.value, "low": score.low, "high": score.high}
+    return {name: (end - 0.4) / 0.6 for name, end in ends.items() if end is not None}
+
+
 def _resamples(
     run: RunCard, by: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> resamples.Resamples:
     columns, weights = {}, {}
-    for name in ("kap", f"kap.{resamples.WITH_TWIN}", "pck"):
+    for name in ("kap", f"absence_auroc.{resamples.WITH_TWIN}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
             by,
