@@ -6,9 +6,9 @@ import pandas as pd
 
 from kapbench.running.results import DatasetCard, RunCard
 from kapbench.scoring.record_laws import broken_laws
-from kapbench.scoring.schema import Needs
+from kapbench.scoring.schema import EXTENT, Needs
 from kapbench.storage import fingerprint
-from kapbench_leaderboard.submit.check_columns import wrong_columns
+from kapbench_leaderboard.submit.check_columns import lacks_columns_since_4, wrong_columns
 from kapbench_leaderboard.submit.check_text import wrong_texts_of_records
 from kapbench_leaderboard.submit.dataset_digest import (
     CategoryManifest,
@@ -30,6 +30,13 @@ def wrong_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         )
         return
     yield from _whole(data, manifest)
+    if lacks_columns_since_4(run, records):
+        yield (
+            "The records are of an earlier version of kapbench: they lack the columns that scoring "
+            f"version 4 added, such as {EXTENT.name}.\n"
+            "  fix: Run the model again with the present version of kapbench, and submit that run."
+        )
+        return
     if wrong := wrong_columns(run, records):
         yield f"The columns of the records are not those of a run: {'; '.join(wrong[:10])}."
         return

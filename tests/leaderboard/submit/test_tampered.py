@@ -97,6 +97,44 @@ def test_predictions_changed_after_scoring(entry):
     only(check(entry), "error_px@sd-dino is not the distance from the predicted point")
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("other_error_px@sd-dino", 0.0, "contradicts that of another row of the target image"),
+        (
+            "other_error_px@sd-dino",
+            90.0,
+            "is not the distance from the predicted point to the near",
+        ),
+        ("other_error_px@sd-dino", np.nan, "is NaN though the target shows another keypoint"),
+        ("group_error_px@sd-dino", 1.0, "is NaN though group_visible counts such a member, or a"),
+        ("on_object@sd-dino", -1, "is not -1 exactly where extent is 0"),
+        ("on_object@sd-dino", 0, "is 0 between predicted points that lie in the bounding box"),
+        ("extent", 0, "extent differs within one target image"),
+    ],
+)
+def test_what_is_said_of_other_keypoints_and_the_object_changed(entry, column, value, what):
+    def change(rows):
+        changed = rows[column].to_numpy().copy()
+        on_object = rows["on_object@sd-dino"] == 1
+        changed[int(on_object.to_numpy()[7:].argmax()) + 7] = value
+        return rows.assign(**{column: changed})
+
+    edit_records(entry, change)
+    only(check(entry), what)
+
+
+def test_records_of_an_earlier_version_say_what_to_do(entry):
+    stems = ("extent", "group_error_px", "other_error_px", "on_object")
+    edit_records(entry, lambda rows: rows.drop(columns=[c for c in rows if c.startswith(stems)]))
+    (finding,) = check(entry)
+    assert finding == (
+        "The records are of an earlier version of kapbench: they lack the columns that scoring "
+        "version 4 added, such as extent.\n"
+        "  fix: Run the model again with the present version of kapbench, and submit that run."
+    )
+
+
 def test_records_of_another_run(entry, other_run):
     records_path(entry).write_bytes((other_run / RECORDS).read_bytes())
     only(check(entry), "not the file that the entry names by its sha256")
