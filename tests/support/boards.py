@@ -6,10 +6,11 @@ import numpy as np
 
 from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.bootstrap import Replicates
+from kapbench.scoring.keypoint_effects import KeypointEffects
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, fingerprint
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.comparison.controls import shipped_controls
 from kapbench_leaderboard.entries.schema import (
     Entry,
@@ -45,7 +46,7 @@ def drawn(
         )
         path = folder / entry_path(run)
         made = _resamples(run, by, n_resamples, rng)
-        resamples.save(resamples_path(path), made)
+        resamples_file.save(resamples_path(path), made)
         stored = {
             "sha256": file_hash(resamples_path(path)),
             "n_bytes": resamples_path(path).stat().st_size,
@@ -196,7 +197,7 @@ def _skill(score: Score) -> dict[str, float]:
 def _resamples(
     run: RunCard, by: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> resamples.Resamples:
-    columns, weights = {}, {}
+    columns, weights, keypoints = {}, {}, {}
     for name in ("kap", f"absence_auroc.{resamples.WITH_TWIN}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
@@ -206,4 +207,13 @@ def _resamples(
             np.full(len(by), 25),
         )
         weights[name] = np.full(len(by), 1 / len(by))
-    return resamples.Resamples(resamples.key(run), run.dataset.categories, columns, weights)
+        keypoints[name] = keypoint_effects(by)
+    categories = run.dataset.categories
+    return resamples.Resamples(resamples.key(run), categories, columns, weights, keypoints)
+
+
+def keypoint_effects(by: np.ndarray) -> KeypointEffects:
+    """Of two keypoints a category, one better than its score and one worse."""
+    side = np.tile([0.02, -0.02], len(by))
+    category = np.repeat(np.arange(len(by)), 2)
+    return KeypointEffects(category, np.tile([0, 1], len(by)), by[category] + side, side / 2)

@@ -12,7 +12,7 @@ from submissions import edit, edit_records, only, planned_again, replace_records
 from kapbench.running.results import RECORDS, load_card, load_records
 from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples_file
 from kapbench_leaderboard.entries.schema import records_path, resamples_path
 from kapbench_leaderboard.entries.untrusted_files import MEBI
 from kapbench_leaderboard.submit.check import check
@@ -148,12 +148,12 @@ def test_records_that_the_run_was_not_scored_from(entry):
 
 
 def test_resamples_of_another_model(entry, other_run):
-    made = resamples.load(resamples_path(entry))
+    made = resamples_file.load(resamples_path(entry))
     column = made.columns["kap"]
     made.columns["kap"] = type(column)(
         column.value, column.products + np.float32(0.01), column.sums, column.n_images
     )
-    resamples.save(resamples_path(entry), made)
+    resamples_file.save(resamples_path(entry), made)
     digest = file_hash(resamples_path(entry))
     only(check(entry), "not the file that the entry names")
     edit(entry, lambda c: c["resamples"].update(sha256=digest))

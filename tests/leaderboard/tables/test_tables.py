@@ -11,7 +11,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
 from kapbench.scoring.bootstrap import Replicates
 from kapbench_leaderboard.commands.comparison_text import comparison_text as tables
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.as_runs import entry_resamples, entry_runs
@@ -93,7 +93,9 @@ def test_accepted_resamples_answer_the_questions_that_are_asked_first(request):
     assert found
     for path in found:
         run = schema.load_entry(path).run
-        assert resamples.load(schema.resamples_path(path)).key == resamples.key(run, None, 0.10)
+        assert resamples_file.load(schema.resamples_path(path)).key == resamples.key(
+            run, None, 0.10
+        )
 
 
 def test_stored_resamples_need_no_records_and_other_questions_do(results):
