@@ -109,6 +109,7 @@ def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: R
         *_on_intervals(
             rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
         ),
+        *notes.few_images(members, view, kind),
         *notes.controls(members, view, kind, alpha),
         *notes.about_runs([(row.label, row.card) for row in rows]),
     )

@@ -281,4 +281,15 @@ def _cell(row: Score | None, what: str) -> Cell:
             n=0,
             reason="There is no keypoint to score (n = 0), or the annotation does not say.",
         )
-    return Cell(None, n=row.n, reason=f"None of the samples is a positive (n = {row.n:,}).")
+    return Cell(None, n=row.n, reason=f"{_without_contrast(row)} (n = {row.n:,}).")
+
+
+def _without_contrast(row: Score) -> str:
+    """Why there are samples and no score. A visible keypoint has a positive and a negative, so that
+    negatives can only lack where the two are of different keypoints.
+    """
+    if row.split != TWIN_SPLIT and "auroc" not in row.metric:
+        return "None of the samples is a positive"
+    if row.category in _OVER:
+        return "A category has samples, and none of them is a positive, or none is a negative"
+    return "None of the samples is a positive, or none is a negative"
