@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kapbench.running.results import DatasetCard, RunCard
+from kapbench.scoring.bootstrap import images_by_category
 from kapbench.scoring.record_laws import broken_laws
 from kapbench.scoring.schema import EXTENT, Needs
 from kapbench.storage import fingerprint
@@ -99,6 +100,12 @@ def _other_counts(data: DatasetCard, records: pd.DataFrame, manifest: Manifest) 
     images = {*records["source_image"].unique(), *records["target_image"].unique()}
     if data.n_images != len(images):
         yield f"n_images is {data.n_images:,}, but the records have {len(images):,}."
+    by_category = images_by_category(records)
+    if data.images_by_category != by_category:
+        yield (
+            f"images_by_category is {_counts(data.images_by_category)}, but the records have "
+            f"{_counts(by_category)}."
+        )
     pairs = fingerprint(records["pair_id"].astype(str).unique().tolist())
     if data.pairs_hash != pairs:
         yield f"pairs_hash is {data.pairs_hash}, but that of the records is {pairs}."
@@ -110,6 +117,10 @@ def _whole(data: DatasetCard, manifest: Manifest) -> Iterator[str]:
         stated, expected = getattr(data, field), getattr(manifest, field)
         if stated != expected:
             yield f"{field} is {_text(stated)}, but the data set has {_text(expected)}."
+
+
+def _counts(by_category: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in by_category.items()) or "missing"
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError, counted
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Replicates, Resampling
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.map_remarks import remarks_on_maps
@@ -46,7 +46,7 @@ def wrong_scores(
             [run.rule(card.name) for card in run.rules],
             supervised=run.model.supervised,
             window=run.model.window,
-            resampling=Resampling.of(records),
+            resampling=None if reads_annotation(run.model) else Resampling.of(records),
             advance=advance,
             keep=keep,
         )

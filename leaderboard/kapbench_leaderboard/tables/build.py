@@ -158,6 +158,7 @@ def _notes(
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
         *notes.not_tested(tested),
         *_on_intervals(rows, rules, alpha),
+        *notes.few_images(members, view, kind),
         *(notes.controls(members, view, kind, alpha) if metric is None else ()),
         *notes.about_runs([(row.label, row.card) for row in rows]),
     ]

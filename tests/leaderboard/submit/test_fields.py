@@ -60,6 +60,7 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
     DatasetCard: {
         **dict.fromkeys(("name", "revision", "split", "licence"), COMPARED),
         **dict.fromkeys(("categories", "n_pairs", "n_images", "pairs_hash"), RECOMPUTED),
+        "images_by_category": RECOMPUTED,
         **dict.fromkeys(("categories_expected", "n_pairs_expected"), COMPARED),
         "limit": COMPARED,  # none
         "remarks": TEXT,

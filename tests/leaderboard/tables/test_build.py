@@ -27,6 +27,39 @@ def test_the_summary_by_hand(cards):
     }
 
 
+def test_the_reason_of_a_twin_split_without_a_score_names_both_labels(card):
+    run = card()
+    twin = {"split": "absent_with_twin"}
+    scores = [
+        score.model_copy(update={"n": 24}) if score.split == twin["split"] else score
+        for score in run.scores
+    ]
+    again = card(scores=scores)
+    (table,) = tables(group([again]))
+    reason = cells(table, again.model.name)["kap@0.10.absent_with_twin"].reason
+    assert reason == (
+        "A category has no positive sample, or no negative one (n = 24)."
+    )
+
+
+@pytest.mark.parametrize(("images", "named"), [({"cat": 11, "cow": 12}, "cat (11)"), ({}, None)])
+def test_categories_with_few_images_are_named_beside_kap(card, images, named):
+    run = card()
+    data = run.dataset.model_copy(update={"images_by_category": images})
+    kap, pck = tables(group([run.model_copy(update={"dataset": data})]), "category")
+    notes = [note for note in kap.notes if note.startswith("KAP is biased upwards")]
+    assert [note.endswith(f": {named}.") for note in notes] == ([True] if named else [])
+    assert not any("biased" in note for note in pck.notes)
+
+
+def test_a_control_that_reads_the_annotation_has_no_interval_and_a_note_says_why(card):
+    (table,) = tables(group([card("lite0", 0.4, 0.4), card("oracle", 1.0, 1.0, interval=None)]))
+    assert (
+        "No confidence intervals for oracle: its scores follow from the annotation that it reads, "
+        "and estimate nothing."
+    ) in table.notes
+
+
 def test_the_best_model_first_and_controls_last(cards, card):
     (table,) = tables(group([*cards, card("oracle", 1.0, 1.0), card("broken", None, 0.9)]))
     assert [row.label for row in table.rows] == ["sphere", "lite0", "broken", "oracle", "random"]
