@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS
+from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, points
 from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import CHANCE, MEASURES
@@ -135,8 +135,7 @@ def change_sentence(names: tuple[str, str], every: list[Change]) -> str:
 
 def _listed(some: list[Change]) -> str:
     texts = [
-        f"{WORDS[c.name]} ({100 * c.value:.1f} points instead of {100 * c.baseline:.1f})"
-        for c in some
+        f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})" for c in some
     ]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 

@@ -49,6 +49,10 @@ SKILL = (
     "that all tie, about the share of positives (prevalence)."
 )
 NUMBERS = "Scores ×100. Ranges are 95 % confidence intervals from a bootstrap over images."
+NO_INTERVALS = (
+    "No confidence intervals of averages: a category has fewer than 4 images, or no score in some "
+    "resamples."
+)
 NEGATIVE = (
     "A gain alone is below 0 where most of the highest scores are wrong: precision there is below "
     "the prevalence, and repairing one type alone moves its keypoints there."
