@@ -61,7 +61,10 @@ MORE_OF_THE_CORE = {
         "kapbench.running",
     ),
     # What a control is, and the rows that it makes; the hash of a plan.
-    "kapbench_leaderboard.comparison.controls": ("kapbench.models.controls",),
+    "kapbench_leaderboard.comparison.controls": (
+        "kapbench.models.controls",
+        "kapbench.models.reference_models",
+    ),
     "kapbench_leaderboard.submit.check_controls": ("kapbench.models.controls",),
     "kapbench_leaderboard.submit.control_rows": ("kapbench.models.controls",),
     "kapbench_leaderboard.submit.check_run_card": ("kapbench.running.plan",),

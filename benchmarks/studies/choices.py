@@ -79,10 +79,10 @@ def run_models(dataset_name: str, names: list[str]) -> Iterator[tuple[str, pd.Da
 
 
 def load_entries(results: Path) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Records of a data set's entries, without the oracle, which has 100 under any rule."""
+    """Records of a data set's entries, without the models that read the answer."""
     for path in find_entries(results):
         card = load_entry(path).run
-        if card.model.name != "oracle":
+        if card.model.kind != "oracle":
             records = StoredRecords(records_path(path), card.dataset.categories)
             yield card.model.name, records.table()
 

@@ -22,9 +22,9 @@ from kapbench.scoring.bootstrap import Resampling, interval, replicates
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash
+from kapbench_leaderboard.comparison.controls import NAMES
 
 ALPHA, KAP, PCK = 0.10, load_rule("kap-cvpr24"), load_rule("pck-sd-dino")
-CONTROLS = ("random", "constant", "pixels", "oracle")
 HEAD = (
     "model",
     "KAP",
@@ -111,7 +111,7 @@ def main() -> None:
             f"There is no entry of {arguments.against}. Entries: {', '.join(records_by_name)}."
         )
     other = None if arguments.against is None else records_by_name[arguments.against]
-    selected = [e for e in entries if arguments.controls or e[0].model.name not in CONTROLS]
+    selected = [e for e in entries if arguments.controls or e[0].model.name not in NAMES]
     average, over = PCK.headline
 
     def order(entry: tuple[RunCard, pd.DataFrame]) -> float:

@@ -1,17 +1,16 @@
-"""The controls that stand on every leaderboard: random, constant, pixels, oracle."""
+"""The controls that ignore the answer: random, constant, pixels."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Float32
 from PIL import Image
 
-from kapbench.errors import KapbenchError
 from kapbench.models.letterbox import letterboxed
 from kapbench.protocols import Condition
-from kapbench.types import TIE_CELLS, FeatureMap, Grid, Pair, Picture, SimilarityMap
+from kapbench.types import FeatureMap, Grid, Picture, SimilarityMap
 
 CELLS, FRAME_PX = 60, 840
 
@@ -86,31 +85,3 @@ class Pixels:
             grid = Grid.letterbox(picture.size, CELLS, FRAME_PX)
             maps.append(FeatureMap(small.transpose(2, 0, 1) / 255, grid))
         return maps
-
-
-class Oracle:
-    """Reads the annotation: 1 at the cell that the rule calls nearest, 0 elsewhere and when absent."""
-
-    name = "oracle"
-    revision = "1"
-    conditions_on: tuple[Condition, ...] = ()
-    reads_answer: Literal[True] = True
-    supervision = "the answer"
-
-    def match_pair(
-        self, pair: Pair, anchor: Callable[[Grid], Float[np.ndarray, "h w 2"]]
-    ) -> SimilarityMap:
-        grid = Grid.letterbox(pair.target.size, CELLS, FRAME_PX)
-        visible = np.flatnonzero(pair.source.keypoints.visible)
-        values = np.zeros((len(visible), CELLS, CELLS), np.float32)
-        points = anchor(grid)
-        if points.shape != (CELLS, CELLS, 2):
-            raise KapbenchError(
-                f"Anchors have the shape {list(points.shape)}, not [{CELLS}, {CELLS}, 2]"
-            )
-        for row, k in enumerate(visible):
-            if pair.target.keypoints.visible[k]:
-                distance = np.linalg.norm(points - pair.target.keypoints.xy[k], axis=-1)
-                nearest = distance <= distance.min() + TIE_CELLS * min(grid.cell_size)
-                values[row].flat[nearest.argmax()] = 1.0  # the first of equally near cells
-        return SimilarityMap(values, grid, pair.source.keypoints.xy[visible])

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, with_article
 from kapbench.running.board_plugin import board_function
 from kapbench.running.result_set import ResultSet
 
@@ -140,16 +140,18 @@ def to_latex(
     return text
 
 
-def _checked(runs: Sequence[Run]) -> list[Run]:
+def _checked(runs: Sequence[object]) -> list[Run]:
     if not runs:
         raise KapbenchError("No run is given", fix="Give results, run folders, or names of runs")
+    checked: list[Run] = []
     for run in runs:
         if not isinstance(run, ResultSet | str | Path):
             raise KapbenchError(
-                f"A run cannot be a {type(run).__name__}",
+                f"A run cannot be {with_article(type(run).__name__)}",
                 fix="Give each run as an argument of its own: a ResultSet, a path, or a name",
             )
-    return list(runs)
+        checked.append(run)
+    return checked
 
 
 def _names(rule: str | Sequence[str] | None) -> list[str] | None:

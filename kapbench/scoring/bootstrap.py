@@ -17,7 +17,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.intervals import Interval, Scale
+from kapbench.scoring.intervals import Interval, Scale, degrees_of_freedom
 from kapbench.scoring.schema import Records
 
 N_RESAMPLES = 1000
@@ -116,10 +116,11 @@ def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
 def interval(replicates: Replicates, weights: Float[np.ndarray, "c"], scale: Scale) -> Interval:
     """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
-    Categories are independent: their variances add up. Student's t with (n − 1) / 2 degrees of
-    freedom for a category of n images, since the noise of pairs and the effects of images are
-    estimated from the same few images (benchmarks/studies/coverage.py finds 14 to 17 where n is 25);
-    an average has Satterthwaite's.
+    Categories are independent: their variances add up. Student's t with the `degrees_of_freedom` of
+    each category; an average has Satterthwaite's.
+
+    Args:
+        scale: That of the scores, "plain" for differences.
     """
     variances, n_images = replicates.variances(), replicates.n_images
     return averaged(replicates.value, variances, n_images, weights, scale)
@@ -137,7 +138,8 @@ def averaged(
     if not chosen.any():
         return Interval(math.nan, math.nan, math.nan, scale)
     share = (weights**2 * variances)[chosen]
-    spread = float((share**2 / ((n_images[chosen] - 1) / 2)).sum())
+    of_category = degrees_of_freedom(value, np.sqrt(variances), n_images, scale)
+    spread = float((share**2 / of_category[chosen]).sum())
     freedom = float(share.sum()) ** 2 / spread if spread else math.inf
     with np.errstate(divide="ignore"):  # a category without rows has no image
         n_alike = 1 / float((weights[chosen] ** 2 / n_images[chosen]).sum())

@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float64, Int
+
 # plain: a difference, which has no end. logit: log(v / (1 − v)) of a share or precision, 0 … 1.
 # log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end.
 Scale = Literal["plain", "logit", "log-complement"]
@@ -80,6 +83,31 @@ class Interval:
         return 1 - rest * factor, 1 - rest / factor
 
 
+def degrees_of_freedom(
+    value: Float64[np.ndarray, "c"],
+    error: Float64[np.ndarray, "c"],
+    n_images: Int[np.ndarray, "c"],
+    scale: Scale,
+) -> Float64[np.ndarray, "c"]:
+    """Of the standard error of each category's score.
+
+    (n − 1) / 2 for n images, since the noise of pairs and the effects of images are estimated from
+    the same few images. Fewer where few images carry all that a score lacks to an end of its range:
+    with the distance d to that end, (d / error)² is the number of independent failures that would
+    give this error, and there is one degree of freedom for ten of them, but never less than 2.5.
+    Both were chosen by simulation: benchmarks/studies/coverage.py.
+    """
+    of_images = (n_images - 1) / 2
+    if scale == "plain":
+        return np.asarray(of_images)
+    distance = 1 - value if scale == "log-complement" else np.minimum(value, 1 - value)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no error, no value
+        failures = (distance / error) ** 2
+    fewest = np.fmax(_FEWEST, failures / _FAILURES_PER_FREEDOM)
+    return np.asarray(np.fmin(of_images, fewest))
+
+
+_FEWEST, _FAILURES_PER_FREEDOM = 2.5, 10
 _LARGEST = 300.0  # on a logarithmic scale: e^300, and its product with any odds, is a finite number
 
 

@@ -148,7 +148,9 @@ def test_batches_are_halved_when_its_memory_ends(tmp_path):
     assert "2 images at once do not fit into memory; the batch size is now 1" in notes
 
 
-@pytest.mark.parametrize("name", ["random", "oracle", "features:maps", "similarity:maps"])
+@pytest.mark.parametrize(
+    "name", ["random", "oracle", "never-silent", "features:maps", "similarity:maps"]
+)
 def test_controls_and_saved_maps_are_refused(tmp_path, name):
     with pytest.raises(KapbenchError, match="cannot be isolated"):
         evaluate(tmp_path, name, isolated=True)

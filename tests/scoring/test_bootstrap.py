@@ -167,7 +167,7 @@ def test_categories_are_independent_so_the_mean_is_known_better():
     cases = drawn(2, 300, categories=["cat", "dog"], n_images=12)
     rows = records(cases, [PCK])
     again = replicates(estimator(rows, PCK, 0.10, "point"), Resampling.of(rows, 400))
-    cat, dog, mean = (interval(again, w, "logit") for w in (*np.eye(2), np.full(2, 0.5)))
+    cat, dog, mean = (interval(again, w, "plain") for w in (*np.eye(2), np.full(2, 0.5)))
     assert mean.value == pytest.approx((cat.value + dog.value) / 2)
     assert mean.error == pytest.approx(np.hypot(cat.error, dog.error) / 2)
     assert max(cat.freedom, dog.freedom) == 5.5 < mean.freedom <= 11

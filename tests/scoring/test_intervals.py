@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.special import expit, logit
 
-from kapbench.scoring.intervals import Interval
+from kapbench.scoring.intervals import Interval, degrees_of_freedom
 
 inside = st.floats(1e-6, 1 - 1e-6)
 errors = st.floats(0, 10)
@@ -82,3 +82,17 @@ def test_a_test_of_a_difference_does_not_depend_on_the_scale(value, error, freed
     assert (
         Interval(value, error, freedom, "logit", 25).p == Interval(value, error, freedom, "plain").p
     )
+
+
+def test_few_failures_leave_few_degrees_of_freedom():
+    value = np.array([0.5, 0.9, 0.1, 0.97, 1.0, np.nan])
+    error = np.array([0.05, 0.02, 0.02, 0.02, 0.0, np.nan])
+    n_images = np.full(6, 25)
+    # Images: (25 − 1) / 2. Failures: (0.1 / 0.02)² = 25, a tenth of them, and never below 2.5.
+    freedom = degrees_of_freedom(value, error, n_images, "logit")
+    np.testing.assert_allclose(freedom, [10, 2.5, 2.5, 2.5, 2.5, 2.5])
+    np.testing.assert_allclose(degrees_of_freedom(value, error, n_images, "plain"), 12)
+    # The lower end of a skill is no end.
+    skill = degrees_of_freedom(value, error, n_images, "log-complement")
+    np.testing.assert_allclose(skill, [10, 2.5, 12, 2.5, 2.5, 2.5])
+    assert degrees_of_freedom(value, error, np.full(6, 4), "logit").max() == 1.5

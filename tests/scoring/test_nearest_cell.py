@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scoring_cases import pair, similarity
 
-from kapbench.models.controls import CELLS, FRAME_PX, Oracle
+from kapbench.models.controls import CELLS, FRAME_PX
+from kapbench.models.reference_models import Oracle
 from kapbench.scoring.build_records import pair_columns
 from kapbench.scoring.grid_geometry import Frame, anchor_points
 from kapbench.scoring.rules import KapRule, load_rule

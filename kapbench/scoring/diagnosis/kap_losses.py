@@ -49,8 +49,8 @@ class KapLosses:
     def replicates(self, resampling: Resampling) -> tuple[list[Replicates], list[Replicates]]:
         """Gains and shares at every resample, to first order in the weights; one for each type.
 
-        The exact shares of 1,000 resamples would take 256,000 average precisions a group; a test
-        and benchmarks/studies/diagnosis.py compare the standard errors.
+        The exact shares of 1,000 resamples would take 512,000 average precisions a group; a test
+        and benchmarks/speed/diagnosis.py compare the standard errors.
         """
         value = np.concatenate([self.gain, self.share], axis=1)
         kinds = [

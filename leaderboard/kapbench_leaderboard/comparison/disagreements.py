@@ -1,56 +1,59 @@
-"""Sentences on where two columns order the same models differently."""
+"""Sentences on where KAP and PCK order the same models differently, beyond chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from kapbench.running.results import RuleCard, RunCard
+import numpy as np
+
+from kapbench.running.results import RunCard
+from kapbench.scoring.bootstrap import holm
 from kapbench_leaderboard.comparison.groups import Group
+from kapbench_leaderboard.comparison.resamples import Resamples, stem
+from kapbench_leaderboard.comparison.significance import SIGNIFICANT, every_two
 
 MOST = 3
-Scores = list[float | None]
 
 
 def disagreements(
-    members: Group, models: Sequence[RunCard], names: Sequence[str], alpha: float
+    members: Group,
+    models: Sequence[RunCard],
+    names: Sequence[str],
+    resamples: Mapping[str, Resamples],
 ) -> list[str]:
-    """Sentences, none where all agree: KAP against PCK, and each metric against its other alphas."""
+    """At most one sentence: on models of which one is significantly better by KAP, the other by PCK.
+
+    Without resamples of all models nothing is known to be significant, and nothing is said.
+
+    Args:
+        resamples: By the hash of a run's records.
+    """
     kap, pck = members.rule_of("kap"), members.rule_of("pck")
-    out = []
-    if kap is not None and pck is not None:
-        one, other = _headline(kap, models, alpha), _headline(pck, models, alpha)
-        out += _sentence(f"KAP@{alpha:.2f}", one, f"PCK@{alpha:.2f}", other, names)
-    for rule in (kap, pck):
-        for finer in rule.alphas if rule else ():
-            if rule is not None and finer != alpha:
-                word = rule.metric.upper()
-                one, other = _headline(rule, models, alpha), _headline(rule, models, finer)
-                out += _sentence(f"{word}@{alpha:.2f}", one, f"{word}@{finer:.2f}", other, names)
-    return out
-
-
-def _headline(rule: RuleCard, models: Sequence[RunCard], alpha: float) -> Scores:
-    rows = [card.headline(rule, alpha) for card in models]
-    return [None if row is None else row.value for row in rows]
-
-
-def _sentence(
-    first: str, one: Scores, second: str, other: Scores, names: Sequence[str]
-) -> list[str]:
+    of_models = [resamples.get(card.provenance.records_sha256) for card in models]
+    known = [each for each in of_models if each is not None]
+    if kap is None or pck is None or len(known) < len(models):
+        return []
+    columns = [stem(rule, members.rules) for rule in (kap, pck)]
+    if not all(column in each.columns for column in columns for each in known):
+        return []
+    by_kap, by_pck = (_significant(known, column) for column in columns)
     swaps = []
-    for i, j in combinations(range(len(names)), 2):
-        a, b, c, d = one[i], one[j], other[i], other[j]
-        if a is None or b is None or c is None or d is None or (a - b) * (c - d) >= 0:
-            continue
-        up, down = (i, j) if a > b else (j, i)
-        swaps.append(
-            f"{names[up]} is {_points(one[up], one[down])} points above {names[down]} by {first} and "
-            f"{_points(other[down], other[up])} below by {second}"
-        )
+    for (i, j), one, other in zip(combinations(range(len(known)), 2), by_kap, by_pck, strict=True):
+        if one is not None and other is not None and one * other < 0:
+            up, down = (names[i], names[j]) if one > 0 else (names[j], names[i])
+            swaps.append(
+                f"{up} is {100 * abs(one):.1f} points above {down} by KAP and {100 * abs(other):.1f} "
+                "below by PCK"
+            )
     if not swaps:
         return []
     more = f"; and {len(swaps) - MOST} more" if len(swaps) > MOST else ""
-    return [f"{first} and {second} rank models differently: {'; '.join(swaps[:MOST])}{more}."]
+    tests = "(paired tests, p < 0.05 after Holm's correction)"
+    listed = "; ".join(swaps[:MOST])
+    return [f"KAP and PCK rank models differently, both significantly {tests}: {listed}{more}."]
 
 
-def _points(more: float | None, less: float | None) -> str:
-    return f"{100 * ((more or 0) - (less or 0)):.1f}"
+def _significant(runs: Sequence[Resamples], column: str) -> list[float | None]:
+    """The difference of every two runs, None where it is not significant."""
+    gaps = every_two(runs, column)
+    corrected = holm(np.array([gap.p for gap in gaps]))
+    return [gap.value if p < SIGNIFICANT else None for gap, p in zip(gaps, corrected, strict=True)]

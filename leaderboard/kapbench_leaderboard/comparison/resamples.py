@@ -13,9 +13,9 @@ from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.intervals import Interval
-from kapbench.scoring.rules import Rule
+from kapbench.scoring.rules import OverCategories, Rule
 from kapbench.scoring.schema import Records
-from kapbench.scoring.score_table import estimator
+from kapbench.scoring.score_table import ABSENCE_AUROC, estimator
 from kapbench.storage import write_atomically
 from kapbench.untrusted.regular_files import refuse_irregular
 from kapbench.untrusted.strict_text import json_value
@@ -23,7 +23,7 @@ from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 WITH_TWIN = "absent_with_twin"
-FORMAT = "kapbench-resamples-1"
+FORMAT = "kapbench-resamples-2"  # 2: the absence AUROC in place of the KAP of the twin split
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -36,13 +36,14 @@ _UNREADABLE = (
 PARTS = ("value", "products", "sums", "n_images", "weights")  # of a column
 _OF_RESAMPLES = ("products", "sums")  # parts with a row for each resample
 
-# By rule, alpha, average and split: a rule's own score, and the same at every resample.
-Made = Mapping[tuple[str, float, str, str], tuple[Estimator, Replicates]]
+# By rule, metric, alpha, average and split: a score, and the same at every resample.
+Place = tuple[str, str, float, str, str]
+Made = Mapping[Place, tuple[Estimator, Replicates]]
 
 
 @dataclass(frozen=True)
 class Resamples:
-    """`columns`: "kap", "kap.absent_with_twin", "pck"; with a rule's name where it is one of several.
+    """`columns`: "kap", "absence_auroc.absent_with_twin", "pck"; as `stem` and `twin_column` name them.
 
     Two can be subtracted if they have the same `key`, that is the same pairs and rules.
     """
@@ -59,6 +60,12 @@ class Resamples:
 def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
     """How a rule's columns begin: with its metric, or with its name where it is one of several."""
     return rule.metric if sum(r.metric == rule.metric for r in rules) == 1 else rule.name
+
+
+def twin_column(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
+    """The column of the absence AUROC of keypoints with a mirror counterpart, of a rule for KAP."""
+    name = f"{ABSENCE_AUROC}.{WITH_TWIN}"
+    return name if stem(rule, rules) == rule.metric else f"{rule.name}.{name}"
 
 
 def key(run: RunCard, rules: Sequence[str] | None = None, alpha: float | None = None) -> str:
@@ -101,27 +108,34 @@ def make(
             continue
         rule, name = run.rule(card.name), stem(card, run_rules)
         average, over = rule.headline
-        splits: dict[str, str] = {name: "all"}
-        if rule.metric == "kap" and average == "category":
-            splits[f"{name}.{WITH_TWIN}"] = WITH_TWIN
-        for column, split in splits.items():
-            place = rule.name, _alpha(card, alpha), average, split
+        at = _alpha(card, alpha)
+        places: dict[str, tuple[Place, OverCategories]] = {
+            name: ((rule.name, rule.metric, at, average, "all"), over)
+        }
+        if rule.metric == "kap":  # alpha does not enter the AUROC, which is stored by the first
+            place = rule.name, ABSENCE_AUROC, rule.alphas[0], "category", WITH_TWIN
+            places[twin_column(card, run_rules)] = place, "mean"
+        for column, (place, average_over) in places.items():
             if place in known:
                 made, columns[column] = known[place]
             else:
                 made = _estimator(records, run, rule, place)
                 columns[column] = replicates(made, resampling)
-            weights[column] = made.by_category().weights(over)
+            weights[column] = made.by_category().weights(average_over)
     return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
 
 
-def _estimator(
-    records: Records, run: RunCard, rule: Rule, place: tuple[str, float, str, str]
-) -> Estimator:
-    _, alpha, average, split = place
-    supervised, window = run.model.supervised, run.model.window
+def _estimator(records: Records, run: RunCard, rule: Rule, place: Place) -> Estimator:
+    _, metric, alpha, average, split = place
     return estimator(
-        records, rule, alpha, average, split=split, supervised=supervised, window=window
+        records,
+        rule,
+        alpha,
+        average,
+        metric=metric,
+        split=split,
+        supervised=run.model.supervised,
+        window=run.model.window,
     )
 
 
@@ -163,7 +177,8 @@ def load(path: Path) -> Resamples:
         with safe_open(path, "np") as file:
             about = json_value((file.metadata() or {}).get("about", "{}"))
             if about.get("format") != FORMAT:
-                raise ValueError(f"format {about.get('format')}, expected {FORMAT}")
+                written = about.get("format")
+                raise ValueError(f"they have the format {written}, and this version reads {FORMAT}")
             names, categories = about["columns"], tuple(about["categories"])
             if sorted(file.keys()) != sorted(f"{n}/{part}" for n in names for part in PARTS):
                 raise ValueError("other arrays than those of its columns")

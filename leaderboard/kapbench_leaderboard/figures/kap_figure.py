@@ -34,7 +34,7 @@ _HEAT_ALPHA = 0.62
 _QUERY = mark("*", "white", "black", 9)
 _INSIDE = mark("o", BLUE, "white", 6)
 _OUTSIDE = mark("X", VERMILION, "white", 7)
-_TWIN = mark("D", ORANGE, "black", 5)
+TWIN = mark("D", ORANGE, "black", 5)
 
 
 @dataclass(frozen=True)
@@ -154,16 +154,27 @@ def _heat(
     bar.outline.set_visible(False)
 
 
+def draw_ring(axes: Axes, centre: tuple[float, float], radius: float, *, dashed: bool) -> None:
+    """The circle of radius α·T: around a keypoint, or dashed around its mirror counterpart."""
+    ring = Ring(centre, radius, fill=False, edgecolor="white", linewidth=1.2)
+    ring.set_linestyle("--" if dashed else "-")
+    outlined(ring, 2.2, "black")
+    axes.add_patch(ring)
+
+
+def ring_key(alpha: float) -> Line2D:
+    """The circle in a legend."""
+    ring = mark("o", "none", "black", 7)
+    return Line2D([], [], **ring, linestyle="", label=f"radius α·T, α = {alpha:g}")
+
+
 def _marks(axes: Axes, example: KapExample) -> None:
     radius = example.circle.radius_px
     for centre, dashed in ((example.circle.centre, False), (example.twin_xy, True)):
         if centre is not None:
-            ring = Ring(centre, radius, fill=False, edgecolor="white", linewidth=1.2)
-            ring.set_linestyle("--" if dashed else "-")
-            outlined(ring, 2.2, "black")
-            axes.add_patch(ring)
+            draw_ring(axes, centre, radius, dashed=dashed)
     if example.twin_xy is not None:
-        axes.plot(*example.twin_xy, **_TWIN)
+        axes.plot(*example.twin_xy, **TWIN)
     for peak, style in ((example.circle.inside, _INSIDE), (example.circle.outside, _OUTSIDE)):
         if peak is not None:
             axes.plot(*peak.xy, **style, zorder=6)
@@ -184,9 +195,7 @@ def _legend(figure: Figure, example: KapExample) -> None:
         handles.append(Line2D([], [], **_OUTSIDE, **none, label=label_of(name, circle.outside)))
     if example.twin_xy is not None:
         label = f"its mirror counterpart ({int(example.row['twin'])})"
-        handles.append(Line2D([], [], **_TWIN, **none, label=label))
+        handles.append(Line2D([], [], **TWIN, **none, label=label))
     if circle.centre is not None or example.twin_xy is not None:
-        ring: Style = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": "black"}
-        label = f"radius α·T, α = {example.alpha:g}"
-        handles.append(Line2D([], [], **ring, **none, markersize=7, label=label))
+        handles.append(ring_key(example.alpha))
     figure.legend(handles=handles, loc="lower left", ncols=2, handlelength=1.2)

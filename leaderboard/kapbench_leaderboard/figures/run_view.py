@@ -12,7 +12,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, load_card, load_records
 from kapbench.scoring.metrics import pck_correct
 from kapbench.scoring.rules import Decode, KapRule, PckRule
-from kapbench_leaderboard.comparison.controls import is_control
+from kapbench_leaderboard.comparison.controls import is_control, is_oracle
 from kapbench_leaderboard.figures.select_rows import alpha_of, of_category, rules_of
 from kapbench_leaderboard.figures.style import GREY, SERIES
 
@@ -90,7 +90,7 @@ def ordered(runs: Sequence[RunView]) -> list[RunView]:
         value = row.value if row is not None else None
         return run.is_control, -1.0 if value is None else -value
 
-    kept = [s for s in runs if s.card.model.kind != "oracle"]
+    kept = [s for s in runs if not is_oracle(s.card)]
     return sorted(kept or runs, key=place)
 
 

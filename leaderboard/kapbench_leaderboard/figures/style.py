@@ -148,12 +148,13 @@ def beside(
     bottom_in: float,
     gap_in: float,
     inner_in: float | None = None,
+    left_in: float = 0.0,
 ) -> list[Axes]:
-    """Axes of equal height for images of these sizes (w, h), over the figure's left `inner_in`."""
+    """Axes of equal height for images of these sizes (w, h), over `inner_in` from `left_in` on."""
     width_in, height_in = figure.get_size_inches()
     ratios = [w / h for w, h in sizes]
     tall_in = height_beside(sizes, width_in if inner_in is None else inner_in, gap_in)
-    made, left_in = [], 0.0
+    made = []
     for size, ratio in zip(sizes, ratios, strict=True):
         wide_in = tall_in * ratio
         place = (left_in / width_in, bottom_in / height_in, wide_in / width_in, tall_in / height_in)

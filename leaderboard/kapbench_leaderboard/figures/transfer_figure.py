@@ -1,5 +1,6 @@
 """A pair with its keypoints, and where the model transferred them: correct, wrong, or absent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,26 +51,31 @@ def draw_transfer(
     tall_in = height_beside(sizes, width_in, _GAP_IN)
     figure = blank(width_in, tall_in + _HEAD_IN + _FOOT_IN)
     axes = beside(figure, sizes, _FOOT_IN, _GAP_IN)
-    for each, image in zip(axes, (source, target), strict=True):
-        each.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
-        each.set_autoscale_on(False)
+    show_images(axes, (source, target))
     in_both = rows["target_visible"].to_numpy(bool)
     _heading(figure, run, rows[in_both], tall_in)
     for visible, correct, (_, row) in zip(
         in_both, run.is_correct(rows), rows.iterrows(), strict=True
     ):
         if visible:
-            _transfer(axes[0], axes[1], row, run.decode, correct=bool(correct))
+            draw_match(axes[0], axes[1], row, run.decode, correct=bool(correct))
         else:
             axes[0].plot(row["source_x"], row["source_y"], **ABSENT)
-        _number(axes[0], row)
+        number(axes[0], row)
     _legend(figure)
     return figure
 
 
-def _transfer(
+def show_images(axes: Sequence[Axes], images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> None:
+    for each, image in zip(axes, images, strict=True):
+        each.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
+        each.set_autoscale_on(False)
+
+
+def draw_match(
     source: Axes, target: Axes, row: "pd.Series[Any]", decode: Decode, *, correct: bool
 ) -> None:
+    """A line from a keypoint to its match, and from a wrong one to the annotated point, if any."""
     start = float(row["source_x"]), float(row["source_y"])
     end = float(row[X.of(decode)]), float(row[Y.of(decode)])
     line = ConnectionPatch(
@@ -86,7 +92,7 @@ def _transfer(
     )
     source.figure.add_artist(line)
     source.plot(*start, **(CORRECT if correct else WRONG), zorder=3)
-    if not correct:
+    if not correct and row["target_visible"]:
         truth = float(row["target_x"]), float(row["target_y"])
         (miss,) = target.plot(*zip(end, truth, strict=True), color="white", linewidth=0.8)
         outlined(miss, 1.8, "black")
@@ -94,7 +100,7 @@ def _transfer(
     target.plot(*end, **(CORRECT if correct else WRONG), zorder=5)
 
 
-def _number(axes: Axes, row: "pd.Series[Any]") -> None:
+def number(axes: Axes, row: "pd.Series[Any]") -> None:
     place = float(row["source_x"]), float(row["source_y"])
     text = axes.annotate(
         str(int(row["keypoint"])), place, (3, 3), textcoords="offset points", fontsize=FONT_PT

@@ -1,9 +1,74 @@
 """The pairs where one type of error costs most, drawn."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from kapbench.errors import counted
+from kapbench.scoring.diagnosis.loss_types import TYPES
+from kapbench.types import Pair
+from kapbench_leaderboard.figures import select_rows, style
+from kapbench_leaderboard.figures.costly_pairs import CostlyPair, costly_pairs
+from kapbench_leaderboard.figures.kap_figure import TWIN, draw_ring, ring_key
+from kapbench_leaderboard.figures.loss_values import subject
+from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Output, Sources
+from kapbench_leaderboard.figures.style import COLUMN_IN, LINE_IN, PAGE_IN, TITLE_PT
+from kapbench_leaderboard.figures.transfer_figure import (
+    CORRECT,
+    TRUTH,
+    WRONG,
+    draw_match,
+    number,
+    show_images,
+)
+
+N_KEYPOINTS = 3  # of a pair: more lines can no longer be followed
+_APART = 0.08  # of the source's width: closer keypoints would hide each other's marks
+_SECOND_PEAK, _OF_COUNTERPART = TYPES[0], (TYPES[1], TYPES[6])
+_GAP_IN, _APART_IN, _CAPTION_IN = 0.04, 0.3, 0.4
+PEAK_NOTE = (
+    "Records do not hold where the second peak lies: `kapbench show keypoint RUN ID K` draws it."
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of the figure: what its errors cost, its records and its images."""
+
+    costly: CostlyPair
+    rows: pd.DataFrame
+    pair: Pair
+    source: UInt8[np.ndarray, "hs ws 3"]
+    target: UInt8[np.ndarray, "ht wt 3"]
+
+    @property
+    def drawn(self) -> pd.DataFrame:
+        """The records of the errors that cost most, the most costly first.
+
+        An error whose keypoint lies too close to one that is drawn in the source is left out.
+        """
+        xy = self.rows.set_index("keypoint")[["source_x", "source_y"]]
+        apart_px = _APART * self.source.shape[1]
+        chosen: list[int] = []
+        for keypoint in self.costly.keypoints:
+            distance = np.hypot(*(xy.loc[chosen] - xy.loc[keypoint]).to_numpy(float).T)
+            if len(chosen) < N_KEYPOINTS and (distance >= apart_px).all():
+                chosen.append(keypoint)
+        rows: pd.DataFrame = self.rows.set_index("keypoint", drop=False).loc[chosen]
+        return rows
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        return [(image.shape[1], image.shape[0]) for image in (self.source, self.target)]
 
 
 def draw_worst_of_type(
@@ -18,4 +83,114 @@ def draw_worst_of_type(
         KapbenchError: no such type; no pair of the run has an error of the type; or the run's data
             set cannot be loaded.
     """
-    raise NotImplementedError
+    chosen = costly_pairs(run, loss_type, n_worst)
+    dataset = dataset_of(run.card, sources)
+    pairs = dataset.pairs(run.card.dataset.categories)
+    panels = []
+    for costly in chosen:
+        pair = find_pair(pairs, costly.pair_id, dataset.name)
+        rows = select_rows.of_pair(run.records, costly.pair_id)
+        images = dataset.pixels(pair.source), dataset.pixels(pair.target)
+        panels.append(Panel(costly, rows, pair, *images))
+    path = output.path("worst", *loss_type.replace(",", "").split())
+    with style.styled():
+        return [style.save(draw_panels(run, loss_type, panels), path)]
+
+
+def draw_panels(run: RunView, loss_type: str, panels: Sequence[Panel]) -> Figure:
+    """Pairs of source and target in the order of `panels`, two beside each other if there are two.
+
+    Of the errors of a pair, `N_KEYPOINTS` at most are drawn: `Panel.drawn`.
+    """
+    width_in = PAGE_IN if len(panels) > 1 else COLUMN_IN
+    heading = f"{run.card.model.name}: the pairs where '{loss_type}' costs most"
+    title = [*style.wrapped(heading, width_in), *style.wrapped(subject(run), width_in)]
+    notes = style.wrapped(PEAK_NOTE, width_in) if loss_type == _SECOND_PEAK else []
+    places, tall_in = _places(panels, width_in)
+    foot_in = (len(notes) + (3 if width_in == COLUMN_IN else 2.2)) * LINE_IN
+    height_in = len(title) * LINE_IN + tall_in + foot_in
+    figure = style.blank(width_in, height_in)
+    page = style.canvas(figure)
+    page.text(0, height_in - 0.02, "\n".join(title), va="top", fontsize=TITLE_PT)
+    page.text(0, 0.02, "\n".join(notes), va="bottom", color=style.GREY)
+    for rank, (panel, (left_in, bottom_in, wide_in)) in enumerate(
+        zip(panels, places, strict=True), 1
+    ):
+        top_in = foot_in + bottom_in + style.height_beside(panel.sizes, wide_in, _GAP_IN)
+        page.text(left_in, top_in + 0.03, _caption(rank, panel, wide_in), va="bottom")
+        axes = style.beside(figure, panel.sizes, foot_in + bottom_in, _GAP_IN, wide_in, left_in)
+        _draw(run, loss_type, panel, axes)
+    figure.legend(
+        handles=_handles(run, loss_type, panels),
+        loc="lower left",
+        bbox_to_anchor=(0, (len(notes) * LINE_IN + 0.03) / height_in),
+        ncols=2 if width_in == COLUMN_IN else 5,
+        handlelength=1.8,
+    )
+    return figure
+
+
+def _places(
+    panels: Sequence[Panel], width_in: float
+) -> tuple[list[tuple[float, float, float]], float]:
+    """Left and lower edge and width of each pair's images, and the height of all; in inches."""
+    n_columns = 1 if width_in == COLUMN_IN else 2
+    wide_in = (width_in - _APART_IN * (n_columns - 1)) / n_columns
+    heights = [style.height_beside(panel.sizes, wide_in, _GAP_IN) for panel in panels]
+    tops, down_in = [], 0.0
+    for i in range(0, len(panels), n_columns):
+        down_in += _CAPTION_IN
+        tops += [down_in] * n_columns
+        down_in += max(heights[i : i + n_columns])
+    return [
+        (i % n_columns * (wide_in + _APART_IN), down_in - tops[i] - height, wide_in)
+        for i, height in enumerate(heights)
+    ], down_in
+
+
+def _caption(rank: int, panel: Panel, wide_in: float) -> str:
+    n_errors, cost = len(panel.costly.keypoints), f"{100 * panel.costly.cost:.3f}"
+    verb = "costs" if n_errors == 1 else "cost"
+    text = f"{counted(n_errors, 'error')} {verb} {cost.replace('-', '−')} of KAP × 100"
+    n_drawn = len(panel.drawn)
+    drawn = f" ({n_drawn} drawn)" if n_drawn < n_errors else ""
+    return f"{style.fitted(f'{rank}. {panel.costly.pair_id}', wide_in)}\n{text}{drawn}"
+
+
+def _draw(run: RunView, loss_type: str, panel: Panel, axes: Sequence[Axes]) -> None:
+    source, target = axes
+    show_images(axes, (panel.source, panel.target))
+    points = panel.pair.target.keypoints.xy
+    correct = run.is_correct(panel.drawn)
+    for is_correct, (_, row) in zip(correct, panel.drawn.iterrows(), strict=True):
+        radius = run.at(run.kap_rule) * float(row["size_px"])
+        if row["target_visible"]:
+            x, y = points[int(row["keypoint"])].tolist()
+            draw_ring(target, (x, y), radius, dashed=False)
+            target.plot(x, y, **TRUTH)
+        if loss_type in _OF_COUNTERPART:
+            x, y = points[int(row["twin"])].tolist()
+            draw_ring(target, (x, y), radius, dashed=True)
+            target.plot(x, y, **TWIN)
+        draw_match(source, target, row, run.decode, correct=bool(is_correct))
+        number(source, row)
+
+
+def _handles(run: RunView, loss_type: str, panels: Sequence[Panel]) -> list[Line2D]:
+    """The marks that the figure has."""
+    drawn = pd.concat([panel.drawn for panel in panels])
+    correct, visible = run.is_correct(drawn), drawn["target_visible"].to_numpy(bool)
+    marks = (
+        ("wrong match", WRONG, not correct.all()),
+        ("correct match", CORRECT, correct.any()),
+        ("annotated", TRUTH, visible.any()),
+        ("mirror counterpart", TWIN, loss_type in _OF_COUNTERPART),
+    )
+    handles = [
+        Line2D([], [], **mark, linestyle="", label=name)
+        for name, mark, is_drawn in marks
+        if is_drawn
+    ]
+    if visible.any() or loss_type in _OF_COUNTERPART:
+        handles.append(ring_key(run.at(run.kap_rule)))
+    return handles

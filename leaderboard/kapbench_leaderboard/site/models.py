@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import curve_columns, read_records
 from kapbench_leaderboard.site.boards import Accepted
-from kapbench_leaderboard.tables.columns import Cell
+from kapbench_leaderboard.tables.columns import NAME, Cell
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A rule's headline scores; `cells`: for the alphas of all rules of the run; None if the rule
-    has no such alpha.
+    """A rule's headline scores, or their skill; `cells`: for the alphas of all rules of the run; None
+    if the rule has no such alpha.
     """
 
     rule: RuleCard
+    name: str
     cells: tuple[Cell | None, ...]
 
 
@@ -53,10 +55,16 @@ def runs_of_model(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
 
 
 def _scores(run: RunCard, alphas: Sequence[float]) -> list[Scores]:
-    made = [Scores(rule, tuple(_cell(run, rule, a) for a in alphas)) for rule in run.rules]
+    metrics: list[tuple[RuleCard, str, str]] = [(r, r.metric, NAME[r.metric]) for r in run.rules]
+    metrics += [(rule, KAP_SKILL, "KAP skill") for rule in run.rules if rule.metric == "kap"]
+    made = [
+        Scores(rule, name, tuple(_cell(run, rule, metric, alpha) for alpha in alphas))
+        for rule, metric, name in sorted(metrics, key=lambda each: run.rules.index(each[0]))
+    ]
     return [row for row in made if any(cell is not None for cell in row.cells)]
 
 
-def _cell(run: RunCard, rule: RuleCard, alpha: float) -> Cell | None:
-    row = run.headline(rule, alpha)
+def _cell(run: RunCard, rule: RuleCard, metric: str, alpha: float) -> Cell | None:
+    average, over = rule.headline
+    row = run.score(rule.name, metric, alpha, over, average=average)
     return None if row is None else Cell(row.value, row.low, row.high, row.n, "There is no score.")

@@ -44,14 +44,20 @@ def wrong_control(run: RunCard) -> Iterator[str]:
 
 def _reads_like(name: str) -> str | None:
     """The control whose name a reader may take a name for, with any tag behind it."""
+    controls = {_letters(control): control for control in NAMES}
     first = re.split(r"[.@:/]", name)[0]
     for part in (name, first):
         for text in (part, part.translate(_LIKE_LETTERS)):
-            letters = "".join(letter for letter in text.casefold() if letter.isalpha())
-            for control in NAMES:
-                if letters in (control, f"{control}s"):
-                    return control
+            letters = _letters(text)
+            if (
+                like := controls.get(letters) or controls.get(letters.removesuffix("s"))
+            ) is not None:
+                return like
     return None
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalpha())
 
 
 def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:

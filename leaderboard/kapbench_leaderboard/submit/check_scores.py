@@ -12,13 +12,13 @@ from kapbench.scoring.bootstrap import Replicates, Resampling
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs
-from kapbench.scoring.score_table import Score, ScoreRequest, score_table
+from kapbench.scoring.score_table import ABSENCE_AUROC, Score, ScoreRequest, score_table
 from kapbench_leaderboard.comparison import resamples
 
 EXACT, RESAMPLED = 1e-9, 1e-5  # replicates are float32, added up in another order elsewhere
 MOST = 10
 # As of `resamples.Made`.
-Replicated = dict[tuple[str, float, str, str], tuple[Estimator, Replicates]]
+Replicated = dict[resamples.Place, tuple[Estimator, Replicates]]
 Key = tuple[str, str, str, float, str, str]
 
 
@@ -35,8 +35,9 @@ def wrong_scores(
     """
 
     def keep(request: ScoreRequest, estimate: Estimator, resampled: Replicates) -> None:
-        if request.metric == request.rule.metric:
-            place = request.rule.name, request.alpha, request.average, request.split
+        rule, metric = request.rule, request.metric
+        if metric in (rule.metric, ABSENCE_AUROC):
+            place = rule.name, metric, request.alpha, request.average, request.split
             known[place] = estimate, resampled
 
     try:

@@ -8,32 +8,55 @@ from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import best_and_not_different
 from kapbench_leaderboard.tables.build import Row, Table
 from kapbench_leaderboard.tables.columns import Column
-from kapbench_leaderboard.tables.format_cells import heading
+from kapbench_leaderboard.tables.format_cells import heading, metric_title
+
+_TESTED = (
+    "Bold: the best model of a column, and every model that is not significantly different from it "
+    "(paired test, p ≥ 0.05 after Holm's correction over the models)."
+)
+_NOT_TESTED = "Bold: the best score of a column. Differences were not tested."
 
 
 @dataclass(frozen=True, slots=True)
 class Bold:
-    """`rows`: for each column, places of the rows in bold. `tested`: for each column, whether the
-    difference of its best model to each other one was tested."""
+    """`rows`: for each column, the places of its rows in bold.
+
+    `tested`: for each column, whether the differences between its best model and the others were
+    tested.
+    """
 
     rows: tuple[frozenset[int], ...]
     tested: tuple[bool, ...]
 
-    def note(self, table: Table) -> list[str]:
-        """What bold means; nothing where nothing is bold."""
-        columns = list(zip(table.columns, self.rows, self.tested, strict=True))
-        untested = [heading(c) for c, rows, tested in columns if rows and not tested]
-        out = []
-        if any(rows and tested for _, rows, tested in columns):
-            out.append(
-                "Bold: the best model of a column, and every model that is not significantly different "
-                "from it (paired test, p ≥ 0.05 after Holm's correction over the models)."
-            )
-            if untested:
-                out.append(f"Bold in {', '.join(untested)}: the best score, which was not tested.")
-        elif untested:
-            out.append("Bold: the best score of a column. Differences were not tested.")
-        return out
+
+def notes_on_bold(tables: Sequence[Table], bolds: Sequence[Bold]) -> list[str]:
+    """What bold means in tables that stand together; nothing where nothing is bold."""
+    tested = any(
+        rows and was_tested
+        for marks in bolds
+        for rows, was_tested in zip(marks.rows, marks.tested, strict=True)
+    )
+    untested = [n for t, marks in zip(tables, bolds, strict=True) for n in _untested(t, marks)]
+    if not tested:
+        return [_NOT_TESTED] if untested else []
+    if not untested:
+        return [_TESTED]
+    return [_TESTED, f"Bold in {', '.join(untested)}: the best score, which was not tested."]
+
+
+def _untested(table: Table, marks: Bold) -> list[str]:
+    """Columns of a table whose bold was not tested; by category, the metric where it is all of them."""
+    columns = [
+        (heading(column), tested)
+        for column, rows, tested in zip(table.columns, marks.rows, marks.tested, strict=True)
+        if rows
+    ]
+    untested = [name for name, tested in columns if not tested]
+    if table.view != "category":
+        return untested
+    title = metric_title(table)
+    whole = bool(untested) and len(untested) == len(columns)
+    return [title] if whole else [f"{title} of {name}" for name in untested]
 
 
 def bold(table: Table, resamples: Mapping[str, Resamples]) -> Bold:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.disagreements import disagreements
 from kapbench_leaderboard.comparison.groups import Group, Kind, why_apart
@@ -14,8 +15,23 @@ from kapbench_leaderboard.tables import notes
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
-Ranks = dict[tuple[str, str], int | None]  # by the hash of a run's records and a rule's name
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
+# Tables of these views: the kind of rule, and the metric where it is not the rule's own.
+_METRICS: tuple[tuple[Kind, str | None], ...] = (("kap", None), ("kap", KAP_SKILL), ("pck", None))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """What resamples say of models: ranks, by the hash of a run's records and a rule's name.
+
+    `resamples`: by the hash of a run's records; for differences that two metrics disagree on.
+    """
+
+    by_run: Mapping[tuple[str, str], int | None]
+    resamples: Mapping[str, Resamples]
+
+
+_NO_RANKS = Ranks({}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +89,10 @@ def tables(
     """
     out: list[Table] = []
     for i, members in enumerate(groups):
-        kinds: Sequence[Kind | None] = ("kap", "pck") if view in _ONE_METRIC_A_TABLE else (None,)
-        every = (_table(members, view, alpha, kind, ranks or {}) for kind in kinds)
+        metrics: Sequence[tuple[Kind | None, str | None]] = (
+            _METRICS if view in _ONE_METRIC_A_TABLE else ((None, None),)
+        )
+        every = (_table(members, view, alpha, each, ranks or _NO_RANKS) for each in metrics)
         filled = [table for table in every if table.columns]
         if i and filled:
             apart = f"Not comparable with the first table: {why_apart(groups[0], members)}."
@@ -86,30 +104,41 @@ def tables(
     return out
 
 
-def _table(members: Group, view: View, alpha: float, kind: Kind | None, ranks: Ranks) -> Table:
-    table_columns = columns(members, view, alpha, kind)
+def _table(
+    members: Group, view: View, alpha: float, shown: tuple[Kind | None, str | None], ranks: Ranks
+) -> Table:
+    """`shown`: the kind of rule and the metric, as `columns` takes them."""
+    kind, metric = shown
+    table_columns = columns(members, view, alpha, kind, metric)
     names = labels(members.cards, members.names)
     by = _ranking(members, view, kind)
     rows = [
-        Row(c, name, tuple(column.cell(c) for column in table_columns), ranks.get(_key(c, by)))
+        Row(
+            c,
+            name,
+            tuple(column.cell(c) for column in table_columns),
+            ranks.by_run.get(_key(c, by)),
+        )
         for c, name in zip(members.cards, names, strict=True)
     ]
     lead = len(table_columns) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
+    if metric == KAP_SKILL:
+        title += "; KAP skill"
     competing = [row for row in rows if not row.is_control]
     models = [row.card for row in competing]
     remarks = (
         *notes.limited(data),
-        *notes.about(members, view, kind),
+        *notes.about(members, view, kind, metric),
         *notes.explained(members, view, table_columns),
-        *disagreements(members, models, labels(models, members.names), alpha),
-        *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks}),
+        *disagreements(members, models, labels(models, members.names), ranks.resamples),
+        *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks.by_run}),
         *_on_intervals(
             rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
         ),
-        *notes.controls(members, view, kind, alpha),
+        *(notes.controls(members, view, kind, alpha) if metric is None else ()),
         *notes.about_runs([(row.label, row.card) for row in rows]),
     )
     return Table(
@@ -139,7 +168,7 @@ def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks
     Args:
         resamples: By the hash of a run's records.
     """
-    out: Ranks = {}
+    out: dict[tuple[str, str], int | None] = {}
     for members in groups:
         models = [card for card in members.cards if not is_control(card)]
         of_models = [resamples.get(card.provenance.records_sha256) for card in models]
@@ -149,7 +178,7 @@ def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks
             if len(known) == len(models) and all(column in r.columns for r in known):
                 ranks = share_ranks(known, column)
                 out |= {_key(c, rule): rank for c, rank in zip(models, ranks, strict=True)}
-    return out
+    return Ranks(out, resamples)
 
 
 def _key(card: RunCard, rule: RuleCard) -> tuple[str, str]:

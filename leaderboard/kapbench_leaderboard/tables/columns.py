@@ -4,16 +4,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.score_table import Score
+from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL, Score
 from kapbench_leaderboard.comparison.groups import Group, Kind
-from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT, prevalence
+from kapbench_leaderboard.comparison.prevalence import prevalence
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.score_keys import ABSENCE, SPLITS, ScoreKey
 
 NAME = {"kap": "KAP", "pck": "PCK"}
+_NAMES = NAME | {KAP_SKILL: "KAP\nskill", ABSENCE_AUROC: "absence\nAUROC"}
 NO_RANDOM_RUN = (
     "The control `random` is not among the runs on these pairs; add it to show its score."
 )
+_SINCE_4 = (KAP_SKILL, ABSENCE_AUROC)  # versions of scoring from 4 on store them
+_BEFORE_4 = "The run was scored before KAP skill and absence AUROC were stored; repeat the run."
+_ONE_KIND = "A category has no positive sample, or no negative one"
+# Why other scores are not defined although there is something to score.
+_UNDEFINED = {
+    KAP_SKILL: "In a category there is no KAP, or the highest possible one is not above chance",
+    ABSENCE_AUROC: "In a category every keypoint is visible, or every one is absent",
+}
 _OVER = {
     "mean": "mean",
     "pair_weighted": "pair-weighted",
@@ -56,93 +66,47 @@ class Column:
     prevalence: Callable[[RunCard], Cell] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _ScoreKey:
-    """Which score of a rule; None: the rule's own metric and headline averages."""
+def columns(
+    members: Group, view: View, alpha: float, kind: Kind | None = None, metric: str | None = None
+) -> list[Column]:
+    """Columns of a view, in order. `kind` keeps those of one metric.
 
-    heading: str
-    split: str = "all"
-    metric: str | None = None
-    average: str | None = None
-    over: str | None = None
-
-    @property
-    def key(self) -> str:
-        named = (self.metric, None if self.split == "all" else self.split, self.average, self.over)
-        return ".".join(part for part in named if part)
-
-
-_SPLITS: dict[View, dict[Kind, tuple[_ScoreKey, ...]]] = {
-    "symmetry": {
-        "kap": (
-            _ScoreKey("all"),
-            _ScoreKey("symm.", "symmetric"),
-            _ScoreKey("other", "other"),
-            _ScoreKey("twin", TWIN_SPLIT),
-        ),
-        "pck": (
-            _ScoreKey("all"),
-            _ScoreKey("symm.", "symmetric"),
-            _ScoreKey("other", "other"),
-            _ScoreKey("confu-\nsion", metric="symmetry_confusion"),
-        ),
-    },
-    "viewpoint": {
-        kind: tuple(_ScoreKey(f"view {i}", f"viewpoint={i}") for i in range(5))
-        for kind in ("kap", "pck")
-    },
-    "occlusion": {
-        kind: (
-            _ScoreKey("whole", "truncation=none"),
-            _ScoreKey("trunc.", "truncation=some"),
-            _ScoreKey("clear", "occlusion=none"),
-            _ScoreKey("occl.", "occlusion=some"),
-        )
-        for kind in ("kap", "pck")
-    },
-    "twin": {
-        "kap": (
-            _ScoreKey("twin", TWIN_SPLIT),
-            _ScoreKey("all"),
-            _ScoreKey("AUROC", metric="auroc", average="category", over="mean"),
-        ),
-        "pck": (
-            _ScoreKey("all"),
-            _ScoreKey("dagger", metric="pck_dagger"),
-            _ScoreKey("confu-\nsion", metric="symmetry_confusion"),
-        ),
-    },
-}
-
-
-def columns(members: Group, view: View, alpha: float, kind: Kind | None = None) -> list[Column]:
-    """Columns of a view, in order. `kind` keeps those of one metric."""
+    Args:
+        metric: KAP_SKILL: the skill in place of the KAP.
+    """
     if view == "summary":
         return list(_summary(members, alpha))
     if view == "rule":
-        return [
-            _column(r, r.name, alpha, _ScoreKey("\n".join(r.name.split("-"))))
-            for r in members.rules
-        ]
+        return [column for rule in members.rules for column in _of_rule(rule, alpha)]
     out: list[Column] = []
     for each in (kind,) if kind else ("kap", "pck"):
         rule = members.rule_of(each)
         if rule is None:
             continue
         if view == "category":
-            out += _categories(members, rule, alpha)
+            out += _categories(members, rule, alpha, metric)
         elif view == "average":
             rules = _averaged(members, each)
-            out += [c for r in rules for c in _averages(members, r, alpha, named=len(rules) > 1)]
+            named = len(rules) > 1
+            out += [c for r in rules for c in _averages(members, r, alpha, metric, named=named)]
         else:
-            keys = _SPLITS[view][each]
+            keys = [replace(k, metric=metric or k.metric) for k in SPLITS[view][each]]
             out += [_column(rule, rule.metric, alpha, key, named=True) for key in keys]
             if view == "twin" and each == "pck":
                 out += [
-                    _column(r, "geo", alpha, _ScoreKey("PCK\ngeo"), scoring=_newest(members, r))
+                    _column(r, "geo", alpha, ScoreKey("PCK\ngeo"), scoring=_newest(members, r))
                     for r in _geometry_aware(members)
                 ]
     return out
+
+
+def _of_rule(rule: RuleCard, alpha: float) -> Iterator[Column]:
+    score_key = ScoreKey("\n".join(rule.name.split("-")))
+    yield _column(rule, rule.name, alpha, score_key)
+    if rule.metric == "kap":
+        yield _column(
+            rule, rule.name, alpha, replace(score_key.skill, heading=f"{score_key.heading}\nskill")
+        )
 
 
 def rules_of(members: Group, view: View) -> tuple[RuleCard, ...]:
@@ -157,27 +121,24 @@ def rules_of(members: Group, view: View) -> tuple[RuleCard, ...]:
 
 def _summary(members: Group, alpha: float) -> Iterator[Column]:
     kap, pck = members.rule_of("kap"), members.rule_of("pck")
-    at = f"@{alpha:.2f}"
+    own = ScoreKey(f"@{alpha:.2f}")
     if kap is not None:
-        yield _column(kap, "kap", alpha, _ScoreKey(at), named=True)
-        prevalence_key = _ScoreKey(
-            "preva-\nlence", metric="prevalence", average="category", over="mean"
-        )
-        yield _column(kap, "kap", alpha, prevalence_key, ranks=False)
-        random = members.control("random")
-        cell = _random(kap, alpha, random)
-        yield Column(f"random.kap{at}", ("random", "KAP"), cell, ranks=False, lead=False)
+        yield _column(kap, "kap", alpha, own, named=True)
+        yield _column(kap, "kap", alpha, replace(own.skill, heading=""), named=True)
     if pck is not None:
-        yield _column(pck, "pck", alpha, _ScoreKey(at), named=True)
+        yield _column(pck, "pck", alpha, own, named=True)
     if kap is not None:
-        for score_key in _SPLITS["symmetry"]["kap"][1:]:
-            yield replace(_column(kap, "kap", alpha, score_key, named=True), lead=False)
+        for score_key in ABSENCE:
+            yield _column(kap, "kap", alpha, score_key, named=True)
 
 
-def _categories(members: Group, rule: RuleCard, alpha: float) -> Iterator[Column]:
+def _categories(
+    members: Group, rule: RuleCard, alpha: float, metric: str | None
+) -> Iterator[Column]:
+    over = _OVER[rule.headline[1]].replace("-", "-\n")
     for name in members.dataset.categories:
-        yield _column(rule, rule.metric, alpha, _ScoreKey(name, over=name))
-    yield _column(rule, rule.metric, alpha, _ScoreKey(_OVER[rule.headline[1]].replace("-", "-\n")))
+        yield _column(rule, rule.metric, alpha, ScoreKey(name, metric=metric, over=name))
+    yield _column(rule, rule.metric, alpha, ScoreKey(over, metric=metric))
 
 
 def _averaged(members: Group, kind: Kind) -> tuple[RuleCard, ...]:
@@ -193,7 +154,9 @@ def _every_rule(members: Group) -> Iterator[RuleCard]:
     return (rule for card in members.cards for rule in card.rules)
 
 
-def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> Iterator[Column]:
+def _averages(
+    members: Group, rule: RuleCard, alpha: float, metric: str | None, *, named: bool
+) -> Iterator[Column]:
     """Every average that the rule states; `named`: with the rule's name."""
     card = next(c for c in members.cards if rule in c.rules)
     rows = [s for s in card.scores if (s.rule, s.metric) == (rule.name, rule.metric)]
@@ -201,7 +164,8 @@ def _averages(members: Group, rule: RuleCard, alpha: float, *, named: bool) -> I
     own = rule not in members.rules or sum(r.metric == rule.metric for r in members.rules) > 1
     name = f"{rule.name.removeprefix(f'{rule.metric}-')}\n" if named else ""
     for average, over in averages:
-        score_key = _ScoreKey(f"{name}per {average}\n{_OVER[over]}", average=average, over=over)
+        heading = f"{name}per {average}\n{_OVER[over]}"
+        score_key = ScoreKey(heading, metric=metric, average=average, over=over)
         stem = rule.name if own else rule.metric
         yield _column(rule, stem, alpha, score_key, named=True, scoring=_newest(members, rule))
 
@@ -221,7 +185,7 @@ def _column(
     rule: RuleCard,
     stem: str,
     alpha: float,
-    score_key: _ScoreKey,
+    score_key: ScoreKey,
     *,
     named: bool = False,
     ranks: bool = True,
@@ -234,10 +198,11 @@ def _column(
     """
     metric = score_key.metric or rule.metric
     average, over = score_key.average or rule.headline[0], score_key.over or rule.headline[1]
-    what = f"{NAME.get(metric, metric.replace('_', ' '))}@{alpha:.2f}"
-    heading = tuple(score_key.heading.split("\n"))
-    if named and metric in NAME:
-        heading = (NAME[metric], *heading)
+    name = _NAMES.get(metric, metric.replace("_", " "))
+    what = f"{' '.join(name.split())}@{alpha:.2f}"
+    heading = tuple(score_key.heading.split("\n")) if score_key.heading else ()
+    if named and metric in _NAMES:
+        heading = (*name.split("\n"), *heading)
 
     def cell(card: RunCard) -> Cell:
         row = card.score(rule.name, metric, alpha, over, average=average, split=score_key.split)
@@ -246,17 +211,16 @@ def _column(
             return Cell(
                 None, reason=f"{what} was scored before {rule.name} was changed; repeat the run."
             )
+        if same and row is None and metric in _SINCE_4 and card.provenance.scoring < 4:
+            return Cell(None, reason=_BEFORE_4)
         return _cell(row if same else None, what)
 
     def prevalence_of(card: RunCard) -> Cell:
         share = prevalence(card, rule.name, alpha, over, score_key.split)
         return Cell(None, reason=share) if isinstance(share, str) else Cell(share)
 
-    if score_key.metric == "prevalence":
-        return Column(f"prevalence@{alpha:.2f}", heading, cell, ranks)
-    key = f"{stem}@{alpha:.2f}" + (f".{score_key.key}" if score_key.key else "")
     return Column(
-        key,
+        _key(stem, rule, alpha, score_key),
         heading,
         cell,
         ranks,
@@ -265,12 +229,13 @@ def _column(
     )
 
 
-def _random(rule: RuleCard, alpha: float, control: RunCard | None) -> Callable[[RunCard], Cell]:
-    if control is None:
-        cell = Cell(None, reason=NO_RANDOM_RUN)
-    else:
-        cell = _cell(control.headline(rule, alpha), f"KAP@{alpha:.2f}")
-    return lambda _card: cell
+def _key(stem: str, rule: RuleCard, alpha: float, score_key: ScoreKey) -> str:
+    """The column's key in files; alpha does not enter the absence AUROC."""
+    if score_key.metric == ABSENCE_AUROC:
+        return ".".join([ABSENCE_AUROC, *([] if score_key.split == "all" else [score_key.split])])
+    if score_key.metric == KAP_SKILL and stem == rule.metric:
+        stem, score_key = KAP_SKILL, replace(score_key, metric=None)
+    return f"{stem}@{alpha:.2f}" + (f".{score_key.key}" if score_key.key else "")
 
 
 def _cell(row: Score | None, what: str) -> Cell:
@@ -286,4 +251,4 @@ def _cell(row: Score | None, what: str) -> Cell:
             n=0,
             reason="There is no keypoint to score (n = 0), or the annotation does not say.",
         )
-    return Cell(None, n=row.n, reason=f"None of the samples is a positive (n = {row.n:,}).")
+    return Cell(None, n=row.n, reason=f"{_UNDEFINED.get(row.metric, _ONE_KIND)} (n = {row.n:,}).")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
-from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, stem
+from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import Difference, against, differences
 from kapbench_leaderboard.tables.build import Row, Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
@@ -89,7 +89,11 @@ def _headings(members: Group) -> dict[str, tuple[str, ...]]:
     for rule in members.rules:
         name = stem(rule, members.rules)
         words = (NAME[rule.metric],) if name == rule.metric else tuple(name.split("-"))
-        out |= {name: words, f"{name}.{WITH_TWIN}": (*words, "twin")}
+        of_rule = () if name == rule.metric else words
+        out |= {
+            name: words,
+            twin_column(rule, members.rules): (*of_rule, "absence", "AUROC", "twin"),
+        }
     return out
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kapbench_leaderboard.tables.build import Row, Table
-from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 
 MISSING = "n/a"
 
@@ -30,12 +30,19 @@ def interval(cell: Cell) -> str | None:
         return None
     if cell.signed:
         return f"{100 * cell.low:+.1f}…{100 * cell.high:+.1f}"
-    return f"{100 * cell.low:.1f}–{100 * cell.high:.1f}"
+    dash = "…" if cell.low < 0 else "–"  # "-1.2–0.4" is hard to read
+    return f"{100 * cell.low:.1f}{dash}{100 * cell.high:.1f}"
 
 
 def heading(column: Column) -> str:
     """On one line; a line that ends in a hyphen is joined with the next."""
     return " ".join(column.heading).replace("- ", "").replace(" @", "@")
+
+
+def metric_title(table: Table) -> str:
+    """KAP@0.10, of a table by category, whose headings do not name it."""
+    metrics = (column.key.partition("@")[0] for column in table.columns)
+    return f"{next(NAME[metric] for metric in metrics if metric in NAME)}@{table.alpha:.2f}"
 
 
 def caption(table: Table) -> str:

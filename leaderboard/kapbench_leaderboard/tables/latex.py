@@ -7,15 +7,16 @@ from dataclasses import replace
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.tables import notes as about
-from kapbench_leaderboard.tables.bold import Bold, bold
+from kapbench_leaderboard.tables.bold import Bold, bold, notes_on_bold
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.choices import Style
-from kapbench_leaderboard.tables.columns import NAME, Cell
+from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import (
     caption,
     heading,
     interval,
     marked,
+    metric_title,
     notes,
     reasons,
     rows_of,
@@ -90,7 +91,9 @@ def _environment(
     for table, marks in zip(blocks, bolds, strict=True):
         lines.append(r"    \midrule")
         if table.view == "category":
-            lines.append(f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(_title(table))}}} \\\\")
+            lines.append(
+                f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(metric_title(table))}}} \\\\"
+            )
         lines += _rows(table, footnotes, marks)
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     printed = _printed(blocks, footnotes, bolds)
@@ -108,16 +111,6 @@ def _headings(blocks: Sequence[Table]) -> list[str]:
     """Of the first block; "all" where the blocks average categories by other weights."""
     of_blocks = [[heading(column) for column in table.columns] for table in blocks]
     return [names[0] if len(set(names)) == 1 else "all" for names in zip(*of_blocks, strict=True)]
-
-
-def _title(table: Table) -> str:
-    """KAP@0.10, of a table by category."""
-    (kind,) = {rule.metric for rule in table.rules if _is_of(table, rule.metric)}
-    return f"{NAME[kind]}@{table.alpha:.2f}"
-
-
-def _is_of(table: Table, metric: str) -> bool:
-    return any(column.key.startswith(f"{metric}@") for column in table.columns)
 
 
 def _reasons(blocks: Sequence[Table]) -> dict[str, int]:
@@ -162,8 +155,7 @@ def _printed(
     every = [note for table in blocks for note in notes(replace(table, notes=()), footnotes)]
     ends = [note for note in every if note.startswith("[")]
     starts = [note for note in every if not note.startswith("[")]
-    of_bold = [n for table, marks in zip(blocks, bolds, strict=True) for n in marks.note(table)]
-    return list(dict.fromkeys([*starts, *own, *of_bold, *ends]))
+    return list(dict.fromkeys([*starts, *own, *notes_on_bold(blocks, bolds), *ends]))
 
 
 def _short(table: Table) -> list[str]:

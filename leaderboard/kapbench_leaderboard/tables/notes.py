@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kapbench.errors import name_first
 from kapbench.running.results import DatasetCard, RuleCard, RunCard
+from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
@@ -29,16 +30,21 @@ NO_INTERVALS = "No confidence intervals"
 _NOT_TESTED = "a category has too few images, or some resamples have no score"
 # By a part of a column's key: a note stands under the tables that have such a column.
 _EXPLAINED = {
-    "prevalence@": (
-        "prevalence: share of positives among the samples of KAP. A constant score ties all samples, "
-        "so its KAP is about the prevalence."
+    KAP_SKILL: (
+        "KAP skill: 0 is what scores that all tie get, 100 the highest possible KAP. A skill below 0 "
+        "means that wrong matches get the higher scores."
+    ),
+    ABSENCE_AUROC: (
+        "absence AUROC: chance that a visible keypoint gets a higher best score than an absent one, "
+        "50 without any information. twin: only keypoints with a mirror counterpart, absent ones only "
+        "where the counterpart is visible."
     ),
     ".symmetric": (
         "symm.: keypoints with a mirror counterpart or a repeated part. other: all other keypoints."
     ),
-    f".{TWIN_SPLIT}": (
-        "twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. Both "
-        "classes have equal weight, so a constant score gets about 50."
+    f"@{TWIN_SPLIT}": (
+        "KAP twin: absent keypoints whose mirror counterpart is visible, against visible keypoints. "
+        "Both classes have equal weight, so a constant score gets about 50."
     ),
     ".symmetry_confusion": (
         "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
@@ -66,9 +72,11 @@ def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
     return f"{NAME[rule.metric]}{at} by {rule.name} ({rule.hash}): {words}."
 
 
-def about(members: Group, view: View, kind: Kind | None) -> list[str]:
-    """One line for each rule."""
-    return [rule_words(r) for r in rules_of(members, view) if kind in (None, r.metric)]
+def about(members: Group, view: View, kind: Kind | None, metric: str | None = None) -> list[str]:
+    """One line for each rule; `metric`: as `columns` takes it."""
+    of_skill = "The skill of " if metric == KAP_SKILL else ""
+    rules = rules_of(members, view)
+    return [of_skill + rule_words(r) for r in rules if kind in (None, r.metric)]
 
 
 def limited(data: DatasetCard) -> list[str]:
@@ -125,6 +133,8 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
     """What the headings mean; for a summary without KAP, why KAP is missing."""
     if view != "summary" or members.rule_of("kap"):
         keys = [column.key for column in columns]
+        # KAP of the twin split, and not the AUROC of the same name.
+        keys += [f"@{TWIN_SPLIT}" for key in keys if "@" in key and key.endswith(TWIN_SPLIT)]
         return [words for part, words in _EXPLAINED.items() if any(part in key for key in keys)]
     names = dict.fromkeys(r.name for c in members.cards for r in c.rules if r.metric == "kap")
     if not names:
@@ -192,8 +202,8 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
     oracle, random = members.control("oracle"), members.control("random")
     if oracle and (highest := _headlines(oracle, rules, alpha)):
         out.append(f"Highest possible scores (oracle): {highest}.")
-    if view == "summary" or not kap_rules or random in members.cards:  # a column or a row shows it
-        return out
+    if view == "summary" or not kap_rules or random in members.cards:
+        return out  # the skill says how far a KAP is from chance, or a row shows the control
     if random is None:
         out.append(NO_RANDOM_RUN)
     elif scores := _headlines(random, kap_rules, alpha):

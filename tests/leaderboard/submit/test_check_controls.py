@@ -7,7 +7,7 @@ import pytest
 from submissions import edit, only, planned_again
 
 from kapbench.running.results import RunCard
-from kapbench_leaderboard.comparison.controls import is_control, shipped_controls
+from kapbench_leaderboard.comparison.controls import NAMES, is_control, shipped_controls
 from kapbench_leaderboard.entries.schema import load_entry, records_path
 from kapbench_leaderboard.entries.untrusted_files import read_records
 from kapbench_leaderboard.submit import check_controls, dataset_digest
@@ -28,7 +28,17 @@ def renamed(run: RunCard, name: str) -> RunCard:
     return run.model_copy(update={"model": run.model.model_copy(update={"name": name})})
 
 
-@pytest.mark.parametrize("name", ["random", "constant", "pixels", "oracle"])
+CONTROLS = (
+    *("random", "constant", "pixels"),
+    *("oracle", "side-blind", "part-blind", "twin-trap", "never-silent"),
+)
+
+
+def test_these_are_all_controls():
+    assert set(shipped_controls()) == set(CONTROLS) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
 def test_another_model_may_not_have_the_name_of_a_control(entry, name):
     edit(entry, lambda c: c["run"]["model"].update(name=name))
     findings = check(planned_again(entry))
@@ -37,14 +47,20 @@ def test_another_model_may_not_have_the_name_of_a_control(entry, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["Random", "RANDOM", "rand0m", "random2", "random.v2", "ran-dom", "0racle", "Constants"]
+    "name",
+    [
+        *("Random", "RANDOM", "rand0m", "random2", "random.v2", "ran-dom", "0racle", "Constants"),
+        *("side_blind", "Side-Blind", "twin-trap2", "neversilent", "never-5ilent", "part-blinds"),
+    ],
 )
 def test_a_name_that_reads_like_a_control_is_refused(name):
     (finding,) = wrong_control(renamed(accepted(ZEBRA, "lite0")[0], name))
     assert "reads like the control" in finding
 
 
-@pytest.mark.parametrize("name", ["lite0", "randomforest.b", "sphere.lite0", "pixelwise"])
+@pytest.mark.parametrize(
+    "name", ["lite0", "randomforest.b", "sphere.lite0", "pixelwise", "blind", "twin"]
+)
 def test_other_names_are_free(name):
     findings = list(wrong_control(renamed(accepted(ZEBRA, "lite0")[0], name)))
     assert findings == []

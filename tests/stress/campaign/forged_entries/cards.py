@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from campaign.forged_entries.submission import RESULTS, Forgery, Submission
+from kapbench_leaderboard.comparison.controls import NAMES
 
 
 def _set(place: str, *values: Any) -> Forgery:
@@ -187,7 +188,7 @@ FAMILIES: dict[str, tuple[Forgery, ...]] = {
     "doubled keys": tuple(map(_doubled, ("value", "supervision", "plan_hash", "sha256"))),
     "controls": (
         _as_the_control,
-        *map(_named, ("random", "constant", "pixels", "oracle")),
+        *map(_named, NAMES),
         _another_seed,
         _worse_random,
     ),

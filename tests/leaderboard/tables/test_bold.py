@@ -1,0 +1,105 @@
+"""Which scores are bold: the best, and what may be as good."""
+
+import numpy as np
+import pytest
+import tex_reader
+
+from kapbench.scoring.bootstrap import Replicates
+from kapbench_leaderboard.comparison.groups import group
+from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.tables.bold import bold, notes_on_bold
+from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.render import render
+
+CATEGORIES = ("cat", "cow")
+
+
+def drawn(values, seed, n_images=25):
+    """Independent spreads of 0.02 in each category around `values`."""
+    spread = 0.02 * np.random.default_rng(seed).normal(0, 1, (500, 2))
+    value = np.array(values)
+    column = Replicates(
+        value,
+        (value + spread).astype(np.float32),
+        (value + spread / 2).astype(np.float32),
+        np.full(2, n_images),
+    )
+    weights = np.full(2, 0.5)
+    return Resamples("same", CATEGORIES, {"kap": column}, {"kap": weights})
+
+
+@pytest.fixture
+def four(card):
+    """Of each category's score 0.1 below and above the mean; b is close to a, c is far."""
+    cards, resamples = [], {}
+    for i, (name, kap) in enumerate({"a": 0.5, "b": 0.495, "c": 0.3}.items()):
+        made = card(name, kap, 0.5 + i / 100)
+        digest = name * 64
+        provenance = made.provenance.model_copy(update={"records_sha256": digest})
+        cards.append(made.model_copy(update={"provenance": provenance}))
+        resamples[digest] = drawn((kap - 0.1, kap + 0.1), i)
+    return [*cards, card("oracle", 1.0, 1.0)], resamples
+
+
+def names_in_bold(table, resamples):
+    marks = bold(table, resamples)
+    return {
+        column.key: {table.rows[i].label for i in rows}
+        for column, rows in zip(table.columns, marks.rows, strict=True)
+    }
+
+
+def test_models_that_are_not_significantly_different_are_bold_together(four):
+    cards, resamples = four
+    (kap, _) = tables(group(cards), "category")
+    assert set(map(frozenset, names_in_bold(kap, resamples).values())) == {frozenset("ab")}
+    (note,) = notes_on_bold([kap], [bold(kap, resamples)])
+    assert "not significantly different" in note
+
+
+def test_without_resamples_the_best_alone_is_bold_and_the_note_says_that_it_was_not_tested(four):
+    cards, resamples = four
+    (kap, _) = tables(group(cards), "category")
+    for known in ({}, {digest: r for digest, r in resamples.items() if digest[0] != "b"}):
+        assert set(map(frozenset, names_in_bold(kap, known).values())) == {frozenset("a")}
+        assert notes_on_bold([kap], [bold(kap, known)]) == [
+            "Bold: the best score of a column. Differences were not tested."
+        ]
+
+
+def test_only_columns_with_resamples_are_tested(four):
+    cards, resamples = four
+    (summary,) = tables(group(cards))
+    in_bold = names_in_bold(summary, resamples)
+    assert in_bold["kap@0.10"] == {"a", "b"}
+    assert in_bold["pck@0.10"] == {"c"}
+    tested, untested = notes_on_bold([summary], [bold(summary, resamples)])
+    assert "not significantly different" in tested
+    assert untested.startswith("Bold in PCK@0.10")
+    assert untested.endswith("which was not tested.")
+
+
+def test_too_few_images_for_a_test(four):
+    cards, resamples = four
+    few = {digest: drawn((0.4, 0.6), i, n_images=3) for i, digest in enumerate(resamples)}
+    (kap, _) = tables(group(cards), "category")
+    assert names_in_bold(kap, few)["kap@0.10"] == {"a"}
+    assert "not tested" in notes_on_bold([kap], [bold(kap, few)])[0]
+
+
+def test_a_table_says_what_bold_means(four):
+    cards, resamples = four
+    text = render(tables(group(cards), "category"), "latex", resamples=resamples)
+    (table,) = tex_reader.read(text)
+    assert r"\textbf{49.5}" in text
+    assert "not significantly different" in table.printed
+    assert "Bold in PCK@0.10: the best score, which was not tested." in table.printed
+    assert "textbf" not in " ".join(
+        cell for row in table.rows for cell in row if "oracle" in row[0]
+    )
+
+
+def test_nothing_is_bold_of_a_single_model(card):
+    (table, _) = tables(group([card("a"), card("oracle", 1.0, 1.0)]), "category")
+    assert not any(bold(table, {}).rows)
+    assert notes_on_bold([table], [bold(table, {})]) == []
