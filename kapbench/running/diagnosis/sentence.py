@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.scoring.diagnosis.places import PLACES
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import SKILL
-
-if TYPE_CHECKING:
-    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 SIGNIFICANT = 0.05
 NOTHING = 0.0005  # shown as 0.0 of 100 points
@@ -27,7 +24,7 @@ WORDS = {
 }
 
 
-def sentence(diagnosis: "RunDiagnosis") -> str:
+def sentence(diagnosis: RunDiagnosis) -> str:
     """Names one type where it costs significantly more than the next, else both.
 
     Where KAP is not significantly above that of scores that all tie, this comes first.
@@ -59,7 +56,7 @@ def points(value: float) -> str:
     return "0.0" if text == "−0.0" else text
 
 
-def _of_places(diagnosis: "RunDiagnosis") -> str:
+def _of_places(diagnosis: RunDiagnosis) -> str:
     group = diagnosis.overall
     shares = {name: group.place(name) for name in diagnosis.place_names}
     correct = shares.pop(PLACES[0]).mean().value

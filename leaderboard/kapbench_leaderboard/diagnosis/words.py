@@ -76,6 +76,12 @@ _MERGED = {
 }
 
 
+MERGED = (
+    "Records of an earlier version of kapbench: repeated parts and other keypoints are not told apart "
+    "from near misses and elsewhere."
+)
+
+
 def of_types(names: Sequence[str]) -> list[str]:
     return [f"{name}: {TYPES[name]}" for name in names]
 
