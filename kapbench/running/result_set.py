@@ -4,17 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 from kapbench.errors import KapbenchError
+from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard, check_records, load_card, load_records
 from kapbench.running.show_result import html_of, lines_of
 from kapbench.scoring.rules import load_rule
-
-if TYPE_CHECKING:
-    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 _COLUMNS = (
     *("model", "label", "dataset"),
@@ -130,12 +127,8 @@ class ResultSet:
         )
 
     def diagnose(
-        self,
-        rule: str | Sequence[str] = (),
-        *,
-        alpha: float | None = None,
-        by: Literal["category", "keypoint", "split"] | None = None,
-    ) -> "RunDiagnosis":
+        self, rule: str | Sequence[str] = (), *, alpha: float | None = None, by: By | None = None
+    ) -> RunDiagnosis:
         """Where the score is lost: `.losses`, `.places`, `.skills` and a `.sentence`.
 
         Args:

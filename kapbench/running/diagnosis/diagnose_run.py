@@ -14,7 +14,7 @@ from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
 from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
-from kapbench.scoring.splits import annotated_splits
+from kapbench.scoring.splits import annotated_splits, select
 
 _EXTENT = {2: "mask", 1: "box", 0: "unknown"}  # column `extent`
 
@@ -41,7 +41,11 @@ def diagnose_run(
     decode, resampling = card.decode(pck), Resampling.of(records)
     of = partial(diagnose, records, kap, pck, decode, alpha, resampling)
     splits = annotated_splits(records) if by == "split" else ("all",)
-    of_split = {split: of(split=split) for split in splits if split != TWIN_SPLIT}
+    of_split = {
+        split: of(split=split)
+        for split in splits
+        if split == "all" or (split != TWIN_SPLIT and select(records, split).any())
+    }
     return RunDiagnosis(
         card,
         kap,
@@ -99,14 +103,12 @@ def _alpha(card: RunCard, kap: KapRule | None, pck: PckRule, alpha: float | None
     listed = ", ".join(f"{a:g}" for a in shared)
     names = " and ".join(rule.name for rule in rules)
     lacking = [rule.name for rule in rules if alpha is None or alpha not in rule.alphas]
-    at = "no alpha in common" if alpha is None else f"no alpha {alpha:g}"
-    raise KapbenchError(
-        f"The rules {names} have {at}"
-        if alpha is None
-        else f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} {at}",
-        place=f"run of {card.model.name} on {card.dataset.name}",
-        fix=f"Choose an alpha that both rules have: {listed}" if shared else "Name other rules",
-    )
+    thing = f"The rules {names} have no alpha in common"
+    if alpha is not None:
+        which, has = ("rule", "has") if len(lacking) == 1 else ("rules", "have")
+        thing = f"The {which} {' and '.join(lacking)} {has} no alpha {alpha:g}"
+    fix = f"Choose an alpha that both rules have: {listed}" if shared else "Name other rules"
+    raise KapbenchError(thing, f"run of {card.model.name} on {card.dataset.name}", fix)
 
 
 def _object_from(records: Records) -> Mapping[str, float]:

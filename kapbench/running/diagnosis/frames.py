@@ -1,15 +1,13 @@
 """A diagnosis as data frames, in long form."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.scoring.diagnosis.skills import HELD, MEASURES
 from kapbench.scoring.intervals import Interval
-
-if TYPE_CHECKING:
-    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 _GROUP = ("split", "category", "keypoint")
 _LOSSES = (
@@ -27,7 +25,7 @@ _PLACES = ("split", "category", "place", "share", "low", "high")
 _SKILLS = ("key", "skill", "measure", "category", "value", "low", "high", "chance")
 
 
-def losses(diagnosis: "RunDiagnosis") -> pd.DataFrame:
+def losses(diagnosis: RunDiagnosis) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for group in diagnosis.groups() if diagnosis.kap else ():
         for name in diagnosis.types:
@@ -48,7 +46,7 @@ def losses(diagnosis: "RunDiagnosis") -> pd.DataFrame:
     return made if diagnosis.by == "keypoint" else made.drop(columns="keypoint")
 
 
-def places(diagnosis: "RunDiagnosis") -> pd.DataFrame:
+def places(diagnosis: RunDiagnosis) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for group in diagnosis.groups():
         of_places = group.diagnosis.places
@@ -59,7 +57,7 @@ def places(diagnosis: "RunDiagnosis") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_PLACES])
 
 
-def skills(diagnosis: "RunDiagnosis") -> pd.DataFrame:
+def skills(diagnosis: RunDiagnosis) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     categories = [name for name, _ in diagnosis.of_split["all"].groups]
     for measure in MEASURES:

@@ -2,21 +2,19 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS
+from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
+from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, points
 from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import CHANCE, MEASURES
 from kapbench.scoring.intervals import Interval
 from kapbench.scoring.versions import last_change
-
-if TYPE_CHECKING:
-    from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
 
 Kind = Literal["gain", "loss", "place", "skill"]
 
@@ -29,7 +27,7 @@ class Change:
     """
 
     kind: Kind
-    group: "Group"
+    group: Group
     name: str
     baseline: float
     value: float
@@ -37,7 +35,7 @@ class Change:
     p: float
 
 
-def changes(baseline: "RunDiagnosis", other: "RunDiagnosis") -> list[Change]:
+def changes(baseline: RunDiagnosis, other: RunDiagnosis) -> list[Change]:
     """Of every gain, loss, place and skill, in the order of the tables.
 
     Raises:
@@ -62,9 +60,7 @@ def changes(baseline: "RunDiagnosis", other: "RunDiagnosis") -> list[Change]:
     return [*out, *_of_kind("skill", every, pairs)]
 
 
-def _of_kind(
-    kind: Kind, group: "Group", pairs: dict[str, tuple[Quantity, Quantity]]
-) -> list[Change]:
+def _of_kind(kind: Kind, group: Group, pairs: dict[str, tuple[Quantity, Quantity]]) -> list[Change]:
     number = group.number
     gaps = [(two - one).of_group(number) for one, two in pairs.values()]
     corrected = holm(np.array([math.nan if _is_empty(gap) else gap.p for gap in gaps]))
@@ -81,7 +77,7 @@ def _is_empty(gap: Interval) -> bool:
     return gap.value == 0 and gap.error == 0
 
 
-def difference_frame(baseline: "RunDiagnosis", other: "RunDiagnosis") -> pd.DataFrame:
+def difference_frame(baseline: RunDiagnosis, other: RunDiagnosis) -> pd.DataFrame:
     """As of `RunDiagnosis.minus`."""
     made = pd.DataFrame(
         [
@@ -135,13 +131,12 @@ def change_sentence(names: tuple[str, str], every: list[Change]) -> str:
 
 def _listed(some: list[Change]) -> str:
     texts = [
-        f"{WORDS[c.name]} ({100 * c.value:.1f} points instead of {100 * c.baseline:.1f})"
-        for c in some
+        f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})" for c in some
     ]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
-def _refuse_other(baseline: "RunDiagnosis", other: "RunDiagnosis") -> None:
+def _refuse_other(baseline: RunDiagnosis, other: RunDiagnosis) -> None:
     one, two = _facts(baseline), _facts(other)
     apart = [thing for thing, value in one.items() if value != two[thing]]
     if apart:
@@ -152,7 +147,7 @@ def _refuse_other(baseline: "RunDiagnosis", other: "RunDiagnosis") -> None:
         )
 
 
-def _facts(diagnosis: "RunDiagnosis") -> dict[str, object]:
+def _facts(diagnosis: RunDiagnosis) -> dict[str, object]:
     data = diagnosis.card.dataset
     rules = [r for r in (diagnosis.kap, diagnosis.pck) if r is not None]
     version = diagnosis.card.provenance.scoring

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
-from kapbench.running.diagnosis import frames
-from kapbench.running.diagnosis.sentence import sentence
 from kapbench.running.results import RunCard
 from kapbench.scoring.diagnosis.diagnose import Diagnosis
 from kapbench.scoring.diagnosis.kap_losses import KapLosses
@@ -109,6 +107,8 @@ class RunDiagnosis:
         and the ends of the intervals of the last two, `gain_low` … `loss_high`. The losses of a
         group add up to 1 − KAP.
         """
+        from kapbench.running.diagnosis import frames
+
         return frames.losses(self)
 
     @cached_property
@@ -117,6 +117,8 @@ class RunDiagnosis:
 
         Columns: `split`, `category`, `place`, `share`, `low`, `high`. Keypoints have none.
         """
+        from kapbench.running.diagnosis import frames
+
         return frames.places(self)
 
     @cached_property
@@ -126,11 +128,15 @@ class RunDiagnosis:
         Columns: `key`, `skill` (score, absence detection, …), `measure` (in words),
         `category`, `value`, `low`, `high`, `chance` (what scores that all tie get; NaN: unknown).
         """
+        from kapbench.running.diagnosis import frames
+
         return frames.skills(self)
 
     @property
     def sentence(self) -> str:
         """The largest loss, in one sentence."""
+        from kapbench.running.diagnosis.sentence import sentence
+
         return sentence(self)
 
     def minus(self, baseline: "RunDiagnosis") -> pd.DataFrame:

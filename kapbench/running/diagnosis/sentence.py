@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.scoring.diagnosis.places import PLACES
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import SKILL
-
-if TYPE_CHECKING:
-    from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 
 SIGNIFICANT = 0.05
 NOTHING = 0.0005  # shown as 0.0 of 100 points
@@ -27,7 +24,7 @@ WORDS = {
 }
 
 
-def sentence(diagnosis: "RunDiagnosis") -> str:
+def sentence(diagnosis: RunDiagnosis) -> str:
     """Names one type where it costs significantly more than the next, else both.
 
     Where KAP is not significantly above that of scores that all tie, this comes first.
@@ -37,7 +34,7 @@ def sentence(diagnosis: "RunDiagnosis") -> str:
     group, alpha = diagnosis.overall, diagnosis.alpha
     if math.isnan(group.kap):
         return "KAP is not defined: a category has no positive sample."
-    score = f"KAP@{alpha:.2f} {100 * group.kap:.1f} by {diagnosis.kap.name}"
+    score = f"KAP@{alpha:.2f} {points(group.kap)} by {diagnosis.kap.name}"
     total = 1 - group.kap
     if total < NOTHING:
         return f"Nothing is lost: {score}."
@@ -45,25 +42,25 @@ def sentence(diagnosis: "RunDiagnosis") -> str:
     skill = diagnosis.measures[SKILL.key].mean()
     if skill.low > 0 or math.isnan(skill.low):
         return f"Most is lost to {_largest(shares, total)} ({score})."
-    span = f"95 % interval {signed(skill.low)} to {signed(skill.high)}"
+    span = f"95 % interval {points(skill.low)} to {points(skill.high)}"
     where = "below" if skill.high < 0 else "not significantly above"
     return (
-        f"KAP is {where} what scores that all tie get: skill {signed(skill.value)} ({span}). "
+        f"KAP is {where} what scores that all tie get: skill {points(skill.value)} ({span}). "
         f"Most is lost to {_largest(shares, total)} ({score})."
     )
 
 
-def signed(value: float) -> str:
+def points(value: float) -> str:
     """×100 with a true minus sign; no sign for what is shown as 0.0."""
     text = f"{100 * value:.1f}".replace("-", "−")
     return "0.0" if text == "−0.0" else text
 
 
-def _of_places(diagnosis: "RunDiagnosis") -> str:
+def _of_places(diagnosis: RunDiagnosis) -> str:
     group = diagnosis.overall
     shares = {name: group.place(name) for name in diagnosis.place_names}
     correct = shares.pop(PLACES[0]).mean().value
-    score = f"PCK@{diagnosis.alpha:.2f} {100 * correct:.1f} by {diagnosis.pck.name}"
+    score = f"PCK@{diagnosis.alpha:.2f} {points(correct)} by {diagnosis.pck.name}"
     if math.isnan(correct):
         return "PCK is not defined: a category has no keypoint that is visible in both images."
     if 1 - correct < NOTHING:
@@ -75,13 +72,13 @@ def _largest(shares: Mapping[str, Quantity], total: float) -> str:
     first, second = sorted(shares, key=lambda name: -shares[name].mean().value)[:2]
     one, two = (shares[name].mean().value for name in (first, second))
     gap = (shares[first] - shares[second]).mean()
-    of_total = f"of {100 * total:.1f} points"
+    of_total = f"of {points(total)} points"
     if gap.p < SIGNIFICANT:
-        return f"{WORDS[first]}: {100 * one:.1f} {of_total}"
+        return f"{WORDS[first]}: {points(one)} {of_total}"
     why = (
         "there are too few images to test which is larger"
         if math.isnan(gap.p)
         else "the two do not differ significantly"
     )
-    points = f"{100 * one:.1f} and {100 * two:.1f} {of_total}"
-    return f"{WORDS[first]} and to {WORDS[second]}: {points}; {why}"
+    both = f"{points(one)} and {points(two)} {of_total}"
+    return f"{WORDS[first]} and to {WORDS[second]}: {both}; {why}"

@@ -32,10 +32,10 @@ class Measure:
 
 
 KAP = Measure("kap", "score", "KAP")
-CHANCE = Measure("kap.chance", "score", "KAP of scores that all tie (prevalence)")
+CHANCE = Measure("kap.chance", "score", "KAP of scores that all tie")
 SKILL = Measure("kap_skill", "score", "KAP skill", 0.0)
 PCK = Measure("pck", "localisation", "PCK")
-AP_VISIBLE = Measure("kap.visible", "localisation", "KAP among visible keypoints only")
+AP_VISIBLE = Measure("kap.visible", "localisation", "KAP of visible keypoints only")
 
 
 def _absence(key: str, words: str) -> Measure:
@@ -56,9 +56,7 @@ _ABSENCE: tuple[tuple[Measure, bool, bool, Within], ...] = (
     (_absence(".pair", "within a pair (mean of pairs)"), False, False, "pair"),
     (_absence(".keypoint", "within one keypoint"), False, False, "keypoint"),
 )
-TRANSFER = Measure(
-    "kap.pooled_minus_pairs", "threshold transfer", "KAP pooled − mean of pairs' KAP"
-)
+TRANSFER = Measure("kap.pooled_minus_pairs", "threshold transfer", "KAP, pooled − mean of pairs")
 HELD = Measure("held_precision", "threshold transfer", "precision on other images")
 MEASURES = (KAP, CHANCE, SKILL, *(m for m, *_ in _ABSENCE), PCK, AP_VISIBLE, TRANSFER)
 

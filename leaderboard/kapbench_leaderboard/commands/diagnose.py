@@ -2,8 +2,6 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,6 +9,7 @@ import click
 
 from kapbench.cli.options import data_root, output_format, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
+from kapbench.progress import Progress
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs
 from kapbench_leaderboard.figures.sources import Sources
@@ -123,7 +122,7 @@ def diagnose(
         for path in write_worst(selected, choice, worst_type, n_pairs, sources, output):
             click.echo(shown_path(path))
         return
-    with _progress(len(selected)) as advance:
+    with Progress(show=sys.stderr.isatty()).stage("diagnosed", len(selected)) as advance:
         named = diagnosed(selected, choice, advance)
     if is_picture and output is not None:
         from kapbench_leaderboard.diagnosis.pictures import write_picture
@@ -154,14 +153,3 @@ def _refuse_together(
         raise click.UsageError("--figure needs a file: add -o FILE.png, FILE.pdf or FILE.svg.")
     if how != "text" and (is_picture or worst_type is not None):
         raise click.UsageError(f"--format {how} is a format of numbers, and this writes a figure.")
-
-
-@contextmanager
-def _progress(n_runs: int) -> Iterator[Callable[[int], None]]:
-    """A bar over runs on stderr."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("diagnosing runs", total=n_runs)
-        yield lambda n: bar.advance(task, n)

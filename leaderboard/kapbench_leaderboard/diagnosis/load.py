@@ -66,7 +66,7 @@ def _refuse_apart(cards: list[RunCard], choice: Choice) -> None:
     groups = group(cards, names)
     if len(groups) > 1:
         first, other = groups[:2]
-        one, two = (labels(each.cards)[0] for each in (first, other))
+        one, two = (f"{c.model.name} on {c.dataset.name}" for c in (first.cards[0], other.cards[0]))
         raise KapbenchError(
             f"These runs cannot be compared: {why_apart(first, other)}",
             place=f"{two} against {one}",

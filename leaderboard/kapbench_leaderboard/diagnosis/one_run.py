@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
-from kapbench.running.diagnosis.sentence import NOTHING, signed
+from kapbench.running.diagnosis.sentence import NOTHING, points
 from kapbench.scoring.diagnosis.skills import (
     CHANCE,
     HELD,
@@ -55,6 +55,12 @@ def title(diagnosis: RunDiagnosis, name: str) -> str:
     return f"{name} on {data.name}@{data.revision}, {data.split} split, {coverage}"
 
 
+def rules(diagnosis: RunDiagnosis) -> str:
+    at = f"@{diagnosis.alpha:.2f}"
+    of_kap = "" if diagnosis.kap is None else f"KAP{at} by {diagnosis.kap.name}, "
+    return f"{of_kap}PCK{at} by {diagnosis.pck.name}"
+
+
 def scores(diagnosis: RunDiagnosis) -> Iterator[str]:
     """KAP with its skill and the prevalence, and PCK, each with its rule."""
     made, at = diagnosis.measures, f"@{diagnosis.alpha:.2f}"
@@ -62,7 +68,7 @@ def scores(diagnosis: RunDiagnosis) -> Iterator[str]:
         chance = made[CHANCE.key].mean().value
         yield (
             f"KAP{at} {_with_range(diagnosis, KAP)} by {diagnosis.kap.name}, skill "
-            f"{_with_range(diagnosis, SKILL)}, prevalence {signed(chance)}"
+            f"{_with_range(diagnosis, SKILL)}, prevalence {points(chance)}"
         )
     yield f"PCK{at} {_with_range(diagnosis, PCK)} by {diagnosis.pck.name}"
 
@@ -72,8 +78,8 @@ def _with_range(diagnosis: RunDiagnosis, measure: Measure) -> str:
     if math.isnan(interval.value):
         return "n/a"
     if math.isnan(interval.low):
-        return signed(interval.value)
-    return f"{signed(interval.value)} ({signed(interval.low)} to {signed(interval.high)})"
+        return points(interval.value)
+    return f"{points(interval.value)} ({points(interval.low)} to {points(interval.high)})"
 
 
 def _blocks(diagnosis: RunDiagnosis) -> Iterator[Block]:
@@ -233,6 +239,8 @@ def notes(diagnoses: Sequence[RunDiagnosis]) -> Iterator[str]:
     else:
         yield words.SKILL
     yield words.NUMBERS
+    if math.isnan(diagnoses[0].measures[PCK.key].mean().low):
+        yield words.NO_INTERVALS
     yield from dict.fromkeys(note for each in diagnoses for note in words.of_records(each))
 
 

@@ -52,7 +52,7 @@ def write_picture(named: Sequence[Named], picture: Picture | None, path: Path) -
             place="--figure waterfall",
             fix="Name two runs, or leave out --figure",
         )
-    notes = [*dict.fromkeys(n for each in named for n in words.of_merged(each.diagnosis))]
+    notes = [words.MERGED] if first.of_split["all"].missing else []
     with styled():
         if chosen == "waterfall":
             figure = draw_loss_waterfall(change_of(*named), _subject(first), notes=notes)

@@ -13,7 +13,7 @@ from kapbench_leaderboard.diagnosis.one_run import (
     SUM,
     group_name,
     notes,
-    scores,
+    rules,
     skill_cell,
     skill_rows,
     title,
@@ -50,11 +50,12 @@ def page(diagnoses: Sequence[RunDiagnosis], labels: Sequence[str]) -> Page:
     """
     first = diagnoses[0]
     every = [changes(first, other) for other in diagnoses[1:]]
-    sentences = [
+    between = [
         change_sentence((labels[0], label), of_run)
         for label, of_run in zip(labels[1:], every, strict=True)
     ]
-    sentences += [f"{n}: {each.sentence}" for n, each in zip(labels, diagnoses, strict=True)]
+    own = [f"{n}: {each.sentence}" for n, each in zip(labels, diagnoses, strict=True)]
+    sentences = [*between, *own] if len(labels) == _TWO else [*own, *between]
     blocks = [_side_by_side(diagnoses, labels, kind, every) for kind in _kinds(first)]
     for label, of_run in zip(labels[1:], every, strict=True):
         names = labels[0], label
@@ -63,8 +64,7 @@ def page(diagnoses: Sequence[RunDiagnosis], labels: Sequence[str]) -> Page:
         )
         if first.by is not None:
             blocks.append(_by(first, of_run, names))
-    head = [title(first, f"{len(labels)} runs")]
-    head += [f"{n}: {s}" for n, d in zip(labels, diagnoses, strict=True) for s in scores(d)]
+    head = [title(first, f"{len(labels)} runs"), rules(first)]
     return Page(
         tuple(sentences),
         tuple(head),

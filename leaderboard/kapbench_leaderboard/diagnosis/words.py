@@ -49,6 +49,10 @@ SKILL = (
     "that all tie, about the share of positives (prevalence)."
 )
 NUMBERS = "Scores ×100. Ranges are 95 % confidence intervals from a bootstrap over images."
+NO_INTERVALS = (
+    "No confidence intervals of averages: a category has fewer than 4 images, or no score in some "
+    "resamples."
+)
 NEGATIVE = (
     "A gain alone is below 0 where most of the highest scores are wrong: precision there is below "
     "the prevalence, and repairing one type alone moves its keypoints there."
@@ -70,6 +74,12 @@ _MERGED = {
     OTHER_ERROR_PX: "matches to another keypoint count as elsewhere",
     ON_OBJECT: "matches elsewhere are not divided into those on the object and in the background",
 }
+
+
+MERGED = (
+    "Records of an earlier version of kapbench: repeated parts and other keypoints are not told apart "
+    "from near misses and elsewhere."
+)
 
 
 def of_types(names: Sequence[str]) -> list[str]:
