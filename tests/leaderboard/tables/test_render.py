@@ -10,6 +10,7 @@ import pytest
 from kapbench_leaderboard.commands.comparison_text import comparison_text as show_runs
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.choices import Style
 from kapbench_leaderboard.tables.render import render
 
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
@@ -66,6 +67,16 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     assert (
         "Confidence intervals are left out because the table is too\nwide; --format csv" in narrow
     )
+
+
+def test_intervals_are_kept_on_request_though_the_screen_is_narrow(card):
+    cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
+    made = tables(group(cards), "category")
+    narrow = render(made, "text", width=60, style=Style(intervals=True))
+    assert "39.0–41.0" in narrow
+    assert "Ranges" in narrow
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert "39.0–41.0" not in render(made, "text", width=200, style=Style(intervals=False))
 
 
 def test_text_has_escape_codes_only_where_asked(drawn):
