@@ -47,6 +47,12 @@ def test_an_interval_that_does_not_hold_its_score(entry):
     only(check(entry), "all, mean: the low end of the interval is")
 
 
+@pytest.mark.parametrize("counts", [{}, {"red": 12, "blue": 12}])
+def test_images_of_categories_that_are_not_those_of_the_records(entry, counts):
+    edit(entry, lambda c: c["run"]["dataset"].update(images_by_category=counts))
+    only(check(entry), "images_by_category is ")
+
+
 def test_a_wrong_n(entry):
     edit(entry, lambda c: headline(c).update(n=headline(c)["n"] + 1))
     only(check(entry), "n is")
