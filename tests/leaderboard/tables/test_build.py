@@ -37,9 +37,7 @@ def test_the_reason_of_a_twin_split_without_a_score_names_both_labels(card):
     again = card(scores=scores)
     (table,) = tables(group([again]))
     reason = cells(table, again.model.name)["kap@0.10.absent_with_twin"].reason
-    assert reason == (
-        "A category has no positive sample, or no negative one (n = 24)."
-    )
+    assert reason == ("A category has no positive sample, or no negative one (n = 24).")
 
 
 @pytest.mark.parametrize(("images", "named"), [({"cat": 11, "cow": 12}, "cat (11)"), ({}, None)])
