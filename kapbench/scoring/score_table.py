@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import ByCategory, Estimator
+from kapbench.scoring.intervals import Scale
 from kapbench.scoring.metrics import (
     Samples,
     at_mirror_counterpart,
@@ -185,7 +186,7 @@ def _scores_of(
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight, "logit")
+            bounds = interval(resampled, weight, scale_of(request))
             low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
             rule=rule.name,
@@ -199,6 +200,11 @@ def _scores_of(
             low=low,
             high=high,
         )
+
+
+def scale_of(request: ScoreRequest) -> Scale:
+    """On which the interval of a score is taken."""
+    return "balanced-logit" if request.split == "absent_with_twin" else "logit"
 
 
 def _number(value: Float[np.ndarray, ""] | float) -> float | None:
