@@ -28,7 +28,7 @@ PCK = (0.04, 0.40, 0.96)
 SCALES: dict[str, Scale] = {
     "PCK": "logit",
     "KAP": "logit",
-    "twin split": "logit",
+    "twin split": "balanced-logit",
     "AUROC": "logit",
     "skill": "log-complement",
 }
