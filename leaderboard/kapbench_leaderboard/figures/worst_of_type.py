@@ -181,7 +181,11 @@ def _handles(run: RunView, loss_type: str, panels: Sequence[Panel]) -> list[Line
     drawn = pd.concat([panel.drawn for panel in panels])
     correct, visible = run.is_correct(drawn), drawn["target_visible"].to_numpy(bool)
     marks = (
-        ("wrong match" if visible.any() else "match of an absent keypoint", WRONG, not correct.all()),
+        (
+            "wrong match" if visible.any() else "match of an absent keypoint",
+            WRONG,
+            not correct.all(),
+        ),
         ("correct match", CORRECT, correct.any()),
         ("annotated", TRUTH, visible.any()),
         ("mirror counterpart", TWIN, loss_type in _OF_COUNTERPART),
