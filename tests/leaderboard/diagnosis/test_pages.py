@@ -37,7 +37,7 @@ def shown(named, how="text", **options) -> str:
 @pytest.mark.parametrize("how", FORMATS)
 def test_every_format_shows_the_losses(one, other, how):
     text = shown([one], how)
-    loss = one.diagnosis.losses.set_index("type")["loss"]["elsewhere"]
+    loss = float(one.diagnosis.losses.set_index("type")["loss"]["elsewhere"])
     assert (repr(loss) if how in ("csv", "json") else f"{100 * loss:.1f}") in text
     assert "elsewhere" in text
     both = shown([one, other], how)
