@@ -1,0 +1,128 @@
+"""`kapbench diagnose`: runs, entries, files and wrong commands."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kapbench.running.results import find_runs, load_card
+
+RESULTS = Path(__file__).parents[3] / "leaderboard/results"
+# Of the page on metrics: AUROC of all keypoints, with a visible counterpart, within one keypoint.
+SPAIR = {
+    "lite0": (65.3, 60.6, 64.8),
+    "sphere.lite0": (67.8, 62.1, 66.9),
+    "constant": (50.0, 50.0, 50.0),
+}
+
+
+@pytest.fixture
+def runs(scored):
+    """Two runs of other pairs."""
+    return scored(("Colours",), ("Colours", "--category", "dot"))
+
+
+def test_a_run_and_its_numbers_in_a_file(kapbench, runs):
+    shown = kapbench("diagnose", runs[0])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("colours: ")
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    done = kapbench("diagnose", runs[0], "--format", "json", "-o", "out/d.json")
+    assert done.stdout == "out/d.json\n"
+    (losses,) = [
+        t for t in json.loads(Path("out/d.json").read_text())["tables"] if t["table"] == "losses"
+    ]
+    total = sum(row["values"]["loss"]["value"] for row in losses["rows"] if row["row"] != "sum")
+    score = load_card(runs[0]).score("kap-cvpr24", "kap", 0.1, "mean", average="category")
+    assert total == pytest.approx(1 - score.value, abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_figures(kapbench, score, suffix):
+    for model in ("Colours", "Greys"):
+        score(model, "--dataset-option", "n_images=5")
+    done = kapbench("diagnose", "colours", "greys", "-o", f"steps.{suffix}")
+    assert done.stdout == f"steps.{suffix}\n"
+    done = kapbench("diagnose", "runs", "--figure", "bars", "-o", f"bars.{suffix}")
+    assert done.exit_code == 0
+    first = Path(f"steps.{suffix}").read_bytes()
+    assert len(first) > 1000
+    assert first != Path(f"bars.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("coluors",), "Did you mean colours?"),
+        (("colours", "--rule", "kap-v2"), "Did you mean kap-v1"),
+        (
+            ("colours", "--category", "dot", "--alpha", "0.07"),
+            "Choose an alpha that both rules have",
+        ),
+        (("colours", "--by", "pair"), "--by"),
+        (("colours",), "the pairs are"),
+        (("colours", "--figure", "bars"), "--figure needs a file"),
+        (("colours", "--format", "csv", "-o", "a.png"), "--format csv is a format of numbers"),
+        (("colours", "--category", "dot", "--figure", "waterfall", "-o", "a.png"), "need two runs"),
+        (("colours", "--worst", "near miss"), "--worst draws pairs of one run"),
+        ((), "Missing argument"),
+    ],
+)
+def test_a_wrong_command_says_what_to_do(kapbench, runs, words, message):
+    done = kapbench("diagnose", *words)
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_changed_records_are_refused(kapbench, runs):
+    with (runs[0] / "records.parquet").open("ab") as file:
+        file.write(b"more")
+    done = kapbench("diagnose", runs[0])
+    assert done.exit_code == 1
+    assert "changed after the run" in done.stderr
+
+
+@pytest.mark.parametrize("model", SPAIR)
+def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
+    done = kapbench("diagnose", RESULTS / "spair" / model, "--format", "json", "-o", "d.json")
+    assert done.exit_code == 0
+    tables = {t["table"]: t for t in json.loads(Path("d.json").read_text())["tables"]}
+    skills = {row["row"]: row["values"]["value"]["value"] for row in tables["skills"]["rows"]}
+    keys = ("absence_auroc", "absence_auroc.absent_with_twin", "absence_auroc.keypoint")
+    assert [round(100 * skills[key], 1) for key in keys] == [*SPAIR[model]]
+
+
+def test_what_the_sphere_repairs_on_spair(kapbench):
+    entries = [RESULTS / "spair" / name for name in ("lite0", "sphere.lite0")]
+    text = " ".join(kapbench("diagnose", *entries).stdout.split())
+    assert text.startswith("sphere.lite0 loses significantly less than lite0 to matches elsewhere")
+    assert "lite0: KAP is not significantly above what scores that all tie get" in text
+
+
+def test_a_data_set_without_kap(kapbench):
+    done = kapbench("diagnose", RESULTS / "pf-pascal/lite0")
+    assert "KAP is not defined if no keypoint can be absent" in " ".join(done.stdout.split())
+    done = kapbench("diagnose", RESULTS / "pf-pascal/lite0", "-o", "a.png")
+    assert done.exit_code == 1
+    assert "KAP is not defined for these runs" in done.stderr
+
+
+def test_two_models_on_synthetic_small_end_to_end(kapbench):
+    rules = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+    for model in ("lite0", "constant"):
+        words = (
+            "--model",
+            model,
+            "--dataset",
+            "synthetic.small",
+            "--cache",
+            "cache",
+            "--no-control",
+        )
+        assert kapbench("run", *words, *rules, "--device", "cpu").exit_code == 0
+    assert len(find_runs(Path("runs"))) == 2
+    text = kapbench("diagnose", "lite0", "constant", "--no-notes").stdout
+    assert "diff." in text
+    assert "repeated part" in text  # new records tell all types apart
+    assert "background" in text
