@@ -112,10 +112,12 @@ def test_runs_by_folder_name_and_label(results, tmp_path, differences, monkeypat
     assert set(renamed["baseline"]) == {"G"}
 
 
-def test_the_split_of_visible_mirror_counterparts(results):
-    twins = kapbench.compare(*results, split="absent_with_twin")
-    assert set(twins["metric"]) == {"kap"}
-    assert set(twins["split"]) == {"absent_with_twin"}
+def test_keypoints_that_hold_are_those_of_their_own_scores(differences):
+    mean = differences.query("over == 'mean' and metric == 'pck'").iloc[0]
+    of_categories = differences.query("over == 'category' and metric == 'pck'")
+    assert mean["keypoints"] == of_categories["keypoints"].sum() > 0
+    assert 0 <= mean["keypoints_holding"] <= mean["keypoints"]
+    assert differences["p_keypoints"].dropna().between(0, 1).all()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,6 @@ def test_the_split_of_visible_mirror_counterparts(results):
     [
         ({"rule": "kap-v2"}, "Did you mean kap-v1"),
         ({"alpha": 0.07}, "alpha 0.07"),
-        ({"split": "twin"}, "split"),
         ({"names": {"colour": "x"}}, "Did you mean colours"),
         ({"baseline": "nothing"}, "nothing"),
     ],
