@@ -103,7 +103,7 @@ def draw_panels(run: RunView, loss_type: str, panels: Sequence[Panel]) -> Figure
     Of the errors of a pair, `N_KEYPOINTS` at most are drawn: `Panel.drawn`.
     """
     width_in = PAGE_IN if len(panels) > 1 else COLUMN_IN
-    heading = f"{run.card.model.name}: the pairs where '{loss_type}' costs most"
+    heading = f"{run.card.model.name}: where '{loss_type}' costs most"
     title = [*style.wrapped(heading, width_in), *style.wrapped(subject(run), width_in)]
     notes = style.wrapped(PEAK_NOTE, width_in) if loss_type == _SECOND_PEAK else []
     places, tall_in = _places(panels, width_in)
