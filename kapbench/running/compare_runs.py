@@ -19,7 +19,6 @@ def compare(
     baseline: Run | None = None,
     rule: str | Sequence[str] | None = None,
     alpha: float = 0.10,
-    split: str = "all",
     names: Mapping[str, str] | None = None,
     runs_root: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -30,16 +29,16 @@ def compare(
     `baseline`, `category`, `over` (as of `ResultSet.scores`), `value` and `baseline_value`,
     `difference` (value − baseline_value), its 95 % interval `low` and `high`, `p` of the paired
     test, `p_adjusted` and `n` (samples of KAP or keypoints of PCK of the model). Scores are 0 to 1.
+    Beside the rules' own metrics there is the absence AUROC of KAP's rules, where runs store it.
 
     `p_adjusted` is p after Holm's correction: of a category's row, over all rows of categories with
-    the same data set and rule; of an average's, over all pairs of models.
+    the same data set, rule and metric; of an average's, over all pairs of models.
 
     Args:
         runs: Results, run folders, folders of runs, entries of a leaderboard, names of models, or
             labels, as `kapbench compare` takes them.
         baseline: Compare each run with this one alone; None: every two runs.
         rule: Names of rules; None: one for KAP and one for PCK.
-        split: "all", or "absent_with_twin", which only KAP has.
         names: What the frame calls models, by their old names.
         runs_root: Folder below which runs are looked for by name; None: $KAPBENCH_RUNS, else ./runs.
 
@@ -51,7 +50,6 @@ def compare(
         baseline=None if baseline is None else _checked([baseline])[0],
         rules=_names(rule),
         alpha=alpha,
-        split=split,
         names=names or {},
         runs_root=_root(runs_root),
     )

@@ -1,6 +1,6 @@
 """Differences between runs as a data frame: a row for each pair, rule, and category or average."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,7 +14,8 @@ from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import Difference, differences
 
 # What the rows of one Holm correction have in common, beside being of a category or an average.
-_FAMILY = ["dataset", "rule", "split"]
+_FAMILY = ["dataset", "rule", "metric"]
+_ABSENCE = "absence_auroc"
 COLUMNS = (
     "dataset",
     "rule",
@@ -46,7 +47,7 @@ class Compared:
 
 
 def pairwise(
-    members: Group, runs: Sequence[Compared], baseline: Compared | None, alpha: float, split: str
+    members: Group, runs: Sequence[Compared], baseline: Compared | None, alpha: float
 ) -> pd.DataFrame:
     """The columns are those of `kapbench.compare`.
 
@@ -59,7 +60,8 @@ def pairwise(
         row
         for first, second in pairs
         for rule in members.rules
-        for row in _rows(first, second, rule, members, alpha, split)
+        for scores in _scores_of(rule, members, first.resamples.columns)
+        for row in _rows(first, second, rule, members, alpha, scores)
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     is_category = frame["over"] == "category"
@@ -68,29 +70,54 @@ def pairwise(
     return frame
 
 
-def _rows(
-    first: Compared, second: Compared, rule: RuleCard, members: Group, alpha: float, split: str
-) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """A column of resamples, and what it holds. `over`: how it averages categories."""
+
+    column: str
+    metric: str
+    split: str
+    over: str
+
+
+def _scores_of(rule: RuleCard, members: Group, resampled: Iterable[str]) -> Iterator[_Scores]:
+    """The rule's own scores, and the absence AUROC where the resamples have it."""
     name = stem(rule, members.rules)
-    column = name if split == "all" else f"{name}.{split}"
-    if column not in first.resamples.columns:
-        return
-    gaps = [g for g in differences(first.resamples, second.resamples) if g.column == column]
+    before = "" if name == rule.metric else f"{rule.name}."
+    for column in resampled:
+        metric, _, split = column.removeprefix(before).partition(".")
+        if column == name:
+            yield _Scores(column, rule.metric, "all", rule.headline[1])
+        elif rule.metric == "kap" and column.startswith(before) and metric == _ABSENCE:
+            yield _Scores(column, metric, split or "all", "mean")
+
+
+def _rows(
+    first: Compared, second: Compared, rule: RuleCard, members: Group, alpha: float, scores: _Scores
+) -> Iterator[dict[str, Any]]:
+    gaps = [
+        gap for gap in differences(first.resamples, second.resamples) if gap.column == scores.column
+    ]
     categories = first.resamples.categories
     for i, gap in enumerate(gaps):
-        over = "category" if i < len(categories) else rule.headline[1]
+        over = "category" if i < len(categories) else scores.over
+        category = categories[i] if i < len(categories) else scores.over
+        average = rule.headline[0] if scores.metric == rule.metric else "category"
+        row = first.card.score(
+            rule.name, scores.metric, alpha, category, average=average, split=scores.split
+        )
         yield {
             "dataset": members.dataset.name,
             "rule": rule.name,
-            "metric": rule.metric,
+            "metric": scores.metric,
             "alpha": alpha,
-            "split": split,
+            "split": scores.split,
             "model": first.label,
             "baseline": second.label,
-            "category": categories[i] if over == "category" else over,
+            "category": category,
             "over": over,
-            **_numbers(first.resamples, second.resamples, column, i, gap),
-            "n": _count(first.card, rule, alpha, gap if over == "category" else None, split),
+            **_numbers(first.resamples, second.resamples, scores.column, i, gap),
+            "n": 0 if row is None else row.n,
         }
 
 
@@ -110,10 +137,3 @@ def _numbers(
         "high": span.high,
         "p": span.p,
     }
-
-
-def _count(card: RunCard, rule: RuleCard, alpha: float, gap: Difference | None, split: str) -> int:
-    average, over = rule.headline
-    category = over if gap is None else gap.category
-    row = card.score(rule.name, rule.metric, alpha, category, average=average, split=split)
-    return 0 if row is None else row.n
