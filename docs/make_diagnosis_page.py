@@ -1,5 +1,6 @@
 """Writes the tables and figures of docs/diagnosis.md: python docs/make_diagnosis_page.py"""
 
+from dataclasses import replace
 from pathlib import Path
 
 from kapbench_leaderboard.diagnosis.load import Choice, Named, diagnosed
@@ -36,6 +37,8 @@ def write(page: Path, images: Path) -> None:
 
 def _section(title: str, named: list[Named], pair: list[Named], pictures: tuple[str, str]) -> str:
     bars, steps = pictures
+    page = page_of(pair)
+    change = replace(page, sentences=page.sentences[:1])  # the others stand above, with all entries
     return "\n".join(
         [
             f"### {title}\n",
@@ -43,7 +46,7 @@ def _section(title: str, named: list[Named], pair: list[Named], pictures: tuple[
             markdown(plain(overview(named))),
             f"#### What the sphere repairs: {OTHER} against {BASELINE}\n",
             f"![Steps from the KAP of {BASELINE} to that of {OTHER}](images/{steps})\n",
-            markdown(plain(page_of(pair)), with_notes=False),
+            markdown(plain(change), with_notes=False),
         ]
     )
 

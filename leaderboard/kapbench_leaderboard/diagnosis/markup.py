@@ -9,7 +9,8 @@ from kapbench_leaderboard.tables.tex_text import tex
 
 
 def markdown(page: Page, *, with_notes: bool = True) -> str:
-    parts = [*(f"**{literal(sentence)}**" for sentence in page.sentences)]
+    listed = "\n".join(f"* {literal(sentence)}" for sentence in page.sentences)
+    parts = [f"**{literal(page.sentences[0])}**" if len(page.sentences) == 1 else listed]
     parts.append("  \n".join(map(literal, page.head)))
     for block in page.blocks:
         lines = [literal(block.title), "", pipe([block.head, *_headings(block)])]

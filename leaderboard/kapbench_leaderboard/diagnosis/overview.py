@@ -48,7 +48,7 @@ def overview(named: Sequence[Named]) -> Page:
         "runs", "KAP, what is lost to each type, and skills", "model", tuple(columns), tuple(rows)
     )
     head = (title(first, f"{len(ordered)} entries"), rules(first))
-    below = (*words.of_types(types), words.LOST, *notes([each.diagnosis for each in ordered]))
+    below = (words.LOST, *notes([each.diagnosis for each in ordered]))
     return Page(sentences, head, (block,), below)
 
 
