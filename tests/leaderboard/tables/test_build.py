@@ -35,7 +35,7 @@ def test_the_reason_of_a_twin_split_without_a_score_names_both_labels(card):
         for score in run.scores
     ]
     again = card(scores=scores)
-    (table,) = tables(group([again]))
+    (table,) = tables(group([again]), "twin")
     reason = cells(table, again.model.name)["kap@0.10.absent_with_twin"].reason
     assert reason == ("A category has no positive sample, or no negative one (n = 24).")
 
@@ -44,7 +44,7 @@ def test_the_reason_of_a_twin_split_without_a_score_names_both_labels(card):
 def test_categories_with_few_images_are_named_beside_kap(card, images, named):
     run = card()
     data = run.dataset.model_copy(update={"images_by_category": images})
-    kap, pck = tables(group([run.model_copy(update={"dataset": data})]), "category")
+    kap, _, pck = tables(group([run.model_copy(update={"dataset": data})]), "category")
     notes = [note for note in kap.notes if note.startswith("KAP is biased upwards")]
     assert [note.endswith(f": {named}.") for note in notes] == ([True] if named else [])
     assert not any("biased" in note for note in pck.notes)
