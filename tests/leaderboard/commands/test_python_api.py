@@ -49,7 +49,8 @@ def test_a_row_for_each_rule_and_category_and_the_mean(differences):
 
 
 def test_values_are_those_of_the_run_cards(results, differences):
-    for row in differences.itertuples():
+    assert differences.query("metric in ['kap', 'pck']")["value"].notna().all()
+    for row in differences.dropna(subset="difference").itertuples():
         for result, value in zip(results, (row.value, row.baseline_value), strict=True):
             scores = result.scores.query(
                 "rule == @row.rule and metric == @row.metric and alpha == @row.alpha and split == @row.split "
@@ -88,7 +89,8 @@ def test_several_runs_against_each_other_and_against_a_baseline(results, shifted
     every = kapbench.compare(*results, shifted)
     pairs = list(dict.fromkeys(zip(every["model"], every["baseline"], strict=True)))
     assert pairs == [("colours", "greys"), ("colours", "greys [again]"), ("greys", "greys [again]")]
-    same = every.query("model == 'greys'")
+    same = every.query("model == 'greys'").dropna(subset="difference")
+    assert {"kap", "pck"} <= set(same["metric"])
     assert (same["difference"] == 0).all()
     one = kapbench.compare(*results, shifted, baseline=results[1])
     assert set(one["baseline"]) == {"greys"}
