@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
-from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.intervals import Scale
+from kapbench.scoring.estimators import ByCategory, Estimator, PooledPrecision
 from kapbench.scoring.metrics import (
     Samples,
     at_mirror_counterpart,
@@ -179,6 +178,7 @@ def _scores_of(
     """Of each category, then of each average over categories."""
     rule, alpha, average = request.rule, request.alpha, request.average
     by = estimate.by_category()
+    lowest = estimate.lowest if isinstance(estimate, PooledPrecision) else 0.0
     weights = [*np.eye(len(by.n)), *(by.weights(how) for how in request.over)]
     names = [*records["category"].cat.categories, *request.over]
     values = [*by.values, *(by.over_categories(how) for how in request.over)]
@@ -186,7 +186,7 @@ def _scores_of(
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight, scale_of(request))
+            bounds = interval(resampled, weight, "logit", lowest)
             low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
             rule=rule.name,
@@ -200,11 +200,6 @@ def _scores_of(
             low=low,
             high=high,
         )
-
-
-def scale_of(request: ScoreRequest) -> Scale:
-    """On which the interval of a score is taken."""
-    return "balanced-logit" if request.split == "absent_with_twin" else "logit"
 
 
 def _number(value: Float[np.ndarray, ""] | float) -> float | None:
