@@ -103,8 +103,14 @@ def test_an_unfinished_run_goes_on_from_its_stored_chunk(tmp_path, cache, scored
     assert again.card.provenance.started.startswith("2026-11-29")  # of the session that was stopped
 
 
-def test_a_stored_run_is_not_scored_again(tmp_path, scored_targets):
+def test_a_stored_run_of_an_earlier_scoring_is_kept_beside_todays(tmp_path, cache, scored_targets):
     runs = Path(shutil.copytree(STORED / "finished", tmp_path / "runs"))
-    again = evaluate("NeverEncodes", runs, tmp_path / "empty")
-    assert again.card == kapbench.ResultSet.load(FOLDER).card
+    [kept], stored = find_runs(runs), kapbench.ResultSet.load(FOLDER)
+    again = evaluate("NeverEncodes", runs, cache)
+    assert len(scored_targets) == 18
+    assert again.card.provenance.scoring > stored.card.provenance.scoring
+    assert set(find_runs(runs)) == {kept, again.folder}
+    assert kapbench.ResultSet.load(kept).card == stored.card
+    scored_targets.clear()
+    assert evaluate("NeverEncodes", runs, cache).card == again.card
     assert scored_targets == []
