@@ -28,9 +28,9 @@ PCK = (0.04, 0.40, 0.96)
 SCALES: dict[str, Scale] = {
     "PCK": "logit",
     "KAP": "logit",
-    "twin split": "balanced-logit",
+    "twin split": "logit",
     "AUROC": "logit",
-    "skill": "log-complement",
+    "skill": "logit",
 }
 SHARE_OF_PAIRS, SHARE_OF_PAIRS_FOR_TRUTH = 0.6, 0.1
 N_FOR_TRUTH, SETS_FOR_TRUTH = 120, 40
@@ -142,11 +142,15 @@ def simulate(
     """For each metric: value, error, the interval, and half of the plain one."""
     scores = draw(model, n, SHARE_OF_PAIRS, np.random.default_rng([seed, n]))
     resampling = _resampling(scores.pairs, n, n_resamples, seed)
-    of = {name: replicates(e, resampling) for name, e in estimators(scores).items()}
-    of["skill"] = _skill(of["KAP"], of.pop("prevalence"))
+    by_name = estimators(scores)
+    of = {name: replicates(e, resampling) for name, e in by_name.items()}
+    lowest = {n: e.lowest for n, e in by_name.items() if isinstance(e, PooledPrecision)}
+    chance = of.pop("prevalence")
+    of["skill"] = _skill(of["KAP"], chance)
+    lowest["skill"] = (lowest["KAP"] - chance.value) / (1 - chance.value)
     out = []
     for name, scale in SCALES.items():
-        estimate = interval(of[name], np.ones(1), scale)
+        estimate = interval(of[name], np.ones(1), scale, lowest.get(name, 0.0))
         plain: Interval = interval(of[name], np.ones(1), "plain")
         row = estimate.value, estimate.error, estimate.low, estimate.high, plain.half_width
         out.append(row)

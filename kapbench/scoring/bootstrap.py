@@ -112,7 +112,12 @@ def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
     return Replicates(value, products, sums, resampling.n_images)
 
 
-def interval(replicates: Replicates, weights: Float[np.ndarray, "c"], scale: Scale) -> Interval:
+def interval(
+    replicates: Replicates,
+    weights: Float[np.ndarray, "c"],
+    scale: Scale,
+    lowest: Float64[np.ndarray, "c"] | float = 0.0,
+) -> Interval:
     """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
     Categories are independent: their variances add up. Student's t with the `degrees_of_freedom` of
@@ -120,9 +125,10 @@ def interval(replicates: Replicates, weights: Float[np.ndarray, "c"], scale: Sca
 
     Args:
         scale: That of the scores, "plain" for differences.
+        lowest: The least possible scores of categories on the logit scale.
     """
     variances, n_images = replicates.variances(), replicates.n_images
-    return averaged(replicates.value, variances, n_images, weights, scale)
+    return averaged(replicates.value, variances, n_images, weights, scale, lowest)
 
 
 def averaged(
@@ -131,19 +137,21 @@ def averaged(
     n_images: Int[np.ndarray, "c"],
     weights: Float[np.ndarray, "c"],
     scale: Scale,
+    lowest: Float64[np.ndarray, "c"] | float = 0.0,
 ) -> Interval:
     """`interval` of scores whose variances are known."""
     chosen = weights > 0
     if not chosen.any():
         return Interval(math.nan, math.nan, math.nan, scale)
     share = (weights**2 * variances)[chosen]
-    of_category = degrees_of_freedom(value, np.sqrt(variances), n_images, scale)
+    of_category = degrees_of_freedom(value, np.sqrt(variances), n_images, scale, lowest)
     spread = float((share**2 / of_category[chosen]).sum())
     freedom = float(share.sum()) ** 2 / spread if spread else math.inf
     with np.errstate(divide="ignore"):  # a category without rows has no image
         n_alike = 1 / float((weights[chosen] ** 2 / n_images[chosen]).sum())
     mean = float((weights * value)[chosen].sum())
-    return Interval(mean, math.sqrt(share.sum()), freedom, scale, n_alike)
+    least = float((weights * lowest)[chosen].sum())
+    return Interval(mean, math.sqrt(share.sum()), freedom, scale, n_alike, least)
 
 
 def images_by_category(records: Records) -> dict[str, int]:

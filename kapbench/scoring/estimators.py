@@ -123,6 +123,19 @@ class PooledPrecision:
     def n_negative(self) -> Int[np.ndarray, "c"]:
         return np.bincount(self.category[~self.label], minlength=len(self.n_pairs))
 
+    @property
+    def lowest(self) -> Float64[np.ndarray, "c"]:
+        """The score with every negative above every positive, of many samples.
+
+        With c negatives for each positive, the precision at recall r is r / (r + c); its integral is
+        1 − c·log(1 + 1 / c). A category without positives or negatives has 0.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            per_positive = self.n_negative / (self.n - self.n_negative)
+            c = np.ones(len(self.n)) if self.balanced else per_positive
+            value = 1 - c * np.log1p(1 / c)
+        return np.where((per_positive > 0) & np.isfinite(value), value, 0.0)
+
     def at(self, weights: Float[np.ndarray, "p b"]) -> ByCategory:
         return self._at(weights, self._ranked.items())
 

@@ -13,11 +13,9 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 # plain: a difference, which has no end. logit: log(v / (1 − v)) of a share or precision, 0 … 1.
-# balanced-logit: log((v − a) / (1 − v)) of a precision of two labels of equal weight: where every
-# negative is above every positive it is a = 1 − log 2, the integral of r / (1 + r) over recalls r.
-# log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end.
-Scale = Literal["plain", "logit", "balanced-logit", "log-complement"]
-_LOWEST: dict[Scale, float] = {"logit": 0.0, "balanced-logit": 1 - math.log(2)}
+# log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end. Where the lowest
+# possible value a is known and not 0, the logit is log((v − a) / (1 − v)).
+Scale = Literal["plain", "logit", "log-complement"]
 _AT_END = 1e-12  # sums of weighted ones may miss 1 by so much
 
 
@@ -35,6 +33,7 @@ class Interval:
     freedom: float
     scale: Scale = "plain"
     n_images: float = math.nan
+    lowest: float = 0.0  # of the logit scale
 
     @property
     def half_width(self) -> float:
@@ -61,17 +60,17 @@ class Interval:
     def _ends(self) -> tuple[float, float]:
         if math.isnan(self.error) or math.isnan(self.value):
             return math.nan, math.nan
-        if self.scale in _LOWEST:
-            return self._between(_LOWEST[self.scale])
+        if self.scale == "logit":
+            return self._between_lowest_and_1()
         if self.scale == "log-complement":
             return self._below_1()
         return self.value - self.half_width, self.value + self.half_width
 
-    def _between(self, lowest: float) -> tuple[float, float]:
-        """`lowest` … 1. At either of them, where no resample differs, the other end is Wilson's for
-        one trial an image.
+    def _between_lowest_and_1(self) -> tuple[float, float]:
+        """At either of them, where no resample differs, the other end is Wilson's for one trial an
+        image.
         """
-        whole = 1 - lowest
+        lowest, whole = self.lowest, 1 - self.lowest
         above, below = self.value - lowest, 1 - self.value
         if above <= _AT_END or below <= _AT_END:
             squared = _quantile(math.inf) ** 2
@@ -96,19 +95,22 @@ def degrees_of_freedom(
     error: Float64[np.ndarray, "c"],
     n_images: Int[np.ndarray, "c"],
     scale: Scale,
+    lowest: Float64[np.ndarray, "c"] | float = 0.0,
 ) -> Float64[np.ndarray, "c"]:
     """Of the standard error of each category's score.
 
-    (n − 1) / 2 for n images, since the noise of pairs and the effects of images are estimated from
-    the same few images. Fewer where few images carry all that a score lacks to an end of its range:
-    with the distance d to that end, (d / error)² is the number of independent failures that would
-    give this error, and there is one degree of freedom for ten of them, but never less than 2.5.
-    Both were chosen by simulation: benchmarks/studies/coverage.py.
+    Of a difference (n − 1) / 2 for n images, since the noise of pairs and the effects of images are
+    estimated from the same few images. Of a score (n − 1) / 3: what two models have in common, such
+    as an image far from the others, is in its error and not in that of a difference. Fewer where few
+    images carry all that a score lacks to an end of its range: with the distance d to that end,
+    (d / error)² is the number of independent failures that would give this error, and there is one
+    degree of freedom for ten of them, but never less than 2.5. All were chosen by simulation:
+    benchmarks/studies/coverage.py.
     """
-    of_images = (n_images - 1) / 2
     if scale == "plain":
-        return np.asarray(of_images)
-    above = value - _LOWEST[scale] if scale in _LOWEST else np.inf
+        return np.asarray((n_images - 1) / 2)
+    of_images = (n_images - 1) / 3
+    above = value - lowest if scale == "logit" else np.inf
     distance = np.minimum(above, 1 - value)
     with np.errstate(invalid="ignore", divide="ignore"):  # no error, no value
         failures = (distance / error) ** 2

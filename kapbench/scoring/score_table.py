@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kapbench.scoring.absence import absence_auroc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
-from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.intervals import Scale
+from kapbench.scoring.estimators import Estimator, PooledPrecision
 from kapbench.scoring.metrics import at_mirror_counterpart, kap, pck_correct, pck_rows, share
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.sample_scores import sample_scores
@@ -203,6 +202,7 @@ def _rows(
 ) -> Iterator[Score]:
     """Of each category, then of each average over categories."""
     by = estimate.by_category()
+    lowest = estimate.lowest if isinstance(estimate, PooledPrecision | Skill) else 0.0
     weights = [*np.eye(len(by.n)), *(by.weights(how) for how in request.over)]
     names = [*records["category"].cat.categories, *request.over]
     values = [*by.values, *(by.over_categories(how) for how in request.over)]
@@ -210,7 +210,7 @@ def _rows(
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight, scale_of(request))
+            bounds = interval(resampled, weight, "logit", lowest)
             low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
             rule=request.rule.name,
@@ -224,13 +224,6 @@ def _rows(
             low=low,
             high=high,
         )
-
-
-def scale_of(request: ScoreRequest) -> Scale:
-    """On which the interval of a score is taken."""
-    if request.metric == KAP_SKILL:
-        return "log-complement"
-    return "balanced-logit" if (request.metric, request.split) == ("kap", TWIN_SPLIT) else "logit"
 
 
 def _number(value: Float[np.ndarray, ""] | float) -> float | None:

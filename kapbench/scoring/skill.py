@@ -1,12 +1,13 @@
 """KAP skill: how far a KAP lies from chance towards the highest score that its rule allows."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8, Num
+from jaxtyping import Bool, Float, Float64, Int8, Num
 
 from kapbench.scoring.bootstrap import Replicates, Resampling, replicates
-from kapbench.scoring.estimators import ByCategory, Estimator
+from kapbench.scoring.estimators import ByCategory, Estimator, PooledPrecision
 from kapbench.scoring.metrics import Samples, kap_of_samples, kap_samples
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import INSIDE, Records
@@ -34,6 +35,13 @@ class Skill:
     def by_category(self) -> ByCategory:
         kap, chance, ceiling = (e.by_category() for e in (self.kap, self.chance, self.ceiling))
         return replace(kap, values=_skill(kap.values, chance.values, ceiling.values))
+
+    @cached_property
+    def lowest(self) -> Float64[np.ndarray, "c"]:
+        """The skill of the lowest KAP that a category's samples allow."""
+        chance, ceiling = self.chance.by_category().values, self.ceiling.by_category().values
+        of_kap = self.kap.lowest if isinstance(self.kap, PooledPrecision) else 0.0
+        return _skill(np.broadcast_to(of_kap, chance.shape), chance, ceiling)
 
     def replicates(self, of_kap: Replicates, resampling: Resampling) -> Replicates:
         """At every resample, from the replicates of the KAP, which take most of the time."""

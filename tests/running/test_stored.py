@@ -107,8 +107,14 @@ def test_chunks_of_an_unfinished_run_that_lack_columns_are_not_joined(
     assert_records_of_stored_run(again)
 
 
-def test_a_stored_run_is_not_scored_again(tmp_path, scored_targets):
+def test_a_stored_run_of_an_earlier_scoring_is_kept_beside_todays(tmp_path, cache, scored_targets):
     runs = Path(shutil.copytree(STORED / "finished", tmp_path / "runs"))
-    again = evaluate("NeverEncodes", runs, tmp_path / "empty")
-    assert again.card == kapbench.ResultSet.load(FOLDER).card
+    [kept], stored = find_runs(runs), kapbench.ResultSet.load(FOLDER)
+    again = evaluate("NeverEncodes", runs, cache)
+    assert len(scored_targets) == 18
+    assert again.card.provenance.scoring > stored.card.provenance.scoring
+    assert set(find_runs(runs)) == {kept, again.folder}
+    assert kapbench.ResultSet.load(kept).card == stored.card
+    scored_targets.clear()
+    assert evaluate("NeverEncodes", runs, cache).card == again.card
     assert scored_targets == []

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.special import expit, logit
@@ -15,8 +15,10 @@ from kapbench.scoring.intervals import Interval, degrees_of_freedom
 inside = st.floats(1e-6, 1 - 1e-6)
 errors = st.floats(0, 10)
 freedoms = st.floats(1.5, 200)
+quick = settings(max_examples=50, deadline=None)
 
 
+@quick
 @given(inside, errors, freedoms)
 def test_the_logit_scale_is_the_delta_methods_and_stays_between_0_and_1(value, error, freedom):
     estimate = Interval(value, error, freedom, "logit", 25)
@@ -27,6 +29,7 @@ def test_the_logit_scale_is_the_delta_methods_and_stays_between_0_and_1(value, e
     assert estimate.high == pytest.approx(expit(logit(value) + step), abs=1e-9)
 
 
+@quick
 @given(inside, errors, freedoms)
 def test_the_share_of_failures_has_the_mirrored_interval(value, error, freedom):
     hits, failures = (Interval(v, error, freedom, "logit", 25) for v in (value, 1 - value))
@@ -34,31 +37,29 @@ def test_the_share_of_failures_has_the_mirrored_interval(value, error, freedom):
     assert hits.high == pytest.approx(1 - failures.low, abs=1e-9)
 
 
-@given(inside, errors, freedoms)
-def test_a_balanced_precision_has_the_logit_interval_of_its_own_range(share, error, freedom):
-    lowest = 1 - math.log(2)
-    plain = Interval(share, error, freedom, "logit", 25)
+@quick
+@given(inside, errors, freedoms, st.floats(-0.9, 0.9))
+def test_a_range_from_a_lowest_value_has_the_interval_of_its_share(share, error, freedom, lowest):
     whole = 1 - lowest
-    estimate = Interval(lowest + whole * share, whole * error, freedom, "balanced-logit", 25)
-    assert estimate.low == pytest.approx(lowest + whole * plain.low, abs=1e-6)
-    assert estimate.high == pytest.approx(lowest + whole * plain.high, abs=1e-6)
+    of_share = Interval(share, error, freedom, "logit", 25)
+    estimate = Interval(lowest + whole * share, whole * error, freedom, "logit", 25, lowest)
+    assert estimate.low == pytest.approx(lowest + whole * of_share.low, abs=1e-5)
+    assert estimate.high == pytest.approx(lowest + whole * of_share.high, abs=1e-5)
 
 
-def test_no_balanced_precision_is_below_the_lowest():
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("n_negative", [500, 2000, 6000])
+def test_the_lowest_precision_is_that_of_every_negative_above_every_positive(balanced, n_negative):
     n = 2000
-    label = np.repeat([False, True], n)  # every negative is above every positive
-    pooled = PooledPrecision(
-        label,
-        -np.arange(2.0 * n),
-        np.zeros(2 * n, int),
-        np.zeros(2 * n, int),
-        np.ones(1, int),
-        True,
-    )
-    lowest = pooled.by_category().values[0]
-    assert 0 < lowest - (1 - math.log(2)) < 1 / n
+    label = np.arange(n + n_negative) >= n_negative
+    none = np.zeros(len(label), int)
+    pooled = PooledPrecision(label, -np.arange(len(label)), none, none, np.ones(1, int), balanced)
+    (lowest,) = pooled.lowest
+    assert 0 < pooled.by_category().values[0] - lowest < 2 / n
+    assert lowest == pytest.approx(1 - np.log(2)) or not (balanced or n == n_negative)
 
 
+@quick
 @given(st.floats(-20, 0.999), st.floats(0, 10), freedoms)
 def test_the_log_complement_is_below_1_and_as_low_as_need_be(skill, error, freedom):
     estimate = Interval(skill, error, freedom, "log-complement", 25)
@@ -103,6 +104,7 @@ def test_without_a_value_or_an_error_there_is_no_interval(scale, value, error):
     assert math.isnan(estimate.high)
 
 
+@quick
 @given(inside, errors, freedoms)
 def test_a_test_of_a_difference_does_not_depend_on_the_scale(value, error, freedom):
     assert (
@@ -114,11 +116,14 @@ def test_few_failures_leave_few_degrees_of_freedom():
     value = np.array([0.5, 0.9, 0.1, 0.97, 1.0, np.nan])
     error = np.array([0.05, 0.02, 0.02, 0.02, 0.0, np.nan])
     n_images = np.full(6, 25)
-    # Images: (25 − 1) / 2. Failures: (0.1 / 0.02)² = 25, a tenth of them, and never below 2.5.
+    # Images: (25 − 1) / 3. Failures: (0.1 / 0.02)² = 25, a tenth of them, and never below 2.5.
     freedom = degrees_of_freedom(value, error, n_images, "logit")
-    np.testing.assert_allclose(freedom, [10, 2.5, 2.5, 2.5, 2.5, 2.5])
+    np.testing.assert_allclose(freedom, [8, 2.5, 2.5, 2.5, 2.5, 2.5])
     np.testing.assert_allclose(degrees_of_freedom(value, error, n_images, "plain"), 12)
+    # Of a score that is at least 0.06, the third is as near to its end as at 0.04.
+    raised = degrees_of_freedom(np.array([0.16]), np.array([0.02]), np.array([25]), "logit", 0.06)
+    assert raised == [2.5]
     # The lower end of a skill is no end.
     skill = degrees_of_freedom(value, error, n_images, "log-complement")
-    np.testing.assert_allclose(skill, [10, 2.5, 12, 2.5, 2.5, 2.5])
-    assert degrees_of_freedom(value, error, np.full(6, 4), "logit").max() == 1.5
+    np.testing.assert_allclose(skill, [8, 2.5, 8, 2.5, 2.5, 2.5])
+    assert degrees_of_freedom(value, error, np.full(6, 4), "logit").max() == 1.0
