@@ -9,7 +9,7 @@ import numpy as np
 from kapbench.scoring.absence import Within, absence_auroc
 from kapbench.scoring.bootstrap import Resampling, replicates
 from kapbench.scoring.diagnosis.quantity import Quantity
-from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.estimators import Estimator, PooledPrecision
 from kapbench.scoring.metrics import pck_correct, pck_rows, share
 from kapbench.scoring.rules import Decode, KapRule, OverCategories, PckRule
 from kapbench.scoring.schema import Records
@@ -106,7 +106,7 @@ def _of_kap(
     yield KAP.key, score
     yield CHANCE.key, _quantity(skill.chance, over, resampling)
     of_skill = skill.replicates(score.replicates, resampling)
-    yield SKILL.key, Quantity(of_skill, score.weights, "log-complement")
+    yield SKILL.key, Quantity(of_skill, score.weights, "logit", skill.lowest)
 
 
 def _of_localisation(
@@ -130,4 +130,5 @@ def _of_localisation(
 
 def _quantity(estimator: Estimator, over: OverCategories, resampling: Resampling) -> Quantity:
     made = replicates(estimator, resampling)
-    return Quantity(made, estimator.by_category().weights(over), "logit")
+    lowest = estimator.lowest if isinstance(estimator, PooledPrecision) else 0.0
+    return Quantity(made, estimator.by_category().weights(over), "logit", lowest)
