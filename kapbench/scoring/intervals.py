@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int
 
-# plain: a difference, which has no end. logit: log(v / (1 − v)) of a share or precision, 0 … 1.
-# log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end. Where the lowest
-# possible value a is known and not 0, the logit is log((v − a) / (1 − v)).
-Scale = Literal["plain", "logit", "log-complement"]
+# plain: a difference, which has no end. logit: log((v − a) / (1 − v)) of a score that is at least a
+# and at most 1; a is 0 for shares, above 0 for KAP, and below 0 for skill.
+Scale = Literal["plain", "logit"]
 _AT_END = 1e-12  # sums of weighted ones may miss 1 by so much
 
 
@@ -62,8 +61,6 @@ class Interval:
             return math.nan, math.nan
         if self.scale == "logit":
             return self._between_lowest_and_1()
-        if self.scale == "log-complement":
-            return self._below_1()
         return self.value - self.half_width, self.value + self.half_width
 
     def _between_lowest_and_1(self) -> tuple[float, float]:
@@ -80,14 +77,6 @@ class Interval:
         factor = math.exp(min(self.half_width * whole / (above * below), _LARGEST))
         low, high = odds / factor, odds * factor
         return lowest + whole * low / (1 + low), lowest + whole * high / (1 + high)
-
-    def _below_1(self) -> tuple[float, float]:
-        """None at 1, where no resample differs: how far a skill can fall depends on the chance."""
-        if self.value >= 1 - _AT_END:
-            return math.nan, math.nan
-        rest = 1 - self.value
-        factor = math.exp(min(self.half_width / rest, _LARGEST))
-        return 1 - rest * factor, 1 - rest / factor
 
 
 def degrees_of_freedom(
@@ -110,8 +99,7 @@ def degrees_of_freedom(
     if scale == "plain":
         return np.asarray((n_images - 1) / 2)
     of_images = (n_images - 1) / 3
-    above = value - lowest if scale == "logit" else np.inf
-    distance = np.minimum(above, 1 - value)
+    distance = np.minimum(value - lowest, 1 - value)
     with np.errstate(invalid="ignore", divide="ignore"):  # no error, no value
         failures = (distance / error) ** 2
     fewest = np.fmax(_FEWEST, failures / _FAILURES_PER_FREEDOM)

@@ -59,22 +59,8 @@ def test_the_lowest_precision_is_that_of_every_negative_above_every_positive(bal
     assert lowest == pytest.approx(1 - np.log(2)) or not (balanced or n == n_negative)
 
 
-@quick
-@given(st.floats(-20, 0.999), st.floats(0, 10), freedoms)
-def test_the_log_complement_is_below_1_and_as_low_as_need_be(skill, error, freedom):
-    estimate = Interval(skill, error, freedom, "log-complement", 25)
-    assert estimate.low <= skill + 1e-9
-    assert skill - 1e-9 <= estimate.high <= 1
-    step = scipy_stats.t.ppf(0.975, freedom) * error / (1 - skill)
-    if step < 100:
-        assert math.log(1 - estimate.low) == pytest.approx(math.log(1 - skill) + step, abs=1e-9)
-    if step < 10:
-        assert math.log(1 - estimate.high) == pytest.approx(math.log(1 - skill) - step, abs=1e-6)
-
-
-@pytest.mark.parametrize("scale", ["logit", "log-complement"])
-def test_far_from_the_ends_a_small_error_gives_the_plain_interval(scale):
-    plain, curved = (Interval(0.4, 1e-4, 30, s, 25) for s in ("plain", scale))
+def test_far_from_the_ends_a_small_error_gives_the_plain_interval():
+    plain, curved = (Interval(0.4, 1e-4, 30, s, 25) for s in ("plain", "logit"))
     assert curved.low == pytest.approx(plain.low, abs=1e-7)
     assert curved.high == pytest.approx(plain.high, abs=1e-7)
 
@@ -90,13 +76,7 @@ def test_a_score_of_exactly_0_or_1_has_wilsons_other_end(n):
     assert (all_wrong.low, all_wrong.high) == (0.0, pytest.approx(1 - wilson.low))
 
 
-def test_a_skill_of_1_has_no_interval():
-    estimate = Interval(1.0, 0.0, math.inf, "log-complement", 25)
-    assert math.isnan(estimate.low)
-    assert math.isnan(estimate.high)
-
-
-@pytest.mark.parametrize("scale", ["plain", "logit", "log-complement"])
+@pytest.mark.parametrize("scale", ["plain", "logit"])
 @pytest.mark.parametrize(("value", "error"), [(np.nan, 0.1), (0.5, np.nan), (1.0, np.nan)])
 def test_without_a_value_or_an_error_there_is_no_interval(scale, value, error):
     estimate = Interval(value, error, 12.0, scale, 25)
@@ -123,7 +103,4 @@ def test_few_failures_leave_few_degrees_of_freedom():
     # Of a score that is at least 0.06, the third is as near to its end as at 0.04.
     raised = degrees_of_freedom(np.array([0.16]), np.array([0.02]), np.array([25]), "logit", 0.06)
     assert raised == [2.5]
-    # The lower end of a skill is no end.
-    skill = degrees_of_freedom(value, error, n_images, "log-complement")
-    np.testing.assert_allclose(skill, [8, 2.5, 8, 2.5, 2.5, 2.5])
     assert degrees_of_freedom(value, error, np.full(6, 4), "logit").max() == 1.0
