@@ -174,7 +174,7 @@ def test_on_synthetic_the_sphere_detects_absent_keypoints_with_a_visible_counter
     first, second = (
         replicates(absence_auroc(r, RULE, with_twin=True), resampling) for r in (sphere, lite0)
     )
-    gap = interval(first - second, np.full(4, 1 / 4))
+    gap = interval(first - second, np.full(4, 1 / 4), "plain")
     assert (100 * gap.value, 100 * gap.half_width) == pytest.approx((11.3, 2.4), abs=0.05)
 
 
