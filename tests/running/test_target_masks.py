@@ -8,7 +8,7 @@ import pytest
 from tiny_world import TinyDataset, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
-from kapbench.models.controls import Oracle
+from kapbench.models.reference_models import Oracle
 from kapbench.running.target_masks import TargetMasks
 
 

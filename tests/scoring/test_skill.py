@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, pair, records
 from sklearn.metrics import average_precision_score
 
-from kapbench.models.controls import Oracle
+from kapbench.models.reference_models import Oracle
 from kapbench.scoring.bootstrap import Resampling, replicates
 from kapbench.scoring.build_records import pair_columns, table
 from kapbench.scoring.grid_geometry import anchor_points
