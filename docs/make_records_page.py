@@ -51,6 +51,12 @@ are {decodes}.
 
 {decode}
 
+Distances to other keypoints are those to the target image's own annotation, whichever keypoints the
+source image shows. A mask without a pixel does not count for `extent`, and neither does a box that is
+the whole image or exactly the one around the visible keypoints: data sets without boxes have those.
+A predicted point outside the image is not on the object. The columns `extent`, `group_error_px`,
+`other_error_px` and `on_object` are not in records of scoring versions 1 to 3.
+
 ## For each geometry, and each alpha
 
 A geometry `G` says which cells lie in the circle of radius α·T around a keypoint. A table has these

@@ -1,12 +1,15 @@
 """Do the 95 % confidence intervals contain the truth, and does the paired test raise false alarms?
 
-    python benchmarks/studies/coverage.py RUN_FOLDER [--sets 1000] [--workers 2]
+    python benchmarks/studies/coverage.py RUN_FOLDER [--table ratios] [--sets 1000] [--workers 2]
 
 By simulation. Data sets of the size of one SPair-71k category (25 images, all 600 ordered pairs, 8
 keypoints) are drawn from a normal model of the scores inside and outside the circle: effects of the
 source image, of the target image, of the pair, and of the keypoint. Its covariances are fitted to the
 records of a run. Other rows of the table divide the variance above the keypoint between images and
 pairs in another ratio. The truth is the mean score of all data sets of a row.
+
+`--table ends` prints a second table, of scores near the ends of their range and of few images
+(benchmarks/studies/near_ends.py); without --table both are printed.
 
 Columns: `kapbench`, coverage of the intervals of kapbench.scoring.bootstrap; `product`, of percentile
 intervals under product weights only; `pairs`, of the plain bootstrap over pairs; `false positives`,
@@ -21,26 +24,27 @@ import argparse
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import near_ends
 import numpy as np
 import pandas as pd
+from rich.console import Console
 from rich.progress import track
+from simulated_scores import Model, fitted
 
 from kapbench.running.results import load_records
 from kapbench.scoring.bootstrap import Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
 from kapbench.scoring.intervals import Interval
-from kapbench.scoring.metrics import kap_samples
-from kapbench.scoring.rules import load_rule
 
 N_IMAGES, N_KEYPOINTS = 25, 8
 RATIOS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
 CORRELATION = 0.7  # correlation of two models' effects in the paired test
 PAIRS = np.array([(i, j) for i in range(N_IMAGES) for j in range(N_IMAGES) if i != j])
 METRICS = ("KAP", "PCK")
+LOWEST = 0.93
 COLUMNS = (
     "ratio of variances",
     "metric",
@@ -54,78 +58,6 @@ COLUMNS = (
     "false positives, kapbench",
     "false positives, pairs",
 )
-
-
-@dataclass(frozen=True)
-class Model:
-    """Mean and covariances of (score inside, score outside); `mean` [3]: third, of absent keypoints."""
-
-    mean: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    pair: np.ndarray
-    keypoint: np.ndarray
-    visible: float
-
-    @property
-    def ratio(self) -> float:
-        """Variance of the images' effects on the margin over that of the pairs'."""
-        margin = np.array([1.0, -1.0])
-        images = margin @ (self.source + self.target) @ margin
-        return float(images / max(margin @ self.pair @ margin, 1e-12))
-
-    def at(self, ratio: float) -> "Model":
-        """The same variance above the keypoint, divided in another ratio."""
-        whole = self.source + self.target + self.pair
-        images = whole * ratio / (1 + ratio)
-        return replace(self, source=images / 2, target=images / 2, pair=whole / (1 + ratio))
-
-
-def fitted(records: pd.DataFrame) -> Model:
-    """Fits by moments: products of residuals that share a source, a target, a pair or nothing."""
-    rule = load_rule("kap-cvpr24")
-    samples = kap_samples(records, rule, 0.10)
-    score = np.full((len(records), 2), np.nan)
-    score[samples.row, np.where(samples.label, 0, 1)] = samples.score
-    visible = records["target_visible"].to_numpy() & ~np.isnan(score).any(axis=1)
-    category = records["category"].astype(str).to_numpy()
-    scores_by_category = pd.DataFrame(score[visible]).groupby(category[visible])
-    residual = scores_by_category.transform(lambda column: column - column.mean()).to_numpy()
-    visible_records = records[visible]
-    codes_of = {
-        c: visible_records[c].cat.codes.to_numpy()
-        for c in ("source_image", "target_image", "pair_id")
-    }
-    by_pair = _shared(residual, codes_of["pair_id"], np.arange(len(residual)))
-    source, target = (
-        _positive(_shared(residual, codes_of[c], codes_of["pair_id"]))
-        for c in ("source_image", "target_image")
-    )
-    total = residual.T @ residual / len(residual)
-    return Model(
-        np.append(score[visible].mean(axis=0), score[~records["target_visible"], 1].mean()),
-        source,
-        target,
-        _positive(by_pair - source - target),
-        _positive(total - by_pair),
-        float(records["target_visible"].mean()),
-    )
-
-
-def _shared(residual: np.ndarray, key: np.ndarray, finer: np.ndarray) -> np.ndarray:
-    """Mean product of two rows that agree in a key and differ in a finer key."""
-    products, numbers = [], []
-    for codes in (key, finer):
-        sums = np.stack([np.bincount(codes, r) for r in residual.T], axis=1)
-        products.append(sums.T @ sums)
-        numbers.append((np.bincount(codes).astype(float) ** 2).sum())
-    return np.asarray((products[0] - products[1]) / (numbers[0] - numbers[1]))
-
-
-def _positive(matrix: np.ndarray) -> np.ndarray:
-    """The nearest covariance matrix."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T)
 
 
 def effects(model: Model, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -172,7 +104,9 @@ def resampling(n_resamples: int, seed: int) -> Resampling:
 
 
 def simulate_data_set(model: Model, n_resamples: int, seed: int) -> list[list[float]]:
-    """For KAP, then PCK: value, kapbench's error, percentiles (product, pairs), p (kapbench, pairs)."""
+    """For KAP, then PCK: value, kapbench's error and interval, percentiles (product, pairs), p
+    (kapbench, pairs).
+    """
     rng = np.random.default_rng(seed)
     visible = rng.random(len(PAIRS) * N_KEYPOINTS) < model.visible
     first, own = effects(model, rng), effects(model, rng)
@@ -184,9 +118,8 @@ def simulate_data_set(model: Model, n_resamples: int, seed: int) -> list[list[fl
     results = []
     for estimator, other_estimator in zip(*models, strict=True):
         resampled = [replicates(e, draws) for e in (estimator, other_estimator)]
-        estimate, difference = (
-            interval(r, np.ones(1), "plain") for r in (resampled[0], resampled[0] - resampled[1])
-        )
+        estimate = interval(resampled[0], np.ones(1), "logit")
+        difference = interval(resampled[0] - resampled[1], np.ones(1), "plain")
         by_pairs = [e.at(pair_weights).values[:, 0] for e in (estimator, other_estimator)]
         error_of_pairs = float(np.std(by_pairs[0] - by_pairs[1], ddof=1))
         percentiles = [
@@ -195,7 +128,9 @@ def simulate_data_set(model: Model, n_resamples: int, seed: int) -> list[list[fl
             for q in np.percentile(values, [2.5, 97.5])
         ]
         p_of_pairs = Interval(difference.value, error_of_pairs, np.inf).p
-        results.append([estimate.value, estimate.error, *percentiles, difference.p, p_of_pairs])
+        ends = estimate.low, estimate.high
+        p_values = difference.p, p_of_pairs
+        results.append([estimate.value, estimate.error, *ends, *percentiles, *p_values])
     return results
 
 
@@ -205,15 +140,17 @@ def table_lines(
     """One line per metric, and whether its coverage and false positives are acceptable."""
     n_sets = len(seeds)
     jobs = pool.map(partial(simulate_data_set, model, n_resamples), seeds, chunksize=10)
-    results = np.array(list(track(jobs, name, n_sets, transient=True)))
+    results = np.array(
+        list(track(jobs, name, n_sets, transient=True, console=Console(stderr=True)))
+    )
     from scipy.special import stdtrit
 
     for metric, (value, error, *rest) in zip(METRICS, results.transpose(1, 2, 0), strict=True):
-        low, high, low_pairs, high_pairs, p, p_pairs = rest
+        low, high, low_product, high_product, low_pairs, high_pairs, p, p_pairs = rest
         truth = value.mean()
         freedom = (N_IMAGES - 1) / 2
-        covered = np.abs(value - truth) <= stdtrit(freedom, 0.975) * error
-        product = (low <= truth) & (truth <= high)
+        covered = (low <= truth) & (truth <= high)
+        product = (low_product <= truth) & (truth <= high_product)
         pairs = (low_pairs <= truth) & (truth <= high_pairs)
         fives = _fives(n_sets)
         of_five = value[fives].mean(axis=1)
@@ -223,7 +160,7 @@ def table_lines(
         cells = [f"{100 * s.mean():.1f}" for s in shares]
         spreads = [f"{100 * value.std():.2f}", f"{100 * np.sqrt((error**2).mean()):.2f}"]
         line = " | ".join([name, metric, f"{100 * truth:.1f}", *spreads, *cells])
-        coverage_is_high = min(covered.mean(), covered_of_five.mean()) >= 0.93
+        coverage_is_high = min(covered.mean(), covered_of_five.mean()) >= LOWEST
         yield f"| {line} |", bool(coverage_is_high and (p < 0.05).mean() <= 0.06)
 
 
@@ -240,30 +177,50 @@ def _fives(n_sets: int) -> np.ndarray:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path, help="a run folder")
+    parser.add_argument("--table", choices=("ratios", "ends"), help="default: both")
     parser.add_argument("--sets", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     fitted_model = fitted(load_records(arguments.run))
-    models = {f"{r:g}": fitted_model.at(r) for r in RATIOS} | {
-        f"fitted ({fitted_model.ratio:.2f})": fitted_model
-    }
-    print(f"{arguments.sets} data sets per row, {arguments.resamples} resamples each\n")
-    print(f"| {' | '.join(COLUMNS)} |")
-    print("|:--" * 2 + "|--:" * (len(COLUMNS) - 2) + "|")
+    print(f"{arguments.sets} data sets per row, {arguments.resamples} resamples each")
     all_acceptable = True
     with ProcessPoolExecutor(arguments.workers) as pool:
-        for i, (name, model) in enumerate(models.items()):
-            seeds = range(i * arguments.sets, (i + 1) * arguments.sets)
-            for line, acceptable in table_lines(model, name, seeds, arguments.resamples, pool):
-                print(line, flush=True)
-                all_acceptable &= acceptable
+        tables = {
+            "ratios": (COLUMNS, 2, ratio_lines(fitted_model, arguments, pool)),
+            "ends": (
+                near_ends.COLUMNS,
+                4,
+                near_ends.table_lines(
+                    fitted_model, arguments.sets, arguments.resamples, pool, LOWEST
+                ),
+            ),
+        }
+        for name, (columns, n_words, lines) in tables.items():
+            if arguments.table in (None, name):
+                print(f"\n| {' | '.join(columns)} |")
+                print("|:--" * n_words + "|--:" * (len(columns) - n_words) + "|")
+                for line, acceptable in lines:
+                    print(line, flush=True)
+                    all_acceptable &= acceptable
     print(
         "\nEvery coverage is high enough."
         if all_acceptable
-        else "\nA coverage is below 93 %, or false positives are above 6 %."
+        else f"\nA coverage is below {LOWEST:.0%}, or false positives are above 6 %."
     )
     return 0 if all_acceptable else 1
+
+
+def ratio_lines(
+    fitted_model: Model, arguments: argparse.Namespace, pool: ProcessPoolExecutor
+) -> Iterator[tuple[str, bool]]:
+    """The rows of the first table."""
+    models = {f"{r:g}": fitted_model.at(r) for r in RATIOS} | {
+        f"fitted ({fitted_model.ratio:.2f})": fitted_model
+    }
+    for i, (name, model) in enumerate(models.items()):
+        seeds = range(i * arguments.sets, (i + 1) * arguments.sets)
+        yield from table_lines(model, name, seeds, arguments.resamples, pool)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How KAP and PCK of a model change as the two sides of synthetic's objects become different.
+"""How absence AUROC, KAP and PCK of a model change as the sides of synthetic's objects become different.
 
     python benchmarks/studies/knob.py --model lite0 -o docs/images/knob.png
     python benchmarks/studies/knob.py --model lite0 --instances 20 --pairs 500 --marking 0 --marking 1
 
 Prints Markdown tables: scores by `marking`, and their changes since the first marking with paired 95 %
-intervals (the images' pixels differ, the pairs do not); how much more KAP changes than PCK, on the same
-resamples; and the changes by category. -o draws the changes. More instances and pairs than the test
-split has give narrower intervals. Results: docs/studies/marking.md.
+intervals and p-values (the images' pixels differ, the pairs do not); how much more KAP changes than PCK,
+on the same resamples; and the changes by category. -o draws the changes. More instances and pairs than
+the test split has give narrower intervals. Results: docs/studies/marking.md.
 """
 
 import argparse
@@ -24,15 +24,18 @@ from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replica
 from kapbench.scoring.intervals import Interval
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import estimator
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench.storage import write_atomically
 
 MARKINGS = (0.0, 0.25, 0.5, 0.75, 1.0)
 RULES = ("kap-cvpr24", "pck-sd-dino")
-PCK = "PCK@0.10"
+ABSENCE, PCK = "absence AUROC, twin", "PCK@0.10"
+# Rule, metric, split, colour, style.
 LINES = {
-    "KAP@0.10": ("kap-cvpr24", "all", "#d55e00", "o-"),
-    "KAP@0.10, absent with twin": ("kap-cvpr24", "absent_with_twin", "#cc79a7", "s--"),
-    PCK: ("pck-sd-dino", "all", "#0072b2", "^-"),
+    ABSENCE: ("kap-cvpr24", "absence_auroc", TWIN_SPLIT, "#009e73", "D-"),
+    "KAP@0.10": ("kap-cvpr24", "kap", "all", "#d55e00", "o-"),
+    "KAP@0.10, twin": ("kap-cvpr24", "kap", TWIN_SPLIT, "#cc79a7", "s--"),
+    PCK: ("pck-sd-dino", "pck", "all", "#0072b2", "^-"),
 }
 Intervals = dict[str, list[Interval]]
 
@@ -62,10 +65,11 @@ def measure(
         categories = records["category"].cat.categories
         # Both headlines are plain means over categories, so that they can be subtracted.
         mean = np.full(len(categories), 1 / len(categories))
-        for name, (rule, split, *_) in LINES.items():
+        for name, (rule, metric, split, *_) in LINES.items():
             average, over = load_rule(rule).headline
             assert over == "mean"
-            line_estimator = estimator(records, load_rule(rule), 0.10, average, split=split)
+            how = {"metric": metric, "split": split}
+            line_estimator = estimator(records, load_rule(rule), 0.10, average, **how)
             resampled = replicates(line_estimator, resampling)
             change[name] = resampled - first.setdefault(name, resampled)
             measurements.scores[name].append(interval(resampled, mean, "logit"))
@@ -88,7 +92,7 @@ def draw(measurements: Measurements, markings: Sequence[float], model: str, out:
     axes = figure.add_subplot()
     for i, (name, changes) in enumerate(measurements.changes.items()):
         *_, colour, style = LINES[name]
-        at = [m + 0.012 * (i - 1) for m in markings]
+        at = [m + 0.012 * (i - 1.5) for m in markings]
         axes.errorbar(
             at,
             [100 * change.value for change in changes],
@@ -117,6 +121,8 @@ def print_tables(measurements: Measurements, markings: Sequence[float]) -> None:
         print(f"| {name} | {cells} | {_format_change(measurements.changes[name][-1])} |")
     print()
     for name, difference in measurements.more.items():
+        if name == ABSENCE:  # another scale
+            continue
         print(f"* {name} changes by {_format_change(difference)} more than {PCK}")
     print(f"\n| change | {' | '.join(LINES)} |")
     print("|---" * (len(LINES) + 1) + "|")
@@ -125,7 +131,8 @@ def print_tables(measurements: Measurements, markings: Sequence[float]) -> None:
 
 
 def _format_change(change: Interval) -> str:
-    return f"{100 * change.value:+.1f} ({100 * change.low:+.1f} … {100 * change.high:+.1f})"
+    ends = f"{100 * change.low:+.1f} … {100 * change.high:+.1f}"
+    return f"{100 * change.value:+.1f} ({ends}), p = {change.p:.1g}"
 
 
 def main() -> None:

@@ -19,27 +19,30 @@ def compare(
     baseline: Run | None = None,
     rule: str | Sequence[str] | None = None,
     alpha: float = 0.10,
-    split: str = "all",
     names: Mapping[str, str] | None = None,
     runs_root: str | Path | None = None,
 ) -> pd.DataFrame:
     """Differences between models on the same resamples of images, with intervals and p-values.
 
-    One row for each two runs, in the order in which they are named, each rule, and each category
-    and the average over them. Columns: `dataset`, `rule`, `metric`, `alpha`, `split`, `model`,
+    One row for each two runs, in the order in which they are named, each metric, and each category
+    and the average over them. Metrics: `kap` and `pck` of each rule, and with a rule for KAP
+    `absence_auroc` of keypoints with a mirror counterpart (split "absent_with_twin").
+
+    Columns: `dataset`, `rule`, `metric`, `alpha`, `split`, `model`,
     `baseline`, `category`, `over` (as of `ResultSet.scores`), `value` and `baseline_value`,
     `difference` (value − baseline_value), its 95 % interval `low` and `high`, `p` of the paired
-    test, `p_adjusted` and `n` (samples of KAP or keypoints of PCK of the model). Scores are 0 to 1.
+    test, `p_adjusted`, `n` (samples, keypoints or pairs of the model), `keypoints` that have a score in
+    both runs, `keypoints_holding` of them whose own difference has the sign of this one, and
+    `p_keypoints`, of a test that resamples images and keypoints both. Scores are 0 to 1.
 
     `p_adjusted` is p after Holm's correction: of a category's row, over all rows of categories with
-    the same data set and rule; of an average's, over all pairs of models.
+    the same data set, rule and metric; of an average's, over all pairs of models.
 
     Args:
         runs: Results, run folders, folders of runs, entries of a leaderboard, names of models, or
             labels, as `kapbench compare` takes them.
         baseline: Compare each run with this one alone; None: every two runs.
         rule: Names of rules; None: one for KAP and one for PCK.
-        split: "all", or "absent_with_twin", which only KAP has.
         names: What the frame calls models, by their old names.
         runs_root: Folder below which runs are looked for by name; None: $KAPBENCH_RUNS, else ./runs.
 
@@ -51,7 +54,6 @@ def compare(
         baseline=None if baseline is None else _checked([baseline])[0],
         rules=_names(rule),
         alpha=alpha,
-        split=split,
         names=names or {},
         runs_root=_root(runs_root),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
 from kapbench.errors import KapbenchError, unknown
-from kapbench.protocols import KEYPOINTS
+from kapbench.protocols import KEYPOINTS, ModelInfo
 from kapbench.running.records_file import SCORE_AGAIN, StoredRecords
 from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
 from kapbench.scoring.score_table import Score
@@ -26,11 +26,11 @@ CARD, RECORDS = "run.json", "records.parquet"
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    left_out: ClassVar[str | None] = None  # the field that run.json lacks where it is empty
+    left_out: ClassVar[tuple[str, ...]] = ()  # the fields that run.json lacks where they are empty
 
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: Callable[["_Card"], Any]) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if v or k != self.left_out}
+        return {k: v for k, v in dump(self).items() if v or k not in self.left_out}
 
 
 class ModelCard(_Card):
@@ -43,7 +43,7 @@ class ModelCard(_Card):
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
     window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`
-    left_out = "window"
+    left_out = ("window",)
 
     @property
     def supervised(self) -> bool:
@@ -51,8 +51,19 @@ class ModelCard(_Card):
         return self.supervision == KEYPOINTS
 
 
+def reads_annotation(model: ModelInfo | ModelCard) -> bool:
+    """Whether a model is a control that reads the answer.
+
+    Its scores follow from the annotation and the grid: they estimate nothing and have no interval.
+    """
+    return model.kind == "oracle"
+
+
 class DatasetCard(_Card):
-    """`remarks`: what its files leave in doubt, as sentences; left out of run.json without any."""
+    """`images_by_category`: of the scored pairs; run cards of earlier versions do not have it.
+
+    `remarks`: what its files leave in doubt, as sentences; left out of run.json without any.
+    """
 
     name: str
     revision: str
@@ -63,10 +74,11 @@ class DatasetCard(_Card):
     n_pairs: int
     n_pairs_expected: int
     n_images: int
+    images_by_category: dict[str, int] = Field(default_factory=dict)
     pairs_hash: str
     limit: int | None = None  # so many pairs were asked for, for debugging; None: all
     remarks: tuple[str, ...] = ()
-    left_out = "remarks"
+    left_out = ("images_by_category", "remarks")
 
 
 class RuleCard(_Card):
@@ -81,7 +93,7 @@ class RuleCard(_Card):
     headline: tuple[str, str]
     alphas: tuple[float, ...]
     definition: Rule | None = Field(default=None, discriminator="metric")
-    left_out = "definition"
+    left_out = ("definition",)
 
     @classmethod
     def of(cls, rule: Rule) -> "RuleCard":
@@ -107,7 +119,7 @@ class Provenance(_Card):
     records_sha256: str
     seconds_per_image: float | None = Field(default=None, ge=0)  # from file to features
     isolated: tuple[Literal["process", "files", "network", "processes"], ...] = ()
-    left_out = "isolated"
+    left_out = ("isolated",)
 
 
 class RunCard(_Card):
@@ -121,7 +133,7 @@ class RunCard(_Card):
     provenance: Provenance
     scores: tuple[Score, ...]
     remarks: tuple[str, ...] = ()  # on the model's maps, as sentences; left out without any
-    left_out = "remarks"
+    left_out = ("remarks",)
 
     def score(
         self,

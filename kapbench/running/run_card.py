@@ -5,9 +5,16 @@ from kapbench.protocols import Dataset, Model, model_info, remarks_on
 from kapbench.running.plan import Plan, kap_is_defined
 from kapbench.running.provenance import provenance
 from kapbench.running.request import OpenRun
-from kapbench.running.results import SCHEMA_VERSION, DatasetCard, ModelCard, RuleCard, RunCard
+from kapbench.running.results import (
+    SCHEMA_VERSION,
+    DatasetCard,
+    ModelCard,
+    RuleCard,
+    RunCard,
+    reads_annotation,
+)
 from kapbench.running.run_clock import Clock
-from kapbench.scoring.bootstrap import SEED, Resampling
+from kapbench.scoring.bootstrap import SEED, Resampling, images_by_category
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs, Records
 from kapbench.scoring.score_table import score_requests, score_table
@@ -24,7 +31,8 @@ def make_card(
 ) -> RunCard:
     dataset, plan = opened.dataset, opened.plan
     requests = score_requests(plan.rules, has_absent=kap_is_defined(dataset))
-    stage = "scores and intervals" if opened.request.intervals else "scores"
+    with_intervals = opened.request.intervals and not reads_annotation(opened.info)
+    stage = "scores and intervals" if with_intervals else "scores"
     with progress.stage(stage, len(requests)) as advance:
         scores = score_table(
             records,
@@ -32,7 +40,7 @@ def make_card(
             supervised=opened.info.supervised,
             window=opened.info.window,
             has_absent=kap_is_defined(dataset),
-            resampling=Resampling.of(records, seed=SEED) if opened.request.intervals else None,
+            resampling=Resampling.of(records, seed=SEED) if with_intervals else None,
             advance=advance,
         )
     return RunCard(
@@ -40,7 +48,7 @@ def make_card(
         label=opened.request.label,
         command=opened.request.command,
         model=ModelCard.model_validate(opened.info, from_attributes=True),
-        dataset=_dataset_card(dataset, plan, opened.request.limit),
+        dataset=_dataset_card(dataset, plan, records, opened.request.limit),
         rules=tuple(RuleCard.of(rule) for rule in plan.rules),
         plan_hash=plan.hash,
         provenance=provenance(
@@ -71,7 +79,7 @@ def model_card(model: Model) -> ModelCard:
     return ModelCard.model_validate(model_info(model), from_attributes=True)
 
 
-def _dataset_card(dataset: Dataset, plan: Plan, limit: int | None) -> DatasetCard:
+def _dataset_card(dataset: Dataset, plan: Plan, records: Records, limit: int | None) -> DatasetCard:
     coverage = dataset.coverage
     return DatasetCard(
         name=dataset.name,
@@ -83,6 +91,7 @@ def _dataset_card(dataset: Dataset, plan: Plan, limit: int | None) -> DatasetCar
         n_pairs=len(plan.pairs),
         n_pairs_expected=coverage.n_pairs_expected,
         n_images=len(plan.views),
+        images_by_category=images_by_category(records),
         pairs_hash=plan.pairs_hash,
         limit=limit,
         remarks=remarks_on(dataset),

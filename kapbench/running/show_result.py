@@ -57,7 +57,7 @@ def _score(rule: RuleCard, row: Score) -> str:
 
 
 def _named(rule: RuleCard, row: Score) -> str:
-    return f"{rule.metric.upper()}@{row.alpha:g}"
+    return f"{rule.metric.upper()}@{row.alpha:.2f}"
 
 
 def _value(row: Score) -> str:

@@ -40,7 +40,7 @@ def absence_auroc(
         within: "category": every visible row against every absent one. "keypoint": only rows of one
             keypoint, each comparison counted once. "pair": the mean of each pair's own value.
     """
-    rows = np.flatnonzero(_rows(records, with_twin))
+    rows = np.flatnonzero(absence_rows(records, with_twin=with_twin))
     category = records["category"].cat.codes.to_numpy()[rows]
     pair = records["pair_id"].cat.codes.to_numpy()[rows]
     # Rows of one stratum have one category.
@@ -60,7 +60,8 @@ def absence_auroc(
     )
 
 
-def _rows(records: Records, with_twin: bool) -> Bool[np.ndarray, "n"]:
+def absence_rows(records: Records, *, with_twin: bool) -> Bool[np.ndarray, "n"]:
+    """The rows that an absence AUROC compares; see `absence_auroc`."""
     if not with_twin:
         return np.ones(len(records), bool)
     has_twin = (records["twin"] != records["keypoint"]).to_numpy(bool)

@@ -48,10 +48,9 @@ class Resampling:
         rng = np.random.default_rng(seed)
         counts = np.zeros((len(images), n_resamples), np.float32)
         ranks = _ranks(records["category"].cat.categories)
-        n_images = np.zeros(len(ranks), np.int64)
-        for c, rank in enumerate(ranks):
+        n_images = _per_category(images, n_names, ranks)
+        for n, rank in zip(n_images, ranks, strict=True):
             members = np.flatnonzero(images // n_names == rank)
-            n = n_images[c] = len(members)
             if n:
                 counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
         source, target = codes.reshape(2, -1)
@@ -147,6 +146,14 @@ def averaged(
     return Interval(mean, math.sqrt(share.sum()), freedom, scale, n_alike)
 
 
+def images_by_category(records: Records) -> dict[str, int]:
+    """Number of distinct images of each category, as sources and targets of its rows."""
+    keys, n_names = _image_keys(records)
+    names = records["category"].cat.categories
+    counts = _per_category(np.unique(keys), n_names, _ranks(names))
+    return dict(zip(names.astype(str), counts.tolist(), strict=True))
+
+
 def holm(p: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
     """p-values of k tests after Holm's correction; NaN (no test) stays NaN and is not counted."""
     out = np.full(len(p), np.nan)
@@ -185,6 +192,13 @@ def _image_keys(records: Records) -> tuple[Int[np.ndarray, "2 p"], int]:
         np.searchsorted(names, s.categories.to_numpy(str))[s.codes.to_numpy()[first]] for s in sides
     ]
     return np.where(first < 0, -1, above + np.stack(below)), len(names)
+
+
+def _per_category(
+    images: Int[np.ndarray, "i"], n_names: int, ranks: Int[np.ndarray, "c"]
+) -> Int[np.ndarray, "c"]:
+    """How many of the distinct numbers of `_image_keys` each category has."""
+    return np.asarray(np.bincount(images[images >= 0] // n_names, minlength=len(ranks))[ranks])
 
 
 def _ranks(names: pd.Index) -> Int[np.ndarray, "c"]:

@@ -13,8 +13,11 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 # plain: a difference, which has no end. logit: log(v / (1 − v)) of a share or precision, 0 … 1.
+# balanced-logit: log((v − a) / (1 − v)) of a precision of two labels of equal weight: where every
+# negative is above every positive it is a = 1 − log 2, the integral of r / (1 + r) over recalls r.
 # log-complement: log(1 − v) of a skill, which is at most 1 and has no lower end.
-Scale = Literal["plain", "logit", "log-complement"]
+Scale = Literal["plain", "logit", "balanced-logit", "log-complement"]
+_LOWEST: dict[Scale, float] = {"logit": 0.0, "balanced-logit": 1 - math.log(2)}
 _AT_END = 1e-12  # sums of weighted ones may miss 1 by so much
 
 
@@ -58,21 +61,26 @@ class Interval:
     def _ends(self) -> tuple[float, float]:
         if math.isnan(self.error) or math.isnan(self.value):
             return math.nan, math.nan
-        if self.scale == "logit":
-            return self._between_0_and_1()
+        if self.scale in _LOWEST:
+            return self._between(_LOWEST[self.scale])
         if self.scale == "log-complement":
             return self._below_1()
         return self.value - self.half_width, self.value + self.half_width
 
-    def _between_0_and_1(self) -> tuple[float, float]:
-        """At 0 or 1, where no resample differs, the other end is Wilson's for one trial an image."""
-        if self.value <= _AT_END or self.value >= 1 - _AT_END:
+    def _between(self, lowest: float) -> tuple[float, float]:
+        """`lowest` … 1. At either of them, where no resample differs, the other end is Wilson's for
+        one trial an image.
+        """
+        whole = 1 - lowest
+        above, below = self.value - lowest, 1 - self.value
+        if above <= _AT_END or below <= _AT_END:
             squared = _quantile(math.inf) ** 2
-            room = squared / (self.n_images + squared)
-            return (0.0, room) if self.value <= _AT_END else (1 - room, 1.0)
-        odds = self.value / (1 - self.value)
-        factor = math.exp(min(self.half_width / (self.value * (1 - self.value)), _LARGEST))
-        return odds / factor / (1 + odds / factor), odds * factor / (1 + odds * factor)
+            room = whole * squared / (self.n_images + squared)
+            return (lowest, lowest + room) if above <= _AT_END else (1 - room, 1.0)
+        odds = above / below
+        factor = math.exp(min(self.half_width * whole / (above * below), _LARGEST))
+        low, high = odds / factor, odds * factor
+        return lowest + whole * low / (1 + low), lowest + whole * high / (1 + high)
 
     def _below_1(self) -> tuple[float, float]:
         """None at 1, where no resample differs: how far a skill can fall depends on the chance."""
@@ -100,7 +108,8 @@ def degrees_of_freedom(
     of_images = (n_images - 1) / 2
     if scale == "plain":
         return np.asarray(of_images)
-    distance = 1 - value if scale == "log-complement" else np.minimum(value, 1 - value)
+    above = value - _LOWEST[scale] if scale in _LOWEST else np.inf
+    distance = np.minimum(above, 1 - value)
     with np.errstate(invalid="ignore", divide="ignore"):  # no error, no value
         failures = (distance / error) ** 2
     fewest = np.fmax(_FEWEST, failures / _FAILURES_PER_FREEDOM)

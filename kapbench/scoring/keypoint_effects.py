@@ -6,15 +6,17 @@ difference stands therefore on how many keypoints it holds, and a p-value that r
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
-from kapbench.scoring.average_precision import average_precision
+from kapbench.scoring.absence import absence_rows
+from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.diagnosis.shapley import Samples, losses
 from kapbench.scoring.metrics import pck_correct, pck_rows, scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule, Rule
-from kapbench.scoring.schema import Records
+from kapbench.scoring.schema import BEST, Records
 
 
 @dataclass(frozen=True)
@@ -46,42 +48,77 @@ class KeypointEffects:
 
 
 def keypoint_effects(
-    records: Records,
-    rule: Rule,
-    alpha: float,
-    average: str,
-    decode: Decode | None = None,
-    rows: Bool[np.ndarray, "n"] | None = None,
+    records: Records, rule: Rule, alpha: float, average: str, decode: Decode | None = None
 ) -> KeypointEffects:
     """Of a rule's own score.
 
     Args:
         decode: Of the run's model, for a rule of PCK.
-        rows: Rows to score; None: all.
     """
-    counted = np.ones(len(records), bool) if rows is None else rows
     if isinstance(rule, PckRule):
-        counted = counted & pck_rows(records, rule)
-    chosen = np.flatnonzero(counted)
-    category = records["category"].cat.codes.to_numpy()[chosen].astype(np.int64)
-    keypoint = records["keypoint"].to_numpy(np.int64)[chosen]
-    pair = records["pair_id"].cat.codes.to_numpy()[chosen].astype(np.int64)
-    both = np.stack([category, keypoint], axis=1)
-    distinct, place = np.unique(both, axis=0, return_inverse=True)
-    place, k = place.ravel(), len(distinct)
-    unit = category if average in ("category", "point") else pair
-    if isinstance(rule, KapRule):
-        samples = scores_of_rows(records, rule, alpha)[chosen]
-        influence, score = _of_precision(samples, unit), _precision(samples, place, k)
-    else:
         if decode is None:
             raise ValueError(f"rule {rule.name} needs a decode")
-        correct = pck_correct(records, rule, decode, alpha)[chosen].astype(np.float64)
-        influence = _of_share(correct, unit)
-        score = np.bincount(place, correct, k) / np.bincount(place, minlength=k)
-    influence = influence / _units_in_category(unit, category, influence)[category]
-    effect = np.bincount(place, np.nan_to_num(influence), k)
-    return KeypointEffects(distinct[:, 0], distinct[:, 1], score, effect)
+        rows = _Rows.of(records, np.flatnonzero(pck_rows(records, rule)))
+        correct = pck_correct(records, rule, decode, alpha)[rows.number].astype(np.float64)
+        influence = _of_share(correct, rows.unit(average))
+        n = np.bincount(rows.place, minlength=rows.k)
+        return rows.effects(np.bincount(rows.place, correct, rows.k) / n, influence, average)
+    rows = _Rows.of(records, np.arange(len(records)))
+    samples = scores_of_rows(records, rule, alpha)
+    influence = _of_precision(samples, rows.unit(average))
+    return rows.effects(_precision(samples, rows.place, rows.k), influence, average)
+
+
+def absence_effects(records: Records, rule: KapRule, *, with_twin: bool) -> KeypointEffects:
+    """Of the absence AUROC of a category's rows, on the model's own scores."""
+    rows = _Rows.of(records, np.flatnonzero(absence_rows(records, with_twin=with_twin)))
+    best = records[BEST.of(rule.geometry)].to_numpy(np.float32)[rows.number]
+    visible = records["target_visible"].to_numpy(bool)[rows.number]
+    alone = [roc_auc(visible[rows.place == i], best[rows.place == i]) for i in range(rows.k)]
+    influence = np.full(len(best), np.nan)
+    for category in np.unique(rows.category):
+        members = np.flatnonzero(rows.category == category)
+        influence[members] = _of_auroc(visible[members], best[members])
+    return rows.effects(np.array(alone), influence, "category")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that a score counts. `place` [r]: which of the `k` keypoints, `names` [k 2], each is of."""
+
+    number: Int[np.ndarray, "r"]
+    category: Int[np.ndarray, "r"]
+    pair: Int[np.ndarray, "r"]
+    place: Int[np.ndarray, "r"]
+    names: Int[np.ndarray, "k 2"]
+
+    @property
+    def k(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def of(cls, records: Records, number: Int[np.ndarray, "r"]) -> "_Rows":
+        category, pair = (
+            records[c].cat.codes.to_numpy()[number].astype(np.int64)
+            for c in ("category", "pair_id")
+        )
+        keypoint = records["keypoint"].to_numpy(np.int64)[number]
+        both = np.stack([category, keypoint], axis=1)
+        names, place = np.unique(both, axis=0, return_inverse=True)
+        return cls(number, category, pair, place.ravel(), names)
+
+    def unit(self, average: str) -> Int[np.ndarray, "r"]:
+        """What has a score of its own: a row's category, or its pair."""
+        return self.category if average in ("category", "point") else self.pair
+
+    def effects(
+        self, score: Float64[np.ndarray, "k"], influence: Float64[np.ndarray, "r"], average: str
+    ) -> KeypointEffects:
+        """From the influence of each row on the score of its unit; NaN where that has none."""
+        n_units = _units_in_category(self.unit(average), self.category, influence)
+        of_category = np.nan_to_num(influence / n_units[self.category])
+        effect = np.bincount(self.place, of_category, self.k)
+        return KeypointEffects(self.names[:, 0], self.names[:, 1], score, effect)
 
 
 def _units_in_category(
@@ -122,3 +159,20 @@ def _of_share(
     n = np.bincount(unit).astype(np.float64)
     mean = np.bincount(unit, correct) / np.maximum(n, 1)
     return np.asarray((correct - mean[unit]) / n[unit])
+
+
+def _of_auroc(
+    label: Bool[np.ndarray, "r"], score: Float[np.ndarray, "r"]
+) -> Float64[np.ndarray, "r"]:
+    """How far the comparisons of each row lie from the mean of all, per row of its kind."""
+    of_kind = {kind: np.sort(score[label == kind]) for kind in (True, False)}
+    if not all(map(len, of_kind.values())):
+        return np.full(len(label), np.nan)
+    won = np.empty(len(label))
+    for kind, others in ((True, of_kind[False]), (False, of_kind[True])):
+        sides: list[Literal["left", "right"]] = ["left", "right"]
+        below = np.mean([np.searchsorted(others, score[label == kind], side) for side in sides], 0)
+        share_below = below / len(others)
+        won[label == kind] = share_below if kind else 1 - share_below
+    n_of_kind = np.where(label, len(of_kind[True]), len(of_kind[False]))
+    return np.asarray((won - won[label].mean()) / n_of_kind)

@@ -33,14 +33,13 @@ _NEAR_PX, _NEAR_SHARE = 0.01, 1e-6
 
 def decode_laws(rows: RecordIndex, decode: Decode) -> Iterator[Law]:
     """Distances are those between the predicted point and the annotations."""
-    predicted = np.stack([rows.floats(X.of(decode)), rows.floats(Y.of(decode))], axis=1)
+    predicted = predicted_points(rows, decode)
     yield f"{X.of(decode)} or {Y.of(decode)} is NaN", np.isnan(predicted).any(axis=1)
-    sizes = np.nansum(np.abs(np.concatenate([predicted, rows.target_xy], axis=1)), axis=1)
-    near = _NEAR_PX + _NEAR_SHARE * (sizes + rows.floats("size_px"))
+    near = rounding_error(rows, predicted)
     error = rows.floats(ERROR_PX.of(decode))
     yield (
         f"{ERROR_PX.of(decode)} is not the distance from the predicted point to the keypoint",
-        _other(error, _distance(predicted, rows.target_xy), near),
+        differs(error, distance(predicted, rows.target_xy), near),
     )
     twin, error = rows.ids("twin"), rows.floats(TWIN_ERROR_PX.of(decode))
     row = rows.in_target.rows(twin)
@@ -51,9 +50,21 @@ def decode_laws(rows: RecordIndex, decode: Decode) -> Iterator[Law]:
     known = (row != NOWHERE) & (twin != rows.keypoint)
     yield (
         f"{TWIN_ERROR_PX.of(decode)} is not the distance from the predicted point to the counterpart",
-        (error < 0) | (known & _other(error, _distance(predicted, rows.target_xy[row]), near)),
+        (error < 0) | (known & differs(error, distance(predicted, rows.target_xy[row]), near)),
     )
     yield from _nearest_laws(rows, NEAREST.of(decode), predicted, near)
+
+
+def predicted_points(rows: RecordIndex, decode: Decode) -> Float64[np.ndarray, "n 2"]:
+    return np.stack([rows.floats(X.of(decode)), rows.floats(Y.of(decode))], axis=1)
+
+
+def rounding_error(
+    rows: RecordIndex, predicted: Float64[np.ndarray, "n 2"]
+) -> Float64[np.ndarray, "n"]:
+    """By how much two computations of a row's distances may differ, original pixels."""
+    sizes = np.nansum(np.abs(np.concatenate([predicted, rows.target_xy], axis=1)), axis=1)
+    return np.asarray(_NEAR_PX + _NEAR_SHARE * (sizes + rows.floats("size_px")))
 
 
 def _nearest_laws(
@@ -70,8 +81,8 @@ def _nearest_laws(
         f"{name} is not a keypoint that both images of the pair show, or not -1 if there is none",
         np.where(has_mutual, ~valid, nearest != -1),
     )
-    chosen = _distance(predicted, rows.target_xy[row])
-    least = _distance(predicted, rows.target_xy[_nearest_rows(rows, predicted)])
+    chosen = distance(predicted, rows.target_xy[row])
+    least = distance(predicted, rows.target_xy[_nearest_rows(rows, predicted)])
     yield (
         f"{name} is not the keypoint nearest to the predicted point",
         has_mutual & valid & (chosen > least + near),
@@ -156,13 +167,13 @@ def _nested_laws(
         yield f"{column.of(geometry, outer)} is below {column.of(geometry, inner)}", most < least
 
 
-def _distance(
+def distance(
     points: Float64[np.ndarray, "n 2"], others: Float64[np.ndarray, "n 2"]
 ) -> Float64[np.ndarray, "n"]:
     return np.asarray(np.hypot(*(points - others).T))
 
 
-def _other(
+def differs(
     values: Float64[np.ndarray, "n"],
     expected: Float64[np.ndarray, "n"],
     near: Float64[np.ndarray, "n"],

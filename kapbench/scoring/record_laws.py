@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from kapbench.errors import counted
+from kapbench.scoring.neighbour_laws import neighbour_laws
+from kapbench.scoring.object_laws import object_laws
 from kapbench.scoring.prediction_laws import Law, decode_laws, geometry_laws
 from kapbench.scoring.record_index import NOWHERE, Places, RecordIndex, codes, differing, floats
 from kapbench.scoring.schema import TEXT, Needs, Records
@@ -46,6 +48,8 @@ def broken_laws(records: Records, needs: Needs) -> Iterator[str]:
     yield from _sentences(_annotation_laws(rows), records)
     for decode in needs.decodes:
         yield from _sentences(decode_laws(rows, decode), records)
+        yield from _sentences(neighbour_laws(rows, decode), records)
+    yield from _sentences(object_laws(rows, needs), records)
     yield from _sentences(geometry_laws(rows, needs), records)
 
 

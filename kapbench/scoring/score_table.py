@@ -207,11 +207,10 @@ def _rows(
     names = [*records["category"].cat.categories, *request.over]
     values = [*by.values, *(by.over_categories(how) for how in request.over)]
     counts = [*by.n, *[by.n.sum()] * len(request.over)]
-    scale: Scale = "log-complement" if request.metric == KAP_SKILL else "logit"
     for name, value, count, weight in zip(names, values, counts, weights, strict=True):
         low = high = None
         if resampled is not None and count:
-            bounds = interval(resampled, weight, scale)
+            bounds = interval(resampled, weight, scale_of(request))
             low, high = _number(bounds.low), _number(bounds.high)
         yield Score(
             rule=request.rule.name,
@@ -225,6 +224,13 @@ def _rows(
             low=low,
             high=high,
         )
+
+
+def scale_of(request: ScoreRequest) -> Scale:
+    """On which the interval of a score is taken."""
+    if request.metric == KAP_SKILL:
+        return "log-complement"
+    return "balanced-logit" if (request.metric, request.split) == ("kap", TWIN_SPLIT) else "logit"
 
 
 def _number(value: Float[np.ndarray, ""] | float) -> float | None:

@@ -12,6 +12,7 @@ from kapbench import registry
 from kapbench.datasets.manifest.dataset import manifest, write_manifest
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
+from kapbench.scoring.object_extent import Extent
 
 NOT_HERE = ("synthetic", "synthetic.large")  # as synthetic.small, larger
 REAL_ROOT = os.environ.get("KAPBENCH_DATA")
@@ -131,6 +132,31 @@ def test_photographs_are_readable(dataset):
         assert pixels.dtype == np.uint8
         mask = dataset.mask(view)
         assert mask is None or mask.shape == pixels.shape[:2]
+
+
+# What says where the objects are: 2 masks, 1 boxes, 0 nothing. Boxes of some images are made of their
+# keypoints where the annotation has none.
+EXTENTS = {
+    "spair": {2},
+    "spair.small": {2},
+    "spair-u": {2},
+    "synthetic.small": {2},
+    "freiburg-cars": {1, 2},
+    "cub": {0, 1},
+    "awa-pose": {0, 1},
+    "pf-pascal": {0},
+    "pf-willow": {0},
+    "willow": {0},
+    "tss": {0},
+    "mine": {0},  # a manifest without boxes
+}
+
+
+def test_masks_or_boxes_say_where_the_objects_are(dataset):
+    views = dataset.views()
+    views = views[:: max(1, len(views) // 100)]
+    kinds = {Extent.of(view, dataset.mask(view)).kind for view in views}
+    assert kinds <= EXTENTS.get(dataset.name, {1})
 
 
 # Lists that a split of a copy does not ask for; the names alone of these pairs' files are read.

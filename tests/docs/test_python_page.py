@@ -32,7 +32,7 @@ def test_the_examples_on_runs_run(examples, tmp_path, monkeypatch, capsys):
         exec(examples[heading], names)
     differences = names["differences"]
     assert set(differences["model"]) == {"pixels"}
-    assert len(differences) == 2 * 5  # KAP and PCK; four categories and the mean
+    assert len(differences) == 3 * 5  # KAP, absence AUROC, and PCK; four categories and the mean
     exec(examples["Why a score is what it is"], names)
     assert names["diagnosis"].losses["loss"].sum() == pytest.approx(
         1 - names["diagnosis"].overall.kap

@@ -146,4 +146,16 @@ def _scores(
     if is_kap:
         found.append(row(rule, metric, average, "mean", None, split="absent_with_twin", n=0))
         found.append(row(rule, "prevalence", "category", "mean", 0.39))
+        skills = [s for s in found if s.metric == "kap"]
+        found += [s.model_copy(update={"metric": "kap_skill", **_skill(s)}) for s in skills]
+        found.append(row(rule, "absence_auroc", "category", "mean", 0.65))
+        found.append(
+            row(rule, "absence_auroc", "category", "mean", None, split="absent_with_twin", n=0)
+        )
     return found
+
+
+def _skill(score: Score) -> dict[str, float | None]:
+    """Where chance is 0.2 and the ceiling 1."""
+    ends = {"value": score.value, "low": score.low, "high": score.high}
+    return {name: None if end is None else (end - 0.2) / 0.8 for name, end in ends.items()}

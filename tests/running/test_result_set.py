@@ -78,7 +78,7 @@ def test_a_prompt_shows_a_few_lines(result):
     assert len(lines) <= 7
     assert lines[0].startswith("ResultSet: colours@")
     value = f"{100 * result.headline('kap-cvpr24'):.1f}"
-    assert lines[1].startswith(f"  kap-cvpr24: KAP@0.1 {value} (")
+    assert lines[1].startswith(f"  kap-cvpr24: KAP@0.10 {value} (")
     assert "1 more rule" in lines[-2]
     assert lines[-1] == "  kept in memory"
 

@@ -1,6 +1,7 @@
 """A run that is stopped anywhere goes on to the same bytes."""
 
 import errno
+import hashlib
 import itertools
 import os
 import shutil
@@ -117,6 +118,26 @@ def test_chunk_files_of_another_cut_are_not_used(tmp_path, monkeypatch, expected
             evaluate(tmp_path)
     monkeypatch.setattr("kapbench.running.plan.CHUNK_PAIRS", 5)
     assert records_of(evaluate(tmp_path)) == expected
+
+
+def test_a_chunk_file_of_other_columns_is_scored_again_and_reported(tmp_path, expected):
+    with pytest.MonkeyPatch.context() as patched:
+        stop_at(patched, 12, Stop())
+        with pytest.raises(Stop):
+            evaluate(tmp_path)
+    chunk = sorted(tmp_path.rglob("part-*.parquet"))[1]
+    rows = pd.read_parquet(chunk)
+    content = rows.drop(columns=[c for c in rows if c.startswith(("extent", "on_object"))])
+    content = content.to_parquet(index=False)
+    stem = chunk.stem.rpartition("-")[0]
+    older = chunk.with_name(f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.parquet")
+    chunk.unlink()
+    older.write_bytes(content)
+    messages: list[str] = []
+    done = evaluate(tmp_path, progress=Progress(log=messages.append))
+    assert records_of(done) == expected
+    what = "has the columns of another version of kapbench"
+    assert messages == [f"A chunk file {what}; its pairs are scored again: {older}"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1", None])

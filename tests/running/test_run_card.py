@@ -36,6 +36,30 @@ def test_the_card_says_what_was_run(done):
     assert card.provenance.device == "cpu"
 
 
+def test_the_card_counts_the_images_of_each_category(done):
+    records = load_records(done.folder)
+    expected = {
+        name: len({*rows["source_image"], *rows["target_image"]})
+        for name, rows in records.groupby("category", observed=False)
+    }
+    assert done.card.dataset.images_by_category == expected
+    assert sum(expected.values()) == done.card.dataset.n_images
+
+
+def test_a_card_of_an_earlier_version_has_no_counts_and_is_written_without_them(done):
+    content = json.loads((done.folder / "run.json").read_text())
+    del content["dataset"]["images_by_category"]
+    earlier = RunCard.model_validate(content)
+    assert earlier.dataset.images_by_category == {}
+    assert json.loads(earlier.model_dump_json()) == content
+
+
+def test_a_control_that_reads_the_annotation_has_scores_without_intervals(tmp_path):
+    card = evaluate(tmp_path, model="oracle", intervals=True).card
+    assert card.scores
+    assert all(score.low is None and score.high is None for score in card.scores)
+
+
 def test_a_result_is_printed_briefly(done):
     first, *scores = repr(done).splitlines()
     assert first.startswith("ResultSet: tiny-encoder@")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.special import expit, logit
 
+from kapbench.scoring.estimators import PooledPrecision
 from kapbench.scoring.intervals import Interval, degrees_of_freedom
 
 inside = st.floats(1e-6, 1 - 1e-6)
@@ -31,6 +32,31 @@ def test_the_share_of_failures_has_the_mirrored_interval(value, error, freedom):
     hits, failures = (Interval(v, error, freedom, "logit", 25) for v in (value, 1 - value))
     assert hits.low == pytest.approx(1 - failures.high, abs=1e-9)
     assert hits.high == pytest.approx(1 - failures.low, abs=1e-9)
+
+
+@given(inside, errors, freedoms)
+def test_a_balanced_precision_has_the_logit_interval_of_its_own_range(share, error, freedom):
+    lowest = 1 - math.log(2)
+    plain = Interval(share, error, freedom, "logit", 25)
+    whole = 1 - lowest
+    estimate = Interval(lowest + whole * share, whole * error, freedom, "balanced-logit", 25)
+    assert estimate.low == pytest.approx(lowest + whole * plain.low, abs=1e-6)
+    assert estimate.high == pytest.approx(lowest + whole * plain.high, abs=1e-6)
+
+
+def test_no_balanced_precision_is_below_the_lowest():
+    n = 2000
+    label = np.repeat([False, True], n)  # every negative is above every positive
+    pooled = PooledPrecision(
+        label,
+        -np.arange(2.0 * n),
+        np.zeros(2 * n, int),
+        np.zeros(2 * n, int),
+        np.ones(1, int),
+        True,
+    )
+    lowest = pooled.by_category().values[0]
+    assert 0 < lowest - (1 - math.log(2)) < 1 / n
 
 
 @given(st.floats(-20, 0.999), st.floats(0, 10), freedoms)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scoring_cases import MAP_RULES, drawn, pair, peaks, records
+from scoring_cases import MAP_RULES, drawn, pair, peaks, records, with_extents
 
 from kapbench.scoring.record_laws import broken_laws
 from kapbench.scoring.rules import KapRule
@@ -16,6 +16,8 @@ from kapbench.scoring.schema import Needs
 
 NEEDS = Needs.of(MAP_RULES)
 DECODES = [decode.key for decode in NEEDS.decodes]
+# A group of three of which two are twins, one of two without twins, and a keypoint alone.
+SIX = {"n_keypoints": 6, "groups": (0, 0, 0, 1, 1, -1), "twins": (1, 0, 2, 3, 4, 5)}
 GEOMETRIES = [geometry.key for geometry, _ in NEEDS.geometries]
 
 
@@ -27,8 +29,11 @@ GEOMETRIES = [geometry.key for geometry, _ in NEEDS.geometries]
     st.sampled_from([1, 2, 4, 1000]),
 )
 def test_rows_of_random_maps_keep_every_law(seed, n_pairs, cells, n_scores):
-    rows = records(drawn(seed, n_pairs, cells=cells, n_scores=n_scores, n_images=3))
-    if len(rows):
+    cases = drawn(seed, n_pairs, cells=cells, n_scores=n_scores, n_images=3)
+    varied, masks = with_extents(drawn(seed, n_pairs, **SIX, cells=cells, n_images=3), seed)
+    for rows in (records(cases), records(varied, masks=masks)):
+        if not len(rows):
+            continue
         assert list(broken_laws(rows.sample(frac=1, random_state=seed % 1000), NEEDS)) == []
 
 
@@ -116,7 +121,27 @@ def other_truth(value: bool) -> bool:
     return not value
 
 
+def group_known(key: str) -> Callable[[pd.DataFrame], np.ndarray]:
+    """The target shows another member, and rows have the positions of all that it shows."""
+    of_group = ["target_image", "group"]
+
+    def rows_of(rows: pd.DataFrame) -> np.ndarray:
+        known = rows[visible(rows)].drop_duplicates(["target_image", "keypoint"])
+        n_known = known.groupby(of_group, observed=True).size()
+        n = n_known.reindex(pd.MultiIndex.from_frame(rows[of_group]), fill_value=0).to_numpy()
+        complete = n == rows["group_visible"].to_numpy()
+        return complete & rows[f"group_error_px@{key}"].notna().to_numpy()
+
+    return rows_of
+
+
+def of_extent(kind: int) -> Callable[[pd.DataFrame], np.ndarray]:
+    return lambda rows: (rows["extent"] == kind).to_numpy()
+
+
 ANNOTATION = [
+    changed("extent", every, 3),
+    changed("extent", repeated("target"), lambda kind: (kind + 1) % 3),
     changed("keypoint", every, -1),
     changed("twin", every, -5),
     changed("group", every, -2),
@@ -156,6 +181,17 @@ PREDICTION = [
         changed(f"twin_error_px@{key}", lambda rows: ~rows["twin_visible"].to_numpy(), 1.0),
         changed(f"nearest@{key}", every, 99),
         changed(f"nearest@{key}", visible, -1),
+        changed(f"other_error_px@{key}", twin_shown, one_more),
+        changed(f"other_error_px@{key}", twin_shown, negative),
+        changed(f"other_error_px@{key}", twin_shown, np.nan),
+        changed(f"group_error_px@{key}", group_known(key), half),
+        changed(f"group_error_px@{key}", group_known(key), one_more),
+        changed(f"group_error_px@{key}", group_known(key), np.nan),
+        changed(f"group_error_px@{key}", lambda rows: (rows["group"] < 0).to_numpy(), 1.0),
+        changed(f"on_object@{key}", of_extent(0), 0),
+        changed(f"on_object@{key}", of_extent(1), -1),
+        changed(f"on_object@{key}", of_extent(1), 2),
+        changed(f"on_object@{key}", of_extent(2), -1),
     )
 ]
 CONFIDENCE = [
@@ -181,7 +217,8 @@ CONFIDENCE = [
 
 @pytest.fixture(scope="module")
 def rows():
-    return records(drawn(2, 24, n_scores=100))
+    cases, masks = with_extents(drawn(2, 60, **SIX, n_scores=100), 1)
+    return records(cases, masks=masks)
 
 
 @pytest.mark.parametrize(("column", "change"), [*ANNOTATION, *PREDICTION, *CONFIDENCE])
@@ -233,7 +270,8 @@ def test_a_larger_circle_that_holds_less_is_noticed(rows, geometry):
 
 def test_geometries_of_other_maps_are_noticed(rows):
     columns = [c for c in rows if "@v1" in c and c.split("@")[0] in ("best", "map_min", "map_max")]
-    doubled = rows.assign(**{c: rows[c] * 2 for c in rows if "@v1" in c and c[0] in "bmio"})
+    stems = ("best", "map_min", "map_max", "inside", "outside")
+    doubled = rows.assign(**{c: rows[c] * 2 for c in rows if c.startswith(stems) and "@v1" in c})
     assert any(f"and {columns[0]} differ" in s for s in broken_laws(doubled, NEEDS))
 
 

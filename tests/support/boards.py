@@ -6,10 +6,11 @@ import numpy as np
 
 from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.bootstrap import Replicates
+from kapbench.scoring.keypoint_effects import KeypointEffects
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, fingerprint
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.comparison.controls import shipped_controls
 from kapbench_leaderboard.entries.schema import (
     Entry,
@@ -45,7 +46,7 @@ def drawn(
         )
         path = folder / entry_path(run)
         made = _resamples(run, by, n_resamples, rng)
-        resamples.save(resamples_path(path), made)
+        resamples_file.save(resamples_path(path), made)
         stored = {
             "sha256": file_hash(resamples_path(path)),
             "n_bytes": resamples_path(path).stat().st_size,
@@ -162,6 +163,16 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
                 )
             )
     if metric == "kap":
+        out += [s.model_copy(update={"metric": "kap_skill", **_skill(s)}) for s in out]
+        for split in ("all", "absent_with_twin"):
+            auroc = {
+                "metric": "absence_auroc",
+                "split": split,
+                "value": 0.6,
+                "low": 0.55,
+                "high": 0.65,
+            }
+            out.append(out[len(categories)].model_copy(update=auroc))
         out.append(
             Score(
                 rule=rule,
@@ -177,11 +188,17 @@ def _scores(rule: str, by: np.ndarray, categories: tuple[str, ...]) -> list[Scor
     return out
 
 
+def _skill(score: Score) -> dict[str, float]:
+    """Where chance is 0.4 and the ceiling 1."""
+    ends = {"value": score.value, "low": score.low, "high": score.high}
+    return {name: (end - 0.4) / 0.6 for name, end in ends.items() if end is not None}
+
+
 def _resamples(
     run: RunCard, by: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> resamples.Resamples:
-    columns, weights = {}, {}
-    for name in ("kap", f"kap.{resamples.WITH_TWIN}", "pck"):
+    columns, weights, keypoints = {}, {}, {}
+    for name in ("kap", f"absence_auroc.{resamples.WITH_TWIN}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
             by,
@@ -190,4 +207,13 @@ def _resamples(
             np.full(len(by), 25),
         )
         weights[name] = np.full(len(by), 1 / len(by))
-    return resamples.Resamples(resamples.key(run), run.dataset.categories, columns, weights)
+        keypoints[name] = keypoint_effects(by)
+    categories = run.dataset.categories
+    return resamples.Resamples(resamples.key(run), categories, columns, weights, keypoints)
+
+
+def keypoint_effects(by: np.ndarray) -> KeypointEffects:
+    """Of two keypoints a category, one better than its score and one worse."""
+    side = np.tile([0.02, -0.02], len(by))
+    category = np.repeat(np.arange(len(by)), 2)
+    return KeypointEffects(category, np.tile([0, 1], len(by)), by[category] + side, side / 2)

@@ -4,7 +4,8 @@ Written-out cases use an image of 840 × 840 px, so that the 840 px frame is the
 4 × 4 cells: stride 210, top-left corners at 0, 210, 420, 630, centres at 105, 315, 525, 735.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,22 @@ def similarity(given: Pair, values: np.ndarray, grid: Grid | None = None) -> Sim
     return SimilarityMap(np.asarray(values, np.float32), grid, shown)
 
 
-def records(cases: Sequence[Case], rules: Sequence[Rule] = MAP_RULES) -> pd.DataFrame:
-    needs = Needs.of(rules)
-    return table([pair_columns(p, similarity(p, m), needs) for p, m in cases])
+def records(
+    cases: Sequence[Case],
+    rules: Sequence[Rule] = MAP_RULES,
+    masks: Mapping[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """
+    Args:
+        masks: By image id; None: there are none.
+    """
+    needs, masks = Needs.of(rules), masks or {}
+    return table(
+        [
+            pair_columns(p, similarity(p, m), needs, mask=masks.get(p.target.image_id))
+            for p, m in cases
+        ]
+    )
 
 
 def estimate(*given: Any, **named: Any) -> ByCategory:
@@ -98,13 +112,15 @@ def drawn(
     *,
     categories: Sequence[str] = ("cat", "dog"),
     n_keypoints: int = 4,
+    groups: Sequence[int] = (0, 0, -1, -1),
+    twins: Sequence[int] = (1, 0, 2, 3),
     cells: int = 4,
     n_scores: int = 4,
     n_images: int = 4,
 ) -> list[Case]:
     """Pairs over a few images; scores are whole numbers 0 … n_scores − 1."""
     rng = np.random.default_rng(seed)
-    groups, twins = np.array([0, 0, -1, -1])[:n_keypoints], np.array([1, 0, 2, 3])[:n_keypoints]
+    group, twin = np.array(groups)[:n_keypoints], np.array(twins)[:n_keypoints]
     views = {
         c: [_drawn_view(rng, f"{c}/{i}", c, n_keypoints) for i in range(n_images)]
         for c in categories
@@ -115,10 +131,29 @@ def drawn(
         s, t = rng.choice(n_images, 2, replace=False)
         source, target = views[category][s], views[category][t]
         size_px = float(rng.integers(target.size[0] // 2, 4 * max(target.size)))
-        made = Pair(f"{i:03d}:{category}", source, target, size_px, groups, twins)
+        made = Pair(f"{i:03d}:{category}", source, target, size_px, group, twin)
         q = int(source.keypoints.visible.sum())
         out.append((made, rng.integers(0, n_scores, (q, cells, cells)).astype(np.float32)))
     return out
+
+
+def with_extents(cases: Sequence[Case], seed: int) -> tuple[list[Case], dict[str, np.ndarray]]:
+    """The cases with boxes, of the whole image or smaller, and with masks of some images."""
+    rng = np.random.default_rng(seed)
+    views, masks = {}, {}
+    for view in (v for p, _ in cases for v in (p.source, p.target)):
+        if view.image_id not in views:
+            width, height = view.size
+            x, y = (np.sort(rng.uniform(0, side, 2)).tolist() for side in view.size)
+            kind = rng.integers(3)
+            box = view.bbox if kind == 0 else (x[0], y[0], x[1], y[1])
+            views[view.image_id] = replace(view, bbox=box)
+            if kind == 2:
+                masks[view.image_id] = rng.random((height, width)) < 0.5
+    return [
+        (replace(p, source=views[p.source.image_id], target=views[p.target.image_id]), maps)
+        for p, maps in cases
+    ], masks
 
 
 def _drawn_view(rng: np.random.Generator, image_id: str, category: str, n: int) -> View:

@@ -179,11 +179,14 @@ def _stored_resamples(
 ) -> "dict[str, Resamples]":
     """Of the entries whose stored resamples have these rules and this alpha: nothing is computed."""
     from kapbench_leaderboard.comparison.resamples import key
+    from kapbench_leaderboard.entries.schema import resamples_path
 
     stored = {
         place: card
         for place, card in runs.items()
-        if place.suffix == ".json" and key(card, rules, alpha) == key(card)
+        if place.suffix == ".json"
+        and resamples_path(place).exists()
+        and key(card, rules, alpha) == key(card)
     }
     return resamples_of(stored, rules, alpha)
 

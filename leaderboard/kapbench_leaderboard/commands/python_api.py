@@ -21,7 +21,7 @@ from kapbench_leaderboard.commands.comparison_text import (
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.comparison.groups import Group, why_apart, without_rules
 from kapbench_leaderboard.comparison.pairwise import Compared, pairwise
-from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, make
+from kapbench_leaderboard.comparison.resamples import Resamples, make
 from kapbench_leaderboard.entries.as_runs import entry_runs
 from kapbench_leaderboard.tables.build import labels
 from kapbench_leaderboard.tables.choices import GROUP_BY, VIEWS, GroupBy, Style, View
@@ -84,13 +84,10 @@ def compare(
     baseline: Run | None,
     rules: Sequence[str] | None,
     alpha: float,
-    split: str,
     names: Mapping[str, str],
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.compare`."""
-    if split not in ("all", WITH_TWIN):
-        raise unknown("split", split, ("all", WITH_TWIN), place="split")
     chosen = _Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
     rules = chosen.known_rules(rules, alpha)
     of_baseline = None if baseline is None else _one(_Chosen.of([baseline], runs_root))
@@ -105,12 +102,12 @@ def compare(
         ]
         base = next((run for run in compared if run.card == of_baseline), None)
         others = [run for run in compared if run is not base]
-        frames.append(pairwise(members, others, base, alpha, split))
+        frames.append(pairwise(members, others, base, alpha))
     made = pd.concat(frames, ignore_index=True)
     if made.empty:
         raise KapbenchError(
-            f"None of the rules of these runs has scores at alpha {alpha:g} on the split {split}",
-            fix="Choose another alpha or split, or name other rules",
+            f"None of the rules of these runs has scores at alpha {alpha:g}",
+            fix="Choose another alpha, or name other rules",
         )
     return made
 

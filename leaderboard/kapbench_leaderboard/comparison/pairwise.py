@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import holm
+from kapbench.scoring.score_table import ABSENCE_AUROC
 from kapbench_leaderboard.comparison.groups import Group
-from kapbench_leaderboard.comparison.resamples import Resamples, stem
+from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import Difference, differences
 
 # What the rows of one Holm correction have in common, beside being of a category or an average.
-_FAMILY = ["dataset", "rule", "split"]
+_FAMILY = ["dataset", "rule", "metric"]
 COLUMNS = (
     "dataset",
     "rule",
@@ -33,6 +35,9 @@ COLUMNS = (
     "p",
     "p_adjusted",
     "n",
+    "keypoints",
+    "keypoints_holding",
+    "p_keypoints",
 )
 
 
@@ -46,7 +51,7 @@ class Compared:
 
 
 def pairwise(
-    members: Group, runs: Sequence[Compared], baseline: Compared | None, alpha: float, split: str
+    members: Group, runs: Sequence[Compared], baseline: Compared | None, alpha: float
 ) -> pd.DataFrame:
     """The columns are those of `kapbench.compare`.
 
@@ -59,7 +64,8 @@ def pairwise(
         row
         for first, second in pairs
         for rule in members.rules
-        for row in _rows(first, second, rule, members, alpha, split)
+        for column in _columns(rule, members)
+        for row in _rows(first, second, column, alpha)
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     is_category = frame["over"] == "category"
@@ -68,30 +74,65 @@ def pairwise(
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of resamples, and the keys that its score has in a run card."""
+
+    name: str
+    rule: RuleCard
+    metric: str
+    average: str
+    over: str
+    split: str
+
+
+def _columns(rule: RuleCard, members: Group) -> Iterator[_Column]:
+    average, over = rule.headline
+    yield _Column(stem(rule, members.rules), rule, rule.metric, average, over, "all")
+    if rule.metric == "kap":
+        name = twin_column(rule, members.rules)
+        yield _Column(name, rule, ABSENCE_AUROC, "category", "mean", WITH_TWIN)
+
+
 def _rows(
-    first: Compared, second: Compared, rule: RuleCard, members: Group, alpha: float, split: str
+    first: Compared, second: Compared, column: _Column, alpha: float
 ) -> Iterator[dict[str, Any]]:
-    name = stem(rule, members.rules)
-    column = name if split == "all" else f"{name}.{split}"
-    if column not in first.resamples.columns:
+    runs = (first.resamples, second.resamples)
+    if column.name not in runs[0].columns or all(_is_undefined(run, column.name) for run in runs):
         return
-    gaps = [g for g in differences(first.resamples, second.resamples) if g.column == column]
+    gaps = [g for g in differences(first.resamples, second.resamples) if g.column == column.name]
     categories = first.resamples.categories
     for i, gap in enumerate(gaps):
-        over = "category" if i < len(categories) else rule.headline[1]
+        over = "category" if i < len(categories) else column.over
+        category = categories[i] if over == "category" else over
+        data, keys = first.card.dataset, (column.rule.name, column.metric, alpha, category)
+        score = first.card.score(*keys, average=column.average, split=column.split)
         yield {
-            "dataset": members.dataset.name,
-            "rule": rule.name,
-            "metric": rule.metric,
+            "dataset": data.name,
+            "rule": column.rule.name,
+            "metric": column.metric,
             "alpha": alpha,
-            "split": split,
+            "split": column.split,
             "model": first.label,
             "baseline": second.label,
-            "category": categories[i] if over == "category" else over,
+            "category": category,
             "over": over,
-            **_numbers(first.resamples, second.resamples, column, i, gap),
-            "n": _count(first.card, rule, alpha, gap if over == "category" else None, split),
+            **_numbers(first.resamples, second.resamples, column.name, i, gap),
+            "n": 0 if score is None else score.n,
+            **_over_keypoints(gap),
         }
+
+
+def _is_undefined(run: Resamples, column: str) -> bool:
+    """Whether no category has a score, e.g. no keypoint a mirror counterpart."""
+    return bool(np.isnan(run.columns[column].value).all())
+
+
+def _over_keypoints(gap: Difference) -> dict[str, float]:
+    over = gap.over_keypoints
+    if over is None:
+        return {}
+    return {"keypoints": over.n, "keypoints_holding": over.n_holding, "p_keypoints": over.p}
 
 
 def _numbers(
@@ -110,10 +151,3 @@ def _numbers(
         "high": span.high,
         "p": span.p,
     }
-
-
-def _count(card: RunCard, rule: RuleCard, alpha: float, gap: Difference | None, split: str) -> int:
-    average, over = rule.headline
-    category = over if gap is None else gap.category
-    row = card.score(rule.name, rule.metric, alpha, category, average=average, split=split)
-    return 0 if row is None else row.n

@@ -1,40 +1,23 @@
 """The scores of one run at every resample, from which ranks and paired differences are computed."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float64
 
-from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.intervals import Interval
-from kapbench.scoring.rules import OverCategories, Rule
+from kapbench.scoring.keypoint_effects import KeypointEffects, absence_effects, keypoint_effects
+from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import ABSENCE_AUROC, estimator
-from kapbench.storage import write_atomically
-from kapbench.untrusted.regular_files import refuse_irregular
-from kapbench.untrusted.strict_text import json_value
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
 
 WITH_TWIN = "absent_with_twin"
-FORMAT = "kapbench-resamples-2"  # 2: the absence AUROC in place of the KAP of the twin split
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-    OverflowError,
-)
-PARTS = ("value", "products", "sums", "n_images", "weights")  # of a column
-_OF_RESAMPLES = ("products", "sums")  # parts with a row for each resample
 
 # By rule, metric, alpha, average and split: a score, and the same at every resample.
 Place = tuple[str, str, float, str, str]
@@ -52,6 +35,7 @@ class Resamples:
     categories: tuple[str, ...]
     columns: Mapping[str, Replicates]
     weights: Mapping[str, Float64[np.ndarray, "c"]]  # of categories in a column's average
+    keypoints: Mapping[str, KeypointEffects] = field(default_factory=dict)  # by column
 
     def mean(self, column: str) -> Interval:
         return interval(self.columns[column], self.weights[column], "logit")
@@ -102,6 +86,7 @@ def make(
     resampling, known = Resampling.of(records), known or {}
     columns: dict[str, Replicates] = {}
     weights: dict[str, np.ndarray] = {}
+    keypoints: dict[str, KeypointEffects] = {}
     run_rules = selected_rules(run, rules)
     for card in run_rules:
         if _alpha(card, alpha) not in card.alphas:
@@ -122,7 +107,17 @@ def make(
                 made = _estimator(records, run, rule, place)
                 columns[column] = replicates(made, resampling)
             weights[column] = made.by_category().weights(average_over)
-    return Resamples(key(run, rules, alpha), run.dataset.categories, columns, weights)
+            keypoints[column] = _keypoints(records, run, rule, place)
+    categories = run.dataset.categories
+    return Resamples(key(run, rules, alpha), categories, columns, weights, keypoints)
+
+
+def _keypoints(records: Records, run: RunCard, rule: Rule, place: Place) -> KeypointEffects:
+    _, metric, alpha, average, _ = place
+    if metric == ABSENCE_AUROC and isinstance(rule, KapRule):
+        return absence_effects(records, rule, with_twin=True)
+    decode = run.decode(rule) if isinstance(rule, PckRule) else None
+    return keypoint_effects(records, rule, alpha, average, decode)
 
 
 def _estimator(records: Records, run: RunCard, rule: Rule, place: Place) -> Estimator:
@@ -141,76 +136,3 @@ def _estimator(records: Records, run: RunCard, rule: Rule, place: Place) -> Esti
 
 def _alpha(rule: RuleCard, alpha: float | None) -> float:
     return rule.alphas[0] if alpha is None else alpha
-
-
-def to_bytes(resamples: Resamples) -> bytes:
-    from safetensors.numpy import save as packed
-
-    arrays = {}
-    for name, column in resamples.columns.items():
-        arrays[f"{name}/products"] = column.products
-        arrays[f"{name}/sums"] = column.sums
-        arrays[f"{name}/value"] = column.value
-        arrays[f"{name}/n_images"] = column.n_images.astype(np.int64)
-        arrays[f"{name}/weights"] = resamples.weights[name]
-    about = {
-        "format": FORMAT,
-        "key": resamples.key,
-        "categories": list(resamples.categories),
-        "columns": list(resamples.columns),
-    }
-    plain = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
-    # One key alone: safetensors writes several in random order, and equal files would differ.
-    return packed(plain, {"about": json.dumps(about)})
-
-
-def save(path: Path, resamples: Resamples) -> None:
-    write_atomically(path, to_bytes(resamples))
-
-
-def load(path: Path) -> Resamples:
-    """Raises KapbenchError: missing, damaged, of another format, or with values that cannot be."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        refuse_irregular(path)  # it would wait for a named pipe
-        with safe_open(path, "np") as file:
-            about = json_value((file.metadata() or {}).get("about", "{}"))
-            if about.get("format") != FORMAT:
-                written = about.get("format")
-                raise ValueError(f"they have the format {written}, and this version reads {FORMAT}")
-            names, categories = about["columns"], tuple(about["categories"])
-            if sorted(file.keys()) != sorted(f"{n}/{part}" for n in names for part in PARTS):
-                raise ValueError("other arrays than those of its columns")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        for name, values in arrays.items():
-            _refuse_unsound(name, values, len(categories))
-        columns = {
-            n: Replicates(
-                *(arrays[f"{n}/{part}"] for part in ("value", "products", "sums", "n_images"))
-            )
-            for n in names
-        }
-        weights = {n: arrays[f"{n}/weights"] for n in names}
-        return Resamples(about["key"], categories, columns, weights)
-    except (*_UNREADABLE, SafetensorError) as error:
-        raise KapbenchError(
-            f"The resamples cannot be read: {error}",
-            place=path,
-            fix="Write them with `kapbench submit prepare`",
-        ) from error
-
-
-_LARGEST = 1e12  # scores are at most 1, and their sums count samples
-
-
-def _refuse_unsound(name: str, values: np.ndarray, n_categories: int) -> None:
-    """ValueError: an array of another shape, infinite, or with NaN where every run has a number."""
-    part = name.rpartition("/")[2]
-    if values.shape[-1:] != (n_categories,) or values.ndim != (2 if part in _OF_RESAMPLES else 1):
-        raise ValueError(
-            f"{name} has the shape {values.shape}, not of {counted(n_categories, 'category')}"
-        )
-    may_be_nan = part not in ("n_images", "weights")  # a score may be undefined
-    if (np.abs(values) > _LARGEST).any() or (np.isnan(values).any() and not may_be_nan):
-        raise ValueError(f"{name} is not finite, or larger than any run's")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.bootstrap import averaged, holm, interval
 from kapbench.scoring.intervals import Interval
+from kapbench_leaderboard.comparison.keypoints import OverKeypoints, over_keypoints
 from kapbench_leaderboard.comparison.resamples import Resamples
 
 SIGNIFICANT = 0.05
@@ -18,12 +19,16 @@ _MANY = 8  # runs from which covariances are quicker than the differences themse
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`first` − `second` in one column of one category, or of "mean"; `p` after Holm's correction."""
+    """`first` − `second` in one column of one category, or of "mean"; `p` after Holm's correction.
+
+    `over_keypoints`: None where the effects of keypoints are unknown.
+    """
 
     category: str
     column: str
     interval: Interval
     p: float
+    over_keypoints: OverKeypoints | None = None
 
 
 def differences(first: Resamples, second: Resamples) -> list[Difference]:
@@ -39,19 +44,43 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
         each = [interval(gap, weights, "plain") for weights in np.eye(len(first.categories))]
         p = holm(np.array([one.p for one in each]))
         out += [
-            Difference(name, column, one, float(q))
-            for name, one, q in zip(first.categories, each, p, strict=True)
+            Difference(name, column, one, float(q), _over_keypoints(first, second, column, one, w))
+            for name, one, q, w in zip(
+                first.categories, each, p, np.eye(len(first.categories)), strict=True
+            )
         ]
-        mean = interval(gap, first.weights[column], "plain")
-        out.append(Difference("mean", column, mean, mean.p))
+        weights = first.weights[column]
+        mean = interval(gap, weights, "plain")
+        keypoints = _over_keypoints(first, second, column, mean, weights)
+        out.append(Difference("mean", column, mean, mean.p, keypoints))
     return out
+
+
+def _over_keypoints(
+    first: Resamples,
+    second: Resamples,
+    column: str,
+    difference: Interval,
+    weights: Float[np.ndarray, "c"],
+) -> OverKeypoints | None:
+    if column not in first.keypoints or column not in second.keypoints:
+        return None
+    effects = first.keypoints[column] - second.keypoints[column]
+    return over_keypoints(difference, effects, weights)
 
 
 def against(reference: Resamples, others: Sequence[Resamples], column: str) -> list[Difference]:
     """Each of `others` − `reference` in the mean of a column; Holm's correction over them."""
     gaps = [mean_difference(other, reference, column) for other in others]
     corrected = holm(np.array([gap.p for gap in gaps]))
-    return [Difference("mean", column, g, float(p)) for g, p in zip(gaps, corrected, strict=True)]
+    keypoints = [
+        _over_keypoints(other, reference, column, gap, reference.weights[column])
+        for other, gap in zip(others, gaps, strict=True)
+    ]
+    return [
+        Difference("mean", column, gap, float(p), of_keypoints)
+        for gap, p, of_keypoints in zip(gaps, corrected, keypoints, strict=True)
+    ]
 
 
 def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:

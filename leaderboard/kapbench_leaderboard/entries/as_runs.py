@@ -7,7 +7,8 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard
-from kapbench_leaderboard.comparison.resamples import Resamples, key, load, make
+from kapbench_leaderboard.comparison.resamples import Resamples, key, make
+from kapbench_leaderboard.comparison.resamples_file import load
 from kapbench_leaderboard.entries.schema import (
     Entry,
     find_entries,

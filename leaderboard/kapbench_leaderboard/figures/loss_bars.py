@@ -82,7 +82,7 @@ def segments(bar: LossBar) -> Iterator[_Segment]:
     """KAP and the shares end to end; those below 0 lie left of 0, the last of them leftmost."""
     right, left = 0.0, 0.0
     for loss_type in (None, *TYPES):
-        width = 100 * (bar.kap if loss_type is None else bar.shares[loss_type])
+        width = 100 * float(bar.kap if loss_type is None else bar.shares[loss_type])
         if width < 0:
             left += width
         yield _Segment(loss_type, left if width < 0 else right, abs(width))

@@ -28,7 +28,7 @@ _LOOKS: Mapping[str, _Look] = dict(
     zip(
         TYPES,
         (
-            _Look("#A6D3F0"),
+            _Look("#B9DDF4", "....", BLUE),
             _Look("#A63603"),
             _Look("#E6550D"),
             _Look("#FD9D4D"),

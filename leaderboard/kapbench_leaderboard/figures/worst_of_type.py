@@ -103,7 +103,7 @@ def draw_panels(run: RunView, loss_type: str, panels: Sequence[Panel]) -> Figure
     Of the errors of a pair, `N_KEYPOINTS` at most are drawn: `Panel.drawn`.
     """
     width_in = PAGE_IN if len(panels) > 1 else COLUMN_IN
-    heading = f"{run.card.model.name}: the pairs where '{loss_type}' costs most"
+    heading = f"{run.card.model.name}: where '{loss_type}' costs most"
     title = [*style.wrapped(heading, width_in), *style.wrapped(subject(run), width_in)]
     notes = style.wrapped(PEAK_NOTE, width_in) if loss_type == _SECOND_PEAK else []
     places, tall_in = _places(panels, width_in)
@@ -181,7 +181,11 @@ def _handles(run: RunView, loss_type: str, panels: Sequence[Panel]) -> list[Line
     drawn = pd.concat([panel.drawn for panel in panels])
     correct, visible = run.is_correct(drawn), drawn["target_visible"].to_numpy(bool)
     marks = (
-        ("wrong match", WRONG, not correct.all()),
+        (
+            "wrong match" if visible.any() else "match of an absent keypoint",
+            WRONG,
+            not correct.all(),
+        ),
         ("correct match", CORRECT, correct.any()),
         ("annotated", TRUTH, visible.any()),
         ("mirror counterpart", TWIN, loss_type in _OF_COUNTERPART),

@@ -9,7 +9,8 @@ from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.rules import load_rule, rule_names
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group, group, why_apart
-from kapbench_leaderboard.comparison.resamples import Resamples, load
+from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.comparison.resamples_file import load
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry, resamples_path
 from kapbench_leaderboard.tables.build import Table, ranked, tables
 from kapbench_leaderboard.tables.choices import View

@@ -10,7 +10,10 @@ from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, wor
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import curve_columns, read_records
 from kapbench_leaderboard.site.boards import Accepted
-from kapbench_leaderboard.tables.columns import NAME, Cell
+from kapbench_leaderboard.tables.columns import Cell
+
+# Of a kind of rule: the metrics that the page shows, and their names.
+_METRICS = {"kap": (("kap", "KAP"), (KAP_SKILL, "KAP skill")), "pck": (("pck", "PCK"),)}
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,10 @@ def runs_of_model(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
 
 
 def _scores(run: RunCard, alphas: Sequence[float]) -> list[Scores]:
-    metrics: list[tuple[RuleCard, str, str]] = [(r, r.metric, NAME[r.metric]) for r in run.rules]
-    metrics += [(rule, KAP_SKILL, "KAP skill") for rule in run.rules if rule.metric == "kap"]
     made = [
         Scores(rule, name, tuple(_cell(run, rule, metric, alpha) for alpha in alphas))
-        for rule, metric, name in sorted(metrics, key=lambda each: run.rules.index(each[0]))
+        for rule in run.rules
+        for metric, name in _METRICS[rule.metric]
     ]
     return [row for row in made if any(cell is not None for cell in row.cells)]
 

@@ -3,15 +3,21 @@
 import pandas as pd
 
 from kapbench.running.results import RunCard
-from kapbench.scoring.schema import TEXT, Needs
+from kapbench.scoring.schema import SINCE_4, TEXT, Column, Needs
 
 _NUMBERS = "bif"  # kinds of NumPy's types
 
 
+def lacks_columns_since_4(run: RunCard, records: pd.DataFrame) -> bool:
+    """Whether records are those of a scoring version below 4: without the columns that it added."""
+    expected = _expected(run)
+    missing = {name for name in expected if name not in records}
+    return bool(missing) and missing == {n for n, column in expected.items() if column in SINCE_4}
+
+
 def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
     """Columns that records lack, that no run has, or that have another type, in words."""
-    rules = [run.rule(card.name) for card in run.rules]
-    expected = Needs.of(rules, run.model.supervised, run.model.window).columns
+    expected = _expected(run)
     missing = [f"{name} is missing" for name in expected if name not in records]
     unknown = [f"{name} is unknown" for name in records if name not in expected]
     not_numbers = [
@@ -20,3 +26,8 @@ def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
         if name in expected and name not in TEXT and records[name].dtype.kind not in _NUMBERS
     ]
     return [*missing, *unknown, *not_numbers]
+
+
+def _expected(run: RunCard) -> dict[str, Column]:
+    rules = [run.rule(card.name) for card in run.rules]
+    return Needs.of(rules, run.model.supervised, run.model.window).columns

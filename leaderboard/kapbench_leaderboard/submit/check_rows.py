@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kapbench.running.results import DatasetCard, RunCard
+from kapbench.scoring.bootstrap import images_by_category
 from kapbench.scoring.record_laws import broken_laws
-from kapbench.scoring.schema import Needs
+from kapbench.scoring.schema import EXTENT, Needs
 from kapbench.storage import fingerprint
-from kapbench_leaderboard.submit.check_columns import wrong_columns
+from kapbench_leaderboard.submit.check_columns import lacks_columns_since_4, wrong_columns
 from kapbench_leaderboard.submit.check_text import wrong_texts_of_records
 from kapbench_leaderboard.submit.dataset_digest import (
     CategoryManifest,
@@ -30,6 +31,13 @@ def wrong_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         )
         return
     yield from _whole(data, manifest)
+    if lacks_columns_since_4(run, records):
+        yield (
+            "The records are of an earlier version of kapbench: they lack the columns that scoring "
+            f"version 4 added, such as {EXTENT.name}.\n"
+            "  fix: Run the model again with the present version of kapbench, and submit that run."
+        )
+        return
     if wrong := wrong_columns(run, records):
         yield f"The columns of the records are not those of a run: {'; '.join(wrong[:10])}."
         return
@@ -92,6 +100,12 @@ def _other_counts(data: DatasetCard, records: pd.DataFrame, manifest: Manifest) 
     images = {*records["source_image"].unique(), *records["target_image"].unique()}
     if data.n_images != len(images):
         yield f"n_images is {data.n_images:,}, but the records have {len(images):,}."
+    by_category = images_by_category(records)
+    if data.images_by_category != by_category:
+        yield (
+            f"images_by_category is {_counts(data.images_by_category)}, but the records have "
+            f"{_counts(by_category)}."
+        )
     pairs = fingerprint(records["pair_id"].astype(str).unique().tolist())
     if data.pairs_hash != pairs:
         yield f"pairs_hash is {data.pairs_hash}, but that of the records is {pairs}."
@@ -103,6 +117,10 @@ def _whole(data: DatasetCard, manifest: Manifest) -> Iterator[str]:
         stated, expected = getattr(data, field), getattr(manifest, field)
         if stated != expected:
             yield f"{field} is {_text(stated)}, but the data set has {_text(expected)}."
+
+
+def _counts(by_category: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in by_category.items()) or "missing"
 
 
 def _text(value: object) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from kapbench.errors import KapbenchError, counted
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Replicates, Resampling
 from kapbench.scoring.estimators import Estimator
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import ABSENCE_AUROC, Score, ScoreRequest, score_table
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 
 EXACT, RESAMPLED = 1e-9, 1e-5  # replicates are float32, added up in another order elsewhere
 MOST = 10
@@ -46,7 +46,7 @@ def wrong_scores(
             [run.rule(card.name) for card in run.rules],
             supervised=run.model.supervised,
             window=run.model.window,
-            resampling=Resampling.of(records),
+            resampling=None if reads_annotation(run.model) else Resampling.of(records),
             advance=advance,
             keep=keep,
         )
@@ -87,7 +87,7 @@ def wrong_resamples(
         known: As `wrong_scores` filled it.
     """
     try:
-        stored, again = resamples.load(path), resamples.make(records, run, known=known)
+        stored, again = resamples_file.load(path), resamples.make(records, run, known=known)
     except KapbenchError as error:
         yield str(error)
         return
@@ -97,18 +97,12 @@ def wrong_resamples(
     if set(stored.columns) != set(again.columns):
         yield f"{path.name} holds the resamples of other columns."
         return
-    for name, column in again.columns.items():
-        of_entry = stored.columns[name]
-        arrays = {
-            "value": (of_entry.value, column.value, EXACT),
-            "n_images": (of_entry.n_images, column.n_images, EXACT),
-            "weights": (stored.weights[name], again.weights[name], EXACT),
-            "products": (of_entry.products, column.products, RESAMPLED),
-            "sums": (of_entry.sums, column.sums, RESAMPLED),
-        }
-        for part, (stored_values, computed_values, within) in arrays.items():
-            if stored_values.shape != computed_values.shape or not np.allclose(
-                stored_values, computed_values, rtol=0, atol=within, equal_nan=True
+    for name in again.columns:
+        of_entry = resamples_file.parts(stored, name)
+        for part, computed in resamples_file.parts(again, name).items():
+            within = RESAMPLED if part in ("products", "sums") else EXACT
+            if of_entry[part].shape != computed.shape or not np.allclose(
+                of_entry[part], computed, rtol=0, atol=within, equal_nan=True
             ):
                 yield f"{path.name}: {name}/{part} differs from that of the records."
 

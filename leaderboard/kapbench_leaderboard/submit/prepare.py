@@ -15,7 +15,7 @@ from kapbench.running.results import RECORDS, RunCard, load_card, load_records, 
 from kapbench.storage import file_hash, write_atomically
 from kapbench.untrusted.refused_values import describe_value
 from kapbench.untrusted.strict_text import parse_toml, read_bytes
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.entries.schema import (
     SCHEMA_VERSION,
     Entry,
@@ -120,7 +120,7 @@ def prepare(
     path, source = to / entry_path(run), folder / RECORDS
     stored = _stored_at(records_url, source)
     with progress.stage("resample", 1) as advance:
-        resampled = resamples.to_bytes(resamples.make(records, run))
+        resampled = resamples_file.to_bytes(resamples.make(records, run))
         advance(1)
     entry = Entry.model_validate(
         {

@@ -1,9 +1,8 @@
 """Which cells of a table are set in bold: the best of a column, and all that may be as good."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import best_and_not_different
 from kapbench_leaderboard.tables.build import Row, Table
@@ -84,8 +83,8 @@ def _of_column(
     best = (min if column.lower_is_better else max)(values)
     highest = frozenset(place for place, _, value in rows if value == best)
     known = _resamples_of([row for _, row, _ in rows], resamples)
-    place_of_scores = resampled_column(table, column)
-    if known is None or place_of_scores is None or place_of_scores[0] not in known[0].columns:
+    place_of_scores = None if known is None else resampled_column(table, column, known[0].columns)
+    if known is None or place_of_scores is None:
         return highest, False
     alike = best_and_not_different(known, *place_of_scores)
     if alike is None:
@@ -102,20 +101,29 @@ def _resamples_of(
     return of_rows if len(of_rows) == len(rows) else None
 
 
-def resampled_column(table: Table, column: Column) -> tuple[str, str | None] | None:
+def resampled_column(
+    table: Table, column: Column, resampled: Collection[str]
+) -> tuple[str, str | None] | None:
     """The column of resamples with a column's scores, and its category, None for the average.
 
     None: there are no resamples of such scores.
+
+    Args:
+        resampled: The columns of the resamples.
     """
+    if column.key in resampled:  # of a metric beside the rules' own
+        return column.key, None
     for rule in table.group.rules:
         name = stem(rule, table.group.rules)
-        shown = rule.name if table.view == "rule" else rule.metric
-        own = f"{shown}@{table.alpha:.2f}"
+        own = f"{rule.name if table.view == 'rule' else rule.metric}@{table.alpha:.2f}"
+        of_split = f"{name}{column.key.removeprefix(own)}"
+        if name not in resampled or not column.key.startswith(own):
+            continue
         if column.key == own:
             return name, None
-        if table.view == "category":
-            if column.key in {f"{own}.{category}" for category in table.group.dataset.categories}:
-                return name, column.key.removeprefix(f"{own}.")
-        elif column.key == f"{own}.{TWIN_SPLIT}":
-            return f"{name}.{TWIN_SPLIT}", None
+        category = column.key.removeprefix(f"{own}.")
+        if table.view == "category" and category in table.group.dataset.categories:
+            return name, category
+        if table.view != "category" and of_split in resampled:
+            return of_split, None
     return None

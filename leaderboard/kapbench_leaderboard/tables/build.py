@@ -16,8 +16,9 @@ from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
-# Tables of these views: the kind of rule, and the metric where it is not the rule's own.
-_METRICS: tuple[tuple[Kind, str | None], ...] = (("kap", None), ("kap", KAP_SKILL), ("pck", None))
+# What a table shows: the kind of rule, None: both; and the metric where it is not the rule's own.
+_Shown = tuple[Kind | None, str | None]
+_METRICS: tuple[_Shown, ...] = (("kap", None), ("kap", KAP_SKILL), ("pck", None))
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class ReferenceRow:
 class Table:
     """What is printed: `head` lines above, `notes` below; `ranked_by`: the score that gives the ranks.
 
-    `alpha`: None: each rule's first.
+    `alpha`: None: each rule's first. `metric`: what all columns show, e.g. "KAP skill"; None: several.
     """
 
     group: Group
@@ -73,6 +74,7 @@ class Table:
     references: tuple[ReferenceRow, ...] = ()
     ranked_by: str | None = None
     alpha: float | None = None
+    metric: str | None = None
 
     @property
     def rules(self) -> tuple[RuleCard, ...]:
@@ -89,9 +91,7 @@ def tables(
     """
     out: list[Table] = []
     for i, members in enumerate(groups):
-        metrics: Sequence[tuple[Kind | None, str | None]] = (
-            _METRICS if view in _ONE_METRIC_A_TABLE else ((None, None),)
-        )
+        metrics = _METRICS if view in _ONE_METRIC_A_TABLE else ((None, None),)
         every = (_table(members, view, alpha, each, ranks or _NO_RANKS) for each in metrics)
         filled = [table for table in every if table.columns]
         if i and filled:
@@ -104,56 +104,64 @@ def tables(
     return out
 
 
-def _table(
-    members: Group, view: View, alpha: float, shown: tuple[Kind | None, str | None], ranks: Ranks
-) -> Table:
-    """`shown`: the kind of rule and the metric, as `columns` takes them."""
+def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks) -> Table:
     kind, metric = shown
     table_columns = columns(members, view, alpha, kind, metric)
     names = labels(members.cards, members.names)
     by = _ranking(members, view, kind)
+    rank_of = ranks.by_run.get
     rows = [
-        Row(
-            c,
-            name,
-            tuple(column.cell(c) for column in table_columns),
-            ranks.by_run.get(_key(c, by)),
-        )
+        Row(c, name, tuple(column.cell(c) for column in table_columns), rank_of(_key(c, by)))
         for c, name in zip(members.cards, names, strict=True)
     ]
     lead = len(table_columns) - 1 if view == "category" else 0
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
-    if metric == KAP_SKILL:
-        title += "; KAP skill"
+    of_table = None if kind is None else "KAP skill" if metric == KAP_SKILL else NAME[kind]
     competing = [row for row in rows if not row.is_control]
-    models = [row.card for row in competing]
-    remarks = (
-        *notes.limited(data),
-        *notes.about(members, view, kind, metric),
-        *notes.explained(members, view, table_columns),
-        *disagreements(members, models, labels(models, members.names), ranks.resamples),
-        *notes.not_tested({r.label: r.rank for r in competing if _key(r.card, by) in ranks.by_run}),
-        *_on_intervals(
-            rows, [r for r in rules_of(members, view) if kind in (None, r.metric)], alpha
-        ),
-        *(notes.controls(members, view, kind, alpha) if metric is None else ()),
-        *notes.about_runs([(row.label, row.card) for row in rows]),
-    )
     return Table(
         members,
         view,
         tuple(table_columns),
         tuple(rows),
-        (title,),
-        remarks,
+        (title if metric is None else f"{title}; {of_table}",),
+        tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
         _prevalence_row(competing or rows, table_columns, members.rules, alpha)
         if view != "summary"
         else (),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
         alpha,
+        of_table,
     )
+
+
+def _notes(
+    members: Group,
+    view: View,
+    alpha: float,
+    shown: _Shown,
+    table_columns: Sequence[Column],
+    rows: Sequence[Row],
+    ranks: Ranks,
+) -> list[str]:
+    kind, metric = shown
+    by = _ranking(members, view, kind)
+    competing = [row for row in rows if not row.is_control]
+    models = [row.card for row in competing]
+    tested = {r.label: r.rank for r in competing if _key(r.card, by) in ranks.by_run}
+    rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
+    return [
+        *notes.limited(members.dataset),
+        *notes.about(members, view, kind, metric),
+        *notes.explained(members, view, table_columns),
+        *disagreements(members, models, labels(models, members.names), ranks.resamples),
+        *notes.not_tested(tested),
+        *_on_intervals(rows, rules, alpha),
+        *notes.few_images(members, view, kind),
+        *(notes.controls(members, view, kind, alpha) if metric is None else ()),
+        *notes.about_runs([(row.label, row.card) for row in rows]),
+    ]
 
 
 def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:

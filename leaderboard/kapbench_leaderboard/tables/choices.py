@@ -20,8 +20,9 @@ GROUP_BY: tuple[GroupBy, ...] = get_args(GroupBy)
 class Style:
     """What tables show beside their scores.
 
-    `label`: by which LaTeX refers to the first table; None: no `\\label`. `intervals`: None: as the
-    format does it; LaTeX has none, except for differences. `notes`: whether lines stand below.
+    `label`: by which LaTeX refers to the first table; None: no `\\label`. `intervals`: None: where
+    they fit in text, only of differences in LaTeX, always in other formats. `notes`: whether lines
+    stand below.
     """
 
     label: str | None = None

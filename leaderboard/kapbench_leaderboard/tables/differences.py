@@ -10,6 +10,7 @@ from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_colu
 from kapbench_leaderboard.comparison.significance import Difference, against, differences
 from kapbench_leaderboard.tables.build import Row, Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
+from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
 
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
@@ -37,11 +38,32 @@ def paired_tables(
         (other,) = others
         gaps = differences(of_card[id(first)], of_card[id(other)])
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
-        return [_table(members, title, _by_category(first, gaps), alpha, _OVER_CATEGORIES)]
+        of_mean = {gap.column: gap for gap in gaps if gap.category == "mean"}
+        notes = [_on_keypoints(_words(members, c), gap) for c, gap in of_mean.items()]
+        return [_table(members, title, _by_category(first, gaps), alpha, _OVER_CATEGORIES, notes)]
     columns = list(of_card[id(first)].columns)
     each = {c: against(of_card[id(first)], [of_card[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
-    return [_table(members, f"each model − {names[id(first)]}", rows, alpha, _OVER_MODELS)]
+    lead = _words(members, columns[0])
+    notes = [_on_keypoints(f"{lead}, {name}", gaps[0]) for name, (_, gaps) in rows.items()]
+    return [_table(members, f"each model − {names[id(first)]}", rows, alpha, _OVER_MODELS, notes)]
+
+
+def _words(members: Group, column: str) -> str:
+    return " ".join(_headings(members)[column])
+
+
+def _on_keypoints(what: str, gap: Difference) -> str | None:
+    """None where the effects of keypoints are unknown, or there is no difference."""
+    over = gap.over_keypoints
+    if over is None or not over.n or math.isnan(over.p):
+        return None
+    p = number(Cell(over.p, is_p=True))
+    sign = "positive" if gap.interval.value > 0 else "negative"
+    return (
+        f"{what}: the difference is {sign} on {over.n_holding} of {over.n} keypoints; p is {p} where "
+        "keypoints are resampled too."
+    )
 
 
 def _lead(resamples: Resamples) -> float:
@@ -61,6 +83,7 @@ def _table(
     rows: Mapping[str, tuple[RunCard, Sequence[Difference]]],
     alpha: float | None,
     correction: str,
+    on_keypoints: Sequence[str | None],
 ) -> Table:
     columns = []
     headings = _headings(members)
@@ -79,6 +102,7 @@ def _table(
     notes = (
         *(rule_words(rule, rule.alphas[0] if alpha is None else alpha) for rule in members.rules),
         f"Both models are scored on the same resamples of images. p: paired test, {correction}.",
+        *(note for note in on_keypoints if note),
     )
     return Table(members, "paired", tuple(columns), tuple(made), (head,), notes, alpha=alpha)
 

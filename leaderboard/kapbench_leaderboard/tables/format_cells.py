@@ -41,8 +41,14 @@ def heading(column: Column) -> str:
 
 def metric_title(table: Table) -> str:
     """KAP@0.10, of a table by category, whose headings do not name it."""
-    metrics = (column.key.partition("@")[0] for column in table.columns)
-    return f"{next(NAME[metric] for metric in metrics if metric in NAME)}@{table.alpha:.2f}"
+    metric = next(c.key.partition("@")[0] for c in table.columns if "@" in c.key)
+    return f"{metric_name(metric)}@{table.alpha:.2f}"
+
+
+def metric_name(metric: str) -> str:
+    """Of a column's key: KAP, PCK, KAP skill, absence AUROC."""
+    words = {"auroc": "AUROC"} | NAME
+    return " ".join(words.get(word, word) for word in metric.split("_"))
 
 
 def caption(table: Table) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from kapbench_leaderboard.tables.build import Table
-from kapbench_leaderboard.tables.columns import NAME, Cell
-from kapbench_leaderboard.tables.format_cells import heading
+from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.format_cells import heading, metric_name
+from kapbench_leaderboard.tables.over_runs import N_RUNS
 
 
 def frame(tables: Sequence[Table], *, intervals: bool = False) -> pd.DataFrame:
@@ -14,10 +15,10 @@ def frame(tables: Sequence[Table], *, intervals: bool = False) -> pd.DataFrame:
 
     By category, columns are pairs of the metric and the category.
     """
-    frames = [_frame(table, intervals=intervals) for table in tables]
-    made = pd.concat(frames, axis=1)
-    made = made.loc[:, ~made.columns.duplicated()]  # the number of runs, which both tables have
-    return made.rename_axis(index="model")
+    first, *others = (_frame(table, intervals=intervals) for table in tables)
+    if tables[0].columns[0].key == N_RUNS:  # every table begins with it
+        others = [other.iloc[:, 1:] for other in others]
+    return pd.concat([first, *others], axis=1).rename_axis(index="model")
 
 
 def _frame(table: Table, *, intervals: bool) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def _numbers(
 ) -> Iterator[tuple[str, str, float]]:
     """Metric, heading and number of each column of the frame; NaN where there is none."""
     for column, cell in zip(table.columns, cells, strict=True):
-        words, metric = heading(column), NAME.get(column.key.partition("@")[0], "")
+        words, metric = heading(column), _metric(column)
         values = {words: cell.value}
         if column.ranks and _has_deviations(table):
             values[f"{words} sd"] = cell.sd
@@ -44,6 +45,12 @@ def _numbers(
         for name, value in values.items():
             number = float("nan") if value is None else value
             yield metric, name, number if cell.is_count else round(100 * number, 1)
+
+
+def _metric(column: Column) -> str:
+    """Of a column by category; nothing for the number of runs."""
+    metric, at, _ = column.key.partition("@")
+    return metric_name(metric) if at else ""
 
 
 def _has_deviations(table: Table) -> bool:

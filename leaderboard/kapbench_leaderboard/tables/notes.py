@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kapbench.errors import name_first
-from kapbench.running.results import DatasetCard, RuleCard, RunCard
+from kapbench.running.results import DatasetCard, RuleCard, RunCard, reads_annotation
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
@@ -11,6 +11,8 @@ from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
 FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootstrap
+BIASED_BELOW = 12  # images of a category; docs/statistics.md has the simulation
+_BIAS = "by about 1 point where it has 8 and up to 2 where it has 4"
 _AVERAGES = {
     "category": "pooled per category",
     "pair": "per pair",
@@ -176,6 +178,8 @@ def _for(labels: Sequence[str]) -> str:
 
 def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
     """The reasons that the run card leaves open, with the categories where only some lack one."""
+    if reads_annotation(card.model):
+        return "its scores follow from the annotation that it reads, and estimate nothing"
     data, any_interval = card.dataset, any(row.low is not None for row in card.scores)
     rows = [(c, card.headline(rule, alpha, c)) for rule in rules for c in data.categories]
     lacking = dict.fromkeys(
@@ -192,6 +196,18 @@ def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> 
     if not any_interval and card.command is None:  # a command of kapbench computes them
         reasons.append("the scores were computed without intervals")
     return ", or ".join(reasons)
+
+
+def few_images(members: Group, view: View, kind: Kind | None) -> list[str]:
+    """Which categories have so few images that a KAP that pools their samples is too high."""
+    rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
+    if not any(r.metric == "kap" and r.headline[0] == "category" for r in rules):
+        return []
+    known = (c.dataset.images_by_category for c in members.cards if c.dataset.images_by_category)
+    few = [f"{name} ({n})" for name, n in next(known, {}).items() if 0 < n < BIASED_BELOW]
+    if not few:
+        return []
+    return [f"KAP is biased upwards where a category has few images, {_BIAS}: {', '.join(few)}."]
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:
@@ -233,7 +249,7 @@ def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
         model, facts = card.model, []
         if model.conditions_on:
             facts.append(f"also sees {_inputs(model.conditions_on)}")
-        if model.kind == "oracle":
+        if reads_annotation(model):
             facts.append("reads the annotation of the target")
         elif model.supervision != "none":
             facts.append(f"supervision: {model.supervision}")

@@ -33,7 +33,14 @@ def render(
     tables = [_with_intervals(plain(table), how, style) for table in tables]
     if how == "text":
         return "\n".join(
-            text(table, width=width, colour=colour, with_notes=style.notes) for table in tables
+            text(
+                table,
+                width=width,
+                colour=colour,
+                with_notes=style.notes,
+                with_intervals=bool(style.intervals),
+            )
+            for table in tables
         )
     if how == "csv":
         return csv_(tables)

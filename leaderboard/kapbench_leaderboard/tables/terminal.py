@@ -14,11 +14,18 @@ from kapbench_leaderboard.tables.format_cells import interval, marked, notes, re
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
 
 
-def text(table: Table, *, width: int = 80, colour: bool = False, with_notes: bool = True) -> str:
-    """With intervals where they fit, in blocks of columns where even that is wide."""
+def text(
+    table: Table,
+    *,
+    width: int = 80,
+    colour: bool = False,
+    with_notes: bool = True,
+    with_intervals: bool = False,
+) -> str:
+    """With intervals where they fit, or always; in blocks of columns where even that is wide."""
     console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
     footnotes = reasons(table)
-    spans, blocks = _blocks(console, table, footnotes)
+    spans, blocks = _blocks(console, table, footnotes, with_intervals)
     below = notes(table, footnotes, spans=spans) if with_notes else []
     parts: list[RenderableType] = [
         *(Text(line) for line in table.head),
@@ -31,23 +38,24 @@ def text(table: Table, *, width: int = 80, colour: bool = False, with_notes: boo
 
 
 def _blocks(
-    console: Console, table: Table, footnotes: dict[str, int]
+    console: Console, table: Table, footnotes: dict[str, int], always: bool
 ) -> tuple[list[bool], list[RichTable]]:
     """Which columns show their intervals, and the table in one or more blocks of columns."""
     everything = range(len(table.columns))
-    none = [False for _ in everything]
-    for spans in ([True for _ in everything], [c.lead for c in table.columns], none):
+    every = [True for _ in everything]
+    least = every if always else [False for _ in everything]
+    for spans in (every, [c.lead or always for c in table.columns], least):
         whole = _rich(table, everything, footnotes, spans)
         if _fits(console, whole):
             return spans, [whole]
     blocks: list[list[int]] = [[]]
     for i in everything:
         wider = [*blocks[-1], i]
-        if blocks[-1] and not _fits(console, _rich(table, wider, footnotes, none)):
+        if blocks[-1] and not _fits(console, _rich(table, wider, footnotes, least)):
             blocks.append([i])
         else:
             blocks[-1] = wider
-    return none, [_rich(table, block, footnotes, none) for block in blocks]
+    return least, [_rich(table, block, footnotes, least) for block in blocks]
 
 
 def _fits(console: Console, made: RichTable) -> bool:

@@ -171,24 +171,25 @@ def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapben
     data = ("--dataset", f"{DOTS}:Dots", "--cache", "cache")
     assert kapbench("run", "--model", "random", *data, "--no-control").exit_code == 0
     every = list(csv.DictReader(io.StringIO(kapbench("compare", "--format", "csv").stdout)))
-    words = ("compare", "colours", "--format", "csv", "--runs")
+    (random,) = (100 * float(line["kap@0.10"]) for line in every if line["model"] == "random")
+    said = f"The control `random` on these pairs: kap-cvpr24@0.10 {random:.1f}."
     Path("elsewhere").mkdir()
     for root in ("runs", "elsewhere"):  # beside the run itself too
         name = "colours" if root == "runs" else find_runs(Path("runs/dots.test@1"))[0]
-        (line,) = csv.DictReader(io.StringIO(kapbench(words[0], name, *words[2:], root).stdout))
-        assert line["random.kap@0.10"] == every[0]["random.kap@0.10"] != ""
+        shown = kapbench("compare", name, "--by", "symmetry", "--runs", root).stdout
+        assert said in " ".join(shown.split())
     assert kapbench("show", "report", "colours", "-o", "out").exit_code == 0
     assert "not among the runs" not in Path("out/report.html").read_text()
 
 
 def test_a_random_entry_is_found_though_only_a_models_entry_is_named(kapbench):
     results = Path(__file__).parents[3] / "leaderboard/results/spair"
-    words = ("--format", "csv", "--runs", "elsewhere")
     Path("elsewhere").mkdir()
     for place in (results / "lite0", *(results / "lite0").glob("*.json")):
-        (line,) = csv.DictReader(io.StringIO(kapbench("compare", place, *words).stdout))
-        assert line["model"] == "lite0"
-        assert 0 < float(line["random.kap@0.10"]) < float(line["kap@0.10"])
+        shown = kapbench("compare", place, "--by", "symmetry", "--runs", "elsewhere").stdout
+        assert "\nlite0 " in shown
+        words = " ".join(shown.split())
+        assert "The control `random` on these pairs: kap-cvpr24@0.10 23.9." in words
 
 
 @pytest.fixture

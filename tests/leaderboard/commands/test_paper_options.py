@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+from pathlib import Path
 
 import pytest
 import tex_reader
@@ -98,11 +100,19 @@ def test_what_cannot_be_is_refused(kapbench, runs, words, message):
 
 
 def test_entries_are_tested_with_their_stored_resamples(kapbench):
-    from pathlib import Path
-
     results = Path(__file__).parents[3] / "leaderboard/results/spair"
     done = kapbench("compare", results, "--by", "category", "--format", "latex")
     assert done.exit_code == 0, done.stderr
     (table,) = tex_reader.read(done.stdout)
     assert "every model that is not significantly different" in table.printed
     assert "not tested" not in table.printed
+
+
+def test_an_entry_without_its_resamples_is_not_tested(kapbench):
+    results = Path(__file__).parents[3] / "leaderboard/results/spair"
+    for model in ("lite0", "sphere.lite0"):
+        (entry,) = (results / model).glob("*.json")
+        shutil.copy(entry, f"{model}.json")
+    done = kapbench("compare", "lite0.json", "sphere.lite0.json", "--format", "latex")
+    assert done.exit_code == 0, done.stderr
+    assert "Differences were not tested." in done.stdout

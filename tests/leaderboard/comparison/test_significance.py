@@ -4,10 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from boards import keypoint_effects
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.bootstrap import Replicates
-from kapbench_leaderboard.comparison.resamples import Resamples, load, save
+from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.comparison.resamples_file import load, save
 from kapbench_leaderboard.comparison.significance import against, differences, share_ranks
 
 CATEGORIES = ("cat", "cow")
@@ -25,7 +27,8 @@ def drawn(value: float, seed: int = 0, *, noise: float = 0.02, shared: float = 0
         (value + spread / 2).astype(np.float32),
         np.array([25, 25]),
     )
-    return Resamples("same", CATEGORIES, {"kap": column}, {"kap": np.full(2, 0.5)})
+    keypoints = {"kap": keypoint_effects(np.full(2, value))}
+    return Resamples("same", CATEGORIES, {"kap": column}, {"kap": np.full(2, 0.5)}, keypoints)
 
 
 def test_a_difference_by_hand():

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from kapbench.running.results import DatasetCard, ModelCard, Provenance, RuleCard, RunCard
 from kapbench.scoring.score_table import Score
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, SubmissionCard
 from kapbench_leaderboard.submit.dataset_digest import CategoryManifest, Manifest
 
@@ -60,6 +60,7 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
     DatasetCard: {
         **dict.fromkeys(("name", "revision", "split", "licence"), COMPARED),
         **dict.fromkeys(("categories", "n_pairs", "n_images", "pairs_hash"), RECOMPUTED),
+        "images_by_category": RECOMPUTED,
         **dict.fromkeys(("categories_expected", "n_pairs_expected"), COMPARED),
         "limit": COMPARED,  # none
         "remarks": TEXT,
@@ -81,7 +82,13 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
     },
     Score: dict.fromkeys(Score.model_fields, RECOMPUTED),
 }
-OF_ARRAYS = dict.fromkeys(("value", "products", "sums", "n_images", "weights"), RECOMPUTED)
+OF_ARRAYS = dict.fromkeys(
+    (
+        *("value", "products", "sums", "n_images", "weights"),
+        *("keypoint_category", "keypoint", "keypoint_score", "keypoint_effect"),
+    ),
+    RECOMPUTED,
+)
 OF_RESAMPLES = {"key": RECOMPUTED, "categories": RECOMPUTED, "columns": RECOMPUTED}
 
 
@@ -107,8 +114,10 @@ def test_every_model_inside_an_entry_is_listed():
 
 
 def test_every_part_of_the_resamples_is_listed():
-    assert set(OF_ARRAYS) == set(resamples.PARTS)
-    assert set(OF_RESAMPLES) | {"weights"} == set(resamples.Resamples.__dataclass_fields__)
+    assert set(OF_ARRAYS) == set(resamples_file.PARTS)
+    assert set(OF_RESAMPLES) | {"weights", "keypoints"} == set(
+        resamples.Resamples.__dataclass_fields__
+    )
 
 
 def test_every_shipped_manifest_has_all_digests_and_sizes():

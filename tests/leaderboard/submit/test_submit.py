@@ -15,7 +15,7 @@ from kapbench.cli import main
 from kapbench.errors import KapbenchError
 from kapbench.progress import Progress
 from kapbench.running.results import load_card
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.untrusted_files import MOST_BYTES
 from kapbench_leaderboard.submit.check import check
@@ -41,7 +41,7 @@ def test_three_files_in_their_place(entry, tmp_path):
     made = schema.load_entry(entry)
     assert made.card.title == "A test's model"
     assert made.run.model.name == "colours"
-    assert resamples.load(schema.resamples_path(entry)).key == resamples.key(made.run)
+    assert resamples_file.load(schema.resamples_path(entry)).key == resamples.key(made.run)
 
 
 def test_seconds_per_image_are_the_runs_unless_the_card_gives_them(

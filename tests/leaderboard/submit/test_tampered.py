@@ -12,7 +12,7 @@ from submissions import edit, edit_records, only, planned_again, replace_records
 from kapbench.running.results import RECORDS, load_card, load_records
 from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples_file
 from kapbench_leaderboard.entries.schema import records_path, resamples_path
 from kapbench_leaderboard.entries.untrusted_files import MEBI
 from kapbench_leaderboard.submit.check import check
@@ -45,6 +45,12 @@ def test_an_interval_narrowed(entry):
 def test_an_interval_that_does_not_hold_its_score(entry):
     edit(entry, lambda c: headline(c).update(low=headline(c)["value"] + 0.01))
     only(check(entry), "all, mean: the low end of the interval is")
+
+
+@pytest.mark.parametrize("counts", [{}, {"red": 12, "blue": 12}])
+def test_images_of_categories_that_are_not_those_of_the_records(entry, counts):
+    edit(entry, lambda c: c["run"]["dataset"].update(images_by_category=counts))
+    only(check(entry), "images_by_category is ")
 
 
 def test_a_wrong_n(entry):
@@ -97,6 +103,44 @@ def test_predictions_changed_after_scoring(entry):
     only(check(entry), "error_px@sd-dino is not the distance from the predicted point")
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("other_error_px@sd-dino", 0.0, "contradicts that of another row of the target image"),
+        (
+            "other_error_px@sd-dino",
+            90.0,
+            "is not the distance from the predicted point to the near",
+        ),
+        ("other_error_px@sd-dino", np.nan, "is NaN though the target shows another keypoint"),
+        ("group_error_px@sd-dino", 1.0, "is NaN though group_visible counts such a member, or a"),
+        ("on_object@sd-dino", -1, "is not -1 exactly where extent is 0"),
+        ("on_object@sd-dino", 0, "is 0 between predicted points that lie in the bounding box"),
+        ("extent", 0, "extent differs within one target image"),
+    ],
+)
+def test_what_is_said_of_other_keypoints_and_the_object_changed(entry, column, value, what):
+    def change(rows):
+        changed = rows[column].to_numpy().copy()
+        on_object = rows["on_object@sd-dino"] == 1
+        changed[int(on_object.to_numpy()[7:].argmax()) + 7] = value
+        return rows.assign(**{column: changed})
+
+    edit_records(entry, change)
+    only(check(entry), what)
+
+
+def test_records_of_an_earlier_version_say_what_to_do(entry):
+    stems = ("extent", "group_error_px", "other_error_px", "on_object")
+    edit_records(entry, lambda rows: rows.drop(columns=[c for c in rows if c.startswith(stems)]))
+    (finding,) = check(entry)
+    assert finding == (
+        "The records are of an earlier version of kapbench: they lack the columns that scoring "
+        "version 4 added, such as extent.\n"
+        "  fix: Run the model again with the present version of kapbench, and submit that run."
+    )
+
+
 def test_records_of_another_run(entry, other_run):
     records_path(entry).write_bytes((other_run / RECORDS).read_bytes())
     only(check(entry), "not the file that the entry names by its sha256")
@@ -110,12 +154,12 @@ def test_records_that_the_run_was_not_scored_from(entry):
 
 
 def test_resamples_of_another_model(entry, other_run):
-    made = resamples.load(resamples_path(entry))
+    made = resamples_file.load(resamples_path(entry))
     column = made.columns["kap"]
     made.columns["kap"] = type(column)(
         column.value, column.products + np.float32(0.01), column.sums, column.n_images
     )
-    resamples.save(resamples_path(entry), made)
+    resamples_file.save(resamples_path(entry), made)
     digest = file_hash(resamples_path(entry))
     only(check(entry), "not the file that the entry names")
     edit(entry, lambda c: c["resamples"].update(sha256=digest))

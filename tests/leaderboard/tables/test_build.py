@@ -20,13 +20,42 @@ def test_the_summary_by_hand(cards):
     (table,) = tables(group(cards))
     assert {key: cell.value for key, cell in cells(table, "lite0").items()} == {
         "kap@0.10": 0.38,
-        "prevalence@0.10": 0.39,
-        "random.kap@0.10": 0.28,
+        "kap_skill@0.10": pytest.approx(0.225),
         "pck@0.10": 0.40,
-        "kap@0.10.symmetric": pytest.approx(0.33),
-        "kap@0.10.other": pytest.approx(0.43),
-        "kap@0.10.absent_with_twin": None,
+        "absence_auroc": 0.65,
+        "absence_auroc.absent_with_twin": None,
     }
+
+
+def test_the_reason_of_a_twin_split_without_a_score_names_both_labels(card):
+    run = card()
+    twin = {"split": "absent_with_twin"}
+    scores = [
+        score.model_copy(update={"n": 24}) if score.split == twin["split"] else score
+        for score in run.scores
+    ]
+    again = card(scores=scores)
+    (table,) = tables(group([again]), "twin")
+    reason = cells(table, again.model.name)["kap@0.10.absent_with_twin"].reason
+    assert reason == ("A category has no positive sample, or no negative one (n = 24).")
+
+
+@pytest.mark.parametrize(("images", "named"), [({"cat": 11, "cow": 12}, "cat (11)"), ({}, None)])
+def test_categories_with_few_images_are_named_beside_kap(card, images, named):
+    run = card()
+    data = run.dataset.model_copy(update={"images_by_category": images})
+    kap, _, pck = tables(group([run.model_copy(update={"dataset": data})]), "category")
+    notes = [note for note in kap.notes if note.startswith("KAP is biased upwards")]
+    assert [note.endswith(f": {named}.") for note in notes] == ([True] if named else [])
+    assert not any("biased" in note for note in pck.notes)
+
+
+def test_a_control_that_reads_the_annotation_has_no_interval_and_a_note_says_why(card):
+    (table,) = tables(group([card("lite0", 0.4, 0.4), card("oracle", 1.0, 1.0, interval=None)]))
+    assert (
+        "No confidence intervals for oracle: its scores follow from the annotation that it reads, "
+        "and estimate nothing."
+    ) in table.notes
 
 
 def test_the_best_model_first_and_controls_last(cards, card):
@@ -35,8 +64,17 @@ def test_the_best_model_first_and_controls_last(cards, card):
 
 
 def test_by_category_is_sorted_by_the_mean_and_has_one_table_a_metric(cards):
-    kap, pck = tables(group(cards), "category")
+    kap, skill, pck = tables(group(cards), "category")
+    assert [table.metric for table in (kap, skill, pck)] == ["KAP", "KAP skill", "PCK"]
     assert [c.key for c in kap.columns] == ["kap@0.10.cat", "kap@0.10.cow", "kap@0.10"]
+    assert [c.key for c in skill.columns] == [
+        "kap_skill@0.10.cat",
+        "kap_skill@0.10.cow",
+        "kap_skill@0.10",
+    ]
+    values = [cell.value for cell in cells(skill, "lite0").values()]
+    assert values == pytest.approx([0.1, 0.35, 0.225])
+    assert skill.head[0].endswith("; KAP skill")
     assert [c.key for c in pck.columns] == ["pck@0.10.cat", "pck@0.10.cow", "pck@0.10"]
     assert kap.rows[0].label == "sphere"
     values = [cell.value for cell in cells(kap, "lite0").values()]
@@ -46,7 +84,13 @@ def test_by_category_is_sorted_by_the_mean_and_has_one_table_a_metric(cards):
 def test_by_rule_has_one_column_a_rule(card):
     rules = {"kap-v1": "1", "kap-cvpr24": "2", "pck-sd-dino": "3"}
     (table,) = tables(group([card(rules=rules)], list(rules)), "rule")
-    assert [c.key for c in table.columns] == ["kap-v1@0.10", "kap-cvpr24@0.10", "pck-sd-dino@0.10"]
+    assert [c.key for c in table.columns] == [
+        "kap-v1@0.10",
+        "kap-v1@0.10.kap_skill",
+        "kap-cvpr24@0.10",
+        "kap-cvpr24@0.10.kap_skill",
+        "pck-sd-dino@0.10",
+    ]
 
 
 @pytest.mark.parametrize("view", ["summary", "category"])
@@ -68,10 +112,38 @@ def test_remarks_of_the_data_set_stand_below_a_group_once(cards, view):
 def test_every_missing_number_has_a_reason(card):
     (table,) = tables(group([card("lite0", None, 0.5)]))
     found = cells(table, "lite0")
-    assert "None of the samples is a positive (n = 100)." in found["kap@0.10"].reason
-    assert "control `random`" in found["random.kap@0.10"].reason
-    assert "n = 0" in found["kap@0.10.absent_with_twin"].reason
+    nothing = "A category has no positive sample, or no negative one (n = 100)."
+    assert found["kap@0.10"].reason == nothing
+    assert found["kap_skill@0.10"].reason.startswith(
+        "In a category there is no KAP, or the highest"
+    )
+    assert "n = 0" in found["absence_auroc.absent_with_twin"].reason
     assert found["pck@0.10"].reason is None
+
+
+def test_runs_from_before_the_skill_was_stored_say_so(card):
+    old = card()
+    scores = tuple(s for s in old.scores if s.metric in ("kap", "pck", "prevalence"))
+    (table,) = tables(group([old.model_copy(update={"scores": scores})]))
+    found = cells(table, "lite0")
+    assert found["kap@0.10"].value == 0.4
+    for key in ("kap_skill@0.10", "absence_auroc", "absence_auroc.absent_with_twin"):
+        assert found[key].value is None
+        assert found[key].reason.endswith("repeat the run.")
+
+
+def test_every_split_of_kap_has_its_skill_beside_it(card):
+    (table,) = tables(group([card()]), "symmetry")
+    keys = [column.key for column in table.columns]
+    for key in [k for k in keys if k.startswith("kap@")]:
+        assert keys[keys.index(key) + 1] == key.replace("kap@", "kap_skill@")
+    (table,) = tables(group([card()]), "twin")
+    assert [column.key for column in table.columns][:4] == [
+        "absence_auroc.absent_with_twin",
+        "absence_auroc",
+        "kap@0.10.absent_with_twin",
+        "kap_skill@0.10.absent_with_twin",
+    ]
 
 
 def test_a_score_that_the_run_does_not_have_is_missing_with_a_reason(cards):

@@ -10,6 +10,7 @@ import pytest
 from kapbench_leaderboard.commands.comparison_text import comparison_text as show_runs
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.choices import Style
 from kapbench_leaderboard.tables.render import render
 
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
@@ -32,7 +33,7 @@ def drawn(card):
 def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
     shown = render(drawn, "text")
     (line,) = [line for line in shown.splitlines() if line.startswith("lite0")]
-    assert line.split()[1:5] == ["38.4", "39.0", "28.0", "40.0"]
+    assert line.split()[1:5] == ["38.4", "23.0", "40.0", "65.0"]
     assert "37.4–39.4" in shown
     assert "Ranges are 95 % confidence intervals" in shown
 
@@ -41,7 +42,7 @@ def test_text_gives_the_reason_of_what_is_missing_in_a_footnote(drawn):
     shown = render(drawn, "text")
     (line,) = [line for line in shown.splitlines() if line.startswith("sphere")]
     mark = line.split()[1].removeprefix("n/a")
-    assert f"{mark} None of the samples is a positive (n = 100)." in shown
+    assert f"{mark} A category has no positive sample, or no negative one (n = 100)." in shown
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -68,6 +69,16 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     )
 
 
+def test_intervals_are_kept_on_request_though_the_screen_is_narrow(card):
+    cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
+    made = tables(group(cards), "category")
+    narrow = render(made, "text", width=60, style=Style(intervals=True))
+    assert "39.0–41.0" in narrow
+    assert "Ranges" in narrow
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert "39.0–41.0" not in render(made, "text", width=200, style=Style(intervals=False))
+
+
 def test_text_has_escape_codes_only_where_asked(drawn):
     assert "\x1b" not in render(drawn, "text")
     assert "\x1b" in render(drawn, "text", colour=True)
@@ -88,7 +99,7 @@ def test_csv_holds_shares_and_leaves_the_missing_empty(drawn):
 def test_csv_of_other_columns_leaves_no_hole_in_the_lines(card):
     cards = [card(), card(categories=["cat"], n_pairs=10)]
     lines = list(csv.DictReader(io.StringIO(render(tables(group(cards), "category"), "csv"))))
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert all(None not in line and None not in line.values() for line in lines)
 
 
@@ -98,14 +109,14 @@ def test_json_holds_shares_intervals_and_reasons(drawn):
     assert rows["lite0"]["kap@0.10"]["value"] == 0.384
     assert rows["lite0"]["kap@0.10"]["high"] == pytest.approx(0.394)
     assert rows["sphere"]["kap@0.10"]["value"] is None
-    assert "None of the samples is a positive" in rows["sphere"]["kap@0.10"]["reason"]
+    assert "A category has no positive sample" in rows["sphere"]["kap@0.10"]["reason"]
     assert table["dataset"]["n_pairs_expected"] == 30
 
 
 def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
     lines = [line for line in render(drawn, "markdown").splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in lines} == {9}
-    assert "| model | KAP@0.10 | prevalence | random KAP | PCK@0.10 |" in lines[0]
+    assert {line.count("|") for line in lines} == {7}
+    assert "| model | KAP@0.10 | KAP skill | PCK@0.10 | absence AUROC all |" in lines[0]
     assert "| 38.4 (37.4–39.4) |" in "".join(lines)
 
 
@@ -144,7 +155,7 @@ def test_latex_escapes_names_and_marks_the_best(card):
     assert r"\textbf{100.0}" not in shown  # a control is no competitor
     assert shown.count("{tabular}") == 2
     body = [line for line in shown.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") - line.count(r"\&") for line in body} == {7}
+    assert {line.count("&") - line.count(r"\&") for line in body} == {5}
 
 
 def test_latex_marks_the_lowest_confusion_and_nothing_of_a_single_model(card):
@@ -187,7 +198,7 @@ def test_markdown_lets_no_markup_of_a_name_act(card):
     shown = render(tables(group([card(HOSTILE)])), "markdown")
     (line,) = [line for line in shown.splitlines() if "script" in line]
     assert "<script>" not in line
-    assert line.count("|") - line.count(r"\|") == 9
+    assert line.count("|") - line.count(r"\|") == 7
 
 
 @pytest.mark.parametrize("view", ["symmetry", "twin", "viewpoint", "occlusion", "average"])

@@ -11,7 +11,7 @@ from kapbench.errors import KapbenchError
 from kapbench.running.results import load_card
 from kapbench.scoring.bootstrap import Replicates
 from kapbench_leaderboard.commands.comparison_text import comparison_text as tables
-from kapbench_leaderboard.comparison import resamples
+from kapbench_leaderboard.comparison import resamples, resamples_file
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.as_runs import entry_resamples, entry_runs
@@ -93,7 +93,9 @@ def test_accepted_resamples_answer_the_questions_that_are_asked_first(request):
     assert found
     for path in found:
         run = schema.load_entry(path).run
-        assert resamples.load(schema.resamples_path(path)).key == resamples.key(run, None, 0.10)
+        assert resamples_file.load(schema.resamples_path(path)).key == resamples.key(
+            run, None, 0.10
+        )
 
 
 def test_stored_resamples_need_no_records_and_other_questions_do(results):
@@ -171,14 +173,15 @@ def test_the_oracles_scores_are_the_ceiling_of_each_rule(card):
     (table,) = drawn(group(cards))
     ceiling = "Highest possible scores (oracle): "
     assert f"{ceiling}kap-cvpr24@0.10 97.0, pck-sd-dino@0.10 62.0." in table.notes
-    kap, pck = drawn(group(cards), "category")
+    kap, skill, pck = drawn(group(cards), "category")
+    assert "Highest" not in " ".join(skill.notes)
     assert f"{ceiling}kap-cvpr24@0.10 97.0." in kap.notes
     assert f"{ceiling}pck-sd-dino@0.10 62.0." in pck.notes
     assert "Highest" not in " ".join(drawn(group(cards[:1]))[0].notes)
 
 
 def test_averages_are_of_every_pck_rule_that_the_runs_have(dots_runs):
-    (_, pck) = shown(dots_runs, by="average")
+    (_, _, pck) = shown(dots_runs, by="average")
     keys = pck["columns"]
     assert {"pck@0.10.point.mean", "pck-geoaware@0.10.image.pair_weighted"} <= set(keys)
     assert {"pck-v1@0.10.image.mean", "pck-v1@0.10.point.mean"} <= set(keys)
@@ -211,7 +214,7 @@ def test_another_version_of_a_rule_has_no_number_in_its_column(card):
     def with_geo(name, value):
         return card(name, rules={"kap-cvpr24": "a", "pck-sd-dino": "b", "pck-v1": value})
 
-    _, pck = drawn(group([with_geo("one", "1"), with_geo("two", "2")]), "average")
+    _, _, pck = drawn(group([with_geo("one", "1"), with_geo("two", "2")]), "average")
     (i,) = (i for i, column in enumerate(pck.columns) if column.key.startswith("pck-v1"))
     values = {row.label: row.cells[i].value for row in pck.rows}
     assert sorted(value is None for value in values.values()) == [False, True]

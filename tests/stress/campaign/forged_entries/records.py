@@ -64,6 +64,14 @@ def _answered(rows: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
     return rows
 
 
+def _exchanged(rows: pd.DataFrame, drawn: np.random.Generator) -> pd.DataFrame:
+    """Some points on the object are called off it, and the reverse."""
+    chosen = drawn.random(len(rows)) < 0.3
+    for name in _columns(rows, "on_object@"):
+        rows.loc[chosen, name] = (1 - rows.loc[chosen, name]).astype(rows[name].dtype)
+    return rows
+
+
 def _easier(rows: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
     """Inside scores above all others."""
     for name in _columns(rows, "inside@"):
@@ -159,10 +167,15 @@ FAMILIES: dict[str, tuple[Forgery, ...]] = {
         _rows("a little less", _shifted("error_px@", -1.0, 0.1)),
         _rows("error at the counterpart", _scaled("twin_error_px@", 3.0)),
         _rows("nearest is another", _shifted("nearest@", 1.0)),
+        _rows("other keypoints further away", _scaled("other_error_px@", 2.0)),
+        _rows("other keypoints below the points", _scaled("other_error_px@", 0.0)),
+        _rows("group further away", _scaled("group_error_px@", 2.0)),
+        _rows("group is no number", _scaled("group_error_px@", float("nan"))),
     ),
     "predictions": (
         _rows("x moved", _shifted("x@", 5.0)),
         _rows("y moved", _shifted("y@", -3.0, 0.2)),
+        _rows("on the object and off it exchanged", _exchanged),
     ),
     "similarities": (
         _rows("inside above the maximum", _easier),
@@ -184,6 +197,7 @@ FAMILIES: dict[str, tuple[Forgery, ...]] = {
         _rows("visible and absent exchanged", _inverted),
         _rows("viewpoint", _column_is("viewpoint_change", 0)),
         _rows("groups", _column_is("group", -1)),
+        _rows("extent", _column_is("extent", 0)),
     ),
     "rows": (
         _rows("two swapped", _swapped),

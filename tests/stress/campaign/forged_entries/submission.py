@@ -78,7 +78,7 @@ class Submission:
         from kapbench.running.results import RunCard
         from kapbench.scoring.bootstrap import Resampling
         from kapbench.scoring.score_table import score_table
-        from kapbench_leaderboard.comparison import resamples
+        from kapbench_leaderboard.comparison import resamples, resamples_file
 
         data = self.run["dataset"]
         records = StoredRecords(table, data["categories"]).table()
@@ -91,10 +91,9 @@ class Submission:
             self.run["scores"] = [score.model_dump() for score in scores]
         again = resamples.make(records, run)
         self.about |= {"key": again.key, "categories": list(again.categories)}
-        for name, column in again.columns.items():
-            for part in ("products", "sums", "value", "n_images"):
-                self.arrays[f"{name}/{part}"] = np.ascontiguousarray(vars(column)[part])
-            self.arrays[f"{name}/weights"] = again.weights[name]
+        for name in again.columns:
+            for part, values in resamples_file.parts(again, name).items():
+                self.arrays[f"{name}/{part}"] = np.ascontiguousarray(values)
 
 
 Forgery = Callable[[Submission, Random], None]

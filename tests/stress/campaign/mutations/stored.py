@@ -87,7 +87,7 @@ def _check_hashed(root: Path) -> str | None:
 
 
 def _read_resamples(root: Path) -> str | None:
-    from kapbench_leaderboard.comparison.resamples import load
+    from kapbench_leaderboard.comparison.resamples_file import load
 
     read = load(_only(root, "results/*/*/*.safetensors"))
     values = [read.mean(column).value for column in read.columns]
