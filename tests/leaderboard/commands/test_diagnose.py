@@ -102,6 +102,13 @@ def test_what_the_sphere_repairs_on_spair(kapbench):
     assert "lite0: KAP is not significantly above what scores that all tie get" in text
 
 
+def test_the_oracle_loses_nothing_and_has_no_intervals(kapbench):
+    text = kapbench("diagnose", RESULTS / "synthetic/oracle").stdout
+    assert text.startswith("oracle: Nothing is lost: KAP@0.10 100.0 by kap-cvpr24.")
+    assert "Controls that read the annotation have no intervals" in " ".join(text.split())
+    assert "95 %" not in text.split("Scores ×100")[0]
+
+
 def test_a_data_set_without_kap(kapbench):
     done = kapbench("diagnose", RESULTS / "pf-pascal/lite0")
     assert "KAP is not defined if no keypoint can be absent" in " ".join(done.stdout.split())
