@@ -33,6 +33,11 @@ def test_the_examples_on_runs_run(examples, tmp_path, monkeypatch, capsys):
     differences = names["differences"]
     assert set(differences["model"]) == {"pixels"}
     assert len(differences) == 3 * 5  # KAP, absence AUROC, and PCK; four categories and the mean
+    exec(examples["Why a score is what it is"], names)
+    assert names["diagnosis"].losses["loss"].sum() == pytest.approx(
+        1 - names["diagnosis"].overall.kap
+    )
+    capsys.readouterr()
     exec(examples["Tables, also for a paper"], names)
     assert r"\label{tab:synthetic}" in capsys.readouterr().out
     exec(examples["Several seeds"], names)

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from kapbench.errors import KapbenchError
 from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
 from kapbench.scoring.diagnosis.skills import held_precision, measures
@@ -39,6 +40,8 @@ def diagnose_run(
     kap, pck = diagnosed_rules(card, rules)
     alpha = _alpha(card, kap, pck, alpha)
     decode, resampling = card.decode(pck), Resampling.of(records)
+    if reads_annotation(card.model):  # its numbers estimate nothing: no images, no intervals
+        resampling = replace(resampling, n_images=np.zeros_like(resampling.n_images))
     of = partial(diagnose, records, kap, pck, decode, alpha, resampling)
     splits = annotated_splits(records) if by == "split" else ("all",)
     of_split = {

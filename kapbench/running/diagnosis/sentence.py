@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
+from kapbench.running.results import reads_annotation
 from kapbench.scoring.diagnosis.places import PLACES
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import SKILL
@@ -39,14 +40,15 @@ def sentence(diagnosis: RunDiagnosis) -> str:
     if total < NOTHING:
         return f"Nothing is lost: {score}."
     shares = {name: group.loss("share", name) for name in diagnosis.types}
+    is_exact = reads_annotation(diagnosis.card.model)
     skill = diagnosis.measures[SKILL.key].mean()
     if skill.low > 0 or math.isnan(skill.low):
-        return f"Most is lost to {_largest(shares, total)} ({score})."
+        return f"Most is lost to {_largest(shares, total, is_exact)} ({score})."
     span = f"95 % interval {points(skill.low)} to {points(skill.high)}"
     where = "below" if skill.high < 0 else "not significantly above"
     return (
         f"KAP is {where} what scores that all tie get: skill {points(skill.value)} ({span}). "
-        f"Most is lost to {_largest(shares, total)} ({score})."
+        f"Most is lost to {_largest(shares, total, is_exact)} ({score})."
     )
 
 
@@ -65,15 +67,17 @@ def _of_places(diagnosis: RunDiagnosis) -> str:
         return "PCK is not defined: a category has no keypoint that is visible in both images."
     if 1 - correct < NOTHING:
         return f"No match is wrong: {score}."
-    return f"Most is lost to {_largest(shares, 1 - correct)} ({score})."
+    is_exact = reads_annotation(diagnosis.card.model)
+    return f"Most is lost to {_largest(shares, 1 - correct, is_exact)} ({score})."
 
 
-def _largest(shares: Mapping[str, Quantity], total: float) -> str:
+def _largest(shares: Mapping[str, Quantity], total: float, is_exact: bool) -> str:
+    """`is_exact`: the shares estimate nothing, and need no test."""
     first, second = sorted(shares, key=lambda name: -shares[name].mean().value)[:2]
     one, two = (shares[name].mean().value for name in (first, second))
     gap = (shares[first] - shares[second]).mean()
     of_total = f"of {points(total)} points"
-    if gap.p < SIGNIFICANT:
+    if is_exact or gap.p < SIGNIFICANT:
         return f"{WORDS[first]}: {points(one)} {of_total}"
     why = (
         "there are too few images to test which is larger"

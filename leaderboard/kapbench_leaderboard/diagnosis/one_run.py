@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
 from kapbench.running.diagnosis.sentence import NOTHING, points
+from kapbench.running.results import reads_annotation
 from kapbench.scoring.diagnosis.skills import (
     CHANCE,
     HELD,
@@ -239,7 +240,9 @@ def notes(diagnoses: Sequence[RunDiagnosis]) -> Iterator[str]:
     else:
         yield words.SKILL
     yield words.NUMBERS
-    if math.isnan(diagnoses[0].measures[PCK.key].mean().low):
+    if any(reads_annotation(each.card.model) for each in diagnoses):
+        yield words.EXACT
+    elif math.isnan(diagnoses[0].measures[PCK.key].mean().low):
         yield words.NO_INTERVALS
     yield from dict.fromkeys(note for each in diagnoses for note in words.of_records(each))
 

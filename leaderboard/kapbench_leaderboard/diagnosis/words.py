@@ -53,6 +53,7 @@ NO_INTERVALS = (
     "No confidence intervals of averages: a category has fewer than 4 images, or no score in some "
     "resamples."
 )
+EXACT = "Controls that read the annotation have no intervals: their scores estimate nothing."
 NEGATIVE = (
     "A gain alone is below 0 where most of the highest scores are wrong: precision there is below "
     "the prevalence, and repairing one type alone moves its keypoints there."

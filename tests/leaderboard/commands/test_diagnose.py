@@ -95,9 +95,18 @@ def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
 
 def test_what_the_sphere_repairs_on_spair(kapbench):
     entries = [RESULTS / "spair" / name for name in ("lite0", "sphere.lite0")]
-    text = " ".join(kapbench("diagnose", *entries).stdout.split())
+    done = kapbench("diagnose", *entries)
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.stdout.split())
     assert text.startswith("sphere.lite0 loses significantly less than lite0 to matches elsewhere")
     assert "lite0: KAP is not significantly above what scores that all tie get" in text
+
+
+def test_the_oracle_loses_nothing_and_has_no_intervals(kapbench):
+    text = kapbench("diagnose", RESULTS / "synthetic/oracle").stdout
+    assert text.startswith("oracle: Nothing is lost: KAP@0.10 100.0 by kap-cvpr24.")
+    assert "Controls that read the annotation have no intervals" in " ".join(text.split())
+    assert "95 %" not in text.split("Scores ×100")[0]
 
 
 def test_a_data_set_without_kap(kapbench):

@@ -9,6 +9,7 @@ import pytest
 from diagnosed import diagnosed, table, without_new_columns
 
 from kapbench_leaderboard.diagnosis.load import Named
+from kapbench_leaderboard.diagnosis.overview import overview
 from kapbench_leaderboard.diagnosis.pages import page_of
 from kapbench_leaderboard.diagnosis.pictures import change_of
 from kapbench_leaderboard.diagnosis.render import render
@@ -121,6 +122,15 @@ def test_hidden_characters_and_markup_of_a_name_are_harmless(one):
         assert "\x1b" not in text
     assert "<b>" not in shown([bad], "html")
     assert "<b>" not in shown([bad], "markdown")
+
+
+def test_an_overview_has_a_row_for_each_run_the_best_first(one, other):
+    page = overview([one, other])
+    (block,) = page.blocks
+    scores = [row.cells[0].value for row in block.rows]
+    assert scores == sorted(scores, reverse=True)
+    assert len(page.sentences) == 2
+    assert render(page, "markdown").startswith(f"* {block.rows[0].label}: ")
 
 
 def test_the_steps_of_the_figure_add_up_to_the_difference_of_kap(one, other):
