@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int
 
-from kapbench.scoring.estimators import ByCategory, Estimator, Ratio
-from kapbench.scoring.metrics import pairs_by_category
+from kapbench.scoring.estimators import ByCategory, Estimator
+from kapbench.scoring.metrics import mean_over_pairs, pairs_by_category
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import BEST, MAP_MAX, MAP_MIN, Records
+from kapbench.scoring.splits import TWIN_SPLIT, select
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -40,33 +41,19 @@ def absence_auroc(
         within: "category": every visible row against every absent one. "keypoint": only rows of one
             keypoint, each comparison counted once. "pair": the mean of each pair's own value.
     """
-    rows = np.flatnonzero(absence_rows(records, with_twin=with_twin))
+    rows = np.flatnonzero(select(records, TWIN_SPLIT if with_twin else "all"))
     category = records["category"].cat.codes.to_numpy()[rows]
     pair = records["pair_id"].cat.codes.to_numpy()[rows]
     # Rows of one stratum have one category.
-    strata = {"category": category, "pair": pair, "keypoint": records["keypoint"].to_numpy()[rows]}
-    auroc = StratifiedAuroc(
-        records["target_visible"].to_numpy(bool)[rows],
-        _best(records, rule, rescaled=rescaled)[rows],
-        strata[within],
-        pair,
-        category,
-        pairs_by_category(records, rows),
-    )
-    return (
-        _mean_over_pairs(auroc, len(records["pair_id"].cat.categories))
-        if within == "pair"
-        else auroc
-    )
-
-
-def absence_rows(records: Records, *, with_twin: bool) -> Bool[np.ndarray, "n"]:
-    """The rows that an absence AUROC compares; see `absence_auroc`."""
-    if not with_twin:
-        return np.ones(len(records), bool)
-    has_twin = (records["twin"] != records["keypoint"]).to_numpy(bool)
-    shows_either = (records["target_visible"] | records["twin_visible"]).to_numpy(bool)
-    return np.asarray(has_twin & shows_either)
+    strata = {"category": category, "keypoint": records["keypoint"].to_numpy()[rows]}
+    visible = records["target_visible"].to_numpy(bool)[rows]
+    best, of_pairs = _best(records, rule, rescaled=rescaled)[rows], pairs_by_category(records, rows)
+    if within != "pair":
+        return StratifiedAuroc(visible, best, strata[within], pair, category, of_pairs)
+    one_each = np.ones(len(records["pair_id"].cat.categories), np.int64)
+    of_pair = StratifiedAuroc(visible, best, pair, pair, pair, one_each).by_category().values
+    n_negative = np.bincount(category[~visible], minlength=len(of_pairs))
+    return mean_over_pairs(records, of_pair, n_negative, of_pairs)
 
 
 def _best(records: Records, rule: KapRule, *, rescaled: bool) -> Float32[np.ndarray, "n"]:
@@ -184,20 +171,3 @@ class _Levels:
         comparisons = (n_positive * n_negative).sum(axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(comparisons > 0, wins / comparisons, np.nan)
-
-
-def _mean_over_pairs(auroc: StratifiedAuroc, n_pairs: int) -> Ratio:
-    """The mean of the values of all pairs that have both kinds of rows."""
-    of_pair = StratifiedAuroc(
-        auroc.label, auroc.score, auroc.pair, auroc.pair, auroc.pair, np.ones(n_pairs, np.int64)
-    )
-    values = of_pair.by_category().values
-    category = np.full(n_pairs, -1)
-    category[auroc.pair] = auroc.category
-    known = ~np.isnan(values)
-    n = np.bincount(category[known], minlength=len(auroc.n))
-    n = np.where(
-        n > 0, n, auroc.n_pairs
-    )  # rows, but no value: not taken for a category without rows
-    weight = known.astype(np.float64)
-    return Ratio(np.where(known, values, 0.0), weight, category, n, n, auroc.n_negative)

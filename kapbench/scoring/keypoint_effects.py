@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
-from kapbench.scoring.absence import absence_rows
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.diagnosis.shapley import Samples, losses
-from kapbench.scoring.metrics import pck_correct, pck_rows, scores_of_rows
+from kapbench.scoring.metrics import kap_samples, pck_correct, pck_rows, scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule, Rule
 from kapbench.scoring.schema import BEST, Records
+from kapbench.scoring.splits import TWIN_SPLIT, select
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,16 @@ def keypoint_effects(
         n = np.bincount(rows.place, minlength=rows.k)
         return rows.effects(np.bincount(rows.place, correct, rows.k) / n, influence, average)
     rows = _Rows.of(records, np.arange(len(records)))
-    samples = scores_of_rows(records, rule, alpha)
-    influence = _of_precision(samples, rows.unit(average))
-    return rows.effects(_precision(samples, rows.place, rows.k), influence, average)
+    samples = kap_samples(records, rule, alpha)
+    alone = average_precision(samples.label, samples.score, rows.place[samples.row], rows.k)
+    influence = _of_precision(scores_of_rows(records, rule, alpha), rows.unit(average))
+    return rows.effects(alone, influence, average)
 
 
 def absence_effects(records: Records, rule: KapRule, *, with_twin: bool) -> KeypointEffects:
     """Of the absence AUROC of a category's rows, on the model's own scores."""
-    rows = _Rows.of(records, np.flatnonzero(absence_rows(records, with_twin=with_twin)))
+    split = TWIN_SPLIT if with_twin else "all"
+    rows = _Rows.of(records, np.flatnonzero(select(records, split)))
     best = records[BEST.of(rule.geometry)].to_numpy(np.float32)[rows.number]
     visible = records["target_visible"].to_numpy(bool)[rows.number]
     alone = [roc_auc(visible[rows.place == i], best[rows.place == i]) for i in range(rows.k)]
@@ -143,14 +145,6 @@ def _of_precision(
         one = Samples(positive, np.maximum(positive, negative), negative, np.zeros(len(rows), int))
         out[rows] = -losses(one, 1).influence[:, 1]
     return out
-
-
-def _precision(
-    samples: Float[np.ndarray, "r 2"], place: Int[np.ndarray, "r"], k: int
-) -> Float64[np.ndarray, "k"]:
-    known = ~np.isnan(samples)
-    labels = np.broadcast_to([True, False], samples.shape)[known]
-    return average_precision(labels, samples[known], np.repeat(place, known.sum(axis=1)), k)
 
 
 def _of_share(

@@ -20,6 +20,7 @@ from kapbench.scoring.schema import (
     TWIN_ERROR_PX,
     Records,
 )
+from kapbench.scoring.splits import TWIN_SPLIT, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,9 @@ def kap_of_samples(
     """`kap` of samples whose scores may be others than the model's."""
     keep = np.ones(len(samples.row), bool) if rows is None else rows[samples.row]
     if twin_split:
-        keep &= _twin_samples(records, samples)
+        visible = records["target_visible"].to_numpy(bool)
+        keep &= select(records, TWIN_SPLIT)[samples.row]
+        keep &= samples.label | ~visible[samples.row]
     label, score, row = samples.label[keep], samples.score[keep], samples.row[keep]
     del samples, keep  # as large as what was kept of them
     category, n_categories = _codes(records, "category")
@@ -135,16 +138,8 @@ def kap_of_samples(
     if average == "pair":
         n_negative = np.bincount(category[row][~label], minlength=n_categories)
         precision = average_precision(label, score, pair[row], n_pairs)
-        return _mean_over_pairs(records, precision, n_negative, of_pairs)
+        return mean_over_pairs(records, precision, n_negative, of_pairs)
     return PooledPrecision(label, score, pair[row], category[row], of_pairs, balanced=twin_split)
-
-
-def _twin_samples(records: Records, samples: Samples) -> Bool[np.ndarray, "s"]:
-    visible = records["target_visible"].to_numpy(bool)
-    has_twin = (records["twin"] != records["keypoint"]).to_numpy(bool)
-    absent_with_twin = ~visible & records["twin_visible"].to_numpy(bool)
-    positive = (visible & has_twin)[samples.row] & samples.label
-    return np.asarray(positive | absent_with_twin[samples.row])
 
 
 def pck_correct(
@@ -193,23 +188,21 @@ def share(
     n_rows = np.bincount(pair[rows], minlength=n_pairs).astype(np.float64)
     n_correct = np.bincount(pair[rows & correct], minlength=n_pairs).astype(np.float64)
     no_negatives = np.zeros(n_categories, np.int64)
+    of_pairs = pairs_by_category(records, np.flatnonzero(rows))
     if average == "point":
         n = np.bincount(category[rows], minlength=n_categories)
-        of_pairs = pairs_by_category(records, np.flatnonzero(rows))
         return Ratio(n_correct, n_rows, _category_of_pair(records), n, of_pairs, no_negatives)
     with np.errstate(invalid="ignore"):
         values = n_correct / n_rows
-    return _mean_over_pairs(
-        records, values, no_negatives, pairs_by_category(records, np.flatnonzero(rows))
-    )
+    return mean_over_pairs(records, values, no_negatives, of_pairs)
 
 
-def _mean_over_pairs(
+def mean_over_pairs(
     records: Records,
     values: Float64[np.ndarray, "p"],
     n_negative: Int[np.ndarray, "c"],
     n_pairs_with_samples: Int[np.ndarray, "c"],
-) -> Estimator:
+) -> Ratio:
     """Mean per category over the pairs that have a score, which n counts.
 
     Args:

@@ -13,8 +13,16 @@ _Selector = Callable[[Records], np.ndarray]
 
 
 def _has_twin(records: Records) -> np.ndarray:
-    mirrored = (records["twin"] != records["keypoint"]).to_numpy(bool)
-    return np.asarray(mirrored | (records["group"] >= 0).to_numpy(bool))
+    return (records["twin"] != records["keypoint"]).to_numpy(bool)
+
+
+def _is_symmetric(records: Records) -> np.ndarray:
+    return np.asarray(_has_twin(records) | (records["group"] >= 0).to_numpy(bool))
+
+
+def _twin_split(records: Records) -> np.ndarray:
+    shows_either = (records["target_visible"] | records["twin_visible"]).to_numpy(bool)
+    return np.asarray(_has_twin(records) & shows_either)
 
 
 def _viewpoint(change: int) -> _Selector:
@@ -30,9 +38,9 @@ def _difficulty(column: str, present: bool) -> _Selector:
 
 _SPLITS: dict[str, _Selector] = {
     "all": lambda records: np.ones(len(records), bool),
-    "symmetric": _has_twin,
-    "other": lambda records: ~_has_twin(records),
-    TWIN_SPLIT: lambda records: np.ones(len(records), bool),  # kap() chooses its samples
+    "symmetric": _is_symmetric,
+    "other": lambda records: ~_is_symmetric(records),
+    TWIN_SPLIT: _twin_split,
     **{f"viewpoint={change}": _viewpoint(change) for change in range(5)},
     **{
         f"{column}={word}": _difficulty(column, present)
@@ -50,7 +58,8 @@ def annotated_splits(records: Records) -> tuple[str, ...]:
 
 
 def select(records: Records, split: str) -> Bool[np.ndarray, "n"]:
-    """Rows of a split: symmetric (has a mirror counterpart or repetitions), other, viewpoint=0 … 4,
+    """Rows of a split: symmetric (has a mirror counterpart or repetitions), other, absent_with_twin
+    (has a mirror counterpart; absent keypoints only where the target shows it), viewpoint=0 … 4,
     truncation=none, =some, occlusion=none, =some.
 
     Raises:
