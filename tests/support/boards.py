@@ -198,7 +198,7 @@ def _resamples(
     run: RunCard, by: np.ndarray, n_resamples: int, rng: np.random.Generator
 ) -> resamples.Resamples:
     columns, weights, keypoints = {}, {}, {}
-    for name in ("kap", f"absence_auroc.{resamples.WITH_TWIN}", "pck"):
+    for name in ("kap", f"absence_auroc.{resamples.TWIN_SPLIT}", "pck"):
         spread = 0.01 * rng.normal(0, 1, (n_resamples, len(by)))
         columns[name] = Replicates(
             by,

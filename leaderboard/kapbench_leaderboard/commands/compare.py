@@ -140,7 +140,7 @@ def compare(
     chosen_rules = rule_names(rules, cards)
     check_alpha(alpha, cards)
     on_screen = how == "text" and output is None
-    with _progress(len(selected) if paired else 0) as advance:
+    with _progress(len(selected) if paired or how == "latex" else 0) as advance:
         text = comparison_text(
             selected,
             rules=chosen_rules or None,

@@ -63,7 +63,9 @@ def comparison_text(
     """
     from kapbench_leaderboard.tables.render import render
 
-    resamples = resamples_of(runs, rules, alpha, sample, advance) if paired else {}
+    with_bold = how == "latex" and group_by is None
+    sampled = runs if paired else _with_records(runs, rules, alpha) if with_bold else {}
+    resamples = resamples_of(sampled, rules, alpha, sample, advance)
     tables = comparison_tables(
         list(runs.values()),
         rules=rules,
@@ -74,8 +76,6 @@ def comparison_text(
         names=names,
         group_by=group_by,
     )
-    if how == "latex" and not paired and group_by is None:
-        resamples = _stored_resamples(runs, rules, alpha)
     text = render(tables, how, width=width, colour=colour, style=style, resamples=resamples)
     return text + (_left_out(runs, rules or ()) if how == "text" else "")
 
@@ -174,21 +174,19 @@ def resamples_of(
     return resamples
 
 
-def _stored_resamples(
+def _with_records(
     runs: "Mapping[Path, RunCard]", rules: Sequence[str] | None, alpha: float
-) -> "dict[str, Resamples]":
-    """Of the entries whose stored resamples have these rules and this alpha: nothing is computed."""
+) -> "Mapping[Path, RunCard]":
+    """Without the entries whose records lie elsewhere and whose stored resamples do not serve."""
     from kapbench_leaderboard.comparison.resamples import key
-    from kapbench_leaderboard.entries.schema import resamples_path
+    from kapbench_leaderboard.entries.schema import records_path, resamples_path
 
-    stored = {
-        place: card
-        for place, card in runs.items()
-        if place.suffix == ".json"
-        and resamples_path(place).exists()
-        and key(card, rules, alpha) == key(card)
-    }
-    return resamples_of(stored, rules, alpha)
+    def can_be_resampled(place: Path, card: "RunCard") -> bool:
+        if place.suffix != ".json" or records_path(place).exists():
+            return True
+        return resamples_path(place).exists() and key(card, rules, alpha) == key(card)
+
+    return {place: card for place, card in runs.items() if can_be_resampled(place, card)}
 
 
 def rule_names(rules: Sequence[str], cards: "Sequence[RunCard]") -> list[str]:

@@ -11,8 +11,9 @@ import pandas as pd
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.score_table import ABSENCE_AUROC
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group
-from kapbench_leaderboard.comparison.resamples import WITH_TWIN, Resamples, stem, twin_column
+from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import Difference, differences
 
 # What the rows of one Holm correction have in common, beside being of a category or an average.
@@ -62,10 +63,10 @@ def pairwise(
     pairs = [(run, baseline) for run in runs] if baseline else list(combinations(runs, 2))
     rows = [
         row
-        for first, second in pairs
+        for first, second, gaps in ((a, b, differences(a.resamples, b.resamples)) for a, b in pairs)
         for rule in members.rules
         for column in _columns(rule, members)
-        for row in _rows(first, second, column, alpha)
+        for row in _rows(first, second, [g for g in gaps if g.column == column.name], column, alpha)
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     is_category = frame["over"] == "category"
@@ -91,16 +92,16 @@ def _columns(rule: RuleCard, members: Group) -> Iterator[_Column]:
     yield _Column(stem(rule, members.rules), rule, rule.metric, average, over, "all")
     if rule.metric == "kap":
         name = twin_column(rule, members.rules)
-        yield _Column(name, rule, ABSENCE_AUROC, "category", "mean", WITH_TWIN)
+        yield _Column(name, rule, ABSENCE_AUROC, "category", "mean", TWIN_SPLIT)
 
 
 def _rows(
-    first: Compared, second: Compared, column: _Column, alpha: float
+    first: Compared, second: Compared, gaps: Sequence[Difference], column: _Column, alpha: float
 ) -> Iterator[dict[str, Any]]:
+    """Args: gaps: of this column."""
     runs = (first.resamples, second.resamples)
-    if column.name not in runs[0].columns or all(_is_undefined(run, column.name) for run in runs):
+    if not gaps or all(_is_undefined(run, column.name) for run in runs):
         return
-    gaps = [g for g in differences(first.resamples, second.resamples) if g.column == column.name]
     categories = first.resamples.categories
     for i, gap in enumerate(gaps):
         over = "category" if i < len(categories) else column.over

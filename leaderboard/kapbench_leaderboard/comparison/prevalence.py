@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from kapbench.running.results import RunCard
+from kapbench.scoring.splits import TWIN_SPLIT
 
-TWIN_SPLIT = "absent_with_twin"
 SAME = 1e-9
 Share = float | str  # or the reason why there is none
 _NOTHING = "There is no sample to score."

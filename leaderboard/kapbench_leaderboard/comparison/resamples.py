@@ -14,10 +14,9 @@ from kapbench.scoring.keypoint_effects import KeypointEffects, absence_effects, 
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import ABSENCE_AUROC, estimator
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
-
-WITH_TWIN = "absent_with_twin"
 
 # By rule, metric, alpha, average and split: a score, and the same at every resample.
 Place = tuple[str, str, float, str, str]
@@ -48,7 +47,7 @@ def stem(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
 
 def twin_column(rule: RuleCard, rules: Sequence[RuleCard]) -> str:
     """The column of the absence AUROC of keypoints with a mirror counterpart, of a rule for KAP."""
-    name = f"{ABSENCE_AUROC}.{WITH_TWIN}"
+    name = f"{ABSENCE_AUROC}.{TWIN_SPLIT}"
     return name if stem(rule, rules) == rule.metric else f"{rule.name}.{name}"
 
 
@@ -98,7 +97,7 @@ def make(
             name: ((rule.name, rule.metric, at, average, "all"), over)
         }
         if rule.metric == "kap":  # alpha does not enter the AUROC, which is stored by the first
-            place = rule.name, ABSENCE_AUROC, rule.alphas[0], "category", WITH_TWIN
+            place = rule.name, ABSENCE_AUROC, rule.alphas[0], "category", TWIN_SPLIT
             places[twin_column(card, run_rules)] = place, "mean"
         for column, (place, average_over) in places.items():
             if place in known:

@@ -87,7 +87,7 @@ def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
     """1 + the number of significantly better runs; runs without significant differences share a rank.
 
     Holm's correction is over all pairs of runs in the column. None: the run could be tested against
-    no other run.
+    no other run, or is the only one.
     """
     pairs = list(combinations(range(len(runs)), 2))
     gaps = every_two(runs, column)
@@ -97,7 +97,7 @@ def share_ranks(runs: Sequence[Resamples], column: str) -> list[int | None]:
         if p < SIGNIFICANT:
             rank[j if gap.value > 0 else i] += 1
     tested = {i for pair, p in zip(pairs, corrected, strict=True) if not np.isnan(p) for i in pair}
-    return [r if i in tested or len(runs) == 1 else None for i, r in enumerate(rank)]
+    return [r if i in tested else None for i, r in enumerate(rank)]
 
 
 def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:

@@ -16,6 +16,7 @@ from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
 _ONE_METRIC_A_TABLE = ("category", "viewpoint", "occlusion", "average")
+SKILL = "KAP skill"
 # What a table shows: the kind of rule, None: both; and the metric where it is not the rule's own.
 _Shown = tuple[Kind | None, str | None]
 _METRICS: tuple[_Shown, ...] = (("kap", None), ("kap", KAP_SKILL), ("pck", None))
@@ -98,8 +99,9 @@ def tables(
             apart = f"Not comparable with the first table: {why_apart(groups[0], members)}."
             filled[0] = replace(filled[0], head=(*filled[0].head, apart))
         if filled:
-            of_data = notes.remarks([(row.label, row.card) for row in filled[-1].rows])
-            filled[-1] = replace(filled[-1], notes=(*filled[-1].notes, *of_data))
+            named = [(row.label, row.card) for row in filled[-1].rows]
+            of_all = (*notes.about_runs(named), *notes.remarks(named))
+            filled[-1] = replace(filled[-1], notes=(*filled[-1].notes, *of_all))
         out.extend(filled)
     return out
 
@@ -118,14 +120,14 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
     rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
-    of_table = None if kind is None else "KAP skill" if metric == KAP_SKILL else NAME[kind]
+    of_table = None if kind is None else SKILL if metric == KAP_SKILL else NAME[kind]
     competing = [row for row in rows if not row.is_control]
     return Table(
         members,
         view,
         tuple(table_columns),
         tuple(rows),
-        (title if metric is None else f"{title}; {of_table}",),
+        (title,),
         tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
         _prevalence_row(competing or rows, table_columns, members.rules, alpha)
         if view != "summary"
@@ -158,9 +160,8 @@ def _notes(
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
         *notes.not_tested(tested),
         *_on_intervals(rows, rules, alpha),
-        *notes.few_images(members, view, kind),
+        *(notes.few_images(members, view, kind) if metric is None else ()),
         *(notes.controls(members, view, kind, alpha) if metric is None else ()),
-        *notes.about_runs([(row.label, row.card) for row in rows]),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from kapbench.shown_text import escape_hidden, hidden_characters
 from kapbench_leaderboard.tables.build import Row, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.format_cells import head
 
 SCHEMA_VERSION = 1
 _FORMULA = ("=", "+", "-", "@")
@@ -79,7 +80,7 @@ def _table(table: Table) -> dict[str, Any]:
         "dataset": table.group.dataset.model_dump(mode="json"),
         "rules": {r.name: r.hash for r in table.rules},
         "coverage": str(table.group.coverage),
-        "head": list(table.head),
+        "head": head(table),
         "notes": list(table.notes),
         "columns": [c.key for c in table.columns],
         "rows": [_row(table.columns, row) for row in table.rows],

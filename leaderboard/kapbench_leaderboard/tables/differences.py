@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from kapbench.running.results import RunCard
+from kapbench.running.results import RunCard, reads_annotation
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
@@ -22,11 +22,17 @@ def paired_tables(
 ) -> list[Table]:
     """One table for a group of at least two runs; controls are compared if there is only one model.
 
+    Runs that read the annotation are left out: a model does not compete with the answer.
+
     Args:
         resamples: By the hash of a run's records, for the group's rules at `alpha`.
         alpha: None: each rule's first.
     """
-    known = [c for c in members.cards if c.provenance.records_sha256 in resamples]
+    known = [
+        c
+        for c in members.cards
+        if c.provenance.records_sha256 in resamples and not reads_annotation(c.model)
+    ]
     models = [c for c in known if not is_control(c)]
     known = models if len(models) > 1 else known
     if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:

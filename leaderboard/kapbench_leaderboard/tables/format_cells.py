@@ -20,7 +20,7 @@ def number(cell: Cell) -> str:
     if cell.is_count:
         return f"{cell.value:.0f}"
     value = round(100 * cell.value, 1) + 0.0  # no -0.0
-    shown = f"{value:+.1f}" if cell.signed else f"{value:.1f}"
+    shown = f"{value:+.1f}" if cell.signed and value else f"{value:.1f}"
     return shown if cell.sd is None else f"{shown} ± {100 * cell.sd:.1f}"
 
 
@@ -40,9 +40,8 @@ def heading(column: Column) -> str:
 
 
 def metric_title(table: Table) -> str:
-    """KAP@0.10, of a table by category, whose headings do not name it."""
-    metric = next(c.key.partition("@")[0] for c in table.columns if "@" in c.key)
-    return f"{metric_name(metric)}@{table.alpha:.2f}"
+    """What all columns of a table show, e.g. KAP@0.10."""
+    return f"{table.metric}@{table.alpha:.2f}"
 
 
 def metric_name(metric: str) -> str:
@@ -51,9 +50,15 @@ def metric_name(metric: str) -> str:
     return " ".join(words.get(word, word) for word in metric.split("_"))
 
 
-def caption(table: Table) -> str:
+def head(table: Table) -> list[str]:
+    """The lines above a table; of one of several tables, the first names the metric."""
+    first, *others = table.head
+    return [first if table.metric is None else f"{first}; {metric_title(table)}", *others]
+
+
+def caption(lines: Sequence[str]) -> str:
     """The lines above a table as sentences."""
-    return " ".join(line if line.endswith(".") else f"{line}." for line in table.head)
+    return " ".join(line if line.endswith(".") else f"{line}." for line in lines)
 
 
 def label(row: Row) -> str:

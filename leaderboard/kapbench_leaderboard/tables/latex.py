@@ -7,17 +7,19 @@ from dataclasses import replace
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.tables import notes as about
-from kapbench_leaderboard.tables.bold import Bold, bold, notes_on_bold
-from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.bold import NOTE, bold
+from kapbench_leaderboard.tables.build import SKILL, Table
 from kapbench_leaderboard.tables.choices import Style
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import (
     caption,
+    head,
     heading,
     interval,
     marked,
     metric_title,
     notes,
+    number,
     reasons,
     rows_of,
 )
@@ -32,9 +34,9 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*")
 def latex(tables: Sequence[Table], style: Style, resamples: Mapping[str, Resamples]) -> str:
     """`table` environments; KAP and PCK by category of the same runs share one.
 
-    Bold marks the best model of a column, and with `resamples`, by the hash of a run's records, all
-    models that are not significantly different from it. What a reader of a paper need not see of
-    the notes stands in comments.
+    By category, the KAP skill stands in a note and has no block. With `resamples`, by the hash of a
+    run's records, bold marks the best model of a column and all models that are not significantly
+    different from it. What a reader of a paper need not see of the notes stands in comments.
 
     Raises:
         KapbenchError: the label has characters that a label of LaTeX should not have.
@@ -76,12 +78,14 @@ def _parts(tables: Sequence[Table]) -> list[list[Table]]:
 
 
 def _environment(
-    blocks: Sequence[Table], label: str | None, style: Style, resamples: Mapping[str, Resamples]
+    part: Sequence[Table], label: str | None, style: Style, resamples: Mapping[str, Resamples]
 ) -> str:
+    blocks = [table for table in part if not _is_skill_by_category(table)]
     first, n_columns = blocks[0], len(blocks[0].columns)
     wide = n_columns >= _WIDE
     kind = "table*" if wide else "table"
-    lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(caption(first))}}}"]
+    above = first.head if first.view == "category" else head(first)  # blocks name their metrics
+    lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(caption(above))}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
     lines += [f"  {_TIGHT}"] if wide else []
     lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
@@ -96,15 +100,27 @@ def _environment(
             )
         lines += _rows(table, footnotes, marks)
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    printed = _printed(blocks, footnotes, bolds)
+    skills = [_skill_note(table) for table in part if _is_skill_by_category(table)]
+    printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
     if style.notes:
         lines.append(f"  \\par\\footnotesize {' '.join(map(tex, printed))}")
-        printed_too = printed
-    else:
-        printed_too = []
-    every = dict.fromkeys(note for t in blocks for note in (*notes(t, footnotes), *printed))
-    lines += [f"  % {note}" for note in every if note not in printed_too]
+    every = dict.fromkeys([*printed, *(note for t in blocks for note in notes(t, footnotes))])
+    lines += [f"  % {note}" for note in every if not style.notes or note not in printed]
     return "\n".join([*lines, f"\\end{{{kind}}}", ""])
+
+
+def _is_skill_by_category(table: Table) -> bool:
+    return table.view == "category" and table.metric == SKILL
+
+
+def _skill_note(table: Table) -> str:
+    """The skill in the average over categories, of a table that has no block of its own."""
+    average = [f"{r.label} {number(r.cells[-1]).replace('-', '−')}" for r in table.rows]
+    title = f"{metric_title(table)} ({heading(table.columns[-1])})"
+    return (
+        f"{title}, where 0 is what scores that all tie get and 100 the highest possible KAP: "
+        f"{', '.join(average)}."
+    )
 
 
 def _headings(blocks: Sequence[Table]) -> list[str]:
@@ -118,7 +134,7 @@ def _reasons(blocks: Sequence[Table]) -> dict[str, int]:
     return {reason: i + 1 for i, reason in enumerate(every)}
 
 
-def _rows(table: Table, footnotes: dict[str, int], marks: Bold) -> list[str]:
+def _rows(table: Table, footnotes: dict[str, int], marks: Sequence[frozenset[int]]) -> list[str]:
     lines: list[str] = []
     controls = False
     for place, (label, row, apart) in enumerate(rows_of(table)):
@@ -127,7 +143,7 @@ def _rows(table: Table, footnotes: dict[str, int], marks: Bold) -> list[str]:
         controls = apart
         cells = [
             _cell(cell, footnotes, is_bold=place in rows)
-            for cell, rows in zip(row, marks.rows, strict=True)
+            for cell, rows in zip(row, marks, strict=True)
         ]
         lines.append(_line([label], cells))
     return lines
@@ -147,15 +163,13 @@ def _line(texts: Sequence[str], made: Sequence[str] = ()) -> str:
     return f"    {' & '.join([*map(tex, texts), *made])} \\\\"
 
 
-def _printed(
-    blocks: Sequence[Table], footnotes: dict[str, int], bolds: Sequence[Bold]
-) -> list[str]:
-    """The notes that a reader needs: rules, what bold, ± and ranges mean, what limits the numbers."""
+def _printed(blocks: Sequence[Table], footnotes: dict[str, int]) -> list[str]:
+    """The notes that a reader needs: rules, what ± and ranges mean, what limits the numbers."""
     own = [note for table in blocks for note in _short(table)]
     every = [note for table in blocks for note in notes(replace(table, notes=()), footnotes)]
     ends = [note for note in every if note.startswith("[")]
     starts = [note for note in every if not note.startswith("[")]
-    return list(dict.fromkeys([*starts, *own, *notes_on_bold(blocks, bolds), *ends]))
+    return list(dict.fromkeys([*starts, *own, *ends]))
 
 
 def _short(table: Table) -> list[str]:

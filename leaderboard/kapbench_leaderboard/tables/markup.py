@@ -7,6 +7,7 @@ from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import (
     caption,
+    head,
     heading,
     interval,
     marked,
@@ -41,7 +42,7 @@ def _body(
 def _markdown(table: Table, with_notes: bool) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
-    lines = [*map(literal, table.head), "", pipe(["model", *map(heading, table.columns)])]
+    lines = [*map(literal, head(table)), "", pipe(["model", *map(heading, table.columns)])]
     lines.append(pipe([":--", *["--:"] * len(table.columns)]))
     lines += map(pipe, body)
     about = notes(table, footnotes) if with_notes else []
@@ -51,7 +52,7 @@ def _markdown(table: Table, with_notes: bool) -> str:
 def _html(table: Table, with_notes: bool) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number}\0{span}")
-    lines = ["<table>", f"<caption>{escape(caption(table))}</caption>", "<thead><tr>"]
+    lines = ["<table>", f"<caption>{escape(caption(head(table)))}</caption>", "<thead><tr>"]
     lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
     lines += ["</tr></thead>", "<tbody>"]
     for label, *cells in body:

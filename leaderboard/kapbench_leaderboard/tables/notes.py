@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from kapbench.errors import name_first
 from kapbench.running.results import DatasetCard, RuleCard, RunCard, reads_annotation
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group, Kind
-from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
@@ -147,7 +147,7 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
 def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
     """Which models have no rank, of ranks by label, and why."""
     without = [label for label, rank in ranks.items() if rank is None]
-    if not without:
+    if not without or len(ranks) == 1:  # a single model is not ranked
         return []
     if len(without) == len(ranks):
         return [f"No model is ranked: {_NOT_TESTED}."]
@@ -179,7 +179,7 @@ def _for(labels: Sequence[str]) -> str:
 def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> str:
     """The reasons that the run card leaves open, with the categories where only some lack one."""
     if reads_annotation(card.model):
-        return "its scores follow from the annotation that it reads, and estimate nothing"
+        return "scores that follow from the annotation are not estimates"
     data, any_interval = card.dataset, any(row.low is not None for row in card.scores)
     rows = [(c, card.headline(rule, alpha, c)) for rule in rules for c in data.categories]
     lacking = dict.fromkeys(
@@ -187,12 +187,18 @@ def _why_no_interval(card: RunCard, rules: Sequence[RuleCard], alpha: float) -> 
     )
     only_some = any_interval and 0 < len(lacking) < len(data.categories)
     category = f"a category ({', '.join(lacking)})" if only_some else "a category"
-    if data.n_images < FEWEST_IMAGES * len(data.categories):  # certain
-        return f"{category} has fewer than {FEWEST_IMAGES} images"
+    n_images = data.images_by_category.values()  # run cards of earlier versions do not have them
+    too_few = f"{category} has fewer than {FEWEST_IMAGES} images"
+    if data.n_images < FEWEST_IMAGES * len(data.categories) or any(
+        n < FEWEST_IMAGES for n in n_images
+    ):
+        return too_few
     undefined = "score is undefined in more than 1 % of the resamples"
-    reasons = [f"the {undefined}"]  # of a single category, which has images enough
-    if len(data.categories) > 1:  # how many images each has is not in the run card
-        reasons = [f"{category} has fewer than {FEWEST_IMAGES} images", f"its {undefined}"]
+    reasons = [f"the {undefined}"]
+    if len(data.categories) > 1:
+        reasons = [f"the score of {category} {undefined.removeprefix('score ')}"]
+        if not n_images:
+            reasons = [too_few, f"its {undefined}"]
     if not any_interval and card.command is None:  # a command of kapbench computes them
         reasons.append("the scores were computed without intervals")
     return ", or ".join(reasons)
@@ -244,7 +250,7 @@ def _inputs(conditions: Sequence[str]) -> str:
 
 def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     """What each model conditions on, was trained with and on, and how it wants to be decoded."""
-    labels_of: dict[str, list[str]] = {}
+    labels_of: dict[tuple[str, ...], list[str]] = {}
     for label, card in named:
         model, facts = card.model, []
         if model.conditions_on:
@@ -260,5 +266,16 @@ def models(named: Sequence[tuple[str, RunCard]]) -> list[str]:
                 f"its own soft-argmax window of {model.window} cells in rules that leave it open"
             )
         if facts:
-            labels_of.setdefault(", ".join(facts), []).append(label)
-    return [f"{', '.join(labels)}: {facts}." for facts, labels in labels_of.items()]
+            labels_of.setdefault(tuple(facts), []).append(label)
+    return [
+        f"{', '.join(labels)}: {', '.join(facts if len(labels) == 1 else map(_of_several, facts))}."
+        for facts, labels in labels_of.items()
+    ]
+
+
+def _of_several(fact: str) -> str:
+    """The verb of a fact in the plural."""
+    for singular, plural in {"also sees ": "also see ", "reads ": "read "}.items():
+        if fact.startswith(singular):
+            return plural + fact.removeprefix(singular)
+    return fact

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Kind
-from kapbench_leaderboard.comparison.prevalence import TWIN_SPLIT
 from kapbench_leaderboard.tables.choices import View
 
 

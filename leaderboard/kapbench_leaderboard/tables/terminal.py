@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
-from kapbench_leaderboard.tables.format_cells import interval, marked, notes, reasons, rows_of
+from kapbench_leaderboard.tables.format_cells import head, interval, marked, notes, reasons, rows_of
 
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
 
@@ -28,7 +28,7 @@ def text(
     spans, blocks = _blocks(console, table, footnotes, with_intervals)
     below = notes(table, footnotes, spans=spans) if with_notes else []
     parts: list[RenderableType] = [
-        *(Text(line) for line in table.head),
+        *(Text(line) for line in head(table)),
         *blocks,
         *(Text(note, style="dim") for note in below),
     ]

@@ -203,7 +203,7 @@ def test_latex_of_results(results, shifted):
         kapbench.to_latex(*results, by="category", label="tab:x", names={"greys": "G_"})
     )
     assert table.label == "tab:x"
-    assert "not tested" in table.printed
+    assert "not significantly different" in table.printed
     assert r"G\_" in [row[0] for row in table.rows]
     (own,) = tex_reader.read(results[0].to_latex(label="tab:own", notes=False, intervals=True))
     assert own.label == "tab:own"

@@ -1,7 +1,5 @@
 """Which scores are bold: the best, and what may be as good."""
 
-import re
-
 import numpy as np
 import pytest
 import tex_reader
@@ -9,7 +7,7 @@ import tex_reader
 from kapbench.scoring.bootstrap import Replicates
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.resamples import Resamples
-from kapbench_leaderboard.tables.bold import bold, notes_on_bold
+from kapbench_leaderboard.tables.bold import bold
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.render import render
 
@@ -47,7 +45,7 @@ def names_in_bold(table, resamples):
     marks = bold(table, resamples)
     return {
         column.key: {table.rows[i].label for i in rows}
-        for column, rows in zip(table.columns, marks.rows, strict=True)
+        for column, rows in zip(table.columns, marks, strict=True)
     }
 
 
@@ -55,18 +53,14 @@ def test_models_that_are_not_significantly_different_are_bold_together(four):
     cards, resamples = four
     kap, *_ = tables(group(cards), "category")
     assert set(map(frozenset, names_in_bold(kap, resamples).values())) == {frozenset("ab")}
-    (note,) = notes_on_bold([kap], [bold(kap, resamples)])
-    assert "not significantly different" in note
 
 
-def test_without_resamples_the_best_alone_is_bold_and_the_note_says_that_it_was_not_tested(four):
+def test_without_resamples_of_every_model_nothing_is_bold(four):
     cards, resamples = four
     kap, *_ = tables(group(cards), "category")
     for known in ({}, {digest: r for digest, r in resamples.items() if digest[0] != "b"}):
-        assert set(map(frozenset, names_in_bold(kap, known).values())) == {frozenset("a")}
-        assert notes_on_bold([kap], [bold(kap, known)]) == [
-            "Bold: the best score of a column. Differences were not tested."
-        ]
+        assert not any(bold(kap, known))
+        assert "Bold" not in render([kap], "latex", resamples=known)
 
 
 def test_only_columns_with_resamples_are_tested(four):
@@ -74,19 +68,14 @@ def test_only_columns_with_resamples_are_tested(four):
     (summary,) = tables(group(cards))
     in_bold = names_in_bold(summary, resamples)
     assert in_bold["kap@0.10"] == {"a", "b"}
-    assert in_bold["pck@0.10"] == {"c"}
-    tested, untested = notes_on_bold([summary], [bold(summary, resamples)])
-    assert "not significantly different" in tested
-    assert re.match(r"Bold in .*PCK@0\.10", untested)
-    assert untested.endswith("which was not tested.")
+    assert in_bold["pck@0.10"] == set()
 
 
 def test_too_few_images_for_a_test(four):
     cards, resamples = four
     few = {digest: drawn((0.4, 0.6), i, n_images=3) for i, digest in enumerate(resamples)}
     kap, *_ = tables(group(cards), "category")
-    assert names_in_bold(kap, few)["kap@0.10"] == {"a"}
-    assert "not tested" in notes_on_bold([kap], [bold(kap, few)])[0]
+    assert not any(bold(kap, few))
 
 
 def test_a_table_says_what_bold_means(four):
@@ -94,14 +83,13 @@ def test_a_table_says_what_bold_means(four):
     text = render(tables(group(cards), "category"), "latex", resamples=resamples)
     (table,) = tex_reader.read(text)
     assert r"\textbf{49.5}" in text
-    assert "not significantly different" in table.printed
-    assert re.search(r"Bold in [^:]*PCK@0\.10: the best score, which was not tested", table.printed)
+    assert "not significantly different from it" in table.printed
     assert "textbf" not in " ".join(
         cell for row in table.rows for cell in row if "oracle" in row[0]
     )
 
 
-def test_nothing_is_bold_of_a_single_model(card):
-    table, *_ = tables(group([card("a"), card("oracle", 1.0, 1.0)]), "category")
-    assert not any(bold(table, {}).rows)
-    assert notes_on_bold([table], [bold(table, {})]) == []
+def test_nothing_is_bold_of_a_single_model(four):
+    (a, *_, oracle), resamples = four
+    table, *_ = tables(group([a, oracle]), "category")
+    assert not any(bold(table, resamples))

@@ -93,6 +93,15 @@ def test_kap_and_pck_by_category_share_a_table_with_the_mean_last(two):
     assert [tex_reader.plain(cell) for cell in lite0[1:]] == ["40.0", "60.0", "50.0"]
 
 
+def test_the_skill_by_category_is_a_note_without_a_block(two):
+    (table,) = drawn(two)
+    assert [row for row in table.rows if len(row) == 1] == [["KAP@0.10"], ["PCK@0.10"]]
+    assert "KAP skill@0.10 (mean), where 0 is" in table.printed
+    assert "sphere 25.0, lite0 12.5." in table.printed
+    (bare,) = drawn(two, notes=False)
+    assert any(comment.startswith("KAP skill@0.10") for comment in bare.comments)
+
+
 def test_averages_of_two_kinds_are_called_all(card):
     cards = [card("lite0"), card("sphere")]
     weighted = []
@@ -139,7 +148,6 @@ def test_notes_are_short_or_left_out_and_the_rest_is_a_comment(card):
     (bare,) = drawn(cards, notes=False)
     assert bare.printed == ""
     assert {"sphere: Ties.", "Scores ×100."} <= set(bare.comments)
-    assert any(comment.startswith("Bold") for comment in bare.comments)
 
 
 def test_a_run_for_debugging_says_so_in_print(card):

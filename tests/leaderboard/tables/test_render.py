@@ -146,33 +146,13 @@ def test_html_escapes_names(card):
     assert shown.count("<tr>") == shown.count("</tr>") == 2
 
 
-def test_latex_escapes_names_and_marks_the_best(card):
+def test_latex_escapes_names(card):
     cards = [card("a_b&c%", 0.3, 0.2), card("best", 0.4, 0.1), card("oracle", 1.0, 1.0)]
     shown = render(tables(group(cards)), "latex")
     assert r"a\_b\&c\%" in shown
-    (best,) = [line for line in shown.splitlines() if line.strip().startswith("best")]
-    assert best.count(r"\textbf{40.0}") == 1
-    assert r"\textbf{100.0}" not in shown  # a control is no competitor
     assert shown.count("{tabular}") == 2
     body = [line for line in shown.splitlines() if line.endswith(r"\\")]
     assert {line.count("&") - line.count(r"\&") for line in body} == {5}
-
-
-def test_latex_marks_the_lowest_confusion_and_nothing_of_a_single_model(card):
-    def confused(name, share):
-        made = card(name)
-        row = made.scores[-1].model_copy(
-            update={"rule": "pck-sd-dino", "metric": "symmetry_confusion", "value": share}
-        )
-        row = row.model_copy(update={"average": "point", "category": "mean", "split": "all"})
-        return made.model_copy(update={"scores": (*made.scores, row)})
-
-    cards = [confused("good", 0.123), confused("bad", 0.234)]
-    shown = render(tables(group(cards), "symmetry"), "latex")
-    assert r"\textbf{12.3}" in shown
-    assert r"\textbf{23.4}" not in shown
-    alone = [cards[0], card("random", 0.1, 0.1)]
-    assert "textbf" not in render(tables(group(alone), "symmetry"), "latex")
 
 
 def test_the_lines_of_a_caption_are_sentences(card):
