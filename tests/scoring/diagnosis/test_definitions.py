@@ -32,7 +32,7 @@ OF_PLACE = {
 def cases_of(seed: int):
     cases = drawn(
         seed,
-        10,
+        30,
         n_keypoints=7,
         groups=(0, 0, 0, 0, -1, -1, -1),
         twins=(1, 0, 2, 3, 5, 4, 6),
@@ -44,8 +44,8 @@ def cases_of(seed: int):
 
 
 def _smaller(made: Pair):
-    """T of the image's size, so that matches lie at every place."""
-    size_px = max(made.target.size) * 1.01
+    """T a little above the image's size, so that matches lie at every place."""
+    size_px = max(made.target.size) * 1.51
     return made.pair_id, made.source, made.target, size_px, made.groups, made.twins
 
 
