@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import track
 
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval
-from kapbench.scoring.diagnosis.kap_losses import KapLosses, pooled_losses
+from kapbench.scoring.diagnosis.kap_losses import KapLosses, kap_losses
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
-from kapbench.scoring.diagnosis.shapley import Samples
+from kapbench.scoring.diagnosis.shapley import RowSamples
 from kapbench.scoring.rules import KapRule, PckRule, load_rule
 
 ALPHA = 0.10
@@ -34,14 +34,16 @@ class Table:
         assert isinstance(kap_rule, KapRule)
         assert isinstance(pck_rule, PckRule)
         decode = pck_rule.decode_for(supervised=False)
-        self.samples: Samples = typed_samples(records, kap_rule, pck_rule, decode, ALPHA)
+        self.samples: RowSamples = typed_samples(records, kap_rule, pck_rule, decode, ALPHA)
         self.pair = records["pair_id"].cat.codes.to_numpy().astype(np.int64)
         self.category = records["category"].cat.codes.to_numpy().astype(np.int64)
         self.n_categories = len(records["category"].cat.categories)
 
     def losses(self, weights: np.ndarray | None = None) -> KapLosses:
         categories = np.arange(self.n_categories)
-        return pooled_losses(self.samples, self.category, categories, self.pair, weights)
+        return kap_losses(
+            self.samples, self.category, categories, self.pair, pooled=True, weights=weights
+        )
 
 
 def exact_replicates(table: Table, value: np.ndarray, resampling: Resampling) -> list[Replicates]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from kapbench.scoring.average_precision import average_precision, roc_auc
-from kapbench.scoring.diagnosis.shapley import Samples, losses
+from kapbench.scoring.diagnosis.shapley import RowSamples, losses
 from kapbench.scoring.metrics import kap_samples, pck_correct, pck_rows, scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule, Rule
 from kapbench.scoring.schema import BEST, Records
@@ -142,7 +142,9 @@ def _of_precision(
     for rows in np.split(order, np.flatnonzero(np.diff(unit[order])) + 1):
         positive, negative = samples[rows].T
         # One type of error, whose share is 1 less the score.
-        one = Samples(positive, np.maximum(positive, negative), negative, np.zeros(len(rows), int))
+        one = RowSamples(
+            positive, np.maximum(positive, negative), negative, np.zeros(len(rows), int)
+        )
         out[rows] = -losses(one, 1).influence[:, 1]
     return out
 

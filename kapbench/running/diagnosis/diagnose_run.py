@@ -11,11 +11,11 @@ from kapbench.errors import KapbenchError
 from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Resampling
-from kapbench.scoring.diagnosis.diagnose import TWIN_SPLIT, diagnose
+from kapbench.scoring.diagnosis.diagnose import diagnose
 from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
 from kapbench.scoring.schema import Records
-from kapbench.scoring.splits import annotated_splits, select
+from kapbench.scoring.splits import TWIN_SPLIT, annotated_splits, select
 
 _EXTENT = {2: "mask", 1: "box", 0: "unknown"}  # column `extent`
 

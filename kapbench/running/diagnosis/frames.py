@@ -49,11 +49,9 @@ def losses(diagnosis: RunDiagnosis) -> pd.DataFrame:
 def places(diagnosis: RunDiagnosis) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for group in diagnosis.groups():
-        of_places = group.diagnosis.places
-        for name in diagnosis.place_names if of_places else ():
-            share = group.place(name)
+        for name in diagnosis.place_names if group.diagnosis.places else ():
             row = {"split": group.split, "category": group.category, "place": name}
-            rows.append(row | _ends("share", "", share.of_group(group.number)))
+            rows.append(row | _ends("share", "", group.place(name).of_group(group.number)))
     return pd.DataFrame(rows, columns=[*_PLACES])
 
 

@@ -48,7 +48,7 @@ def changes(baseline: RunDiagnosis, other: RunDiagnosis) -> list[Change]:
             gains = {n: (one.loss("gain", n), two.loss("gain", n)) for n in baseline.types}
             shares = {n: (one.loss("share", n), two.loss("share", n)) for n in baseline.types}
             out += [*_of_kind("gain", one, gains), *_of_kind("loss", one, shares)]
-        if one.diagnosis.places is not None:
+        if one.diagnosis.places:
             names = [n for n in baseline.place_names if n in other.place_names]
             out += _of_kind("place", one, {n: (one.place(n), two.place(n)) for n in names})
     every = baseline.overall

@@ -37,17 +37,12 @@ class Group:
     number: int | None
 
     def loss(self, kind: Literal["gain", "share"], error_type: str) -> Quantity:
-        of_kind = self.diagnosis.gains if kind == "gain" else self.diagnosis.shares
-        if of_kind is None:
-            raise ValueError("KAP is not defined")
-        return Quantity(of_kind.by_name[error_type], of_kind.weights, "plain")
+        """KeyError where KAP is not defined."""
+        return (self.diagnosis.gains if kind == "gain" else self.diagnosis.shares)[error_type]
 
     def place(self, name: str) -> Quantity:
-        """Share of PCK's keypoints that are matched there."""
-        places = self.diagnosis.places
-        if places is None:
-            raise ValueError("keypoints have no places")
-        return Quantity(places.by_name[name], places.weights, "logit")
+        """Share of PCK's keypoints that are matched there; KeyError by keypoint, which have none."""
+        return self.diagnosis.places[name]
 
     @property
     def kap(self) -> float:
@@ -72,7 +67,7 @@ class Group:
     def _of(self, values: Float64[np.ndarray, "g"]) -> float:
         if self.number is not None:
             return float(values[self.number])
-        weights = self.diagnosis.shares.weights if self.diagnosis.shares else None
+        weights = self.diagnosis.weights
         if weights is None:
             raise ValueError("keypoints have no average")
         return float((weights * values)[weights > 0].sum()) if weights.any() else float("nan")
@@ -156,7 +151,6 @@ class RunDiagnosis:
     def groups(self) -> Iterator[Group]:
         """In the order of the tables; an average after its categories."""
         every = self.of_split["all"]
-        over = (self.kap or self.pck).headline[1]
         if self.by == "keypoint" and self.of_keypoints is not None:
             for number, (category, keypoint) in enumerate(self.of_keypoints.groups):
                 yield Group("all", category, keypoint, self.of_keypoints, number)
@@ -164,8 +158,8 @@ class RunDiagnosis:
         if self.by == "category":
             for number, (category, _) in enumerate(every.groups):
                 yield Group("all", category, None, every, number)
-        for split, diagnosis in self.of_split.items():
-            yield Group(split, over, None, diagnosis, None)
+        for split in self.of_split:
+            yield self._average(split)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -175,8 +169,7 @@ class RunDiagnosis:
     @property
     def place_names(self) -> tuple[str, ...]:
         """The places that the columns of the records tell apart."""
-        places = self.of_split["all"].places
-        return tuple(n for n in places.by_name if n not in self._merged) if places else ()
+        return tuple(n for n in self.of_split["all"].places if n not in self._merged)
 
     @property
     def _merged(self) -> list[str]:
@@ -185,5 +178,8 @@ class RunDiagnosis:
     @property
     def overall(self) -> Group:
         """All keypoints, averaged over categories."""
+        return self._average("all")
+
+    def _average(self, split: str) -> Group:
         over = (self.kap or self.pck).headline[1]
-        return Group("all", over, None, self.of_split["all"], None)
+        return Group(split, over, None, self.of_split[split], None)

@@ -2,50 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.bootstrap import Replicates, Resampling, replicates
-from kapbench.scoring.diagnosis.kap_losses import KapLosses, mean_losses, pooled_losses
+from kapbench.scoring.bootstrap import Resampling, replicates
+from kapbench.scoring.diagnosis.kap_losses import KapLosses, kap_losses
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
-from kapbench.scoring.diagnosis.places import place_shares, places
+from kapbench.scoring.diagnosis.places import Places, place_shares, places
+from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.metrics import kap
 from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench.scoring.schema import DecodeColumn, Records
-from kapbench.scoring.splits import select
-
-Kind = Literal["gain", "share", "place"]
-TWIN_SPLIT = "absent_with_twin"
-
-
-@dataclass(frozen=True)
-class Quantities:
-    """Numbers of one kind by name, each with its values per group and at every resample.
-
-    `weights` [g]: what each group weighs in the average over categories; the sum is 1. None: the
-    groups are keypoints, of which no average is taken.
-    """
-
-    by_name: Mapping[str, Replicates]
-    weights: Float64[np.ndarray, "g"] | None
+from kapbench.scoring.splits import TWIN_SPLIT, select
 
 
 @dataclass(frozen=True)
 class Diagnosis:
     """Of g groups: the categories of a run, or its keypoints as (category, keypoint id).
 
-    `kap`, `gains`, `shares`: None where KAP is not defined. `places`: shares of `places.PLACES`, of
-    categories only. `missing`: columns that an earlier version of kapbench did not write.
+    `kap`: None where KAP is not defined; `weights` [g]: what each group weighs in its average over
+    categories; None: no average is taken of keypoints. `gains`, `shares`: by names of `TYPES`, empty
+    without KAP. `places`: shares by names of `PLACES`, empty of keypoints. `missing`: columns that an
+    earlier version of kapbench did not write.
     """
 
     groups: Sequence[tuple[str, int | None]]
     kap: KapLosses | None
-    gains: Quantities | None
-    shares: Quantities | None
-    places: Quantities | None
+    weights: Float64[np.ndarray, "g"] | None
+    gains: Mapping[str, Quantity]
+    shares: Mapping[str, Quantity]
+    places: Mapping[str, Quantity]
     missing: tuple[DecodeColumn, ...]
 
 
@@ -76,20 +64,30 @@ def diagnose(
     rows = select(records, split)
     at = places(records, pck_rule, decode, alpha)
     group, groups = _groups(records, rows, by_keypoint=by_keypoint)
-    losses = gains = shares = None
+    losses, weights, gains, shares = None, None, {}, {}
     if kap_rule is not None:
         losses = _kap_losses(records, kap_rule, pck_rule, decode, alpha, group, groups)
-        gain, share = losses.replicates(resampling)
-        weights = None if by_keypoint else _weights(records, kap_rule, alpha, rows)
-        gains = Quantities(dict(zip(TYPES, gain, strict=True)), weights)
-        shares = Quantities(dict(zip(TYPES, share, strict=True)), weights)
-    of_places = None
-    if not by_keypoint:
-        average, over = pck_rule.headline
-        estimators = place_shares(records, pck_rule, at, average, rows)
-        made = {name: replicates(each, resampling) for name, each in estimators.items()}
-        of_places = Quantities(made, next(iter(estimators.values())).by_category().weights(over))
-    return Diagnosis(groups, losses, gains, shares, of_places, at.missing)
+        if not by_keypoint:
+            average, over = kap_rule.headline
+            weights = kap(records, kap_rule, alpha, average, rows).by_category().weights(over)
+        gains, shares = (
+            {name: Quantity(made, weights) for name, made in zip(TYPES, of_kind, strict=True)}
+            for of_kind in losses.replicates(resampling)
+        )
+    of_places = {} if by_keypoint else _places(records, pck_rule, at, rows, resampling)
+    return Diagnosis(groups, losses, weights, gains, shares, of_places, at.missing)
+
+
+def _places(
+    records: Records, rule: PckRule, at: Places, rows: Bool[np.ndarray, "n"], resampling: Resampling
+) -> dict[str, Quantity]:
+    average, over = rule.headline
+    return {
+        name: Quantity(
+            replicates(share, resampling), share.by_category().weights(over), scale="logit"
+        )
+        for name, share in place_shares(records, rule, at, average, rows).items()
+    }
 
 
 def _groups(
@@ -122,11 +120,4 @@ def _kap_losses(
     names = list(records["category"].cat.categories)
     category = np.array([names.index(name) for name, _ in groups], np.int64)
     pooled = kap_rule.headline[0] == "category"
-    return (pooled_losses if pooled else mean_losses)(samples, group, category, pair)
-
-
-def _weights(
-    records: Records, rule: KapRule, alpha: float, rows: Bool[np.ndarray, "n"]
-) -> Float64[np.ndarray, "c"]:
-    average, over = rule.headline
-    return kap(records, rule, alpha, average, rows).by_category().weights(over)
+    return kap_losses(samples, group, category, pair, pooled=pooled)

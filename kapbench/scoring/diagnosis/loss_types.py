@@ -13,7 +13,7 @@ from kapbench.scoring.diagnosis.places import (
     REPEATED,
     places,
 )
-from kapbench.scoring.diagnosis.shapley import Samples
+from kapbench.scoring.diagnosis.shapley import RowSamples
 from kapbench.scoring.metrics import scores_of_rows
 from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench.scoring.schema import Records
@@ -44,7 +44,7 @@ _OF_PLACE = {
 
 def typed_samples(
     records: Records, kap_rule: KapRule, pck_rule: PckRule, decode: Decode, alpha: float
-) -> Samples:
+) -> RowSamples:
     """The samples of KAP, the type of each row's error (an index into `TYPES`), and its fix.
 
     A visible keypoint whose best score inside the circle is at least the best outside is matched
@@ -69,4 +69,4 @@ def typed_samples(
         error_type[at.code == place] = of_place
     error_type[visible & (positive >= negative)] = _SECOND_PEAK
     fixed = np.where(visible, np.maximum(positive, negative), positive)
-    return Samples(positive, fixed, negative, error_type.astype(np.int8))
+    return RowSamples(positive, fixed, negative, error_type.astype(np.int8))

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class RowSamples:
     """What rows contribute to an average precision, and what they would if their error were fixed.
 
     `positive`, `fixed`: score of a row's positive sample now and after the fix. `negative`: score of
@@ -26,8 +26,10 @@ class Samples:
     negative: Float[np.ndarray, "n"]
     type: Int[np.ndarray, "n"]
 
-    def __getitem__(self, rows: Int[np.ndarray, "r"] | Bool[np.ndarray, "n"]) -> "Samples":
-        return Samples(self.positive[rows], self.fixed[rows], self.negative[rows], self.type[rows])
+    def __getitem__(self, rows: Int[np.ndarray, "r"] | Bool[np.ndarray, "n"]) -> "RowSamples":
+        return RowSamples(
+            self.positive[rows], self.fixed[rows], self.negative[rows], self.type[rows]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Losses:
     influence: Float64[np.ndarray, "n u"]
 
 
-def losses(samples: Samples, n_types: int, weights: Float[np.ndarray, "n"] | None = None) -> Losses:
+def losses(
+    samples: RowSamples, n_types: int, weights: Float[np.ndarray, "n"] | None = None
+) -> Losses:
     """Gains and Shapley shares of one group of rows, e.g. of a category.
 
     Args:
@@ -115,7 +119,7 @@ class _Counts:
 
     @classmethod
     def of(
-        cls, samples: Samples, present: Int[np.ndarray, "t"], weights: Float[np.ndarray, "n"]
+        cls, samples: RowSamples, present: Int[np.ndarray, "t"], weights: Float[np.ndarray, "n"]
     ) -> "_Counts":
         both = np.concatenate([samples.positive, samples.fixed])
         rising = np.unique(both[~np.isnan(both)])

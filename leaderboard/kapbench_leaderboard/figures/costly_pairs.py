@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
-from kapbench.scoring.diagnosis.shapley import Samples
+from kapbench.scoring.diagnosis.shapley import RowSamples
 from kapbench.scoring.metrics import kap
 from kapbench_leaderboard.figures.run_view import RunView
 
@@ -75,7 +75,7 @@ def costly_pairs(run: RunView, loss_type: str, n: int) -> list[CostlyPair]:
 
 
 def gains(
-    samples: Samples, is_error: Bool[np.ndarray, "n"], part: Int[np.ndarray, "n"]
+    samples: RowSamples, is_error: Bool[np.ndarray, "n"], part: Int[np.ndarray, "n"]
 ) -> tuple[Int[np.ndarray, "k"], Float64[np.ndarray, "k"]]:
     """What an average precision gains if the errors of one part of its rows are fixed.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kapbench.errors import KapbenchError
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
-from kapbench.scoring.diagnosis.shapley import Samples
+from kapbench.scoring.diagnosis.shapley import RowSamples
 from kapbench.scoring.metrics import kap
 from kapbench_leaderboard.figures.costly_pairs import costly_pairs, gains
 from kapbench_leaderboard.figures.run_view import RunView
@@ -42,11 +42,11 @@ def run(request, dots_runs) -> RunView:
     return scattered(RunView.load(dots_runs[1], rules=(request.param,)))
 
 
-def samples_of(run: RunView) -> Samples:
+def samples_of(run: RunView) -> RowSamples:
     return typed_samples(run.records, run.kap_rule, run.pck_rule, run.decode, 0.1)
 
 
-def score(run: RunView, samples: Samples) -> float:
+def score(run: RunView, samples: RowSamples) -> float:
     """KAP by the rule's own average, each average precision from its samples."""
     average, over = run.kap_rule.headline
     pair, category = (run.records[c].cat.codes.to_numpy() for c in ("pair_id", "category"))
@@ -63,8 +63,8 @@ def score(run: RunView, samples: Samples) -> float:
     return float(weights @ each)
 
 
-def fixed(samples: Samples, rows: np.ndarray) -> Samples:
-    return Samples(
+def fixed(samples: RowSamples, rows: np.ndarray) -> RowSamples:
+    return RowSamples(
         np.where(rows, samples.fixed, samples.positive),
         samples.fixed,
         np.where(rows & ~np.isnan(samples.negative), -np.inf, samples.negative),
@@ -154,14 +154,14 @@ def test_gains_are_differences_of_average_precisions(rows):
     positive, raised, negative = (
         np.array([np.nan if r[i] is None else r[i] for r in rows], float) for i in range(3)
     )
-    samples = Samples(
+    samples = RowSamples(
         positive, np.fmax(positive, raised) + 0 * positive, negative, np.zeros(len(rows), np.int8)
     )
     errors, part = np.array([r[3] for r in rows]), np.array([r[4] for r in rows])
     parts, found = gains(samples, errors, part)
     assert parts.tolist() == sorted(set(part[errors].tolist()))
 
-    def precision(one: Samples) -> float:
+    def precision(one: RowSamples) -> float:
         scores = np.concatenate([one.positive, one.negative])
         known = ~np.isnan(scores)
         label = np.repeat([True, False], len(rows))[known]

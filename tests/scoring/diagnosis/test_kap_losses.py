@@ -8,7 +8,7 @@ from scoring_cases import drawn, estimate, records
 
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.diagnosis.diagnose import Diagnosis, diagnose
-from kapbench.scoring.diagnosis.kap_losses import pooled_losses
+from kapbench.scoring.diagnosis.kap_losses import kap_losses
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
 from kapbench.scoring.diagnosis.places import PLACES
 from kapbench.scoring.metrics import kap
@@ -63,7 +63,7 @@ def test_the_losses_of_keypoints_are_those_of_their_rows_alone(seed):
 def test_places_of_matches_add_up_to_one_and_the_correct_ones_are_pck(seed):
     rows = records(drawn(seed, 8), [*KAP_RULES, PCK])
     result = of_records(rows, KAP_RULES[0])
-    shares = {name: each.value for name, each in result.places.by_name.items()}
+    shares = {name: each.replicates.value for name, each in result.places.items()}
     assert set(shares) <= set(PLACES)
     np.testing.assert_allclose(shares["correct"], estimate(rows, PCK, 0.10, "point").values)
     total = np.sum(list(shares.values()), axis=0)
@@ -79,8 +79,12 @@ def test_a_pairs_integer_weight_is_that_many_copies_of_its_rows(seed):
     category = rows["category"].cat.codes.to_numpy().astype(int)
     weights = np.random.default_rng(seed).integers(1, 4, 6)
     copies = np.repeat(np.arange(len(pair)), weights[pair])
-    weighted = pooled_losses(samples, category, np.arange(2), pair, weights.astype(float))
-    repeated = pooled_losses(samples[copies], category[copies], np.arange(2), pair[copies])
+    weighted = kap_losses(
+        samples, category, np.arange(2), pair, pooled=True, weights=weights.astype(float)
+    )
+    repeated = kap_losses(
+        samples[copies], category[copies], np.arange(2), pair[copies], pooled=True
+    )
     np.testing.assert_allclose(weighted.share, repeated.share, atol=1e-12)
     np.testing.assert_allclose(weighted.gain, repeated.gain, atol=1e-12)
 
@@ -91,7 +95,7 @@ def test_standard_errors_to_first_order_are_those_of_exact_resampling():
     resampling = Resampling.of(rows, n_resamples=400)
     rule = KAP_RULES[0]
     result = diagnose(rows, rule, PCK, PCK.decode, 0.10, resampling)
-    shares = list(result.shares.by_name.values())
+    shares = [share.replicates for share in result.shares.values()]
     assert len(shares) == len(TYPES)
     linear = Replicates(
         result.kap.score,
@@ -100,7 +104,7 @@ def test_standard_errors_to_first_order_are_those_of_exact_resampling():
         resampling.n_images,
     )
     exact = replicates(kap(rows, rule, 0.10, "category"), resampling)
-    weights = result.shares.weights
+    weights = result.weights
     errors = [interval(each, weights, "plain").error for each in (linear, exact)]
     assert errors[0] == pytest.approx(errors[1], rel=0.1)
     np.testing.assert_allclose(linear.variances() ** 0.5, exact.variances() ** 0.5, rtol=0.1)
@@ -110,6 +114,6 @@ def test_standard_errors_to_first_order_are_those_of_exact_resampling():
 def test_mean_replicates_are_near_the_values(rule):
     rows = records(drawn(5, 300, n_images=30), [*KAP_RULES, PCK])
     result = diagnose(rows, rule, PCK, PCK.decode, 0.10, Resampling.of(rows, n_resamples=100))
-    for each in (*result.gains.by_name.values(), *result.shares.by_name.values()):
+    for each in (q.replicates for q in (*result.gains.values(), *result.shares.values())):
         spread = np.sqrt(each.sums.var(axis=0))
         assert (np.abs(each.sums.mean(axis=0) - each.value) <= spread + 1e-9).all()

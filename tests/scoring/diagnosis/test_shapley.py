@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from kapbench.scoring.diagnosis.shapley import Samples, losses
+from kapbench.scoring.diagnosis.shapley import RowSamples, losses
 
 seeds = st.integers(0, 2**32 - 1)
 quick = settings(max_examples=25, deadline=None)
 BELOW_ALL = -1e6
 
 
-def drawn(seed: int, n: int, n_types: int, n_scores: int = 4) -> Samples:
+def drawn(seed: int, n: int, n_types: int, n_scores: int = 4) -> RowSamples:
     """The last type is of absent keypoints; a tenth of the visible have no positive."""
     rng = np.random.default_rng(seed)
     of_row = rng.integers(0, n_types, n)
@@ -25,10 +25,10 @@ def drawn(seed: int, n: int, n_types: int, n_scores: int = 4) -> Samples:
     positive[:1] = rng.integers(0, n_scores)
     negative = rng.integers(0, n_scores, n).astype(float)
     fixed = np.where(visible, np.maximum(positive, negative), np.nan)
-    return Samples(positive, fixed, negative, of_row)
+    return RowSamples(positive, fixed, negative, of_row)
 
 
-def slow_score(samples: Samples, fixes: frozenset[int], weights: np.ndarray) -> float:
+def slow_score(samples: RowSamples, fixes: frozenset[int], weights: np.ndarray) -> float:
     """Sample by sample, and scikit-learn's average precision."""
     label, score, weight = [], [], []
     for row, of_row in enumerate(samples.type):
@@ -42,7 +42,7 @@ def slow_score(samples: Samples, fixes: frozenset[int], weights: np.ndarray) -> 
 
 
 def slow_losses(
-    samples: Samples, n_types: int, weights: np.ndarray
+    samples: RowSamples, n_types: int, weights: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     every = range(n_types)
     none = slow_score(samples, frozenset(), weights)
@@ -94,7 +94,7 @@ def test_order_of_rows_and_names_of_types_are_irrelevant(seed, n):
     samples, order, renamed = drawn(seed, n, 4), rng.permutation(n), rng.permutation(6)
     first = losses(samples, 6)
     moved = samples[order]
-    other = losses(Samples(moved.positive, moved.fixed, moved.negative, renamed[moved.type]), 6)
+    other = losses(RowSamples(moved.positive, moved.fixed, moved.negative, renamed[moved.type]), 6)
     np.testing.assert_allclose(other.share[renamed], first.share, atol=1e-12)
     np.testing.assert_allclose(other.gain[renamed], first.gain, atol=1e-12)
     of_rows = other.influence.reshape(n, 2, 6)[:, :, renamed]
@@ -114,13 +114,13 @@ def test_influence_is_the_derivative_with_respect_to_a_rows_weight(seed, n):
 
 def test_a_group_without_a_positive_has_no_losses():
     nan = np.array([np.nan])
-    result = losses(Samples(nan, nan, np.array([1.0]), np.array([0])), 2)
+    result = losses(RowSamples(nan, nan, np.array([1.0]), np.array([0])), 2)
     assert np.isnan([result.score, *result.gain, *result.share]).all()
 
 
 def test_two_rows_by_hand():
     """A right match below an absent keypoint: without it the score is 1, and 1/2 with it."""
-    samples = Samples(
+    samples = RowSamples(
         np.array([1.0, np.nan]), np.array([1.0, np.nan]), np.array([0.0, 2.0]), np.array([0, 1])
     )
     result = losses(samples, 2)
@@ -136,7 +136,7 @@ def test_a_gain_is_negative_where_a_fixed_row_joins_absent_keypoints_that_score_
     positive = np.concatenate([np.ones(10), nothing])
     fixed = np.concatenate([[2.0], np.ones(9), nothing])
     negative = np.concatenate([[2.0], np.zeros(9), np.full(5, 2.0)])
-    result = losses(Samples(positive, fixed, negative, np.repeat([0, 1, 2], [1, 9, 5])), 3)
+    result = losses(RowSamples(positive, fixed, negative, np.repeat([0, 1, 2], [1, 9, 5])), 3)
     assert result.score == pytest.approx(10 / 16)
     assert result.gain[0] == pytest.approx((1 / 6 + 9 * 10 / 15) / 10 - 10 / 16)
     assert result.gain[0] < 0
