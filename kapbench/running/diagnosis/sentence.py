@@ -77,7 +77,7 @@ def _largest(shares: Mapping[str, Quantity], total: float, is_exact: bool) -> st
     one, two = (shares[name].mean().value for name in (first, second))
     gap = (shares[first] - shares[second]).mean()
     of_total = f"of {points(total)} points"
-    if is_exact or gap.p < SIGNIFICANT:
+    if is_exact or gap.p < SIGNIFICANT or two < NOTHING:
         return f"{WORDS[first]}: {points(one)} {of_total}"
     why = (
         "there are too few images to test which is larger"

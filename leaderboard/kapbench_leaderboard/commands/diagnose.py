@@ -9,6 +9,7 @@ import click
 
 from kapbench.cli.options import data_root, output_format, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
+from kapbench.errors import any_of
 from kapbench.progress import Progress
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs
@@ -19,6 +20,7 @@ By = Literal["category", "keypoint", "split"]
 Picture = Literal["bars", "waterfall"]
 NARROWEST = 80
 PICTURES = (".png", ".pdf", ".svg")
+_OTHER_PICTURES = (".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".eps", ".ps")
 
 
 @click.command()
@@ -112,7 +114,7 @@ def diagnose(
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
     is_picture = output is not None and output.suffix.lower() in PICTURES
-    _refuse_together(how, is_picture=is_picture, picture=picture, worst_type=worst_type)
+    _refuse_together(how, output, picture=picture, worst_type=worst_type)
     selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
     choice = Choice(rules, alpha, by)
     if worst_type is not None:
@@ -145,11 +147,17 @@ def diagnose(
 
 
 def _refuse_together(
-    how: Format, *, is_picture: bool, picture: Picture | None, worst_type: str | None
+    how: Format, output: Path | None, *, picture: Picture | None, worst_type: str | None
 ) -> None:
+    suffix = "" if output is None else output.suffix.lower()
+    is_figure = suffix in PICTURES
     if worst_type is not None and picture is not None:
         raise click.UsageError("--worst and --figure are two figures. Leave one of them out.")
-    if picture is not None and not is_picture:
+    if picture is not None and not is_figure:
         raise click.UsageError("--figure needs a file: add -o FILE.png, FILE.pdf or FILE.svg.")
-    if how != "text" and (is_picture or worst_type is not None):
+    if output is not None and not is_figure and (worst_type or suffix in _OTHER_PICTURES):
+        raise click.UsageError(
+            f"A figure is written to a file that ends in {any_of(PICTURES)}, and not to {output}."
+        )
+    if how != "text" and (is_figure or worst_type is not None):
         raise click.UsageError(f"--format {how} is a format of numbers, and this writes a figure.")

@@ -96,14 +96,13 @@ def number_text(row: Row, place: int, footnotes: dict[str, int]) -> str:
 
 
 def span_text(of: Cell) -> str:
-    """The interval; of numbers below 0, between which a dash would be read as a minus, with …."""
+    """The interval; after a minus sign with …, since a dash would be read as a minus."""
     if of.low is None or of.high is None:
         return ""
     if of.signed:
         return (format_cells.interval(of) or "").replace("-", "−")
-    between = "…" if of.low < 0 else "–"
     low, high = (f"{round(100 * end, 1) + 0.0:.1f}".replace("-", "−") for end in (of.low, of.high))
-    return f"{low}{between}{high}"
+    return f"{low}{'…' if low.startswith('−') else '–'}{high}"
 
 
 def plain(page: Page) -> Page:
@@ -146,5 +145,6 @@ def value(number: float, reason: str) -> Cell:
     return Cell(None, reason=reason) if math.isnan(number) else Cell(number)
 
 
-def p_value(p: float) -> Cell:
-    return EMPTY if math.isnan(p) else Cell(p, is_p=True)
+def p_value(p: float, reason: str | None) -> Cell:
+    """`reason`: why there is none, where it is NaN; None: there is nothing to test."""
+    return Cell(None, reason=reason) if math.isnan(p) else Cell(p, is_p=True)

@@ -48,7 +48,7 @@ def write_picture(named: Sequence[Named], picture: Picture | None, path: Path) -
     chosen = picture or ("waterfall" if len(named) == _TWO else "bars")
     if chosen == "waterfall" and len(named) != _TWO:
         raise KapbenchError(
-            f"The steps from one run's KAP to another's need two runs, and {len(named)} are named",
+            f"The steps from one run's KAP to another's need two runs, not {len(named)}",
             place="--figure waterfall",
             fix="Name two runs, or leave out --figure",
         )

@@ -145,13 +145,20 @@ def _difference_columns() -> list[Column]:
 
 
 def _difference_cells(change: Change) -> tuple[Cell, Cell]:
-    return cell(change.difference, _UNKNOWN, signed=True), p_value(change.p)
+    gap = change.difference
+    is_tested = not math.isnan(gap.error) or math.isnan(gap.value)
+    reason = None if is_tested else "There are too few images for a test."
+    return cell(gap, _UNKNOWN, signed=True), p_value(change.p, reason)
 
 
 def _difference(of_run: Sequence[Change], names: tuple[str, str], kind: Kind) -> Block:
     """One run less the baseline, a row for each name."""
     heading, head = _TITLES[kind]
-    rows = [Row(c.name, c.name, _difference_cells(c)) for c in _overall(of_run, kind)]
+    words_of = {m.key: m.words if m.kind == "score" else f"{m.kind}: {m.words}" for m in MEASURES}
+    rows = [
+        Row(c.name, words_of.get(c.name, c.name), _difference_cells(c))
+        for c in _overall(of_run, kind)
+    ]
     heading = f"{heading}: {names[1]} − {names[0]}"
     key = f"{_key(kind)}.difference"
     return Block(key, heading, head, tuple(_difference_columns()), tuple(rows))

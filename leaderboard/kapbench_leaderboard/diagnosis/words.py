@@ -78,8 +78,8 @@ _MERGED = {
 
 
 MERGED = (
-    "Records of an earlier version of kapbench: repeated parts and other keypoints are not told apart "
-    "from near misses and elsewhere."
+    "Records of an earlier version of kapbench: matches at repeated parts and other keypoints count as "
+    "near misses or elsewhere."
 )
 
 
@@ -100,14 +100,14 @@ def of_skills(keys: Iterable[str]) -> list[str]:
 
 
 def of_merged(diagnosis: RunDiagnosis) -> Iterator[str]:
-    """Which columns the records of an old run lack, and what cannot be told apart without them."""
+    """Which columns the records of an old run lack, and which types are merged without them."""
     missing = diagnosis.of_split["all"].missing
     if missing:
         names = ", ".join(column.name for column in missing)
         effects = "; ".join(_MERGED[column] for column in missing)
         yield (
             f"These records were written by an earlier version of kapbench and lack {names}: "
-            f"{effects}. Repeat the run to tell them apart."
+            f"{effects}. Repeat the run to have these columns."
         )
 
 

@@ -70,7 +70,7 @@ def draw_loss_bars(
     figure = blank(width_in, height_in)
     page = canvas(figure)
     page.text(0, height_in - 0.02, "\n".join(title), va="top", fontsize=TITLE_PT)
-    draw_legend(page, foot_in)
+    draw_legend(page, foot_in, intervals=any(bar.interval is not None for bar in bars))
     page.text(0, 0.02, "\n".join(lines), va="bottom", color=GREY)
     left_in = _NAMES_IN if is_wide else 0.05
     place = left_in, foot_in + _AXIS_IN, width_in - left_in - _MARGIN_IN, tall_in

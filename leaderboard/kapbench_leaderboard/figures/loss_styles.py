@@ -70,18 +70,20 @@ def legend_in(width_in: float) -> float:
     return LINE_IN * sum(-(-len(types) // n_columns) for types in _FAMILIES.values())
 
 
-def draw_legend(canvas: Axes, top_in: float) -> None:
+def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
     """The types by family, from the upper edge `top_in` downwards.
 
     Args:
         canvas: Of the whole figure, in inches: `style.canvas`.
+        intervals: Whether a bar has one.
     """
     width_in = canvas.get_xlim()[1]
     n_columns = _n_columns(width_in)
     wide_in = (width_in - _FAMILY_IN) / n_columns
-    beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
-    draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
-    _name(canvas, beside_first, "95 % interval of KAP")
+    if intervals:
+        beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
+        draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
+        _name(canvas, beside_first, "95 % interval of KAP")
     for family, types in _FAMILIES.items():
         canvas.text(0, top_in - LINE_IN / 2, family, va="center_baseline", fontweight="bold")
         for i, loss_type in enumerate(types):

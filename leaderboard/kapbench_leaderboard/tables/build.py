@@ -235,7 +235,7 @@ def labels(cards: Sequence[RunCard], renamed: Sequence[tuple[str, str]] = ()) ->
 
 
 def name_of(card: RunCard, renamed: Mapping[str, str]) -> str:
-    """What a table calls a run before equal names are told apart."""
+    """What a table calls a run before equal names get their revision or a number."""
     model = renamed.get(card.model.name, card.model.name)
     if card.label is None:
         return model

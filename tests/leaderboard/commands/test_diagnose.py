@@ -65,6 +65,8 @@ def test_figures(kapbench, score, suffix):
         (("colours", "--format", "csv", "-o", "a.png"), "--format csv is a format of numbers"),
         (("colours", "--category", "dot", "--figure", "waterfall", "-o", "a.png"), "need two runs"),
         (("colours", "--worst", "near miss"), "--worst draws pairs of one run"),
+        (("colours", "--worst", "near miss", "-o", "a.csv"), "ends in .png, .pdf or .svg"),
+        (("colours", "-o", "a.gif"), "and not to a.gif"),
         ((), "Missing argument"),
     ],
 )
