@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float64, Num
 
 from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.metrics import Samples, kap, kap_samples
+from kapbench.scoring.metrics import kap, kap_samples
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import Records
 
@@ -41,40 +41,27 @@ def threshold_transfer(records: Records, rule: KapRule, alpha: float) -> Differe
     return Difference(kap(records, rule, alpha, "category"), kap(records, rule, alpha, "pair"))
 
 
-@dataclass(frozen=True, slots=True)
-class HeldThreshold:
-    """A threshold that gives a precision on one half of a category's images, and what it gives there
-    and on the other half.
+def precision_on_other_half(
+    records: Records, rule: KapRule, alpha: float, rng: np.random.Generator, precision: float
+) -> Float64[np.ndarray, "c"]:
+    """Of each category: a threshold gives `precision` on half of its images; this is what it gives on
+    the other half.
 
-    `threshold`: the lowest score at which the samples of KAP from there up reach the precision; NaN
-    where none does, and so are all others. `recall`: share of the positives from the threshold up.
-    `n`: samples.
-    """
-
-    category: str
-    threshold: float
-    precision: float
-    recall: float
-    n: int
-    precision_on_other: float
-    recall_on_other: float
-    n_other: int
-
-
-def held_thresholds(
-    records: Records, rule: KapRule, alpha: float, rng: np.random.Generator, precision: float = 0.8
-) -> list[HeldThreshold]:
-    """Each category's threshold for `precision` on half of its images, and how it holds on the others.
-
-    `rng` draws the halves. Pairs of two images of one half are used, so that the halves share none.
+    The threshold is the lowest score at which the samples of KAP from there up reach the precision.
+    NaN where none does, or no score of the other half is as high. `rng` draws the halves. Pairs of two
+    images of one half are used, so that the halves share none.
     """
     samples = kap_samples(records, rule, alpha)
     first, other = (mask[samples.row] for mask in _halves(records, rng))
     codes = records["category"].cat.codes.to_numpy()[samples.row]
-    return [
-        _held(name, samples, first & (codes == c), other & (codes == c), precision)
-        for c, name in enumerate(records["category"].cat.categories)
-    ]
+    out = np.full(len(records["category"].cat.categories), np.nan)
+    for c in range(len(out)):
+        here, there = first & (codes == c), other & (codes == c)
+        threshold = _threshold(samples.label[here], samples.score[here], precision)
+        above = samples.label[there][samples.score[there] >= threshold]  # NaN: none
+        if len(above):
+            out[c] = above.mean()
+    return out
 
 
 def _halves(
@@ -94,33 +81,12 @@ def _halves(
     return source & target, ~source & ~target
 
 
-def _held(
-    category: str,
-    samples: Samples,
-    first: Bool[np.ndarray, "s"],
-    other: Bool[np.ndarray, "s"],
-    precision: float,
-) -> HeldThreshold:
-    label, score = samples.label[first], samples.score[first]
+def _threshold(
+    label: Bool[np.ndarray, "s"], score: Num[np.ndarray, "s"], precision: float
+) -> float:
     order = np.argsort(-score, kind="stable")
     label, score = label[order], score[order]
     last_of_tie = np.append(score[1:] != score[:-1], True)[: len(score)]
-    reached = last_of_tie & (np.cumsum(label) >= precision * _ranks(label))
-    threshold = float(score[np.flatnonzero(reached)[-1]]) if reached.any() else np.nan
-    here = _precision_recall(label, score, threshold)
-    there = _precision_recall(samples.label[other], samples.score[other], threshold)
-    return HeldThreshold(category, threshold, *here, int(first.sum()), *there, int(other.sum()))
-
-
-def _ranks(label: Bool[np.ndarray, "s"]) -> Int[np.ndarray, "s"]:
-    return np.arange(1, len(label) + 1)
-
-
-def _precision_recall(
-    label: Bool[np.ndarray, "s"], score: Float[np.ndarray, "s"], threshold: float
-) -> tuple[float, float]:
-    above = score >= threshold  # NaN: none
-    n_right, n_positive = int((label & above).sum()), int(label.sum())
-    precision = n_right / int(above.sum()) if above.any() else np.nan
-    has_recall = n_positive and not np.isnan(threshold)
-    return precision, n_right / n_positive if has_recall else np.nan
+    n_above = np.arange(1, len(label) + 1)
+    reached = np.flatnonzero(last_of_tie & (np.cumsum(label) >= precision * n_above))
+    return float(score[reached[-1]]) if len(reached) else np.nan

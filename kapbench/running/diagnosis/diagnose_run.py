@@ -13,11 +13,12 @@ from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import diagnose
 from kapbench.scoring.diagnosis.skills import held_precision, measures
+from kapbench.scoring.object_extent import BOX, MASK, NOTHING
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
-from kapbench.scoring.schema import Records
+from kapbench.scoring.schema import EXTENT, ON_OBJECT, Records
 from kapbench.scoring.splits import TWIN_SPLIT, annotated_splits, select
 
-_EXTENT = {2: "mask", 1: "box", 0: "unknown"}  # column `extent`
+_EXTENT = {MASK: "mask", BOX: "box", NOTHING: "unknown"}
 
 
 def diagnose_run(
@@ -59,7 +60,7 @@ def diagnose_run(
         of(by_keypoint=True) if by == "keypoint" else None,
         measures(records, kap, pck, decode, alpha, resampling),
         math.nan if kap is None else held_precision(records, kap, alpha),
-        _object_from(records),
+        {} if ON_OBJECT in of_split["all"].missing else _object_from(records),
     )
 
 
@@ -115,12 +116,8 @@ def _alpha(card: RunCard, kap: KapRule | None, pck: PckRule, alpha: float | None
 
 
 def _object_from(records: Records) -> Mapping[str, float]:
-    """Share of the visible keypoints' rows by what says where the object is; empty in old records."""
-    try:
-        extent = records["extent"].to_numpy()
-    except KeyError:
-        return {}
-    visible = extent[records["target_visible"].to_numpy(bool)]
+    """Share of the visible keypoints' rows by what says where the object is."""
+    visible = records[EXTENT.name].to_numpy()[records["target_visible"].to_numpy(bool)]
     return {
         word: float(np.mean(visible == code)) if len(visible) else math.nan
         for code, word in _EXTENT.items()

@@ -61,6 +61,12 @@ class KapLosses:
         """As of `shapley.Losses`."""
         return self._values[:, len(TYPES) :]
 
+    def _at(self, weights: Float[np.ndarray, "p b"]) -> Float64[np.ndarray, "b g u"]:
+        out = np.empty((weights.shape[1], len(self.groups), _N))
+        for number, group in enumerate(self.groups):
+            out[:, number] = group.at(weights)
+        return out
+
     @property
     def _values(self) -> Float64[np.ndarray, "g u"]:
         return np.array([group.values for group in self.groups]).reshape(len(self.groups), _N)
@@ -71,10 +77,7 @@ class KapLosses:
         The exact shares of 1,000 resamples would take 512,000 average precisions a group; a test
         and benchmarks/speed/diagnosis.py compare the standard errors.
         """
-        kinds = [
-            [np.stack([group.at(w) for group in self.groups], axis=1) for w in two]
-            for two in resampling.weights()
-        ]
+        kinds = [[self._at(weights) for weights in two] for two in resampling.weights()]
         products, sums = (
             np.concatenate(kind).astype(np.float32) for kind in zip(*kinds, strict=True)
         )
