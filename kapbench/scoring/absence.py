@@ -8,9 +8,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from kapbench.scoring.estimators import ByCategory, Estimator
-from kapbench.scoring.metrics import mean_over_pairs, pairs_by_category
+from kapbench.scoring.metrics import (
+    mean_over_pairs,
+    pair_range,
+    pairs_by_category,
+    rescaled_in_pair,
+)
 from kapbench.scoring.rules import KapRule
-from kapbench.scoring.schema import BEST, MAP_MAX, MAP_MIN, Records
+from kapbench.scoring.schema import BEST, Records
 from kapbench.scoring.splits import TWIN_SPLIT, select
 
 if TYPE_CHECKING:
@@ -44,12 +49,11 @@ def absence_auroc(
     rows = np.flatnonzero(select(records, TWIN_SPLIT if with_twin else "all"))
     category = records["category"].cat.codes.to_numpy()[rows]
     pair = records["pair_id"].cat.codes.to_numpy()[rows]
-    # Rows of one stratum have one category.
-    strata = {"category": category, "keypoint": records["keypoint"].to_numpy()[rows]}
     visible = records["target_visible"].to_numpy(bool)[rows]
     best, of_pairs = _best(records, rule, rescaled=rescaled)[rows], pairs_by_category(records, rows)
     if within != "pair":
-        return StratifiedAuroc(visible, best, strata[within], pair, category, of_pairs)
+        stratum = category if within == "category" else records["keypoint"].to_numpy()[rows]
+        return StratifiedAuroc(visible, best, stratum, pair, category, of_pairs)
     one_each = np.ones(len(records["pair_id"].cat.categories), np.int64)
     of_pair = StratifiedAuroc(visible, best, pair, pair, pair, one_each).by_category().values
     n_negative = np.bincount(category[~visible], minlength=len(of_pairs))
@@ -57,15 +61,8 @@ def absence_auroc(
 
 
 def _best(records: Records, rule: KapRule, *, rescaled: bool) -> Float32[np.ndarray, "n"]:
-    best, low, high = (
-        records[column.of(rule.geometry)].to_numpy(np.float32)
-        for column in (BEST, MAP_MIN, MAP_MAX)
-    )
-    if not rescaled:
-        return best
-    span = high - low
-    # Where all scores of a pair are equal, they all become 0 and tie, as `kap_samples` has it.
-    return np.asarray(np.divide(best - low, span, out=np.zeros_like(best), where=span > 0))
+    best = records[BEST.of(rule.geometry)].to_numpy(np.float32)
+    return rescaled_in_pair(best, *pair_range(records, rule.geometry)) if rescaled else best
 
 
 @dataclass(frozen=True)

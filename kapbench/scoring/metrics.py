@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Float64, Int, Num
 from kapbench.errors import KapbenchError, counted
 from kapbench.scoring.average_precision import average_precision
 from kapbench.scoring.estimators import Estimator, PooledPrecision, Ratio
-from kapbench.scoring.rules import Decode, KapRule, PckRule
+from kapbench.scoring.rules import Decode, Geometry, KapRule, PckRule
 from kapbench.scoring.schema import (
     BEST,
     ERROR_PX,
@@ -60,16 +60,10 @@ def scores_of_rows(records: Records, rule: KapRule, alpha: float) -> Float32[np.
     if rule.absent == "negative":
         outside = np.where(visible, outside, records[BEST.of(geometry)].to_numpy(np.float32))
     both = np.stack([inside, outside], axis=1)
-    low, high = (
-        records[column.of(geometry)].to_numpy(np.float32)[:, None] for column in (MAP_MIN, MAP_MAX)
-    )
-    with np.errstate(invalid="ignore", over="ignore"):
-        span = high - low
+    low, span = pair_range(records, geometry)
     _refuse_lost_samples(records, both, span)
     if rule.rescale == "pair-min-max":
-        with np.errstate(invalid="ignore", divide="ignore"):
-            # Where all scores of a pair are equal, they all become 0 and tie.
-            both = np.where(span > 0, (both - low) / span, both * np.float32(0))
+        both = rescaled_in_pair(both, low[:, None], span[:, None])
     if rule.empty == "zero":
         both = np.nan_to_num(both, nan=0.0)
     if rule.absent == "negative":
@@ -77,14 +71,33 @@ def scores_of_rows(records: Records, rule: KapRule, alpha: float) -> Float32[np.
     return both
 
 
+def pair_range(
+    records: Records, geometry: Geometry
+) -> tuple[Float32[np.ndarray, "n"], Float32[np.ndarray, "n"]]:
+    """Lowest score in all maps of each row's pair, and the highest less the lowest."""
+    low, high = (records[column.of(geometry)].to_numpy(np.float32) for column in (MAP_MIN, MAP_MAX))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return low, high - low
+
+
+def rescaled_in_pair(
+    scores: Float32[np.ndarray, "n *k"],
+    low: Float32[np.ndarray, "n *one"],
+    span: Float32[np.ndarray, "n *one"],
+) -> Float32[np.ndarray, "n *k"]:
+    """Scores from 0 to 1. Where all scores of a pair are equal, they all become 0 and tie."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(span > 0, (scores - low) / span, scores * np.float32(0))
+
+
 def _refuse_lost_samples(
-    records: Records, both: Num[np.ndarray, "n 2"], span: Num[np.ndarray, "n 1"]
+    records: Records, both: Num[np.ndarray, "n 2"], span: Num[np.ndarray, "n"]
 ) -> None:
     """KapbenchError where a sample would be lost without a word, or be no number."""
     for problem, broken in (
         ("no cell outside a keypoint's circle, and so no negative sample", np.isnan(both[:, 1])),
         ("confidences that are not finite", np.isinf(both).any(axis=1)),
-        ("a difference of confidences that is not finite in float32", ~np.isfinite(span[:, 0])),
+        ("a difference of confidences that is not finite in float32", ~np.isfinite(span)),
     ):
         if broken.any():
             raise KapbenchError(

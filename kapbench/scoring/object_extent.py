@@ -40,8 +40,8 @@ class Extent:
     def holds(self, xy: Float64[np.ndarray, "q 2"]) -> Int8[np.ndarray, "q"]:
         """1 where a point lies on the object, 0 where it does not, -1 where that is unknown.
 
-        A point lies on a mask where the pixel that holds it does; a box has its border. Points
-        outside the image are not on the object.
+        A point lies on a mask where the pixel that holds it does, so never outside the image; a box
+        has its border.
 
         Args:
             xy: Original pixels.

@@ -29,7 +29,8 @@ def diagnose_run(
     alpha: float | None = None,
     by: By | None = None,
 ) -> RunDiagnosis:
-    """
+    """The diagnosis of a finished run.
+
     Args:
         records: Of the run.
         rules: At most one of KAP and one of PCK, by name or file; else the run's best-known ones.

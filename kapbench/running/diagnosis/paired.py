@@ -129,9 +129,10 @@ def change_sentence(names: tuple[str, str], every: list[Change]) -> str:
     return f"{other} {', and '.join(parts)}."
 
 
-def _listed(some: list[Change]) -> str:
+def _listed(significant: list[Change]) -> str:
     texts = [
-        f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})" for c in some
+        f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})"
+        for c in significant
     ]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 

@@ -97,7 +97,8 @@ def kap_losses(
     pooled: bool,
     weights: Float[np.ndarray, "p"] | None = None,
 ) -> KapLosses:
-    """
+    """Losses of each group of rows.
+
     Args:
         group: Group of each row, a category or a keypoint of one; −1: the row is not diagnosed.
         pooled: Whether the rule pools the samples of a category, or averages the scores of pairs.
