@@ -68,7 +68,7 @@ def _parts(tables: Sequence[Table]) -> list[list[Table]]:
     parts: list[list[Table]] = []
     for table in tables:
         first = parts[-1][0] if parts else None
-        if first is not None and table.view == "category" and table.group is first.group:
+        if first and first.view == table.view == "category" and table.group is first.group:
             order = {id(row.card): i for i, row in enumerate(first.rows)}
             rows = sorted(table.rows, key=lambda row: order[id(row.card)])
             parts[-1].append(replace(table, rows=tuple(rows)))
