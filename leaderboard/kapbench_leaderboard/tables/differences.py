@@ -7,7 +7,12 @@ from kapbench.running.results import RunCard, reads_annotation
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
-from kapbench_leaderboard.comparison.significance import Difference, against, differences
+from kapbench_leaderboard.comparison.significance import (
+    SIGNIFICANT,
+    Difference,
+    against,
+    differences,
+)
 from kapbench_leaderboard.tables.build import Row, Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
@@ -60,9 +65,9 @@ def _words(members: Group, column: str) -> str:
 
 
 def _on_keypoints(what: str, gap: Difference) -> str | None:
-    """None where the effects of keypoints are unknown, or there is no difference."""
+    """None where the effects of keypoints are unknown, or the difference is not significant."""
     over = gap.over_keypoints
-    if over is None or not over.n or math.isnan(over.p):
+    if over is None or not over.n or math.isnan(over.p) or not gap.p < SIGNIFICANT:
         return None
     p = number(Cell(over.p, is_p=True))
     sign = "positive" if gap.interval.value > 0 else "negative"
