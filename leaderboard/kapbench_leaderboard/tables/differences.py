@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench_leaderboard.comparison.controls import is_control
@@ -51,7 +52,9 @@ def paired_tables(
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
         of_mean = {gap.column: gap for gap in gaps if gap.category == "mean"}
         notes = [_on_keypoints(_words(members, c), gap) for c, gap in of_mean.items()]
-        return [_table(members, title, _by_category(first, gaps), alpha, _OVER_CATEGORIES, notes)]
+        by_category = _by_category(first, gaps)
+        made = _table(members, title, by_category, alpha, _OVER_CATEGORIES, notes)
+        return [replace(made, of_rows="category")]
     columns = list(of_card[id(first)].columns)
     each = {c: against(of_card[id(first)], [of_card[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
