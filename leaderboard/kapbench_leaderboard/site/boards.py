@@ -52,6 +52,12 @@ class Board:
     def name(self) -> str:
         return self.group.dataset.name
 
+    @property
+    def resamples(self) -> dict[str, Resamples]:
+        """By the hash of a run's records."""
+        of_group = [(card, self.of(card).resamples) for card in self.group.cards]
+        return {card.provenance.records_sha256: resamples for card, resamples in of_group}
+
     def of(self, run: RunCard) -> Accepted:
         return self.by_run[run.plan_hash]
 

@@ -72,7 +72,8 @@ def pages(entries: Sequence[Accepted], all_boards: Sequence[Board]) -> Iterator[
         path = Links("").data(board.name)
         yield page("data.html", path, title=board.name, board=board, narrow=narrow)
         for ending, how in DOWNLOADS.items():
-            yield Links("").download(board.name, ending), render(tables, how)
+            made = render(tables, how, resamples=board.resamples)
+            yield Links("").download(board.name, ending), made
     for each in pairs:
         title = " and ".join(each.labels)
         yield page(

@@ -64,6 +64,7 @@ class Table:
     """What is printed: `head` lines above, `notes` below; `ranked_by`: the score that gives the ranks.
 
     `alpha`: None: each rule's first. `metric`: what all columns show, e.g. "KAP skill"; None: several.
+    `of_rows`: the heading of the rows' labels.
     """
 
     group: Group
@@ -76,6 +77,7 @@ class Table:
     ranked_by: str | None = None
     alpha: float | None = None
     metric: str | None = None
+    of_rows: str = "model"
 
     @property
     def rules(self) -> tuple[RuleCard, ...]:

@@ -2,12 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
-from kapbench_leaderboard.comparison.significance import Difference, against, differences
+from kapbench_leaderboard.comparison.significance import (
+    SIGNIFICANT,
+    Difference,
+    against,
+    differences,
+)
 from kapbench_leaderboard.tables.build import Row, Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
@@ -46,7 +52,9 @@ def paired_tables(
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
         of_mean = {gap.column: gap for gap in gaps if gap.category == "mean"}
         notes = [_on_keypoints(_words(members, c), gap) for c, gap in of_mean.items()]
-        return [_table(members, title, _by_category(first, gaps), alpha, _OVER_CATEGORIES, notes)]
+        by_category = _by_category(first, gaps)
+        made = _table(members, title, by_category, alpha, _OVER_CATEGORIES, notes)
+        return [replace(made, of_rows="category")]
     columns = list(of_card[id(first)].columns)
     each = {c: against(of_card[id(first)], [of_card[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
@@ -60,9 +68,9 @@ def _words(members: Group, column: str) -> str:
 
 
 def _on_keypoints(what: str, gap: Difference) -> str | None:
-    """None where the effects of keypoints are unknown, or there is no difference."""
+    """None where the effects of keypoints are unknown, or the difference is not significant."""
     over = gap.over_keypoints
-    if over is None or not over.n or math.isnan(over.p):
+    if over is None or not over.n or math.isnan(over.p) or not gap.p < SIGNIFICANT:
         return None
     p = number(Cell(over.p, is_p=True))
     sign = "positive" if gap.interval.value > 0 else "negative"

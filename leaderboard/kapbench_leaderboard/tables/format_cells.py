@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kapbench_leaderboard.tables.build import Row, Table
-from kapbench_leaderboard.tables.columns import NAME, Cell, Column
+from kapbench_leaderboard.tables.columns import Cell, Column
 
 MISSING = "n/a"
 
@@ -42,12 +42,6 @@ def heading(column: Column) -> str:
 def metric_title(table: Table) -> str:
     """What all columns of a table show, e.g. KAP@0.10."""
     return f"{table.metric}@{table.alpha:.2f}"
-
-
-def metric_name(metric: str) -> str:
-    """Of a column's key: KAP, PCK, KAP skill, absence AUROC."""
-    words = {"auroc": "AUROC"} | NAME
-    return " ".join(words.get(word, word) for word in metric.split("_"))
 
 
 def head(table: Table) -> list[str]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell, Column
-from kapbench_leaderboard.tables.format_cells import heading, metric_name
+from kapbench_leaderboard.tables.format_cells import heading
 from kapbench_leaderboard.tables.over_runs import N_RUNS
 
 
@@ -36,7 +36,7 @@ def _numbers(
 ) -> Iterator[tuple[str, str, float]]:
     """Metric, heading and number of each column of the frame; NaN where there is none."""
     for column, cell in zip(table.columns, cells, strict=True):
-        words, metric = heading(column), _metric(column)
+        words, metric = heading(column), _metric(table, column)
         values = {words: cell.value}
         if column.ranks and _has_deviations(table):
             values[f"{words} sd"] = cell.sd
@@ -47,10 +47,9 @@ def _numbers(
             yield metric, name, number if cell.is_count else round(100 * number, 1)
 
 
-def _metric(column: Column) -> str:
+def _metric(table: Table, column: Column) -> str:
     """Of a column by category; nothing for the number of runs."""
-    metric, at, _ = column.key.partition("@")
-    return metric_name(metric) if at else ""
+    return "" if table.metric is None or column.key == N_RUNS else table.metric
 
 
 def _has_deviations(table: Table) -> bool:

@@ -68,7 +68,7 @@ def _parts(tables: Sequence[Table]) -> list[list[Table]]:
     parts: list[list[Table]] = []
     for table in tables:
         first = parts[-1][0] if parts else None
-        if first is not None and table.view == "category" and table.group is first.group:
+        if first and first.view == table.view == "category" and table.group is first.group:
             order = {id(row.card): i for i, row in enumerate(first.rows)}
             rows = sorted(table.rows, key=lambda row: order[id(row.card)])
             parts[-1].append(replace(table, rows=tuple(rows)))
@@ -89,7 +89,7 @@ def _environment(
     lines += [f"  \\label{{{label}}}"] if label else []
     lines += [f"  {_TIGHT}"] if wide else []
     lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
-    lines += [_line(["model", *_headings(blocks)])]
+    lines += [_line([first.of_rows, *_headings(blocks)])]
     footnotes = _reasons(blocks)
     bolds = [bold(table, resamples) for table in blocks]
     for table, marks in zip(blocks, bolds, strict=True):
@@ -100,7 +100,7 @@ def _environment(
             )
         lines += _rows(table, footnotes, marks)
     lines += [r"    \bottomrule", r"  \end{tabular}"]
-    skills = [_skill_note(table) for table in part if _is_skill_by_category(table)]
+    skills = [note for t in part if _is_skill_by_category(t) and (note := _skill_note(t))]
     printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
     if style.notes:
         lines.append(f"  \\par\\footnotesize {' '.join(map(tex, printed))}")
@@ -113,8 +113,10 @@ def _is_skill_by_category(table: Table) -> bool:
     return table.view == "category" and table.metric == SKILL
 
 
-def _skill_note(table: Table) -> str:
-    """The skill in the average over categories, of a table that has no block of its own."""
+def _skill_note(table: Table) -> str | None:
+    """The skill in the average over categories, of a table that has no block; None: of no run."""
+    if all(row.cells[-1].value is None for row in table.rows):
+        return None
     average = [f"{r.label} {number(r.cells[-1]).replace('-', '−')}" for r in table.rows]
     title = f"{metric_title(table)} ({heading(table.columns[-1])})"
     return (

@@ -42,7 +42,7 @@ def _body(
 def _markdown(table: Table, with_notes: bool) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
-    lines = [*map(literal, head(table)), "", pipe(["model", *map(heading, table.columns)])]
+    lines = [*map(literal, head(table)), "", pipe([table.of_rows, *map(heading, table.columns)])]
     lines.append(pipe([":--", *["--:"] * len(table.columns)]))
     lines += map(pipe, body)
     about = notes(table, footnotes) if with_notes else []
@@ -53,7 +53,9 @@ def _html(table: Table, with_notes: bool) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number}\0{span}")
     lines = ["<table>", f"<caption>{escape(caption(head(table)))}</caption>", "<thead><tr>"]
-    lines += [f'<th scope="col">{escape(h)}</th>' for h in ("model", *map(heading, table.columns))]
+    lines += [
+        f'<th scope="col">{escape(h)}</th>' for h in (table.of_rows, *map(heading, table.columns))
+    ]
     lines += ["</tr></thead>", "<tbody>"]
     for label, *cells in body:
         row = [f'<th scope="row">{escape(label)}</th>']

@@ -67,7 +67,7 @@ def _rich(
     table: Table, indices: Sequence[int], footnotes: dict[str, int], spans: Sequence[bool]
 ) -> RichTable:
     made = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    made.add_column("model", max_width=_LABEL_WIDTH, overflow="fold")
+    made.add_column(table.of_rows, max_width=_LABEL_WIDTH, overflow="fold")
     for i in indices:
         heading = Text("\n".join(table.columns[i].heading))
         made.add_column(heading, justify="right", no_wrap=True)

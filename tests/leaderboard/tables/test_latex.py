@@ -93,6 +93,14 @@ def test_kap_and_pck_by_category_share_a_table_with_the_mean_last(two):
     assert [tex_reader.plain(cell) for cell in lite0[1:]] == ["40.0", "60.0", "50.0"]
 
 
+def test_a_summary_and_its_categories_are_two_tables(two):
+    (group_of_both,) = group(two)
+    every = [*tables([group_of_both]), *tables([group_of_both], "category")]
+    summary, by_category = tex_reader.read(render(every, "latex"))
+    assert len(summary.rows) == 3
+    assert ["KAP@0.10"] in by_category.rows
+
+
 def test_the_skill_by_category_is_a_note_without_a_block(two):
     (table,) = drawn(two)
     assert [row for row in table.rows if len(row) == 1] == [["KAP@0.10"], ["PCK@0.10"]]

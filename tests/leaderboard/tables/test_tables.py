@@ -69,6 +69,9 @@ def test_a_difference_is_that_of_the_numbers_above_it(dots_runs, accepted, rules
     for column, key in columns.items():
         gap = scores[first][key]["value"] - scores[second][key]["value"]
         assert mean[f"difference.{column}"]["value"] == pytest.approx(gap, abs=1e-9)
+    qualified = [note for note in below["notes"] if "keypoints are resampled too" in note]
+    p_of = {name: mean[f"p.{name}"]["value"] for name in found}
+    assert len(qualified) == sum(p is not None and p < 0.05 for p in p_of.values())
     notes = " ".join(below["notes"])
     for name in rules or ("kap-cvpr24", "pck-sd-dino"):
         assert f"@{alpha:.2f} by {name} (" in notes
@@ -78,6 +81,7 @@ def test_ranks_are_of_the_rule_and_alpha_of_their_column(dots_runs):
     runs = {p: load_card(p) for p in dots_runs}
     text = tables(runs, rules=["pck-v1"], alpha=0.05, paired=True)
     assert "models whose PCK@0.05 by pck-v1 is significantly better" in " ".join(text.split())
+    assert "\ncategory " in text.split("paired differences")[1]  # the rows of two models
 
 
 def test_resamples_of_other_questions_are_never_subtracted(dots_runs):
