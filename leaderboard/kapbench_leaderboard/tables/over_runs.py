@@ -10,7 +10,7 @@ from kapbench_leaderboard.comparison.repeated_runs import RepeatedRuns, repeated
 from kapbench_leaderboard.tables import build
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import Cell, Column
-from kapbench_leaderboard.tables.notes import NO_INTERVALS
+from kapbench_leaderboard.tables.notes_on_images import NO_INTERVALS
 
 N_RUNS = "n_runs"
 ABOUT_RUNS = (
