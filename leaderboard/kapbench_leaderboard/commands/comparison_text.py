@@ -207,5 +207,6 @@ def check_alpha(alpha: float, cards: "Sequence[RunCard]") -> None:
     if alpha not in known:
         raise KapbenchError(
             f"None of these runs was scored at alpha {alpha:g}",
+            place="the scores of these runs",
             fix=f"Choose --alpha from {', '.join(f'{a:g}' for a in known)}",
         )

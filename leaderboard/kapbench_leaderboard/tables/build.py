@@ -11,7 +11,7 @@ from kapbench_leaderboard.comparison.groups import Group, Kind, why_apart
 from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
-from kapbench_leaderboard.tables import notes
+from kapbench_leaderboard.tables import notes, notes_on_images
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
@@ -160,9 +160,9 @@ def _notes(
         *notes.about(members, view, kind, metric),
         *notes.explained(members, view, table_columns),
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
-        *notes.not_tested(tested),
+        *notes_on_images.not_tested(tested),
         *_on_intervals(rows, rules, alpha),
-        *(notes.few_images(members, view, kind) if metric is None else ()),
+        *(notes_on_images.few_images(members, view, kind) if metric is None else ()),
         *(notes.controls(members, view, kind, alpha) if metric is None else ()),
     ]
 
@@ -170,7 +170,7 @@ def _notes(
 def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:
     scored = [row for row in rows if any(cell.value is not None for cell in row.cells)]
     without = [(r.label, r.card) for r in scored if all(cell.low is None for cell in r.cells)]
-    return notes.without_intervals(without, len(scored), rules, alpha)
+    return notes_on_images.without_intervals(without, len(scored), rules, alpha)
 
 
 def ranked(groups: Sequence[Group], resamples: Mapping[str, Resamples]) -> Ranks:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL, Score
+from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import prevalence
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
@@ -18,6 +19,8 @@ NO_RANDOM_RUN = (
 )
 _SINCE_4 = (KAP_SKILL, ABSENCE_AUROC)  # versions of scoring from 4 on store them
 _BEFORE_4 = "The run was scored before KAP skill and absence AUROC were stored; repeat the run."
+_NOTHING = "There is no keypoint to score (n = 0), or the annotation does not say."
+_NO_COUNTERPART = "No keypoint of these data has a mirror counterpart (n = 0)."
 _ONE_KIND = "A category has no positive sample, or no negative one"
 # Why other scores are not defined although there is something to score.
 _UNDEFINED = {
@@ -246,9 +249,6 @@ def _cell(row: Score | None, what: str) -> Cell:
     if row.value is not None:
         return Cell(row.value, row.low, row.high, row.n)
     if row.n == 0:
-        return Cell(
-            None,
-            n=0,
-            reason="There is no keypoint to score (n = 0), or the annotation does not say.",
-        )
+        of_twins = (row.metric, row.split) == (ABSENCE_AUROC, TWIN_SPLIT)
+        return Cell(None, n=0, reason=_NO_COUNTERPART if of_twins else _NOTHING)
     return Cell(None, n=row.n, reason=f"{_UNDEFINED.get(row.metric, _ONE_KIND)} (n = {row.n:,}).")

@@ -10,13 +10,13 @@ from kapbench_leaderboard.comparison.repeated_runs import RepeatedRuns, repeated
 from kapbench_leaderboard.tables import build
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import Cell, Column
-from kapbench_leaderboard.tables.notes import NO_INTERVALS
+from kapbench_leaderboard.tables.notes_on_images import NO_INTERVALS
 
 N_RUNS = "n_runs"
 ABOUT_RUNS = (
     "runs: the number of runs of one model with one label. A row of several shows their mean ± the "
-    "standard deviation over the runs (n − 1 in its denominator). It says how much runs differ from "
-    "each other; it is not a confidence interval over images. A run without a label is a row alone."
+    "standard deviation over the runs (n − 1 in its denominator). The deviation says how much runs "
+    "differ; it is not a confidence interval over images. A run without a label is a row alone."
 )
 
 
