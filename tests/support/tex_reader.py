@@ -10,12 +10,12 @@ COMMANDS = {
     **dict.fromkeys(("toprule", "midrule", "bottomrule"), 0),
     **dict.fromkeys(("textbackslash", "textasciitilde", "textasciicircum", "textasciigrave"), 0),
     **dict.fromkeys(("textbar", "textless", "textgreater", "ldots", "dag", "tabcolsep"), 0),
-    **dict.fromkeys(("times", "pm", "alpha", "geq", "leq", "circ"), 0),
+    **dict.fromkeys(("cdot", "times", "pm", "alpha", "geq", "leq", "circ"), 0),
     **dict.fromkeys(("caption", "label", "textbf", "begin", "end"), 1),
     "setlength": 2,
     "multicolumn": 3,
 }
-MATH = {"times", "pm", "alpha", "geq", "leq", "circ"}
+MATH = {"cdot", "times", "pm", "alpha", "geq", "leq", "circ"}
 RULES = ("\\toprule", "\\midrule", "\\bottomrule")
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}&%$#_^~\[\]*\"|<>]|[^\\{}&%$#_^~\[\]*\"|<>]+", re.DOTALL)
 
@@ -138,6 +138,7 @@ def plain(cell: str) -> str:
         r"\ldots{}": "…",
         "$-$": "−",
         r"$\pm$": "±",
+        r"$\cdot$": "·",
         "{[}": "[",
         "{]}": "]",
         "{*}": "*",
