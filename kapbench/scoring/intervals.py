@@ -65,10 +65,14 @@ class Interval:
 
     def _between_lowest_and_1(self) -> tuple[float, float]:
         """At either of them, where no resample differs, the other end is Wilson's for one trial an
-        image.
+        image. A KAP or skill within half the plain interval of its lowest value, as of random maps,
+        has the plain interval: the logit has no bound there, but the score has.
         """
         lowest, whole = self.lowest, 1 - self.lowest
         above, below = self.value - lowest, 1 - self.value
+        if lowest and self.error and above <= self.half_width:
+            low = min(max(lowest, self.value - self.half_width), self.value)
+            return low, min(1.0, self.value + self.half_width)
         if above <= _AT_END or below <= _AT_END:
             squared = _quantile(math.inf) ** 2
             room = whole * squared / (self.n_images + squared)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.special import expit, logit
@@ -43,6 +43,7 @@ def test_a_range_from_a_lowest_value_has_the_interval_of_its_share(share, error,
     whole = 1 - lowest
     of_share = Interval(share, error, freedom, "logit", 25)
     estimate = Interval(lowest + whole * share, whole * error, freedom, "logit", 25, lowest)
+    assume(estimate.half_width < whole * share)  # else it is plain
     assert estimate.low == pytest.approx(lowest + whole * of_share.low, abs=1e-5)
     assert estimate.high == pytest.approx(lowest + whole * of_share.high, abs=1e-5)
 
@@ -104,3 +105,11 @@ def test_few_failures_leave_few_degrees_of_freedom():
     raised = degrees_of_freedom(np.array([0.16]), np.array([0.02]), np.array([25]), "logit", 0.06)
     assert raised == [2.5]
     assert degrees_of_freedom(value, error, np.full(6, 4), "logit").max() == 1.0
+
+
+@pytest.mark.parametrize("value", [0.2384, 0.2386, 0.24])
+def test_a_score_at_the_lowest_one_has_the_plain_interval(value):
+    """As KAP of random maps has: the logit of 0.0001 above the lowest would reach up to 1."""
+    estimate = Interval(value, 0.004, 8, "logit", 25, lowest=0.2385)
+    assert estimate.high == pytest.approx(value + estimate.half_width)
+    assert estimate.low == min(value, 0.2385)
