@@ -12,6 +12,7 @@ from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import diagnose
+from kapbench.scoring.diagnosis.loss_types import tied_share, typed_samples
 from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.object_extent import BOX, MASK, NOTHING
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
@@ -61,6 +62,7 @@ def diagnose_run(
         of(by_keypoint=True) if by == "keypoint" else None,
         measures(records, kap, pck, decode, alpha, resampling),
         math.nan if kap is None else held_precision(records, kap, alpha),
+        math.nan if kap is None else tied_share(typed_samples(records, kap, pck, decode, alpha)),
         {} if ON_OBJECT in of_split["all"].missing else _object_from(records),
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
-from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, points
+from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, listed, points
 from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import CHANCE, MEASURES
@@ -134,7 +134,7 @@ def _listed(significant: list[Change]) -> str:
         f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})"
         for c in significant
     ]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+    return listed(texts)
 
 
 def _refuse_other(baseline: RunDiagnosis, other: RunDiagnosis) -> None:

@@ -90,6 +90,7 @@ class RunDiagnosis:
     of_keypoints: Diagnosis | None
     measures: Mapping[str, Quantity]  # by the keys of scoring.diagnosis.skills.MEASURES
     held_precision: float  # as of scoring.diagnosis.skills; NaN without KAP
+    tied_peaks: float  # share of the rows of type "second peak"; as of loss_types.tied_share
     object_from: Mapping[str, float]  # "mask", "box", "unknown": share of the rows
 
     @cached_property

@@ -1,7 +1,7 @@
 """The strongest sentence about one run: to which type of error most is lost."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.running.results import reads_annotation
@@ -56,6 +56,11 @@ def points(value: float) -> str:
     """×100 with a true minus sign; no sign for what is shown as 0.0."""
     text = f"{100 * value:.1f}".replace("-", "−")
     return "0.0" if text == "−0.0" else text
+
+
+def listed(texts: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _of_places(diagnosis: RunDiagnosis) -> str:

@@ -244,6 +244,7 @@ def notes(diagnoses: Sequence[RunDiagnosis]) -> Iterator[str]:
         yield words.EXACT
     elif math.isnan(diagnoses[0].measures[PCK.key].mean().low):
         yield words.NO_INTERVALS
+    yield from words.of_ties(diagnoses)
     yield from dict.fromkeys(note for each in diagnoses for note in words.of_records(each))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
+from kapbench.running.diagnosis.sentence import NOTHING, listed
 from kapbench.scoring.diagnosis.skills import KAP
 from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX
 
@@ -97,6 +98,21 @@ def of_skills(keys: Iterable[str]) -> list[str]:
         WITHIN,
         TRANSFER,
     ]
+
+
+def of_ties(diagnoses: Iterable[RunDiagnosis]) -> Iterator[str]:
+    """In how many rows of type "second peak" the two peaks are equal, where any number is shown."""
+    shares = [
+        f"{100 * each.tied_peaks:.1f} % ({each.card.model.name})"
+        for each in diagnoses
+        if each.tied_peaks >= NOTHING
+    ]
+    if shares:
+        yield (
+            "Second peaks can tie: the best scores inside and outside of the circle are equal in "
+            f"{listed(shares)} of the rows of this type. A tie counts as a correct match here, and PCK "
+            "may take the other place as the match."
+        )
 
 
 def of_merged(diagnosis: RunDiagnosis) -> Iterator[str]:

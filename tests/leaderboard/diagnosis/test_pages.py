@@ -137,3 +137,15 @@ def test_the_steps_of_the_figure_add_up_to_the_difference_of_kap(one, other):
     change = change_of(one, other)
     total = sum(step.change.value for step in change.steps)
     assert total == pytest.approx(change.kap_after - change.kap_before)
+
+
+def test_second_peaks_that_tie_are_counted(rows, one):
+    tied = rows.copy()
+    tied["outside@cvpr24@0.10"] = tied["outside@cvpr24@0.10"].where(
+        tied["inside@cvpr24@0.10"].isna(), tied["inside@cvpr24@0.10"]
+    )
+    all_tie = Named("ties", diagnosed(tied, "ties"))
+    assert all_tie.diagnosis.tied_peaks == 1
+    text = " ".join(shown([all_tie]).split())
+    assert "outside of the circle are equal in 100.0 % (ties) of the rows of this type" in text
+    assert one.diagnosis.tied_peaks < 1
