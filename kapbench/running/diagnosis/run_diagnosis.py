@@ -73,7 +73,7 @@ class Group:
         return float((weights * values)[weights > 0].sum()) if weights.any() else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunDiagnosis:
     """Where a run's score is lost, by one rule of KAP and one of PCK at one alpha.
 
@@ -134,6 +134,16 @@ class RunDiagnosis:
         from kapbench.running.diagnosis.sentence import sentence
 
         return sentence(self)
+
+    def __repr__(self) -> str:
+        from kapbench.running.diagnosis.show_diagnosis import lines_of
+
+        return "\n".join(lines_of(self))
+
+    def _repr_html_(self) -> str:
+        from kapbench.running.diagnosis.show_diagnosis import html_of
+
+        return html_of(self)
 
     def minus(self, baseline: "RunDiagnosis") -> pd.DataFrame:
         """Paired differences of every number, this run less the baseline, on the same resamples.

@@ -247,3 +247,23 @@ def test_too_few_images_leave_the_largest_loss_open():
     made = diagnose_run(card(rows), rows)
     assert "there are too few images to test which is larger" in made.sentence
     assert made.losses["loss_low"].isna().all()
+
+
+def test_an_unknown_division_is_refused(rows):
+    with pytest.raises(KapbenchError, match=r"(?s)'categories'.*Did you mean category"):
+        ResultSet(card(rows), None, _records=rows).diagnose(by="categories")
+
+
+@pytest.mark.parametrize("rules", [RULES, PCK_ONLY])
+def test_at_a_prompt_a_diagnosis_is_a_few_lines(rows, rules):
+    made = diagnosed(rows, "a<b>\x1b", rules=rules)
+    text, markup = repr(made), made._repr_html_()
+    names = made.types if made.kap else made.place_names
+    assert len(text.splitlines()) == len(names) + 4
+    for whole in (text, markup):
+        assert all(name in whole for name in names)
+        assert "\x1b" not in whole
+    assert made.sentence in text
+    assert "<b>" not in markup
+    shown = made.losses["loss"] if made.kap else made.places["share"]
+    assert f"{100 * shown.iloc[0]:5.1f}  {names[0]}" in text
