@@ -61,7 +61,8 @@ NEGATIVE = (
 )
 DIFFERENCES = (
     "All runs are scored on the same resamples of images. p: paired test, with Holm's correction "
-    "over the rows of a block."
+    "over the rows of a block. The interval is not corrected, so it can exclude 0 where p is above "
+    "0.05."
 )
 STARS = "*: p < 0.05, with Holm's correction over the numbers of a row; --format csv has every p."
 BY_KEYPOINT = (
@@ -82,6 +83,12 @@ MERGED = (
     "Records of an earlier version of kapbench: matches at repeated parts and other keypoints count as "
     "near misses or elsewhere."
 )
+
+
+def direction(baseline: str, other: str, *, has_kap: bool) -> str:
+    """What a difference of two runs means, by their labels."""
+    of_losses = f"; of losses, above 0 means that {other} loses more" if has_kap else ""
+    return f"diff.: {other} − {baseline}{of_losses}"
 
 
 def of_types(names: Sequence[str]) -> list[str]:

@@ -42,8 +42,9 @@ def draw_loss_waterfall(
     whole = _signed(100 * (change.kap_after - change.kap_before))
     about = f"From {change.before} to {change.after}: {whole}"
     title = [*wrapped(subject, width_in), *wrapped(about, width_in)]
+    better = f"To the right: {change.after} loses less."
     key = KEY if any(step.change.error > 0 for step in change.steps) else NOT_TESTED
-    lines = [line for note in (key, *notes) for line in wrapped(note, width_in)]
+    lines = [line for note in (better, key, *notes) for line in wrapped(note, width_in)]
     foot_in, tall_in = len(lines) * LINE_IN + 0.02, (len(change.steps) + 2) * _ROW_IN
     height_in = LINE_IN * len(title) + 0.1 + tall_in + _AXIS_IN + foot_in
     figure = blank(width_in, height_in)

@@ -73,6 +73,7 @@ def test_gains_and_losses_differ_in_hatch_and_values_have_a_sign():
     found = words(figure)
     assert {"+9.0", "−4.0", "0.0", "−0.5"} <= set(found)
     assert "−0.0" not in found
+    assert "To the right: sphere.lite0 loses less." in " ".join(found)
     assert f"From lite0 to sphere.lite0: {100 * sum(STEPS):+.1f}" in " ".join(found)
 
 
