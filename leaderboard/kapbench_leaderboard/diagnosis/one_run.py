@@ -242,8 +242,8 @@ def notes(diagnoses: Sequence[RunDiagnosis]) -> Iterator[str]:
     yield words.NUMBERS
     if any(reads_annotation(each.card.model) for each in diagnoses):
         yield words.EXACT
-    elif math.isnan(diagnoses[0].measures[PCK.key].mean().low):
-        yield words.NO_INTERVALS
+    else:
+        yield from words.of_intervals(diagnoses[0])
     yield from words.of_ties(diagnoses)
     yield from dict.fromkeys(note for each in diagnoses for note in words.of_records(each))
 

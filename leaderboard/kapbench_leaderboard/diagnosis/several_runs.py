@@ -149,8 +149,7 @@ def _difference_columns() -> list[Column]:
 
 def _difference_cells(change: Change) -> tuple[Cell, Cell]:
     gap = change.difference
-    is_tested = not math.isnan(gap.error) or math.isnan(gap.value)
-    reason = None if is_tested else "There are too few images for a test."
+    reason = None if change.no_interval is None else f"Not tested, since {change.no_interval}."
     return cell(gap, _UNKNOWN, signed=True), p_value(change.p, reason)
 
 

@@ -1,10 +1,11 @@
 """What the words and numbers of a diagnosis mean, one plain sentence each."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
-from kapbench.running.diagnosis.sentence import NOTHING, listed
-from kapbench.scoring.diagnosis.skills import KAP
+from kapbench.running.diagnosis.sentence import NOTHING, listed, why_no_interval
+from kapbench.scoring.diagnosis.skills import KAP, PCK
 from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX
 
 NO_SCORE = "A category has no positive sample, and so no average is taken."
@@ -50,10 +51,6 @@ SKILL = (
     "that all tie, about the share of positives (prevalence)."
 )
 NUMBERS = "Scores ×100. Ranges are 95 % confidence intervals from a bootstrap over images."
-NO_INTERVALS = (
-    "No confidence intervals of averages: a category has fewer than 4 images, or no score in some "
-    "resamples."
-)
 EXACT = "Controls that read the annotation have no intervals: their scores estimate nothing."
 NEGATIVE = (
     "A gain alone is below 0 where most of the highest scores are wrong: precision there is below "
@@ -105,6 +102,17 @@ def of_skills(keys: Iterable[str]) -> list[str]:
         WITHIN,
         TRANSFER,
     ]
+
+
+def of_intervals(diagnosis: RunDiagnosis) -> Iterator[str]:
+    """Why averages have no intervals."""
+    of_metrics = {
+        key: diagnosis.measures[key] for key in (KAP.key, PCK.key) if key in diagnosis.measures
+    }
+    for key, quantity in of_metrics.items():
+        if math.isnan(quantity.mean().low) and not math.isnan(quantity.mean().value):
+            why = why_no_interval(quantity, None)
+            yield f"No confidence interval of {key.upper()}: {why}."
 
 
 def of_ties(diagnoses: Iterable[RunDiagnosis]) -> Iterator[str]:

@@ -51,8 +51,14 @@ def test_only_significant_steps_are_in_full_colour():
     full = [abs(STEPS[i]) > 0.015 for i in ORDER]
     assert [b.get_alpha() == 1 for b in bars(drawn(change()))] == full
     untested = LossChange(
-        "a", "b", 0.4, 0.5, [LossStep(TYPES[0], Interval(0.1, math.nan, math.nan), math.nan)]
+        "a",
+        "b",
+        0.4,
+        0.5,
+        [LossStep(TYPES[0], Interval(0.1, math.nan, math.nan), math.nan)],
+        "a category is small",
     )
+    assert "Pale: not tested, since a category is small." in " ".join(words(drawn(untested)))
     assert [b.get_alpha() == 1 for b in bars(drawn(untested))] == [False]
 
 
