@@ -72,11 +72,16 @@ def with_article(noun: str) -> str:
     return f"{'an' if vowel else 'a'} {noun}"
 
 
-def unknown(thing: str, name: str, known: Iterable[str], place: object = None) -> KapbenchError:
-    """The error for a name that does not exist: suggests the nearest ones, or lists all names."""
+def unknown(
+    thing: str, name: str, known: Iterable[str], place: object = None, *, quoted: bool = False
+) -> KapbenchError:
+    """The error for a name that does not exist: suggests the nearest ones, or lists all names.
+
+    `quoted`: whether names are in quotation marks, since some have spaces or commas.
+    """
     known = sorted(known)
-    near = nearest(name, known)
-    fix = f"Did you mean {any_of(near)}?" if near else f"Known: {', '.join(known) or 'none'}"
+    near, every = ([f"'{n}'" if quoted else n for n in ns] for ns in (nearest(name, known), known))
+    fix = f"Did you mean {any_of(near)}?" if near else f"Known: {', '.join(every) or 'none'}"
     return KapbenchError(f"Unknown {thing} '{name}'", place=place, fix=fix)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, counted
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
@@ -28,7 +28,7 @@ class RunFilter:
                 f"{c.dataset.name} ({', '.join(c.dataset.categories)})" for c in runs.values()
             }
             raise KapbenchError(
-                f"None of these {len(runs)} runs is {self}",
+                f"None of {counted(len(runs), 'named run')} is {self}",
                 fix=f"They are on {'; '.join(sorted(scored))}",
             )
         return left

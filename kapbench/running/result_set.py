@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from kapbench.errors import KapbenchError
-from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
+from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.running.results import RunCard, check_records, load_card, load_records
 from kapbench.running.show_result import html_of, lines_of
 from kapbench.scoring.rules import load_rule
@@ -127,17 +127,18 @@ class ResultSet:
         )
 
     def diagnose(
-        self, rule: str | Sequence[str] = (), *, alpha: float | None = None, by: By | None = None
+        self, rule: str | Sequence[str] = (), *, alpha: float | None = None, by: str | None = None
     ) -> RunDiagnosis:
         """Where the score is lost: `.losses`, `.places`, `.skills` and a `.sentence`.
 
         Args:
             rule: One of KAP, one of PCK, or both; else the run's best-known ones.
             alpha: None: the first that both rules have.
-            by: What the tables are divided by.
+            by: What the tables are divided by: category, keypoint or split.
 
         Raises:
-            KapbenchError: the run was not scored by the rule, or by none of PCK, or not at alpha.
+            KapbenchError: the run was not scored by the rule, or by none of PCK, or not at alpha; or
+                no such `by`.
         """
         from kapbench.running.diagnosis.diagnose_run import diagnose_run
 

@@ -4,14 +4,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import numpy as np
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, unknown
 from kapbench.running.diagnosis.run_diagnosis import By, RunDiagnosis
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Resampling
 from kapbench.scoring.diagnosis.diagnose import diagnose
+from kapbench.scoring.diagnosis.loss_types import tied_share, typed_samples
 from kapbench.scoring.diagnosis.skills import held_precision, measures
 from kapbench.scoring.object_extent import BOX, MASK, NOTHING
 from kapbench.scoring.rules import PREFERRED_RULES, KapRule, PckRule, Rule
@@ -27,7 +29,7 @@ def diagnose_run(
     *,
     rules: tuple[str, ...] = (),
     alpha: float | None = None,
-    by: By | None = None,
+    by: str | None = None,
 ) -> RunDiagnosis:
     """The diagnosis of a finished run.
 
@@ -35,10 +37,13 @@ def diagnose_run(
         records: Of the run.
         rules: At most one of KAP and one of PCK, by name or file; else the run's best-known ones.
         alpha: None: the first that both rules have.
+        by: category, keypoint or split; None: nothing.
 
     Raises:
-        KapbenchError: the run was not scored by a rule, or by none of PCK; a rule lacks the alpha.
+        KapbenchError: the run was not scored by a rule, or by none of PCK; a rule lacks the alpha;
+            no such `by`.
     """
+    division = _division(by)
     kap, pck = diagnosed_rules(card, rules)
     alpha = _alpha(card, kap, pck, alpha)
     decode, resampling = card.decode(pck), Resampling.of(records)
@@ -56,13 +61,23 @@ def diagnose_run(
         kap,
         pck,
         alpha,
-        by,
+        division,
         of_split,
         of(by_keypoint=True) if by == "keypoint" else None,
         measures(records, kap, pck, decode, alpha, resampling),
         math.nan if kap is None else held_precision(records, kap, alpha),
+        math.nan if kap is None else tied_share(typed_samples(records, kap, pck, decode, alpha)),
         {} if ON_OBJECT in of_split["all"].missing else _object_from(records),
     )
+
+
+def _division(by: str | None) -> By | None:
+    if by is None:
+        return None
+    divisions: dict[str, By] = {name: name for name in get_args(By)}
+    if by not in divisions:
+        raise unknown("division", by, divisions, place="by")
+    return divisions[by]
 
 
 def diagnosed_rules(card: RunCard, names: tuple[str, ...] = ()) -> tuple[KapRule | None, PckRule]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from kapbench.errors import KapbenchError
 from kapbench.running.diagnosis.run_diagnosis import Group, RunDiagnosis
-from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, points
+from kapbench.running.diagnosis.sentence import SIGNIFICANT, WORDS, listed, points, why_no_interval
 from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import CHANCE, MEASURES
@@ -23,7 +23,8 @@ Kind = Literal["gain", "loss", "place", "skill"]
 class Change:
     """One number of two runs: `difference` is the second less the baseline.
 
-    `p`: after Holm's correction over the names of one kind and group.
+    `p`: after Holm's correction over the names of one kind and group. `no_interval`: why the
+    difference has none; None: it has one, or there is no difference.
     """
 
     kind: Kind
@@ -33,6 +34,7 @@ class Change:
     value: float
     difference: Interval
     p: float
+    no_interval: str | None
 
 
 def changes(baseline: RunDiagnosis, other: RunDiagnosis) -> list[Change]:
@@ -62,13 +64,29 @@ def changes(baseline: RunDiagnosis, other: RunDiagnosis) -> list[Change]:
 
 def _of_kind(kind: Kind, group: Group, pairs: dict[str, tuple[Quantity, Quantity]]) -> list[Change]:
     number = group.number
-    gaps = [(two - one).of_group(number) for one, two in pairs.values()]
+    apart = [two - one for one, two in pairs.values()]
+    gaps = [gap.of_group(number) for gap in apart]
+    reasons = [
+        why_no_interval(quantity, number)
+        if math.isnan(gap.error) and not math.isnan(gap.value)
+        else None
+        for quantity, gap in zip(apart, gaps, strict=True)
+    ]
     corrected = holm(np.array([math.nan if _is_empty(gap) else gap.p for gap in gaps]))
     return [
         Change(
-            kind, group, name, one.of_group(number).value, two.of_group(number).value, gap, float(p)
+            kind,
+            group,
+            name,
+            one.of_group(number).value,
+            two.of_group(number).value,
+            gap,
+            float(p),
+            reason,
         )
-        for (name, (one, two)), gap, p in zip(pairs.items(), gaps, corrected, strict=True)
+        for (name, (one, two)), gap, p, reason in zip(
+            pairs.items(), gaps, corrected, reasons, strict=True
+        )
     ]
 
 
@@ -114,8 +132,13 @@ def change_sentence(names: tuple[str, str], every: list[Change]) -> str:
     significant = sorted(
         (c for c in of_kind if c.p < SIGNIFICANT), key=lambda c: -abs(c.difference.value)
     )
-    if not significant and all(np.isnan(c.p) for c in of_kind):
-        return f"There are too few images to test where {other} loses more or less than {baseline}."
+    if all(_is_empty(c.difference) for c in of_kind):
+        return f"{other} loses as much as {baseline} to every type of error."
+    reasons = [c.no_interval for c in of_kind if c.no_interval is not None]
+    if reasons and all(np.isnan(c.p) for c in of_kind):
+        return (
+            f"Where {other} loses more or less than {baseline} is not tested, since {reasons[0]}."
+        )
     if not significant:
         return f"{other} loses to no type of error significantly more or less than {baseline}."
     less = [c for c in significant if c.difference.value < 0]
@@ -134,7 +157,7 @@ def _listed(significant: list[Change]) -> str:
         f"{WORDS[c.name]} ({points(c.value)} points instead of {points(c.baseline)})"
         for c in significant
     ]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+    return listed(texts)
 
 
 def _refuse_other(baseline: RunDiagnosis, other: RunDiagnosis) -> None:

@@ -73,7 +73,7 @@ class Group:
         return float((weights * values)[weights > 0].sum()) if weights.any() else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunDiagnosis:
     """Where a run's score is lost, by one rule of KAP and one of PCK at one alpha.
 
@@ -90,6 +90,7 @@ class RunDiagnosis:
     of_keypoints: Diagnosis | None
     measures: Mapping[str, Quantity]  # by the keys of scoring.diagnosis.skills.MEASURES
     held_precision: float  # as of scoring.diagnosis.skills; NaN without KAP
+    tied_peaks: float  # share of the rows of type "second peak"; as of loss_types.tied_share
     object_from: Mapping[str, float]  # "mask", "box", "unknown": share of the rows
 
     @cached_property
@@ -133,6 +134,16 @@ class RunDiagnosis:
         from kapbench.running.diagnosis.sentence import sentence
 
         return sentence(self)
+
+    def __repr__(self) -> str:
+        from kapbench.running.diagnosis.show_diagnosis import lines_of
+
+        return "\n".join(lines_of(self))
+
+    def _repr_html_(self) -> str:
+        from kapbench.running.diagnosis.show_diagnosis import html_of
+
+        return html_of(self)
 
     def minus(self, baseline: "RunDiagnosis") -> pd.DataFrame:
         """Paired differences of every number, this run less the baseline, on the same resamples.

@@ -1,7 +1,7 @@
 """The strongest sentence about one run: to which type of error most is lost."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
 from kapbench.running.results import reads_annotation
@@ -10,6 +10,7 @@ from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.diagnosis.skills import SKILL
 
 SIGNIFICANT = 0.05
+FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootstrap
 NOTHING = 0.0005  # shown as 0.0 of 100 points
 WORDS = {
     "second peak": "correct matches with a second peak",
@@ -58,6 +59,30 @@ def points(value: float) -> str:
     return "0.0" if text == "−0.0" else text
 
 
+def why_no_interval(quantity: Quantity, group: int | None) -> str:
+    """The reason that an average, or a group's number, has no interval: a clause without a full stop.
+
+    Args:
+        group: None: the average.
+    """
+    n_images, weights = quantity.replicates.n_images, quantity.weights
+    if group is not None:
+        n_images = n_images[[group]]
+    elif weights is not None:
+        n_images = n_images[weights > 0]
+    if not n_images.any():
+        return "scores that follow from the annotation are not estimates"
+    category = "a category" if group is None else "the category"
+    if (n_images < FEWEST_IMAGES).any():
+        return f"{category} has fewer than {FEWEST_IMAGES} images"
+    return f"the score of {category} is undefined in more than 1 % of the resamples"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
 def _of_places(diagnosis: RunDiagnosis) -> str:
     group = diagnosis.overall
     shares = {name: group.place(name) for name in diagnosis.place_names}
@@ -80,7 +105,7 @@ def _largest(shares: Mapping[str, Quantity], total: float, is_exact: bool) -> st
     if is_exact or gap.p < SIGNIFICANT or two < NOTHING:
         return f"{WORDS[first]}: {points(one)} {of_total}"
     why = (
-        "there are too few images to test which is larger"
+        f"which is larger is not tested, since {why_no_interval(shares[first], None)}"
         if math.isnan(gap.p)
         else "the two do not differ significantly"
     )

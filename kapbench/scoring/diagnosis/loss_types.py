@@ -70,3 +70,12 @@ def typed_samples(
     error_type[visible & (positive >= negative)] = _SECOND_PEAK
     fixed = np.where(visible, np.maximum(positive, negative), positive)
     return RowSamples(positive, fixed, negative, error_type.astype(np.int8))
+
+
+def tied_share(samples: RowSamples) -> float:
+    """Share of the rows of type "second peak" whose two scores are equal; NaN without such a row.
+
+    `typed_samples` takes their match for correct, and the decode of PCK may take the other place.
+    """
+    tied = (samples.positive == samples.negative)[samples.type == _SECOND_PEAK]
+    return float(tied.mean()) if len(tied) else np.nan

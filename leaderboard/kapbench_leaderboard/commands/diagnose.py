@@ -114,7 +114,7 @@ def diagnose(
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
     is_picture = output is not None and output.suffix.lower() in PICTURES
-    _refuse_together(how, output, picture=picture, worst_type=worst_type)
+    _refuse_together(how, output, by, picture=picture, worst_type=worst_type)
     selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
     choice = Choice(rules, alpha, by)
     if worst_type is not None:
@@ -147,7 +147,12 @@ def diagnose(
 
 
 def _refuse_together(
-    how: Format, output: Path | None, *, picture: Picture | None, worst_type: str | None
+    how: Format,
+    output: Path | None,
+    by: By | None,
+    *,
+    picture: Picture | None,
+    worst_type: str | None,
 ) -> None:
     suffix = "" if output is None else output.suffix.lower()
     is_figure = suffix in PICTURES
@@ -158,6 +163,11 @@ def _refuse_together(
     if output is not None and not is_figure and (worst_type or suffix in _OTHER_PICTURES):
         raise click.UsageError(
             f"A figure is written to a file that ends in {any_of(PICTURES)}, and not to {output}."
+        )
+    if by is not None and (is_figure or worst_type is not None):
+        raise click.UsageError(
+            f"--by {by} divides the tables, and a figure shows all keypoints. Leave out --by, or write "
+            "the tables: -o FILE.csv --format csv."
         )
     if how != "text" and (is_figure or worst_type is not None):
         raise click.UsageError(f"--format {how} is a format of numbers, and this writes a figure.")

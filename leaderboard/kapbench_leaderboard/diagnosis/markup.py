@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from kapbench_leaderboard.diagnosis.page import Block, Page, Row, number_text, span_text
+from kapbench_leaderboard.diagnosis.page import INDENT, Block, Page, Row, number_text, span_text
 from kapbench_leaderboard.tables.markdown_text import literal, pipe
 from kapbench_leaderboard.tables.tex_text import tex
 
@@ -42,7 +42,7 @@ def latex(page: Page, *, with_notes: bool = True) -> str:
         ]
         for row in block.rows:
             cells = [_tex_cell(block, row, i, page.footnotes) for i in block.shown]
-            lines.append(f"    {' & '.join([tex(row.label.strip()), *cells])} \\\\")
+            lines.append(f"    {' & '.join([_tex_label(row), *cells])} \\\\")
         lines += [r"    \bottomrule", r"  \end{tabular}"]
         is_last = number == len(page.blocks) - 1
         below = page.below if with_notes else page.footnote_lines
@@ -85,6 +85,11 @@ def _cells(block: Block, row: Row, page: Page, pair: str) -> list[str]:
         number, span = number_text(row, i, page.footnotes), span_text(row.cells[i])
         out.append(pair.format(number, span) if span else number)
     return out
+
+
+def _tex_label(row: Row) -> str:
+    r"""With `\quad` below a heading, where other formats have two spaces."""
+    return (r"\quad " if row.label.startswith(INDENT) else "") + tex(row.label.strip())
 
 
 def _tex_cell(block: Block, row: Row, place: int, footnotes: dict[str, int]) -> str:

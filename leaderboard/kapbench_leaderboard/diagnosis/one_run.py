@@ -18,7 +18,7 @@ from kapbench.scoring.diagnosis.skills import (
 )
 from kapbench_leaderboard.comparison.groups import Group as ComparabilityGroup
 from kapbench_leaderboard.diagnosis import words
-from kapbench_leaderboard.diagnosis.page import EMPTY, Block, Column, Page, Row, cell, value
+from kapbench_leaderboard.diagnosis.page import EMPTY, INDENT, Block, Column, Page, Row, cell, value
 from kapbench_leaderboard.tables.columns import Cell
 
 SHORT = {
@@ -203,7 +203,7 @@ def _skills(diagnosis: RunDiagnosis) -> Block:
             continue
         score = skill_cell(diagnosis, measure)
         chance = EMPTY if measure.chance is None else Cell(measure.chance)
-        rows.append(Row(measure.key, f"  {measure.words}", (score, chance)))
+        rows.append(Row(measure.key, f"{INDENT}{measure.words}", (score, chance)))
     below = tuple(words.of_skills(diagnosis.measures))
     return Block("skills", "The skills apart", "skill", columns, tuple(rows), below)
 
@@ -242,8 +242,9 @@ def notes(diagnoses: Sequence[RunDiagnosis]) -> Iterator[str]:
     yield words.NUMBERS
     if any(reads_annotation(each.card.model) for each in diagnoses):
         yield words.EXACT
-    elif math.isnan(diagnoses[0].measures[PCK.key].mean().low):
-        yield words.NO_INTERVALS
+    else:
+        yield from words.of_intervals(diagnoses[0])
+    yield from words.of_ties(diagnoses)
     yield from dict.fromkeys(note for each in diagnoses for note in words.of_records(each))
 
 

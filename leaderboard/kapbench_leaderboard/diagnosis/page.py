@@ -11,6 +11,7 @@ from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import marked
 
 EMPTY = Cell(None)
+INDENT = "  "  # of the label of a row below a heading
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,15 @@ def _bar(named: Named) -> LossBar:
 
 def change_of(before: Named, after: Named) -> LossChange:
     """What each type adds to KAP: what is lost to it before, less what is lost to it after."""
-    steps = [
-        LossStep(change.name, _negative(change.difference), change.p)
+    of_types = [
+        change
         for change in changes(before.diagnosis, after.diagnosis)
         if change.kind == "loss" and change.group.number is None and change.group.split == "all"
     ]
+    steps = [LossStep(c.name, _negative(c.difference), c.p) for c in of_types]
+    reason = next((c.no_interval for c in of_types if c.no_interval is not None), None)
     kap = [each.diagnosis.overall.kap for each in (before, after)]
-    return LossChange(before.label, after.label, kap[0], kap[1], steps)
+    return LossChange(before.label, after.label, kap[0], kap[1], steps, reason)
 
 
 def _negative(interval: Interval) -> Interval:

@@ -20,6 +20,7 @@ from kapbench_leaderboard.diagnosis.one_run import (
 )
 from kapbench_leaderboard.diagnosis.page import (
     EMPTY,
+    INDENT,
     Block,
     Column,
     Page,
@@ -65,6 +66,8 @@ def page(diagnoses: Sequence[RunDiagnosis], labels: Sequence[str]) -> Page:
         if first.by is not None:
             blocks.append(_by(first, of_run, names))
     head = [title(first, f"{len(labels)} runs"), rules(first)]
+    if len(labels) == _TWO:
+        head.append(words.direction(*labels, has_kap=first.kap is not None))
     return Page(
         tuple(sentences),
         tuple(head),
@@ -118,7 +121,7 @@ def _rows(diagnosis: RunDiagnosis, kind: Kind) -> list[tuple[str, str]]:
     """Keys and labels."""
     if kind == "skill":
         rows = [*skill_rows(diagnosis, with_scores=True)]
-        return [(h, h) if m is None else (m.key, f"  {m.words}") for h, m in rows]
+        return [(h, h) if m is None else (m.key, f"{INDENT}{m.words}") for h, m in rows]
     names = diagnosis.place_names if kind == "place" else diagnosis.types
     return [(name, name) for name in names]
 
@@ -146,8 +149,7 @@ def _difference_columns() -> list[Column]:
 
 def _difference_cells(change: Change) -> tuple[Cell, Cell]:
     gap = change.difference
-    is_tested = not math.isnan(gap.error) or math.isnan(gap.value)
-    reason = None if is_tested else "There are too few images for a test."
+    reason = None if change.no_interval is None else f"Not tested, since {change.no_interval}."
     return cell(gap, _UNKNOWN, signed=True), p_value(change.p, reason)
 
 

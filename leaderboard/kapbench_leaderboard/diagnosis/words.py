@@ -1,9 +1,11 @@
 """What the words and numbers of a diagnosis mean, one plain sentence each."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from kapbench.running.diagnosis.run_diagnosis import RunDiagnosis
-from kapbench.scoring.diagnosis.skills import KAP
+from kapbench.running.diagnosis.sentence import NOTHING, listed, why_no_interval
+from kapbench.scoring.diagnosis.skills import KAP, PCK
 from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX
 
 NO_SCORE = "A category has no positive sample, and so no average is taken."
@@ -49,10 +51,6 @@ SKILL = (
     "that all tie, about the share of positives (prevalence)."
 )
 NUMBERS = "Scores ×100. Ranges are 95 % confidence intervals from a bootstrap over images."
-NO_INTERVALS = (
-    "No confidence intervals of averages: a category has fewer than 4 images, or no score in some "
-    "resamples."
-)
 EXACT = "Controls that read the annotation have no intervals: their scores estimate nothing."
 NEGATIVE = (
     "A gain alone is below 0 where most of the highest scores are wrong: precision there is below "
@@ -60,7 +58,8 @@ NEGATIVE = (
 )
 DIFFERENCES = (
     "All runs are scored on the same resamples of images. p: paired test, with Holm's correction "
-    "over the rows of a block."
+    "over the rows of a block. The interval is not corrected, so it can exclude 0 where p is above "
+    "0.05."
 )
 STARS = "*: p < 0.05, with Holm's correction over the numbers of a row; --format csv has every p."
 BY_KEYPOINT = (
@@ -83,6 +82,12 @@ MERGED = (
 )
 
 
+def direction(baseline: str, other: str, *, has_kap: bool) -> str:
+    """What a difference of two runs means, by their labels."""
+    of_losses = f"; of losses, above 0 means that {other} loses more" if has_kap else ""
+    return f"diff.: {other} − {baseline}{of_losses}"
+
+
 def of_types(names: Sequence[str]) -> list[str]:
     return [f"{name}: {TYPES[name]}" for name in names]
 
@@ -97,6 +102,32 @@ def of_skills(keys: Iterable[str]) -> list[str]:
         WITHIN,
         TRANSFER,
     ]
+
+
+def of_intervals(diagnosis: RunDiagnosis) -> Iterator[str]:
+    """Why averages have no intervals."""
+    of_metrics = {
+        key: diagnosis.measures[key] for key in (KAP.key, PCK.key) if key in diagnosis.measures
+    }
+    for key, quantity in of_metrics.items():
+        if math.isnan(quantity.mean().low) and not math.isnan(quantity.mean().value):
+            why = why_no_interval(quantity, None)
+            yield f"No confidence interval of {key.upper()}: {why}."
+
+
+def of_ties(diagnoses: Iterable[RunDiagnosis]) -> Iterator[str]:
+    """In how many rows of type "second peak" the two peaks are equal, where any number is shown."""
+    shares = [
+        f"{100 * each.tied_peaks:.1f} % ({each.card.model.name})"
+        for each in diagnoses
+        if each.tied_peaks >= NOTHING
+    ]
+    if shares:
+        yield (
+            "Second peaks can tie: the best scores inside and outside of the circle are equal in "
+            f"{listed(shares)} of the rows of this type. A tie counts as a correct match here, and PCK "
+            "may take the other place as the match."
+        )
 
 
 def of_merged(diagnosis: RunDiagnosis) -> Iterator[str]:

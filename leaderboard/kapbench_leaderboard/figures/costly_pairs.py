@@ -41,8 +41,7 @@ def costly_pairs(run: RunView, loss_type: str, n: int) -> list[CostlyPair]:
         KapbenchError: no such type, or no pair has an error of it.
     """
     if loss_type not in TYPES:
-        quoted = [f"'{name}'" for name in TYPES]  # some have a comma
-        raise unknown("type of error", loss_type, quoted, place="--worst")
+        raise unknown("type of error", loss_type, TYPES, place="--worst", quoted=True)
     records, rule, alpha = run.records, run.kap_rule, run.at(run.kap_rule)
     samples = typed_samples(records, rule, run.pck_rule, run.decode, alpha)
     is_error = np.asarray(samples.type == TYPES.index(loss_type))

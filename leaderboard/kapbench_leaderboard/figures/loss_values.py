@@ -40,7 +40,7 @@ class LossStep:
 class LossChange:
     """From the run `before` to the run `after`: KAP in 0 … 1, and a step for each type.
 
-    The steps add up to the difference of KAP.
+    The steps add up to the difference of KAP. `no_interval`: why they have none, as a clause.
     """
 
     before: str
@@ -48,6 +48,7 @@ class LossChange:
     kap_before: float
     kap_after: float
     steps: Sequence[LossStep]
+    no_interval: str | None = None
 
 
 def subject(run: RunView, part: str | None = None) -> str:

@@ -27,7 +27,6 @@ _LEFT_IN, _RIGHT_IN, _AXIS_IN = 1.08, 0.42, 0.4
 _PALE = 0.3
 _NAME_IN = 1.0  # less than the margin: names of runs are bold
 KEY = f"Whiskers: 95 % intervals. Pale: not significant (p ≥ {SIGNIFICANT:g})."
-NOT_TESTED = "Pale: not tested, since there are too few images for intervals."
 
 
 def draw_loss_waterfall(
@@ -42,8 +41,10 @@ def draw_loss_waterfall(
     whole = _signed(100 * (change.kap_after - change.kap_before))
     about = f"From {change.before} to {change.after}: {whole}"
     title = [*wrapped(subject, width_in), *wrapped(about, width_in)]
-    key = KEY if any(step.change.error > 0 for step in change.steps) else NOT_TESTED
-    lines = [line for note in (key, *notes) for line in wrapped(note, width_in)]
+    better = f"To the right: {change.after} loses less."
+    why = change.no_interval
+    key = KEY if why is None else f"Pale: not tested, since {why}."
+    lines = [line for note in (better, key, *notes) for line in wrapped(note, width_in)]
     foot_in, tall_in = len(lines) * LINE_IN + 0.02, (len(change.steps) + 2) * _ROW_IN
     height_in = LINE_IN * len(title) + 0.1 + tall_in + _AXIS_IN + foot_in
     figure = blank(width_in, height_in)

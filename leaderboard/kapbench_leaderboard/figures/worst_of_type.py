@@ -150,8 +150,7 @@ def _places(
 
 def _caption(rank: int, panel: Panel, wide_in: float) -> str:
     n_errors, cost = len(panel.costly.keypoints), f"{100 * panel.costly.cost:.3f}"
-    verb = "costs" if n_errors == 1 else "cost"
-    text = f"{counted(n_errors, 'error')} {verb} {cost.replace('-', '−')} of KAP × 100"
+    text = f"{counted(n_errors, 'error')}: gain alone {cost.replace('-', '−')} of KAP × 100"
     n_drawn = len(panel.drawn)
     drawn = f" ({n_drawn} drawn)" if n_drawn < n_errors else ""
     return f"{style.fitted(f'{rank}. {panel.costly.pair_id}', wide_in)}\n{text}{drawn}"

@@ -30,7 +30,7 @@ def test_runs_are_chosen_by_their_data_set(kapbench, runs):
     assert kapbench("compare", "--dataset", "dots").stdout.count("\ncolours") == 2
     refused = kapbench("compare", "--dataset", "spair")
     assert refused.exit_code == 1
-    assert "None of these 2 runs is on the data set spair" in refused.output
+    assert "None of 2 named runs is on the data set spair" in refused.output
     assert "dots (dot)" in refused.output
 
 

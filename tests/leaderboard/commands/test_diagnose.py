@@ -67,6 +67,12 @@ def test_figures(kapbench, score):
         (("colours", "--category", "dot", "--figure", "waterfall", "-o", "a.png"), "need two runs"),
         (("colours", "--worst", "near miss"), "--worst draws pairs of one run"),
         (("colours", "--worst", "near miss", "-o", "a.csv"), "ends in .png, .pdf or .svg"),
+        (
+            ("colours", "--category", "dot", "--worst", "mirror"),
+            "Did you mean 'mirror counterpart'?",
+        ),
+        (("colours", "--by", "category", "-o", "a.png"), "--by category divides the tables"),
+        (("colours", "--by", "split", "--worst", "near miss"), "--by split divides the tables"),
         (("colours", "-o", "a.gif"), "and not to a.gif"),
         ((), "Missing argument"),
     ],

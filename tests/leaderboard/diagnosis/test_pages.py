@@ -137,3 +137,30 @@ def test_the_steps_of_the_figure_add_up_to_the_difference_of_kap(one, other):
     change = change_of(one, other)
     total = sum(step.change.value for step in change.steps)
     assert total == pytest.approx(change.kap_after - change.kap_before)
+
+
+def test_second_peaks_that_tie_are_counted(rows, one):
+    tied = rows.copy()
+    tied["outside@cvpr24@0.10"] = tied["outside@cvpr24@0.10"].where(
+        tied["inside@cvpr24@0.10"].isna(), tied["inside@cvpr24@0.10"]
+    )
+    all_tie = Named("ties", diagnosed(tied, "ties"))
+    assert all_tie.diagnosis.tied_peaks == 1
+    text = " ".join(shown([all_tie]).split())
+    assert "outside of the circle are equal in 100.0 % (ties) of the rows of this type" in text
+    assert one.diagnosis.tied_peaks < 1
+
+
+def test_the_head_of_two_runs_says_what_a_difference_means(rows, one, other):
+    text = " ".join(shown([one, other]).split())
+    assert "diff.: ours − lite0; of losses, above 0 means that ours loses more" in text
+    assert "The interval is not corrected, so it can exclude 0 where p is above 0.05" in text
+    assert "diff.:" not in shown([one, other, one])
+    places = [Named(name, diagnosed(rows, name, rules=("pck-sd-dino",))) for name in "ab"]
+    assert "diff.: b − a\n" in shown(places)
+
+
+def test_latex_indents_the_rows_below_a_heading(one):
+    lines = shown([one], "latex").splitlines()
+    assert any(line.startswith("    absence detection & ") for line in lines)
+    assert any(line.startswith(r"    \quad all keypoints & ") for line in lines)

@@ -51,8 +51,14 @@ def test_only_significant_steps_are_in_full_colour():
     full = [abs(STEPS[i]) > 0.015 for i in ORDER]
     assert [b.get_alpha() == 1 for b in bars(drawn(change()))] == full
     untested = LossChange(
-        "a", "b", 0.4, 0.5, [LossStep(TYPES[0], Interval(0.1, math.nan, math.nan), math.nan)]
+        "a",
+        "b",
+        0.4,
+        0.5,
+        [LossStep(TYPES[0], Interval(0.1, math.nan, math.nan), math.nan)],
+        "a category is small",
     )
+    assert "Pale: not tested, since a category is small." in " ".join(words(drawn(untested)))
     assert [b.get_alpha() == 1 for b in bars(drawn(untested))] == [False]
 
 
@@ -73,6 +79,7 @@ def test_gains_and_losses_differ_in_hatch_and_values_have_a_sign():
     found = words(figure)
     assert {"+9.0", "−4.0", "0.0", "−0.5"} <= set(found)
     assert "−0.0" not in found
+    assert "To the right: sphere.lite0 loses less." in " ".join(found)
     assert f"From lite0 to sphere.lite0: {100 * sum(STEPS):+.1f}" in " ".join(found)
 
 

@@ -127,7 +127,7 @@ def test_what_a_pair_costs_stands_above_it(found):
     shown = panels(run, "mirror counterpart", 2)
     found_words = words(drawn(run, "mirror counterpart", shown))
     for rank, panel in enumerate(shown, 1):
-        cost = f"{100 * panel.costly.cost:.3f} of KAP × 100"
+        cost = f": gain alone {100 * panel.costly.cost:.3f} of KAP × 100"
         assert any(f"{rank}. {panel.costly.pair_id}" in w and cost in w for w in found_words)
 
 

@@ -187,8 +187,7 @@ def test_a_run_does_not_differ_from_itself(diagnosis):
     assert (frame["difference"] == 0).all()
     assert frame["p"].isna().all()  # equal at every resample: no test
     text = change_sentence(("a", "b"), changes(diagnosis, diagnosis))
-    assert "b" in text
-    assert "significantly less" not in text
+    assert text == "b loses as much as a to every type of error."
 
 
 def test_the_sentence_on_two_runs_names_significant_changes_alone(rows):
@@ -245,5 +244,32 @@ def test_too_few_images_leave_the_largest_loss_open():
         [load_rule(name) for name in RULES],
     )
     made = diagnose_run(card(rows), rows)
-    assert "there are too few images to test which is larger" in made.sentence
+    why = "a category has fewer than 4 images"
+    assert f"which is larger is not tested, since {why} (KAP" in made.sentence
+    changed = rows.assign(**{"outside@cvpr24@0.10": rows["outside@cvpr24@0.10"] / 2 + 1})
+    every = changes(made, diagnosed(changed, "b"))
+    assert {c.no_interval for c in every if c.kind == "loss"} == {why}
+    assert change_sentence(("a", "b"), every) == (
+        f"Where b loses more or less than a is not tested, since {why}."
+    )
     assert made.losses["loss_low"].isna().all()
+
+
+def test_an_unknown_division_is_refused(rows):
+    with pytest.raises(KapbenchError, match=r"(?s)'categories'.*Did you mean category"):
+        ResultSet(card(rows), None, _records=rows).diagnose(by="categories")
+
+
+@pytest.mark.parametrize("rules", [RULES, PCK_ONLY])
+def test_at_a_prompt_a_diagnosis_is_a_few_lines(rows, rules):
+    made = diagnosed(rows, "a<b>\x1b", rules=rules)
+    text, markup = repr(made), made._repr_html_()
+    names = made.types if made.kap else made.place_names
+    assert len(text.splitlines()) == len(names) + 4
+    for whole in (text, markup):
+        assert all(name in whole for name in names)
+        assert "\x1b" not in whole
+    assert made.sentence in text
+    assert "<b>" not in markup
+    shown = made.losses["loss"] if made.kap else made.places["share"]
+    assert f"{100 * shown.iloc[0]:5.1f}  {names[0]}" in text
