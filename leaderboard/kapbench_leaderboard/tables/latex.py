@@ -117,7 +117,7 @@ def _skill_note(table: Table) -> str | None:
     """The skill in the average over categories, of a table that has no block; None: of no run."""
     if all(row.cells[-1].value is None for row in table.rows):
         return None
-    average = [f"{r.label} {number(r.cells[-1]).replace('-', '−')}" for r in table.rows]
+    average = [f"{r.label} {number(r.cells[-1])}" for r in table.rows]
     title = f"{metric_title(table)} ({heading(table.columns[-1])})"
     return (
         f"{title}, where 0 is what scores that all tie get and 100 the highest possible KAP: "
@@ -152,11 +152,11 @@ def _rows(table: Table, footnotes: dict[str, int], marks: Sequence[frozenset[int
 
 
 def _cell(cell: Cell, footnotes: dict[str, int], *, is_bold: bool) -> str:
-    number = tex(marked(replace(cell, sd=None), footnotes).replace("-", "−"))
+    number = tex(marked(replace(cell, sd=None), footnotes))
     span = interval(cell)
     number = rf"\textbf{{{number}}}" if is_bold else number
     deviation = "" if cell.sd is None else rf" $\pm$ {100 * cell.sd:.1f}"
-    small = rf" {{\scriptsize {tex(span.replace('-', '−'))}}}" if span else ""
+    small = rf" {{\scriptsize {tex(span)}}}" if span else ""
     return number + deviation + small
 
 

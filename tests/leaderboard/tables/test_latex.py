@@ -142,7 +142,7 @@ def test_a_label_that_latex_would_not_take_is_refused(card, label):
 def test_intervals_stand_in_the_table_on_request_alone(two):
     assert "scriptsize" not in render(tables(group(two)), "latex")
     shown = render(tables(group(two)), "latex", style=Style(intervals=True))
-    assert r"{\scriptsize 38.0--42.0}" in shown
+    assert r"{\scriptsize 38.0\ldots{}42.0}" in shown
     assert "Ranges are 95" in tex_reader.read(shown)[0].printed
     assert "Ranges" not in render(tables(group(two)), "latex")
 
