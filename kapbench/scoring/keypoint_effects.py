@@ -119,7 +119,8 @@ class _Rows:
         """From the influence of each row on the score of its unit; NaN where that has none."""
         n_units = _units_in_category(self.unit(average), self.category, influence)
         of_category = np.nan_to_num(influence / n_units[self.category])
-        effect = np.bincount(self.place, of_category, self.k)
+        # Without any row, numpy counts in integers.
+        effect = np.bincount(self.place, of_category, self.k).astype(np.float64)
         return KeypointEffects(self.names[:, 0], self.names[:, 1], score, effect)
 
 

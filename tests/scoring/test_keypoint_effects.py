@@ -76,3 +76,10 @@ def test_the_variance_is_that_of_resampled_keypoints():
     assert made.variances(1)[0] == pytest.approx(shares.var(ddof=1) / 4)
     alone = KeypointEffects(np.zeros(1, int), np.arange(1), shares[:1], np.zeros(1))
     assert np.isnan(alone.variances(2)).tolist() == [True, True]
+
+
+def test_without_any_row_there_are_no_effects():
+    rows = records(drawn(0, 3), RULES)
+    result = effects(rows.iloc[:0], RULES[0])
+    assert result.effect.dtype == np.float64
+    assert len(result.effect) == len(result.score) == 0

@@ -45,7 +45,7 @@ def named_runs(
         if not below:
             raise KapbenchError(
                 "There are no finished runs",
-                place=root,
+                place=root.resolve(),
                 fix="Make one with `kapbench run`, or name another folder with --runs",
             )
         return only.of(below)
@@ -188,13 +188,13 @@ def _no_run(name: str, models: Sequence[str], root: Path, dataset: str | None) -
     if name in registry.names("models"):
         return KapbenchError(
             f"There is no finished run of '{name}' in the folder of runs",
-            place=root,
+            place=root.resolve(),
             fix=f"Score it first: kapbench run --model {name} --dataset {dataset or 'NAME'}",
         )
     if not models:
         return KapbenchError(
             f"There is no finished run of '{name}', or of any other model, in the folder of runs",
-            place=root,
+            place=root.resolve(),
             fix="Make one with `kapbench run`, or name another folder with --runs",
         )
-    return unknown("run", name, set(models), place=root)
+    return unknown("run", name, set(models), place=root.resolve())

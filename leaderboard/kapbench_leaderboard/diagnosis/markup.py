@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from kapbench_leaderboard.diagnosis.page import INDENT, Block, Page, Row, number_text, span_text
+from kapbench_leaderboard.diagnosis.page import INDENT, Block, Page, Row, number_text
+from kapbench_leaderboard.tables.format_cells import interval
 from kapbench_leaderboard.tables.markdown_text import literal, pipe
 from kapbench_leaderboard.tables.tex_text import tex
 
@@ -82,7 +83,7 @@ def _cells(block: Block, row: Row, page: Page, pair: str) -> list[str]:
     """Numbers, those with an interval as `pair` joins the two."""
     out = []
     for i in block.shown:
-        number, span = number_text(row, i, page.footnotes), span_text(row.cells[i])
+        number, span = number_text(row, i, page.footnotes), interval(row.cells[i]) or ""
         out.append(pair.format(number, span) if span else number)
     return out
 
@@ -93,6 +94,6 @@ def _tex_label(row: Row) -> str:
 
 
 def _tex_cell(block: Block, row: Row, place: int, footnotes: dict[str, int]) -> str:
-    span = span_text(row.cells[place])
+    span = interval(row.cells[place])
     small = rf" {{\scriptsize {tex(span)}}}" if span and block.columns[place].lead else ""
     return tex(number_text(row, place, footnotes)) + small

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from kapbench.scoring.intervals import Interval
 from kapbench.shown_text import escape_hidden
-from kapbench_leaderboard.tables import format_cells
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import marked
 
@@ -91,19 +90,9 @@ class Page:
 
 
 def number_text(row: Row, place: int, footnotes: dict[str, int]) -> str:
-    """As a reader sees it, with a true minus sign, a star or the number of a footnote."""
+    """As a reader sees it, with a star or the number of a footnote."""
     star = "*" if place in row.significant else ""
-    return marked(row.cells[place], footnotes).replace("-", "−") + star
-
-
-def span_text(of: Cell) -> str:
-    """The interval; after a minus sign with …, since a dash would be read as a minus."""
-    if of.low is None or of.high is None:
-        return ""
-    if of.signed:
-        return (format_cells.interval(of) or "").replace("-", "−")
-    low, high = (f"{round(100 * end, 1) + 0.0:.1f}".replace("-", "−") for end in (of.low, of.high))
-    return f"{low}{'…' if low.startswith('−') else '–'}{high}"
+    return marked(row.cells[place], footnotes) + star
 
 
 def plain(page: Page) -> Page:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from kapbench_leaderboard.diagnosis.page import Block, Page, number_text, span_text
+from kapbench_leaderboard.diagnosis.page import Block, Page, number_text
+from kapbench_leaderboard.tables.format_cells import interval
 
 _SPAN_HEADING = "95 %"
 _GAP = 2
@@ -59,7 +60,7 @@ def _lines(
     for i in columns:
         heads.append(block.columns[i].heading)
         bodies.append([number_text(row, i, footnotes) for row in block.rows])
-        if i in spans and any(intervals := [span_text(row.cells[i]) for row in block.rows]):
+        if i in spans and any(intervals := [interval(row.cells[i]) or "" for row in block.rows]):
             heads.append([_SPAN_HEADING])
             bodies.append(intervals)
     tall = max(map(len, heads))

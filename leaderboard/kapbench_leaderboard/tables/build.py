@@ -169,7 +169,10 @@ def _notes(
 
 def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:
     scored = [row for row in rows if any(cell.value is not None for cell in row.cells)]
-    without = [(r.label, r.card) for r in scored if all(cell.low is None for cell in r.cells)]
+    without = sorted(  # so that tables of one group, whose rows differ in order, say the same
+        ((r.label, r.card) for r in scored if all(cell.low is None for cell in r.cells)),
+        key=lambda named: named[0],
+    )
     return notes_on_images.without_intervals(without, len(scored), rules, alpha)
 
 

@@ -19,19 +19,23 @@ def number(cell: Cell) -> str:
         return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.is_count:
         return f"{cell.value:.0f}"
-    value = round(100 * cell.value, 1) + 0.0  # no -0.0
-    shown = f"{value:+.1f}" if cell.signed and value else f"{value:.1f}"
+    shown = _percent(cell.value, signed=cell.signed)
     return shown if cell.sd is None else f"{shown} ± {100 * cell.sd:.1f}"
 
 
 def interval(cell: Cell) -> str | None:
-    """95 % interval ×100, None where there is none."""
+    """95 % interval ×100 with …, since a dash would be read as a minus; None where there is none."""
     if cell.low is None or cell.high is None:
         return None
-    if cell.signed:
-        return f"{100 * cell.low:+.1f}…{100 * cell.high:+.1f}"
-    dash = "…" if cell.low < 0 else "–"  # "-1.2–0.4" is hard to read
-    return f"{100 * cell.low:.1f}{dash}{100 * cell.high:.1f}"
+    low, high = (_percent(end, signed=cell.signed) for end in (cell.low, cell.high))
+    return f"{low}…{high}"
+
+
+def _percent(value: float, *, signed: bool) -> str:
+    """×100 with one decimal and a true minus sign, `signed`: also a plus sign; never −0.0."""
+    percent = round(100 * value, 1) + 0.0
+    shown = f"{percent:+.1f}" if signed and percent else f"{percent:.1f}"
+    return shown.replace("-", "−")
 
 
 def heading(column: Column) -> str:

@@ -85,7 +85,8 @@ def _environment(
     wide = n_columns >= _WIDE
     kind = "table*" if wide else "table"
     above = first.head if first.view == "category" else head(first)  # blocks name their metrics
-    lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(caption(above))}}}"]
+    title = caption(above).replace(_versioned(first), first.group.dataset.name)
+    lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(title)}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
     lines += [f"  {_TIGHT}"] if wide else []
     lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
@@ -104,9 +105,28 @@ def _environment(
     printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
     if style.notes:
         lines.append(f"  \\par\\footnotesize {' '.join(map(tex, printed))}")
-    every = dict.fromkeys([*printed, *(note for t in blocks for note in notes(t, footnotes))])
+    every = _merged([*printed, *(note for t in blocks for note in notes(t, footnotes))])
+    lines += [f"  % Data set: {_versioned(first)}."]
     lines += [f"  % {note}" for note in every if not style.notes or note not in printed]
     return "\n".join([*lines, f"\\end{{{kind}}}", ""])
+
+
+def _versioned(table: Table) -> str:
+    """The data set with its revision, which captions leave to a comment."""
+    data = table.group.dataset
+    return f"{data.name}@{data.revision}"
+
+
+def _merged(every: Sequence[str]) -> list[str]:
+    """Each note once; the highest possible scores of several blocks as one note."""
+    distinct = list(dict.fromkeys(every))
+    highest = [note for note in distinct if note.startswith(about.HIGHEST)]
+    scores = ", ".join(note.removeprefix(about.HIGHEST).removesuffix(".") for note in highest)
+    return [
+        f"{about.HIGHEST}{scores}." if note in highest else note
+        for note in distinct
+        if note not in highest[1:]
+    ]
 
 
 def _is_skill_by_category(table: Table) -> bool:
@@ -117,7 +137,7 @@ def _skill_note(table: Table) -> str | None:
     """The skill in the average over categories, of a table that has no block; None: of no run."""
     if all(row.cells[-1].value is None for row in table.rows):
         return None
-    average = [f"{r.label} {number(r.cells[-1]).replace('-', '−')}" for r in table.rows]
+    average = [f"{r.label} {number(r.cells[-1])}" for r in table.rows]
     title = f"{metric_title(table)} ({heading(table.columns[-1])})"
     return (
         f"{title}, where 0 is what scores that all tie get and 100 the highest possible KAP: "
@@ -152,11 +172,11 @@ def _rows(table: Table, footnotes: dict[str, int], marks: Sequence[frozenset[int
 
 
 def _cell(cell: Cell, footnotes: dict[str, int], *, is_bold: bool) -> str:
-    number = tex(marked(replace(cell, sd=None), footnotes).replace("-", "−"))
+    number = tex(marked(replace(cell, sd=None), footnotes))
     span = interval(cell)
     number = rf"\textbf{{{number}}}" if is_bold else number
     deviation = "" if cell.sd is None else rf" $\pm$ {100 * cell.sd:.1f}"
-    small = rf" {{\scriptsize {tex(span.replace('-', '−'))}}}" if span else ""
+    small = rf" {{\scriptsize {tex(span)}}}" if span else ""
     return number + deviation + small
 
 

@@ -22,6 +22,7 @@ _OVER = {
     "pooled": "pooled over categories",
     "negative_weighted": "weighted by negatives over categories",
 }
+HIGHEST = "Highest possible scores (oracle): "
 _NO_KAP = (
     "KAP was not scored. It is not defined if no keypoint can be absent, or if T is the image size."
 )
@@ -146,7 +147,7 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
     out = []
     oracle, random = members.control("oracle"), members.control("random")
     if oracle and (highest := _headlines(oracle, rules, alpha)):
-        out.append(f"Highest possible scores (oracle): {highest}.")
+        out.append(f"{HIGHEST}{highest}.")
     if view == "summary" or not kap_rules or random in members.cards:
         return out  # the skill says how far a KAP is from chance, or a row shows the control
     if random is None:

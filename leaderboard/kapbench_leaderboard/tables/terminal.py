@@ -1,8 +1,10 @@
 """A table for a terminal."""
 
 import io
+import re
 from collections.abc import Sequence
 
+from rich.cells import cell_len, chop_cells
 from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -12,6 +14,8 @@ from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import head, interval, marked, notes, reasons, rows_of
 
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
+_INDENT = "  "
+_BREAKS = re.compile(r"(?<=[._@/ -])(?=[^ ])(?<!^\d\. )(?<!^\d\d\. )")
 
 
 def text(
@@ -73,8 +77,22 @@ def _rich(
         made.add_column(heading, justify="right", no_wrap=True)
     for name, row, apart in rows_of(table):
         cells = [_screen(row[i], footnotes, with_interval=spans[i]) for i in indices]
-        made.add_row(Text(name), *cells, style="dim" if apart else None)
+        made.add_row(Text("\n".join(_label_lines(name))), *cells, style="dim" if apart else None)
     return made
+
+
+def _label_lines(name: str) -> list[str]:
+    """A label broken after a point or another sign, and inside a word only where that is too long.
+
+    A rank stays with its name, and what goes on in another line is indented.
+    """
+    first, *others = _BREAKS.split(name)
+    lines = [first]
+    for part in others:
+        joined = lines[-1] + part
+        fits = cell_len(joined.rstrip()) <= _LABEL_WIDTH
+        lines[-1:] = [joined] if fits else [lines[-1], _INDENT + part]
+    return [part for line in lines for part in chop_cells(line.rstrip(), _LABEL_WIDTH)]
 
 
 def _screen(cell: Cell, footnotes: dict[str, int], *, with_interval: bool) -> Text:

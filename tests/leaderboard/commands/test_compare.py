@@ -95,6 +95,11 @@ def test_what_is_not_there_is_named(kapbench, runs, words, said):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("name", ["coluors", "lite0"])
+def test_where_runs_were_looked_for_is_a_full_path(kapbench, runs, name):
+    assert f"\n  at:  {Path('runs').resolve()}\n" in kapbench("compare", name).stderr
+
+
 def test_paired_adds_ranks_and_differences_of_models(kapbench, score):
     """Six images a category: enough for intervals."""
     for model in ("Colours", "Greys"):

@@ -142,7 +142,7 @@ def test_a_label_that_latex_would_not_take_is_refused(card, label):
 def test_intervals_stand_in_the_table_on_request_alone(two):
     assert "scriptsize" not in render(tables(group(two)), "latex")
     shown = render(tables(group(two)), "latex", style=Style(intervals=True))
-    assert r"{\scriptsize 38.0--42.0}" in shown
+    assert r"{\scriptsize 38.0\ldots{}42.0}" in shown
     assert "Ranges are 95" in tex_reader.read(shown)[0].printed
     assert "Ranges" not in render(tables(group(two)), "latex")
 
@@ -156,6 +156,26 @@ def test_notes_are_short_or_left_out_and_the_rest_is_a_comment(card):
     (bare,) = drawn(cards, notes=False)
     assert bare.printed == ""
     assert {"sphere: Ties.", "Scores ×100."} <= set(bare.comments)
+
+
+def test_what_two_blocks_say_stands_once(card):
+    """Rows of controls stand in another order by KAP than by PCK."""
+    controls = [card("oracle", 0.9, 0.5), card("twin-trap", 0.1, 0.6)]
+    (table,) = drawn([card("lite0", 0.3, 0.4, interval=0.02), *controls])
+    assert len(table.rows) > 6
+    assert sum(c.startswith("No confidence intervals for oracle, ") for c in table.comments) == 1
+    [highest] = [c for c in table.comments if c.startswith("Highest possible scores")]
+    assert highest.count("@0.10") == 2
+
+
+@pytest.mark.parametrize("view", ["summary", "category"])
+def test_the_revision_of_the_data_set_is_a_comment(two, view):
+    shown = render(tables(group(two), view), "latex")
+    [caption] = [line for line in shown.splitlines() if r"\caption" in line]
+    data = two[0].dataset
+    assert caption.startswith(rf"  \caption{{{data.name}, {data.split} split, ")
+    assert shown.count(f"{data.name}@{data.revision}") == 1
+    assert f"  % Data set: {data.name}@{data.revision}." in shown
 
 
 def test_a_run_for_debugging_says_so_in_print(card):

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from kapbench_leaderboard.commands.comparison_text import comparison_text as sho
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.choices import Style
+from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.render import render
 
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
@@ -34,8 +37,33 @@ def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
     shown = render(drawn, "text")
     (line,) = [line for line in shown.splitlines() if line.startswith("lite0")]
     assert line.split()[1:5] == ["38.4", "23.0", "40.0", "65.0"]
-    assert "37.4–39.4" in shown
+    assert "37.4…39.4" in shown
     assert "Ranges are 95 % confidence intervals" in shown
+
+
+@pytest.mark.parametrize("how", ["text", "markdown", "html"])
+def test_negative_numbers_have_a_true_minus_sign_and_ranges_one_style(card, how):
+    signed = Cell(-0.0004, -0.02, 0.0004, signed=True)
+    values = [
+        Cell(0.384, 0.374, 0.394),
+        Cell(-0.016, -0.049, 0.019),
+        signed,
+        Cell(-0.5, -0.6, -0.4),
+    ]
+    (made,) = tables(group([card("lite0")]))
+    row = replace(made.rows[0], cells=(*values, *made.rows[0].cells[len(values) :]))
+    shown = render([replace(made, rows=(row,))], how)
+    ranges = ["37.4…39.4", "−4.9…1.9", "−2.0…0.0", "−60.0…−40.0"]
+    assert [shown.count(each) for each in ranges] == [1, 1, 1, 1]
+    assert "−1.6" in shown
+    assert "0.0" in shown
+    assert not re.search(r"[-–]\d+\.\d|−0\.0", shown)
+
+
+def test_files_for_programs_keep_the_hyphen_minus(card):
+    (made,) = tables(group([card("lite0", -0.016)]))
+    assert "-0.016" in render([made], "csv")
+    assert "-0.016" in render([made], "json")
 
 
 def test_text_gives_the_reason_of_what_is_missing_in_a_footnote(drawn):
@@ -54,16 +82,16 @@ def test_text_keeps_to_its_width_and_loses_no_column(card, width):
     shown = render(tables(group(cards), "category"), "text", width=width)
     assert max(map(len, shown.splitlines())) <= width
     assert all(shown.count(name) >= 2 for name in EIGHTEEN)
-    assert "…" not in shown
+    assert not re.search(r"…(?!\d)", shown)  # no text is cut
 
 
 def test_intervals_give_way_where_the_screen_is_narrow(card):
     cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
     made = tables(group(cards), "category")
     assert "Ranges" in render(made, "text", width=200)
-    assert "39.0–41.0" in render(made, "text", width=200)
+    assert "39.0…41.0" in render(made, "text", width=200)
     narrow = render(made, "text", width=60)
-    assert "39.0–41.0" not in narrow
+    assert "39.0…41.0" not in narrow
     assert (
         "Confidence intervals are left out because the table is too\nwide; --format csv" in narrow
     )
@@ -73,10 +101,10 @@ def test_intervals_are_kept_on_request_though_the_screen_is_narrow(card):
     cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
     made = tables(group(cards), "category")
     narrow = render(made, "text", width=60, style=Style(intervals=True))
-    assert "39.0–41.0" in narrow
+    assert "39.0…41.0" in narrow
     assert "Ranges" in narrow
     assert max(map(len, narrow.splitlines())) <= 60
-    assert "39.0–41.0" not in render(made, "text", width=200, style=Style(intervals=False))
+    assert "39.0…41.0" not in render(made, "text", width=200, style=Style(intervals=False))
 
 
 def test_text_has_escape_codes_only_where_asked(drawn):
@@ -117,7 +145,7 @@ def test_markdown_is_a_table_with_a_cell_for_every_column(drawn):
     lines = [line for line in render(drawn, "markdown").splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {7}
     assert "| model | KAP@0.10 | KAP skill | PCK@0.10 | absence AUROC all |" in lines[0]
-    assert "| 38.4 (37.4–39.4) |" in "".join(lines)
+    assert "| 38.4 (37.4…39.4) |" in "".join(lines)
 
 
 def test_a_run_without_the_rules_asked_for_is_named(card):
