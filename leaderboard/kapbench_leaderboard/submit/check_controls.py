@@ -1,7 +1,8 @@
 """Whether a run with the name of a control is of it: by its model card, and by its rows made again."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from kapbench_leaderboard.submit.dataset_digest import shipped
 _OF_MAPS = (*OF_GEOMETRY, *OF_CIRCLE, X, Y)  # errors follow from points, and laws check them
 _LIKE_LETTERS = str.maketrans("01345$@|", "oieassal")
 _SHIFTS = ((0.0, 0.0), (1e-3, 1e-3), (-1e-3, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3))  # pixels
+_SIDES = ("source", "target")
 _ROUNDING = 1e-6  # pixels, or of a similarity from 0 to 1: other processors round otherwise
 
 
@@ -82,30 +84,31 @@ def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
     rules = [run.rule(card.name) for card in run.rules if is_scored_alike(run, card.name)]
     needs = Needs.of(rules)
     names = [name for name, column in needs.columns.items() if column in _OF_MAPS]
-    differ = np.ones(len(records), bool)
-    for shift in _SHIFTS:
-        again = control_columns(control, _shifted(records, shift), sizes, needs, names)
-        differ &= ~_equal(records, again)
-        if not differ.any():
+    differ = {name: np.ones(len(records), bool) for name in names}
+    for side, shift in product(_SIDES, _SHIFTS):
+        again = control_columns(control, _shifted(records, side, shift), sizes, needs, names)
+        for name, values in again.items():
+            differ[name] &= ~_equal(records[name].to_numpy(np.float64), values)
+        n_rows = int(np.any([*differ.values()], axis=0).sum())
+        if not n_rows:
             return
-    yield f"The control {control.name} makes other values in {counted(int(differ.sum()), 'row')}."
+    yield f"The control {control.name} makes other values in {counted(n_rows, 'row')}."
 
 
 def _equal(
-    records: pd.DataFrame, columns: Mapping[str, Float64[np.ndarray, "n"]]
+    stored: Float64[np.ndarray, "n"], values: Float64[np.ndarray, "n"]
 ) -> Bool[np.ndarray, "n"]:
-    """Whether all of these columns of a row are as stored."""
-    close = [
-        np.isclose(records[name].to_numpy(np.float64), values, 0, _ROUNDING, equal_nan=True)
-        for name, values in columns.items()
-    ]
-    return np.asarray(np.all(close, axis=0))
+    return np.asarray(np.isclose(stored, values, 0, _ROUNDING, equal_nan=True))
 
 
-def _shifted(records: pd.DataFrame, shift: tuple[float, float]) -> pd.DataFrame:
-    """Source keypoints beside where records have them: in float32, one may cross a cell's edge."""
-    x, y = (records[name] + by for name, by in zip(("source_x", "source_y"), shift, strict=True))
-    return records.assign(source_x=x, source_y=y)
+def _shifted(records: pd.DataFrame, side: str, shift: tuple[float, float]) -> pd.DataFrame:
+    """Keypoints of one image beside where records have them. In float32, a source keypoint may cross
+    a cell's edge, and a target keypoint leave the middle between two cells that are both nearest.
+    """
+    names = (f"{side}_x", f"{side}_y")
+    return records.assign(
+        **{name: records[name] + by for name, by in zip(names, shift, strict=True)}
+    )
 
 
 def _images(records: pd.DataFrame) -> set[str]:
