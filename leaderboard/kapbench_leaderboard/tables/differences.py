@@ -7,6 +7,7 @@ from dataclasses import replace
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
+from kapbench_leaderboard.comparison.keypoints import OverKeypoints
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import (
     SIGNIFICANT,
@@ -59,7 +60,7 @@ def paired_tables(
     each = {c: against(of_card[id(first)], [of_card[id(o)] for o in others], c) for c in columns}
     rows = {names[id(o)]: (o, [each[c][i] for c in columns]) for i, o in enumerate(others)}
     lead = _words(members, columns[0])
-    notes = [_on_keypoints(f"{lead}, {name}", gaps[0]) for name, (_, gaps) in rows.items()]
+    notes = [_models_on_keypoints(lead, {name: gaps[0] for name, (_, gaps) in rows.items()})]
     return [_table(members, f"each model − {names[id(first)]}", rows, alpha, _OVER_MODELS, notes)]
 
 
@@ -67,17 +68,39 @@ def _words(members: Group, column: str) -> str:
     return " ".join(_headings(members)[column])
 
 
-def _on_keypoints(what: str, gap: Difference) -> str | None:
+def _tested(gap: Difference) -> OverKeypoints | None:
     """None where the effects of keypoints are unknown, or the difference is not significant."""
     over = gap.over_keypoints
     if over is None or not over.n or math.isnan(over.p) or not gap.p < SIGNIFICANT:
         return None
-    p = number(Cell(over.p, is_p=True))
+    return over
+
+
+def _on_keypoints(what: str, gap: Difference) -> str | None:
+    over = _tested(gap)
+    if over is None:
+        return None
     sign = "positive" if gap.interval.value > 0 else "negative"
     return (
-        f"{what}: the difference is {sign} on {over.n_holding} of {over.n} keypoints; p is {p} where "
-        "keypoints are resampled too."
+        f"{what}: the difference is {sign} on {over.n_holding} of {over.n} keypoints; p is "
+        f"{_p(over)} where keypoints are resampled too."
     )
+
+
+def _models_on_keypoints(what: str, gaps: Mapping[str, Difference]) -> str | None:
+    """One sentence for all models of a table, by their labels."""
+    tested = {name: over for name, gap in gaps.items() if (over := _tested(gap))}
+    if not tested:
+        return None
+    models = [f"{name} {o.n_holding} of {o.n}, p {_p(o)}" for name, o in tested.items()]
+    return (
+        f"{what}, on how many keypoints the difference has the sign that the table shows, and p where "
+        f"keypoints are resampled too: {'; '.join(models)}."
+    )
+
+
+def _p(over: OverKeypoints) -> str:
+    return number(Cell(over.p, is_p=True))
 
 
 def _lead(resamples: Resamples) -> float:

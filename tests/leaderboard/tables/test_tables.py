@@ -1,6 +1,7 @@
 """Tables of finished runs and of accepted entries: paired differences are those of the tables above."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_a_difference_is_that_of_the_numbers_above_it(dots_runs, accepted, rules
     notes = " ".join(below["notes"])
     for name in rules or ("kap-cvpr24", "pck-sd-dino"):
         assert f"@{alpha:.2f} by {name} (" in notes
+
+
+def test_several_models_share_the_sentence_on_keypoints(request):
+    results = request.config.rootpath / "leaderboard" / "results" / "spair"
+    names = ("sphere.lite0", "lite0", "geoaware.supervised.lite0", "sift")
+    _, below = shown([p for n in names for p in schema.find_entries(results / n)], paired=True)
+    [note] = [note for note in below["notes"] if "keypoints are resampled too" in note]
+    assert note.startswith("KAP, on how many keypoints")
+    models = [each.strip() for each in note.partition(": ")[2].removesuffix(".").split(";")]
+    pattern = re.compile(r"(\S+) (\d+) of 93, p (<0\.001|0\.\d{3})")
+    counts = {m[1]: int(m[2]) for m in map(pattern.fullmatch, models)}
+    assert list(counts) == [row["label"] for row in below["rows"]]
+    assert all(count > 93 / 2 for count in counts.values())
 
 
 def test_ranks_are_of_the_rule_and_alpha_of_their_column(dots_runs):
