@@ -107,7 +107,7 @@ def test_what_the_sphere_repairs_on_spair(kapbench):
     done = kapbench("diagnose", *entries)
     assert done.exit_code == 0, done.output
     text = " ".join(done.stdout.split())
-    assert text.startswith("sphere.lite0 loses significantly less than lite0 to matches elsewhere")
+    assert text.startswith("sphere.lite0 loses significantly less than lite0 to matches at another")
     assert "lite0: KAP is not significantly above what scores that all tie get" in text
 
 
