@@ -231,7 +231,7 @@ def test_joined_names_can_be_told_apart():
 def test_a_models_page_has_its_scores_with_intervals(site):
     text = Page(site / "models" / "poor.html").text
     assert "Scores by rule" in text
-    assert re.search(r"kap-cvpr24 KAP \d\d\.\d \d\d\.\d–\d\d\.\d", text)
+    assert re.search(r"kap-cvpr24 KAP \d\d\.\d \d\d\.\d…\d\d\.\d", text)
 
 
 def test_who_has_no_page_to_compare_is_said(site):
