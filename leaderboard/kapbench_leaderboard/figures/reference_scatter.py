@@ -60,7 +60,7 @@ def draw_reference_scatter(
     axes.set_title(f"{data.name}, {data.split}: {data.n_pairs:,} pairs", loc="right", pad=5)
     axes.set_axisbelow(True)
     axes.grid(visible=True, color="#e6eaee", linewidth=0.5)
-    taken = [_mark(axes, run, x, y) for run, x, y in points]
+    taken = [*_chance(axes, runs, kap, alpha), *(_mark(axes, run, x, y) for run, x, y in points)]
     for run, x, y in points:
         if run.model.kind == "oracle":
             taken += _explain(axes, run, x, y)
@@ -68,6 +68,18 @@ def draw_reference_scatter(
         if run.model.kind != "oracle":
             taken.append(_name(axes, run, (x, y), taken))
     return figure
+
+
+def _chance(axes: Axes, runs: Sequence[RunCard], kap: KapRule, alpha: float) -> list[Bbox]:
+    """A line at the KAP of scores that all tie: the share of positives, which the first run stores."""
+    row = runs[0].score(kap.name, "prevalence", alpha, "mean", average="category")
+    if row is None or row.value is None:
+        return []
+    at = 100 * row.value
+    axes.axhline(at, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    text = axes.text(103.5, at + 0.8, "chance", ha="right", va="bottom", color=GREY)
+    outlined(text)
+    return [text.get_window_extent()]
 
 
 def _scores(

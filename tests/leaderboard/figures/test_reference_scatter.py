@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from kapbench.running.results import ModelCard, RunCard
@@ -46,7 +47,12 @@ def card(name: str, kap: float | None, pck: float) -> RunCard:
     run = accepted()
     model: ModelCard = shipped_controls().get(name, run.model.model_copy(update={"name": name}))
     values = {KAP.name: kap, PCK.name: pck}
-    scores = [s.model_copy(update={"value": values.get(s.rule, s.value)}) for s in run.scores]
+    scores = [
+        s.model_copy(update={"value": values[s.rule]})
+        if s.rule in values and s.metric in ("kap", "pck")
+        else s
+        for s in run.scores
+    ]
     return run.model_copy(update={"model": model, "scores": scores})
 
 
@@ -67,19 +73,31 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
+def marks(figure: Figure) -> list[Line2D]:
+    return [line for line in figure.axes[0].lines if line.get_marker() != "None"]
+
+
 def test_every_mark_has_its_name_and_references_their_weakness(figure):
-    assert set(texts(figure)) == {*REFERENCES, *MODELS, *WEAKNESSES.values(), "PCK 100 but KAP 69"}
-    assert len(figure.axes[0].lines) == len(REFERENCES | MODELS)
+    others = {"PCK 100 but KAP 69", "chance"}
+    assert set(texts(figure)) == {*REFERENCES, *MODELS, *WEAKNESSES.values(), *others}
+    assert len(marks(figure)) == len(REFERENCES | MODELS)
+
+
+def test_a_line_at_the_share_of_positives_is_chance(figure):
+    run = accepted()
+    row = run.score(KAP.name, "prevalence", 0.10, "mean", average="category")
+    (line,) = [line for line in figure.axes[0].lines if line not in marks(figure)]
+    assert set(line.get_ydata()) == {100 * row.value}
 
 
 def test_marks_are_at_pck_and_kap(figure):
-    at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in figure.axes[0].lines]
+    at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in marks(figure)]
     expected = [(100 * pck, 100 * kap) for kap, pck in (REFERENCES | MODELS).values()]
     np.testing.assert_allclose(at, expected)
 
 
 def test_controls_are_hollow_and_models_are_not(figure):
-    faces = [to_hex(line.get_markerfacecolor()) for line in figure.axes[0].lines]
+    faces = [to_hex(line.get_markerfacecolor()) for line in marks(figure)]
     hollow = [
         name for name, face in zip(REFERENCES | MODELS, faces, strict=True) if face == "#ffffff"
     ]
@@ -95,8 +113,8 @@ def test_no_text_covers_another_or_a_mark_or_leaves_the_figure(figure):
     axes = figure.axes[0]
     boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
     assert not [pair for pair in combinations(boxes, 2) if overlap(*map(boxes.get, pair))]
-    marks = [line.get_window_extent() for line in axes.lines]
-    assert not [name for name, box in boxes.items() if any(overlap(box, mark) for mark in marks)]
+    of_marks = [line.get_window_extent() for line in marks(figure)]
+    assert not [name for name, box in boxes.items() if any(overlap(box, mark) for mark in of_marks)]
     for box in boxes.values():
         assert axes.get_window_extent().containsx(box.x0)
         assert figure.bbox.containsx(box.x1)
