@@ -61,10 +61,11 @@ def test_a_control_that_reads_the_annotation_has_scores_without_intervals(tmp_pa
 
 
 def test_a_result_is_printed_briefly(done):
-    first, *scores = repr(done).splitlines()
+    first, *scores, folder = repr(done).splitlines()
     assert first.startswith("ResultSet: tiny-encoder@")
     assert first.endswith(", split test, 24 pairs")
     assert [line.split(":")[0].strip() for line in scores] == [rule.name for rule in RULES]
+    assert folder.strip() == str(done.folder)
     assert len(repr(done)) < 1000
 
 
