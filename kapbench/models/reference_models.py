@@ -15,7 +15,7 @@ from kapbench.types import TIE_CELLS, Grid, Pair, SimilarityMap
 class _ReferenceModel:
     """1 at the cells that the rule calls nearest to chosen keypoints of the target, 0 elsewhere.
 
-    Which keypoints these are is all that one reference model has of its own.
+    Reference models differ only in which keypoints these are.
     """
 
     name: str

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
-from kapbench.cli.options import output_format, runs_root, shown_path
+from kapbench.cli.options import output_format, runs_root
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench_leaderboard.commands.comparison_text import check_alpha, comparison_text, rule_names
-from kapbench_leaderboard.commands.output_option import output_option
+from kapbench_leaderboard.commands.output_option import output_option, print_or_write
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.tables.choices import (
     FORMATS,
@@ -156,13 +156,7 @@ def compare(
             group_by=group_by,
             style=Style(label, intervals, not no_notes),
         )
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        from kapbench.storage import write_atomically
-
-        write_atomically(output, text.encode())
-        click.echo(shown_path(output))
+    print_or_write(text, output)
 
 
 def _refuse_together(

@@ -11,7 +11,7 @@ from kapbench.cli.options import data_root, output_format, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import any_of
 from kapbench.progress import Progress
-from kapbench_leaderboard.commands.output_option import output_option
+from kapbench_leaderboard.commands.output_option import output_option, print_or_write
 from kapbench_leaderboard.commands.select_runs import named_runs
 from kapbench_leaderboard.figures.sources import Sources
 from kapbench_leaderboard.tables.choices import FORMATS, Format
@@ -137,13 +137,7 @@ def diagnose(
     on_screen = how == "text" and output is None and sys.stdout.isatty()
     width = max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST
     text = render(page_of(named), how, width=width, with_notes=not no_notes)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        from kapbench.storage import write_atomically
-
-        write_atomically(output, text.encode())
-        click.echo(shown_path(output))
+    print_or_write(text, output)
 
 
 def _refuse_together(

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from kapbench.cli.options import shown_path
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -39,3 +41,14 @@ def _refuse_option(_ctx: click.Context, _option: click.Parameter, path: Path | N
             "command takes options of a model, write --model-option KEY=VALUE."
         )
     return path
+
+
+def print_or_write(text: str, output: Path | None) -> None:
+    """Prints a text, or writes it to a file and prints the file's path."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from kapbench.storage import write_atomically
+
+    write_atomically(output, text.encode())
+    click.echo(shown_path(output))
