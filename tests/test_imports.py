@@ -31,15 +31,16 @@ CORE = (
     ("features", "loading", "arrays"),
     ("isolated",),
     ("torchmetrics", "running"),
-    ("evaluation", "cli"),
+    ("evaluation", "cli", "matching"),
     ("isolated_model",),
     ("__main__", ""),  # "" is the package itself
 )
 LEADERBOARD = (
     ("comparison",),
     ("entries", "tables"),
-    ("figures", "site", "submit"),
-    ("diagnosis",),
+    ("figures",),
+    ("diagnosis", "explore"),
+    ("site", "submit"),
     ("commands", ""),
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
@@ -51,12 +52,26 @@ FINISHED_RUNS = (
     "kapbench.running.diagnosis",
 )
 MORE_OF_THE_CORE = {
-    "kapbench_leaderboard.commands": ("kapbench.cli", "kapbench.running.result_set"),
+    "kapbench_leaderboard.commands": (
+        "kapbench.cli",
+        "kapbench.matching",
+        "kapbench.running.result_set",
+    ),
+    # A page of similarities that no record holds: images are encoded again.
+    "kapbench_leaderboard.explore": (
+        "kapbench.features",
+        "kapbench.identity.model_identity",
+        "kapbench.loading",
+        "kapbench.matching",
+        "kapbench.models",
+        "kapbench.running",
+    ),
     # The pictures show similarity and features, which records do not hold: the model is run again.
     "kapbench_leaderboard.figures": (
         "kapbench.features",
         "kapbench.identity.model_identity",
         "kapbench.loading",
+        "kapbench.matching",
         "kapbench.models",
         "kapbench.running",
     ),
