@@ -115,10 +115,10 @@ class ImagePair:
     def coverage(self) -> Coverage:
         return Coverage(self.categories, self.categories, 1, 1)
 
-    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
+    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:  # noqa: ARG002
         return (self.pair,)
 
-    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
+    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:  # noqa: ARG002
         """The source's, then the target's."""
         return [image.view(self.categories[0]) for image in self.images.values()]
 

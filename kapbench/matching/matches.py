@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,9 +137,8 @@ class Matches:
         Raises:
             KapbenchError: another ending; see `figure`.
         """
-        write: Any = board_function("match_files")
-        written: Sequence[Path] = write([[self, *others]], Path(path), lines=lines)
-        return written[0]
+        written: Path = board_function("match_files")([self, *others], Path(path), lines=lines)
+        return written
 
 
 def _plain(value: Any) -> Any:

@@ -64,10 +64,10 @@ def draw_points(of_models: Sequence[Matches], width_in: float = PAGE_IN) -> Figu
     rows += _map_rows(of_models)
     figure, axes = draw_rows(rows, (), _foot(first, width_in), width_in)
     panel_grid.show(axes[0][0], source.pixels)
-    draw_all_numbered(axes[0][0], first.points)
+    draw_numbered(axes[0][0], first.points)
     for place, m in zip(axes[0][1:], of_models, strict=True):
         panel_grid.show(place, target.pixels)
-        draw_all_numbered(place, m.best)
+        draw_numbered(place, m.best)
     places = iter([place for row in axes[1:] for place in row])
     for number in range(len(first)):
         if n_models > 1:
@@ -122,12 +122,7 @@ def _draw_close(axes: Axes, matches: Matches, number: int) -> None:
         spans.append((start, start + side))
     axes.set_xlim(*spans[0])
     axes.set_ylim(spans[1][1], spans[1][0])
-    draw_numbered(axes, (x, y), number)
-
-
-def draw_all_numbered(axes: Axes, points: np.ndarray) -> None:
-    for number, xy in enumerate(points):
-        draw_numbered(axes, point(xy), number)
+    draw_numbered(axes, matches.points[number : number + 1], number)
 
 
 def point(xy: np.ndarray) -> tuple[float, float]:

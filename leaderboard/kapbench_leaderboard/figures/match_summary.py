@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kapbench.matching.matches import Matches
-from kapbench_leaderboard.figures.match_figure import draw_all_numbered, short
+from kapbench_leaderboard.figures.match_figure import short
+from kapbench_leaderboard.figures.match_marks import draw_numbered
 from kapbench_leaderboard.figures.panel_grid import Row, draw_rows, show
 from kapbench_leaderboard.figures.position_colours import position_colours
 from kapbench_leaderboard.figures.regular_figure import draw_coloured
@@ -16,13 +17,15 @@ _N_COLUMNS = 4
 MAX_PANELS = 48
 
 
-def draw_summary(targets: Sequence[Sequence[Matches]], width_in: float = PAGE_IN) -> Figure:
+def draw_summary(
+    targets: Sequence[Sequence[Matches]], n_targets: int, width_in: float = PAGE_IN
+) -> Figure:
     """The source first, then each target by each model, in the order of the targets.
 
-    At most MAX_PANELS of them; the head says how many targets are left out.
+    At most MAX_PANELS of them; the head says how many of `n_targets` are shown.
     """
     first, n_models = targets[0][0], len(targets[0])
-    kept = targets[: MAX_PANELS // n_models]
+    kept = targets[: max(MAX_PANELS // n_models, 1)]
     panels = [m for of_models in kept for m in of_models]
     titles = [short(first.source.name)]
     titles += [short(m.target.name) + (f"\n{m.model}" if n_models > 1 else "") for m in panels]
@@ -30,8 +33,8 @@ def draw_summary(targets: Sequence[Sequence[Matches]], width_in: float = PAGE_IN
     starts = range(0, len(sizes), _N_COLUMNS)
     rows = [Row(sizes[i : i + _N_COLUMNS], titles[i : i + _N_COLUMNS], _N_COLUMNS) for i in starts]
     models = " and ".join(m.model for m in targets[0])
-    head = f"{models}: best matches in {len(targets)} images"
-    if len(kept) < len(targets):
+    head = f"{models}: best matches in {n_targets} images"
+    if len(kept) < n_targets:
         head += f", of which the first {len(kept)} are shown"
     with styled():
         figure, axes = draw_rows(rows, wrapped(head, width_in), _foot(first, width_in), width_in)
@@ -50,7 +53,7 @@ def _draw_points(axes: Axes, matches: Matches, *, in_source: bool = False) -> No
         colours = position_colours(matches.points, matches.source.size)
         draw_coloured(axes, points, colours, None if in_source else matches)
     else:
-        draw_all_numbered(axes, points)
+        draw_numbered(axes, points)
 
 
 def _foot(matches: Matches, width_in: float) -> list[str]:
