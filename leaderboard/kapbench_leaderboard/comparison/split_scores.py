@@ -10,15 +10,16 @@ from kapbench.running.diagnosis.diagnose_run import diagnosed_rules
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Replicates, Resampling, replicates
 from kapbench.scoring.diagnosis.diagnose import diagnose
-from kapbench.scoring.diagnosis.kap_losses import KapLosses
 from kapbench.scoring.keypoint_effects import KeypointEffects
 from kapbench.scoring.metrics import kap
 from kapbench.scoring.rules import KapRule, Rule
 from kapbench.scoring.schema import Records
 from kapbench.scoring.score_table import estimator
 from kapbench.scoring.splits import TWIN_SPLIT, annotated_splits
+from kapbench_leaderboard.comparison.resamples import Resamples
 
-_OF_KAP = ("symmetric", TWIN_SPLIT, *(f"viewpoint={change}" for change in range(5)))
+# KAP at every resample costs much more than PCK.
+_OF_KAP = (TWIN_SPLIT, *(f"viewpoint={change}" for change in range(5)))
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class OfSplit:
 class CostlyKeypoint:
     """The keypoint without which a category's KAP would be highest, by the effects of first order.
 
-    `without`: KAP without its rows less KAP, of the category alone. `n`: keypoints it was chosen from.
+    `without`: KAP without its rows less KAP, of which `place` is the
+    category. `n`: keypoints it was chosen from.
     """
 
     category: str
     keypoint: int
     without: Replicates
-    place: int  # of the category
+    place: int
     n: int
 
 
@@ -53,43 +55,38 @@ class SplitScores:
     splits: Mapping[tuple[str, str], OfSplit]
     losses: Mapping[str, Replicates]
     weights: Float64[np.ndarray, "c"] | None
-    kap_losses: KapLosses | None
     costly: CostlyKeypoint | None
 
 
-def split_scores(
-    records: Records, card: RunCard, effects: KeypointEffects | None = None
-) -> SplitScores:
-    """By the run's best-known rules, at the first alpha that both have.
+def split_scores(records: Records, card: RunCard, resamples: Resamples) -> SplitScores:
+    """By the run's best-known rules, at the first alpha of each.
 
     Args:
-        effects: Of keypoints on KAP, from the run's resamples; None: no costly keypoint is named.
+        resamples: Of the run, by these rules.
 
     Raises:
         KapbenchError: the run was scored by no rule of PCK.
     """
     kap_rule, pck_rule = diagnosed_rules(card)
-    resampling = Resampling.of(records)
-    known = annotated_splits(records)
+    resampling, known = Resampling.of(records), annotated_splits(records)
     splits = {
-        ("pck", split): _of_split(records, card, pck_rule, split, resampling)
-        for split in known
-        if split != TWIN_SPLIT
+        (name, "all"): OfSplit(resamples.columns[name], resamples.weights[name])
+        for name in ("kap", "pck")
+        if name in resamples.columns
     }
-    if kap_rule is None:
-        return SplitScores(splits, {}, None, None, None)
-    splits |= {
-        ("kap", split): _of_split(records, card, kap_rule, split, resampling)
-        for split in ("all", *_OF_KAP)
-        if split in known
-    }
+    for rule, of_rule in ((pck_rule, known), (kap_rule, _OF_KAP)):
+        for split in of_rule:
+            if rule is not None and split in known and (rule.metric, split) not in splits:
+                splits[rule.metric, split] = _of_split(records, card, rule, split, resampling)
+    if kap_rule is None or "kap" not in resamples.columns:
+        return SplitScores(splits, {}, None, None)
     decode, alpha = card.decode(pck_rule), kap_rule.alphas[0]
     made = diagnose(records, kap_rule, pck_rule, decode, alpha, resampling)
     losses = {name: quantity.replicates for name, quantity in made.shares.items()}
-    costly = None
-    if effects is not None:
-        costly = _costly(records, kap_rule, effects, splits["kap", "all"], resampling)
-    return SplitScores(splits, losses, made.weights, made.kap, costly)
+    costly = _costly(
+        records, kap_rule, resamples.keypoints.get("kap"), splits["kap", "all"], resampling
+    )
+    return SplitScores(splits, losses, made.weights, costly)
 
 
 def _of_split(
@@ -111,10 +108,12 @@ def _of_split(
 def _costly(
     records: Records,
     rule: KapRule,
-    effects: KeypointEffects,
+    effects: KeypointEffects | None,
     of_all: OfSplit,
     resampling: Resampling,
 ) -> CostlyKeypoint | None:
+    if effects is None:
+        return None
     cost = -effects.effect * of_all.weights[effects.category]
     if not len(cost) or np.isnan(cost).all():
         return None

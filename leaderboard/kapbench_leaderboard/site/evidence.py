@@ -1,23 +1,19 @@
-"""What is computed once of each board for the pages of its models: tests, splits and losses."""
+"""What is tested once of each board for the pages of its models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kapbench.scoring.score_table import KAP_SKILL
-from kapbench_leaderboard.comparison.controls import is_control
-from kapbench_leaderboard.comparison.split_scores import SplitScores, split_scores
+from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.comparison.standings import Standings, standings
-from kapbench_leaderboard.comparison.strengths import Evidence, Fact, facts
-from kapbench_leaderboard.entries.schema import records_path
-from kapbench_leaderboard.entries.untrusted_files import read_records
+from kapbench_leaderboard.comparison.strengths import Evidence, Fact, facts, reference
 from kapbench_leaderboard.site.boards import Accepted, Board
-
-FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootstrap
+from kapbench_leaderboard.site.record_facts import NO_RECORDS, RecordFacts
 
 
 @dataclass(frozen=True)
 class BoardEvidence:
-    """Of a board's models, in the order of its table, without controls.
+    """Of a board's models, in the order of its table, without controls. `plans`: of their runs.
 
     `tests`: by column of resamples.
     """
@@ -26,41 +22,38 @@ class BoardEvidence:
     plans: Sequence[str]
     tests: Mapping[str, Standings]
 
-    def facts(self, plan: str) -> list[Fact] | None:
-        """Of the run with this plan; None: it is a control's, or not on the board."""
-        if plan not in self.plans:
-            return None
+    def facts(self, plan: str) -> list[Fact]:
+        """Of the run with this plan, which the board has."""
         return facts(self.models, self.plans.index(plan), self.tests)
 
-    def parts(self, plan: str) -> SplitScores | None:
-        return self.models[self.plans.index(plan)].parts if plan in self.plans else None
+    def reference(self, plan: str) -> str:
+        """With what that run is compared."""
+        return reference(self.models, self.plans.index(plan))
 
 
-def evidence(board: Board) -> BoardEvidence:
-    """Reads the records of every model of the board that has enough images for an interval."""
+def evidence(board: Board, of_records: Mapping[str, RecordFacts]) -> BoardEvidence:
+    """
+    Args:
+        of_records: By the run's plan.
+    """
     rows = [row for row in board.summary.rows if not row.is_control]
-    models = [_of_model(row.label, board.of(row.card)) for row in rows]
-    columns = models[0].resamples.columns if models else {}
-    labels = [model.label for model in models]
-    runs = [model.resamples for model in models]
+    models = [_of_model(row.label, board.of(row.card), of_records) for row in rows]
+    labels, runs = [model.label for model in models], [model.resamples for model in models]
+    columns = list(runs[0].columns) if len(runs) > 1 else []
     shared = [name for name in columns if all(name in run.columns for run in runs)]
-    tests = {name: standings(labels, runs, name) for name in shared if len(runs) > 1}
+    tests = {name: standings(labels, runs, name) for name in shared}
     return BoardEvidence(models, [row.card.plan_hash for row in rows], tests)
 
 
-def _of_model(label: str, accepted: Accepted) -> Evidence:
-    run, place = accepted.run, records_path(accepted.path)
-    columns = accepted.resamples.columns.values()
-    parts = None
-    if place.exists() and all((each.n_images >= FEWEST_IMAGES).all() for each in columns):
-        effects = accepted.resamples.keypoints.get("kap")
-        parts = split_scores(read_records(place, run), run, effects)
+def _of_model(
+    label: str, accepted: Accepted, of_records: Mapping[str, RecordFacts]
+) -> Evidence:
+    parts = of_records.get(accepted.run.plan_hash, NO_RECORDS).parts
     return Evidence(label, accepted.resamples, parts, _skill(accepted))
 
 
 def _skill(accepted: Accepted) -> tuple[float, float, float] | None:
-    from kapbench_leaderboard.comparison.groups import selected_rules
-
+    """KAP skill with its interval; None where it has none."""
     rule = next((r for r in selected_rules(accepted.run) if r.metric == "kap"), None)
     if rule is None:
         return None
