@@ -12,6 +12,7 @@ from kapbench_leaderboard.site.exchange import put_back, replacement
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
+from kapbench_leaderboard.site.record_facts import record_facts
 
 MARKER = ".kapbench-site"
 KINDS: Sequence[Callable[[Site], Iterator[Page]]] = (
@@ -32,7 +33,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     _refuse(out)
     entries = accepted(results)
     content: dict[str, str] = {}
-    for path, text in pages(Site(entries, boards(entries))):
+    for path, text in pages(Site(entries, boards(entries), record_facts(entries))):
         if path in content:
             raise KapbenchError(
                 f"Two pages have the name {path}",

@@ -9,5 +9,6 @@ from kapbench_leaderboard.site.pages import Page, Site
 
 def model_pages(site: Site) -> Iterator[Page]:
     for name in sorted({a.run.model.name for a in site.entries}):
-        runs = runs_of_model([a for a in site.entries if a.run.model.name == name])
+        entries = [a for a in site.entries if a.run.model.name == name]
+        runs = runs_of_model(entries, site.facts)
         yield site.page("model.html", Links("").model(name), {"title": name, "runs": runs})

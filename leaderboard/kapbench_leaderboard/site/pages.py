@@ -9,6 +9,7 @@ from markupsafe import Markup
 from kapbench.shown_text import escape_hidden
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, rule_text
 from kapbench_leaderboard.site.links import Links
+from kapbench_leaderboard.site.record_facts import RecordFacts
 from kapbench_leaderboard.tables import format_cells
 
 # Below these widths each row of a table is shown as a block; a test measures the width of pages.
@@ -19,10 +20,14 @@ Page = tuple[str, str]  # path below the site, content
 
 @dataclass(frozen=True)
 class Site:
-    """The accepted entries, their boards, and the templates that pages are rendered from."""
+    """The accepted entries, their boards, and the templates that pages are rendered from.
+
+    `facts`: of the entries that have records, by the run's plan.
+    """
 
     entries: Sequence[Accepted]
     boards: Sequence[Board]
+    facts: Mapping[str, RecordFacts]
     environment: Environment = field(default_factory=lambda: _environment())
 
     def page(self, template: str, path: str, values: Mapping[str, object]) -> Page:
