@@ -26,7 +26,9 @@ def split_facts(
     """
     for metric, name in metrics.items():
         there = corrected({split: gap for split, (gap, _) in _splits(own, others, metric).items()})
-        changes = corrected({split: gap for split, (_, gap) in _splits(own, others, metric).items()})
+        changes = corrected(
+            {split: gap for split, (_, gap) in _splits(own, others, metric).items()}
+        )
         of_split = {gap.name: gap for gap in there}
         for sign in (1, -1):
             both = [c for c in largest(changes, sign) if of_split[c.name] in largest(there, sign)]
@@ -69,9 +71,7 @@ def _splits(
     return out
 
 
-def loss_facts(
-    own: SplitScores, others: Sequence[SplitScores], median: str
-) -> Iterator[Sentence]:
+def loss_facts(own: SplitScores, others: Sequence[SplitScores], median: str) -> Iterator[Sentence]:
     """What types of error cost, against the median and against each other; the costly keypoint.
 
     Args:

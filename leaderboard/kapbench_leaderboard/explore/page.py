@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from kapbench_leaderboard.explore.content import Content
 from kapbench_leaderboard.explore.payload import payload
+from kapbench_leaderboard.tables.dataset_names import display_name
 
 SCRIPTS = ("similarity.js", "state.js", "scene.js", "panels.js", "start.js")
 STYLE = "explore.css"
@@ -31,6 +32,7 @@ def render_page(content: Content) -> str:
     style = "\n" + _static(STYLE)
     return environment.get_template("explore.html").render(
         content=content,
+        dataset_name=display_name(content.dataset.name) if content.dataset else "",
         models=[model.name for model in content.models],
         script=Markup(script),  # noqa: S704  our own file
         style=Markup(style),  # noqa: S704  our own file
