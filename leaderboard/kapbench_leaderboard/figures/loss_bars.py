@@ -111,7 +111,7 @@ def _axes(
         ylim=(tall, 0),
         yticks=[],
         xticks=[0, 25, 50, 75, 100],
-        xlabel="KAP × 100, then what each type of error costs",
+        xlabel="KAP × 100, then what is lost by type",
     )
     ends = [(s.left, s.left + s.width) for b in bars if not math.isnan(b.kap) for s in segments(b)]
     axes.set_xlim(min([0, *(left for left, _ in ends)]), max([100, *(right for _, right in ends)]))
