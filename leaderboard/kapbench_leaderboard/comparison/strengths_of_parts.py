@@ -37,7 +37,7 @@ def split_facts(
             for change in [c for c in largest(changes, sign) if c.name in of_split][:1]:
                 degree, side, more = _SIGNED[sign]
                 text = (
-                    f"{degree} by {name} on {split_words(change.name)}: "
+                    f"{degree} part by {name}: {split_words(change.name)}, "
                     f"{size_words(of_split[change.name])} points {side} {median} there, and "
                     f"{size_words(change.interval)} {more} than over all keypoints."
                 )
@@ -88,7 +88,7 @@ def loss_facts(own: SplitScores, others: Sequence[SplitScores], median: str) -> 
             chosen = [gap for gap in largest(gaps, sign) if gap.name in _COMPARED]
             if chosen and not (sign < 0 and _is_behind(own, others)):
                 named = [Gap(WORDS[gap.name], gap.interval, gap.p) for gap in chosen[:MOST]]
-                yield sign < 0, f"Loses {word} KAP than {median} to {gaps_words(named)}."
+                yield sign < 0, f"Losses: {word} KAP than {median} to {gaps_words(named)}."
     yield from _largest_loss(own)
     yield from _costly(own)
 
@@ -116,8 +116,9 @@ def _largest_loss(parts: SplitScores) -> Iterator[Sentence]:
     total = sum(mean.value for mean in means.values())
     if gap.p < SIGNIFICANT:
         text = (
-            f"Most is lost to {WORDS[first]}: {size_words(means[first])} points of KAP, "
-            f"{100 * means[first].value / total:.0f} % of all that is lost."
+            f"Largest loss: {WORDS[first]} cost {size_words(means[first])} points of KAP, "
+            f"{100 * means[first].value / total:.0f} % of all that is lost, and significantly more "
+            "than any other type."
         )
         yield False, text
 
@@ -130,8 +131,8 @@ def _costly(parts: SplitScores) -> Iterator[Sentence]:
     rise = interval(costly.without, weights, "plain")
     if rise.value > 0 and rise.p * costly.n < SIGNIFICANT:  # it was chosen from n: Bonferroni
         text = (
-            f"The most costly keypoint is number {costly.keypoint} of {costly.category}: without it, "
-            f"KAP of {costly.category} would be {size_words(rise)} points higher."
+            f"Most costly keypoint: number {costly.keypoint} of {costly.category}; without it, KAP of "
+            f"{costly.category} would be {size_words(rise)} points higher."
         )
         yield False, text
 

@@ -30,7 +30,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Square:
-    """`cells`: by row and column; None on the diagonal. `pairs`: the page of each, where there is one."""
+    """By row and column: `cells`, None on the diagonal; `pairs`, the page of the two if they have one."""
 
     board: Board
     labels: Sequence[str]

@@ -123,7 +123,7 @@ def loss_bar(drawn: Sequence[Drawn], facts: Mapping[str, RecordFacts]) -> Markup
     from kapbench_leaderboard.figures.inline_svg import inline_svg
     from kapbench_leaderboard.figures.loss_bars import draw_loss_bars
     from kapbench_leaderboard.figures.loss_values import LossBar
-    from kapbench_leaderboard.figures.style import PAGE_IN, styled
+    from kapbench_leaderboard.figures.style import styled
 
     bars = []
     for each in drawn:
@@ -138,5 +138,5 @@ def loss_bar(drawn: Sequence[Drawn], facts: Mapping[str, RecordFacts]) -> Markup
         for bar in bars
     )
     with styled():
-        figure = draw_loss_bars(bars, drawn[0].run.dataset.name, PAGE_IN)
+        figure = draw_loss_bars(bars, drawn[0].run.dataset.name)
     return inline_svg(figure, f"Points of KAP lost to each type of error. {words}")

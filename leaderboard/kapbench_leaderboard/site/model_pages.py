@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.site.model_summary import headings, summary
-from kapbench_leaderboard.site.models import runs_of_model
+from kapbench_leaderboard.site.models import FEWEST_PAIRS, runs_of_model
 from kapbench_leaderboard.site.pages import Page, Site
 
 
@@ -13,4 +13,5 @@ def model_pages(site: Site) -> Iterator[Page]:
         runs = runs_of_model(site, name)
         rows = summary(site.boards, [each.accepted.run for each in runs])
         values = {"title": name, "runs": runs, "rows": rows, "headings": headings(rows)}
+        values["fewest_pairs"] = FEWEST_PAIRS
         yield site.page("model.html", Links("").model(name), values)

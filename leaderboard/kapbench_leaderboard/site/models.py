@@ -18,6 +18,7 @@ from kapbench_leaderboard.site.pages import Site
 from kapbench_leaderboard.site.record_facts import NO_RECORDS
 from kapbench_leaderboard.tables.columns import Cell
 
+FEWEST_PAIRS = 30  # of a run whose curves and losses are drawn
 # Of a kind of rule: the metrics that the page shows, and their names.
 _METRICS = {"kap": (("kap", "KAP"), (KAP_SKILL, "KAP skill")), "pck": (("pck", "PCK"),)}
 
@@ -67,6 +68,11 @@ class AcceptedRun:
     charts: Sequence[Chart]
     worst: Sequence[WorstPair]
 
+    @property
+    def is_small(self) -> bool:
+        """Whether no chart is drawn, since each point would be a few keypoints."""
+        return self.accepted.run.dataset.n_pairs < FEWEST_PAIRS
+
 
 def runs_of_model(site: Site, name: str) -> list[AcceptedRun]:
     """The accepted runs of one model, in the order of the boards."""
@@ -85,6 +91,7 @@ def _accepted_run(site: Site, accepted: Accepted, *, again: bool) -> AcceptedRun
     board = next(b for b in site.boards if b.name == run.dataset.name)
     on_board = row_of(board.summary, run) is not None
     alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
+    is_drawn = run.dataset.n_pairs >= FEWEST_PAIRS
     drawn = _drawn(board, run) if on_board else [Drawn(run.model.name, run, 0)]
     return AcceptedRun(
         accepted,
@@ -92,8 +99,8 @@ def _accepted_run(site: Site, accepted: Accepted, *, again: bool) -> AcceptedRun
         alphas,
         _scores(run, alphas),
         _tested(site, board, run) if on_board and not is_control(run) else None,
-        loss_bar(drawn, site.facts),
-        charts(drawn, site.facts),
+        loss_bar(drawn, site.facts) if is_drawn else None,
+        charts(drawn, site.facts) if is_drawn else (),
         site.facts.get(run.plan_hash, NO_RECORDS).worst,
     )
 
