@@ -62,7 +62,7 @@ def measure(full: Sequence[CachedMap], model: QuantisedModel) -> Fidelity:
     """
     n_points = POINTS_OF_AN_IMAGE[model.similarity]
     points = [_spread(of_image.grid, n_points) for of_image in full]
-    within: list[Float32[np.ndarray, "q"]] = []
+    within: list[Float32[np.ndarray, q]] = []
     error, low, high = 0.0, np.inf, -np.inf
     for source, cells in enumerate(points):
         for target in _targets(source, len(full)):

@@ -30,7 +30,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Square:
-    """By row and column: `cells`, None on the diagonal; `pairs`, the page of the two if they have one."""
+    """By row and column: `cells`, None on the diagonal; `pairs`, the page of both if there is one."""
 
     board: Board
     labels: Sequence[str]

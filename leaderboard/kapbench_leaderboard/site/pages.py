@@ -24,12 +24,14 @@ Page = tuple[str, str]  # path below the site, content
 class Site:
     """The accepted entries, their boards, and the templates that pages are rendered from.
 
-    `facts`: of the entries that have records, by the run's plan.
+    `facts`: of the entries that have records, by the run's plan. `explored`: models that have a page of
+    synthetic pairs.
     """
 
     entries: Sequence[Accepted]
     boards: Sequence[Board]
     facts: Mapping[str, RecordFacts]
+    explored: Sequence[str] = ()
     environment: Environment = field(default_factory=lambda: _environment())
 
     @cached_property
