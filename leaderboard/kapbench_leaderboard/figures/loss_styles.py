@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from kapbench.scoring.diagnosis.loss_types import TYPES
-from kapbench_leaderboard.figures.style import BLUE, COLUMN_IN, LINE_IN, Style, outlined
+from kapbench_leaderboard.figures.style import BLUE, LINE_IN, Style, column_in, outlined, points
 
 _ABSENT_PREFIX = "absent, "
 _FAMILY_IN, _SWATCH_IN = 0.72, (0.16, 0.085)
@@ -97,7 +97,7 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
 
 def draw_interval(axes: Axes, ends: tuple[float, float], y: float) -> None:
     """A thin line from one end to the other, readable on any colour."""
-    (line,) = axes.plot(ends, [y, y], color="black", linewidth=0.9, zorder=4)
+    (line,) = axes.plot(ends, [y, y], color="black", linewidth=points(0.9), zorder=4)
     outlined(line, 1.9)
 
 
@@ -106,4 +106,4 @@ def _name(canvas: Axes, swatch: tuple[float, float], name: str) -> None:
 
 
 def _n_columns(width_in: float) -> int:
-    return 2 if width_in <= COLUMN_IN else 5
+    return 2 if width_in <= column_in() else 5

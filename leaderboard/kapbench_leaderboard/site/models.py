@@ -1,15 +1,14 @@
 """What a model's page shows of one accepted run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.score_table import KAP_SKILL
-from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
-from kapbench_leaderboard.entries.schema import records_path
-from kapbench_leaderboard.entries.untrusted_files import curve_columns, read_records
+from kapbench_leaderboard.comparison.curves import Curve, WorstPair
 from kapbench_leaderboard.site.boards import Accepted
+from kapbench_leaderboard.site.record_facts import NO_RECORDS, RecordFacts
 from kapbench_leaderboard.tables.columns import Cell
 
 # Of a kind of rule: the metrics that the page shows, and their names.
@@ -41,19 +40,22 @@ class AcceptedRun:
     worst: Sequence[WorstPair]
 
 
-def runs_of_model(accepted: Sequence[Accepted]) -> list[AcceptedRun]:
-    """The accepted runs of one model, in their order."""
+def runs_of_model(
+    accepted: Sequence[Accepted], facts: Mapping[str, RecordFacts]
+) -> list[AcceptedRun]:
+    """The accepted runs of one model, in their order.
+
+    Args:
+        facts: By the run's plan.
+    """
     n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in accepted)
     out = []
     for each in accepted:
-        run, place = each.run, records_path(each.path)
-        curves_and_worst: tuple[list[Curve], list[WorstPair]] = [], []
-        if place.exists():
-            records = read_records(place, run, curve_columns(run))
-            curves_and_worst = curves(records, run), worst_pairs(records, run)
+        run, of_records = each.run, facts.get(each.run.plan_hash, NO_RECORDS)
         alphas = tuple(sorted({a for rule in run.rules for a in rule.alphas}, reverse=True))
         again = n_of[run.dataset.name, run.dataset.split] > 1
-        out.append(AcceptedRun(each, again, alphas, _scores(run, alphas), *curves_and_worst))
+        scores = _scores(run, alphas)
+        out.append(AcceptedRun(each, again, alphas, scores, of_records.curves, of_records.worst))
     return out
 
 
