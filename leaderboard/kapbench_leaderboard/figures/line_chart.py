@@ -76,6 +76,8 @@ def _draw(axes: Axes, line: Line, order: int) -> None:
     look, n = LOOKS[line.look], len(line.points)
     x, y = line.points[:, 0], 100 * line.points[:, 1]
     every = max(n // 5, 1)
-    axes.plot(x, y, label=line.name, markevery=(order * every // 3, every), zorder=4 - order, **look)
+    axes.plot(
+        x, y, label=line.name, markevery=(order * every // 3, every), zorder=4 - order, **look
+    )
     if line.ends is not None:
         axes.vlines(x, *100 * line.ends.T, color=look["color"], linewidth=0.8, zorder=3 - order)

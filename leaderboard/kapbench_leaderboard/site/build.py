@@ -32,7 +32,7 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
     put_back(out)
     _refuse(out)
     entries = accepted(results)
-    content: dict[str, str] = {}
+    content: dict[str, str | bytes] = {}
     for path, text in pages(Site(entries, boards(entries), record_facts(entries))):
         if path in content:
             raise KapbenchError(
@@ -52,8 +52,8 @@ def pages(site: Site) -> Iterator[Page]:
     for of_kind in KINDS:
         yield from of_kind(site)
     for file in (files("kapbench_leaderboard.site") / "static").iterdir():
-        if file.name.endswith((".css", ".js")):
-            yield f"static/{file.name}", file.read_text(encoding="utf-8")
+        if file.name.endswith((".css", ".js", ".webp")):
+            yield f"static/{file.name}", file.read_bytes()
 
 
 def _refuse(out: Path) -> None:
@@ -65,15 +65,15 @@ def _refuse(out: Path) -> None:
         )
 
 
-def _write(out: Path, content: dict[str, str]) -> None:
+def _write(out: Path, content: dict[str, str | bytes]) -> None:
     """Writes the site aside, and exchanges it with the one that is there."""
     try:
         with replacement(out) as new:
             (new / MARKER).write_text("written by kapbench site\n", encoding="utf-8")
-            for path, text in content.items():
+            for path, stored in content.items():
                 place = new / path
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
+                place.write_bytes(stored if isinstance(stored, bytes) else stored.encode())
     except OSError as error:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",

@@ -91,7 +91,8 @@ def _viewpoints(drawn: Sequence[Drawn]) -> Iterator[Chart]:
         scale = Scale("change of viewpoint", (-8, 188), ticks, [f"{tick}°" for tick in ticks])
         figure = draw_lines(lines, scale, name)
         heights = "; ".join(
-            f"{line.name} {', '.join(f'{100 * y:.0f}' for y in line.points[:, 1])}" for line in lines
+            f"{line.name} {', '.join(f'{100 * y:.0f}' for y in line.points[:, 1])}"
+            for line in lines
         )
         words = f"{name} by change of viewpoint, from 0° on: {heights}"
         about = f"{name} over the difference of the two azimuths ({rule.name}), 95 % intervals"
