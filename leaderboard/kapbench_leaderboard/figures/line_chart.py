@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from kapbench_leaderboard.figures.style import BLUE, FONT_PT, GREY, VERMILION, Style, blank, styled
 
 _SIZE_IN = (3.1, 2.35)
-_AXES = (0.13, 0.17, 0.84, 0.66)
+_AXES = (0.13, 0.17, 0.82, 0.66)
 # The model, another model, a control: each has a line and a marker of its own.
 LOOKS: tuple[Style, ...] = (
     {"color": BLUE, "linewidth": 1.8, "marker": "o", "markersize": 3.5},
