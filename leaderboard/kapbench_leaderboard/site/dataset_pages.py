@@ -40,7 +40,7 @@ _NO_CHARTS: dict[str, object] = {
 def _charts(site: Site, board: Board) -> dict[str, object]:
     return {
         "scatter": charts.scatter(board),
-        "losses": charts.losses(board, site.facts, with_controls=True),
+        "losses": charts.losses(board, site.facts),
         "viewpoint": charts.viewpoint(board),
         "twins": charts.twins(board),
         "keypoints": keypoint_tables(board, site.facts),

@@ -17,7 +17,7 @@ def front_pages(site: Site) -> Iterator[Page]:
         "others": others,
         "n_leading": N_LEADING,
         "scatter": charts.scatter(lead),
-        "losses": charts.losses(lead, site.facts, with_controls=False),
+        "losses": charts.losses(lead, site.facts),
     }
     yield site.page("index.html", "index.html", values)
     if site.samples:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from kapbench.shown_text import escape_hidden
 from kapbench_leaderboard.site.boards import VIEWS, Accepted, Board, rule_text
+from kapbench_leaderboard.site.evidence import BoardEvidence, evidence
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.site.record_facts import RecordFacts
 from kapbench_leaderboard.tables import format_cells
@@ -23,12 +25,14 @@ Page = tuple[str, str | bytes]  # path below the site, content
 class Site:
     """The accepted entries, their boards, and the templates that pages are rendered from.
 
-    `facts`: of the entries that have records, by the run's plan.
+    `facts`: of the entries that have records, by the run's plan. `explored`: models that have a page of
+    synthetic pairs.
     """
 
     entries: Sequence[Accepted]
     boards: Sequence[Board]
     facts: Mapping[str, RecordFacts]
+    explored: Sequence[str] = ()
     environment: Environment = field(default_factory=lambda: _environment())
 
     @property
@@ -41,6 +45,11 @@ class Site:
         """The other boards."""
         names = {board.name for board in self.ranked}
         return [board for board in self.boards if board.name not in names]
+
+    @cached_property
+    def evidence(self) -> Mapping[str, BoardEvidence]:
+        """By the name of the board."""
+        return {board.name: evidence(board, self.facts) for board in self.boards}
 
     def page(self, template: str, path: str, values: Mapping[str, object]) -> Page:
         """One page. `values` needs a `title`, and adds to what every template reads."""

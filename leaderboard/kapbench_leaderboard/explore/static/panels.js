@@ -36,11 +36,11 @@ function recorded(m, s, t, k, side) {
   return sides && row >= 0 ? sides[side][row] : null;
 }
 
-const VERDICTS = [["rejected", "accepted: false"], ["missed", "accepted: right"]];
+const VERDICTS = [["rejected", "false positive"], ["missed", "true positive"]];
 function sampleCell(m, t, sides, label) {
   const side = label ? sides.inside : sides.outside, cell = make("td", "number");
   if (!side) {
-    cell.textContent = "none";
+    cell.textContent = label ? "none" : "no cell";
     return cell;
   }
   const range = state.rule.rescale ? rangeOf(m, state.source, t) : { low: 0, high: 1 };

@@ -45,6 +45,7 @@ function makeView(i, m) {
 }
 
 function buildScene() {
+  byId("images").style.setProperty("--models", models.length);
   data.images.forEach((image, i) => {
     const figure = make("figure", "card"), row = make("div", "views");
     const views = models.map((_, m) => makeView(i, m));
@@ -168,6 +169,7 @@ function buildLegend() {
 function drawScene() {
   const shown = shownImages();
   const range = state.views.map((views) => extremes([...views.values()].map((v) => v.scores)));
+  byId("images").classList.toggle("large", shown.length <= 2);
   cards.forEach(({ figure }, i) => { figure.hidden = !shown.includes(i); });
   for (const i of shown) drawImage(i, range);
   drawLegend(range);
