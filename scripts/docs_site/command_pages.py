@@ -70,9 +70,9 @@ def _sections(context: click.Context, level: int = 1) -> Iterator[str]:
     """The lines of a command's section, then those of its own commands."""
     command = context.command
     yield f"{'#' * level} {context.command_path}\n"
-    yield from _description(command)
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{context.command_path} {usage}\n```\n"
+    yield from _description(command)
     yield from _options(context, level)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from command_line import DOTS
-from explored import Filters, content_of
+from explored import Filters, content_of, run_of_dots
 from submissions import dots
 
 from kapbench.progress import Progress
@@ -20,7 +20,6 @@ from kapbench_leaderboard.explore.gather import from_runs
 from kapbench_leaderboard.explore.quantise import QuantisedMap, QuantisedModel
 from kapbench_leaderboard.explore.select_pairs import Selection
 from kapbench_leaderboard.explore.write_page import write_page
-from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Sources
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -40,8 +39,8 @@ MOST_MS = 50  # a choice on 12 images
 
 
 @pytest.fixture(scope="module")
-def run(dots_runs):
-    return RunView.load(dots_runs[0])
+def run(tmp_path_factory):
+    return run_of_dots(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from submissions import dots
 
+import kapbench
 from kapbench.progress import Progress
 from kapbench.types import FeatureMap, Grid
 from kapbench_leaderboard.explore.content import Content
 from kapbench_leaderboard.explore.gather import from_pairs
+from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Sources
 
 NODE = shutil.which("node")
@@ -43,6 +46,20 @@ def content_of(dataset: Any, folder: Path, *models: Any, n_pairs: int = 3) -> Co
     """The first pairs of a data set, seen by models."""
     pairs = dataset.pairs()[:n_pairs]
     return from_pairs(dataset, pairs, models, Sources(cache=folder), Progress())
+
+
+def run_of_dots(folder: Path) -> RunView:
+    """A finished run of `Colours` on the dots, scored by the rules that a page knows."""
+    module = dots()
+    done = kapbench.evaluate(
+        module.Colours(),
+        module.Dots(n_images=6),
+        rule=("kap-cvpr24", "kap-v1", "pck-v1"),
+        runs=folder,
+        cache=folder / "cache",
+        device="cpu",
+    )
+    return RunView.load(done.folder)
 
 
 def in_script(expression: str, **values: Any) -> Any:
