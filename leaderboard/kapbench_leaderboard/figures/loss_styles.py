@@ -15,7 +15,7 @@ _ABSENT_PREFIX = "absent, "
 _SHOWN = {TYPES[0]: "margin to 2nd peak"}
 # Not black and white: on a dark page these would change, and the bars do not.
 _DARK, _LIGHT = "#111111", "#fefefe"
-_FAMILY_IN, _SWATCH_IN = 0.72, (0.16, 0.085)
+_FAMILY_IN, _SWATCH_IN = 0.8, (0.16, 0.085)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Look:
     hatch_colour: str = "white"
 
 
-KAP = _Look(BLUE)
+KAP = _Look("#0072B1")  # as `style.BLUE`, and the same on a dark page
 _LOOKS: Mapping[str, _Look] = dict(
     zip(
         TYPES,
