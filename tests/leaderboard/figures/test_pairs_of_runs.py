@@ -30,7 +30,10 @@ def test_pairs_with_the_largest_difference_come_first(run):
     one = with_errors(run, {"dot:0-1": 3, "dot:1-0": 2, "dot:2-1": 1})
     other = with_errors(run, {"dot:0-1": 1, "dot:1-0": 1, "dot:2-1": 2})
     better = better_pairs(one, other, 5)
-    assert [(p.pair_id, p.better, p.worse) for p in better] == [("dot:0-1", 3, 1), ("dot:1-0", 2, 1)]
+    assert [(p.pair_id, p.better, p.worse) for p in better] == [
+        ("dot:0-1", 3, 1),
+        ("dot:1-0", 2, 1),
+    ]
     assert [p.pair_id for p in better_pairs(other, one, 5)] == ["dot:2-1"]
     assert [p.pair_id for p in better_pairs(one, other, 1)] == ["dot:0-1"]
     assert better_pairs(one, one, 5) == []
