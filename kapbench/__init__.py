@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from kapbench.errors import KapbenchError
     from kapbench.evaluation import evaluate
     from kapbench.loading import load_dataset, load_model
+    from kapbench.matching.match_images import match
+    from kapbench.matching.matches import Matches
     from kapbench.models.letterbox import letterboxed
     from kapbench.models.saved_maps import save_features, save_similarity
     from kapbench.running.compare_runs import compare, table, to_latex
@@ -23,6 +25,8 @@ _MODULES = {
     "evaluate": "evaluation",
     "load_dataset": "loading",
     "load_model": "loading",
+    "match": "matching.match_images",
+    "Matches": "matching.matches",
     "letterboxed": "models.letterbox",
     "save_features": "models.saved_maps",
     "save_similarity": "models.saved_maps",
@@ -45,6 +49,7 @@ __all__ = [
     "Grid",
     "KapbenchError",
     "Keypoints",
+    "Matches",
     "Pair",
     "Picture",
     "ResultSet",
@@ -58,6 +63,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_rule",
+    "match",
     "pck",
     "rule_names",
     "save_features",

@@ -110,6 +110,14 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class HasForeground(Protocol):
+    """A model that says where the object is. `kapbench match` lays its regular points there."""
+
+    def foreground(self, pictures: Sequence[Picture]) -> Sequence[Bool[np.ndarray, "h w"]]:
+        """One mask a picture, in order, of the picture's own size: True on the object."""
+
+
+@runtime_checkable
 class PairModel(Protocol):
     """Must see both images at once. Never sees a target keypoint or a visibility."""
 

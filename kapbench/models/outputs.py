@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from kapbench.errors import KapbenchError, counted, described, with_article
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.models.inputs import read_only
-from kapbench.protocols import ChecksPlan, Encoder, PairModel, Prepares
+from kapbench.protocols import ChecksPlan, Encoder, HasForeground, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 from kapbench.untrusted.plugin_calls import plugin_call
 
@@ -82,6 +83,21 @@ def check_plan(
     """KapbenchError where a model of saved outputs lacks the output of an image or a pair."""
     with _calling(model, "check_plan()", counted(len(pairs), "pair")):
         model.check_plan(image_ids, pairs)
+
+
+def foreground_mask(model: HasForeground, picture: Picture) -> Bool[np.ndarray, "h w"]:
+    """Where a model says that the object is. KapbenchError where foreground() fails."""
+    place = f"image {picture.image_id}, model {getattr(model, 'name', type(model).__name__)}"
+    with _calling(model, "foreground()", f"image {picture.image_id}"):
+        (answer,) = model.foreground([picture])
+        mask: Any = np.asarray(answer)
+    if mask.dtype != np.bool_ or mask.shape != picture.size[::-1]:
+        raise KapbenchError(
+            f"foreground() returned {mask.dtype} of the shape {list(mask.shape)}",
+            place=place,
+            fix="Return one array of bool a picture, of the picture's height and width",
+        )
+    return np.asarray(mask)
 
 
 def similarity_map(

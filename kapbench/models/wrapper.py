@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kapbench.protocols import ChecksPlan, Encoder, ModelInfo, Prepares, Similarity
+from kapbench.protocols import ChecksPlan, Encoder, HasForeground, ModelInfo, Prepares, Similarity
 from kapbench.types import FeatureMap, Picture
 
 
@@ -36,6 +36,8 @@ class WrappedEncoder(Declared):
             self.prepare = backbone.prepare
         if isinstance(backbone, ChecksPlan):
             self.check_plan = backbone.check_plan
+        if isinstance(backbone, HasForeground):
+            self.foreground = backbone.foreground
 
     def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
         return self.backbone.encode(pictures)

@@ -34,6 +34,27 @@ def output_option(
     )
 
 
+def outputs_option(keyword: str, help_text: str) -> Callable[[_Command], _Command]:
+    """`-o, --output` for several files."""
+    return click.option(
+        "-o",
+        "--output",
+        keyword,
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        callback=_refuse_options,
+        help=f"{help_text} (In `kapbench run`, -o is an option of the model.)",
+    )
+
+
+def _refuse_options(
+    ctx: click.Context, option: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    for path in paths:
+        _refuse_option(ctx, option, path)
+    return paths
+
+
 def _refuse_option(_ctx: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     if path is not None and re.fullmatch(r"[A-Za-z_]\w*=.*", str(path)):
         raise click.BadParameter(

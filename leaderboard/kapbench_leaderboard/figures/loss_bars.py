@@ -164,7 +164,7 @@ def _axes(figure: Figure, place_in: tuple[float, float, float, float], plot: _Pl
         ylim=(tall, 0),
         yticks=[],
         xticks=[0, 25, 50, 75, 100],
-        xlabel="KAP × 100, then what each type of error costs",
+        xlabel="KAP × 100, then what is lost by type",
     )
     axes.spines["left"].set_visible(False)
     return axes
