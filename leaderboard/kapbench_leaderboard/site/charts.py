@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring import score_table
 from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench.scoring.splits import TWIN_SPLIT
-from kapbench_leaderboard.figures.board_scatter import Score, ScatterPoint, draw_board_scatter
+from kapbench_leaderboard.figures.board_scatter import ScatterPoint, Score, draw_board_scatter
 from kapbench_leaderboard.figures.inline_svg import inline_svg
 from kapbench_leaderboard.figures.loss_bars import draw_loss_bars
 from kapbench_leaderboard.figures.loss_values import LossBar
@@ -57,7 +56,9 @@ def scatter(board: Board) -> Markup | None:
     names = _axis_name(pck), _axis_name(kap)
     with styled():
         figure, titles = draw_board_scatter(points, names, _chance(board, kap))
-        best = max((p for p in points if p.kind == "model"), key=lambda p: p.kap.value, default=None)
+        best = max(
+            (p for p in points if p.kind == "model"), key=lambda p: p.kap.value, default=None
+        )
         leader = "" if best is None else f" Of the models, {best.name} has the highest KAP."
         label = f"{names[1]} over {names[0]} of {len(points)} runs on {board.name}.{leader}"
         return inline_svg(figure, label, titles)

@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from submissions import DOTS
 
 from kapbench.scoring.diagnosis.loss_types import TYPES
+from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.figures import marks, presentation, style
 from kapbench_leaderboard.figures.category_bars import draw_category_bars
 from kapbench_leaderboard.figures.kap_examples import Rerun
@@ -24,7 +25,6 @@ from kapbench_leaderboard.figures.score_curves import draw_pck_curves, draw_prec
 from kapbench_leaderboard.figures.select_rows import of_pair
 from kapbench_leaderboard.figures.sources import Sources
 from kapbench_leaderboard.figures.transfer_figure import draw_transfer, draw_transfers
-from kapbench.scoring.intervals import Interval
 
 SOURCES = Sources(f"{DOTS}:Dots", f"{DOTS}:Greys", dataset_options={"n_images": 6}, device="cpu")
 PAIR = "dot:0-1"
