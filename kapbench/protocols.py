@@ -71,6 +71,19 @@ def remarks_on(dataset: Dataset) -> tuple[str, ...]:
 
 
 @runtime_checkable
+class NamesKeypoints(Protocol):
+    """A data set that knows what its keypoints are called."""
+
+    def keypoint_names(self, category: str) -> Sequence[str]:
+        """Names by keypoint id; none where they are not known."""
+
+
+def keypoint_names(dataset: Dataset, category: str) -> tuple[str, ...]:
+    """Names by keypoint id of a data set that knows them; otherwise none."""
+    return tuple(dataset.keypoint_names(category)) if isinstance(dataset, NamesKeypoints) else ()
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Sees one image. The core caches what it returns and compares the maps itself.
 

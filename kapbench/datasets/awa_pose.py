@@ -82,6 +82,7 @@ def awa_pose(
         n_expected=drawn.n_expected,
         more_views=drawn.views,
         remarks=(*drawn.remarks, *drawn.within),
+        names={path.stem: keypoint_names() for path in files},
     )
 
 

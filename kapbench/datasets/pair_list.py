@@ -55,6 +55,7 @@ class PairList:
         mirrored: Ids of images that are shown left for right.
         remarks: What looks wrong but may be meant, as sentences.
         read_mask: Reads the mask at a path, of the photograph's size.
+        names: What keypoints are called, by category and id, where the data set says it.
     """
 
     name: str
@@ -74,6 +75,11 @@ class PairList:
     remarks: tuple[str, ...] = ()
     mirrored: frozenset[str] = frozenset()
     read_mask: MaskReader = read_mask
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+    def keypoint_names(self, category: str) -> Sequence[str]:
+        """Names by keypoint id; none where they are not known."""
+        return self.names.get(category, ())
 
     @functools.cached_property
     def coverage(self) -> Coverage:

@@ -45,16 +45,16 @@ class Photographs:
     def coverage(self) -> Coverage:
         return Coverage((CATEGORY,), (CATEGORY,), 0, 0)
 
-    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
+    def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:  # noqa: ARG002
         return ()
 
-    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
+    def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:  # noqa: ARG002
         return [_view(name, pixels) for name, pixels in self._pixels.items()]
 
     def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         return self._pixels[view.image_id]
 
-    def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:
+    def mask(self, view: View) -> Bool[np.ndarray, "h w"] | None:  # noqa: ARG002
         return None
 
 

@@ -81,7 +81,10 @@ def table(
         group_by: "label": one row for the runs of a model that share a label, with their mean, the
             standard deviation over them (columns that end in "sd"), and their number ("runs").
         intervals: Add columns that end in "low" and "high".
-        rule, alpha, names, runs_root: As of `compare`.
+        rule: As of `compare`.
+        alpha: As of `compare`.
+        names: As of `compare`.
+        runs_root: As of `compare`.
 
     Raises:
         KapbenchError: the runs cannot share a table.
@@ -115,8 +118,13 @@ def to_latex(
     """The table of `kapbench compare --format latex`: booktabs, KAP and PCK by category in one.
 
     Args:
-        runs, rule, alpha, names, runs_root: As of `compare`.
-        by, group_by: As of `table`.
+        runs: As of `compare`.
+        rule: As of `compare`.
+        alpha: As of `compare`.
+        names: As of `compare`.
+        runs_root: As of `compare`.
+        by: As of `table`.
+        group_by: As of `table`.
         paired: Test which models may be bold with the best, and add a table of differences; this
             resamples the records of runs, which takes a while. Entries are tested in any case.
         label: Of the table, for \\ref.

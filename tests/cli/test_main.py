@@ -73,7 +73,11 @@ def test_help_imports_nothing_heavy(words):
         ("rnu", "Did you mean 'run'?"),
         (
             "xyz",
-            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, match, runs, show",
+<<<<<<< HEAD
+            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore, match, runs, show",
+=======
+            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore",
+>>>>>>> main
         ),
     ],
 )

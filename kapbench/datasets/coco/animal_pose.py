@@ -87,6 +87,7 @@ def animal_pose(
         n_expected=drawn.n_expected,
         more_views=drawn.views,
         remarks=(*drawn.remarks, *file.remarks, *copies, *drawn.within),
+        names={category.name: category.keypoints for category in file.categories.values()},
     )
 
 

@@ -80,6 +80,7 @@ def ap_10k(
         paths,
         remarks=remarks,
         more_views=all_views,
+        names=dict.fromkeys(by_category, next(iter(file.categories.values())).keypoints),
     )
 
 

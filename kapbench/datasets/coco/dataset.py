@@ -77,6 +77,7 @@ def coco(
         read=read_upright if views.follows_exif else read_own,
         remarks=(*views.remarks, *remark_on_one_photograph(n_within)),
         more_views=views.all,
+        names={category.name: category.keypoints for category in file.categories.values()},
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kapbench.datasets import reading
 from kapbench.datasets.cub.image_list import read_image_list
-from kapbench.datasets.cub.tables import Tables
+from kapbench.datasets.cub.tables import PART_NAMES, Tables
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
@@ -80,6 +80,7 @@ def cub(
         missing=_list_missing(pairs_present, by_species, paths),
         more_views=list(present.values()),
         remarks=reading.remark_on_outside(n_outside),
+        names=dict.fromkeys(by_species, PART_NAMES),
     )
 
 

@@ -15,7 +15,24 @@ from kapbench.errors import KapbenchError
 from kapbench.types import Keypoints, View
 from kapbench.untrusted.strict_text import decode_text, integer, read_bytes
 
-N_PARTS = 15
+PART_NAMES = (  # as parts/parts.txt has them
+    "back",
+    "beak",
+    "belly",
+    "breast",
+    "crown",
+    "forehead",
+    "left eye",
+    "left leg",
+    "left wing",
+    "nape",
+    "right eye",
+    "right leg",
+    "right wing",
+    "tail",
+    "throat",
+)
+N_PARTS = len(PART_NAMES)
 _NUMBERS = re.compile(rb"[0-9.eE+-]*")
 _Value = TypeVar("_Value")
 

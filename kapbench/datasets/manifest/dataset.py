@@ -91,6 +91,7 @@ def manifest(
         has_absent=content.has_absent,
         more_views=tuple(views.values()),
         read=read_upright if content.exif else read_own,
+        names=_names_by_category(content),
         remarks=(
             *reading.remark_on_counting_from_one(views.values()),
             *opened.remarks,
@@ -98,6 +99,14 @@ def manifest(
             *_remark_on_content(content),
         ),
     )
+
+
+def _names_by_category(content: Manifest) -> dict[str, list[str]]:
+    """Of categories whose images have no keypoints of their own."""
+    own = {image.category for image in content.images if image.names is not None}
+    return {
+        name: category.keypoints for name, category in content.categories.items() if name not in own
+    }
 
 
 def _make_view(image: Image, content: Manifest, folder: Path) -> View:

@@ -1,7 +1,7 @@
 """synthetic: rendered 3D objects, the built-in default data set, without download."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,7 @@ def large(
 
 @dataclass(frozen=True, eq=False)
 class Synthetic(PairList):
-    """One rendered split, with the names of its keypoints."""
-
-    names: Mapping[str, list[str]] = field(default_factory=dict)
-
-    def keypoint_names(self, category: str) -> list[str]:
-        """Names by keypoint id; L and R are the object's own left and right."""
-        return self.names[category]
+    """One rendered split. In names of keypoints, L and R are the object's own left and right."""
 
 
 def _open(name: str, settings: Settings, build: bool) -> Synthetic:

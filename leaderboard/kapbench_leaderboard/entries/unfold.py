@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,43 @@ def refuse_bomb(content: bytes, place: Path) -> None:
         KapbenchError: no Parquet, or Parquet that decompresses to more than any run's, that is nested or
             encrypted, or that ends the process that reads it.
     """
+    refuse_bombs([(content, place)])
+
+
+def refuse_bombs(files: Sequence[tuple[bytes, Path]]) -> None:
+    """Raises as `refuse_bomb` for the first unfit file of several, which one process reads in turn."""
     from kapbench.scoring.schema import TEXT
 
     words = [sys.executable, "-P", "-m", "kapbench_leaderboard.entries.unfold", *TEXT]
+    sizes = json.dumps([len(content) for content, _ in files]).encode()
+    sent = b"".join([sizes, b"\n", *(content for content, _ in files)])
     try:
         done = subprocess.run(  # noqa: S603
-            words, input=content, capture_output=True, timeout=_SECONDS, check=False
+            words, input=sent, capture_output=True, timeout=_SECONDS * len(files), check=False
+        )
+        answers, ending = (
+            done.stdout,
+            f"end the process that reads them, with status {done.returncode}",
         )
     except subprocess.TimeoutExpired as error:
-        thing = f"The records take more than {_SECONDS} s to read"
-        raise KapbenchError(thing, place=place, fix=_FIX) from error
-    try:
-        refusal = json.loads(done.stdout)["refusal"]
-    except (ValueError, KeyError, TypeError):
-        refusal = f"The records end the process that reads them, with status {done.returncode}"
-    if refusal is not None:
-        raise KapbenchError(str(refusal), place=place, fix=_FIX)
+        answers, ending = error.stdout or b"", f"take more than {_SECONDS} s to read"
+    places = [place for _, place in files]
+    for place, refusal in zip_longest(
+        places, _answers(answers, len(files)), fillvalue=f"The records {ending}"
+    ):
+        if refusal is not None:
+            raise KapbenchError(str(refusal), place=place, fix=_FIX)
+
+
+def _answers(printed: bytes, n_files: int) -> list[object]:
+    """What the process answered for each file, up to the one that ended it."""
+    out: list[object] = []
+    for line in printed.splitlines()[:n_files]:
+        try:
+            out.append(json.loads(line)["refusal"])
+        except (ValueError, KeyError, TypeError):
+            break
+    return out
 
 
 def _refusal(content: bytes, texts: list[str]) -> str | None:
@@ -138,15 +160,18 @@ def _longest(values: Any) -> int:
 
 
 def _child() -> None:
-    content = sys.stdin.buffer.read()
+    sizes = json.loads(sys.stdin.buffer.readline())
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+        seconds = _SECONDS * len(sizes)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if sys.platform == "linux":  # elsewhere it is refused
             resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_BYTES, _ADDRESS_BYTES))
-    print(json.dumps({"refusal": _refusal(content, sys.argv[1:])}))
+    for n_bytes in sizes:
+        refusal = _refusal(sys.stdin.buffer.read(n_bytes), sys.argv[1:])
+        print(json.dumps({"refusal": refusal}), flush=True)
 
 
 if __name__ == "__main__":

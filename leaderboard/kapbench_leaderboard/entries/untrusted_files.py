@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,11 +17,12 @@ from kapbench.untrusted.regular_files import NotRegularError, open_regular
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.entries import schema
 from kapbench_leaderboard.entries.schema import Entry, StoredFile, load_entry
-from kapbench_leaderboard.entries.unfold import refuse_bomb
+from kapbench_leaderboard.entries.unfold import refuse_bomb, refuse_bombs
 
 MEBI = 2**20
 ENTRY, RECORDS, RESAMPLES = ".json", ".parquet", ".safetensors"
 MOST_BYTES = {ENTRY: schema.MOST_BYTES, RECORDS: 50 * MEBI, RESAMPLES: 20 * MEBI}
+_BATCH_BYTES = 32 * MEBI
 FEWER_COLUMNS = "Repeat the run with fewer rules (--rule), because each adds columns"
 
 
@@ -90,8 +91,38 @@ def read_records(path: Path, run: RunCard, names: Sequence[str] | None = None) -
         KapbenchError: no parquet, larger inside than any run is, of other categories, or without
             one of the columns.
     """
+    refuse_bomb(read_file(path, RECORDS), path)
+    return read_checked(path, run, names)
+
+
+def refuse_large_records(paths: Iterable[Path]) -> None:
+    """Raises KapbenchError for the first file that `read_records` refuses before it reads columns.
+
+    One process reads many files, because its start costs more than a file.
+    """
+    batch: list[tuple[bytes, Path]] = []
+    for path in paths:
+        batch.append((read_file(path, RECORDS), path))
+        if sum(len(content) for content, _ in batch) > _BATCH_BYTES:
+            refuse_bombs(batch)
+            batch = []
+    if batch:
+        refuse_bombs(batch)
+
+
+def read_checked(
+    path: Path, run: RunCard, names: Sequence[str] | None = None, optional: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The records in a file that `refuse_large_records` accepted.
+
+    Args:
+        names: Columns to read; None: all.
+        optional: More columns, read where the file has them.
+
+    Raises:
+        KapbenchError: no parquet, of other categories, or without one of the `names`.
+    """
     try:
-        refuse_bomb(read_file(path, RECORDS), path)
         records = StoredRecords(path, run.dataset.categories)
         missing = [n for n in (names or ("category",)) if n not in records.columns]
         if missing:
@@ -100,7 +131,8 @@ def read_records(path: Path, run: RunCard, names: Sequence[str] | None = None) -
                 place=path,
                 fix="Submit the records.parquet of one run",
             )
-        return records.table(names)
+        present = [n for n in optional if n in records.columns and n not in (names or ())]
+        return records.table(None if names is None else [*names, *present])
     except (ArrowException, OSError, ValueError, TypeError) as error:
         raise KapbenchError(
             f"The records cannot be read: {error}", place=path, fix="Submit the run again"

@@ -8,38 +8,46 @@ from matplotlib.figure import Figure
 
 from kapbench.scoring.rules import KapRule, PckRule
 from kapbench.scoring.score_table import Score
+from kapbench_leaderboard.figures import captions
 from kapbench_leaderboard.figures.run_view import RunView, colour_of
-from kapbench_leaderboard.figures.style import COLUMN_IN, FONT_PT, HATCHES, blank
+from kapbench_leaderboard.figures.style import FONT_PT, HATCHES, LETTER_EM, blank, column_in, points
 from kapbench_leaderboard.tables.build import labels
 from kapbench_leaderboard.tables.columns import NAME
 
-_LEFT_IN, _BAR_IN, _BETWEEN_IN, _HEAD_IN, _FOOT_IN, _LINE_IN = 0.62, 0.11, 0.09, 0.2, 0.36, 0.14
+_BAR_IN, _BETWEEN_IN, _HEAD_IN, _FOOT_IN = 0.11, 0.09, 0.27, 0.36
 _GAP_IN = 0.22
 MEAN = "mean"
 
 
-def draw_category_bars(runs: Sequence[RunView], width_in: float = COLUMN_IN) -> Figure:
+def draw_category_bars(runs: Sequence[RunView], width_in: float | None = None) -> Figure:
     """KAP left and PCK right, a group of bars a category, one bar a run; the average on top."""
+    width_in = width_in or column_in()
     rules = [r for r in (runs[0].kap, runs[0].pck) if r is not None]
     categories = (MEAN, *runs[0].card.dataset.categories)
-    group_in = _BAR_IN * len(runs) + _BETWEEN_IN
-    tall_in = group_in * len(categories)
-    n_lines = (len(runs) + 1) // 2 if len(runs) > 1 else 0
-    height_in = tall_in + _HEAD_IN + _FOOT_IN + n_lines * _LINE_IN
+    names = labels([run.card for run in runs])
+    data = captions.data_words(runs[0].card.dataset)
+    title = captions.title_lines(width_in, f"{names[0]}: {data}" if len(runs) == 1 else data)
+    legend_in = captions.legend_in(names, width_in) if len(runs) > 1 else 0.0
+    head_in, left_in = captions.title_in(title) + _HEAD_IN, _names_in(categories)
+    tall_in = (_BAR_IN * len(runs) + _BETWEEN_IN) * len(categories)
+    height_in = tall_in + head_in + _FOOT_IN + legend_in
     figure = blank(width_in, height_in)
-    wide_in = (width_in - _LEFT_IN - 0.1 - _GAP_IN * (len(rules) - 1)) / len(rules)
+    captions.draw_title(figure, title)
+    wide_in = (width_in - left_in - 0.1 - _GAP_IN * (len(rules) - 1)) / len(rules)
     for i, rule in enumerate(rules):
-        left_in = _LEFT_IN + i * (wide_in + _GAP_IN)
-        bottom = (_FOOT_IN + n_lines * _LINE_IN) / height_in
-        axes = figure.add_axes(
-            (left_in / width_in, bottom, wide_in / width_in, tall_in / height_in)
-        )
+        x_in = left_in + i * (wide_in + _GAP_IN)
+        bottom = (_FOOT_IN + legend_in) / height_in
+        axes = figure.add_axes((x_in / width_in, bottom, wide_in / width_in, tall_in / height_in))
         _panel(axes, runs, rule, categories)
         axes.tick_params(axis="y", length=0, labelleft=i == 0)
     if len(runs) > 1:
-        handles, names = axes.get_legend_handles_labels()
-        figure.legend(handles, names, loc="lower left", ncols=2, handlelength=1.6)
+        captions.draw_legend(figure, axes.get_legend_handles_labels()[0])
     return figure
+
+
+def _names_in(categories: Sequence[str]) -> float:
+    """Width of the longest name of a category, beside the bars."""
+    return 0.12 + max(map(len, categories)) * LETTER_EM * FONT_PT / 72
 
 
 def _panel(
@@ -66,9 +74,9 @@ def _panel(
         )
         known = [j for j, span in enumerate(spans) if span is not None]
         bounds = np.array([s for s in spans if s is not None]).reshape(-1, 2)
-        axes.hlines(at[known], bounds[:, 0], bounds[:, 1], color="black", linewidth=0.9)
+        axes.hlines(at[known], bounds[:, 0], bounds[:, 1], color="black", linewidth=points(0.9))
         for j in np.flatnonzero(np.isnan(value)):
-            axes.text(1, at[j], "n/a", va="center", fontsize=FONT_PT)
+            axes.text(1, at[j], "n/a", va="center")
     axes.set(
         ylim=(len(categories) - 0.5, -0.5),
         xlim=(0, 100),
@@ -77,9 +85,8 @@ def _panel(
     )
     axes.set_yticks(place, list(categories))
     axes.get_yticklabels()[0].set_fontweight("bold")
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="x", color="#d8dee4", linewidth=0.5)
-    axes.set_title(f"{NAME[rule.metric]}@{alpha:.2f}  {rule.name}", loc="left", pad=3)
+    axes.grid(visible=True, axis="x")
+    axes.set_title(f"{NAME[rule.metric]}@{alpha:.2f}\n{rule.name}", pad=points(3))
 
 
 def _span(row: Score | None) -> tuple[float, float] | None:

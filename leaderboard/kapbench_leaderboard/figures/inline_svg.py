@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -39,7 +39,7 @@ def inline_svg(figure: Figure, label: str, titles: Mapping[str, str] | None = No
         label: What the chart shows, for readers who do not see it.
         titles: gid of an artist (`artist.set_gid`) → the text that hovering or focusing it shows.
     """
-    root = ElementTree.fromstring(_drawn(figure))  # noqa: S314  (matplotlib's own output)
+    root = ET.fromstring(_drawn(figure))  # noqa: S314  (matplotlib's own output)
     _strip(root)
     _name(root, dict(titles or {}))
     _restyle(root)
@@ -48,9 +48,9 @@ def inline_svg(figure: Figure, label: str, titles: Mapping[str, str] | None = No
     root.set("class", "figure")
     for size in ("width", "height"):
         root.attrib.pop(size, None)
-    ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", _XLINK)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704  (escaped by it)
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", _XLINK)
+    return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704  (escaped by it)
 
 
 def _drawn(figure: Figure) -> bytes:
@@ -63,7 +63,7 @@ def _drawn(figure: Figure) -> bytes:
     return out.getvalue()
 
 
-def _strip(root: ElementTree.Element) -> None:
+def _strip(root: ET.Element) -> None:
     """Removes metadata, and the style sheet, whose content becomes attributes."""
     for parent in list(root.iter()):
         for child in list(parent):
@@ -71,27 +71,27 @@ def _strip(root: ElementTree.Element) -> None:
                 parent.remove(child)
 
 
-def _name(root: ElementTree.Element, titles: dict[str, str]) -> None:
+def _name(root: ET.Element, titles: dict[str, str]) -> None:
     """Gives named artists their titles, and drops ids that nothing refers to."""
     referred = {each for element in root.iter() for each in _references(element)}
     for element in root.iter():
         name = element.get("id")
         if name in titles:
             element.set("class", "tip")
-            title = ElementTree.Element(f"{{{_SVG}}}title")
+            title = ET.Element(f"{{{_SVG}}}title")
             title.text = titles[name]
             element.insert(0, title)
         if name is not None and name not in referred:
             del element.attrib["id"]
 
 
-def _references(element: ElementTree.Element) -> list[str]:
+def _references(element: ET.Element) -> list[str]:
     found = [m for value in element.attrib.values() for m in _REFERENCE.findall(value)]
     href = element.get(f"{{{_XLINK}}}href")
     return found + ([href.removeprefix("#")] if href else [])
 
 
-def _restyle(root: ElementTree.Element) -> None:
+def _restyle(root: ET.Element) -> None:
     for element in root.iter():
         declared = element.attrib.pop("style", "")
         for declaration in filter(None, (part.strip() for part in declared.split(";"))):
@@ -102,7 +102,7 @@ def _restyle(root: ElementTree.Element) -> None:
             element.set("fill", COLOURS[style.BLACK])
 
 
-def _declare(element: ElementTree.Element, name: str, value: str) -> None:
+def _declare(element: ET.Element, name: str, value: str) -> None:
     if name == "font":  # "7px 'DejaVu Sans', ..."; the page's own family
         size = re.search(r"([\d.]+)px", value)
         if size:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kapbench.scoring.intervals import Interval
+from kapbench_leaderboard.figures.captions import data_words, rule_words
 from kapbench_leaderboard.figures.run_view import RunView
-from kapbench_leaderboard.tables.columns import NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,6 @@ def subject(run: RunView, part: str | None = None) -> str:
     Args:
         part: What of the run is shown, e.g. a category or a split; None: all of it.
     """
-    rule, data = run.kap_rule, run.card.dataset
-    words = [f"{data.name}, {data.split}", f"{NAME[rule.metric]}@{run.at(rule):.2f} {rule.name}"]
-    return ": ".join([*words[:1], *([part] if part else []), *words[1:]])
+    rule = run.kap_rule
+    words = [data_words(run.card.dataset, run.category), *([part] if part else [])]
+    return ": ".join([*words, rule_words(rule, run.at(rule))])

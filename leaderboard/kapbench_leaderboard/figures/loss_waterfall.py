@@ -8,17 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kapbench_leaderboard.comparison.significance import SIGNIFICANT
+from kapbench_leaderboard.figures.captions import draw_title, title_in, title_lines
+from kapbench_leaderboard.figures.loss_styles import shown_name
 from kapbench_leaderboard.figures.loss_values import LossChange, LossStep
 from kapbench_leaderboard.figures.style import (
     BLUE,
-    COLUMN_IN,
     GREY,
     LINE_IN,
-    TITLE_PT,
     VERMILION,
     blank,
     canvas,
+    column_in,
     fitted,
+    points,
     wrapped,
 )
 
@@ -30,7 +32,7 @@ KEY = f"Whiskers: 95 % intervals. Pale: not significant (p ≥ {SIGNIFICANT:g}).
 
 
 def draw_loss_waterfall(
-    change: LossChange, subject: str, width_in: float = COLUMN_IN, notes: Sequence[str] = ()
+    change: LossChange, subject: str, width_in: float | None = None, notes: Sequence[str] = ()
 ) -> Figure:
     """Steps by size, the largest first, with the 95 % intervals of the paired differences; a step
     that is not significant is pale.
@@ -38,18 +40,19 @@ def draw_loss_waterfall(
     Args:
         subject, notes: As of `draw_loss_bars`.
     """
+    width_in = width_in or column_in()
     whole = _signed(100 * (change.kap_after - change.kap_before))
     about = f"From {change.before} to {change.after}: {whole}"
-    title = [*wrapped(subject, width_in), *wrapped(about, width_in)]
+    title = title_lines(width_in, subject, about)
     better = f"To the right: {change.after} loses less."
     why = change.no_interval
     key = KEY if why is None else f"Pale: not tested, since {why}."
     lines = [line for note in (better, key, *notes) for line in wrapped(note, width_in)]
     foot_in, tall_in = len(lines) * LINE_IN + 0.02, (len(change.steps) + 2) * _ROW_IN
-    height_in = LINE_IN * len(title) + 0.1 + tall_in + _AXIS_IN + foot_in
+    height_in = title_in(title) + tall_in + _AXIS_IN + foot_in
     figure = blank(width_in, height_in)
     page = canvas(figure)
-    page.text(0, height_in - 0.02, "\n".join(title), va="top", fontsize=TITLE_PT)
+    draw_title(figure, title)
     page.text(0, 0.02, "\n".join(lines), va="bottom", color=GREY)
     wide_in = width_in - _LEFT_IN - _RIGHT_IN
     axes = figure.add_axes(
@@ -83,14 +86,12 @@ def _draw(axes: Axes, change: LossChange) -> None:
     axes.use_sticky_edges = False
     axes.margins(x=0.06)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="x", length=2, pad=2)
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, axis="x", color="#d8dee4", linewidth=0.5)
+    axes.grid(visible=True, axis="x")
 
 
 def _end(axes: Axes, row: int, name: str, level: float) -> None:
     """A run's own KAP."""
-    axes.plot(level, row, "o", color="black", markersize=4.5, zorder=4)
+    axes.plot(level, row, "o", color="black", markersize=points(4.5), zorder=4)
     _beside(axes, row, fitted(name, _NAME_IN, 2), "n/a" if math.isnan(level) else f"{level:.1f}")
     for text in axes.texts[-2:]:
         text.set_fontweight("bold")
@@ -113,10 +114,9 @@ def _step(axes: Axes, row: int, step: LossStep, level: float) -> None:
     )
     ends = np.array([step.change.low, step.change.high]) * 100 + level
     if step.change.error > 0:
-        axes.plot(
-            ends, [row, row], color="black", linewidth=0.8, marker="|", markersize=4, zorder=3
-        )
-    name = step.type
+        sizes = {"linewidth": points(0.8), "markersize": points(4)}
+        axes.plot(ends, [row, row], color="black", marker="|", zorder=3, **sizes)
+    name = shown_name(step.type)
     if len(wrapped(name, _LEFT_IN)) > 1:
         name = name.replace(", ", ",\n")
     _beside(axes, row, name, "n/a" if math.isnan(change) else _signed(change))
@@ -124,7 +124,9 @@ def _step(axes: Axes, row: int, step: LossStep, level: float) -> None:
 
 def _connect(axes: Axes, level: float, row: int) -> None:
     half = _BAR_IN / _ROW_IN / 2
-    axes.plot([level, level], [row + half, row + 1 - half], color=GREY, linewidth=0.6, zorder=0)
+    axes.plot(
+        [level, level], [row + half, row + 1 - half], color=GREY, linewidth=points(0.6), zorder=0
+    )
 
 
 def _beside(axes: Axes, row: int, name: str, value: str) -> None:
@@ -134,7 +136,7 @@ def _beside(axes: Axes, row: int, name: str, value: str) -> None:
     axes.annotate(
         name,
         (0, row),
-        (-6, 0),
+        (points(-6), 0),
         xycoords=across,
         textcoords="offset points",
         ha="right",

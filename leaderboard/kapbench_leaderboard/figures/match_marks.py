@@ -36,8 +36,8 @@ def draw_numbered(axes: Axes, points: Float64[np.ndarray, "q 2"], first_number: 
     extent_pt = np.array([axes.bbox.width, axes.bbox.height]) / axes.figure.dpi * 72
     at_pt = (places - (left, top)) / (right - left, bottom - top) * extent_pt
     for number, (x, y) in enumerate(shown.tolist(), first_number):
-        dot = mark("o", colour_of_point(number), "white", 5)
-        axes.plot(x, y, **dot, markeredgewidth=0.8, clip_on=False, zorder=5)
+        dot = {**mark("o", colour_of_point(number), "white", 5), "markeredgewidth": 0.8}
+        axes.plot(x, y, **dot, clip_on=False, zorder=5)
     for place, corner in enumerate(label_corners(at_pt, extent_pt).tolist()):
         numbers = np.flatnonzero(group.reshape(-1) == place) + first_number + 1
         _label(axes, ", ".join(map(str, numbers)), places[place].tolist(), corner)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kapbench.paths import cache_root
+from kapbench_leaderboard.figures.presentation import PresentationName
 
 Format = Literal["png", "svg", "pdf"]
 
@@ -32,10 +33,15 @@ class Sources:
 
 @dataclass(frozen=True)
 class Output:
-    """The folder and format of the files that are written."""
+    """The folder and format of the files that are written, and how their figures look.
+
+    `titled`: whether a figure has a title of its own.
+    """
 
     folder: Path
     format: Format = "png"
+    presentation: PresentationName = "paper"
+    titled: bool = True
 
     def path(self, *words: str) -> Path:
         """A file that is named by these words, legal on any system."""

@@ -1,0 +1,29 @@
+"""What data sets are called where people read: SPair-71k, not the name that commands take."""
+
+from collections.abc import Mapping
+
+# By the name that run cards and commands use. The benchmark's own spelling.
+_NAMES: Mapping[str, str] = {
+    "spair": "SPair-71k",
+    "spair.small": "SPair-71k small",
+    "spair-u": "SPair-U",
+    "pf-pascal": "PF-PASCAL",
+    "pf-willow": "PF-WILLOW",
+    "willow": "WILLOW-ObjectClass",
+    "cub": "CUB-200-2011",
+    "ap-10k.intra": "AP-10K intra-species",
+    "ap-10k.cross-species": "AP-10K cross-species",
+    "ap-10k.cross-family": "AP-10K cross-family",
+    "animal-pose": "Animal-Pose",
+    "awa-pose": "AwA-Pose",
+    "tss": "TSS",
+    "freiburg-cars": "Freiburg static cars",
+    "synthetic": "Synthetic",
+    "synthetic.small": "Synthetic small",
+    "synthetic.large": "Synthetic large",
+}
+
+
+def display_name(dataset: str) -> str:
+    """Of a data set by its name in a run card; a name that is not known stays as it is."""
+    return _NAMES.get(dataset, dataset)

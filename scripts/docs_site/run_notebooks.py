@@ -1,0 +1,66 @@
+"""Runs the notebooks of docs/notebooks and keeps their outputs: python scripts/docs_site/run_notebooks.py
+
+A notebook runs in an empty folder, with the Python that runs this script. Its stored outputs are what
+GitHub and the documentation site show.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
+MOST_SECONDS = 900  # of one cell
+
+
+def execute(path: Path, folder: Path, first: str = "") -> NotebookNode:
+    """The notebook with the outputs of a run in `folder`; CellExecutionError where a cell fails.
+
+    Args:
+        first: Code that runs before the notebook's own.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    if first:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    client = NotebookClient(
+        notebook,
+        timeout=MOST_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    return notebook
+
+
+def without_traces(notebook: NotebookNode) -> NotebookNode:
+    """Equal runs make equal files: no times, no numbers of cells, no version of Python."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
+    for cell in notebook.cells:
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = None
+    return notebook
+
+
+def main() -> None:
+    names = sys.argv[1:] or [path.stem for path in sorted(FOLDER.glob("*.ipynb"))]
+    for name in names:
+        path = FOLDER / f"{name}.ipynb"
+        with tempfile.TemporaryDirectory() as folder:
+            notebook = without_traces(execute(path, Path(folder)))
+        nbformat.write(notebook, path)
+        print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
