@@ -73,11 +73,7 @@ def test_help_imports_nothing_heavy(words):
         ("rnu", "Did you mean 'run'?"),
         (
             "xyz",
-<<<<<<< HEAD
             "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore, match, runs, show",
-=======
-            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore",
->>>>>>> main
         ),
     ],
 )
