@@ -62,6 +62,11 @@ def patch_of(loss_type: str | None) -> Style:
     }
 
 
+def shown_type(loss_type: str) -> str:
+    """A type's name in a figure."""
+    return _SHOWN.get(loss_type, loss_type)
+
+
 def ink_on(loss_type: str | None) -> str:
     """Black or white, whichever is readable on the type's colour."""
     red, green, blue = to_rgb(patch_of(loss_type)["facecolor"])
@@ -95,7 +100,7 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
             x, y = _FAMILY_IN + column * wide_in, top_in - (line + 0.5) * LINE_IN
             corner = x, y - _SWATCH_IN[1] / 2
             canvas.add_patch(Rectangle(corner, *_SWATCH_IN, **patch_of(loss_type)))
-            name = _SHOWN.get(loss_type, loss_type).removeprefix(_ABSENT_PREFIX)
+            name = shown_type(loss_type).removeprefix(_ABSENT_PREFIX)
             _name(canvas, (x, y), name)
         top_in -= LINE_IN * -(-len(types) // n_columns)
 
