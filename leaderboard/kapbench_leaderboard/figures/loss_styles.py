@@ -16,7 +16,7 @@ _SHOWN = {TYPES[0]: "margin to 2nd peak"}
 # Not black and white: on a dark page these would change, and the bars do not.
 _DARK, _LIGHT = "#111111", "#fefefe"
 _COLUMN_IN, _SECOND_IN, _FEWEST = 1.23, 0.93, 2  # of names with their swatches
-_FAMILY_IN, _SWATCH_IN = 0.72, (0.16, 0.085)
+_FAMILY_IN, _SWATCH_IN = 0.78, (0.16, 0.085)
 
 
 @dataclass(frozen=True, slots=True)
