@@ -17,9 +17,15 @@ FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 MOST_SECONDS = 900  # of one cell
 
 
-def execute(path: Path, folder: Path) -> NotebookNode:
-    """The notebook with the outputs of a run in `folder`; CellExecutionError where a cell fails."""
+def execute(path: Path, folder: Path, first: str = "") -> NotebookNode:
+    """The notebook with the outputs of a run in `folder`; CellExecutionError where a cell fails.
+
+    Args:
+        first: Code that runs before the notebook's own.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if first:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     client = NotebookClient(
         notebook,
@@ -41,10 +47,8 @@ def without_traces(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.execution_count = None
             for output in cell.outputs:
-                output.pop("execution_count", None)
-                output.pop("metadata", None)
-                if output.output_type != "stream":
-                    output["metadata"] = {}
+                if "execution_count" in output:
+                    output.execution_count = None
     return notebook
 
 

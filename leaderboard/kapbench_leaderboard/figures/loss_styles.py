@@ -16,7 +16,7 @@ _SHOWN = {TYPES[0]: "margin to 2nd peak"}
 # Not black and white: on a dark page these would change, and the bars do not.
 _DARK, _LIGHT = "#111111", "#fefefe"
 _COLUMN_IN, _SECOND_IN, _FEWEST = 1.23, 0.93, 2  # of names with their swatches
-_FAMILY_IN, _SWATCH_IN = 0.78, (0.16, 0.085)
+_FAMILY_IN, _SWATCH_IN = 0.8, (0.16, 0.085)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Look:
     hatch_colour: str = "white"
 
 
-KAP = _Look(BLUE)
+KAP = _Look("#0072B1")  # as `style.BLUE`, and the same on a dark page
 _LOOKS: Mapping[str, _Look] = dict(
     zip(
         TYPES,
@@ -95,7 +95,7 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
     if intervals:
         beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
         draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
-        _name(canvas, beside_first, "95 % interval of KAP")
+        _name(canvas, beside_first, "95 % interval")
     for family, types in _FAMILIES.items():
         canvas.text(0, top_in - LINE_IN / 2, family, va="center_baseline", fontweight="bold")
         for i, loss_type in enumerate(types):

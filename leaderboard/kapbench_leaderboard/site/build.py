@@ -43,7 +43,7 @@ def build(
     _refuse(out)
     entries = accepted(results)
     explored = known_models(explore, (entry.run.model.name for entry in entries), results)
-    content: dict[str, str] = {}
+    content: dict[str, str | bytes] = {}
     for path, text in pages(Site(entries, boards(entries), record_facts(entries), explored)):
         if path in content:
             raise KapbenchError(
@@ -63,8 +63,8 @@ def pages(site: Site) -> Iterator[Page]:
     for of_kind in KINDS:
         yield from of_kind(site)
     for file in (files("kapbench_leaderboard.site") / "static").iterdir():
-        if file.name.endswith((".css", ".js")):
-            yield f"static/{file.name}", file.read_text(encoding="utf-8")
+        if file.name.endswith((".css", ".js", ".webp")):
+            yield f"static/{file.name}", file.read_bytes()
 
 
 def _refuse(out: Path) -> None:
@@ -76,7 +76,7 @@ def _refuse(out: Path) -> None:
         )
 
 
-def _write(out: Path, content: dict[str, str], write_more: Callable[[Path], None]) -> None:
+def _write(out: Path, content: dict[str, str | bytes], write_more: Callable[[Path], None]) -> None:
     """Writes the site aside, and exchanges it with the one that is there.
 
     Args:
@@ -85,10 +85,10 @@ def _write(out: Path, content: dict[str, str], write_more: Callable[[Path], None
     try:
         with replacement(out) as new:
             (new / MARKER).write_text("written by kapbench site\n", encoding="utf-8")
-            for path, text in content.items():
+            for path, stored in content.items():
                 place = new / path
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
+                place.write_bytes(stored if isinstance(stored, bytes) else stored.encode())
             write_more(new)
     except OSError as error:
         raise KapbenchError(
