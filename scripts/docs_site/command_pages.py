@@ -32,7 +32,9 @@ def navigation() -> list[Any]:
 
 def pages() -> dict[str, str]:
     """Markdown by name on the site: an index, and each command with those below it."""
-    texts = {_page_name(name): "\n".join(_sections(_root(command))) for name, command in _commands()}
+    texts = {
+        _page_name(name): "\n".join(_sections(_root(command))) for name, command in _commands()
+    }
     rows = [
         f"| [`kapbench {name}`]({name}.md) | {_summary(command)} |" for name, command in _commands()
     ]

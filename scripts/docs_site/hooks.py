@@ -19,11 +19,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that no file of docs/ holds."""
-    pages = {
-        **command_pages.pages(),
-        **notebook_pages.pages(),
-        **repository_links.pages(),
-    }
+    pages = {**command_pages.pages(), **notebook_pages.pages(), **repository_links.pages()}
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files

@@ -78,6 +78,8 @@ def _on_site(file: str) -> str | None:
     if not file.startswith("docs/"):
         return None
     if (ROOT / file).is_dir():
-        pages_of_folder = [name for name in ("README.md", "card.md") if (ROOT / file / name).is_file()]
+        pages_of_folder = [
+            name for name in ("README.md", "card.md") if (ROOT / file / name).is_file()
+        ]
         return f"{file.removeprefix('docs/')}/{pages_of_folder[0]}" if pages_of_folder else None
     return re.sub(r"\.ipynb$", ".md", file.removeprefix("docs/"))

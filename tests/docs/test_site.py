@@ -100,7 +100,9 @@ def test_the_index_of_the_documentation_names_every_page():
     """Of docs/ itself and of the folders that have no index of their own."""
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     folders = (DOCS, DOCS / "api", DOCS / "concepts", DOCS / "notebooks", DOCS / "studies")
-    pages = [path for folder in folders for path in folder.glob("*") if path.suffix in (".md", ".ipynb")]
+    pages = [
+        path for folder in folders for path in folder.glob("*") if path.suffix in (".md", ".ipynb")
+    ]
     names = {path.relative_to(DOCS).as_posix() for path in pages} - {"README.md"}
     assert {name for name in names if f"({name}" not in index} == set()
 
