@@ -62,7 +62,7 @@ def test_help_imports_nothing_heavy(words):
         ("rnu", "Did you mean 'run'?"),
         (
             "xyz",
-            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, runs, show",
+            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore",
         ),
     ],
 )

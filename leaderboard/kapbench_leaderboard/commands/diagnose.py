@@ -11,8 +11,10 @@ from kapbench.cli.options import data_root, output_format, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench.errors import any_of
 from kapbench.progress import Progress
+from kapbench_leaderboard.commands.figure_options import look_options, print_paths
 from kapbench_leaderboard.commands.output_option import output_option, print_or_write
 from kapbench_leaderboard.commands.select_runs import named_runs
+from kapbench_leaderboard.figures.presentation import PresentationName
 from kapbench_leaderboard.figures.sources import Sources
 from kapbench_leaderboard.tables.choices import FORMATS, Format
 
@@ -70,6 +72,7 @@ _OTHER_PICTURES = (".gif", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".
     show_default=True,
     help="With --worst: the number of pairs.",
 )
+@look_options
 @data_root
 @click.option(
     "--load-dataset",
@@ -90,6 +93,8 @@ def diagnose(
     picture: Picture | None,
     worst_type: str | None,
     n_pairs: int,
+    presentation: PresentationName,
+    titled: bool,
     data_root: Path | None,
     load_dataset: str | None,
 ) -> None:
@@ -106,7 +111,7 @@ def diagnose(
       kapbench diagnose lite0 --dataset spair --by category
       kapbench diagnose lite0 sphere.lite0                 # what did the sphere repair?
       kapbench diagnose lite0 --rule kap-v1 --rule pck-v1 --alpha 0.05
-      kapbench diagnose leaderboard/results/spair -o losses.pdf
+      kapbench diagnose leaderboard/results/spair -o losses.pdf --style talk
       kapbench diagnose lite0 --worst 'mirror counterpart' -o worst.png
       kapbench diagnose lite0 --format json -o lite0.json
     """
@@ -121,15 +126,17 @@ def diagnose(
         from kapbench_leaderboard.diagnosis.pictures import write_worst
 
         sources = Sources(load_dataset, data_root=data_root)
-        for path in write_worst(selected, choice, worst_type, n_pairs, sources, output):
-            click.echo(shown_path(path))
+        drawn = write_worst(
+            selected, choice, worst_type, n_pairs, sources, output, presentation, titled=titled
+        )
+        print_paths(list(drawn))
         return
     with Progress(show=sys.stderr.isatty()).stage("diagnosed", len(selected)) as advance:
         named = diagnosed(selected, choice, advance)
     if is_picture and output is not None:
         from kapbench_leaderboard.diagnosis.pictures import write_picture
 
-        click.echo(shown_path(write_picture(named, picture, output)))
+        click.echo(shown_path(write_picture(named, picture, output, presentation, titled=titled)))
         return
     from kapbench_leaderboard.diagnosis.pages import page_of
     from kapbench_leaderboard.diagnosis.render import render

@@ -13,6 +13,7 @@ from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_dataset
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs, one_run, random_runs
+from kapbench_leaderboard.figures.presentation import PRESENTATION_NAMES, PresentationName
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
 
 if TYPE_CHECKING:
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_LOOK = (
+    click.option(
+        "--style",
+        "presentation",
+        type=click.Choice(PRESENTATION_NAMES),
+        default="paper",
+        show_default=True,
+        help="Size of figures, text, lines and marks: text of 7 pt in a column of 3.3 in, 14 pt in "
+        "5.8 in, or 28 pt in 11.6 in.",
+    ),
+    click.option(
+        "--title/--no-title",
+        "titled",
+        default=True,
+        show_default=True,
+        help="Write the model, data set, rule and α above the figure.",
+    ),
+)
 _FILES = (
     output_option("folder", _FOLDER, "Write the files to this folder.", default="pictures"),
     click.option(
@@ -31,6 +50,7 @@ _FILES = (
         show_default=True,
         help="File format of the figures.",
     ),
+    *_LOOK,
 )
 _SCORES = (
     runs_root,
@@ -116,6 +136,12 @@ class FigureOptions:
         folder, _ = one_run(name, self.runs_root, RunFilter(self.dataset, categories))
         return self._view(folder)
 
+    def load_one_each(
+        self, names: Sequence[str], categories: tuple[str, ...] = ()
+    ) -> "list[RunView]":
+        """One run of each name. Raises KapbenchError: as `load_run`."""
+        return [self.load_run(name, categories) for name in names]
+
     def _view(self, folder: Path) -> "RunView":
         from kapbench_leaderboard.figures.run_view import RunView
 
@@ -129,6 +155,8 @@ def figure_options(command: _Command) -> _Command:
     def with_options(
         folder: Path,
         how: Format,
+        presentation: PresentationName,
+        titled: bool,
         runs_root: Path,
         rules: tuple[str, ...],
         alpha: float | None,
@@ -151,7 +179,8 @@ def figure_options(command: _Command) -> _Command:
             _typed("datasets", load_dataset, dataset_options),
             _typed("models", load_model, model_options),
         )
-        options = FigureOptions(sources, Output(folder, how), runs_root, rules, alpha, dataset)
+        output = Output(folder, how, presentation, titled)
+        options = FigureOptions(sources, output, runs_root, rules, alpha, dataset)
         print_paths(command(options=options, **own))
 
     return cast("_Command", _added(with_options, *_SCORES, *_FILES, *_LOADING, *_MACHINE))
@@ -160,6 +189,11 @@ def figure_options(command: _Command) -> _Command:
 def feature_options(command: _Command) -> _Command:
     """Options of a figure that is drawn from models and a data set, and needs no run."""
     return _added(command, _MODEL_OPTION, _DATASET_OPTION, *_FILES, *_MACHINE)
+
+
+def look_options(command: _Command) -> _Command:
+    """--style and --no-title."""
+    return _added(command, *_LOOK)
 
 
 def print_paths(paths: Sequence[Path]) -> None:

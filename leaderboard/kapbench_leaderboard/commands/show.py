@@ -13,30 +13,29 @@ from kapbench_leaderboard.commands.figure_options import (
     figure_options,
     print_paths,
 )
+from kapbench_leaderboard.commands.show_group import ShowGroup
+from kapbench_leaderboard.figures.presentation import PresentationName
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
 
-_n_worst = partial(
-    click.option,
-    "--n",
-    "n_pairs",
-    type=click.IntRange(1),
-    show_default=True,
-    help="Draw the N worst pairs.",
-)
+_n_pairs = partial(click.option, "--n", "n_pairs", type=click.IntRange(1), show_default=True)
+_n_worst = partial(_n_pairs, help="Draw the N worst pairs.")
+_of_category = click.option("--category", metavar="NAME", help="Draw this category only.")
 
 
-@click.group()
+@click.group(cls=ShowGroup)
 def show() -> None:
     """Draw figures of runs, pairs, keypoints and feature maps.
 
     A RUN is a run folder, a folder that holds runs, the name of a model, or a label. --dataset
-    chooses among runs of one name. Each command prints the files that it wrote.
+    chooses among runs of one name. `kapbench show A B --disagree` is `kapbench show disagree A B`.
+    Each command prints the files that it wrote.
 
     \b
     Examples:
       kapbench show report lite0 -o pictures
       kapbench show report lite0 --dataset spair
-      kapbench show pair lite0 'car/0000-0>0002-1' -o pictures
+      kapbench show pair lite0 'car/0000-0>0002-1' --format pdf
+      kapbench show lite0 sphere.lite0 --disagree --style talk
       kapbench show features --model lite0 --model sphere --dataset synthetic --category car
     """
 
@@ -67,22 +66,77 @@ def report(
 
 
 @show.command()
-@click.argument("run")
+@click.argument("runs", nargs=-1, required=True)
 @click.argument("pair_id", metavar="ID")
 @of_categories
 @figure_options
-def pair(run: str, pair_id: str, categories: tuple[str, ...], options: FigureOptions) -> list[Path]:
-    """Draw a pair and its transferred keypoints.
+def pair(
+    runs: tuple[str, ...], pair_id: str, categories: tuple[str, ...], options: FigureOptions
+) -> list[Path]:
+    """Draw a pair and its transferred keypoints, for one run or several.
 
-    ID is the name of a pair in the RUN. The report lists pairs; records.parquet has every id.
+    ID is the name of a pair in the RUNS. The report lists pairs; records.parquet has every id. A
+    number beside a keypoint is its id, in the source and in the target.
 
     \b
     Examples:
       kapbench show pair lite0 'car/0000-0>0002-1'
+      kapbench show pair lite0 sphere.lite0 'car/0000-0>0002-1'
     """
     from kapbench_leaderboard.figures.draw import draw_pair
 
-    return draw_pair(options.load_run(run, categories), pair_id, options.sources, options.output)
+    views = options.load_one_each(runs, categories)
+    return draw_pair(views, pair_id, options.sources, options.output)
+
+
+@show.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@_n_pairs(default=6, help="Draw N pairs for each of the two runs.")
+@_of_category
+@figure_options
+def disagree(
+    first: str, second: str, n_pairs: int, category: str | None, options: FigureOptions
+) -> list[Path]:
+    """Draw the pairs where two runs differ most: where A is better, and where B is.
+
+    A and B are runs of the same pairs. Each pair is drawn twice, as A and as B matched it, side by
+    side. Pairs with three mutually visible keypoints or more are ordered by how many more of them
+    one run matches correctly. `kapbench show A B --disagree` is the same.
+
+    \b
+    Examples:
+      kapbench show disagree lite0 sphere.lite0 --n 4
+      kapbench show lite0 sphere.lite0 --disagree --category car
+    """
+    from kapbench_leaderboard.figures.draw import draw_disagreeing
+
+    views = [view.of_category(category) for view in options.load_one_each((first, second))]
+    paths = draw_disagreeing(views, options.sources, options.output, n_pairs)
+    if len(paths) == 1:
+        click.echo("The other way round there is no pair, and no figure.", err=True)
+    return paths
+
+
+@show.command()
+@click.argument("runs", nargs=-1, required=True)
+@_of_category
+@figure_options
+def samples(runs: tuple[str, ...], category: str | None, options: FigureOptions) -> list[Path]:
+    """Draw the samples of KAP: scores of positives and negatives, and precision over recall.
+
+    A visible keypoint gives a positive, its best score inside the circle, and a negative, its best
+    score outside. An absent keypoint gives a negative, its best score anywhere. A row is a run.
+
+    \b
+    Examples:
+      kapbench show samples lite0
+      kapbench show samples lite0 sphere.lite0 --category car --rule kap-v1
+    """
+    from kapbench_leaderboard.figures.draw import draw_samples
+
+    views, _ = options.load_runs(runs)
+    return draw_samples([view.of_category(category) for view in views], options.output)
 
 
 @show.command()
@@ -114,7 +168,7 @@ def keypoint(
 @show.command()
 @click.argument("run")
 @_n_worst(default=20)
-@click.option("--category", metavar="NAME", help="Draw pairs of this category only.")
+@_of_category
 @figure_options
 def worst(run: str, n_pairs: int, category: str | None, options: FigureOptions) -> list[Path]:
     """Draw the worst pairs of a run, the worst first.
@@ -186,6 +240,8 @@ def features(
     dataset_options: tuple[str, ...],
     folder: Path,
     how: Format,
+    presentation: PresentationName,
+    titled: bool,
     data_root: Path | None,
     cache: Path | None,
     device: str,
@@ -210,5 +266,5 @@ def features(
         typed("datasets", dataset, dataset_options),
         typed("models", models[0], model_options),
     )
-    output = Output(folder, how)
+    output = Output(folder, how, presentation, titled)
     print_paths(draw_features(models, dataset, split, category, n_images, sources, output))

@@ -10,6 +10,7 @@ from kapbench.running.diagnosis.diagnose_run import diagnosed_rules
 from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Replicates, Resampling, replicates
 from kapbench.scoring.diagnosis.diagnose import diagnose
+from kapbench.scoring.diagnosis.quantity import Quantity
 from kapbench.scoring.keypoint_effects import KeypointEffects
 from kapbench.scoring.metrics import kap
 from kapbench.scoring.rules import KapRule, Rule
@@ -47,14 +48,10 @@ class CostlyKeypoint:
 
 @dataclass(frozen=True)
 class SplitScores:
-    """`splits`: by metric and split. `losses`: Shapley shares by type of error, empty without KAP.
-
-    `weights`: of categories in the average of losses.
-    """
+    """`splits`: by metric and split. `losses`: Shapley shares by type of error, empty without KAP."""
 
     splits: Mapping[tuple[str, str], OfSplit]
-    losses: Mapping[str, Replicates]
-    weights: Float64[np.ndarray, "c"] | None
+    losses: Mapping[str, Quantity]
     costly: CostlyKeypoint | None
 
 
@@ -79,14 +76,13 @@ def split_scores(records: Records, card: RunCard, resamples: Resamples) -> Split
             if rule is not None and split in known and (rule.metric, split) not in splits:
                 splits[rule.metric, split] = _of_split(records, card, rule, split, resampling)
     if kap_rule is None or "kap" not in resamples.columns:
-        return SplitScores(splits, {}, None, None)
+        return SplitScores(splits, {}, None)
     decode, alpha = card.decode(pck_rule), kap_rule.alphas[0]
     made = diagnose(records, kap_rule, pck_rule, decode, alpha, resampling)
-    losses = {name: quantity.replicates for name, quantity in made.shares.items()}
     costly = _costly(
         records, kap_rule, resamples.keypoints.get("kap"), splits["kap", "all"], resampling
     )
-    return SplitScores(splits, losses, made.weights, costly)
+    return SplitScores(splits, made.shares, costly)
 
 
 def _of_split(

@@ -23,22 +23,22 @@ def split_words(split: str) -> str:
     """Which keypoints or pairs a split has."""
     name, _, change = split.partition("=")
     if name == "viewpoint":
-        return f"pairs whose azimuths differ by {45 * int(change)}°"
+        same = change == "0"
+        return (
+            "pairs of the same viewpoint" if same else f"pairs {45 * int(change)}° of azimuth apart"
+        )
     return _SPLITS[split]
 
 
 def standing_words(tests: Standings, place: int) -> str:
-    """ "; significantly better than 4 of 6 models, and worse than 1"; empty of only two models."""
+    """ "; significantly better than 4 and worse than 1 of 6 models"; empty of only two models."""
     n_others = len(tests.labels) - 1
     n_better, n_worse = len(tests.better(place)), len(tests.worse(place))
     if n_others < 2 or not (n_better or n_worse):
         return ""
-    parts = [
-        f"significantly {word} than {n}"
-        for word, n in (("better", n_better), ("worse", n_worse))
-        if n
-    ]
-    return f"; {listed(parts)} of {n_others} models"
+    both = (("better", n_better), ("worse", n_worse))
+    parts = [f"{word} than {n}" for word, n in both if n]
+    return f"; significantly {listed(parts)} of {n_others} models"
 
 
 def size_words(interval: Interval) -> str:

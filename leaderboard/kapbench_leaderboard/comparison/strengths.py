@@ -145,5 +145,3 @@ def _against_chance(own: Evidence) -> Iterator[Fact]:
 
 def _side(value: float) -> str:
     return "above" if value > 0 else "below"
-
-

@@ -6,6 +6,7 @@ import numpy as np
 
 from kapbench.running.diagnosis.sentence import WORDS
 from kapbench.scoring.bootstrap import Replicates, interval
+from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.comparison.median_gaps import Gap, corrected, in_average, median_model
 from kapbench_leaderboard.comparison.significance import SIGNIFICANT
@@ -13,6 +14,9 @@ from kapbench_leaderboard.comparison.split_scores import SplitScores
 from kapbench_leaderboard.comparison.strength_words import gaps_words, size_words, split_words
 
 MOST = 3  # types that a sentence names
+# A second peak needs a correct match: a model with more of these loses more to it.
+_COMPARED = tuple(name for name in TYPES if name != "second peak")
+_SIGNED = {1: ("Strongest", "above", "more"), -1: ("Weakest", "below", "less")}
 Sentence = tuple[bool, str]
 
 
@@ -25,21 +29,19 @@ def split_facts(
     and this is no strength.
     """
     for metric, name in metrics.items():
-        there = corrected({split: gap for split, (gap, _) in _splits(own, others, metric).items()})
-        changes = corrected({split: gap for split, (_, gap) in _splits(own, others, metric).items()})
-        of_split = {gap.name: gap for gap in there}
+        both = _splits(own, others, metric)
+        there = corrected({split: gap for split, (gap, _) in both.items()})
+        changes = corrected({split: change for split, (_, change) in both.items()})
         for sign in (1, -1):
-            both = [c for c in largest(changes, sign) if of_split[c.name] in largest(there, sign)]
-            for change in both[:1]:
-                gap = of_split[change.name]
-                yield (
-                    sign > 0,
-                    f"{'Strongest' if sign > 0 else 'Weakest'} by {name} on "
-                    f"{split_words(change.name)}: {size_words(gap.interval)} points "
-                    f"{'above' if sign > 0 else 'below'} {median} there, and "
-                    f"{size_words(change.interval)} {'more' if sign > 0 else 'less'} than over all "
-                    "keypoints.",
+            of_split = {gap.name: gap.interval for gap in largest(there, sign)}
+            for change in [c for c in largest(changes, sign) if c.name in of_split][:1]:
+                degree, side, more = _SIGNED[sign]
+                text = (
+                    f"{degree} part by {name}: {split_words(change.name)}, "
+                    f"{size_words(of_split[change.name])} points {side} {median} there, and "
+                    f"{size_words(change.interval)} {more} than over all keypoints."
                 )
+                yield sign > 0, text
 
 
 def _splits(
@@ -69,47 +71,56 @@ def _splits(
     return out
 
 
-def loss_facts(
-    own: SplitScores, others: Sequence[SplitScores], median: str
-) -> Iterator[Sentence]:
+def loss_facts(own: SplitScores, others: Sequence[SplitScores], median: str) -> Iterator[Sentence]:
     """What types of error cost, against the median and against each other; the costly keypoint.
+
+    Of a model that loses significantly more than the median, nothing that it loses less is named: more
+    wrong matches of one type leave fewer of the others.
 
     Args:
         others: Empty where a model's records are elsewhere.
     """
-    weights = own.weights
-    if weights is None or not own.losses:
+    if not own.losses:
         return
     if others:
-        gaps = corrected(
-            {
-                name: in_average(mine, [other.losses[name] for other in others], weights)
-                for name, mine in own.losses.items()
-            }
-        )
+        gaps = corrected(dict(_loss_gaps(own, others)))
         for sign, word in ((-1, "less"), (1, "more")):
-            chosen = [Gap(WORDS[g.name], g.interval, g.p) for g in largest(gaps, sign)]
-            if chosen:
-                yield sign < 0, f"Loses {word} KAP than {median} to {gaps_words(chosen[:MOST])}."
+            chosen = [gap for gap in largest(gaps, sign) if gap.name in _COMPARED]
+            if chosen and not (sign < 0 and _is_behind(own, others)):
+                named = [Gap(WORDS[gap.name], gap.interval, gap.p) for gap in chosen[:MOST]]
+                yield sign < 0, f"Losses: {word} KAP than {median} to {gaps_words(named)}."
     yield from _largest_loss(own)
     yield from _costly(own)
 
 
+def _loss_gaps(own: SplitScores, others: Sequence[SplitScores]) -> Iterator[tuple[str, Interval]]:
+    for name, mine in own.losses.items():
+        theirs = [other.losses[name].replicates for other in others]
+        if mine.weights is not None:
+            yield name, in_average(mine.replicates, theirs, mine.weights)
+
+
+def _is_behind(own: SplitScores, others: Sequence[SplitScores]) -> bool:
+    """Whether KAP is significantly below the median."""
+    mine = own.splits["kap", "all"]
+    theirs = [other.splits["kap", "all"].replicates for other in others]
+    gap = in_average(mine.replicates, theirs, mine.weights)
+    return gap.value < 0 and gap.p < SIGNIFICANT
+
+
 def _largest_loss(parts: SplitScores) -> Iterator[Sentence]:
     """Only where it is significantly larger than the next."""
-    weights = parts.weights
-    if weights is None:
-        return
-    means = {name: interval(each, weights, "plain") for name, each in parts.losses.items()}
+    means = {name: share.mean() for name, share in parts.losses.items()}
     first, second = sorted(means, key=lambda name: -means[name].value)[:2]
-    gap = interval(parts.losses[first] - parts.losses[second], weights, "plain")
+    gap = (parts.losses[first] - parts.losses[second]).mean()
     total = sum(mean.value for mean in means.values())
     if gap.p < SIGNIFICANT:
-        yield (
-            False,
-            f"Most is lost to {WORDS[first]}: {size_words(means[first])} points of KAP, "
-            f"{100 * means[first].value / total:.0f} % of all that is lost.",
+        text = (
+            f"Largest loss: {WORDS[first]} cost {size_words(means[first])} points of KAP, "
+            f"{100 * means[first].value / total:.0f} % of all that is lost, and significantly more "
+            "than any other type."
         )
+        yield False, text
 
 
 def _costly(parts: SplitScores) -> Iterator[Sentence]:
@@ -119,11 +130,11 @@ def _costly(parts: SplitScores) -> Iterator[Sentence]:
     weights = np.eye(len(costly.without.value))[costly.place]
     rise = interval(costly.without, weights, "plain")
     if rise.value > 0 and rise.p * costly.n < SIGNIFICANT:  # it was chosen from n: Bonferroni
-        yield (
-            False,
-            f"The most costly keypoint is number {costly.keypoint} of {costly.category}: without it, "
-            f"KAP of {costly.category} would be {size_words(rise)} points higher.",
+        text = (
+            f"Most costly keypoint: number {costly.keypoint} of {costly.category}; without it, KAP of "
+            f"{costly.category} would be {size_words(rise)} points higher."
         )
+        yield False, text
 
 
 def largest(gaps: Sequence[Gap], sign: int) -> list[Gap]:

@@ -19,6 +19,7 @@ from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.diagnosis import words
 from kapbench_leaderboard.diagnosis.load import Choice, Named, records_of
 from kapbench_leaderboard.figures.loss_values import LossBar, LossChange, LossStep
+from kapbench_leaderboard.figures.presentation import PresentationName
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Format, Output, Sources
 
@@ -26,10 +27,18 @@ Picture = Literal["bars", "waterfall"]
 _TWO = 2
 
 
-def write_picture(named: Sequence[Named], picture: Picture | None, path: Path) -> Path:
+def write_picture(
+    named: Sequence[Named],
+    picture: Picture | None,
+    path: Path,
+    presentation: PresentationName = "paper",
+    *,
+    titled: bool = True,
+) -> Path:
     """
     Args:
         picture: None: the steps for two runs, else bars.
+        titled: Whether the figure has a title.
 
     Raises:
         KapbenchError: steps of other than two runs, or runs without KAP.
@@ -53,18 +62,21 @@ def write_picture(named: Sequence[Named], picture: Picture | None, path: Path) -
             fix="Name two runs, or leave out --figure",
         )
     notes = [words.MERGED] if first.of_split["all"].missing else []
-    with styled():
+    with styled(presentation, titled=titled):
         if chosen == "waterfall":
             figure = draw_loss_waterfall(change_of(*named), _subject(first), notes=notes)
         else:
             figure = draw_loss_bars([*map(_bar, named)], _subject(first), notes=notes)
-    return save(figure, path)
+        return save(figure, path)
 
 
 def _subject(diagnosis: RunDiagnosis) -> str:
-    data = diagnosis.card.dataset
-    rule = "" if diagnosis.kap is None else diagnosis.kap.name
-    return f"{data.name}, {data.split}: KAP@{diagnosis.alpha:.2f} {rule}"
+    from kapbench_leaderboard.figures.captions import data_words, rule_words
+
+    data = data_words(diagnosis.card.dataset)
+    return (
+        data if diagnosis.kap is None else f"{data}: {rule_words(diagnosis.kap, diagnosis.alpha)}"
+    )
 
 
 def _bar(named: Named) -> LossBar:
@@ -99,6 +111,9 @@ def write_worst(
     n_pairs: int,
     sources: Sources,
     path: Path | None,
+    presentation: PresentationName = "paper",
+    *,
+    titled: bool = True,
 ) -> Iterator[Path]:
     """The pairs of one run where a type of error costs most.
 
@@ -120,10 +135,12 @@ def write_worst(
     kap, pck = diagnosed_rules(card, choice.rules)
     view = RunView(card, records_of(place), kap, pck, choice.alpha)
     if path is None:
-        yield from draw_worst_of_type(view, error_type, sources, Output(Path("pictures")), n_pairs)
+        output = Output(Path("pictures"), presentation=presentation, titled=titled)
+        yield from draw_worst_of_type(view, error_type, sources, output, n_pairs)
         return
     how = cast("Format", path.suffix.lower().removeprefix("."))
     with TemporaryDirectory() as folder:
-        (drawn,) = draw_worst_of_type(view, error_type, sources, Output(Path(folder), how), n_pairs)
+        output = Output(Path(folder), how, presentation, titled)
+        (drawn,) = draw_worst_of_type(view, error_type, sources, output, n_pairs)
         write_atomically(path, drawn.read_bytes())
     yield path

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from kapbench.features.cache import CachedMap
-from kapbench.features.match import similarity
 from kapbench.types import TIE_CELLS, Grid
 from kapbench_leaderboard.explore.quantise import QuantisedModel
 
@@ -62,7 +61,7 @@ def measure(full: Sequence[CachedMap], model: QuantisedModel) -> Fidelity:
     """
     n_points = POINTS_OF_AN_IMAGE[model.similarity]
     points = [_spread(of_image.grid, n_points) for of_image in full]
-    within: list[Float32[np.ndarray, "q"]] = []
+    within = []
     error, low, high = 0.0, np.inf, -np.inf
     for source, cells in enumerate(points):
         for target in _targets(source, len(full)):
@@ -102,6 +101,8 @@ def _both(
     target: int,
 ) -> tuple[Float32[np.ndarray, "q n"], Float32[np.ndarray, "q m"]]:
     """Maps of source cells over a target: of full features, and of the page."""
+    from kapbench.features.match import similarity  # torch: a page may be read without it
+
     exponents = np.full(len(cells), full[source].exponent)
     queries = full[source].cells[cells]
     exact = similarity(queries, full[target], model.similarity, exponents=exponents)

@@ -79,12 +79,14 @@ def from_pairs(
         for view in views
     ]
     note = DatasetNote(
-        dataset.name, dataset.revision, dataset.licence, dataset.has_absent, not is_rendered(dataset)
+        dataset.name,
+        dataset.revision,
+        dataset.licence,
+        dataset.has_absent,
+        not is_rendered(dataset),
     )
     features = _models(models, dataset, views, sources, progress)
-    return Content(
-        images, features, note, "", explored, keypoint_tables(dataset, pairs)
-    )
+    return Content(images, features, note, "", explored, keypoint_tables(dataset, pairs))
 
 
 def from_photographs(

@@ -149,7 +149,9 @@ def _rows(rows: Mapping[Any, Any], rule: KapRule) -> Json:
         "low": rows[MAP_MIN.of(geometry)][0],
         "high": rows[MAP_MAX.of(geometry)][0],
         "sides": {
-            f"{alpha:g}": [_without_nan(rows[side.of(geometry, alpha)]) for side in (INSIDE, OUTSIDE)]
+            f"{alpha:g}": [
+                _without_nan(rows[side.of(geometry, alpha)]) for side in (INSIDE, OUTSIDE)
+            ]
             for alpha in known
         },
     }

@@ -17,7 +17,7 @@ from kapbench_leaderboard.explore.coarsen import coarsened, fitting_shape
 
 _LARGEST = 127
 _BYTES_BESIDE = 4  # of each cell: its scale, a float32
-Features = tuple[Float32[np.ndarray, "n c"], Grid]
+Features = tuple[Float32[np.ndarray, "_ _"], Grid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def quantise(
 
 def _reduced(
     cells: Float32[np.ndarray, "n c"], grid: Grid, similarity: Similarity, most_bytes: int
-) -> Features:
+) -> tuple[Float32[np.ndarray, "m c"], Grid]:
     """Unit vectors (features of length 0 stay 0) or features, on a grid that fits."""
     most_cells = most_bytes // (cells.shape[1] + _BYTES_BESIDE)
     shape = fitting_shape(grid, most_cells)

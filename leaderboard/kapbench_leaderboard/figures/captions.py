@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from kapbench.running.results import DatasetCard
@@ -54,9 +56,13 @@ def draw_title(figure: Figure, lines: Sequence[str]) -> None:
 
 
 def legend_columns(labels: Sequence[str], width_in: float) -> int:
-    """As many as the widest label leaves room for."""
-    widest_in = _HANDLE_IN + max(map(len, labels), default=0) * style.LETTER_EM * style.FONT_PT / 72
-    return max(1, min(int(width_in / widest_in), len(labels)))
+    """As many as fit, each as wide as its longest label; they are filled one after the other."""
+    for n in range(len(labels), 1, -1):
+        columns = np.array_split([len(label) for label in labels], n)
+        n_letters = sum(int(column.max()) for column in columns)
+        if n * _HANDLE_IN + n_letters * style.LETTER_EM * style.FONT_PT / 72 <= width_in:
+            return n
+    return 1
 
 
 def legend_in(labels: Sequence[str], width_in: float) -> float:
@@ -65,7 +71,10 @@ def legend_in(labels: Sequence[str], width_in: float) -> float:
 
 
 def draw_legend(
-    figure: Figure, handles: Sequence[Artist], bottom_in: float = 0.02, left_in: float = 0.0
+    figure: Figure,
+    handles: Sequence[Artist | Container],
+    bottom_in: float = 0.02,
+    left_in: float = 0.0,
 ) -> None:
     """At the lower edge, in as many columns as fit."""
     width_in, height_in = style.size_of(figure)

@@ -14,7 +14,7 @@ from kapbench_leaderboard.figures.style import FONT_PT, HATCHES, LETTER_EM, blan
 from kapbench_leaderboard.tables.build import labels
 from kapbench_leaderboard.tables.columns import NAME
 
-_BAR_IN, _BETWEEN_IN, _HEAD_IN, _FOOT_IN = 0.11, 0.09, 0.31, 0.36
+_BAR_IN, _BETWEEN_IN, _HEAD_IN, _FOOT_IN = 0.11, 0.09, 0.27, 0.36
 _GAP_IN = 0.22
 MEAN = "mean"
 

@@ -1,6 +1,7 @@
 """What `kapbench show` writes: each function draws figures into files and returns their paths."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from kapbench.errors import KapbenchError
@@ -13,12 +14,15 @@ from kapbench_leaderboard.figures.feature_figure import Row, draw_feature_maps
 from kapbench_leaderboard.figures.kap_examples import Rerun
 from kapbench_leaderboard.figures.kap_figure import draw_kap
 from kapbench_leaderboard.figures.kap_over_pck import draw_kap_over_pck
+from kapbench_leaderboard.figures.pairs_of_runs import better_pairs, transfers_of
 from kapbench_leaderboard.figures.report import report
-from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
 from kapbench_leaderboard.figures.run_view import RunView, ordered
+from kapbench_leaderboard.figures.sample_scores import draw_sample_scores
 from kapbench_leaderboard.figures.score_curves import draw_pck_curves, draw_precision_curves
 from kapbench_leaderboard.figures.sources import Output, Sources
-from kapbench_leaderboard.figures.transfer_figure import draw_transfer
+from kapbench_leaderboard.figures.transfer_figure import draw_transfer, draw_transfers
+from kapbench_leaderboard.tables.build import labels
+from kapbench_leaderboard.tables.dataset_names import display_name
 
 REPORT = "report.html"
 N_WORST = 20
@@ -39,7 +43,7 @@ def draw_report(
     runs = ordered(runs)
     page = output.folder / REPORT
     write_atomically(page, report(runs, sources, N_WORST, controls))
-    with style.styled():
+    with _styled(output):
         paths = [style.save(draw_category_bars(runs), output.path("bars"))]
         if len(runs) > 1 and runs[0].kap is not None and runs[0].pck is not None:
             paths.append(style.save(draw_kap_over_pck(runs), output.path("scatter")))
@@ -71,7 +75,7 @@ def _draw_curves(
 ) -> list[Path]:
     prefix = "" if category is None else f"{category}-"
     paths = []
-    with style.styled():
+    with _styled(output):
         if runs[0].kap is not None:
             figure = draw_precision_curves(runs)
             paths.append(style.save(figure, output.path(f"{prefix}precision")))
@@ -84,28 +88,83 @@ def draw_worst(run: RunView, sources: Sources, output: Output, n_worst: int) -> 
     """The worst pairs, numbered from the worst: see `select_rows.worst` for the order."""
     names = select_rows.worst(run.records, run.card, n_worst, run.pck_rule)
     files = {name: output.path(f"worst-{i:02d}", name) for i, name in enumerate(names, 1)}
-    return _draw_pairs(run, files, sources)
+    return _draw_pairs([run], files, sources, output)
 
 
-def draw_pair(run: RunView, pair_id: str, sources: Sources, output: Output) -> list[Path]:
-    """Raises KapbenchError: the run or its data set has no such pair."""
-    return _draw_pairs(run, {pair_id: output.path("pair", pair_id)}, sources)
+def draw_pair(
+    runs: Sequence[RunView], pair_id: str, sources: Sources, output: Output
+) -> list[Path]:
+    """One pair as each run matched it, in one figure.
+
+    Raises:
+        KapbenchError: a run or its data set has no such pair, or the runs may not be compared.
+    """
+    _refuse_apart(runs)
+    return _draw_pairs(runs, {pair_id: output.path("pair", pair_id)}, sources, output)
 
 
-def _draw_pairs(run: RunView, files: Mapping[str, Path], sources: Sources) -> list[Path]:
+def _draw_pairs(
+    runs: Sequence[RunView], files: Mapping[str, Path], sources: Sources, output: Output
+) -> list[Path]:
     """
     Args:
+        runs: Of one pair each figure shows the matches of all.
         files: What to write by the pair's name.
     """
-    rows = {name: select_rows.of_pair(run.records, name) for name in files}
-    dataset = dataset_of(run.card, sources)
-    pairs = dataset.pairs(run.card.dataset.categories)
-    for name, path in files.items():
-        pair = find_pair(pairs, name, dataset.name)
-        with style.styled():
-            images = dataset.pixels(pair.source), dataset.pixels(pair.target)
-            style.save(draw_transfer(run, rows[name], *images), path)
+    transfers = transfers_of(runs, list(files), sources)
+    for path, shown in zip(files.values(), transfers, strict=True):
+        with _styled(output):
+            style.save(draw_transfer(shown), path)
     return list(files.values())
+
+
+def draw_disagreeing(
+    runs: Sequence[RunView], sources: Sources, output: Output, n_pairs: int
+) -> list[Path]:
+    """Two figures: pairs where the first run is better than the second, and the other way round.
+
+    A figure without such a pair is not written.
+
+    Raises:
+        KapbenchError: the runs saw different pairs, or neither is better on any pair.
+    """
+    _refuse_apart(runs)
+    paths = []
+    first, second = labels([run.card for run in runs])
+    for names, ordered_runs in (((first, second), runs), ((second, first), runs[::-1])):
+        chosen = better_pairs(*ordered_runs, n_pairs)
+        if not chosen:
+            continue
+        shown = transfers_of(runs, [pair.pair_id for pair in chosen], sources)
+        rows = [f"{i}. {pair.pair_id}" for i, pair in enumerate(chosen, 1)]
+        heading = f"Where {names[0]} matches more keypoints than {names[1]}"
+        with _styled(output):
+            figure = draw_transfers(shown, rows, heading=heading)
+            paths.append(style.save(figure, output.path("better", names[0], "than", names[1])))
+    if not paths:
+        raise KapbenchError(
+            f"{first} and {second} match equally many keypoints of every pair",
+            place="--disagree",
+            fix="Choose other runs, or another rule or α: --rule NAME, --alpha NUMBER",
+        )
+    return paths
+
+
+def draw_samples(runs: Sequence[RunView], output: Output) -> list[Path]:
+    """The samples of KAP of each run, and its precision over recall, in one figure.
+
+    Raises:
+        KapbenchError: the runs saw different pairs, or have no rule for KAP.
+    """
+    _refuse_apart(runs)
+    category = runs[0].category
+    with _styled(output):
+        figure = draw_sample_scores(ordered(runs))
+        return [style.save(figure, output.path("samples", *([category] if category else [])))]
+
+
+def _styled(output: Output) -> AbstractContextManager[None]:
+    return style.styled(output.presentation, titled=output.titled)
 
 
 def draw_keypoint(
@@ -119,7 +178,7 @@ def draw_keypoint(
     rows = select_rows.of_pair(run.records, pair_id)
     select_rows.of_keypoint(rows, keypoint)  # fail before a model is loaded
     example = Rerun.of(run, sources).example(pair_id, keypoint)
-    with style.styled():
+    with _styled(output):
         return [style.save(draw_kap(example), output.path("kap", pair_id, str(keypoint)))]
 
 
@@ -140,6 +199,7 @@ def draw_features(
     for spec in models:
         model = feature_rows.open_model(spec, dataset.name, sources)
         rows += feature_rows.rows_of(model, dataset, views, sources)
-    with style.styled():
-        figure = draw_feature_maps(tiles, rows)
+    with _styled(output):
+        subject = f"{display_name(dataset.name)}, {split}, {views[0].category}"
+        figure = draw_feature_maps(tiles, rows, subject)
     return [style.save(figure, output.path("maps", dataset.name, views[0].category))]

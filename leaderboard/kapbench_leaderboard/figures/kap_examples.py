@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64
 
-from kapbench.protocols import Dataset, Model
+from kapbench.protocols import Dataset, Model, keypoint_names
 from kapbench.scoring.metrics import kap_samples
 from kapbench.scoring.schema import BEST
 from kapbench_leaderboard.figures import select_rows
@@ -50,8 +50,20 @@ class Rerun:
         circle = find_circle(maps, pair, keypoint, rule, alpha)
         check(circle, row, rule, alpha)
         source, target = dataset.pixels(pair.source), dataset.pixels(pair.target)
-        name = run.card.model.name
-        return KapExample(name, pair, row, rule, alpha, values, maps.grid, circle, source, target)
+        return KapExample(
+            run.card.model.name,
+            pair,
+            row,
+            rule,
+            alpha,
+            values,
+            maps.grid,
+            circle,
+            source,
+            target,
+            run.card.dataset,
+            keypoint_names(dataset, pair.source.category),
+        )
 
 
 def choose_examples(run: RunView) -> list[tuple[str, int]]:

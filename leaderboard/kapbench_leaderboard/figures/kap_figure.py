@@ -9,37 +9,38 @@ from jaxtyping import Float32, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle as Ring
 
+from kapbench.running.results import DatasetCard
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import MAP_MAX, MAP_MIN
 from kapbench.types import Grid, Pair
+from kapbench_leaderboard.figures import captions
 from kapbench_leaderboard.figures.kap_circle import Circle, Peak
+from kapbench_leaderboard.figures.keypoint_names import numbered
+from kapbench_leaderboard.figures.marks import QUERY, TWIN, draw_ring, ring_key
 from kapbench_leaderboard.figures.style import (
     BLUE,
-    COLUMN_IN,
-    FONT_PT,
-    ORANGE,
     VERMILION,
     Style,
     beside,
     blank,
+    column_in,
     height_beside,
     mark,
-    outlined,
+    points,
 )
 
-_GAP_IN, _HEAD_IN, _FOOT_IN, _BAR_IN = 0.04, 0.3, 0.36, 0.42
+_GAP_IN, _BAR_IN = 0.04, 0.42
 _HEAT_ALPHA = 0.62
-_QUERY = mark("*", "white", "black", 9)
-_INSIDE = mark("o", BLUE, "white", 6)
-_OUTSIDE = mark("X", VERMILION, "white", 7)
-TWIN = mark("D", ORANGE, "black", 5)
+_INSIDE = mark("o", "none", BLUE, 5, 1.6)
+_OUTSIDE = mark("x", "none", VERMILION, 5, 1.6)
 
 
 @dataclass(frozen=True)
 class KapExample:
-    """All that one KAP figure shows. `values` are similarities as the model gives them."""
+    """All that one KAP figure shows. `values` are similarities as the model gives them. `names`: of
+    the category's keypoints, where they are known.
+    """
 
     model: str
     pair: Pair
@@ -51,6 +52,12 @@ class KapExample:
     circle: Circle
     source: UInt8[np.ndarray, "hs ws 3"]
     target: UInt8[np.ndarray, "ht wt 3"]
+    data: DatasetCard
+    names: tuple[str, ...] = ()
+
+    def called(self, keypoint: int) -> str:
+        """A keypoint's number, with its name where the data set knows it."""
+        return numbered(keypoint, self.names)
 
     @property
     def keypoint(self) -> int:
@@ -92,27 +99,35 @@ class KapExample:
         return (similarity - low) / (high - low) if high > low else 0.0
 
 
-def draw_kap(example: KapExample, width_in: float = COLUMN_IN) -> Figure:
+def draw_kap(example: KapExample) -> Figure:
     """Left: the source with the keypoint. Right: the target with similarity, circle and maxima."""
+    width_in, inner_in = column_in(), column_in() - _BAR_IN
     sizes = [(image.shape[1], image.shape[0]) for image in (example.source, example.target)]
-    inner_in = width_in - _BAR_IN
     tall_in = height_beside(sizes, inner_in, _GAP_IN)
-    figure = blank(width_in, tall_in + _HEAD_IN + _FOOT_IN)
-    height_in = tall_in + _HEAD_IN + _FOOT_IN
-    left, right = beside(figure, sizes, _FOOT_IN, _GAP_IN, inner_in)
+    title = captions.title_lines(width_in, *_title(example))
+    handles = _handles(example)
+    foot_in = captions.legend_in([str(h.get_label()) for h in handles], width_in) + 0.04
+    height_in = captions.title_in(title) + tall_in + foot_in
+    figure = blank(width_in, height_in)
+    captions.draw_title(figure, title)
+    captions.draw_legend(figure, handles)
+    left, right = beside(figure, sizes, foot_in, _GAP_IN, inner_in)
     for axes, image in ((left, example.source), (right, _grey(example.target))):
         axes.imshow(image, extent=(0, image.shape[1], image.shape[0], 0), interpolation="bilinear")
         axes.set_autoscale_on(False)
-    left.plot(float(example.row["source_x"]), float(example.row["source_y"]), **_QUERY)
-    _heat(figure, right, example, (_FOOT_IN / height_in, tall_in / height_in), inner_in / width_in)
+    left.plot(float(example.row["source_x"]), float(example.row["source_y"]), **QUERY)
+    _heat(figure, right, example, (foot_in / height_in, tall_in / height_in), inner_in / width_in)
     _marks(right, example)
-    head = (
-        f"{example.model}, keypoint {example.keypoint}: {describe(example)}\n{example.pair.pair_id}"
-    )
-    place = (tall_in + _FOOT_IN + 0.03) / height_in
-    figure.text(0, place, head, fontsize=FONT_PT, va="bottom")
-    _legend(figure, example)
     return figure
+
+
+def _title(example: KapExample) -> tuple[str, ...]:
+    data = captions.data_words(example.data, example.pair.source.category)
+    return (
+        f"{example.model}, keypoint {example.called(example.keypoint)}: {describe(example)}",
+        f"{data}: pair {example.pair.pair_id}",
+        captions.rule_words(example.rule, example.alpha),
+    )
 
 
 def describe(example: KapExample) -> str:
@@ -150,22 +165,8 @@ def _heat(
     bar = figure.colorbar(heat, cax=figure.add_axes((left + 0.02, span[0], 0.022, span[1])))
     ticks = np.array([0.0, 0.5, 1.0]) * (high - low) + low
     bar.set_ticks(ticks.tolist(), labels=[f"{example.score(float(t)):.2g}" for t in ticks])
-    bar.ax.tick_params(length=2, pad=1.5, labelsize=FONT_PT)
+    bar.ax.tick_params(length=points(2), pad=points(1.5))
     bar.outline.set_visible(False)
-
-
-def draw_ring(axes: Axes, centre: tuple[float, float], radius: float, *, dashed: bool) -> None:
-    """The circle of radius α·T: around a keypoint, or dashed around its mirror counterpart."""
-    ring = Ring(centre, radius, fill=False, edgecolor="white", linewidth=1.2)
-    ring.set_linestyle("--" if dashed else "-")
-    outlined(ring, 2.2, "black")
-    axes.add_patch(ring)
-
-
-def ring_key(alpha: float) -> Line2D:
-    """The circle in a legend."""
-    ring = mark("o", "none", "black", 7)
-    return Line2D([], [], **ring, linestyle="", label=f"radius α·T, α = {alpha:g}")
 
 
 def _marks(axes: Axes, example: KapExample) -> None:
@@ -180,22 +181,22 @@ def _marks(axes: Axes, example: KapExample) -> None:
             axes.plot(*peak.xy, **style, zorder=6)
 
 
-def _legend(figure: Figure, example: KapExample) -> None:
+def _handles(example: KapExample) -> list[Line2D]:
     def label_of(name: str, peak: Peak) -> str:
         return f"{name} {example.score(peak.score):.3f}"
 
     circle, none = example.circle, Style(linestyle="")
-    handles = [Line2D([], [], **_QUERY, **none, label="keypoint in the source")]
+    handles = [Line2D([], [], **QUERY, **none, label="keypoint in the source")]
     if circle.inside is not None:
-        handles.append(
-            Line2D([], [], **_INSIDE, **none, label=label_of("best inside", circle.inside))
-        )
+        label = label_of("best inside", circle.inside)
+        handles.append(Line2D([], [], **_INSIDE, **none, label=label))
     if circle.outside is not None:
         name = "best outside" if circle.centre else "false match"
-        handles.append(Line2D([], [], **_OUTSIDE, **none, label=label_of(name, circle.outside)))
+        label = label_of(name, circle.outside)
+        handles.append(Line2D([], [], **_OUTSIDE, **none, label=label))
     if example.twin_xy is not None:
-        label = f"its mirror counterpart ({int(example.row['twin'])})"
+        label = f"mirror counterpart ({example.called(int(example.row['twin']))})"
         handles.append(Line2D([], [], **TWIN, **none, label=label))
     if circle.centre is not None or example.twin_xy is not None:
         handles.append(ring_key(example.alpha))
-    figure.legend(handles=handles, loc="lower left", ncols=2, handlelength=1.2)
+    return handles

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from kapbench_leaderboard.figures.style import BLUE, FONT_PT, GREY, VERMILION, Style, blank, styled
 
 _SIZE_IN = (3.1, 2.35)
-_AXES = (0.13, 0.17, 0.84, 0.66)
+_AXES = (0.13, 0.17, 0.82, 0.66)
 # The model, another model, a control: each has a line and a marker of its own.
 LOOKS: tuple[Style, ...] = (
     {"color": BLUE, "linewidth": 1.8, "marker": "o", "markersize": 3.5},
@@ -76,6 +76,8 @@ def _draw(axes: Axes, line: Line, order: int) -> None:
     look, n = LOOKS[line.look], len(line.points)
     x, y = line.points[:, 0], 100 * line.points[:, 1]
     every = max(n // 5, 1)
-    axes.plot(x, y, label=line.name, markevery=(order * every // 3, every), zorder=4 - order, **look)
+    axes.plot(
+        x, y, label=line.name, markevery=(order * every // 3, every), zorder=4 - order, **look
+    )
     if line.ends is not None:
         axes.vlines(x, *100 * line.ends.T, color=look["color"], linewidth=0.8, zorder=3 - order)

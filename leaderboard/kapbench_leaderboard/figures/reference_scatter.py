@@ -13,15 +13,17 @@ from kapbench.scoring.rules import KapRule, PckRule
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.figures.style import (
     BLUE,
-    COLUMN_IN,
     GREY,
     TITLE_PT,
     VERMILION,
     Style,
     blank,
+    column_in,
     mark,
     outlined,
+    points,
 )
+from kapbench_leaderboard.tables.dataset_names import display_name
 
 WEAKNESSES = {
     "oracle": "finds no match for absent parts",
@@ -46,25 +48,24 @@ _TOWARDS = {"left": 1.0, "right": -1.0, "center": 0.0, "bottom": 1.0, "top": -1.
 
 
 def draw_reference_scatter(
-    runs: Sequence[RunCard], kap: KapRule, pck: PckRule, alpha: float, width_in: float = COLUMN_IN
+    runs: Sequence[RunCard], kap: KapRule, pck: PckRule, alpha: float, width_in: float | None = None
 ) -> Figure:
     """One named mark a run, all on one data set; runs without one of the two scores are left out."""
-    figure = blank(width_in, _HEIGHT_IN)
+    figure = blank(width_in or column_in(), _HEIGHT_IN)
     axes = figure.add_axes((0.1, 0.125, 0.885, 0.805))
     scores = [(run, *_scores(run, kap, pck, alpha)) for run in runs]
-    points = [(run, x, y) for run, x, y in scores if x is not None and y is not None]
-    axes.set(xlim=(-2, 104), ylim=(min(y for *_, y in points) - 5, 104))
+    known = [(run, x, y) for run, x, y in scores if x is not None and y is not None]
+    axes.set(xlim=(-2, 104), ylim=(min(y for *_, y in known) - 5, 104))
     data = runs[0].dataset
     axes.set_xlabel(f"PCK@{alpha:.2f} × 100, {pck.name}")
-    axes.set_title(f"KAP@{alpha:.2f} × 100, {kap.name}", loc="left", x=-0.105, pad=5)
-    axes.set_title(f"{data.name}, {data.split}: {data.n_pairs:,} pairs", loc="right", pad=5)
-    axes.set_axisbelow(True)
-    axes.grid(visible=True, color="#e6eaee", linewidth=0.5)
-    taken = [*_chance(axes, runs, kap, alpha), *(_mark(axes, run, x, y) for run, x, y in points)]
-    for run, x, y in points:
+    axes.set_title(f"KAP@{alpha:.2f} × 100, {kap.name}", loc="left", x=-0.105)
+    axes.set_title(f"{display_name(data.name)}: {data.n_pairs:,} pairs", loc="right")
+    axes.grid(visible=True)
+    taken = [*_chance(axes, runs, kap, alpha), *(_mark(axes, run, x, y) for run, x, y in known)]
+    for run, x, y in known:
         if run.model.kind == "oracle":
             taken += _explain(axes, run, x, y)
-    for run, x, y in points:
+    for run, x, y in known:
         if run.model.kind != "oracle":
             taken.append(_name(axes, run, (x, y), taken))
     return figure
@@ -76,7 +77,7 @@ def _chance(axes: Axes, runs: Sequence[RunCard], kap: KapRule, alpha: float) -> 
     if row is None or row.value is None:
         return []
     at = 100 * row.value
-    axes.axhline(at, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    axes.axhline(at, color=GREY, linewidth=points(0.8), linestyle=(0, (4, 3)), zorder=1)
     text = axes.text(103.5, at + 0.8, "chance", ha="right", va="bottom", color=GREY)
     outlined(text)
     return [text.get_window_extent()]
@@ -94,12 +95,12 @@ def _scores(
 def _mark(axes: Axes, run: RunCard, x: float, y: float) -> Bbox:
     """Controls are hollow."""
     if run.model.kind == "oracle":
-        style = mark("D", "white", VERMILION, 5)
+        style = mark("D", "white", VERMILION, 5, 1.2)
     elif is_control(run):
-        style = mark("o", "white", GREY, 4.5)
+        style = mark("o", "white", GREY, 4.5, 1.2)
     else:
-        style = mark("o", BLUE, BLUE, 4.5)
-    (line,) = axes.plot(x, y, linestyle="", markeredgewidth=1.2, clip_on=False, zorder=3, **style)
+        style = mark("o", BLUE, BLUE, 4.5, 1.2)
+    (line,) = axes.plot(x, y, linestyle="", clip_on=False, zorder=3, **style)
     return line.get_window_extent()
 
 
@@ -111,7 +112,7 @@ def _explain(axes: Axes, run: RunCard, x: float, y: float) -> list[Bbox]:
         run.model.name,
         xy=(0, 0.5),
         xycoords=about,
-        xytext=(-3, 0),
+        xytext=(points(-3), 0),
         textcoords="offset points",
         ha="right",
         va="center",
@@ -121,7 +122,7 @@ def _explain(axes: Axes, run: RunCard, x: float, y: float) -> list[Bbox]:
     texts = [about, name]
     if run.model.name == EMPHASISED:
         scores = f"PCK {x:.0f} but KAP {y:.0f}"
-        style: Style = {"weight": "bold", "size": TITLE_PT + 1, "color": VERMILION}
+        style: Style = {"weight": "bold", "size": points(TITLE_PT + 1), "color": VERMILION}
         texts.append(_text(axes, scores, (x, y), ("right", "bottom"), 2.8, **style))
     return [text.get_window_extent() for text in texts]
 
@@ -156,7 +157,7 @@ def _text(
 ) -> Annotation:
     """Beside a mark, at `further` times the usual distance from its centre."""
     ha, va = side
-    away_pt = _AWAY_PT * further * (1.0 if "center" in side else 0.6)
+    away_pt = points(_AWAY_PT) * further * (1.0 if "center" in side else 0.6)
     xy_pt = away_pt * _TOWARDS[ha], away_pt * _TOWARDS[va]
     made = axes.annotate(text, at, xytext=xy_pt, textcoords="offset points", ha=ha, va=va, **style)
     outlined(made)  # over the lines of the grid

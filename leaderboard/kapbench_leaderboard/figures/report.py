@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Dataset
+from kapbench.protocols import Dataset, keypoint_names
 from kapbench.running.results import RunCard
 from kapbench.types import Pair
 from kapbench_leaderboard.comparison.curves import WorstPair, worst_pairs
@@ -23,7 +23,7 @@ from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.score_curves import draw_pck_curves, draw_precision_curves
 from kapbench_leaderboard.figures.select_rows import of_pair
 from kapbench_leaderboard.figures.sources import Sources
-from kapbench_leaderboard.figures.transfer_figure import draw_transfer
+from kapbench_leaderboard.figures.transfer_figure import Transfer, draw_transfer
 from kapbench_leaderboard.tables import build, choices, markup
 
 
@@ -115,7 +115,9 @@ def _thumbnail(run: RunView, worst: WorstPair, dataset: Dataset, pairs: Sequence
     rows = of_pair(run.records, worst.pair_id)
     with style.styled():
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
-        figure = draw_transfer(run, rows, *images)
+        name = run.card.model.name
+        called = keypoint_names(dataset, pair.source.category)
+        figure = draw_transfer([Transfer(run, name, pair, rows, *images, called)])
     share = f"{100 * worst.correct:.0f} % of {worst.n} keypoints are correct"
     return photograph(figure, f"Pair {worst.pair_id}: {share}")
 

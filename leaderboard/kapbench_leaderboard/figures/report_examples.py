@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 
 from kapbench.errors import KapbenchError
-from kapbench_leaderboard.figures import feature_rows, style
+from kapbench_leaderboard.figures import captions, feature_rows, style
 from kapbench_leaderboard.figures.data_urls import Inline, photograph
 from kapbench_leaderboard.figures.feature_figure import draw_feature_maps
 from kapbench_leaderboard.figures.kap_examples import Rerun, choose_examples
@@ -78,7 +78,9 @@ def _features(run: RunView, category: str, rerun: Rerun | KapbenchError) -> Exam
         return Example(caption, command, None, error.thing)
     with style.styled():
         alt = f"Feature maps of {len(tiles)} images of {category}"
-        return Example(caption, command, photograph(draw_feature_maps(tiles, rows), alt))
+        subject = captions.data_words(run.card.dataset, category)
+        figure = draw_feature_maps(tiles, rows, subject)
+        return Example(caption, command, photograph(figure, alt))
 
 
 def _command(*words: str) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -133,6 +133,12 @@ def wrapped(text: str, width_in: float) -> list[str]:
     return textwrap.wrap(text, _n_letters(width_in)) or [""]
 
 
+def shortened(text: str, width_in: float) -> str:
+    """On one line; what does not fit is cut off, and an ellipsis shows it."""
+    n = _n_letters(width_in)
+    return text if len(text) <= n else f"{text[: n - 1]}…"
+
+
 def fitted(name: str, width_in: float, n_lines: int = 1) -> str:
     """A name in `n_lines` at most, broken at its dots where it can be.
 
@@ -171,11 +177,11 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-class Mark(Mapping[str, Any]):
+class Mark:
     """How a point is marked, as keyword arguments of `plot`; its shape alone distinguishes it.
 
-    Sizes are those of the presentation in which it is unpacked. A mark without a face is hollow: it
-    hides nothing below it. A rim keeps it readable over any image.
+    It is unpacked: `axes.plot(x, y, **mark)`. Sizes are those of the presentation then. A mark
+    without a face is hollow: it hides nothing below it. A rim keeps it readable over any image.
     """
 
     def __init__(self, marker: str, face: str, edge: str, size_pt: float, edge_pt: float) -> None:
@@ -187,15 +193,12 @@ class Mark(Mapping[str, Any]):
         if name in self._fixed:
             return self._fixed[name]
         if name == "path_effects" and self._is_hollow:
-            width_pt = points(self._sizes["markeredgewidth"] + 1.4)
+            width_pt = points(self._sizes["markeredgewidth"] + 1.1)
             return [withStroke(linewidth=width_pt, foreground="white")]
         return points(self._sizes[name])
 
-    def __iter__(self) -> Iterator[str]:
-        yield from (*self._fixed, *self._sizes, *(["path_effects"] if self._is_hollow else []))
-
-    def __len__(self) -> int:
-        return len(list(self))
+    def keys(self) -> list[str]:
+        return [*self._fixed, *self._sizes, *(["path_effects"] if self._is_hollow else [])]
 
 
 def mark(marker: str, face: str, edge: str, size_pt: float, edge_pt: float = 1.0) -> Mark:

@@ -12,29 +12,32 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kapbench.errors import counted
+from kapbench.protocols import keypoint_names
 from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench.types import Pair
-from kapbench_leaderboard.figures import select_rows, style
+from kapbench_leaderboard.figures import captions, select_rows, style
 from kapbench_leaderboard.figures.costly_pairs import CostlyPair, costly_pairs
-from kapbench_leaderboard.figures.kap_figure import TWIN, draw_ring, ring_key
+from kapbench_leaderboard.figures.keypoint_names import listed
 from kapbench_leaderboard.figures.loss_values import subject
+from kapbench_leaderboard.figures.marks import (
+    CORRECT,
+    TRUTH,
+    TWIN,
+    WRONG,
+    draw_ring,
+    number_beside,
+    ring_key,
+)
 from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Output, Sources
-from kapbench_leaderboard.figures.style import COLUMN_IN, LINE_IN, PAGE_IN, TITLE_PT
-from kapbench_leaderboard.figures.transfer_figure import (
-    CORRECT,
-    TRUTH,
-    WRONG,
-    draw_match,
-    number,
-    show_images,
-)
+from kapbench_leaderboard.figures.style import LINE_IN, column_in, page_in
+from kapbench_leaderboard.figures.transfer_figure import draw_match, number, show_images
 
 N_KEYPOINTS = 3  # of a pair: more lines can no longer be followed
 _APART = 0.08  # of the source's width: closer keypoints would hide each other's marks
 _SECOND_PEAK, _OF_COUNTERPART = TYPES[0], (TYPES[1], TYPES[6])
-_GAP_IN, _APART_IN, _CAPTION_IN = 0.04, 0.3, 0.4
+_GAP_IN, _APART_IN, _CAPTION_IN = 0.04, 0.3, 0.47
 PEAK_NOTE = (
     "Records do not hold where the second peak lies: `kapbench show keypoint RUN ID K` draws it."
 )
@@ -42,13 +45,16 @@ PEAK_NOTE = (
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of the figure: what its errors cost, its records and its images."""
+    """One pair of the figure: what its errors cost, its records and its images. `names`: of the
+    category's keypoints, where they are known.
+    """
 
     costly: CostlyPair
     rows: pd.DataFrame
     pair: Pair
     source: UInt8[np.ndarray, "hs ws 3"]
     target: UInt8[np.ndarray, "ht wt 3"]
+    names: tuple[str, ...] = ()
 
     @property
     def drawn(self) -> pd.DataFrame:
@@ -91,9 +97,10 @@ def draw_worst_of_type(
         pair = find_pair(pairs, costly.pair_id, dataset.name)
         rows = select_rows.of_pair(run.records, costly.pair_id)
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
-        panels.append(Panel(costly, rows, pair, *images))
+        names = keypoint_names(dataset, pair.source.category)
+        panels.append(Panel(costly, rows, pair, *images, names))
     path = output.path("worst", *loss_type.replace(",", "").split())
-    with style.styled():
+    with style.styled(output.presentation, titled=output.titled):
         return [style.save(draw_panels(run, loss_type, panels), path)]
 
 
@@ -102,16 +109,20 @@ def draw_panels(run: RunView, loss_type: str, panels: Sequence[Panel]) -> Figure
 
     Of the errors of a pair, `N_KEYPOINTS` at most are drawn: `Panel.drawn`.
     """
-    width_in = PAGE_IN if len(panels) > 1 else COLUMN_IN
+    n_columns = 2 if len(panels) > 1 else 1
+    width_in = page_in() if n_columns > 1 else column_in()
     heading = f"{run.card.model.name}: where '{loss_type}' costs most"
-    title = [*style.wrapped(heading, width_in), *style.wrapped(subject(run), width_in)]
+    title = captions.title_lines(width_in, heading, subject(run))
+    handles = _handles(run, loss_type, panels)
+    legend_in = captions.legend_in([str(h.get_label()) for h in handles], width_in)
     notes = style.wrapped(PEAK_NOTE, width_in) if loss_type == _SECOND_PEAK else []
-    places, tall_in = _places(panels, width_in)
-    foot_in = (len(notes) + (3 if width_in == COLUMN_IN else 2.2)) * LINE_IN
-    height_in = len(title) * LINE_IN + tall_in + foot_in
+    places, tall_in = _places(panels, width_in, n_columns)
+    notes_in = len(notes) * LINE_IN + 0.02
+    foot_in = notes_in + legend_in + 0.05
+    height_in = captions.title_in(title) + tall_in + foot_in
     figure = style.blank(width_in, height_in)
     page = style.canvas(figure)
-    page.text(0, height_in - 0.02, "\n".join(title), va="top", fontsize=TITLE_PT)
+    captions.draw_title(figure, title)
     page.text(0, 0.02, "\n".join(notes), va="bottom", color=style.GREY)
     for rank, (panel, (left_in, bottom_in, wide_in)) in enumerate(
         zip(panels, places, strict=True), 1
@@ -120,21 +131,14 @@ def draw_panels(run: RunView, loss_type: str, panels: Sequence[Panel]) -> Figure
         page.text(left_in, top_in + 0.03, _caption(rank, panel, wide_in), va="bottom")
         axes = style.beside(figure, panel.sizes, foot_in + bottom_in, _GAP_IN, wide_in, left_in)
         _draw(run, loss_type, panel, axes)
-    figure.legend(
-        handles=_handles(run, loss_type, panels),
-        loc="lower left",
-        bbox_to_anchor=(0, (len(notes) * LINE_IN + 0.03) / height_in),
-        ncols=2 if width_in == COLUMN_IN else 5,
-        handlelength=1.8,
-    )
+    captions.draw_legend(figure, handles, bottom_in=notes_in)
     return figure
 
 
 def _places(
-    panels: Sequence[Panel], width_in: float
+    panels: Sequence[Panel], width_in: float, n_columns: int
 ) -> tuple[list[tuple[float, float, float]], float]:
     """Left and lower edge and width of each pair's images, and the height of all; in inches."""
-    n_columns = 1 if width_in == COLUMN_IN else 2
     wide_in = (width_in - _APART_IN * (n_columns - 1)) / n_columns
     heights = [style.height_beside(panel.sizes, wide_in, _GAP_IN) for panel in panels]
     tops, down_in = [], 0.0
@@ -151,9 +155,12 @@ def _places(
 def _caption(rank: int, panel: Panel, wide_in: float) -> str:
     n_errors, cost = len(panel.costly.keypoints), f"{100 * panel.costly.cost:.3f}"
     text = f"{counted(n_errors, 'error')}: gain alone {cost.replace('-', '−')} of KAP × 100"
-    n_drawn = len(panel.drawn)
-    drawn = f" ({n_drawn} drawn)" if n_drawn < n_errors else ""
-    return f"{style.fitted(f'{rank}. {panel.costly.pair_id}', wide_in)}\n{text}{drawn}"
+    keypoints = [int(keypoint) for keypoint in panel.drawn["keypoint"]]
+    drawn = (
+        "drawn: " if len(keypoints) < n_errors else "keypoint " if n_errors == 1 else "keypoints "
+    )
+    lines = (f"{rank}. {panel.costly.pair_id}", text, drawn + listed(keypoints, panel.names))
+    return "\n".join(style.shortened(line, wide_in) for line in lines)
 
 
 def _draw(run: RunView, loss_type: str, panel: Panel, axes: Sequence[Axes]) -> None:
@@ -167,6 +174,7 @@ def _draw(run: RunView, loss_type: str, panel: Panel, axes: Sequence[Axes]) -> N
             x, y = points[int(row["keypoint"])].tolist()
             draw_ring(target, (x, y), radius, dashed=False)
             target.plot(x, y, **TRUTH)
+            number_beside(target, (x, y), int(row["keypoint"]))
         if loss_type in _OF_COUNTERPART:
             x, y = points[int(row["twin"])].tolist()
             draw_ring(target, (x, y), radius, dashed=True)

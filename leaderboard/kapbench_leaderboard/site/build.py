@@ -9,6 +9,7 @@ from kapbench_leaderboard.site.boards import accepted, boards
 from kapbench_leaderboard.site.compare_pages import compare_pages
 from kapbench_leaderboard.site.dataset_pages import dataset_pages
 from kapbench_leaderboard.site.exchange import put_back, replacement
+from kapbench_leaderboard.site.explore_pages import known_models, write_explore_pages
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
@@ -23,17 +24,27 @@ KINDS: Sequence[Callable[[Site], Iterator[Page]]] = (
 )
 
 
-def build(results: Path, out: Path, advance: Callable[[int], None] | None = None) -> int:
+def build(
+    results: Path,
+    out: Path,
+    advance: Callable[[int], None] | None = None,
+    explore: Sequence[str] = (),
+) -> int:
     """Writes the site of a folder of results to `out`; returns its number of pages.
 
+    Args:
+        explore: Models whose pages of synthetic pairs are written too; each is loaded and run.
+
     Raises:
-        KapbenchError: no or damaged results, or a folder at `out` that is not a site.
+        KapbenchError: no or damaged results, a folder at `out` that is not a site, or a model to
+            explore that has no accepted result or cannot be loaded.
     """
     put_back(out)
     _refuse(out)
     entries = accepted(results)
-    content: dict[str, str] = {}
-    for path, text in pages(Site(entries, boards(entries), record_facts(entries))):
+    explored = known_models(explore, (entry.run.model.name for entry in entries), results)
+    content: dict[str, str | bytes] = {}
+    for path, text in pages(Site(entries, boards(entries), record_facts(entries), explored)):
         if path in content:
             raise KapbenchError(
                 f"Two pages have the name {path}",
@@ -43,8 +54,8 @@ def build(results: Path, out: Path, advance: Callable[[int], None] | None = None
         content[path] = text
         if advance is not None:
             advance(1)
-    _write(out, content)
-    return len(content)
+    _write(out, content, lambda folder: write_explore_pages(explored, folder))
+    return len(content) + len(explored)
 
 
 def pages(site: Site) -> Iterator[Page]:
@@ -52,8 +63,8 @@ def pages(site: Site) -> Iterator[Page]:
     for of_kind in KINDS:
         yield from of_kind(site)
     for file in (files("kapbench_leaderboard.site") / "static").iterdir():
-        if file.name.endswith((".css", ".js")):
-            yield f"static/{file.name}", file.read_text(encoding="utf-8")
+        if file.name.endswith((".css", ".js", ".webp")):
+            yield f"static/{file.name}", file.read_bytes()
 
 
 def _refuse(out: Path) -> None:
@@ -65,15 +76,20 @@ def _refuse(out: Path) -> None:
         )
 
 
-def _write(out: Path, content: dict[str, str]) -> None:
-    """Writes the site aside, and exchanges it with the one that is there."""
+def _write(out: Path, content: dict[str, str | bytes], write_more: Callable[[Path], None]) -> None:
+    """Writes the site aside, and exchanges it with the one that is there.
+
+    Args:
+        write_more: Writes further pages below a folder.
+    """
     try:
         with replacement(out) as new:
             (new / MARKER).write_text("written by kapbench site\n", encoding="utf-8")
-            for path, text in content.items():
+            for path, stored in content.items():
                 place = new / path
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
+                place.write_bytes(stored if isinstance(stored, bytes) else stored.encode())
+            write_more(new)
     except OSError as error:
         raise KapbenchError(
             f"The site cannot be written: {error.strerror or error}",

@@ -45,9 +45,7 @@ def evidence(board: Board, of_records: Mapping[str, RecordFacts]) -> BoardEviden
     return BoardEvidence(models, [row.card.plan_hash for row in rows], tests)
 
 
-def _of_model(
-    label: str, accepted: Accepted, of_records: Mapping[str, RecordFacts]
-) -> Evidence:
+def _of_model(label: str, accepted: Accepted, of_records: Mapping[str, RecordFacts]) -> Evidence:
     parts = of_records.get(accepted.run.plan_hash, NO_RECORDS).parts
     return Evidence(label, accepted.resamples, parts, _skill(accepted))
 

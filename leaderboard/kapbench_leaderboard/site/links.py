@@ -21,6 +21,9 @@ class Links:
     def pair(self, board: str, first: str, second: str) -> str:
         return f"{self.root}compare/{slug(board)}~{slug(first)}~{slug(second)}.html"
 
+    def explore(self, model: str) -> str:
+        return f"{self.root}explore/{slug(model)}.html"
+
     def download(self, board: str, ending: str) -> str:
         return f"{self.root}downloads/{slug(board)}.{ending}"
 

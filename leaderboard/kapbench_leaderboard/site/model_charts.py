@@ -91,7 +91,8 @@ def _viewpoints(drawn: Sequence[Drawn]) -> Iterator[Chart]:
         scale = Scale("change of viewpoint", (-8, 188), ticks, [f"{tick}°" for tick in ticks])
         figure = draw_lines(lines, scale, name)
         heights = "; ".join(
-            f"{line.name} {', '.join(f'{100 * y:.0f}' for y in line.points[:, 1])}" for line in lines
+            f"{line.name} {', '.join(f'{100 * y:.0f}' for y in line.points[:, 1])}"
+            for line in lines
         )
         words = f"{name} by change of viewpoint, from 0° on: {heights}"
         about = f"{name} over the difference of the two azimuths ({rule.name}), 95 % intervals"
@@ -115,3 +116,27 @@ def _by_viewpoint(run: RunCard, rule: RuleCard) -> Float[np.ndarray, "v 4"]:
             ends = (row.low, row.high) if row.low is not None and row.high is not None else None
             out.append((45.0 * change, row.value, *(ends or (np.nan, np.nan))))
     return np.array(out, np.float64).reshape(-1, 4)
+
+
+def loss_bar(drawn: Sequence[Drawn], facts: Mapping[str, RecordFacts]) -> Markup | None:
+    """KAP and what each type of error costs; None where the losses of the first run are unknown."""
+    from kapbench_leaderboard.figures.inline_svg import inline_svg
+    from kapbench_leaderboard.figures.loss_bars import draw_loss_bars
+    from kapbench_leaderboard.figures.loss_values import LossBar
+    from kapbench_leaderboard.figures.style import styled
+
+    bars = []
+    for each in drawn:
+        shares = facts.get(each.run.plan_hash, NO_RECORDS).losses
+        if shares:
+            bars.append(LossBar(each.label, 1 - sum(shares.values()), None, shares, each.look == 2))
+    if not facts.get(drawn[0].run.plan_hash, NO_RECORDS).losses:
+        return None
+    words = "; ".join(
+        f"{bar.name}: KAP {100 * bar.kap:.1f}, "
+        + ", ".join(f"{name} {100 * share:.1f}" for name, share in bar.shares.items())
+        for bar in bars
+    )
+    with styled():
+        figure = draw_loss_bars(bars, drawn[0].run.dataset.name)
+    return inline_svg(figure, f"Points of KAP lost to each type of error. {words}")

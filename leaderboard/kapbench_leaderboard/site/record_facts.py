@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from kapbench.running.diagnosis.diagnose_run import diagnosed_rules
+from kapbench.running.diagnosis.sentence import FEWEST_IMAGES
 from kapbench.running.results import RunCard
 from kapbench.scoring.diagnosis.kap_losses import kap_losses
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
 from kapbench.scoring.metrics import kap, pck_correct
 from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX, TWIN_ERROR_PX
+from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
+from kapbench_leaderboard.comparison.split_scores import SplitScores, split_scores
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import (
     curve_columns,
@@ -40,12 +43,14 @@ class KeypointScore:
 class RecordFacts:
     """Of one entry. `losses`: Shapley shares by type, which add up to 1 − KAP; empty where KAP is not
     defined, or where the records lack the columns. `keypoints`: by category and keypoint id.
+    `parts`: of a model with enough images for intervals; None of others.
     """
 
     curves: Sequence[Curve]
     worst: Sequence[WorstPair]
     losses: Mapping[str, float]
     keypoints: Mapping[tuple[str, int], KeypointScore]
+    parts: SplitScores | None = None
 
 
 NO_RECORDS = RecordFacts((), (), {}, {})
@@ -70,6 +75,14 @@ def _facts(accepted: Accepted) -> RecordFacts:
     if not any(rule.metric == "pck" for rule in run.rules):
         return RecordFacts(curves(read_checked(path, run, needed), run), (), {}, {})
     kap_rule, pck_rule = diagnosed_rules(run)
+    if _is_tested(accepted):
+        records = read_checked(path, run)
+        parts = split_scores(records, run, accepted.resamples)
+        losses = {name: share.mean().value for name, share in parts.losses.items()}
+        of_keypoints = _keypoints(records, pck_rule, run.decode(pck_rule))
+        return RecordFacts(
+            curves(records, run), worst_pairs(records, run), losses, of_keypoints, parts
+        )
     of_decode = [column.of(run.decode(pck_rule)) for column in _OF_DECODE]
     records = read_checked(path, run, needed, ["keypoint", "twin_visible", *of_decode])
     return RecordFacts(
@@ -78,6 +91,13 @@ def _facts(accepted: Accepted) -> RecordFacts:
         {} if kap_rule is None else _losses(records, run, kap_rule, pck_rule),
         _keypoints(records, pck_rule, run.decode(pck_rule)),
     )
+
+
+def _is_tested(accepted: Accepted) -> bool:
+    """Whether differences from other models may be significant."""
+    columns = accepted.resamples.columns.values()
+    enough = all((column.n_images >= FEWEST_IMAGES).all() for column in columns)
+    return enough and not is_control(accepted.run)
 
 
 def _losses(

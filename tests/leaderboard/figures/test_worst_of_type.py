@@ -10,12 +10,11 @@ from kapbench.errors import KapbenchError
 from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench_leaderboard.figures import style
 from kapbench_leaderboard.figures.costly_pairs import costly_pairs
-from kapbench_leaderboard.figures.kap_figure import TWIN
+from kapbench_leaderboard.figures.marks import CORRECT, TRUTH, TWIN, WRONG
 from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.select_rows import of_pair
 from kapbench_leaderboard.figures.sources import Output, Sources
-from kapbench_leaderboard.figures.transfer_figure import CORRECT, TRUTH, WRONG
 from kapbench_leaderboard.figures.worst_of_type import (
     N_KEYPOINTS,
     Panel,

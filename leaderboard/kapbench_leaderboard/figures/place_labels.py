@@ -1,0 +1,119 @@
+"""Names beside marks, placed so that they cover neither marks nor each other."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+
+from kapbench_leaderboard.figures.style import GREY
+
+_MARK_PT = 5.5  # from a mark's centre to a name beside it
+_HALF_PT = 3.2  # of a mark
+_GAP_PT = 1.5  # between two names
+_FAR = (1.0, 2.4, 4.2, 6.2, 8.5)  # times that distance; names further than the first get a line
+# Horizontal and vertical direction of a name from its mark, the preferred first.
+_SIDES = ((1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1))
+_ACROSS = {1: "left", -1: "right", 0: "center"}
+_UP = {1: "bottom", -1: "top", 0: "center"}
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A name for the mark at `xy`, in data coordinates."""
+
+    name: str
+    xy: tuple[float, float]
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a name may stand. `box`: left, bottom, right, upper edge in points from the figure's corner."""
+
+    side: tuple[int, int]
+    away_pt: tuple[float, float]
+    box: Float[np.ndarray, "4"]
+    with_line: bool
+
+
+def place_labels(
+    axes: Axes,
+    labels: Sequence[Label],
+    font_pt: float,
+    spans: Iterable[tuple[float, float, float, float]] = (),
+) -> None:
+    """Draws each label where it covers least of the marks, the spans, and the labels before it.
+
+    Args:
+        spans: More that labels should leave free: x0, y0, x1, y1 in data coordinates.
+    """
+    points = [_points(axes, label.xy) for label in labels]
+    taken = [np.array([x - _HALF_PT, y - _HALF_PT, x + _HALF_PT, y + _HALF_PT]) for x, y in points]
+    for x0, y0, x1, y1 in spans:
+        ends = np.array([_points(axes, (x0, y0)), _points(axes, (x1, y1))])
+        taken.append(np.concatenate([ends.min(axis=0) - 0.5, ends.max(axis=0) + 0.5]))
+    frame = np.array([*_points(axes, (axes.get_xlim()[0], axes.get_ylim()[0]))])
+    frame = np.concatenate([frame, _points(axes, (axes.get_xlim()[1], axes.get_ylim()[1]))])
+    for label, point in zip(labels, points, strict=True):
+        size = _size(axes, label.name, font_pt)
+        places = list(_places(point, size))
+        costs = [_covered(place.box, frame, np.array(taken)) for place in places]
+        best = places[min(range(len(places)), key=lambda i: (round(costs[i], 1) + 0.4 * i, i))]
+        _draw(axes, label, best, font_pt)
+        taken.append(best.box + _GAP_PT * np.array([-1, -1, 1, 1]))
+
+
+def _points(axes: Axes, xy: tuple[float, float]) -> Float[np.ndarray, "2"]:
+    return np.asarray(axes.transData.transform(xy)) * 72 / axes.figure.dpi
+
+
+def _size(axes: Axes, name: str, font_pt: float) -> tuple[float, float]:
+    text = axes.text(0, 0, name, fontsize=font_pt)
+    box = text.get_window_extent()
+    text.remove()
+    return box.width * 72 / axes.figure.dpi, box.height * 72 / axes.figure.dpi
+
+
+def _places(point: Float[np.ndarray, "2"], size: tuple[float, float]) -> Iterator[_Place]:
+    wide, tall = size
+    for far, (across, up) in product(_FAR, _SIDES):
+        away = _MARK_PT * far * (0.7 if across and up else 1.0)
+        x, y = point[0] + away * across, point[1] + away * up
+        left = x - {1: 0.0, 0: wide / 2, -1: wide}[across]
+        low = y - {1: 0.0, 0: tall / 2, -1: tall}[up]
+        box = np.array([left, low, left + wide, low + tall])
+        yield _Place((across, up), (away * across, away * up), box, far > 1)
+
+
+def _covered(
+    box: Float[np.ndarray, "4"], frame: Float[np.ndarray, "4"], taken: Float[np.ndarray, "n 4"]
+) -> float:
+    """Square points of a box that lie outside of the frame or over other boxes."""
+    own = (box[2] - box[0]) * (box[3] - box[1])
+    return float(own - _shared(box, frame[None]).sum() + _shared(box, taken).sum())
+
+
+def _shared(
+    box: Float[np.ndarray, "4"], others: Float[np.ndarray, "n 4"]
+) -> Float[np.ndarray, "n"]:
+    wide = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    tall = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    return np.asarray(np.maximum(wide, 0) * np.maximum(tall, 0))
+
+
+def _draw(axes: Axes, label: Label, place: _Place, font_pt: float) -> None:
+    line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
+    axes.annotate(
+        label.name,
+        label.xy,
+        xytext=place.away_pt,
+        textcoords="offset points",
+        ha=_ACROSS[place.side[0]],
+        va=_UP[place.side[1]],
+        color=label.colour,
+        fontsize=font_pt,
+        arrowprops=line if place.with_line else None,
+    )
