@@ -1,4 +1,4 @@
-"""Runs the notebooks of docs/notebooks and keeps their outputs: python scripts/docs_site/run_notebooks.py
+"""Runs the notebooks of docs/notebooks and keeps their outputs: make notebooks
 
 A notebook runs in an empty folder, with the Python that runs this script. Its stored outputs are what
 GitHub and the documentation site show.

@@ -3,12 +3,11 @@
 import shutil
 
 import pytest
+from documentation_site import built_site
 
 pytest.importorskip("mkdocs", reason="the extra docs is not installed")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-from documentation_site import built_site
-
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
