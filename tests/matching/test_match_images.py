@@ -11,6 +11,7 @@ from PIL import Image
 
 import kapbench
 from kapbench.errors import KapbenchError
+from kapbench.models.contract import broken
 from kapbench.models.reference_models import Oracle
 from kapbench.scoring.schema import X, Y
 
@@ -133,6 +134,8 @@ def test_a_mask_comes_before_the_models_foreground(match):
 
 
 def test_a_foreground_of_another_shape_is_refused(match):
+    assert any("its foreground is float64" in text for text in broken(blocks.BadForeground()))
+    assert not any("foreground" in text for text in broken(blocks.Foreground()))
     with pytest.raises(
         KapbenchError, match=r"foreground\(\) returned float64 of the shape \[2, 2\]"
     ):
