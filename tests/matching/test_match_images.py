@@ -83,6 +83,13 @@ def test_a_round_trip_is_the_way_to_where_the_best_match_leads_back(match):
     assert got.mutual.tolist() == [True, False]
 
 
+def test_what_a_near_way_back_is_depends_on_the_source_alone(match):
+    larger = SOURCE.repeat(2, axis=0).repeat(2, axis=1)
+    got = match("pixels", larger, ROLLED, n_points=9)
+    assert (got.apart_px, got.near_px) == (6, 12)
+    assert (got.back.apart_px, got.back.near_px) == (12, 6)
+
+
 def test_the_best_match_is_the_prediction_of_a_run(match, tmp_path):
     dataset, decode = Dots(), kapbench.load_rule("pck-v1").decode
     records = kapbench.evaluate(
