@@ -36,7 +36,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--pairs",
     "n_pairs",
-    type=click.IntRange(1, 100),
+    type=click.IntRange(1, 40),
     default=6,
     show_default=True,
     help="Show at most so many pairs of the RUN.",
