@@ -26,7 +26,8 @@ The hash covers every choice; summary, source and notes are not part of it. A ru
 def page() -> str:
     rules = sorted(map(load_rule, rule_names()), key=_place)
     rows = [
-        f"| [`{r.name}`](#{r.name}) | {r.metric.upper()} | `{r.hash}` | {r.summary} |" for r in rules
+        f"| [`{r.name}`](#{r.name}) | {r.metric.upper()} | `{r.hash}` | {r.summary} |"
+        for r in rules
     ]
     table = "\n".join(["| rule | metric | hash | what it is |", "|---|---|---|---|", *rows])
     return TEXT.format(table=table, sections="\n\n".join(map(_section, rules)))

@@ -95,7 +95,9 @@ def _covered(
     return float(own - _shared(box, frame[None]).sum() + _shared(box, taken).sum())
 
 
-def _shared(box: Float[np.ndarray, "4"], others: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n"]:
+def _shared(
+    box: Float[np.ndarray, "4"], others: Float[np.ndarray, "n 4"]
+) -> Float[np.ndarray, "n"]:
     wide = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
     tall = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
     return np.asarray(np.maximum(wide, 0) * np.maximum(tall, 0))

@@ -57,7 +57,9 @@ def scatter(board: Board) -> Markup | None:
     names = _axis_name(pck), _axis_name(kap)
     with styled():
         figure, titles = draw_board_scatter(points, names, _chance(board, kap))
-        best = max((p for p in points if p.kind == "model"), key=lambda p: p.kap.value, default=None)
+        best = max(
+            (p for p in points if p.kind == "model"), key=lambda p: p.kap.value, default=None
+        )
         leader = "" if best is None else f" Of the models, {best.name} has the highest KAP."
         label = f"{names[1]} over {names[0]} of {len(points)} runs on {board.name}.{leader}"
         return inline_svg(figure, label, titles)
