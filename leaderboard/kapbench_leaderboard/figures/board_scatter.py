@@ -7,15 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kapbench_leaderboard.figures.place_labels import Label, place_labels
-from kapbench_leaderboard.figures.style import BLACK, BLUE, GREY, VERMILION, blank, mark
+from kapbench_leaderboard.figures.style import BLACK, BLUE, GREY, VERMILION, blank
 
 WIDTH_IN, _HEIGHT_IN = 4.6, 3.6
 _FONT_PT = 8.5
 KINDS = ("model", "control", "reference")
+# Marker, face, edge. Hollow marks show the page through, whose colour is not known here.
 _MARKS = {
-    "model": mark("o", BLUE, BLUE, 5),
-    "control": mark("o", "none", GREY, 5),
-    "reference": mark("D", "none", VERMILION, 5),
+    "model": ("o", BLUE, BLUE),
+    "control": ("o", "none", GREY),
+    "reference": ("D", "none", VERMILION),
 }
 _TEXTS = {"model": BLACK, "control": GREY, "reference": VERMILION}
 
@@ -90,9 +91,20 @@ def _intervals(point: ScatterPoint) -> list[tuple[float, float, float, float]]:
 
 
 def _mark(axes: Axes, point: ScatterPoint, gid: str) -> None:
-    x, y, look = point.pck.value, point.kap.value, _MARKS[point.kind]
-    colour = look["markeredgecolor"]
+    x, y = point.pck.value, point.kap.value
+    marker, face, edge = _MARKS[point.kind]
     for x0, y0, x1, y1 in _intervals(point):
-        axes.plot([x0, x1], [y0, y1], color=colour, linewidth=1, alpha=0.6)
-    (drawn,) = axes.plot(x, y, linestyle="", markeredgewidth=1.3, clip_on=False, zorder=3, **look)
+        axes.plot([x0, x1], [y0, y1], color=edge, linewidth=1, alpha=0.6)
+    (drawn,) = axes.plot(
+        x,
+        y,
+        linestyle="",
+        marker=marker,
+        markersize=5,
+        markerfacecolor=face,
+        markeredgecolor=edge,
+        markeredgewidth=1.3,
+        clip_on=False,
+        zorder=3,
+    )
     drawn.set_gid(gid)

@@ -3,26 +3,27 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
+from kapbench_leaderboard.figures.place_labels import Label, place_labels
 from kapbench_leaderboard.figures.style import (
+    BLACK,
     BLUE,
     FONT_PT,
     GREY,
     VERMILION,
     Style,
     blank,
-    mark,
     styled,
 )
 
 _SIDE_IN, _ROW_IN = 3.1, 0.19
 _AXES = (0.14, 0.14, 0.83, 0.83)
-_SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # of a mark, right and up; between its intervals
-_AWAY_PT, _MARK_PT, _LETTER_EM = 2.5, 5.5, 0.56
+_MARK_PT, _N_STEPS = 5.5, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,15 @@ class Both:
 def look(both: Both) -> Style:
     """Significant: filled, a triangle towards the better model. Otherwise a hollow circle."""
     if not both.significant:
-        return mark("o", "none", GREY, 0.8 * _MARK_PT)
+        return _mark("o", GREY, "none", 0.8 * _MARK_PT)
     first = both.difference[0] > 0
-    return mark(">" if first else "^", *[BLUE if first else VERMILION] * 2, _MARK_PT)
+    colour = BLUE if first else VERMILION
+    return _mark(">" if first else "^", colour, colour, _MARK_PT)
+
+
+def _mark(marker: str, edge: str, face: str, size_pt: float) -> Style:
+    colours = {"markeredgecolor": edge, "markerfacecolor": face}
+    return {"marker": marker, **colours, "markersize": size_pt}
 
 
 def draw_scatter(points: Sequence[Both], names: tuple[str, str], metric: str) -> Figure:
@@ -124,58 +131,15 @@ def _cross(axes: Axes, both: Both) -> None:
 
 
 def _name_all(axes: Axes, points: Sequence[Both]) -> None:
-    """Names beside their marks where there is room; a name that would cover another is left out."""
-    frame = axes.get_window_extent()
-    marks = {both.category: _around(axes, both) for both in points}
-    named: list[Bbox] = []
-    for both in sorted(points, key=lambda each: (not each.significant, each.category)):
-        taken = [*named, *(box for name, box in marks.items() if name != both.category)]
-        boxes = [_box(axes, both, side) for side in _SIDES]
-        free = [
-            (_crosses(box, frame), place)
-            for place, box in enumerate(boxes)
-            if _is_inside(box, frame) and not any(box.overlaps(other) for other in taken)
-        ]
-        if free:
-            _, place = min(free)
-            named.append(boxes[place])
-            _write(axes, both, _SIDES[place])
-
-
-def _write(axes: Axes, both: Both, side: tuple[int, int]) -> None:
-    ha, va = ("left" if side[0] > 0 else "right"), ("bottom" if side[1] > 0 else "top")
-    at, away = (100 * both.first[0], 100 * both.second[0]), (_AWAY_PT * side[0], _AWAY_PT * side[1])
-    axes.annotate(both.category, at, away, textcoords="offset points", ha=ha, va=va)
-
-
-def _box(axes: Axes, both: Both, side: tuple[int, int]) -> Bbox:
-    """Room of a name, in pixels, by the mean width of a letter."""
-    x, y = axes.transData.transform((100 * both.first[0], 100 * both.second[0]))
-    px = axes.figure.dpi / 72
-    wide, tall = px * _LETTER_EM * FONT_PT * len(both.category), px * 1.1 * FONT_PT
-    x, y = x + px * _AWAY_PT * side[0], y + px * _AWAY_PT * side[1]
-    return Bbox.from_extents(
-        min(x, x + wide * side[0]),
-        min(y, y + tall * side[1]),
-        max(x, x + wide * side[0]),
-        max(y, y + tall * side[1]),
-    )
-
-
-def _around(axes: Axes, both: Both) -> Bbox:
-    """Room of a mark, in pixels."""
-    x, y = axes.transData.transform((100 * both.first[0], 100 * both.second[0]))
-    half = _MARK_PT / 2 * axes.figure.dpi / 72
-    return Bbox.from_extents(x - half, y - half, x + half, y + half)
-
-
-def _is_inside(box: Bbox, frame: Bbox) -> bool:
-    across = frame.x0 <= box.x0 and box.x1 <= frame.x1
-    return bool(across and frame.y0 <= box.y0 and box.y1 <= frame.y1)
-
-
-def _crosses(box: Bbox, frame: Bbox) -> bool:
-    """Whether the line of equal scores, the diagonal of the square frame, runs through the box."""
-    above = (box.y1 - frame.y0) - (box.x0 - frame.x0)
-    below = (box.y0 - frame.y0) - (box.x1 - frame.x0)
-    return bool(above > 0 > below)
+    """Names beside their marks, clear of intervals and of the line of equal scores where they can."""
+    low, high = axes.get_xlim()
+    steps = np.linspace(low, high, _N_STEPS + 1)
+    spans = [(start, start, end, end) for start, end in pairwise(steps)]
+    for both in points:
+        (x, *x_ends), (y, *y_ends) = ([100 * v for v in each] for each in (both.first, both.second))
+        if not any(map(math.isnan, (*x_ends, *y_ends))):
+            spans += [(x_ends[0], y, x_ends[1], y), (x, y_ends[0], x, y_ends[1])]
+    labels = [
+        Label(both.category, (100 * both.first[0], 100 * both.second[0]), BLACK) for both in points
+    ]
+    place_labels(axes, labels, FONT_PT, spans)

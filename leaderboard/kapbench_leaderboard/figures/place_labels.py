@@ -12,6 +12,7 @@ from kapbench_leaderboard.figures.style import GREY
 
 _MARK_PT = 5.5  # from a mark's centre to a name beside it
 _HALF_PT = 3.2  # of a mark
+_GAP_PT = 1.5  # between two names
 _FAR = (1.0, 2.4, 4.2, 6.2, 8.5)  # times that distance; names further than the first get a line
 # Horizontal and vertical direction of a name from its mark, the preferred first.
 _SIDES = ((1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1))
@@ -30,7 +31,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a name may stand. `box`: left, bottom, right, upper edge in points from the figure's corner."""
+    """Where a name may stand. `box`: left, lower, right, upper edge in points from the corner."""
 
     side: tuple[int, int]
     away_pt: tuple[float, float]
@@ -62,7 +63,7 @@ def place_labels(
         costs = [_covered(place.box, frame, np.array(taken)) for place in places]
         best = places[min(range(len(places)), key=lambda i: (round(costs[i], 1) + 0.4 * i, i))]
         _draw(axes, label, best, font_pt)
-        taken.append(best.box)
+        taken.append(best.box + _GAP_PT * np.array([-1, -1, 1, 1]))
 
 
 def _points(axes: Axes, xy: tuple[float, float]) -> Float[np.ndarray, "2"]:

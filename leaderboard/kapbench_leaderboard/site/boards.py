@@ -14,11 +14,13 @@ from kapbench_leaderboard.comparison.resamples_file import load
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry, resamples_path
 from kapbench_leaderboard.tables.build import Table, ranked, tables
 from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.dataset_names import display_name
 
+FEWEST_PAIRS = 30  # of a board that is named in the navigation
 VIEWS: dict[View, str] = {
     "category": "Categories",
     "symmetry": "Symmetry",
-    "twin": "Twins",
+    "twin": "Mirror counterparts",
     "viewpoint": "Viewpoint",
     "occlusion": "Occlusion",
     "average": "Averages",
@@ -53,6 +55,20 @@ class Board:
         return self.group.dataset.name
 
     @property
+    def title(self) -> str:
+        """The data set's name as its authors write it."""
+        return display_name(self.name)
+
+    @property
+    def has_kap(self) -> bool:
+        return self.group.rule_of("kap") is not None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it has too few pairs for models to be compared."""
+        return self.group.dataset.n_pairs < FEWEST_PAIRS
+
+    @property
     def resamples(self) -> dict[str, Resamples]:
         """By the hash of a run's records."""
         of_group = [(card, self.of(card).resamples) for card in self.group.cards]
@@ -80,13 +96,17 @@ def accepted(results: Path) -> list[Accepted]:
 
 
 def boards(entries: Sequence[Accepted]) -> list[Board]:
-    """One for each data set, by name; the group with the most models is ranked."""
+    """One for each data set; the group with the most models is ranked.
+
+    Boards with KAP come first, then those with most pairs, then by name.
+    """
     resamples = {a.run.provenance.records_sha256: a.resamples for a in entries}
     by_name: dict[str, list[Group]] = {}
     for members in group(a.run for a in entries):
         by_name.setdefault(members.dataset.name, []).append(members)
     by_run = {a.run.plan_hash: a for a in entries}
-    return [_board(groups, resamples, by_run) for _, groups in sorted(by_name.items())]
+    made = [_board(groups, resamples, by_run) for groups in by_name.values()]
+    return sorted(made, key=lambda b: (not b.has_kap, -b.group.dataset.n_pairs, b.name))
 
 
 def _board(

@@ -10,17 +10,19 @@ from kapbench_leaderboard.site.compare_pages import compare_pages
 from kapbench_leaderboard.site.dataset_pages import dataset_pages
 from kapbench_leaderboard.site.exchange import put_back, replacement
 from kapbench_leaderboard.site.explore_pages import known_models, write_explore_pages
+from kapbench_leaderboard.site.forked import MANY, forked
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
 from kapbench_leaderboard.site.record_facts import record_facts
 
 MARKER = ".kapbench-site"
+# Those that take longest first, for the processes that make them.
 KINDS: Sequence[Callable[[Site], Iterator[Page]]] = (
-    front_pages,
-    dataset_pages,
-    compare_pages,
     model_pages,
+    compare_pages,
+    dataset_pages,
+    front_pages,
 )
 
 
@@ -43,7 +45,7 @@ def build(
     _refuse(out)
     entries = accepted(results)
     explored = known_models(explore, (entry.run.model.name for entry in entries), results)
-    content: dict[str, str] = {}
+    content: dict[str, str | bytes] = {}
     for path, text in pages(Site(entries, boards(entries), record_facts(entries), explored)):
         if path in content:
             raise KapbenchError(
@@ -60,11 +62,12 @@ def build(
 
 def pages(site: Site) -> Iterator[Page]:
     """Every page, and the files that pages link to."""
-    for of_kind in KINDS:
-        yield from of_kind(site)
+    is_large = len(site.entries) >= MANY
+    for of_kind in forked(lambda i: list(KINDS[i](site)), len(KINDS), is_large=is_large):
+        yield from of_kind
     for file in (files("kapbench_leaderboard.site") / "static").iterdir():
-        if file.name.endswith((".css", ".js")):
-            yield f"static/{file.name}", file.read_text(encoding="utf-8")
+        if file.name.endswith((".css", ".js", ".webp")):
+            yield f"static/{file.name}", file.read_bytes()
 
 
 def _refuse(out: Path) -> None:
@@ -76,7 +79,7 @@ def _refuse(out: Path) -> None:
         )
 
 
-def _write(out: Path, content: dict[str, str], write_more: Callable[[Path], None]) -> None:
+def _write(out: Path, content: dict[str, str | bytes], write_more: Callable[[Path], None]) -> None:
     """Writes the site aside, and exchanges it with the one that is there.
 
     Args:
@@ -85,10 +88,10 @@ def _write(out: Path, content: dict[str, str], write_more: Callable[[Path], None
     try:
         with replacement(out) as new:
             (new / MARKER).write_text("written by kapbench site\n", encoding="utf-8")
-            for path, text in content.items():
+            for path, stored in content.items():
                 place = new / path
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
+                place.write_bytes(stored if isinstance(stored, bytes) else stored.encode())
             write_more(new)
     except OSError as error:
         raise KapbenchError(

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring import score_table
 from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench.scoring.splits import TWIN_SPLIT
-from kapbench_leaderboard.figures.board_scatter import Score, ScatterPoint, draw_board_scatter
+from kapbench_leaderboard.figures.board_scatter import ScatterPoint, Score, draw_board_scatter
 from kapbench_leaderboard.figures.inline_svg import inline_svg
 from kapbench_leaderboard.figures.loss_bars import draw_loss_bars
 from kapbench_leaderboard.figures.loss_values import LossBar
@@ -61,7 +60,7 @@ def scatter(board: Board) -> Markup | None:
             (p for p in points if p.kind == "model"), key=lambda p: p.kap.value, default=None
         )
         leader = "" if best is None else f" Of the models, {best.name} has the highest KAP."
-        label = f"{names[1]} over {names[0]} of {len(points)} runs on {board.name}.{leader}"
+        label = f"{names[1]} over {names[0]} of {len(points)} runs on {board.title}.{leader}"
         return inline_svg(figure, label, titles)
 
 
@@ -109,10 +108,8 @@ def twins(board: Board) -> Markup | None:
         return inline_svg(figure, "Absence AUROC of each model, of two kinds of keypoints", titles)
 
 
-def losses(
-    board: Board, facts: Mapping[str, RecordFacts], *, with_controls: bool
-) -> LossChart | None:
-    """One stacked bar a model; None where no run has losses."""
+def losses(board: Board, facts: Mapping[str, RecordFacts]) -> LossChart | None:
+    """One stacked bar a model, and numbers of controls too; None where no model has losses."""
     rule = board.group.rule_of("kap")
     bars = []
     for row in board.summary.rows:
@@ -121,12 +118,12 @@ def losses(
         if not shares or score is None or score.value is None:
             continue
         span = None if score.low is None or score.high is None else (score.low, score.high)
-        if with_controls or not row.is_control:
-            bars.append(LossBar(row.label, score.value, span, shares, row.is_control))
-    if rule is None or not bars:
+        bars.append(LossBar(row.label, score.value, span, shares, row.is_control))
+    models = [bar for bar in bars if not bar.is_control]
+    if rule is None or not models:
         return None
     with styled():
-        figure = draw_loss_bars(bars, f"{board.name}: {_axis_name(rule)}")
+        figure = draw_loss_bars(models, f"{board.title}: {_axis_name(rule)}")
         svg = inline_svg(figure, "KAP and what each type of error costs, a bar for each model")
     shown = [kind for kind in TYPES if any(bar.shares[kind] for bar in bars)]
     rows = [LossRow(b.name, 100 * b.kap, [100 * b.shares[kind] for kind in shown]) for b in bars]

@@ -17,7 +17,8 @@ from kapbench_leaderboard.tables import format_cells
 # Below these widths each row of a table is shown as a block; a test measures the width of pages.
 NARROW, NARROW_QUOTED, NARROW_DENSE = "50rem", "60rem", "74rem"
 FEW = 9  # columns that fit side by side with horizontal headings
-Page = tuple[str, str]  # path below the site, content
+HEAT_STEPS = 9
+Page = tuple[str, str | bytes]  # path below the site, content
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Site:
     explored: Sequence[str] = ()
     environment: Environment = field(default_factory=lambda: _environment())
 
+    @property
+    def ranked(self) -> Sequence[Board]:
+        """Boards that the navigation names; where all are samples, all."""
+        return [b for b in self.boards if not b.is_sample] or self.boards
+
+    @property
+    def samples(self) -> Sequence[Board]:
+        """The other boards."""
+        names = {board.name for board in self.ranked}
+        return [board for board in self.boards if board.name not in names]
+
     @cached_property
     def evidence(self) -> Mapping[str, BoardEvidence]:
         """By the name of the board."""
@@ -42,7 +54,8 @@ class Site:
     def page(self, template: str, path: str, values: Mapping[str, object]) -> Page:
         """One page. `values` needs a `title`, and adds to what every template reads."""
         links = Links("../" * path.count("/"))
-        shared = {"links": links, "here": path, "narrow": NARROW, "boards": self.boards}
+        of_boards = {"boards": self.boards, "ranked": self.ranked, "samples": self.samples}
+        shared = {"links": links, "here": path, "narrow": NARROW, **of_boards}
         text = self.environment.get_template(template).render({**shared, **values})
         return path, text
 
@@ -51,6 +64,19 @@ def narrow_width(tables: Iterable[object]) -> str:
     """Below which width the tables of a page are shown as blocks: `Table`s, or any with `columns`."""
     n_columns = (len(getattr(table, "columns", ())) for table in tables)
     return NARROW_DENSE if any(n > FEW for n in n_columns) else NARROW
+
+
+def heat_ends(values: Iterable[float | None]) -> tuple[float, float]:
+    """The lowest and highest of the known values, which get the first and the last colour."""
+    known = [value for value in values if value is not None]
+    return (min(known), max(known)) if known else (0.0, 1.0)
+
+
+def heat_step(value: float, ends: tuple[float, float]) -> int:
+    """Number of a value's colour, 0 … HEAT_STEPS − 1; values beyond the ends get the outer ones."""
+    low, high = ends
+    share = (value - low) / (high - low) if high > low else 0.5
+    return min(max(int(share * HEAT_STEPS), 0), HEAT_STEPS - 1)
 
 
 def _environment() -> Environment:
@@ -71,6 +97,8 @@ def _environment() -> Environment:
         marked=format_cells.marked,
         rule_text=rule_text,
         views=VIEWS,
+        heat_ends=heat_ends,
+        heat_step=heat_step,
         few=FEW,
     )
     return made
