@@ -14,6 +14,7 @@ def test_names_of_close_marks_do_not_overlap_and_stay_inside():
     marks = [(40, 40), (41, 41), (43, 40), (98, 97), (99, 99)]
     labels = [Label(f"a.model.with.a.name.{i}", xy, "black") for i, xy in enumerate(marks)]
     place_labels(axes, labels, 8)
+    figure.draw_without_rendering()
     texts = [each for each in axes.get_children() if isinstance(each, Annotation)]
     assert [each.get_text() for each in texts] == [label.name for label in labels]
     boxes = [super(Annotation, each).get_window_extent() for each in texts]
