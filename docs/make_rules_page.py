@@ -11,13 +11,14 @@ TEXT = """\
 
 <!-- Written by docs/make_rules_page.py from kapbench/scoring/rules: edit those, not this page. -->
 
-Every rule that kapbench ships, with its hash and its whole file. [Rules](concepts/rules.md) says what a rule is and which
-one to report, [What is measured](metrics.md) what each choice means and how much it changes.
+Every rule that kapbench ships, with its hash and its whole file. [Rules](concepts/rules.md) says what
+a rule is and which one to report, [What is measured](metrics.md) what each choice means and how much
+it changes.
 
 {table}
 
-The hash covers every choice; summary, source and notes are not part of it. A rule of your own is a file of the same form:
-`--rule my_rule.json`. The fields are documented in `kapbench/scoring/rules.py`.
+The hash covers every choice; summary, source and notes are not part of it. A rule of your own is a
+file of the same form: `--rule my_rule.json`. The fields are documented in `kapbench/scoring/rules.py`.
 
 {sections}
 """
@@ -26,7 +27,8 @@ The hash covers every choice; summary, source and notes are not part of it. A ru
 def page() -> str:
     rules = sorted(map(load_rule, rule_names()), key=_place)
     rows = [
-        f"| [`{r.name}`](#{r.name}) | {r.metric.upper()} | `{r.hash}` | {r.summary} |" for r in rules
+        f"| [`{r.name}`](#{r.name}) | {r.metric.upper()} | `{r.hash}` | {r.summary} |"
+        for r in rules
     ]
     table = "\n".join(["| rule | metric | hash | what it is |", "|---|---|---|---|", *rows])
     return TEXT.format(table=table, sections="\n\n".join(map(_section, rules)))
@@ -43,7 +45,7 @@ def _section(rule: Rule) -> str:
     average, over = rule.headline
     facts = [
         f"{rule.summary}.",
-        f"Reported by its average per {average}, over categories: {over.replace('_', ' ')}. "
+        f"Reported by its average per {average}, over categories: {over.replace('_', ' ')}.",
         f"Source: {rule.source}.",
         "\n".join(f"* {note}" for note in rule.notes),
         f"```json\n{(RULES / f'{rule.name}.json').read_text(encoding='utf-8').strip()}\n```",

@@ -107,11 +107,12 @@ def documentation(page: str) -> str:
         page: Its name below docs, with an anchor where one helps: "models.md#featuresdir".
 
     Returns:
-        The page below the address that pyproject.toml gives as `project.urls.Documentation`;
-        without one, the page's file in the clone or in the installed package.
+        The page below the address that pyproject.toml gives as `project.urls.Documentation`, where
+        the site that mkdocs builds has it; without one, the page's file in the clone or in the
+        installed package.
     """
     if (address := _documentation_address()) is not None:
-        return f"{address}/{page}"
+        return f"{address}/{page.replace('README.md', 'index.md').replace('.md', '.html', 1)}"
     package = Path(__file__).resolve().parent
     folders = [package.parent / "docs", package / "docs"]  # of a clone, of a wheel
     name, _, _ = page.partition("#")

@@ -138,14 +138,26 @@ class Keypoints:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One annotated image."""
+    """One annotated image.
 
-    image_id: str  # unique in its data set, a relative path without ending, e.g. "cat/2007_001825"
+    Args:
+        image_id: Unique in its data set: a relative path without ending, e.g. "cat/2007_001825".
+        category: What the object is, e.g. "cat".
+        size: Width and height in pixels.
+        bbox: x1, y1, x2, y2 in pixels.
+        keypoints: By id, also those that the image does not show.
+        azimuth_bin: 0 front, 1-3 facing image-left, 4 rear, 5-7 facing image-right; None: unknown.
+        mask: File of the object's mask; None: the data set has none.
+        truncated: Whether the image's border cuts the object off; None: unknown.
+        occluded: Whether something hides a part of the object; None: unknown.
+    """
+
+    image_id: str
     category: str
-    size: tuple[int, int]  # width, height
-    bbox: tuple[float, float, float, float]  # x1, y1, x2, y2
+    size: tuple[int, int]
+    bbox: tuple[float, float, float, float]
     keypoints: Keypoints
-    azimuth_bin: int | None = None  # 0 front, 1-3 facing image-left, 4 rear, 5-7 facing image-right
+    azimuth_bin: int | None = None
     mask: Path | None = None
     truncated: bool | None = None
     occluded: bool | None = None
@@ -153,14 +165,23 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two images of one category and what is known of their keypoints."""
+    """Two images of one category and what is known of their keypoints.
+
+    Args:
+        pair_id: Unique in its data set.
+        source: The image whose visible keypoints are matched.
+        target: The image that they are matched in.
+        size: T, in pixels of the original target image.
+        groups: Part group of each keypoint, -1 where it stands alone.
+        twins: Mirror counterpart of each keypoint, itself where it has none.
+    """
 
     pair_id: str
     source: View
     target: View
-    size: float  # T: pixels of the original target image
-    groups: Int[np.ndarray, "K"]  # repeated-part group of each keypoint, -1 where it stands alone
-    twins: Int[np.ndarray, "K"]  # mirror twin of each keypoint, itself where it has none
+    size: float
+    groups: Int[np.ndarray, "K"]
+    twins: Int[np.ndarray, "K"]
 
     @property
     def viewpoint_change(self) -> int | None:
@@ -175,7 +196,13 @@ class Pair:
 class Picture:
     """All that a model is shown: pixels, and beyond them only what it declares to look at.
 
-    `prepared` is what the model's own `prepare` made of it, where it has one.
+    Args:
+        pixels: The image in RGB, in its original size.
+        image_id: Its name in the data set, for messages; a model must not act on it.
+        category: Only for a model that conditions on "category".
+        mask: True on the object; only for a model that conditions on "mask".
+        azimuth_bin: As of `View`; only for a model that conditions on "azimuth".
+        prepared: What the model's own `prepare` made of the picture, where it has one.
     """
 
     pixels: UInt8[np.ndarray, "h w 3"]
@@ -193,7 +220,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """Un-normalised features of one image on a grid."""
+    """Un-normalised features of one image on a grid.
+
+    Args:
+        values: One vector for each cell, channels first.
+        grid: Where the cells lie in the image.
+    """
 
     values: Float[np.ndarray, "c h w"]
     grid: Grid
@@ -201,11 +233,17 @@ class FeatureMap:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityMap:
-    """Similarity of each query point of the source to each cell of the target."""
+    """Similarity of each query point of the source to each cell of the target.
+
+    Args:
+        values: One map for each query; more is more similar.
+        grid: Where the cells lie in the target image.
+        queries: x and y in original source pixels.
+    """
 
     values: Float[np.ndarray, "q h w"]
-    grid: Grid  # over the target image
-    queries: Float[np.ndarray, "q 2"]  # original source pixels
+    grid: Grid
+    queries: Float[np.ndarray, "q 2"]
 
 
 @dataclass(frozen=True, slots=True)

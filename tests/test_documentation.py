@@ -56,7 +56,8 @@ def test_the_pages_that_messages_name_exist() -> None:
 
 def test_a_page_lies_below_the_published_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "_documentation_address", lambda: "https://docs.example.org/en")
-    assert documentation("models.md#sift") == "https://docs.example.org/en/models.md#sift"
+    assert documentation("models.md#sift") == "https://docs.example.org/en/models.html#sift"
+    assert documentation("datasets/README.md") == "https://docs.example.org/en/datasets/index.html"
 
 
 def test_the_published_address_is_read_from_the_installed_metadata(

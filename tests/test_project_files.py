@@ -121,6 +121,7 @@ def test_workflows_pin_actions_and_ask_for_few_rights(path):
         if right == "write"
     }
     assert writing == {
+        "docs": {("publish", "pages"), ("publish", "id-token")},
         "leaderboard-comment": {("leaderboard-comment", "pull-requests")},
         "release": {("publish", "id-token"), ("publish", "attestations")},
     }.get(path.stem, set())

@@ -112,7 +112,10 @@ def disagree(
     from kapbench_leaderboard.figures.draw import draw_disagreeing
 
     views = [view.of_category(category) for view in options.load_one_each((first, second))]
-    return draw_disagreeing(views, options.sources, options.output, n_pairs)
+    paths = draw_disagreeing(views, options.sources, options.output, n_pairs)
+    if len(paths) == 1:
+        click.echo("The other way round there is no pair, and no figure.", err=True)
+    return paths
 
 
 @show.command()

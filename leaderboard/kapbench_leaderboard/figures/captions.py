@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from kapbench.running.results import DatasetCard
@@ -70,7 +71,10 @@ def legend_in(labels: Sequence[str], width_in: float) -> float:
 
 
 def draw_legend(
-    figure: Figure, handles: Sequence[Artist], bottom_in: float = 0.02, left_in: float = 0.0
+    figure: Figure,
+    handles: Sequence[Artist | Container],
+    bottom_in: float = 0.02,
+    left_in: float = 0.0,
 ) -> None:
     """At the lower edge, in as many columns as fit."""
     width_in, height_in = style.size_of(figure)

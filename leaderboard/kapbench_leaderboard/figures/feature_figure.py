@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 
 from kapbench.types import FeatureMap, Grid, Picture, View
 from kapbench_leaderboard.figures import captions, feature_colours
-from kapbench_leaderboard.figures.style import bare, blank, column_in
+from kapbench_leaderboard.figures.style import LINE_IN, bare, blank, column_in, shortened
 
-_LABEL_IN, _GAP_IN = 0.28, 0.03
-_LONGEST_LABEL = 8  # that fits beside one tile
+_GAP_IN = 0.03
 _MARGIN = 1.12  # of a square around the object
 
 
@@ -47,7 +46,7 @@ class Row:
 
 
 def draw_feature_maps(tiles: Sequence[Tile], rows: Sequence[Row], subject: str = "") -> Figure:
-    """Images on top, cut to their objects; below, rows of coloured maps, one basis a row.
+    """Images on top, cut to their objects; below, named rows of coloured maps, one basis a row.
 
     Where masks are known, colours stand on the objects alone.
 
@@ -56,21 +55,21 @@ def draw_feature_maps(tiles: Sequence[Tile], rows: Sequence[Row], subject: str =
     """
     width_in = column_in()
     title = captions.title_lines(width_in, subject) if subject else []
-    cell_in = (width_in - _LABEL_IN - _GAP_IN * (len(tiles) - 1)) / len(tiles)
-    ratio, n_rows = _ratio(tiles), len(rows) + 1
+    cell_in = (width_in - _GAP_IN * (len(tiles) - 1)) / len(tiles)
+    ratio = _ratio(tiles)
     tall_in = cell_in * ratio
-    maps_in = n_rows * tall_in + (n_rows - 1) * _GAP_IN
+    maps_in = tall_in + len(rows) * (tall_in + LINE_IN + _GAP_IN)
     height_in = maps_in + (captions.title_in(title) if title else 0.0)
     figure = blank(width_in, height_in)
     captions.draw_title(figure, title)
     coloured = [[s.pixels for s in tiles], *(_coloured(row, tiles) for row in rows)]
     labels = ["", *(row.label for row in rows)]
     for i, (label, images) in enumerate(zip(labels, coloured, strict=True)):
-        bottom_in = maps_in - (i + 1) * tall_in - i * _GAP_IN
-        place = (0, (bottom_in + tall_in / 2) / height_in)
-        figure.text(*place, _broken(label), rotation=90, va="center")
+        bottom_in = maps_in - tall_in - i * (tall_in + LINE_IN + _GAP_IN)
+        above = (bottom_in + tall_in + 0.02) / height_in
+        figure.text(0, above, shortened(label, width_in), va="bottom")
         for j, (tile, image) in enumerate(zip(tiles, images, strict=True)):
-            left_in = _LABEL_IN + j * (cell_in + _GAP_IN)
+            left_in = j * (cell_in + _GAP_IN)
             box = (left_in / width_in, bottom_in / height_in)
             axes = figure.add_axes((*box, cell_in / width_in, tall_in / height_in))
             axes.imshow(image, extent=(0, tile.view.size[0], tile.view.size[1], 0))
@@ -133,9 +132,3 @@ def _over(colours: UInt8[np.ndarray, "n 3"], grid: Grid, tile: Tile) -> Shaped[n
     if tile.mask is not None:
         alpha[~tile.mask] = 0
     return np.dstack([pixels, alpha])
-
-
-def _broken(label: str) -> str:
-    """A long name on two lines, cut at a dot."""
-    head, dot, tail = label.partition(".")
-    return f"{head}.\n{tail}" if dot and len(label) > _LONGEST_LABEL else label

@@ -15,6 +15,7 @@ from kapbench_leaderboard.figures.loss_styles import (
     ink_on,
     legend_in,
     patch_of,
+    shown_name,
 )
 from kapbench_leaderboard.figures.loss_values import LossBar
 from kapbench_leaderboard.figures.style import (
@@ -91,7 +92,7 @@ class _Plot:
             return []
         _, *losses = segments(bar)
         small = [
-            f"{s.loss_type} {100 * bar.shares[str(s.loss_type)]:.1f}"
+            f"{shown_name(str(s.loss_type))} {100 * bar.shares[str(s.loss_type)]:.1f}"
             for s in losses
             if s.width >= _LEAST_LISTED and not self.fits(s, self.value(s))
         ]

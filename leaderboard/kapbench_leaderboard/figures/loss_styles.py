@@ -8,13 +8,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from kapbench.scoring.diagnosis.loss_types import TYPES
-from kapbench_leaderboard.figures.style import BLUE, LINE_IN, Style, column_in, outlined, points
+from kapbench_leaderboard.figures.style import BLUE, LINE_IN, Style, outlined, points
 
 _ABSENT_PREFIX = "absent, "
 # A match of this type is right, so that it is no error.
 _SHOWN = {TYPES[0]: "margin to 2nd peak"}
 # Not black and white: on a dark page these would change, and the bars do not.
 _DARK, _LIGHT = "#111111", "#fefefe"
+_COLUMN_IN, _SECOND_IN, _FEWEST = 1.23, 0.93, 2  # of names with their swatches
 _FAMILY_IN, _SWATCH_IN = 0.8, (0.16, 0.085)
 
 
@@ -62,6 +63,11 @@ def patch_of(loss_type: str | None) -> Style:
     }
 
 
+def shown_name(loss_type: str) -> str:
+    """What figures call a type."""
+    return _SHOWN.get(loss_type, loss_type)
+
+
 def ink_on(loss_type: str | None) -> str:
     """Black or white, whichever is readable on the type's colour."""
     red, green, blue = to_rgb(patch_of(loss_type)["facecolor"])
@@ -84,10 +90,12 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
     width_in = canvas.get_xlim()[1]
     n_columns = _n_columns(width_in)
     wide_in = (width_in - _FAMILY_IN) / n_columns
+    if n_columns == _FEWEST:  # the second column's names are short
+        wide_in = max(wide_in, min(_COLUMN_IN, width_in - _FAMILY_IN - _SECOND_IN))
     if intervals:
         beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
         draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
-        _name(canvas, beside_first, "95 % interval of KAP")
+        _name(canvas, beside_first, "95 % interval")
     for family, types in _FAMILIES.items():
         canvas.text(0, top_in - LINE_IN / 2, family, va="center_baseline", fontweight="bold")
         for i, loss_type in enumerate(types):
@@ -95,8 +103,7 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
             x, y = _FAMILY_IN + column * wide_in, top_in - (line + 0.5) * LINE_IN
             corner = x, y - _SWATCH_IN[1] / 2
             canvas.add_patch(Rectangle(corner, *_SWATCH_IN, **patch_of(loss_type)))
-            name = _SHOWN.get(loss_type, loss_type).removeprefix(_ABSENT_PREFIX)
-            _name(canvas, (x, y), name)
+            _name(canvas, (x, y), shown_name(loss_type).removeprefix(_ABSENT_PREFIX))
         top_in -= LINE_IN * -(-len(types) // n_columns)
 
 
@@ -111,4 +118,4 @@ def _name(canvas: Axes, swatch: tuple[float, float], name: str) -> None:
 
 
 def _n_columns(width_in: float) -> int:
-    return 2 if width_in <= column_in() else 5
+    return min(max(_FEWEST, int((width_in - _FAMILY_IN) / _COLUMN_IN)), 5)

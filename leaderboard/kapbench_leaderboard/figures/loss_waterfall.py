@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from kapbench_leaderboard.comparison.significance import SIGNIFICANT
 from kapbench_leaderboard.figures.captions import draw_title, title_in, title_lines
+from kapbench_leaderboard.figures.loss_styles import shown_name
 from kapbench_leaderboard.figures.loss_values import LossChange, LossStep
 from kapbench_leaderboard.figures.style import (
     BLUE,
@@ -115,7 +116,7 @@ def _step(axes: Axes, row: int, step: LossStep, level: float) -> None:
     if step.change.error > 0:
         sizes = {"linewidth": points(0.8), "markersize": points(4)}
         axes.plot(ends, [row, row], color="black", marker="|", zorder=3, **sizes)
-    name = step.type
+    name = shown_name(step.type)
     if len(wrapped(name, _LEFT_IN)) > 1:
         name = name.replace(", ", ",\n")
     _beside(axes, row, name, "n/a" if math.isnan(change) else _signed(change))

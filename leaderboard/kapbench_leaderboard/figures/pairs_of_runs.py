@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from kapbench.protocols import keypoint_names
 from kapbench.scoring.schema import ERROR_PX
 from kapbench_leaderboard.comparison.curves import FEWEST_POINTS
 from kapbench_leaderboard.figures.rerun_model import dataset_of, find_pair
@@ -79,9 +80,10 @@ def transfers_of(
     for pair_id, of_runs in zip(pair_ids, rows, strict=True):
         pair = find_pair(pairs, pair_id, dataset.name)
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
+        called = keypoint_names(dataset, pair.source.category)
         transfers.append(
             [
-                Transfer(run, name, pair, records, *images)
+                Transfer(run, name, pair, records, *images, called)
                 for run, name, records in zip(runs, names, of_runs, strict=True)
             ]
         )

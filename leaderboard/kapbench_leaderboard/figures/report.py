@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from kapbench.errors import KapbenchError
-from kapbench.protocols import Dataset
+from kapbench.protocols import Dataset, keypoint_names
 from kapbench.running.results import RunCard
 from kapbench.types import Pair
 from kapbench_leaderboard.comparison.curves import WorstPair, worst_pairs
@@ -116,7 +116,8 @@ def _thumbnail(run: RunView, worst: WorstPair, dataset: Dataset, pairs: Sequence
     with style.styled():
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
         name = run.card.model.name
-        figure = draw_transfer([Transfer(run, name, pair, rows, *images)])
+        called = keypoint_names(dataset, pair.source.category)
+        figure = draw_transfer([Transfer(run, name, pair, rows, *images, called)])
     share = f"{100 * worst.correct:.0f} % of {worst.n} keypoints are correct"
     return photograph(figure, f"Pair {worst.pair_id}: {share}")
 

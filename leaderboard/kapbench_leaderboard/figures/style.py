@@ -180,8 +180,8 @@ def save(figure: Figure, path: Path) -> Path:
 class Mark:
     """How a point is marked, as keyword arguments of `plot`; its shape alone distinguishes it.
 
-    It is unpacked: `axes.plot(x, y, **mark)`. Sizes are those of the presentation then. A mark without a face is hollow: it
-    hides nothing below it. A rim keeps it readable over any image.
+    It is unpacked: `axes.plot(x, y, **mark)`. Sizes are those of the presentation then. A mark
+    without a face is hollow: it hides nothing below it. A rim keeps it readable over any image.
     """
 
     def __init__(self, marker: str, face: str, edge: str, size_pt: float, edge_pt: float) -> None:

@@ -16,6 +16,7 @@ from kapbench.scoring.rules import Decode
 from kapbench.scoring.schema import X, Y
 from kapbench.types import Pair
 from kapbench_leaderboard.figures import captions, style
+from kapbench_leaderboard.figures.keypoint_names import listed
 from kapbench_leaderboard.figures.marks import ABSENT, CORRECT, TRUTH, WRONG, number_beside
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.style import BLUE, LINE_IN, VERMILION, points
@@ -25,7 +26,9 @@ _GAP_IN, _APART_IN, _BELOW_IN = 0.04, 0.14, 0.06
 
 @dataclass(frozen=True)
 class Transfer:
-    """A pair as one model matched it. `name`: the model's. `rows`: the pair's records."""
+    """A pair as one model matched it. `name`: the model's. `rows`: the pair's records. `names`: of the
+    category's keypoints, where they are known.
+    """
 
     run: RunView
     name: str
@@ -33,6 +36,7 @@ class Transfer:
     rows: pd.DataFrame
     source: UInt8[np.ndarray, "hs ws 3"]
     target: UInt8[np.ndarray, "ht wt 3"]
+    names: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
@@ -122,14 +126,18 @@ def _places(
 
 
 def _words(transfer: Transfer) -> str:
-    return f"{transfer.name}: {transfer.counts}"
+    """The model, how many keypoints are correct, and which are not, where they have names."""
+    visible = transfer.rows["target_visible"].to_numpy(bool)
+    wrong = transfer.rows["keypoint"].to_numpy()[visible & ~transfer.correct].tolist()
+    text = f"{transfer.name}: {transfer.counts}"
+    return f"{text}; wrong: {listed(wrong, transfer.names)}" if wrong and transfer.names else text
 
 
 def _panel(figure: Figure, place: _Place, from_in: float) -> None:
     """One model's source and target, its words above them."""
     width_in, height_in = style.size_of(figure)
     top_in = from_in - place.top_in
-    words = "\n".join(style.fitted(line, place.wide_in) if line else "" for line in place.words)
+    words = "\n".join(style.shortened(line, place.wide_in) for line in place.words)
     figure.text(place.left_in / width_in, top_in / height_in, words, va="top", linespacing=1.25)
     transfer = place.transfer
     images_in = style.height_beside(transfer.sizes, place.wide_in, _GAP_IN)

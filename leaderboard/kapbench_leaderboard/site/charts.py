@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring import score_table
 from kapbench.scoring.diagnosis.loss_types import TYPES
 from kapbench.scoring.splits import TWIN_SPLIT
-from kapbench_leaderboard.figures.board_scatter import Score, ScatterPoint, draw_board_scatter
+from kapbench_leaderboard.figures.board_scatter import ScatterPoint, Score, draw_board_scatter
 from kapbench_leaderboard.figures.inline_svg import inline_svg
 from kapbench_leaderboard.figures.loss_bars import draw_loss_bars
 from kapbench_leaderboard.figures.loss_values import LossBar

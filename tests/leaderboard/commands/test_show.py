@@ -155,6 +155,20 @@ class TestPairs:
         (file,) = made(kapbench("show", "pair", greys, "dot:0-1", "-o", "out", *DATA))
         assert file == Path("out/pair-dot_0-1.png")
 
+    def test_two_models_in_one_figure(self, kapbench, score, greys):
+        (alone,) = made(kapbench("show", "pair", greys, "dot:0-1", "-o", "one", *DATA))
+        colours = score("Colours", "--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+        words = ("show", "pair", greys, colours, "dot:0-1", "-o", "two", *DATA)
+        (both,) = made(kapbench(*words, "--rule", "kap-cvpr24", "--rule", "pck-sd-dino"))
+        assert size_of(both)[1] > 1.5 * size_of(alone)[1]
+
+    def test_a_talk_is_larger_and_without_a_title_lower(self, kapbench, greys):
+        words = ("show", "samples", greys, "--style", "talk")
+        (talk,) = made(kapbench(*words, "-o", "talk"))
+        (bare,) = made(kapbench(*words, "--no-title", "-o", "bare"))
+        assert size_of(talk)[0] == size_of(bare)[0] == int(5.8 * 200)
+        assert size_of(bare)[1] < size_of(talk)[1]
+
     @pytest.mark.parametrize("rule", ["kap-cvpr24", "kap-v1"])
     def test_a_keypoint_that_is_absent(self, kapbench, greys, rule):
         row = absent(greys)
@@ -193,6 +207,21 @@ class TestSeveral:
         assert len(page.alts) == 4
         assert all(a.startswith("data:image/") for a in page.addresses)
 
+    def test_where_two_runs_disagree_and_its_short_form(self, kapbench, score, greys):
+        rules = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+        score("Colours", *rules)
+        words = ("greys", "colours", *rules, "--n", 2, *DATA)
+        long = made(kapbench("show", "disagree", *words, "-o", "out"))
+        assert {f.name for f in long} <= {
+            "better-greys-than-colours.png",
+            "better-colours-than-greys.png",
+        }
+        assert long
+        content = [file.read_bytes() for file in long]
+        for short in ((*words, "--disagree"), ("--disagree", *words)):
+            files = made(kapbench("show", *short, "-o", "short"))
+            assert [file.read_bytes() for file in files] == content
+
     def test_runs_of_other_pairs_do_not_stand_in_one_picture(self, kapbench, score, greys):
         score("Colours", "--category", "dot")
         result = kapbench("show", "report", "runs", "-o", "out")
@@ -214,7 +243,11 @@ class TestErrors:
         ("words", "said"),
         [
             (("report",), "Missing argument 'RUNS...'"),
-            (("pair", "RUN"), "Missing argument 'ID'"),
+            (("pair", "RUN"), "Missing argument 'RUNS...'"),
+            (("disagree", "RUN"), "Missing argument 'B'"),
+            (("disagree", "RUN", "RUN", *DATA), "match equally many keypoints of every pair"),
+            (("RUN", "pair"), "is no kind of figure"),
+            (("pair", "RUN", "dot:0-1", "--style", "huge"), "huge"),
             (("keypoint", "RUN", "dot:0-1"), "Missing argument 'K'"),
             (("pair", "RUN", "dot:0-9"), "Unknown pair 'dot:0-9'"),
             (("category", "RUN", "spto"), "spot"),

@@ -13,6 +13,7 @@ from kapbench.errors import KapbenchError
 from kapbench.models.controls import Random
 from kapbench.progress import Progress
 from kapbench_leaderboard.explore import gather
+from kapbench_leaderboard.explore.dataset_page import write_dataset_page
 from kapbench_leaderboard.explore.features import check_encoder
 from kapbench_leaderboard.explore.page import render_page
 from kapbench_leaderboard.explore.select_pairs import Selection, select_pairs
@@ -120,3 +121,17 @@ def test_no_text_of_a_data_set_ends_a_script(tmp_path):
     page = render_page(content)
     assert evil not in page
     assert page.count("<script") == 2 + len(content.images) * 2 + 1
+
+
+@pytest.mark.slow  # renders images
+def test_a_page_of_rendered_images_needs_no_run(tmp_path):
+    sources, out = Sources(cache=tmp_path), tmp_path / "page.html"
+    summary = write_dataset_page(
+        ["pixels"], "synthetic.small", out, n_pairs=2, progress=Progress(), sources=sources
+    )
+    assert (summary.path, summary.n_pairs) == (out, 2)
+    assert summary.n_bytes == out.stat().st_size
+    assert "rendered by kapbench" in out.read_text(encoding="utf-8")
+    assert "Lwheel1" in out.read_text(encoding="utf-8")
+    with pytest.raises(KapbenchError, match="looks at both images"):
+        write_dataset_page(["random"], "synthetic.small", out, progress=Progress())

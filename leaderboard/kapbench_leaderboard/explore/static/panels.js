@@ -49,10 +49,10 @@ function sampleCell(m, t, sides, label) {
     return cell;
   }
   const score = pooledScore(side.score, range, state.rule), isAccepted = score >= state.threshold;
-  cell.append(score.toFixed(3), make("small", isAccepted ? "accepted" : "", VERDICTS[label][Number(isAccepted)]));
-  if (state.rule.rescale) cell.append(make("small", "", `raw ${side.score.toFixed(3)}`));
+  cell.append(written(score), make("small", isAccepted ? "accepted" : "", VERDICTS[label][Number(isAccepted)]));
+  if (state.rule.rescale) cell.append(make("small", "", `raw ${written(side.score)}`));
   const exact = recorded(m, state.source, t, state.keypoint, label ? 0 : 1);
-  if (exact !== null) cell.append(make("small", "", `run ${exact.toFixed(3)}`));
+  if (exact !== null) cell.append(make("small", "", `run ${written(exact)}`));
   return cell;
 }
 
@@ -71,7 +71,7 @@ function pointRow(t, m) {
   name.scope = "row";
   if (models.length > 1) name.append(models[m].name);
   const [x, y] = centreOf(models[m].maps[t], best);
-  row.append(name, make("td", "number", scores[best].toFixed(3)));
+  row.append(name, make("td", "number", written(scores[best])));
   row.append(make("td", "number", `${Math.round(x)}, ${Math.round(y)}`));
   return row;
 }
@@ -113,7 +113,7 @@ function drawPrecision() {
     }
     list.append(make("dt", "", model.name), text);
   }
-  const note = data.hasAbsent ? `Rule ${rule.name}, α ${alpha.toFixed(2)}, threshold ${threshold.toFixed(3)}.`
+  const note = data.hasAbsent ? `Rule ${rule.name}, α ${alpha.toFixed(2)}, threshold ${written(threshold)}.`
     : "No keypoint of this data set is ever absent, so that KAP is not defined on it.";
   section.replaceChildren(heading, list, make("p", "soft", note));
 }

@@ -17,6 +17,8 @@ function makeSvg(tag, attributes) {
   return element;
 }
 
+const written = (value, digits = 3) => value.toFixed(digits).replace("-", "\u2212");
+
 function makeView(i, m) {
   const image = data.images[i], map = models[m].maps[i];
   const view = make("div", "view"), stage = make("div", "stage"), picture = new Image();
@@ -122,12 +124,22 @@ function drawChosenKeypoint(svg, i, m, view) {
   if (outside) mark(svg, i, "outside", centreOf(map, outside.cell));
 }
 
+// Whether the best match lies within the circle's radius of the visible mirror counterpart.
+function isAtTwin(m, i, view) {
+  const twin = twinOf(i, state.keypoint), xy = twin === null ? null : keypointAt(i, twin);
+  if (!xy) return false;
+  const [x, y] = centreOf(models[m].maps[i], view.best);
+  return Math.hypot(x - xy[0], y - xy[1]) < state.alpha * sizeOf(state.source, i);
+}
+
 function describeMatch(m, i, view) {
-  const score = view.scores[view.best].toFixed(3);
-  if (state.keypoint === null || !isSameCategory(i, state.source)) return score;
-  if (!keypointAt(i, state.keypoint)) return `${score}, absent here`;
-  const { outside } = sidesAt(m, state.source, i, state.keypoint, view.scores);
-  return outside && outside.cell === view.best ? `${score}, outside the circle` : `${score}, inside the circle`;
+  const score = written(view.scores[view.best]), k = state.keypoint;
+  if (k === null || !isSameCategory(i, state.source)) return score;
+  const place = isAtTwin(m, i, view) ? ", at the mirror counterpart" : "";
+  if (!keypointAt(i, k)) return `${score}, absent here${place}`;
+  const { outside } = sidesAt(m, state.source, i, k, view.scores);
+  const isOutside = outside && outside.cell === view.best;
+  return isOutside ? `${score}, outside the circle${place}` : `${score}, inside the circle`;
 }
 
 function drawImage(i, range) {
@@ -149,8 +161,8 @@ function drawLegend(range) {
   models.forEach((model, m) => {
     const legend = byId("legend").children[m];
     const [low, high] = legend.querySelectorAll("span");
-    low.textContent = range[m].low.toFixed(2);
-    high.textContent = range[m].high.toFixed(2);
+    low.textContent = written(range[m].low, 2);
+    high.textContent = written(range[m].high, 2);
   });
 }
 

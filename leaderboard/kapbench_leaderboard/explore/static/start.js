@@ -74,7 +74,13 @@ function moveByKey(event, i) {
   const [x, y] = i === state.source ? [state.x, state.y] : [width / 2, height / 2];
   const [cx, cy] = centreOf(map, cellAt(map, x, y)), n = event.shiftKey ? 5 : 1;
   const dx = (map.box[2] - map.box[0]) / map.width, dy = (map.box[3] - map.box[1]) / map.height;
-  return choose(i, cx + n * step[0] * dx, cy + n * step[1] * dy, null, true);
+  // A step that would leave the image ends at its last cell.
+  const along = (centre, direction, cell, end) => {
+    let at = centre;
+    for (let left = n; left && at + direction * cell > 0 && at + direction * cell < end; left--) at += direction * cell;
+    return at;
+  };
+  return choose(i, along(cx, step[0], dx, width), along(cy, step[1], dy, height), null, true);
 }
 
 let nextMove = 0;
@@ -125,7 +131,7 @@ function readSettings() {
     const [low, high] = thresholdRange();
     state.threshold = low + (Number(byId("threshold").value) / 1000) * (high - low);
     byId("alpha-value").textContent = state.alpha.toFixed(2);
-    byId("threshold-value").textContent = state.threshold.toFixed(3);
+    byId("threshold-value").textContent = written(state.threshold);
   }
   state.opacity = Number(byId("opacity").value) / 100;
   state.names = byId("names").checked;
