@@ -223,7 +223,7 @@ def test_without_a_script_everything_is_there_and_nothing_dead(opened, path):
     assert page.locator("button:visible").count() == 0
     if path == "index.html":
         assert "better" in page.locator("table").first.inner_text()
-        page.get_by_role("link", name="spair", exact=True).first.click()
+        page.get_by_role("link", name="SPair-71k", exact=True).first.click()
         assert page.locator("table").count() > 2
     if path == "compare.html":
         page.locator(".pairs a").first.click()
