@@ -12,9 +12,9 @@ from kapbench_leaderboard.tables.format_cells import heading
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """Of one run. `title`: of the data set. `n_models`: that are ranked with it; None: it stands apart from the board's table.
+    """Of one run. `title`: of the data set. `cells`: by heading; a data set without KAP lacks some.
 
-    `cells`: by heading of a column; a data set without KAP lacks some.
+    `n_models`: that are ranked with it; None: it stands apart from the board's table.
     """
 
     run: RunCard

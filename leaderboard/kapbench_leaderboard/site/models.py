@@ -11,14 +11,13 @@ from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.curves import WorstPair
 from kapbench_leaderboard.comparison.strengths import Fact
-from kapbench_leaderboard.site.boards import Accepted, Board
+from kapbench_leaderboard.site.boards import FEWEST_PAIRS, Accepted, Board
 from kapbench_leaderboard.site.model_charts import Chart, Drawn, charts, loss_bar
 from kapbench_leaderboard.site.model_summary import row_of
 from kapbench_leaderboard.site.pages import Site
 from kapbench_leaderboard.site.record_facts import NO_RECORDS
 from kapbench_leaderboard.tables.columns import Cell
 
-FEWEST_PAIRS = 30  # of a run whose curves and losses are drawn
 # Of a kind of rule: the metrics that the page shows, and their names.
 _METRICS = {"kap": (("kap", "KAP"), (KAP_SKILL, "KAP skill")), "pck": (("pck", "PCK"),)}
 
