@@ -23,6 +23,7 @@ CHECKED = [
     "kapbench.isolated",
     "kapbench.loading",
     "kapbench.locks",
+    "kapbench.matching",
     "kapbench.models",
     "kapbench.processes",
     "kapbench.protocols",

@@ -282,7 +282,7 @@ def test_torch_is_not_imported_where_no_model_runs(modules):
 import importlib, sys
 from kapbench.cli import main
 importers = []
-commands = "run sweep train list cache fetch convert compare diagnose explore show site submit".split()
+commands = "run sweep train list cache fetch convert compare diagnose explore match show site submit".split()
 for words in ([], *([command] for command in commands)):
     main([*words, "--help"], standalone_mode=False)
     importers += [" ".join(["kapbench", *words, "--help"])] * ("torch" in sys.modules)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -94,7 +94,8 @@ class ImagePair:
 
     name, split = "images", "test"
     licence, citation = "unknown", ""
-    size_from, has_absent = "image", False
+    size_from: Literal["box", "image"] = "image"
+    has_absent = False
 
     def __init__(self, source: NamedImage, target: NamedImage, category: str | None = None) -> None:
         if source.name == target.name:
@@ -104,7 +105,7 @@ class ImagePair:
                 fix="Name another target",
             )
         self.images = {image.name: image for image in (source, target)}
-        self.categories = ("image" if category is None else category,)
+        self.categories: tuple[str, ...] = ("image" if category is None else category,)
         self.revision = bytes_hash([image.pixels.tobytes() for image in self.images.values()])
         source_view, target_view = self.views()
         none = np.empty(0, np.int64)

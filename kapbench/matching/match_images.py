@@ -60,7 +60,7 @@ def match(
     """
     if not 0 <= apart < 1 or n_points < 1:
         raise KapbenchError(
-            f"apart is {apart:g} and n_points is {n_points}",
+            f"The options are apart={apart:g} and n_points={n_points}",
             fix="Give apart from 0 to less than 1, and n_points of 1 or more",
         )
     images = (

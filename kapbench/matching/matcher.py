@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
-from kapbench.identity.model_identity import identify
+from kapbench.identity.model_identity import identify, remember_after_run
 from kapbench.loading import load_model, pick_device
 from kapbench.matching.image_pair import ImagePair, NamedImage
 from kapbench.matching.matches import Matches
@@ -150,8 +150,8 @@ class Matcher:
         if self.cache is None:
             assert isinstance(self.model, PairModel)
             views = pair.views()
-            pictures = [make_picture(pair, v, self.info.conditions_on) for v in views]
-            answer = similarity_map(self.model, pair.pair, *pictures, points)
+            source, target = (make_picture(pair, v, self.info.conditions_on) for v in views)
+            answer = similarity_map(self.model, pair.pair, source, target, points)
             return answer.values, answer.grid, None
         assert isinstance(self.model, Encoder)
         views = pair.views()
@@ -236,6 +236,7 @@ def open_matcher(
             features = FeatureCache.of(identity.info, root)
         assert not isinstance(made, AnnotatedModel)
         yield Matcher(made, identity.info, features, device, category, progress or Progress())
+        remember_after_run(made, identity)
 
 
 def _refuse_unfit(model: Model) -> None:

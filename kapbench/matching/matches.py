@@ -88,9 +88,9 @@ class Matches:
         places = {"source": self.points, "target": self.best}
         for name, xy in places.items():
             columns |= {f"{name}_x": xy[:, 0], f"{name}_y": xy[:, 1]}
-        columns["score"] = self.score.astype(np.float64)
+        columns["score"] = self.score.astype(np.float64) + 0.0  # 0 has no sign
         columns |= {"second_x": self.second[:, 0], "second_y": self.second[:, 1]}
-        columns["second_score"] = self.second_score.astype(np.float64)
+        columns["second_score"] = self.second_score.astype(np.float64) + 0.0
         columns["margin"] = self.margin.astype(np.float64)
         for name, known in (("round_trip_px", self.round_trip_px), ("mutual", self.mutual)):
             columns[name] = [None] * len(self) if known is None else known

@@ -1,6 +1,6 @@
 """Points to match: a regular set of them, and the check of those that a user names."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -56,9 +56,7 @@ def _along(length: int, step: float) -> Float64[np.ndarray, "n"]:
     return (np.arange(n) + 0.5) * (length / n)
 
 
-def checked_points(
-    points: Sequence[Sequence[float]] | np.ndarray, size: tuple[int, int], image: str
-) -> Float64[np.ndarray, "q 2"]:
+def checked_points(points: Any, size: tuple[int, int], image: str) -> Float64[np.ndarray, "q 2"]:
     """Points (x, y) as an array. KapbenchError where one is no point of the image.
 
     Args:

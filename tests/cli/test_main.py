@@ -18,7 +18,18 @@ from kapbench.cli.lazy import Deferred, LazyGroup
 from kapbench.cli.run_options import HEADINGS
 from kapbench.errors import KapbenchError
 
-COMMANDS = ["run", "train", "list", "fetch", "convert", "compare", "show", "site", "submit"]
+COMMANDS = [
+    "run",
+    "train",
+    "list",
+    "fetch",
+    "convert",
+    "compare",
+    "match",
+    "show",
+    "site",
+    "submit",
+]
 
 
 def test_help_names_every_command(kapbench):
@@ -62,7 +73,7 @@ def test_help_imports_nothing_heavy(words):
         ("rnu", "Did you mean 'run'?"),
         (
             "xyz",
-            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore",
+            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore, match, runs, show",
         ),
     ],
 )

@@ -10,6 +10,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kapbench_leaderboard.figures.score_text import score_text
+
 MatchNumbers: TypeAlias = Mapping[str, Any]  # as Matches.to_dict makes them
 _NONE = "–"
 _NAME_WIDTH = 24
@@ -78,13 +80,13 @@ def _point_cells(point: Mapping[str, Any], *, with_second: bool) -> list[str]:
         str(point["point"]),
         _xy(point, "source"),
         _xy(point, "target"),
-        _score(point["score"]),
+        score_text(point["score"]),
     ]
     if with_second:
-        cells += [_xy(point, "second"), _score(point["second_score"])]
+        cells += [_xy(point, "second"), score_text(point["second_score"])]
     back = point["round_trip_px"]
     way_back = _NONE if back is None else f"{back:.0f} px"
-    return [*cells, _score(point["margin"]), "mutual" if point["mutual"] else way_back]
+    return [*cells, score_text(point["margin"]), "mutual" if point["mutual"] else way_back]
 
 
 def _regular_cells(matches: MatchNumbers) -> list[str]:
@@ -100,20 +102,13 @@ def _regular_cells(matches: MatchNumbers) -> list[str]:
         str(len(points)),
         mutual,
         near,
-        _score(median(p["score"] for p in points)),
-        _score(median(margins) if margins else None),
+        score_text(median(p["score"] for p in points)),
+        score_text(median(margins) if margins else None),
     ]
 
 
 def _name(matches: MatchNumbers, which: str) -> str:
     return Path(matches[which]["image"]).name
-
-
-def _score(value: float | None) -> str:
-    """Three digits behind the point, or three digits at all of a large one; a dash for none."""
-    if value is None:
-        return _NONE
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
 
 
 def _xy(point: Mapping[str, Any], which: str) -> str:

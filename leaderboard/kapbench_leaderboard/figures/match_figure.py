@@ -13,6 +13,7 @@ from kapbench_leaderboard.figures import panel_grid
 from kapbench_leaderboard.figures.match_marks import draw_map, draw_numbered, draw_peaks
 from kapbench_leaderboard.figures.panel_grid import Row, draw_rows
 from kapbench_leaderboard.figures.regular_figure import draw_regular
+from kapbench_leaderboard.figures.score_text import score_text
 from kapbench_leaderboard.figures.style import PAGE_IN, styled, wrapped
 
 MAX_MODELS = 4
@@ -133,11 +134,6 @@ def point(xy: np.ndarray) -> tuple[float, float]:
 def short(name: str) -> str:
     """A file's name without its folder."""
     return Path(name).name or name
-
-
-def score_text(value: float) -> str:
-    """Three digits behind the point, or three digits at all of a large one."""
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
 
 
 def _scores(matches: Matches, number: int) -> str:

@@ -87,7 +87,8 @@ class MatchWriter:
                 self.paths.insert(0, style.save(summary, self.path))
             else:
                 self._add_page(summary)
-                self._pages.close()
+                with style.styled():  # fonts are written now, in the style's format
+                    self._pages.close()  # type: ignore[no-untyped-call]
                 write_atomically(self.path, self._pdf.getvalue())
                 self.paths.append(self.path)
         return self.paths
@@ -98,7 +99,7 @@ class MatchWriter:
             if self._pages is None:
                 about = {"CreationDate": None, "Creator": None, "Producer": None}
                 self._pages = PdfPages(self._pdf, metadata=about)
-            self._pages.savefig(figure)
+            self._pages.savefig(figure)  # type: ignore[no-untyped-call]
 
 
 def check_ending(path: Path) -> None:

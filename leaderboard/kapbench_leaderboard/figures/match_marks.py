@@ -11,6 +11,7 @@ from kapbench_leaderboard.figures.style import FONT_PT, SERIES, Style, mark, out
 _HEAT_ALPHA = 0.62
 _CORNERS = np.array([[1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 _LABEL_PT = 7.0  # from a point to the middle of its label, along each axis
+_HALF_PT = 4.5  # of the height of a label
 _ENOUGH_PT = 9.0  # between two labels: what is farther does not disturb
 _BEST: Style = {**mark("o", "none", "white", 9), "markeredgewidth": 1.6}
 _SECOND: Style = {**mark("D", "none", "white", 5.5), "markeredgewidth": 1.2}
@@ -23,31 +24,39 @@ def colour_of_point(number: int) -> str:
 
 
 def draw_numbered(axes: Axes, points: Float64[np.ndarray, "q 2"], first_number: int = 0) -> None:
-    """Points with their numbers, counted from 1, beside them, where they hide the fewest others."""
+    """Points with their numbers, counted from 1, beside them, where they hide the fewest others.
+
+    Points of one place share one label.
+    """
     if not len(points):
         return
     shown = np.array([within(axes, (float(x), float(y))) for x, y in points])
+    places, group = np.unique(shown, axis=0, return_inverse=True)
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    page_pt = np.array(axes.figure.get_size_inches()) * 72
-    extent_pt = np.array([axes.get_position().width, axes.get_position().height]) * page_pt
-    at_pt = (shown - (left, top)) / (right - left, bottom - top) * extent_pt
-    for number, (xy, corner) in enumerate(
-        zip(shown.tolist(), label_corners(at_pt, extent_pt), strict=True), first_number
-    ):
-        dot = mark("o", colour_of_point(number), "white", 5)
-        axes.plot(*xy, **dot, markeredgewidth=0.8, clip_on=False, zorder=5)
-        text = axes.annotate(
-            str(number + 1),
-            (xy[0], xy[1]),
-            (3.5 * corner[0], -3.5 * corner[1]),
-            textcoords="offset points",
-            ha="left" if corner[0] > 0 else "right",
-            va="top" if corner[1] > 0 else "bottom",
-            fontsize=FONT_PT,
-            fontweight="bold",
-            zorder=4,
-        )
-        outlined(text)
+    extent_pt = np.array([axes.bbox.width, axes.bbox.height]) / axes.figure.dpi * 72
+    at_pt = (places - (left, top)) / (right - left, bottom - top) * extent_pt
+    for number, (x, y) in enumerate(shown.tolist(), first_number):
+        dot = {**mark("o", colour_of_point(number), "white", 5), "markeredgewidth": 0.8}
+        axes.plot(x, y, **dot, clip_on=False, zorder=5)
+    for place, corner in enumerate(label_corners(at_pt, extent_pt).tolist()):
+        numbers = np.flatnonzero(group.reshape(-1) == place) + first_number + 1
+        _label(axes, ", ".join(map(str, numbers)), places[place].tolist(), corner)
+
+
+def _label(axes: Axes, label: str, place: list[float], corner: list[float]) -> None:
+    right, down = corner
+    text = axes.annotate(
+        label,
+        (place[0], place[1]),
+        (3.5 * right, -3.5 * down),
+        textcoords="offset points",
+        ha="left" if right > 0 else "right",
+        va="top" if down > 0 else "bottom",
+        fontsize=FONT_PT,
+        fontweight="bold",
+        zorder=4,
+    )
+    outlined(text)
 
 
 def label_corners(
@@ -66,9 +75,9 @@ def label_corners(
     for number, point in enumerate(points_pt):
         taken = np.concatenate([np.delete(points_pt, number, axis=0), labels])
         places = point + _LABEL_PT * _CORNERS
-        inside = ((places >= 0) & (places <= extent_pt)).all(axis=1)
+        beyond = np.maximum(_HALF_PT - places, places - (extent_pt - _HALF_PT)).max(axis=1)
         room = np.linalg.norm(taken[None] - places[:, None], axis=2).min(axis=1, initial=_ENOUGH_PT)
-        best = int(np.where(inside, room, room - _ENOUGH_PT).argmax())
+        best = int(np.where(beyond <= 0, room, -beyond - _ENOUGH_PT).argmax())
         labels = np.concatenate([labels, places[best : best + 1]])
         chosen.append(_CORNERS[best])
     return np.asarray(chosen)

@@ -27,11 +27,17 @@ def draw_summary(
     first, n_models = targets[0][0], len(targets[0])
     kept = targets[: max(MAX_PANELS // n_models, 1)]
     panels = [m for of_models in kept for m in of_models]
-    titles = [short(first.source.name)]
-    titles += [short(m.target.name) + (f"\n{m.model}" if n_models > 1 else "") for m in panels]
-    sizes = [first.source.size, *(m.target.size for m in panels)]
-    starts = range(0, len(sizes), _N_COLUMNS)
-    rows = [Row(sizes[i : i + _N_COLUMNS], titles[i : i + _N_COLUMNS], _N_COLUMNS) for i in starts]
+    titles = [short(m.target.name) + (f"\n{m.model}" if n_models > 1 else "") for m in panels]
+    sizes = [m.target.size for m in panels]
+    n_columns = max(_N_COLUMNS // n_models, 1) * n_models  # a target's models are in one row
+    if n_models == 1:
+        sizes, titles = [first.source.size, *sizes], [short(first.source.name), *titles]
+    rows = [
+        Row(sizes[i : i + n_columns], titles[i : i + n_columns], n_columns)
+        for i in range(0, len(sizes), n_columns)
+    ]
+    if n_models > 1:
+        rows.insert(0, Row([first.source.size], [short(first.source.name)], n_columns))
     models = " and ".join(m.model for m in targets[0])
     head = f"{models}: best matches in {n_targets} images"
     if len(kept) < n_targets:
@@ -50,7 +56,7 @@ def draw_summary(
 def _draw_points(axes: Axes, matches: Matches, *, in_source: bool = False) -> None:
     points = matches.points if in_source else matches.best
     if matches.regular:
-        colours = position_colours(matches.points, matches.source.size)
+        colours = position_colours(matches.points)
         draw_coloured(axes, points, colours, None if in_source else matches)
     else:
         draw_numbered(axes, points)

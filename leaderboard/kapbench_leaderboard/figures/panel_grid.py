@@ -80,8 +80,7 @@ def _draw_row(figure: Figure, row: Row, top_in: float) -> list[Axes]:
 def show(axes: Axes, pixels: UInt8[ndarray, "h w 3"]) -> None:
     """The image in its own pixels, kept at no more of them than a print shows."""
     height, width = pixels.shape[:2]
-    page = axes.get_position().width * axes.figure.get_size_inches()[0]
-    scale = page * PNG_DPI / width
+    scale = axes.bbox.width / axes.figure.dpi * PNG_DPI / width
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         pixels = asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))

@@ -1,4 +1,4 @@
-"""A colour for each place in an image, which colour-blind readers can tell apart as well.
+"""A colour for the place of each point among others, which colour-blind readers can tell apart as well.
 
 Across, colours go from blue over pink to yellow; downwards, from dark to light. Who does not see red
 and green apart still sees blue go over grey to yellow.
@@ -16,15 +16,14 @@ _BLUE_YELLOW = (-62.0, 66.0)
 _GREEN_RED = (22.0, 50.0, -4.0)
 
 
-def position_colours(
-    xy: Float64[np.ndarray, "q 2"], size: tuple[int, int]
-) -> Float64[np.ndarray, "q 3"]:
-    """RGB from 0 to 1 of points (x, y) in an image (width, height)."""
+def position_colours(xy: Float64[np.ndarray, "q 2"]) -> Float64[np.ndarray, "q 3"]:
+    """RGB from 0 to 1 of points (x, y), by where they lie between the outermost of them."""
     from skimage.color import lab2rgb
 
     if not len(xy):
         return np.empty((0, 3))
-    across, down = np.clip(xy / np.array(size, np.float64), 0, 1).T
+    low, extent = xy.min(axis=0), np.ptp(xy, axis=0)
+    across, down = np.where(extent > 0, (xy - low) / np.where(extent > 0, extent, 1), 0.5).T
     lightness = np.interp(down, [0, 1], _LIGHTNESS)
     green_red = np.interp(across, [0, 0.5, 1], _GREEN_RED)
     blue_yellow = np.interp(across, [0, 1], _BLUE_YELLOW)

@@ -62,7 +62,7 @@ def returning(matches: Matches) -> Bool[np.ndarray, "q"]:
 
 def _draw_direction(row: Sequence[Matches], places: Sequence[Axes], *, lines: bool) -> None:
     first = row[0]
-    colours = position_colours(first.points, first.source.size)
+    colours = position_colours(first.points)
     show(places[0], first.source.pixels)
     draw_coloured(places[0], first.points, colours, first if len(row) == 1 else None)
     for m, place in zip(row, places[1:], strict=True):
