@@ -11,13 +11,14 @@ TEXT = """\
 
 <!-- Written by docs/make_rules_page.py from kapbench/scoring/rules: edit those, not this page. -->
 
-Every rule that kapbench ships, with its hash and its whole file. [Rules](concepts/rules.md) says what a rule is and which
-one to report, [What is measured](metrics.md) what each choice means and how much it changes.
+Every rule that kapbench ships, with its hash and its whole file. [Rules](concepts/rules.md) says what
+a rule is and which one to report, [What is measured](metrics.md) what each choice means and how much
+it changes.
 
 {table}
 
-The hash covers every choice; summary, source and notes are not part of it. A rule of your own is a file of the same form:
-`--rule my_rule.json`. The fields are documented in `kapbench/scoring/rules.py`.
+The hash covers every choice; summary, source and notes are not part of it. A rule of your own is a
+file of the same form: `--rule my_rule.json`. The fields are documented in `kapbench/scoring/rules.py`.
 
 {sections}
 """
@@ -44,7 +45,7 @@ def _section(rule: Rule) -> str:
     average, over = rule.headline
     facts = [
         f"{rule.summary}.",
-        f"Reported by its average per {average}, over categories: {over.replace('_', ' ')}. "
+        f"Reported by its average per {average}, over categories: {over.replace('_', ' ')}.",
         f"Source: {rule.source}.",
         "\n".join(f"* {note}" for note in rule.notes),
         f"```json\n{(RULES / f'{rule.name}.json').read_text(encoding='utf-8').strip()}\n```",

@@ -38,7 +38,8 @@ def match(
 
     Args:
         model: A model, or a name for `load_model`, which gets `options`.
-        source, target: A path, an image of Pillow, or an array of uint8 [h, w, 3].
+        source: A path, an image of Pillow, or an array of uint8 [h, w, 3].
+        target: The same.
         points: x, y of each point in source pixels. None: a regular set on the object, and as many
             of the target matched in the source (`Matches.back`). The object is the mask if there is
             one, else the model's own foreground if it has one, else the whole image.
@@ -46,8 +47,9 @@ def match(
         apart: How far the second peak lies from the best match at least, as a share of the target's
             longer side.
         category: What a model that looks at the category is shown.
-        source_mask, target_mask: Where the object is, as a path of an image or an array of bool
-            [h, w]. Models that look at a mask are shown it; regular points lie on it.
+        source_mask: Where the object is, as a path of an image or an array of bool [h, w]. Models
+            that look at a mask are shown it; regular points lie on it.
+        target_mask: The same of the target.
         dataset: Whose weights a model takes that is shipped with several: spair for photographs,
             synthetic for rendered images.
         cache: Folder of the feature cache; None: the user cache folder.

@@ -26,7 +26,8 @@ class Matches:
     model's comparison gives them; more is better.
 
     Args:
-        model, revision: The model's.
+        model: The model's name.
+        revision: The model's.
         points: In the source.
         best: The centre of the best cell of the target; of equal cells the first, row by row. Cells
             that a model lays over the padding around an image count, as in a run.

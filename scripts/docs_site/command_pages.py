@@ -4,7 +4,6 @@ import html
 import inspect
 import re
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any
 
 import click
@@ -73,7 +72,7 @@ def _sections(context: click.Context, level: int = 1) -> Iterator[str]:
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{context.command_path} {usage}\n```\n"
     yield from _description(command)
-    yield from _options(context, level)
+    yield from _options(context)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             member = command.get_command(context, name)
@@ -91,7 +90,7 @@ def _description(command: click.Command) -> Iterator[str]:
         yield f"{_as_text(heading)}\n\n```text\n{inspect.cleandoc(lines)}\n```\n"
 
 
-def _options(context: click.Context, level: int) -> Iterator[str]:
+def _options(context: click.Context) -> Iterator[str]:
     """Tables of options, under the headings that --help shows."""
     by_heading: dict[str, list[str]] = {}
     heading_of = getattr(context.command, "heading_of", {})

@@ -48,7 +48,9 @@ def _shown(output: NotebookNode) -> Iterator[str]:
         words = forms.get("text/plain", "Output of the cell above")
         yield f'<img alt="{_plain(words)}" src="data:image/png;base64,{picture}">'
     elif "text/html" in forms:
-        yield f'<div class="output">{re.sub(r"<style.*?</style>", "", forms["text/html"], flags=re.DOTALL)}</div>'
+        table = re.sub(r"<style.*?</style>", "", forms["text/html"], flags=re.DOTALL)
+        cells = table.replace("<th></th>", "<td></td>")  # the corner of a data frame heads nothing
+        yield f'<div class="output" tabindex="0">{cells}</div>'
     elif "text/plain" in forms:
         yield _block(forms["text/plain"])
 

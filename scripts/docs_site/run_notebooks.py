@@ -1,10 +1,11 @@
-"""Runs the notebooks of docs/notebooks and keeps their outputs: python scripts/docs_site/run_notebooks.py
+"""Runs the notebooks of docs/notebooks and keeps their outputs: make notebooks
 
 A notebook runs in an empty folder, with the Python that runs this script. Its stored outputs are what
 GitHub and the documentation site show.
 """
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 MOST_SECONDS = 900  # of one cell
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_BAR = "━"
 
 
 def execute(path: Path, folder: Path, first: str = "") -> NotebookNode:
@@ -46,10 +49,29 @@ def without_traces(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = {}
         if cell.cell_type == "code":
             cell.execution_count = None
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output.execution_count = None
+            cell.outputs = _as_shown(cell.outputs)
     return notebook
+
+
+def _as_shown(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Printed text in one output, without progress bars, empty lines and colours."""
+    shown: list[NotebookNode] = []
+    for output in outputs:
+        if "execution_count" in output:
+            output.execution_count = None
+        if output.output_type != "stream":
+            shown.append(output)
+        elif shown and shown[-1].get("name") == output.name:
+            shown[-1].text += output.text
+        else:
+            shown.append(output)
+    for output in shown:
+        if output.output_type == "stream":
+            lines = re.split(r"[\r\n]+", _CONTROL.sub("", output.text))
+            output.text = "".join(
+                f"{line}\n" for line in lines if line.strip() and _BAR not in line
+            )
+    return shown
 
 
 def main() -> None:

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="the extra docs is not installed")
-pytest.importorskip("nbclient", reason="the extra docs is not installed")
-pytest.importorskip("ipykernel", reason="the extra docs is not installed")
-import notebook_pages
-import run_notebooks
+run_notebooks = pytest.importorskip("run_notebooks", reason="the extra docs is not installed")
+notebook_pages = pytest.importorskip("notebook_pages", reason="the extra docs is not installed")
 
 NOTEBOOKS = sorted(run_notebooks.FOLDER.glob("*.ipynb"))
 LARGEST_OUTPUT = 200_000

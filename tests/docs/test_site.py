@@ -6,21 +6,26 @@ import re
 from pathlib import Path
 
 import click
+import command_pages
 import pytest
+import repository_links
 import yaml
+from documentation_site import built_site
 
 import kapbench
 from kapbench.cli.main import main
 
-pytest.importorskip("mkdocs", reason="the extra docs is not installed")
-import command_pages
-import repository_links
-from documentation_site import built_site
-
 ROOT = Path(__file__).parents[2]
+HAS_MKDOCS = importlib.util.find_spec("mkdocs") is not None
 DOCS = ROOT / "docs"
 NAMED = re.compile(r"^::: (kapbench[\w.]*)$", re.MULTILINE)
 ELSEWHERE = re.compile(r"<(?:script|img|link|iframe)[^>]*?(?:src|href)=[\"']?(https?:[^\"' >]+)")
+
+
+def built(test):
+    """A test that reads the built site."""
+    skips = pytest.mark.skipif(not HAS_MKDOCS, reason="the extra docs is not installed")
+    return pytest.mark.slow(skips(test))
 
 
 def on_api_pages() -> list[str]:
@@ -107,7 +112,7 @@ def test_the_index_of_the_documentation_names_every_page():
     assert {name for name in names if f"({name}" not in index} == set()
 
 
-@pytest.mark.slow
+@built
 def test_the_site_builds_without_a_warning():
     """No broken link or anchor, no page that the navigation leaves out, no docstring that misleads."""
     site = built_site()
@@ -115,13 +120,13 @@ def test_the_site_builds_without_a_warning():
     assert "WARNING" not in site.log
 
 
-@pytest.mark.slow
+@built
 def test_no_page_of_the_site_loads_anything_from_elsewhere():
     for path in built_site().folder.rglob("*.html"):
         assert ELSEWHERE.findall(path.read_text(encoding="utf-8")) == [], path
 
 
-@pytest.mark.slow
+@built
 def test_every_public_name_is_rendered_with_its_docstring():
     pages = [path.read_text(encoding="utf-8") for path in built_site().folder.glob("api/*.html")]
     text = "\n".join(pages)

@@ -13,7 +13,7 @@ def texts(figure: Figure) -> list[Text]:
     beyond = set()
     for axes in figure.axes:
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True):
+            for label, at in zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=False):
                 if not min(low, high) <= at <= max(low, high) or not axes.axison:
                     beyond.add(label)
     found = [text for text in figure.findobj(Text) if text not in beyond]

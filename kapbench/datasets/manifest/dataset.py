@@ -60,8 +60,7 @@ def manifest(
         KapbenchError: a file that is missing or has a problem.
     """
     file = Path(path).expanduser().absolute()  # a model may change the current folder
-    opened = open_manifest(file, exif)
-    content = opened.content
+    content = (opened := open_manifest(file, exif)).content
     reading.check_choice("split", split or content.split, (content.split,), f"manifest:{file.name}")
     images = {image_id(image): image for image in content.images}
     views = {name: _make_view(image, content, file.parent) for name, image in images.items()}

@@ -95,7 +95,7 @@ def draw_legend(canvas: Axes, top_in: float, *, intervals: bool) -> None:
     if intervals:
         beside_first = _FAMILY_IN + wide_in, top_in - LINE_IN / 2
         draw_interval(canvas, (beside_first[0], beside_first[0] + _SWATCH_IN[0]), beside_first[1])
-        _name(canvas, beside_first, "95 % interval of KAP")
+        _name(canvas, beside_first, "95 % interval")
     for family, types in _FAMILIES.items():
         canvas.text(0, top_in - LINE_IN / 2, family, va="center_baseline", fontweight="bold")
         for i, loss_type in enumerate(types):

@@ -31,7 +31,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a name may stand. `box`: left, bottom, right, upper edge in points from the figure's corner."""
+    """Where a name may stand. `box`: left, lower, right, upper edge in points from the corner."""
 
     side: tuple[int, int]
     away_pt: tuple[float, float]

@@ -10,17 +10,19 @@ from kapbench_leaderboard.site.compare_pages import compare_pages
 from kapbench_leaderboard.site.dataset_pages import dataset_pages
 from kapbench_leaderboard.site.exchange import put_back, replacement
 from kapbench_leaderboard.site.explore_pages import known_models, write_explore_pages
+from kapbench_leaderboard.site.forked import MANY, forked
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
 from kapbench_leaderboard.site.record_facts import record_facts
 
 MARKER = ".kapbench-site"
+# Those that take longest first, for the processes that make them.
 KINDS: Sequence[Callable[[Site], Iterator[Page]]] = (
-    front_pages,
-    dataset_pages,
-    compare_pages,
     model_pages,
+    compare_pages,
+    dataset_pages,
+    front_pages,
 )
 
 
@@ -60,8 +62,9 @@ def build(
 
 def pages(site: Site) -> Iterator[Page]:
     """Every page, and the files that pages link to."""
-    for of_kind in KINDS:
-        yield from of_kind(site)
+    is_large = len(site.entries) >= MANY
+    for of_kind in forked(lambda i: list(KINDS[i](site)), len(KINDS), is_large=is_large):
+        yield from of_kind
     for file in (files("kapbench_leaderboard.site") / "static").iterdir():
         if file.name.endswith((".css", ".js", ".webp")):
             yield f"static/{file.name}", file.read_bytes()

@@ -1,8 +1,6 @@
 """What pages show of an entry's records, which are read once: curves, worst pairs, losses, keypoints."""
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +24,9 @@ from kapbench_leaderboard.entries.untrusted_files import (
     refuse_large_records,
 )
 from kapbench_leaderboard.site.boards import Accepted
+from kapbench_leaderboard.site.forked import MANY, forked
 
 _OF_DECODE = (TWIN_ERROR_PX, GROUP_ERROR_PX, OTHER_ERROR_PX, ON_OBJECT)
-_WORKERS = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,8 @@ def record_facts(entries: Sequence[Accepted]) -> dict[str, RecordFacts]:
     """
     present = [entry for entry in entries if records_path(entry.path).exists()]
     refuse_large_records(records_path(entry.path) for entry in present)
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        every = pool.map(_facts, present)
-        return {a.run.plan_hash: facts for a, facts in zip(present, every, strict=True)}
+    every = forked(lambda i: _facts(present[i]), len(present), is_large=len(present) >= MANY)
+    return {a.run.plan_hash: facts for a, facts in zip(present, every, strict=True)}
 
 
 def _facts(accepted: Accepted) -> RecordFacts:
