@@ -3,9 +3,9 @@
     python benchmarks/speed/explore.py [--model lite0 --model sphere] [--images 12]
 
 The images are rendered: those of one category of `synthetic`. A click chooses a point that differs
-from the last one; the page itself takes the time of computing and drawing. The script exits with
-status 1 if the median click takes 50 ms or more, if 8 images would take 25 MB or more, or if a
-page's fidelity is low.
+from the last one; the page itself takes the time of computing and drawing. Other work of the machine only
+adds to it, so that the lower quartile is compared. The script exits with status 1 if that is 50 ms
+or more, if 8 images would take 25 MB or more, or if a page's fidelity is low.
 """
 
 import argparse
@@ -72,14 +72,15 @@ def main() -> int:
             times = clicks_ms(summary.path)
             (name, fidelity), *_ = summary.fidelity.items()
             of_few = summary.n_bytes / summary.n_images * FEW_IMAGES
-            median = statistics.median(times)
+            quartile, median, _ = statistics.quantiles(times, n=4)
             print(
                 f"{name}: {summary.n_images} images, {summary.n_bytes / 1e6:.1f} MB "
-                f"({of_few / 1e6:.1f} MB for {FEW_IMAGES}); a click takes {median:.0f} ms "
-                f"({min(times):.0f} to {max(times):.0f})"
+                f"({of_few / 1e6:.1f} MB for {FEW_IMAGES}); a click takes "
+                f"{quartile:.0f} ms (lower quartile; median {median:.0f}, {min(times):.0f} to "
+                f"{max(times):.0f})"
             )
             print(f"  {fidelity.sentence()}")
-            is_good &= median < MOST_MS and of_few < MOST_BYTES and not fidelity.is_low
+            is_good &= quartile < MOST_MS and of_few < MOST_BYTES and not fidelity.is_low
     return 0 if is_good else 1
 
 

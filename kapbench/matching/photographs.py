@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -27,7 +28,8 @@ class Photographs:
 
     name, split = "photographs", "test"
     licence, citation = "unknown", ""
-    size_from, has_absent = "image", False
+    size_from: Literal["box", "image"] = "image"
+    has_absent = False
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._pixels: dict[str, UInt8[np.ndarray, "h w 3"]] = {}

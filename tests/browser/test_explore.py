@@ -112,7 +112,7 @@ def opened(browser, pages):
             lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url),
         )
         page.goto(pages[name])
-        page.wait_for_function("!document.querySelector('.panel').innerText.includes('…')")
+        wait_for_scores(page)
         return page
 
     yield open_page
@@ -126,13 +126,18 @@ def number(text):
     return float(text.replace("\u2212", "-"))
 
 
+def wait_for_scores(page):
+    """Until no score stands as … any more. The page's policy forbids a function of the test's."""
+    sync_api.expect(page.locator(".panel")).not_to_contain_text("…")
+
+
 def heading(page):
     return page.locator("#point").inner_text()
 
 
 def choose_rule(page, name):
     page.get_by_label("Rule").select_option(name)
-    page.wait_for_function("!document.querySelector('.panel').innerText.includes('…')")
+    wait_for_scores(page)
 
 
 def test_a_click_shows_where_the_point_is_found(opened):
@@ -153,7 +158,7 @@ def test_a_click_shows_where_the_point_is_found(opened):
     assert heading(page) == fixed  # a click keeps the point
     page.keyboard.press("Escape")
     page.locator(".stage").nth(0).hover(position={"x": 8, "y": 50})
-    page.wait_for_function("document.getElementById('point').textContent.endsWith('image 1')")
+    sync_api.expect(page.locator("#point")).to_have_text(re.compile("image 1$"))
 
 
 @pytest.mark.parametrize("rule", ["kap-cvpr24", "kap-v1"])
@@ -164,7 +169,7 @@ def test_scores_are_those_of_the_run(opened, run, rule):
     n_compared = 0
     for k in range(page.locator("#keypoints button").count()):
         page.locator("#keypoints button").nth(k).click()
-        page.wait_for_function("!document.querySelector('.panel').innerText.includes('…')")
+        wait_for_scores(page)
         for cell in page.locator("#results td.number").all_inner_texts():
             if "run" not in cell:
                 continue

@@ -36,7 +36,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--pairs",
     "n_pairs",
-    type=click.IntRange(1, 100),
+    type=click.IntRange(1, 40),
     default=6,
     show_default=True,
     help="Show at most so many pairs of the RUN.",
@@ -76,6 +76,14 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     metavar="KEY=VALUE",
     help="An option of the model. Repeat it for more.",
 )
+@click.option(
+    "--weights-for",
+    default="spair",
+    show_default=True,
+    metavar="DATASET",
+    help="With --model: which weights a model takes that is shipped with several, as sphere: those "
+    "for spair (photographs) or synthetic.",
+)
 @data_root
 @click.option("--cache", type=_FOLDER, help="Folder of the feature cache.")
 @click.option(
@@ -100,6 +108,7 @@ def explore(
     dataset_options: tuple[str, ...],
     load_model: str | None,
     model_options: tuple[str, ...],
+    weights_for: str,
     data_root: Path | None,
     cache: Path | None,
     device: str,
@@ -134,7 +143,7 @@ def explore(
     )
     progress = Progress(show=sys.stderr.isatty(), log=lambda text: click.echo(text, err=True))
     if models:
-        content = _of_files(names, models, sources, progress)
+        content = _of_files(names, models, weights_for, sources, progress)
     else:
         content = _of_runs(
             names,
@@ -149,11 +158,16 @@ def explore(
 
 
 def _of_files(
-    names: tuple[str, ...], models: tuple[str, ...], sources: Sources, progress: "Progress"
+    names: tuple[str, ...],
+    models: tuple[str, ...],
+    weights_for: str,
+    sources: Sources,
+    progress: "Progress",
 ) -> "Content":
     from kapbench_leaderboard.explore.gather import from_photographs
 
-    return from_photographs([Path(name) for name in names], models, sources, progress)
+    paths = [Path(name) for name in names]
+    return from_photographs(paths, models, sources, progress, weights_for=weights_for)
 
 
 def _of_runs(

@@ -90,9 +90,17 @@ def from_pairs(
 
 
 def from_photographs(
-    paths: Sequence[Path], specs: Sequence[str], sources: Sources, progress: Progress
+    paths: Sequence[Path],
+    specs: Sequence[str],
+    sources: Sources,
+    progress: Progress,
+    *,
+    weights_for: str | None = None,
 ) -> Content:
     """Image files without annotation.
+
+    Args:
+        weights_for: Name of the data set whose weights a model takes that is shipped with several.
 
     Raises:
         KapbenchError: fewer than two images; an image that cannot be read; a model that cannot be
@@ -106,7 +114,9 @@ def from_photographs(
         )
     dataset = Photographs(paths)
     models = [
-        check_encoder(load_model(spec, device=sources.device, **sources.model_options))
+        check_encoder(
+            load_model(spec, device=sources.device, dataset=weights_for, **sources.model_options)
+        )
         for spec in specs
     ]
     views = list(dataset.views())

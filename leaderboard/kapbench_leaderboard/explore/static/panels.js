@@ -99,7 +99,8 @@ function drawPrecision() {
   const section = byId("precision");
   if (!section) return;
   const { rule, alpha, threshold } = state;
-  const heading = make("h3", "", `Precision and recall of the page's ${data.pairs.length} pairs`);
+  const heading = make("h3", "", data.pairs.length > 1
+    ? `Precision and recall of the page's ${data.pairs.length} pairs` : "Precision and recall of the page's pair");
   const list = make("dl");
   const percent = (value) => (value === null ? "undefined" : `${(100 * value).toFixed(1)} %`);
   for (const [m, model] of models.entries()) {
@@ -109,7 +110,7 @@ function drawPrecision() {
       const at = precisionAndRecall(samples, threshold), kap = averagePrecision(samples);
       text.textContent = `precision ${percent(at.precision)} (${at.right} of ${at.accepted} accepted), `
         + `recall ${percent(at.recall)} (${at.right} of ${at.positives}), `
-        + `average precision ${kap === null ? "undefined" : (100 * kap).toFixed(1)} of these pairs together`;
+        + `average precision ${kap === null ? "undefined" : (100 * kap).toFixed(1)} over all samples`;
     }
     list.append(make("dt", "", model.name), text);
   }

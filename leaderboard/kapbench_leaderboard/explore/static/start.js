@@ -117,11 +117,12 @@ function fillShown() {
   });
 }
 
-// Scores that the slider reaches: from 0 to 1, or from the lowest to the highest sample.
+// Scores that the slider reaches: from 0 to 1, or from the lowest to the highest of the pairs' maps.
 function thresholdRange() {
   if (state.rule.rescale) return [0, 1];
-  const scores = models.flatMap((_, m) => samplesOfPairs(m) ?? []).map((s) => s.score);
-  return scores.length ? [Math.min(...scores), Math.max(...scores)] : [0, 1];
+  const known = models.flatMap((_, m) => data.pairs.map((p) => rangeOf(m, p.source, p.target)));
+  const { low, high } = extremes(known.filter((range) => range).map((range) => [range.low, range.high]));
+  return low < high ? [low, high] : [0, 1];
 }
 
 function readSettings() {
