@@ -33,7 +33,7 @@ class Site:
     boards: Sequence[Board]
     facts: Mapping[str, RecordFacts]
     explored: Sequence[str] = ()
-    environment: Environment = field(default_factory=lambda: _environment())
+    environment: Environment = field(default_factory=lambda: _environment())  # noqa: PLW0108  (defined below)
 
     @property
     def ranked(self) -> Sequence[Board]:

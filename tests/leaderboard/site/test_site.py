@@ -19,7 +19,7 @@ from kapbench_leaderboard.site.published import published
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    drawn(folder, {"good": 0.6, "better": 0.62, "poor": 0.3, "random": 0.1})
+    drawn(folder, {"good": 0.6, "better": 0.605, "poor": 0.3, "random": 0.1})
     drawn(folder, {"masked": 0.5}, supervision="masks", conditions_on=("mask",))
     drawn(folder, {"elsewhere": 0.9}, revision="data2")
     drawn(folder, {"good": 0.7, HOSTILE: 0.4}, dataset="synthetic")
