@@ -77,6 +77,11 @@ class Matches:
         """
         return None if self.round_trip_px is None else np.asarray(self.round_trip_px == 0)
 
+    @property
+    def near_px(self) -> float:
+        """`apart_px` as the same share of the source's longer side: what a near way back is."""
+        return self.apart_px * max(self.source.size) / max(self.target.size)
+
     def to_frame(self) -> pd.DataFrame:
         """One row for each point, numbered from 1.
 
@@ -110,6 +115,7 @@ class Matches:
                 "box": list(self.grid.box),
             },
             "apart_px": self.apart_px,
+            "near_px": self.near_px,
             "regular": self.regular,
             "points": [{str(key): _plain(value) for key, value in row.items()} for row in rows],
             "back": None if self.back is None else self.back.to_dict(),

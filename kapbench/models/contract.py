@@ -9,7 +9,14 @@ import numpy as np
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.models.arrays_in import similarity_values, sound_grid
-from kapbench.protocols import Encoder, PairModel, Prepares, model_info, wrong_attributes
+from kapbench.protocols import (
+    Encoder,
+    HasForeground,
+    PairModel,
+    Prepares,
+    model_info,
+    wrong_attributes,
+)
 from kapbench.types import FeatureMap, Picture, SimilarityMap
 
 SIZES = ((64, 48), (48, 64), (50, 50), (97, 31))
@@ -25,11 +32,13 @@ def broken(model: object) -> list[str]:
     problems = list(_tried("attributes", lambda: _declares(model)))
     if problems:
         return problems
+    if isinstance(model, HasForeground):
+        problems += _tried("foreground", lambda: _marks_object(model))
     if isinstance(model, Encoder):
-        return [*_tried("encode", lambda: _encodes(model))]
+        return [*problems, *_tried("encode", lambda: _encodes(model))]
     if isinstance(model, PairModel):
-        return [*_tried("match", lambda: _matches(model))]
-    return []
+        return [*problems, *_tried("match", lambda: _matches(model))]
+    return problems
 
 
 def draw_pictures(conditions: Sequence[str]) -> list[Picture]:
@@ -62,6 +71,20 @@ def _declares(model: object) -> Iterator[str]:
     yield from (f"{error.thing}: {error.fix}" for error in errors)
     if not errors:
         json.dumps(dict(model_info(model).options))
+
+
+def _marks_object(model: HasForeground) -> Iterator[str]:
+    pictures = draw_pictures(model_info(model).conditions_on)
+    masks = model.foreground(pictures)
+    if len(masks) != len(pictures):
+        yield f"{counted(len(masks), 'foreground')} for {counted(len(pictures), 'picture')}"
+        return
+    for picture, mask in zip(pictures, map(np.asarray, masks), strict=True):
+        if mask.dtype != np.bool_ or mask.shape != picture.size[::-1]:
+            yield (
+                f"{picture.image_id}: its foreground is {mask.dtype} of the shape {list(mask.shape)}, "
+                f"not bool of the picture's {list(picture.size[::-1])}"
+            )
 
 
 def _encodes(model: Encoder) -> Iterator[str]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 import kapbench
 from kapbench.errors import KapbenchError
+from kapbench.models.contract import broken
 from kapbench.models.reference_models import Oracle
 from kapbench.scoring.schema import X, Y
 
@@ -82,6 +83,13 @@ def test_a_round_trip_is_the_way_to_where_the_best_match_leads_back(match):
     assert got.mutual.tolist() == [True, False]
 
 
+def test_what_a_near_way_back_is_depends_on_the_source_alone(match):
+    larger = SOURCE.repeat(2, axis=0).repeat(2, axis=1)
+    got = match("pixels", larger, ROLLED, n_points=9)
+    assert (got.apart_px, got.near_px) == (6, 12)
+    assert (got.back.apart_px, got.back.near_px) == (12, 6)
+
+
 def test_the_best_match_is_the_prediction_of_a_run(match, tmp_path):
     dataset, decode = Dots(), kapbench.load_rule("pck-v1").decode
     records = kapbench.evaluate(
@@ -133,6 +141,8 @@ def test_a_mask_comes_before_the_models_foreground(match):
 
 
 def test_a_foreground_of_another_shape_is_refused(match):
+    assert any("its foreground is float64" in text for text in broken(blocks.BadForeground()))
+    assert not any("foreground" in text for text in broken(blocks.Foreground()))
     with pytest.raises(
         KapbenchError, match=r"foreground\(\) returned float64 of the shape \[2, 2\]"
     ):

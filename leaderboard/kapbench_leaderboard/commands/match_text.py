@@ -21,7 +21,7 @@ _NOTE_OF_POINTS = (
 )
 _NOTE_OF_REGULAR = (
     "Mutual: the best match leads back to the point's own cell. Near: it leads back to a place that "
-    "is no farther than a tenth of the longer side. Scores and margins are medians."
+    "is no farther than a tenth of the source's longer side. Scores and margins are medians."
 )
 
 
@@ -94,7 +94,7 @@ def _regular_cells(matches: MatchNumbers) -> list[str]:
     mutual = near = _NONE
     if all(p["mutual"] is not None for p in points):
         mutual = str(sum(p["mutual"] for p in points))
-        near = str(sum(p["round_trip_px"] <= matches["apart_px"] for p in points))
+        near = str(sum(p["round_trip_px"] <= matches["near_px"] for p in points))
     margins = [p["margin"] for p in points if p["margin"] is not None]
     return [
         _name(matches, "source"),

@@ -97,8 +97,9 @@ def draw_differences(points: Sequence[Both], names: tuple[str, str], metric: str
         _symmetric(axes)
         axes.tick_params(length=0, pad=3)
         axes.set_xlabel(f"difference of {metric} in points")
-        for side, name in zip(("left", "right"), reversed(names), strict=True):
-            axes.set_title(f"{name} better", loc=side, fontsize=FONT_PT - 0.5, color=GREY, pad=4)
+        small: Style = {"fontsize": FONT_PT - 0.5, "color": GREY, "pad": 4}
+        axes.set_title(f"{names[1]} better", loc="left", **small)
+        axes.set_title(f"{names[0]} better", loc="right", **small)
     return figure
 
 

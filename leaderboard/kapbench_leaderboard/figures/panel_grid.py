@@ -12,6 +12,7 @@ from PIL import Image
 from kapbench_leaderboard.figures.style import FONT_PT, LINE_IN, PNG_DPI, bare, blank, wrapped
 
 _GAP_IN = 0.08
+_MARGIN_IN = 0.07  # left and right: a mark at the border of an image stays whole
 _TALLEST_IN = 3.1  # of a row: a portrait stays on its page
 
 
@@ -24,7 +25,8 @@ class Row:
     n_columns: int
 
     def column_in(self, width_in: float) -> float:
-        return (width_in - _GAP_IN * (self.n_columns - 1)) / self.n_columns
+        inner_in = width_in - 2 * _MARGIN_IN - _GAP_IN * (self.n_columns - 1)
+        return inner_in / self.n_columns
 
     def tall_in(self, width_in: float) -> float:
         """Of the tallest image."""
@@ -49,12 +51,13 @@ def draw_rows(
     height_in = texts_in + sum(heights) + _GAP_IN * len(rows)
     figure = blank(width_in, height_in)
     top_in = height_in - LINE_IN * len(head)
-    figure.text(0, 1 - 0.02 / height_in, "\n".join(head), fontsize=FONT_PT, va="top")
+    left = _MARGIN_IN / width_in
+    figure.text(left, 1 - 0.02 / height_in, "\n".join(head), fontsize=FONT_PT, va="top")
     every = []
     for row, tall_in in zip(rows, heights, strict=True):
         every.append(_draw_row(figure, row, top_in))
         top_in -= tall_in + _GAP_IN
-    figure.text(0, 0.03 / height_in, "\n".join(foot), fontsize=FONT_PT, va="bottom")
+    figure.text(left, 0.03 / height_in, "\n".join(foot), fontsize=FONT_PT, va="bottom")
     return figure, every
 
 
@@ -65,7 +68,7 @@ def _draw_row(figure: Figure, row: Row, top_in: float) -> list[Axes]:
     below_in = top_in - LINE_IN * row.title_lines(width_in)
     for number, ((w, h), title) in enumerate(zip(row.sizes, row.titles, strict=True)):
         scale = min(column_in / w, _TALLEST_IN / h)
-        left_in = number * (column_in + _GAP_IN)
+        left_in = _MARGIN_IN + number * (column_in + _GAP_IN)
         text = "\n".join(row.wrapped_title(title, width_in))
         place = left_in / width_in, (below_in + 0.03) / height_in
         figure.text(*place, text, fontsize=FONT_PT, va="bottom")

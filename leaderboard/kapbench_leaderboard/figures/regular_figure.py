@@ -51,13 +51,13 @@ def _describe(matches: Matches) -> str:
     if matches.mutual is None:
         return f"{len(matches)} matches"
     n_mutual, n_near = int(matches.mutual.sum()), int(returning(matches).sum())
-    return f"{n_mutual} of {len(matches)} mutual, {n_near} return within {matches.apart_px:.0f} px"
+    return f"{n_mutual} of {len(matches)} mutual, {n_near} return within {matches.near_px:.0f} px"
 
 
 def returning(matches: Matches) -> Bool[np.ndarray, "q"]:
-    """Whether the way back ends near the point: within the distance that sets a second peak apart."""
+    """Whether the way back ends near the point."""
     assert matches.round_trip_px is not None
-    return np.asarray(matches.round_trip_px <= matches.apart_px)
+    return np.asarray(matches.round_trip_px <= matches.near_px)
 
 
 def _draw_direction(row: Sequence[Matches], places: Sequence[Axes], *, lines: bool) -> None:

@@ -15,7 +15,7 @@ from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.style import BLUE, GREY, ORANGE, PURPLE, VERMILION, points
 from kapbench_leaderboard.tables.build import labels
 
-_STRIP_IN, _AXIS_IN, _BETWEEN_IN, _LEFT_IN, _GAP_IN = 0.36, 0.36, 0.1, 0.1, 0.44
+_STRIP_IN, _AXIS_IN, _BETWEEN_IN, _LEFT_IN, _GAP_IN = 0.36, 0.36, 0.1, 0.14, 0.44
 _N_BINS = 40
 _SCORES_SHARE = 0.54  # of the width
 NOTE = "+ positives, − negatives, and their numbers. Each histogram has its own height; lines: medians."

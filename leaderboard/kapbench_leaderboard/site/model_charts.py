@@ -12,6 +12,7 @@ from kapbench_leaderboard.comparison.curves import Curve
 from kapbench_leaderboard.comparison.groups import selected_rules
 from kapbench_leaderboard.site.record_facts import NO_RECORDS, RecordFacts
 from kapbench_leaderboard.tables.columns import NAME
+from kapbench_leaderboard.tables.dataset_names import display_name
 
 N_VIEWPOINTS = 5
 _PARTS = 4  # of an axis, between its ticks
@@ -138,5 +139,5 @@ def loss_bar(drawn: Sequence[Drawn], facts: Mapping[str, RecordFacts]) -> Markup
         for bar in bars
     )
     with styled():
-        figure = draw_loss_bars(bars, drawn[0].run.dataset.name)
+        figure = draw_loss_bars(bars, display_name(drawn[0].run.dataset.name))
     return inline_svg(figure, f"Points of KAP lost to each type of error. {words}")

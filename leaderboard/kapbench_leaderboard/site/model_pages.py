@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from kapbench_leaderboard.comparison.controls import is_control
+from kapbench_leaderboard.site.boards import FEWEST_PAIRS
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.site.model_summary import headings, summary
-from kapbench_leaderboard.site.models import FEWEST_PAIRS, runs_of_model
+from kapbench_leaderboard.site.models import runs_of_model
 from kapbench_leaderboard.site.pages import Page, Site
 
 

@@ -12,12 +12,13 @@ from kapbench_leaderboard.tables.format_cells import heading
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """Of one run. `n_models`: that are ranked with it; None: it stands apart from the board's table.
+    """Of one run. `title`: of the data set. `cells`: by heading; a data set without KAP lacks some.
 
-    `cells`: by heading of a column; a data set without KAP lacks some.
+    `n_models`: that are ranked with it; None: it stands apart from the board's table.
     """
 
     run: RunCard
+    title: str
     rank: int | None
     n_models: int | None
     cells: Mapping[str, Cell]
@@ -45,8 +46,8 @@ def _row(boards: Sequence[Board], run: RunCard) -> SummaryRow:
                     heading(column): cell
                     for column, cell in zip(table.columns, row.cells, strict=True)
                 }
-                return SummaryRow(run, row.rank, n_models if on_board else None, cells)
-    return SummaryRow(run, None, None, {})
+                return SummaryRow(run, board.title, row.rank, n_models if on_board else None, cells)
+    return SummaryRow(run, run.dataset.name, None, None, {})
 
 
 def row_of(table: Table, run: RunCard) -> Row | None:

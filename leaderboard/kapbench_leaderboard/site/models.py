@@ -11,14 +11,13 @@ from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.curves import WorstPair
 from kapbench_leaderboard.comparison.strengths import Fact
-from kapbench_leaderboard.site.boards import Accepted, Board
+from kapbench_leaderboard.site.boards import FEWEST_PAIRS, Accepted, Board
 from kapbench_leaderboard.site.model_charts import Chart, Drawn, charts, loss_bar
 from kapbench_leaderboard.site.model_summary import row_of
 from kapbench_leaderboard.site.pages import Site
 from kapbench_leaderboard.site.record_facts import NO_RECORDS
 from kapbench_leaderboard.tables.columns import Cell
 
-FEWEST_PAIRS = 30  # of a run whose curves and losses are drawn
 # Of a kind of rule: the metrics that the page shows, and their names.
 _METRICS = {"kap": (("kap", "KAP"), (KAP_SKILL, "KAP skill")), "pck": (("pck", "PCK"),)}
 
@@ -60,6 +59,7 @@ class AcceptedRun:
     """
 
     accepted: Accepted
+    board: Board
     again: bool
     alphas: tuple[float, ...]
     scores: Sequence[Scores]
@@ -75,10 +75,10 @@ class AcceptedRun:
 
 
 def runs_of_model(site: Site, name: str) -> list[AcceptedRun]:
-    """The accepted runs of one model, in the order of the boards."""
+    """The accepted runs of one model, in the order of the boards; small ones last."""
     places = {board.name: place for place, board in enumerate(site.boards)}
     accepted = [a for a in site.entries if a.run.model.name == name]
-    accepted.sort(key=lambda a: places[a.run.dataset.name])
+    accepted.sort(key=lambda a: (a.run.dataset.n_pairs < FEWEST_PAIRS, places[a.run.dataset.name]))
     n_of = Counter((a.run.dataset.name, a.run.dataset.split) for a in accepted)
     return [
         _accepted_run(site, each, again=n_of[each.run.dataset.name, each.run.dataset.split] > 1)
@@ -95,6 +95,7 @@ def _accepted_run(site: Site, accepted: Accepted, *, again: bool) -> AcceptedRun
     drawn = _drawn(board, run) if on_board else [Drawn(run.model.name, run, 0)]
     return AcceptedRun(
         accepted,
+        board,
         again,
         alphas,
         _scores(run, alphas),

@@ -76,7 +76,7 @@ def test_no_page_asks_another_host_for_anything(site):
         for tag, link in Page(path).links:
             assert tag == "a" or not urlsplit(link).netloc
     for path in (site / "static").iterdir():
-        assert "http" not in path.read_text().replace("http://www.w3.org", "")
+        assert b"http" not in path.read_bytes().replace(b"http://www.w3.org", b"")
 
 
 def test_a_board_ranks_one_group_and_says_why_others_stand_apart(site):
@@ -232,6 +232,55 @@ def test_a_models_page_has_its_scores_with_intervals(site):
     text = Page(site / "models" / "poor.html").text
     assert "Scores by rule" in text
     assert re.search(r"kap-cvpr24 KAP \d\d\.\d \d\d\.\d…\d\d\.\d", text)
+
+
+def test_a_models_page_says_what_it_does_better_and_worse_with_numbers(site):
+    text = Page(site / "models" / "poor.html").text
+    assert "4" in re.search(r"rank .*?(\d of 4)", text)[1]  # models, without the control
+    weaknesses = text.partition("Weaknesses")[2].partition(
+        "The median is that of the 3 other models"
+    )
+    assert weaknesses[1]
+    assert re.search(r"KAP: \d+\.\d \(\d+\.\d…\d+\.\d\) points below the median", weaknesses[0])
+    assert "significantly worse than 3 of 3 models" in weaknesses[0]
+    assert "Weaknesses" not in Page(site / "models" / "random.html").text  # a control
+
+
+def test_two_models_are_compared_in_a_sentence_and_in_charts(site):
+    page = (site / "compare" / "spair~better~poor.html").read_text()
+    text = Page(site / "compare" / "spair~better~poor.html").text
+    assert re.search(r"KAP@0.10: better is \d+\.\d \(.*?\) points above poor \(p < 0.001\)", text)
+    assert "better is significantly better in cat, cow and dog" in text
+    labels = re.findall(r'<svg[^>]*aria-label="([^"]+)"', page)
+    assert len(labels) == 4  # a scatter and the differences, for KAP and PCK
+    assert all("cat: better" in label and "significant" in label for label in labels)
+    assert "<title>cow: better" in page
+
+
+def test_the_matrix_links_each_cell_to_the_page_of_the_two(site):
+    page = (site / "compare.html").read_text()
+    row = page.partition('<tr><th scope="row">poor</th>')[2].partition("</tr>")[0]
+    assert row.count('class="verdict worse"') == 6  # than three models, by KAP and by PCK
+    assert 'href="compare/spair~better~poor.html"' in row
+    assert row.count('aria-label="the same model"') == 1
+
+
+def test_pages_of_synthetic_pairs_are_written_on_request(results, tmp_path, monkeypatch):
+    from kapbench_leaderboard.explore import dataset_page
+
+    def write(models, dataset, out, *, progress):
+        out.write_text(f"{models} {dataset}")
+
+    monkeypatch.setattr(dataset_page, "write_dataset_page", write)
+    build(results, tmp_path / "site", explore=("good", "good"))
+    (page,) = (tmp_path / "site" / "explore").iterdir()
+    assert page.read_text() == "['good'] synthetic.small"
+    links = [link for _, link in Page(tmp_path / "site" / "models" / "good.html").links]
+    assert f"../explore/{page.name}" in links
+    assert "kapbench explore poor" in Page(tmp_path / "site" / "models" / "poor.html").text
+    with pytest.raises(KapbenchError, match="Unknown model 'nobody'"):
+        build(results, tmp_path / "other", explore=("nobody",))
+    assert not (tmp_path / "other").exists()
 
 
 def test_who_has_no_page_to_compare_is_said(site):

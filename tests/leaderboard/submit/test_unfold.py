@@ -51,3 +51,11 @@ def test_the_reader_has_little_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(unfold.sys, "executable", "/bin/false")
     with pytest.raises(KapbenchError, match="end the process that reads them, with status 1"):
         unfold.refuse_bomb(rows.to_parquet(), tmp_path)
+
+
+def test_of_several_files_the_unfit_one_is_named(tmp_path):
+    rows = pd.DataFrame({"pair_id": ["p"], "keypoint": [1]})
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    with pytest.raises(KapbenchError) as caught:
+        unfold.refuse_bombs([(rows.to_parquet(), good), (b"PAR1nothing", bad), (b"", good)])
+    assert caught.value.place == str(bad) or str(bad) in str(caught.value)
