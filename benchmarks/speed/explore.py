@@ -3,9 +3,9 @@
     python benchmarks/speed/explore.py [--model lite0 --model sphere] [--images 12]
 
 The images are rendered: those of one category of `synthetic`. A click chooses a point that differs
-from the last one; the page itself takes the time of computing and drawing. Other work of the machine only
-adds to it, so that the lower quartile is compared. The script exits with status 1 if that is 50 ms
-or more, if 8 images would take 25 MB or more, or if a page's fidelity is low.
+from the last one; the page itself takes the time of computing and drawing. Other work of the
+machine only adds to it, so that the lower quartile is compared. The script exits with status 1 if
+that is 50 ms or more, if 8 images would take 25 MB or more, or if a page's fidelity is low.
 """
 
 import argparse

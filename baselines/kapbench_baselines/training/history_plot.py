@@ -87,7 +87,6 @@ def _level(axes: "Axes", i: int, score: float, label: str) -> None:
     """A score at step 0, and its level over all steps."""
     colour, marker = _LOOKS[i % len(_LOOKS)]
     axes.axhline(score, color=colour, linestyle="--", linewidth=1)
-    hollow = {"markerfacecolor": "white", "markeredgecolor": colour, "markersize": 6}
     axes.plot(
         [0],
         [score],
@@ -97,5 +96,7 @@ def _level(axes: "Axes", i: int, score: float, label: str) -> None:
         marker=marker,
         label=label,
         clip_on=False,
-        **hollow,
+        markerfacecolor="white",
+        markeredgecolor=colour,
+        markersize=6,
     )

@@ -131,8 +131,8 @@ def draw_disagreeing(
     _refuse_apart(runs)
     paths = []
     first, second = labels([run.card for run in runs])
-    for names, ordered_runs in (((first, second), runs), ((second, first), runs[::-1])):
-        chosen = better_pairs(*ordered_runs, n_pairs)
+    for names, (better, worse) in (((first, second), runs), ((second, first), runs[::-1])):
+        chosen = better_pairs(better, worse, n_pairs)
         if not chosen:
             continue
         shown = transfers_of(runs, [pair.pair_id for pair in chosen], sources)

@@ -114,8 +114,15 @@ def _step(axes: Axes, row: int, step: LossStep, level: float) -> None:
     )
     ends = np.array([step.change.low, step.change.high]) * 100 + level
     if step.change.error > 0:
-        sizes = {"linewidth": points(0.8), "markersize": points(4)}
-        axes.plot(ends, [row, row], color="black", marker="|", zorder=3, **sizes)
+        axes.plot(
+            ends,
+            [row, row],
+            color="black",
+            marker="|",
+            markersize=points(4),
+            linewidth=points(0.8),
+            zorder=3,
+        )
     name = shown_name(step.type)
     if len(wrapped(name, _LEFT_IN)) > 1:
         name = name.replace(", ", ",\n")

@@ -47,8 +47,16 @@ def draw_viewpoint(
         scores = [score for score in line.scores if score is not None]
         colour, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
         dash = DASHES[i % len(DASHES)]
-        look = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
-        (drawn,) = axes.plot(at, [s.value for s in scores], linewidth=1.1, label=line.name, **look)
+        (drawn,) = axes.plot(
+            at,
+            [score.value for score in scores],
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linestyle=dash,
+            linewidth=1.1,
+            label=line.name,
+        )
         drawn.set_gid(f"line{i}")
         pairs = zip(places, scores, strict=True)
         titles[f"line{i}"] = f"{line.name}: " + ", ".join(

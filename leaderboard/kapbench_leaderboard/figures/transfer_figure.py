@@ -19,7 +19,7 @@ from kapbench_leaderboard.figures import captions, style
 from kapbench_leaderboard.figures.keypoint_names import listed
 from kapbench_leaderboard.figures.marks import ABSENT, CORRECT, TRUTH, WRONG, number_beside
 from kapbench_leaderboard.figures.run_view import RunView
-from kapbench_leaderboard.figures.style import BLUE, LINE_IN, VERMILION, points
+from kapbench_leaderboard.figures.style import BLUE, LINE_IN, VERMILION, Style, points
 
 _GAP_IN, _APART_IN, _BELOW_IN = 0.04, 0.14, 0.06
 
@@ -211,12 +211,12 @@ def _handles(transfers: Sequence[Transfer]) -> list[Line2D]:
     rows = pd.concat([transfer.rows for transfer in transfers])
     visible = rows["target_visible"].to_numpy(bool)
     correct = np.concatenate([transfer.correct for transfer in transfers])
-    line = {"linewidth": points(0.8)}
+    line: Style = {"linewidth": points(0.8)}
     handles = []
     if (visible & correct).any():
         handles.append(Line2D([], [], color=BLUE, **CORRECT, **line, label="correct"))
     if (visible & ~correct).any():
-        dashed = {"color": VERMILION, "linestyle": (0, (3, 2))}
+        dashed: Style = {"color": VERMILION, "linestyle": (0, (3, 2))}
         handles.append(Line2D([], [], **dashed, **WRONG, **line, label="wrong"))
         handles.append(Line2D([], [], linestyle="", **TRUTH, label="annotated"))
     if not visible.all():

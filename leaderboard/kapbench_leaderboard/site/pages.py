@@ -21,6 +21,31 @@ HEAT_STEPS = 9
 Page = tuple[str, str | bytes]  # path below the site, content
 
 
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("kapbench_leaderboard.site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_plain,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        number=format_cells.number,
+        interval=format_cells.interval,
+        heading=format_cells.heading,
+        reasons=format_cells.reasons,
+        notes=format_cells.notes,
+        marked=format_cells.marked,
+        rule_text=rule_text,
+        views=VIEWS,
+        heat_ends=heat_ends,
+        heat_step=heat_step,
+        few=FEW,
+    )
+    return made
+
+
 @dataclass(frozen=True)
 class Site:
     """The accepted entries, their boards, and the templates that pages are rendered from.
@@ -33,7 +58,7 @@ class Site:
     boards: Sequence[Board]
     facts: Mapping[str, RecordFacts]
     explored: Sequence[str] = ()
-    environment: Environment = field(default_factory=lambda: _environment())  # noqa: PLW0108  (defined below)
+    environment: Environment = field(default_factory=_environment)
 
     @property
     def ranked(self) -> Sequence[Board]:
@@ -77,31 +102,6 @@ def heat_step(value: float, ends: tuple[float, float]) -> int:
     low, high = ends
     share = (value - low) / (high - low) if high > low else 0.5
     return min(max(int(share * HEAT_STEPS), 0), HEAT_STEPS - 1)
-
-
-def _environment() -> Environment:
-    made = Environment(
-        loader=PackageLoader("kapbench_leaderboard.site"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_plain,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.globals.update(
-        number=format_cells.number,
-        interval=format_cells.interval,
-        heading=format_cells.heading,
-        reasons=format_cells.reasons,
-        notes=format_cells.notes,
-        marked=format_cells.marked,
-        rule_text=rule_text,
-        views=VIEWS,
-        heat_ends=heat_ends,
-        heat_step=heat_step,
-        few=FEW,
-    )
-    return made
 
 
 def _plain(value: object) -> object:
