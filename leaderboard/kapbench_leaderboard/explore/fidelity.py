@@ -126,4 +126,4 @@ def _near(
     dy = np.abs(y[best // grid.width] - page_y[page_best // coarser.width])
     width, height = coarser.cell_size
     near = (dx <= width * (1 + TIE_CELLS)) & (dy <= height * (1 + TIE_CELLS))
-    return near.astype(np.float32)
+    return np.asarray(near, np.float32)

@@ -40,7 +40,7 @@ class QuantisedModel:
     def features(self, image: int) -> Float32[np.ndarray, "n c"]:
         """What the bytes of an image stand for: unit vectors where the similarity is `dot`."""
         of_image = self.maps[image]
-        return of_image.cell_scales[:, None] * (of_image.values * self.channel_scales)
+        return np.asarray(of_image.cell_scales[:, None] * (of_image.values * self.channel_scales))
 
     def similarities(
         self, source: int, cells: Int[np.ndarray, "q"], target: int
@@ -49,9 +49,9 @@ class QuantisedModel:
         queries, features = self.features(source)[cells], self.features(target)
         products = queries @ features.T
         if self.similarity == "dot":
-            return products
+            return np.asarray(products)
         squares = np.square(features).sum(axis=1) + np.square(queries).sum(axis=1)[:, None]
-        return -np.sqrt(np.maximum(squares - 2 * products, 0))
+        return np.asarray(-np.sqrt(np.maximum(squares - 2 * products, 0)))
 
 
 def quantise(
