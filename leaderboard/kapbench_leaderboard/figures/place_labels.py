@@ -12,7 +12,8 @@ from kapbench_leaderboard.figures.style import GREY
 
 _MARK_PT = 5.5  # from a mark's centre to a name beside it
 _HALF_PT = 3.2  # of a mark
-_GAP_PT = 1.5  # between two names
+_GAP_PT = 2.5  # between two names
+_ORDER_COST = 0.2  # square points that each later place must leave free more
 _FAR = (1.0, 2.4, 4.2, 6.2, 8.5)  # times that distance; names further than the first get a line
 # Horizontal and vertical direction of a name from its mark, the preferred first.
 _SIDES = ((1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1))
@@ -61,7 +62,7 @@ def place_labels(
         size = _size(axes, label.name, font_pt)
         places = list(_places(point, size))
         costs = _covered(np.array([place.box for place in places]), frame, np.array(taken))
-        best = places[int(np.argmin(costs.round(1) + 0.4 * np.arange(len(places))))]
+        best = places[int(np.argmin(costs.round(1) + _ORDER_COST * np.arange(len(places))))]
         _draw(axes, label, best, font_pt)
         taken.append(best.box + _GAP_PT * np.array([-1, -1, 1, 1]))
 
