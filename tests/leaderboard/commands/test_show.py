@@ -157,8 +157,8 @@ class TestPairs:
 
     def test_two_models_in_one_figure(self, kapbench, score, greys):
         (alone,) = made(kapbench("show", "pair", greys, "dot:0-1", "-o", "one", *DATA))
-        colours = score("Colours", "--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
-        words = ("show", "pair", greys, colours, "dot:0-1", "-o", "two", *DATA)
+        score("Colours", "--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+        words = ("show", "pair", greys, "colours", "dot:0-1", "-o", "two", *DATA)
         (both,) = made(kapbench(*words, "--rule", "kap-cvpr24", "--rule", "pck-sd-dino"))
         assert size_of(both)[1] > 1.5 * size_of(alone)[1]
 

@@ -18,7 +18,7 @@ from kapbench_leaderboard.figures.loss_bars import APART, NEGATIVE, UNDEFINED, d
 from kapbench_leaderboard.figures.loss_styles import patch_of
 from kapbench_leaderboard.figures.loss_values import LossBar
 
-SUBJECT = "spair, test: KAP@0.10 kap-cvpr24"
+SUBJECT = "SPair-71k, test: KAP@0.10 kap-cvpr24"
 NAMES = ("lite0", "sphere.lite0", "geoaware.supervised.lite0", "dino.vits8", "a$b$", "sift")
 
 
@@ -86,14 +86,16 @@ def test_the_interval_of_kap_is_a_line():
     assert [37, 43] in [pytest.approx(list(xs)) for xs in lines]
 
 
-def test_values_stand_in_the_segments_where_they_fit():
+def test_values_stand_in_the_segments_where_they_fit_else_below():
     shares = [0.3, 0.002, 0, 0.098, 0, 0.1, 0, 0.1]
     for width_in, labels in (
         (style.COLUMN_IN, ["lite0", "KAP 40.0", "30", "10", "10", "10"]),
         (style.PAGE_IN, ["lite0", "KAP 40.0", "30.0", "9.8", "10.0", "10.0"]),
     ):
         axes = drawn([bar(0.4, shares=shares)], width_in=width_in).axes[1]
-        assert [text.get_text() for text in axes.texts] == labels
+        *inside, below = [text.get_text() for text in axes.texts]
+        assert inside == labels
+        assert below.split() == ["mirror", "counterpart", "0.2"]
 
 
 def test_a_small_kap_stands_beside_the_name():

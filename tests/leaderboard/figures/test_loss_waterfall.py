@@ -14,7 +14,7 @@ from kapbench_leaderboard.figures import style
 from kapbench_leaderboard.figures.loss_values import LossChange, LossStep
 from kapbench_leaderboard.figures.loss_waterfall import draw_loss_waterfall
 
-SUBJECT = "spair, test: KAP@0.10 kap-cvpr24"
+SUBJECT = "SPair-71k, test: KAP@0.10 kap-cvpr24"
 STEPS = (0.02, -0.04, 0.0, 0.01, -0.005, 0.09, 0.03, -0.0004)
 ORDER = sorted(range(8), key=lambda i: -abs(STEPS[i]))
 WIDTHS = [style.COLUMN_IN, style.PAGE_IN]

@@ -1,6 +1,7 @@
 """Every figure of runs in every presentation: readable, named, and with fonts that embed."""
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from figure_content import refuse_unreadable, words
@@ -76,11 +77,23 @@ def runs(dots_runs) -> list[RunView]:
     return [RunView.load(folder) for folder in dots_runs]
 
 
+@pytest.fixture(scope="module")
+def drawn(runs) -> Callable[[Draw, presentation.PresentationName], Figure]:
+    """Each figure in each presentation, drawn once."""
+
+    @cache
+    def draw_once(draw: Draw, name: presentation.PresentationName) -> Figure:
+        with style.styled(name):
+            return draw(runs)
+
+    return draw_once
+
+
 @every_figure
-@pytest.mark.parametrize("name", presentation.PRESENTATION_NAMES)
-def test_texts_are_readable_and_name_the_data_set(runs, draw, name):
+@pytest.mark.parametrize("name", ["paper", "talk"])  # a poster is a talk, enlarged
+def test_texts_are_readable_and_name_the_data_set(drawn, draw, name):
+    figure = drawn(draw, name)
     with style.styled(name):
-        figure = draw(runs)
         scale = presentation.current().scale
         widths = [w * scale for w in (presentation.column_in(), presentation.page_in())]
     assert any("dots, test" in text for text in words(figure))
@@ -92,17 +105,15 @@ def test_texts_are_readable_and_name_the_data_set(runs, draw, name):
 
 
 @every_figure
-def test_a_pdf_embeds_its_fonts_as_truetype(runs, draw):
-    with style.styled():
-        content = style.content(draw(runs), "pdf")
+def test_a_pdf_embeds_its_fonts_as_truetype(drawn, draw):
+    content = style.content(drawn(draw, "paper"), "pdf")
     assert b"/FontFile2" in content
     assert b"/Type3" not in content
 
 
 @every_figure
-def test_without_a_title_the_figure_is_lower_and_names_no_data_set(runs, draw):
-    with style.styled():
-        titled = draw(runs)
+def test_without_a_title_the_figure_is_lower_and_names_no_data_set(runs, drawn, draw):
+    titled = drawn(draw, "paper")
     with style.styled(titled=False):
         untitled = draw(runs)
     assert untitled.get_size_inches()[1] < titled.get_size_inches()[1]
