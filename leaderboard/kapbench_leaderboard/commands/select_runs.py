@@ -55,7 +55,7 @@ def named_runs(
             if lies_under_model(folder, name):
                 note_left_out(error)
         matching = {f: c for f, c in below.items() if name in (c.model.name, c.label)}
-        matching = matching or _runs_in(Path(name))
+        matching = matching or _runs_in(Path(name)) or _over_one_backbone(name, below)
         if not matching and entries is not None and Path(name).exists():
             matching = entries(Path(name))
         if not matching:
@@ -153,6 +153,12 @@ def _runs_in(path: Path) -> "Runs":
     return read_cards(folders)
 
 
+def _over_one_backbone(name: str, runs: "Runs") -> "Runs":
+    """Runs of the one model whose name continues this one: `sphere` made `sphere.lite0`."""
+    continued = {f: c for f, c in runs.items() if c.model.name.startswith(f"{name}.")}
+    return continued if len({card.model.name for card in continued.values()}) == 1 else {}
+
+
 def _holds_entries(path: Path) -> bool:
     from kapbench_leaderboard.entries.schema import find_entries, resamples_path
 
@@ -162,9 +168,35 @@ def _holds_entries(path: Path) -> bool:
 
 def _no_run(name: str, models: Sequence[str], root: Path, dataset: str | None) -> KapbenchError:
     """`dataset`: the one that the user works on, where that is known."""
-    from kapbench.errors import unknown
+    from kapbench.errors import nearest, unknown
 
     path = Path(name)
+    if path.exists():
+        return _no_run_in(path, name)
+    if ".py:" in name and models:
+        return KapbenchError(
+            f"There is no finished run of '{name}': a run is found by the name of its model",
+            place=root.resolve(),
+            fix=f"Give one of {', '.join(sorted(set(models)))}",
+        )
+    if "/" in name or (path.suffix and not nearest(name, list(models))):
+        return KapbenchError(
+            "This path does not exist", place=name, fix="Correct the path, or name a model"
+        )
+    if name not in registry.names("models") and models:
+        return unknown("run", name, set(models), place=root.resolve())
+    fix = "Make one with `kapbench run`, or name another folder with --runs"
+    if name in registry.names("models"):
+        fix = f"Score it first: kapbench run --model {name} --dataset {dataset or 'NAME'}"
+    any_other = "" if models else ", or of any other model,"
+    return KapbenchError(
+        f"There is no finished run of '{name}'{any_other} in the folder of runs",
+        place=root.resolve(),
+        fix=fix,
+    )
+
+
+def _no_run_in(path: Path, name: str) -> KapbenchError:
     if _holds_entries(path):
         what = (
             "folder holds leaderboard entries" if path.is_dir() else "file is a leaderboard entry"
@@ -174,27 +206,9 @@ def _no_run(name: str, models: Sequence[str], root: Path, dataset: str | None) -
             place=name,
             fix="Use `kapbench compare`, which reads entries",
         )
-    if path.is_dir():
-        repeat = "" if not any(path.iterdir()) else ", or repeat an interrupted command"
-        return KapbenchError(
-            "There is no finished run in this folder",
-            place=name,
-            fix=f"Make a run with `kapbench run`{repeat}",
-        )
-    if not path.exists() and ("/" in name or path.suffix):
-        return KapbenchError(
-            "This path does not exist", place=name, fix="Correct the path, or name a model"
-        )
-    if name in registry.names("models"):
-        return KapbenchError(
-            f"There is no finished run of '{name}' in the folder of runs",
-            place=root.resolve(),
-            fix=f"Score it first: kapbench run --model {name} --dataset {dataset or 'NAME'}",
-        )
-    if not models:
-        return KapbenchError(
-            f"There is no finished run of '{name}', or of any other model, in the folder of runs",
-            place=root.resolve(),
-            fix="Make one with `kapbench run`, or name another folder with --runs",
-        )
-    return unknown("run", name, set(models), place=root.resolve())
+    repeat = ", or repeat an interrupted command" if path.is_dir() and any(path.iterdir()) else ""
+    return KapbenchError(
+        f"There is no finished run in this {'folder' if path.is_dir() else 'file'}",
+        place=name,
+        fix=f"Make a run with `kapbench run`{repeat}",
+    )

@@ -70,9 +70,9 @@ def of_pair(records: pd.DataFrame, pair_id: str) -> pd.DataFrame:
 
 
 def _no_pair(pair_id: str, known: Sequence[str]) -> KapbenchError:
-    error = unknown("pair", pair_id, known, place="the run's records")
+    error = unknown("pair", pair_id, known, place="the run's records", quoted=True)  # for '>'
     if (error.fix or "").startswith("Known:"):  # a list of thousands of names does not help
-        few = ", ".join(known[:3])
+        few = ", ".join(f"'{name}'" for name in known[:3])
         fix = f"Choose one of {len(known):,} pairs, e.g. {few}. `kapbench show worst` finds some"
         return KapbenchError(error.thing, place=error.place, fix=fix)
     return error

@@ -45,6 +45,38 @@ def test_a_figure_of_one_of_several_runs(kapbench, runs):
     assert "Unknown pair 'no such pair'" in chosen.output
 
 
+def of_model(card, name):
+    return card.model_copy(update={"model": card.model.model_copy(update={"name": name})})
+
+
+def test_the_name_of_a_command_finds_the_run_of_its_backbone(kapbench, runs):
+    """`--model sphere` makes a run of sphere.lite0."""
+    save_run(Path("runs/others/a"), of_model(load_card(runs[0]), "sphere.lite0"))
+    assert "sphere.lite0" in kapbench("compare", "sphere").stdout
+    save_run(Path("runs/others/b"), of_model(load_card(runs[0]), "sphere.vits14"))
+    refused = kapbench("compare", "sphere")
+    assert refused.exit_code == 1
+    assert "Score it first" in refused.output
+
+
+def test_a_misspelt_run_with_a_dot_is_no_path(kapbench, runs):
+    save_run(Path("runs/others/a"), of_model(load_card(runs[0]), "sphere.lite0"))
+    assert "Did you mean sphere.lite0?" in kapbench("compare", "sphere.lite").output
+    assert "This path does not exist" in kapbench("compare", "figure.png").output
+
+
+def test_a_run_of_a_file_has_the_name_of_its_model(kapbench, runs):
+    refused = " ".join(kapbench("compare", "adapter.py:Colours").output.split())
+    assert "a run is found by the name of its model" in refused
+    assert "Give one of colours" in refused
+
+
+def test_pairs_are_offered_in_quotation_marks(kapbench, runs):
+    """Their names hold '>', which a shell reads as the name of a file to write."""
+    refused = kapbench("show", "pair", "colours", "no such pair", "--category", "dot")
+    assert "e.g. '" in " ".join(refused.output.split())
+
+
 def of_other_data(card, **change):
     return card.model_copy(update={"dataset": card.dataset.model_copy(update=change)})
 
