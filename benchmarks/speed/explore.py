@@ -74,7 +74,7 @@ def clicks_ms(page_file: Path) -> tuple[list[float], list[float]]:
 
 def quartiles(times: list[float]) -> str:
     low, median, high = statistics.quantiles(times, n=4)
-    return f"{median:.0f} ms (quartiles {low:.0f} and {high:.0f})"
+    return f"{median:.0f} ms (quartiles {low:.0f} and {high:.0f}, fastest {min(times):.0f})"
 
 
 def main() -> int:

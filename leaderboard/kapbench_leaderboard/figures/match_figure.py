@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -126,7 +127,7 @@ def _draw_close(axes: Axes, matches: Matches, number: int) -> None:
     draw_numbered(axes, matches.points[number : number + 1], number)
 
 
-def point(xy: np.ndarray) -> tuple[float, float]:
+def point(xy: Float64[np.ndarray, "2"]) -> tuple[float, float]:
     x, y = xy.tolist()
     return x, y
 

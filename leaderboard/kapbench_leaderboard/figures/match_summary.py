@@ -10,7 +10,7 @@ from kapbench_leaderboard.figures.match_figure import short
 from kapbench_leaderboard.figures.match_marks import draw_numbered
 from kapbench_leaderboard.figures.panel_grid import Row, draw_rows, show
 from kapbench_leaderboard.figures.position_colours import position_colours
-from kapbench_leaderboard.figures.regular_figure import draw_coloured
+from kapbench_leaderboard.figures.regular_figure import draw_coloured, marks_note
 from kapbench_leaderboard.figures.style import PAGE_IN, styled, wrapped
 
 _N_COLUMNS = 4
@@ -43,7 +43,7 @@ def draw_summary(
     if len(kept) < n_targets:
         head += f", of which the first {len(kept)} are shown"
     with styled():
-        figure, axes = draw_rows(rows, wrapped(head, width_in), _foot(first, width_in), width_in)
+        figure, axes = draw_rows(rows, wrapped(head, width_in), _foot(panels, width_in), width_in)
         places = [place for row in axes for place in row]
         show(places[0], first.source.pixels)
         _draw_points(places[0], first, in_source=True)
@@ -62,8 +62,8 @@ def _draw_points(axes: Axes, matches: Matches, *, in_source: bool = False) -> No
         draw_numbered(axes, points)
 
 
-def _foot(matches: Matches, width_in: float) -> list[str]:
-    if not matches.regular:
+def _foot(drawn: Sequence[Matches], width_in: float) -> list[str]:
+    if not drawn[0].regular:
         return wrapped("Equal numbers: a point of the source and its best matches.", width_in)
-    text = "A match has the colour of its point in the source. Filled: mutual nearest neighbours."
+    text = f"A match has the colour of its point in the source.{marks_note(drawn)}"
     return wrapped(text, width_in)

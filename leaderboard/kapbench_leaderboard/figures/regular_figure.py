@@ -128,10 +128,17 @@ def _foot(drawn: Sequence[Sequence[Matches]], lines: bool, width_in: float) -> l
         "A match has the colour of its point: blue to yellow from left to right, dark to light from "
         "top to bottom."
     )
-    if any(m.mutual is not None for row in drawn for m in row):
-        text += (
-            " Filled: mutual nearest neighbours. Hollow: the way back ends near the point. Cross: it"
-            " ends elsewhere."
-        )
-        text += " Lines join mutual ones." if lines else ""
+    text += marks_note([m for row in drawn for m in row])
+    if lines and any(m.mutual is not None for row in drawn for m in row):
+        text += " Lines join mutual ones."
     return wrapped(text, width_in)
+
+
+def marks_note(drawn: Sequence[Matches]) -> str:
+    """What filled, hollow and crossed marks mean; empty where no model has a way back."""
+    if all(m.mutual is None for m in drawn):
+        return ""
+    return (
+        " Filled: mutual nearest neighbours. Hollow: the way back ends near the point. Cross: it"
+        " ends elsewhere."
+    )
