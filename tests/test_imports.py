@@ -80,6 +80,8 @@ MORE_OF_THE_CORE = {
         "kapbench.models.controls",
         "kapbench.models.reference_models",
     ),
+    # What keypoints of rendered objects are called, without rendering a split.
+    "kapbench_leaderboard.site.keypoint_heat": ("kapbench.datasets.synthetic.objects",),
     "kapbench_leaderboard.submit.check_controls": ("kapbench.models.controls",),
     "kapbench_leaderboard.submit.control_rows": ("kapbench.models.controls",),
     "kapbench_leaderboard.submit.check_run_card": ("kapbench.running.plan",),

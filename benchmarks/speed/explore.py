@@ -2,13 +2,15 @@
 
     python benchmarks/speed/explore.py [--model lite0 --model sphere] [--images 12]
 
-The images are rendered: those of one category of `synthetic`. A click chooses a point that differs
-from the last one; the page itself takes the time of computing and drawing. Other work of the
-machine only adds to it, so that the lower quartile is compared. The script exits with status 1 if
-that is 50 ms or more, if 8 images would take 25 MB or more, or if a page's fidelity is low.
+The images are rendered: those of one category of `synthetic`. Each click chooses another point. Two
+times are printed, as quartiles: of the page's script, which computes and draws everything, and from
+the click to the next painted frame, which the browser rounds to 8 ms. The load of the machine stands
+beside them, since other work adds to both. The script exits with status 1 if the median of the first
+is 50 ms or more, if 8 images would take 25 MB or more, or if a page's fidelity is low.
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -24,6 +26,14 @@ from kapbench_leaderboard.figures.sources import Sources
 
 MOST_MS, MOST_BYTES, FEW_IMAGES = 50, 25_000_000, 8
 N_CLICKS, WARM_UP = 24, 4
+OBSERVE = """() => {
+    window.painted = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+            if (entry.name === "click") window.painted = entry.duration;
+        }
+    }).observe({ type: "event", durationThreshold: 16 });
+}"""
 
 
 def written(model: str, n_images: int, folder: Path) -> ExploreSummary:
@@ -40,24 +50,31 @@ def written(model: str, n_images: int, folder: Path) -> ExploreSummary:
     return write_page(content, folder / f"{encoder.name}.html")
 
 
-def clicks_ms(page_file: Path) -> list[float]:
-    """What each click took, in the page's own clock."""
+def clicks_ms(page_file: Path) -> tuple[list[float], list[float]]:
+    """What each click took: the page's script, and until the next painted frame."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    times = []
+    of_script, until_painted = [], []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(page_file.as_uri())
         page.wait_for_timeout(3000)  # the scores of all pairs are computed in the background
+        page.evaluate(OBSERVE)
         stages = page.locator(".stage")
         for i in range(N_CLICKS):
             stages.nth(i % 4).click(position={"x": 20 + 4 * i, "y": 20 + 3 * i})
-            times.append(float(page.evaluate("document.documentElement.dataset.milliseconds")))
-            page.wait_for_timeout(150)
+            of_script.append(float(page.evaluate("document.documentElement.dataset.milliseconds")))
+            page.wait_for_timeout(250)
+            until_painted.append(float(page.evaluate("painted")))
         browser.close()
-    return times[WARM_UP:]
+    return of_script[WARM_UP:], until_painted[WARM_UP:]
+
+
+def quartiles(times: list[float]) -> str:
+    low, median, high = statistics.quantiles(times, n=4)
+    return f"{median:.0f} ms (quartiles {low:.0f} and {high:.0f})"
 
 
 def main() -> int:
@@ -69,18 +86,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for model in arguments.models or ["lite0", "sphere"]:
             summary = written(model, arguments.images, Path(scratch))
-            times = clicks_ms(summary.path)
+            of_script, until_painted = clicks_ms(summary.path)
             (name, fidelity), *_ = summary.fidelity.items()
             of_few = summary.n_bytes / summary.n_images * FEW_IMAGES
-            quartile, median, _ = statistics.quantiles(times, n=4)
             print(
                 f"{name}: {summary.n_images} images, {summary.n_bytes / 1e6:.1f} MB "
-                f"({of_few / 1e6:.1f} MB for {FEW_IMAGES}); a click takes "
-                f"{quartile:.0f} ms (lower quartile; median {median:.0f}, {min(times):.0f} to "
-                f"{max(times):.0f})"
+                f"({of_few / 1e6:.1f} MB for {FEW_IMAGES})"
+            )
+            print(
+                f"  a click: {quartiles(of_script)}, until painted {quartiles(until_painted)}; "
+                f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
             )
             print(f"  {fidelity.sentence()}")
-            is_good &= quartile < MOST_MS and of_few < MOST_BYTES and not fidelity.is_low
+            is_good &= (
+                statistics.median(of_script) < MOST_MS
+                and of_few < MOST_BYTES
+                and not fidelity.is_low
+            )
     return 0 if is_good else 1
 
 

@@ -157,7 +157,12 @@ def with_slashes(name: str) -> str:
     return name.replace("\\", "/")
 
 
-def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+_NO_MASK_NEEDED = "Replace it, or remove it: boxes take the place of missing masks"
+
+
+def read_mask(
+    path: Path, size: tuple[int, int], *, fix: str = _NO_MASK_NEEDED
+) -> Bool[np.ndarray, "h w"]:
     """True on the object.
 
     In an image of 0 and 255 only, 255 is the object. Any other image has class or instance
@@ -165,11 +170,11 @@ def read_mask(path: Path, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
 
     Args:
         size: Width and height of the photograph.
+        fix: What the error advises.
 
     Raises:
         KapbenchError: unreadable, or not of the photograph's size.
     """
-    fix = "Replace it, or remove it: boxes take the place of missing masks"
     with _opened(path, fix) as image:
         image.load()
         _check_size(image, size, path, "mask", fix)

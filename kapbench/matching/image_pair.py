@@ -75,7 +75,11 @@ def _pixels(image: Any, name: str) -> UInt8[np.ndarray, "h w 3"]:
 
 def _mask(mask: Any, size: tuple[int, int], name: str) -> Bool[np.ndarray, "h w"]:
     if isinstance(mask, str | Path):
-        return read_mask(Path(mask).expanduser(), size)
+        return read_mask(
+            Path(mask).expanduser(),
+            size,
+            fix="Give a mask of the image's size, white on the object",
+        )
     array = np.asarray(mask)
     if array.dtype != np.bool_ or array.shape != size[::-1]:
         raise KapbenchError(

@@ -23,6 +23,7 @@ def examples() -> dict[str, str]:
     return code
 
 
+@pytest.mark.slow  # five runs with intervals
 def test_the_examples_on_runs_run(examples, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "cache"))

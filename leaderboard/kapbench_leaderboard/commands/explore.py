@@ -10,6 +10,7 @@ from kapbench import registry
 from kapbench.cli.options import data_root, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_dataset
 from kapbench.errors import KapbenchError, counted
+from kapbench_leaderboard.commands.chosen_weights import advice_for_model_option, weights_for_option
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs
 from kapbench_leaderboard.figures.sources import Sources
@@ -76,14 +77,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     metavar="KEY=VALUE",
     help="An option of the model. Repeat it for more.",
 )
-@click.option(
-    "--weights-for",
-    default="spair",
-    show_default=True,
-    metavar="DATASET",
-    help="With --model: which weights a model takes that is shipped with several, as sphere: those "
-    "for spair (photographs) or synthetic.",
-)
+@weights_for_option
 @data_root
 @click.option("--cache", type=_FOLDER, help="Folder of the feature cache.")
 @click.option(
@@ -142,18 +136,19 @@ def explore(
         _typed("models", models[0] if models else load_model, model_options),
     )
     progress = Progress(show=sys.stderr.isatty(), log=lambda text: click.echo(text, err=True))
-    if models:
-        content = _of_files(names, models, weights_for, sources, progress)
-    else:
-        content = _of_runs(
-            names,
-            RunFilter(dataset),
-            runs_root,
-            Selection(n_pairs, worst, category, pair_ids),
-            sources,
-            photographs,
-            progress,
-        )
+    with advice_for_model_option():
+        if models:
+            content = _of_files(names, models, weights_for, sources, progress)
+        else:
+            content = _of_runs(
+                names,
+                RunFilter(dataset),
+                runs_root,
+                Selection(n_pairs, worst, category, pair_ids),
+                sources,
+                photographs,
+                progress,
+            )
     _print_summary(write_page(content, path))
 
 

@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import click
 from kapbench.cli.grouped_help import GroupedCommand, gathered
 from kapbench.cli.options import FILE, cache_folder, offline, shown_path, typed
 from kapbench.errors import KapbenchError, counted, name_first
+from kapbench_leaderboard.commands.chosen_weights import advice_for_model_option, weights_for_option
 from kapbench_leaderboard.commands.match_targets import target_files
 from kapbench_leaderboard.commands.output_option import outputs_option
 from kapbench_leaderboard.commands.print_reports import terminal_width
@@ -67,7 +68,6 @@ _options = gathered(
         "--model",
         "models",
         multiple=True,
-        required=True,
         metavar="NAME",
         help="A name of `kapbench list models`, hf:NAME, timm:NAME, or FILE.py:CLASS. Repeat it for "
         "models side by side.",
@@ -102,14 +102,7 @@ _options = gathered(
         "that looks at masks is shown it.",
     ),
     click.option("--target-mask", type=FILE, help="The same for TARGET, of which there is one."),
-    click.option(
-        "--weights-for",
-        default="spair",
-        show_default=True,
-        metavar="DATASET",
-        help="Which weights a model takes that is shipped with several, as sphere: those for spair "
-        "(photographs) or synthetic.",
-    ),
+    weights_for_option,
     outputs_option(
         "outputs", "Write the figure (.png, .pdf, .svg) or the numbers (.json). Repeat it for more."
     ),
@@ -149,6 +142,10 @@ def match(source: Path, targets: tuple[Path, ...], chosen: MatchOptions) -> None
       kapbench match cat1.jpg photographs/ --model sphere --at 120,80 -o match.pdf
       kapbench match cat1.jpg cat2.jpg --model my_adapter.py:MyModel -o match.json
     """
+    if not chosen.models:
+        raise click.UsageError(
+            "Name a model: --model lite0 comes with kapbench, and `kapbench list models` shows all."
+        )
     asked = [_parsed(text) for text in chosen.at]
     files = target_files(source, targets)
     _check(chosen, files)
@@ -217,26 +214,14 @@ def _match_all(
 ) -> "tuple[list[list[MatchNumbers]], list[Path], list[str]]":
     """The numbers of each target by each model, the files, and the targets that failed."""
     from kapbench.matching.image_pair import read_image
-    from kapbench.matching.matcher import open_matcher
     from kapbench_leaderboard.figures.match_files import MatchWriter
 
     progress = chosen.progress()
     writers = [MatchWriter(path, len(files), chosen.lines) for path in chosen.outputs]
     by_target, failed = [], []
     with ExitStack() as stack:
-        matchers = [
-            stack.enter_context(
-                open_matcher(
-                    name,
-                    options=typed("models", name, chosen.model_options),
-                    category=chosen.category,
-                    dataset=chosen.weights_for,
-                    device=chosen.device,
-                    cache=chosen.cache_root,
-                )
-            )
-            for name in chosen.models
-        ]
+        with advice_for_model_option():
+            matchers = [stack.enter_context(_opened(name, chosen)) for name in chosen.models]
         advance = stack.enter_context(progress.stage("targets", len(files)))
         for file in files:
             try:
@@ -252,6 +237,19 @@ def _match_all(
             advance(1)
     paths = [path for writer in writers if by_target for path in writer.finish(failed)]
     return by_target, paths, failed
+
+
+def _opened(model: str, chosen: MatchOptions) -> AbstractContextManager["Matcher"]:
+    from kapbench.matching.matcher import open_matcher
+
+    return open_matcher(
+        model,
+        options=typed("models", model, chosen.model_options),
+        category=chosen.category,
+        dataset=chosen.weights_for,
+        device=chosen.device,
+        cache=chosen.cache_root,
+    )
 
 
 def _match_one(

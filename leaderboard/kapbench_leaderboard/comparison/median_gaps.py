@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Float64, Int
 
 from kapbench.scoring.bootstrap import Replicates, holm, interval
 from kapbench.scoring.intervals import Interval
-from kapbench_leaderboard.comparison.significance import SIGNIFICANT
+from kapbench_leaderboard.comparison.significance import SIGNIFICANT, of_categories
 
 Weights = Float[np.ndarray, "c"]
 
@@ -35,10 +35,7 @@ def by_category(
 ) -> list[Gap]:
     """The model less the others' median of each category. Two of the replicates can be subtracted."""
     gap = own - _median(others, np.stack([other.value for other in others]))
-    every = np.eye(len(categories))
-    return corrected(
-        {name: interval(gap, one, "plain") for name, one in zip(categories, every, strict=True)}
-    )
+    return corrected(dict(zip(categories, of_categories(gap), strict=True)))
 
 
 def in_average(own: Replicates, others: Sequence[Replicates], weights: Weights) -> Interval:

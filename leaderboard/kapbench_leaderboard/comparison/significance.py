@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.bootstrap import averaged, holm, interval
+from kapbench.scoring.bootstrap import Replicates, averaged, holm, interval
 from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.comparison.keypoints import OverKeypoints, over_keypoints
 from kapbench_leaderboard.comparison.resamples import Resamples
@@ -41,7 +41,7 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
     out = []
     for column in first.columns:
         gap = first.columns[column] - second.columns[column]
-        each = [interval(gap, weights, "plain") for weights in np.eye(len(first.categories))]
+        each = of_categories(gap)
         p = holm(np.array([one.p for one in each]))
         out += [
             Difference(name, column, one, float(q), _over_keypoints(first, second, column, one, w))
@@ -54,6 +54,15 @@ def differences(first: Resamples, second: Resamples) -> list[Difference]:
         keypoints = _over_keypoints(first, second, column, mean, weights)
         out.append(Difference("mean", column, mean, mean.p, keypoints))
     return out
+
+
+def of_categories(difference: Replicates) -> list[Interval]:
+    """The interval of each category's difference, whose variances are computed together."""
+    variances = difference.variances()
+    value, n_images = difference.value, difference.n_images
+    return [
+        averaged(value, variances, n_images, alone, "plain") for alone in np.eye(len(variances))
+    ]
 
 
 def _over_keypoints(

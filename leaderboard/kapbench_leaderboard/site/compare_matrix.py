@@ -12,6 +12,7 @@ from kapbench_leaderboard.site.pairs import Compared
 from kapbench_leaderboard.tables.columns import NAME
 
 BETTER, WORSE, EVEN = "better", "worse", "not different"
+_FEWEST = 3  # models: of two, their own page says all
 _SIGNS = {BETTER: "▲", WORSE: "▼", EVEN: "○"}
 
 
@@ -39,14 +40,14 @@ class Square:
 
 
 def matrix(board: Board, known: BoardEvidence, pairs: Sequence[Compared]) -> Square | None:
-    """None where no two models can be compared by a test.
+    """None of fewer than three models, and where no two can be compared by a test.
 
     Args:
         pairs: That have a page.
     """
     tests = {metric: known.tests[metric] for metric in NAME if metric in known.tests}
     tests = {m: t for m, t in tests.items() if any(g.p == g.p for g in t.gaps.values())}
-    if not tests:
+    if not tests or len(known.models) < _FEWEST:
         return None
     labels = [model.label for model in known.models][: _n_paged(board, pairs)]
     numbers = range(len(labels))

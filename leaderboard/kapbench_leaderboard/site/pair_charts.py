@@ -7,7 +7,7 @@ from kapbench.running.diagnosis.sentence import listed
 from kapbench.running.results import RuleCard, RunCard
 from kapbench.scoring.intervals import Interval
 from kapbench_leaderboard.comparison.resamples import stem
-from kapbench_leaderboard.comparison.significance import SIGNIFICANT, Difference, differences
+from kapbench_leaderboard.comparison.significance import SIGNIFICANT, Difference
 from kapbench_leaderboard.comparison.strength_words import size_words, value_words
 from kapbench_leaderboard.figures.category_pairs import Both
 from kapbench_leaderboard.site.model_charts import Chart
@@ -32,10 +32,9 @@ def charts(pair: Compared) -> list[Chart]:
 
 def _by_metric(pair: Compared) -> Iterator[tuple[RuleCard, str, list[Difference]]]:
     """A rule, what its score is called, and the differences in it, "mean" last."""
-    every = differences(pair.first.resamples, pair.second.resamples)
     rules = pair.board.group.rules
     for rule in rules:
-        gaps = [gap for gap in every if gap.column == stem(rule, rules)]
+        gaps = [gap for gap in pair.differences if gap.column == stem(rule, rules)]
         if gaps and not math.isnan(gaps[-1].interval.value):
             yield rule, f"{NAME[rule.metric]}@{rule.alphas[0]:.2f}", gaps
 

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
+from kapbench_leaderboard.comparison.significance import Difference, differences
 from kapbench_leaderboard.site.boards import Accepted, Board
 from kapbench_leaderboard.site.links import Links
 from kapbench_leaderboard.tables.build import Table
@@ -30,6 +32,11 @@ class Compared:
             for run in (self.first.run, self.second.run)
         ]
         return links.pair(self.board.name, *names)
+
+    @cached_property
+    def differences(self) -> Sequence[Difference]:
+        """Of the first less the second, which the sentences and the charts are made from."""
+        return differences(self.first.resamples, self.second.resamples)
 
     def tables(self) -> list[Table]:
         both = (self.first, self.second)

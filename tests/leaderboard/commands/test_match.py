@@ -146,3 +146,14 @@ def test_mistakes(match, words, status, message):
 def test_a_folder_without_images(match):
     Path("empty").mkdir()
     assert "holds no image to match" in match("a.png", "empty").stderr
+
+
+def test_errors_advise_options_that_this_command_has(kapbench, match):
+    missing = kapbench("match", "a.png", "b.png")
+    assert missing.exit_code == 2
+    assert "--model lite0" in missing.stderr
+    done = match("a.png", "b.png", model="dve")
+    assert "--model-option weights=FILE" in done.stderr
+    Path("mask.png").write_text("no image")
+    done = match("a.png", "b.png", "--source-mask", "mask.png")
+    assert "Give a mask of the image's size" in done.stderr

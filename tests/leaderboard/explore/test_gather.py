@@ -9,6 +9,7 @@ from explored import Filters, content_of
 from PIL import Image
 from submissions import dots
 
+import kapbench
 from kapbench.errors import KapbenchError
 from kapbench.models.controls import Random
 from kapbench.progress import Progress
@@ -16,14 +17,28 @@ from kapbench_leaderboard.explore import gather
 from kapbench_leaderboard.explore.dataset_page import write_dataset_page
 from kapbench_leaderboard.explore.features import check_encoder
 from kapbench_leaderboard.explore.page import render_page
+from kapbench_leaderboard.explore.payload import RULES
 from kapbench_leaderboard.explore.select_pairs import Selection, select_pairs
 from kapbench_leaderboard.figures.run_view import RunView
 from kapbench_leaderboard.figures.sources import Sources
 
 
 @pytest.fixture(scope="module")
-def views(dots_runs):
-    return [RunView.load(folder) for folder in dots_runs]
+def views(tmp_path_factory):
+    folder, module = tmp_path_factory.mktemp("dots"), dots()
+    runs = [
+        kapbench.evaluate(
+            model,
+            module.Dots(n_images=6),
+            rule=(*RULES, "pck-v1"),
+            runs=folder,
+            cache=folder / "cache",
+            device="cpu",
+            intervals=False,
+        )
+        for model in (module.Colours(), module.Greys())
+    ]
+    return [RunView.load(run.folder) for run in runs]
 
 
 def loaded(cache: Path) -> Sources:

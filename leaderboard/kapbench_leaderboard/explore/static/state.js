@@ -117,8 +117,12 @@ function computeWaiting() {
   return false;
 }
 
-// All samples of the page's pairs for a model; null until their maps are computed.
+// All samples of the page's pairs for a model; null until their maps are computed. They do not depend
+// on the chosen point, so that they are kept.
+const keptSamples = new Map();
 function samplesOfPairs(m) {
+  const key = `${m} ${state.rule.name} ${state.alpha}`;
+  if (keptSamples.has(key)) return keptSamples.get(key);
   const samples = [];
   let isKnown = true;
   for (const { source, target } of data.pairs) {
@@ -131,5 +135,7 @@ function samplesOfPairs(m) {
       if (scores) samples.push(...samplesOf(sidesAt(m, source, target, k, scores), range, state.rule));
     });
   }
-  return isKnown ? samples : null;
+  if (!isKnown) return null;
+  keptSamples.set(key, samples);
+  return samples;
 }
