@@ -45,15 +45,14 @@ def draw_viewpoint(
         places = [p for p, score in enumerate(line.scores) if score is not None]
         at = np.array(places) + (i - (len(lines) - 1) / 2) * _APART
         scores = [score for score in line.scores if score is not None]
-        colour, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
-        dash = DASHES[i % len(DASHES)]
+        colour = SERIES[i % len(SERIES)]
         (drawn,) = axes.plot(
             at,
             [score.value for score in scores],
             color=colour,
-            marker=marker,
+            marker=MARKERS[i % len(MARKERS)],
             markersize=4,
-            linestyle=dash,
+            linestyle=DASHES[i % len(DASHES)],
             linewidth=1.1,
             label=line.name,
         )
