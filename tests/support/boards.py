@@ -36,6 +36,7 @@ def drawn(
     supervision: str = "none",
     conditions_on: tuple[str, ...] = (),
     model_revision: str = "r1",
+    n_pairs: int = 60,
 ) -> None:
     """Writes an entry and resamples for each model and its mean score."""
     for name, value in models.items():
@@ -44,6 +45,8 @@ def drawn(
         run = _run(
             name, by, dataset, categories, revision, supervision, conditions_on, model_revision
         )
+        counted = {"n_pairs": n_pairs, "n_pairs_expected": n_pairs}
+        run = run.model_copy(update={"dataset": run.dataset.model_copy(update=counted)})
         path = folder / entry_path(run)
         made = _resamples(run, by, n_resamples, rng)
         resamples_file.save(resamples_path(path), made)

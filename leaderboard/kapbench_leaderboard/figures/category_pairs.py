@@ -24,6 +24,7 @@ from kapbench_leaderboard.figures.style import (
 _SIDE_IN, _ROW_IN = 3.1, 0.19
 _AXES = (0.14, 0.14, 0.83, 0.83)
 _MARK_PT, _N_STEPS = 5.5, 24
+_MOST_STEPS = 5  # of an axis: each tick costs as much time as a mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def draw_scatter(points: Sequence[Both], names: tuple[str, str], metric: str) ->
         axes = figure.add_axes(_AXES)
         low, high = _range(points)
         axes.set(xlim=(low, high), ylim=(low, high))
+        axes.locator_params(nbins=_MOST_STEPS)
         axes.grid(visible=True, color=GREY, alpha=0.25, linewidth=0.5)
         axes.plot([low, high], [low, high], color=GREY, linewidth=0.9, linestyle="--", zorder=1)
         axes.set_xlabel(f"{metric} of {names[0]}")
@@ -85,6 +87,8 @@ def draw_differences(points: Sequence[Both], names: tuple[str, str], metric: str
         figure = blank(_SIDE_IN, height_in)
         bottom, left = 0.36 / height_in, 0.29
         axes = figure.add_axes((left, bottom, 0.97 - left, 1 - bottom - 0.24 / height_in))
+        axes.set_yticks(range(len(ordered)), [each.category for each in ordered])
+        axes.locator_params(axis="x", nbins=_MOST_STEPS)
         axes.axvline(0, color=GREY, linewidth=0.9)
         axes.grid(visible=True, axis="x", color=GREY, alpha=0.25, linewidth=0.5)
         for row, both in enumerate(ordered):
@@ -92,7 +96,6 @@ def draw_differences(points: Sequence[Both], names: tuple[str, str], metric: str
             axes.plot([low, high], [row, row], color=look(both)["markeredgecolor"], linewidth=1)
             (made,) = axes.plot([value], [row], linestyle="none", **_difference_look(both))
             made.set_gid(both.gid)
-        axes.set_yticks(range(len(ordered)), [each.category for each in ordered])
         axes.set_ylim(-0.7, len(ordered) - 0.3)
         _symmetric(axes)
         axes.tick_params(length=0, pad=3)

@@ -48,13 +48,13 @@ def draw_lines(lines: Sequence[Line], scale: Scale, y_label: str) -> Figure:
     with styled():
         figure = blank(*_SIZE_IN)
         axes = figure.add_axes(_AXES)
+        # Before anything is drawn, or ticks of the default scale are made as well.
+        axes.set(xlim=scale.ends, ylim=(0, 100))
+        axes.set_xticks(list(scale.ticks), list(scale.tick_labels))
+        axes.set_yticks([0, 25, 50, 75, 100])
         axes.grid(visible=True, color=GREY, alpha=0.25, linewidth=0.5)
         for i, line in reversed([*enumerate(lines)]):
             _draw(axes, line, i)
-        axes.set_xlim(*scale.ends)
-        axes.set_ylim(0, 100)
-        axes.set_xticks(list(scale.ticks), list(scale.tick_labels))
-        axes.set_yticks([0, 25, 50, 75, 100])
         axes.tick_params(length=0, pad=3, colors=GREY)
         axes.set_xlabel(scale.label)
         axes.set_ylabel(y_label)

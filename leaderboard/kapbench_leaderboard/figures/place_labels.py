@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 
 from kapbench_leaderboard.figures.style import GREY
 
@@ -58,8 +59,9 @@ def place_labels(
         taken.append(np.concatenate([ends.min(axis=0) - 0.5, ends.max(axis=0) + 0.5]))
     frame = np.array([*_points(axes, (axes.get_xlim()[0], axes.get_ylim()[0]))])
     frame = np.concatenate([frame, _points(axes, (axes.get_xlim()[1], axes.get_ylim()[1]))])
+    renderer = FigureCanvasAgg(axes.figure.figure).get_renderer()
     for label, point in zip(labels, points, strict=True):
-        size = _size(axes, label.name, font_pt)
+        size = _size(axes, label.name, font_pt, renderer)
         places = list(_places(point, size))
         costs = _covered(np.array([place.box for place in places]), frame, np.array(taken))
         best = places[int(np.argmin(costs.round(1) + _ORDER_COST * np.arange(len(places))))]
@@ -71,9 +73,10 @@ def _points(axes: Axes, xy: tuple[float, float]) -> Float[np.ndarray, "2"]:
     return np.asarray(axes.transData.transform(xy)) * 72 / axes.figure.dpi
 
 
-def _size(axes: Axes, name: str, font_pt: float) -> tuple[float, float]:
+def _size(axes: Axes, name: str, font_pt: float, renderer: RendererAgg) -> tuple[float, float]:
+    """Width and height of a name in points."""
     text = axes.text(0, 0, name, fontsize=font_pt)
-    box = text.get_window_extent()
+    box = text.get_window_extent(renderer)
     text.remove()
     return box.width * 72 / axes.figure.dpi, box.height * 72 / axes.figure.dpi
 

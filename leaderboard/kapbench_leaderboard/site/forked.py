@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 T = TypeVar("T")
 MANY = 20  # entries for which processes are worth their start
 _MOST = 4
@@ -36,6 +38,8 @@ def forked(work: Callable[[int], T], n: int, *, is_large: bool) -> Iterator[T]:
 def _start(work: Callable[[int], Any]) -> None:
     global _work  # noqa: PLW0603  (a process of the pool has one kind of work)
     _work = work
+    # The processes take all cores already; more threads of numpy would wait for each other.
+    threadpool_limits(1)
 
 
 def _call(number: int) -> Any:

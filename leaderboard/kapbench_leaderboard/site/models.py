@@ -54,8 +54,8 @@ class Tested:
 @dataclass(frozen=True)
 class AcceptedRun:
     """`again`: the model has another run of this data set. `tested`: None of controls, and of runs that
-    stand apart from a board. Curves, losses and worst pairs are shown if the records lie beside the
-    entry.
+    stand apart from a board. `charts`: none of controls, whose losses say what they are made to show.
+    Curves, losses and worst pairs are shown if the records lie beside the entry.
     """
 
     accepted: Accepted
@@ -101,7 +101,7 @@ def _accepted_run(site: Site, accepted: Accepted, *, again: bool) -> AcceptedRun
         _scores(run, alphas),
         _tested(site, board, run) if on_board and not is_control(run) else None,
         loss_bar(drawn, site.facts) if is_drawn else None,
-        charts(drawn, site.facts) if is_drawn else (),
+        charts(drawn, site.facts) if is_drawn and not is_control(run) else (),
         site.facts.get(run.plan_hash, NO_RECORDS).worst,
     )
 
