@@ -66,7 +66,7 @@ def draw_board_scatter(
     axes.tick_params(labelsize=_FONT_PT, length=2)
     axes.set_axisbelow(True)
     axes.grid(visible=True, color=GREY, alpha=0.22, linewidth=0.5)
-    spans = []
+    spans: list[tuple[float, float, float, float]] = []
     if chance is not None:
         axes.axhline(chance, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         words = {"ha": "right", "va": "top", "color": GREY, "fontsize": _FONT_PT}

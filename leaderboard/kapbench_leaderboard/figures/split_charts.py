@@ -15,6 +15,7 @@ from kapbench_leaderboard.figures.style import (
     MARKERS,
     SERIES,
     VERMILION,
+    Style,
     blank,
     fitted,
 )
@@ -47,7 +48,7 @@ def draw_viewpoint(
         scores = [score for score in line.scores if score is not None]
         colour, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
         dash = DASHES[i % len(DASHES)]
-        look = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
+        look: Style = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
         (drawn,) = axes.plot(at, [s.value for s in scores], linewidth=1.1, label=line.name, **look)
         drawn.set_gid(f"line{i}")
         pairs = zip(places, scores, strict=True)
