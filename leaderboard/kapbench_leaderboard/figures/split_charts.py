@@ -15,6 +15,7 @@ from kapbench_leaderboard.figures.style import (
     MARKERS,
     SERIES,
     VERMILION,
+    Style,
     blank,
     fitted,
 )
@@ -45,17 +46,10 @@ def draw_viewpoint(
         places = [p for p, score in enumerate(line.scores) if score is not None]
         at = np.array(places) + (i - (len(lines) - 1) / 2) * _APART
         scores = [score for score in line.scores if score is not None]
-        colour = SERIES[i % len(SERIES)]
-        (drawn,) = axes.plot(
-            at,
-            [score.value for score in scores],
-            color=colour,
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=4,
-            linestyle=DASHES[i % len(DASHES)],
-            linewidth=1.1,
-            label=line.name,
-        )
+        colour, marker = SERIES[i % len(SERIES)], MARKERS[i % len(MARKERS)]
+        dash = DASHES[i % len(DASHES)]
+        look: Style = {"color": colour, "marker": marker, "markersize": 4, "linestyle": dash}
+        (drawn,) = axes.plot(at, [s.value for s in scores], linewidth=1.1, label=line.name, **look)
         drawn.set_gid(f"line{i}")
         pairs = zip(places, scores, strict=True)
         titles[f"line{i}"] = f"{line.name}: " + ", ".join(
