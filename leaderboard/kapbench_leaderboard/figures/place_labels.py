@@ -59,7 +59,7 @@ def place_labels(
         taken.append(np.concatenate([ends.min(axis=0) - 0.5, ends.max(axis=0) + 0.5]))
     frame = np.array([*_points(axes, (axes.get_xlim()[0], axes.get_ylim()[0]))])
     frame = np.concatenate([frame, _points(axes, (axes.get_xlim()[1], axes.get_ylim()[1]))])
-    renderer = FigureCanvasAgg(axes.figure.figure).get_renderer()
+    renderer = FigureCanvasAgg(axes.figure.figure).get_renderer()  # type: ignore[no-untyped-call]
     for label, point in zip(labels, points, strict=True):
         size = _size(axes, label.name, font_pt, renderer)
         places = list(_places(point, size))
