@@ -60,7 +60,7 @@ def draw_board_scatter(
     figure = blank(WIDTH_IN, _HEIGHT_IN)
     axes = figure.add_axes((0.115, 0.125, 0.87, 0.86))
     lowest = min([p.kap.value for p in points] + ([] if chance is None else [chance]))
-    axes.set(xlim=(-3, 104), ylim=(max(lowest - 8, -3), 104))
+    axes.set(xlim=(-3, 104), ylim=(max(lowest - 14, -3), 104))
     axes.set_xlabel(axis_names[0], fontsize=_FONT_PT)
     axes.set_ylabel(axis_names[1], fontsize=_FONT_PT)
     axes.tick_params(labelsize=_FONT_PT, length=2)
@@ -75,8 +75,8 @@ def draw_board_scatter(
     for gid, point in zip(titles, points, strict=True):
         _mark(axes, point, gid)
         spans += _intervals(point)
-    names_last = sorted(points, key=lambda p: p.kind == "model")
-    labels = [Label(p.name, (p.pck.value, p.kap.value), _TEXTS[p.kind]) for p in names_last]
+    models_first = sorted(points, key=lambda p: p.kind != "model")
+    labels = [Label(p.name, (p.pck.value, p.kap.value), _TEXTS[p.kind]) for p in models_first]
     place_labels(axes, labels, _FONT_PT, spans)
     return figure, titles
 

@@ -83,10 +83,10 @@ def draw_differences(points: Sequence[Both], names: tuple[str, str], metric: str
     """A row a category, the largest difference in favour of the first model on top."""
     ordered = sorted(points, key=lambda both: both.difference[0])
     with styled():
-        height_in = _ROW_IN * (len(ordered) + 1) + 0.6
+        height_in = _ROW_IN * (len(ordered) + 1) + 0.72
         figure = blank(_SIDE_IN, height_in)
         bottom, left = 0.36 / height_in, 0.29
-        axes = figure.add_axes((left, bottom, 0.97 - left, 1 - bottom - 0.24 / height_in))
+        axes = figure.add_axes((left, bottom, 0.97 - left, 1 - bottom - 0.36 / height_in))
         axes.set_yticks(range(len(ordered)), [each.category for each in ordered])
         axes.locator_params(axis="x", nbins=_MOST_STEPS)
         axes.axvline(0, color=GREY, linewidth=0.9)
@@ -101,8 +101,8 @@ def draw_differences(points: Sequence[Both], names: tuple[str, str], metric: str
         axes.tick_params(length=0, pad=3)
         axes.set_xlabel(f"difference of {metric} in points")
         small: Style = {"fontsize": FONT_PT - 0.5, "color": GREY, "pad": 4}
-        axes.set_title(f"{names[1]} better", loc="left", **small)
-        axes.set_title(f"{names[0]} better", loc="right", **small)
+        axes.set_title(f"← {names[1]} better\n", loc="left", **small)
+        axes.set_title(f"{names[0]} better →", loc="right", **small)
     return figure
 
 

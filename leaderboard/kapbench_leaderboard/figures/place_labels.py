@@ -15,6 +15,8 @@ _MARK_PT = 5.5  # from a mark's centre to a name beside it
 _HALF_PT = 3.2  # of a mark
 _GAP_PT = 2.5  # between two names
 _ORDER_COST = 0.2  # square points that each later place must leave free more
+_CLEAR_PT, _NEAR_COST = 9.0, 25.0  # a name that is closer to another mark seems to be that mark's
+_CROSSED_COST = 60.0  # of a line that runs through another mark
 _FAR = (1.0, 2.4, 4.2, 6.2, 8.5)  # times that distance; names further than the first get a line
 # Horizontal and vertical direction of a name from its mark, the preferred first.
 _SIDES = ((1, 0), (-1, 0), (1, -1), (-1, 1), (1, 1), (-1, -1), (0, -1), (0, 1))
@@ -60,10 +62,12 @@ def place_labels(
     frame = np.array([*_points(axes, (axes.get_xlim()[0], axes.get_ylim()[0]))])
     frame = np.concatenate([frame, _points(axes, (axes.get_xlim()[1], axes.get_ylim()[1]))])
     renderer = FigureCanvasAgg(axes.figure.figure).get_renderer()  # type: ignore[no-untyped-call]
-    for label, point in zip(labels, points, strict=True):
+    for i, (label, point) in enumerate(zip(labels, points, strict=True)):
         size = _size(axes, label.name, font_pt, renderer)
         places = list(_places(point, size))
         costs = _covered(np.array([place.box for place in places]), frame, np.array(taken))
+        if others := [other for j, other in enumerate(points) if j != i]:
+            costs += _ambiguous(point, places, np.array(others))
         best = places[int(np.argmin(costs.round(1) + _ORDER_COST * np.arange(len(places))))]
         _draw(axes, label, best, font_pt)
         taken.append(best.box + _GAP_PT * np.array([-1, -1, 1, 1]))
@@ -99,6 +103,22 @@ def _covered(
     own = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     outside = own - _shared(boxes, frame[None]).sum(axis=1)
     return np.asarray(outside + _shared(boxes, taken).sum(axis=1))
+
+
+def _ambiguous(
+    point: Float[np.ndarray, "2"], places: Sequence[_Place], others: Float[np.ndarray, "m 2"]
+) -> Float[np.ndarray, "p"]:
+    """Cost of each place near other marks, or with a line through them."""
+    boxes = np.array([place.box for place in places])
+    beyond = np.maximum(boxes[:, None, :2] - others, others - boxes[:, None, 2:])  # [p m 2]
+    apart = np.linalg.norm(np.maximum(beyond, 0), axis=2)
+    near = _NEAR_COST * (1 - apart / _CLEAR_PT).clip(0).sum(axis=1)
+    lines = np.array([place.away_pt for place in places])[:, None]  # [p 1 2]
+    along = ((others - point) * lines).sum(axis=2) / (lines**2).sum(axis=2)
+    from_line = np.linalg.norm(others - point - along.clip(0, 1)[..., None] * lines, axis=2)
+    crossed = (from_line < _HALF_PT) & (along > 0)
+    has_line = np.array([place.with_line for place in places])
+    return np.asarray(near + _CROSSED_COST * has_line * crossed.sum(axis=1))
 
 
 def _shared(
