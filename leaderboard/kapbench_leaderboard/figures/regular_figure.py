@@ -22,9 +22,12 @@ def draw_regular(
 ) -> Figure:
     """A row for each direction: the points in one image, and each model's matches in the other.
 
-    Models whose points differ, since each has its own foreground, have rows of their own.
+    Models have rows of their own where their points differ, since each has its own foreground, and
+    where lines join the points, which would run across the images of other models.
     """
     groups = [list(some) for _, some in groupby(of_models, key=_points_key)]
+    if lines:
+        groups = [[matches] for matches in of_models]
     directions = [[m if way == 0 else m.back for m in some] for some in groups for way in (0, 1)]
     drawn = [[m for m in row if m is not None] for row in directions]
     drawn = [row for row in drawn if row]

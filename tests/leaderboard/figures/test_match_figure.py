@@ -46,6 +46,12 @@ def test_texts_are_readable_and_name_every_model(matches, n_models, is_regular):
     assert ("margin 0.5" in shown) == (n_models == 2 and not is_regular)
 
 
+def test_lines_do_not_cross_the_images_of_other_models(matches):
+    first = matches[True][0]
+    n_images = [len(match_figure([first] * 2, lines=lines).axes) for lines in (False, True)]
+    assert n_images == [6, 8]  # beside the same points; or each beside its own
+
+
 def test_the_ring_lies_at_the_best_match_and_the_diamond_at_the_second_peak(matches):
     pairs = matches[False][1]
     figure = match_figure([pairs])
