@@ -42,10 +42,16 @@ class StoredRecords:
         if values is None:
             values = self.table([name])[name]
             pa.default_memory_pool().release_unused()  # else it is kept: 300 bytes a pair
+            self._make_room(values.nbytes)
         kept[name] = values
-        while len(self._numbers) > 1 and sum(c.nbytes for c in self._numbers.values()) > KEPT_BYTES:
-            del self._numbers[next(iter(self._numbers))]
         return values
+
+    def _make_room(self, n_bytes: int) -> None:
+        """Drops the columns of numbers that were used longest ago."""
+        while (
+            self._numbers and n_bytes + sum(c.nbytes for c in self._numbers.values()) > KEPT_BYTES
+        ):
+            del self._numbers[next(iter(self._numbers))]
 
     def __len__(self) -> int:
         return int(self._metadata.num_rows)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int, Num
 
 from kapbench.errors import KapbenchError, counted
@@ -248,5 +249,6 @@ def pairs_by_category(records: Records, rows: Int[np.ndarray, "r"]) -> Int[np.nd
 
 
 def _codes(records: Records, column: str) -> tuple[Int[np.ndarray, "n"], int]:
-    values = records[column].cat
-    return values.codes.to_numpy(), len(values.categories)
+    values = records[column].array
+    assert isinstance(values, pd.Categorical)
+    return np.asarray(values.codes), len(values.categories)
