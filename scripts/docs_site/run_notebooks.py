@@ -80,7 +80,7 @@ def main() -> None:
         path = FOLDER / f"{name}.ipynb"
         with tempfile.TemporaryDirectory() as folder:
             notebook = without_traces(execute(path, Path(folder)))
-        nbformat.write(notebook, path)
+        path.write_text(nbformat.writes(notebook).replace(f"{folder}/", "") + "\n", "utf-8")
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
