@@ -97,10 +97,10 @@ class Matcher:
         pair = ImagePair(source, target, self.category)
         if points is not None:
             return self._one_way(pair, points, apart)
-        there = self._one_way(pair, self._regular(pair, source, n_points), apart, regular=True)
+        forward = self._one_way(pair, self._regular(pair, source, n_points), apart, regular=True)
         turned = ImagePair(target, source, self.category)
         back = self._one_way(turned, self._regular(pair, target, n_points), apart, regular=True)
-        return Matches(**{**vars(there), "back": back})
+        return Matches(**{**vars(forward), "back": back})
 
     def _regular(
         self, pair: ImagePair, image: NamedImage, n_points: int
@@ -183,11 +183,11 @@ def _compare(
     size = next(iter(pair.images.values())).size
     cells, place = np.unique(source_cells(source.grid, size, points), return_inverse=True)
     powers = np.full(len(cells), source.exponent)
-    there = similarity(source.cells[cells], target, kind, device, powers)
-    best = there.argmax(axis=1)
+    forward = similarity(source.cells[cells], target, kind, device, powers)
+    best = forward.argmax(axis=1)
     powers = np.full(len(cells), target.exponent)
     back = similarity(target.cells[best], source, kind, device, powers).argmax(axis=1)
-    maps = there.reshape(len(cells), target.grid.height, target.grid.width)
+    maps = forward.reshape(len(cells), target.grid.height, target.grid.width)
     start, end = (cell_centres(np.asarray(at), source.grid) for at in (cells, back))
     return maps[place], target.grid, np.linalg.norm(end - start, axis=1)[place]
 

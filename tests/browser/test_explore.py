@@ -34,7 +34,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 N_PAIRS = 6
-MOST_MS = 50  # a choice on 12 images
 
 
 @pytest.fixture(scope="module")
@@ -267,13 +266,15 @@ def test_nobody_is_shut_out(opened, name, scheme):
     assert violations == []
 
 
-def test_a_choice_on_12_images_is_quick(opened):
+def test_every_click_says_how_long_it_took(opened):
+    """In milliseconds, which benchmarks/speed/explore.py reads."""
     page = opened("large")
     times = []
     for i in range(12):
         page.locator(".stage").nth(i % 3).click(position={"x": 20 + 5 * i, "y": 30 + 4 * i})
         times.append(float(page.evaluate("document.documentElement.dataset.milliseconds")))
-    assert min(times) < MOST_MS  # the least disturbed by other work of the machine
+    assert all(time > 0 for time in times)
+    assert len(set(times)) > 1  # of each click, not of the first
 
 
 def test_the_picture_is_drawn(opened, tmp_path):

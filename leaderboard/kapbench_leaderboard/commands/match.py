@@ -146,7 +146,7 @@ def match(source: Path, targets: tuple[Path, ...], chosen: MatchOptions) -> None
         raise click.UsageError(
             "Name a model: --model lite0 comes with kapbench, and `kapbench list models` shows all."
         )
-    asked = [_parsed(text) for text in chosen.at]
+    chosen_points = [_parsed(text) for text in chosen.at]
     files = target_files(source, targets)
     _check(chosen, files)
     _refuse_among_targets(chosen.outputs, targets)
@@ -155,7 +155,7 @@ def match(source: Path, targets: tuple[Path, ...], chosen: MatchOptions) -> None
     from kapbench_leaderboard.commands.match_text import match_text
 
     image = read_image(source, chosen.source_mask, name="source")
-    points = checked_points(asked, image.size, image.name) if asked else None
+    points = checked_points(chosen_points, image.size, image.name) if chosen_points else None
     by_target, paths, failed = _match_all(image, files, points, chosen)
     if by_target:
         click.echo(match_text(by_target, width=terminal_width()), nl=False)

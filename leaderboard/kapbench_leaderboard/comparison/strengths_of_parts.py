@@ -30,10 +30,10 @@ def split_facts(
     """
     for metric, name in metrics.items():
         both = _splits(own, others, metric)
-        there = corrected({split: gap for split, (gap, _) in both.items()})
+        gaps = corrected({split: gap for split, (gap, _) in both.items()})
         changes = corrected({split: change for split, (_, change) in both.items()})
         for sign in (1, -1):
-            of_split = {gap.name: gap.interval for gap in largest(there, sign)}
+            of_split = {gap.name: gap.interval for gap in largest(gaps, sign)}
             for change in [c for c in largest(changes, sign) if c.name in of_split][:1]:
                 degree, side, more = _SIGNED[sign]
                 text = (
@@ -63,9 +63,9 @@ def _splits(
     out = {}
     for (of_metric, split), part in own.splits.items():
         if of_metric == metric and split != "all" and np.array_equal(part.weights, whole.weights):
-            there = difference(split)
+            in_split = difference(split)
             gap, change = (
-                interval(each, whole.weights, "plain") for each in (there, there - of_all)
+                interval(each, whole.weights, "plain") for each in (in_split, in_split - of_all)
             )
             out[split] = gap, change
     return out

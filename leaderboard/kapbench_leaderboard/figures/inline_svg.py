@@ -86,9 +86,9 @@ def _name(root: ET.Element, titles: dict[str, str]) -> None:
 
 
 def _references(element: ET.Element) -> list[str]:
-    found = [m for value in element.attrib.values() for m in _REFERENCE.findall(value)]
+    references = [m for value in element.attrib.values() for m in _REFERENCE.findall(value)]
     href = element.get(f"{{{_XLINK}}}href")
-    return found + ([href.removeprefix("#")] if href else [])
+    return references + ([href.removeprefix("#")] if href else [])
 
 
 def _restyle(root: ET.Element) -> None:
