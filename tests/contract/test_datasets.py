@@ -79,7 +79,9 @@ def test_categories_part_the_pairs(dataset):
     parts = [dataset.pairs([category]) for category in dataset.categories]
     assert sum(map(len, parts)) == len(dataset.pairs())
     for category, pairs in zip(dataset.categories, parts, strict=True):
-        assert {p.source.category for p in pairs} | {p.target.category for p in pairs} <= {category}
+        assert {p.category for p in pairs} <= {category}
+        ids = {v.image_id for p in pairs for v in (p.source, p.target)}
+        assert ids <= {v.image_id for v in dataset.views([category])}
     with pytest.raises(KapbenchError, match="category"):
         dataset.pairs(["no such category"])
 
