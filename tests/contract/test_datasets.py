@@ -167,7 +167,7 @@ OTHER_LISTS = {
     "spair.small": ("trn.txt", "val.txt", "large/test.txt"),
 }
 OF_NAMES_ALONE = "ExtraPairAnnotation"
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
+PHOTOGRAPHS = (".jpg", ".jpeg", ".JPEG", ".png")
 
 
 def files_of(root, dataset):
@@ -272,6 +272,10 @@ def test_survives_as_a_manifest(dataset, tmp_path):
     if not dataset.pairs():
         pytest.skip("no pairs to write")
     few = Few(dataset, 12)
+    if dataset.name == "soco.cross":
+        with pytest.raises(KapbenchError, match="a manifest has pairs within a category"):
+            write_manifest(few, tmp_path)
+        return
     try:
         dataset.pixels(few.pairs()[0].source)
     except KapbenchError as error:
