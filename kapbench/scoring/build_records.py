@@ -164,7 +164,7 @@ def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Column
     visible = target.keypoints.visible
     text = {
         "pair_id": [p.pair_id for p in rows.pairs],
-        "category": [p.source.category for p in rows.pairs],
+        "category": [p.category for p in rows.pairs],
         "source_image": [p.source.image_id for p in rows.pairs],
         "target_image": [p.target.image_id for p in rows.pairs],
     }
