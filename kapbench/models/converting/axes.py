@@ -1,6 +1,6 @@
 """Decides whether saved features are [c h w] or [h w c]: from what all files share, or as stated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from kapbench.errors import KapbenchError
@@ -68,11 +68,10 @@ def _channels(shape: Shape, axes: Axes) -> int:
     return shape[0] if axes == "chw" else shape[2]
 
 
-def _fits(axes: Axes, shapes: "Sequence[Shape] | object", letterbox: bool) -> bool:
+def _fits(axes: Axes, shapes: Collection[Shape], letterbox: bool) -> bool:
     """Whether all files have the same channels in this order, and square cells in a letterbox."""
-    listed = list(shapes)  # type: ignore[call-overload]
-    cells = [shape[1:] if axes == "chw" else shape[:2] for shape in listed]
-    same = len({_channels(shape, axes) for shape in listed}) == 1
+    cells = [shape[1:] if axes == "chw" else shape[:2] for shape in shapes]
+    same = len({_channels(shape, axes) for shape in shapes}) == 1
     return same and (not letterbox or all(height == width for height, width in cells))
 
 

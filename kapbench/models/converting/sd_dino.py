@@ -104,7 +104,8 @@ def _stack(path: Path, ending: str) -> Float[np.ndarray, "c h w"]:
 
 def _unit(values: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c h w"]:
     wide = values.astype(np.float32)
-    return (wide / (np.linalg.norm(wide, axis=0) + 1e-10)).astype(values.dtype)
+    unit: np.ndarray = wide / (np.linalg.norm(wide, axis=0) + 1e-10)
+    return unit.astype(values.dtype)
 
 
 def _cells(shape: Shape) -> str:
