@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     StrictBool,
     TypeAdapter,
     ValidationError,
@@ -22,8 +19,11 @@ from pydantic import (
 )
 
 from kapbench.errors import KapbenchError, unknown
+from kapbench.scoring.decodes import Decode, FrozenChoices, Geometry, Name
 from kapbench.untrusted.refused_values import describe_key
 from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
+
+__all__ = ["Decode", "Geometry", "KapRule", "OverCategories", "PckRule", "Rule", "load_rule"]
 
 Average = Literal["point", "image", "category", "pair"]
 # The released evaluator of KAP's paper comes first until the field moves.
@@ -32,61 +32,10 @@ PREFERRED_RULES: dict[str, tuple[str, ...]] = {
     "pck": ("pck-sd-dino", "pck-v1", "pck-geoaware"),
 }
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
-# Names of rules and keys are also parts of folders' and columns' names.
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Decode(_Frozen):
-    """How a similarity map becomes a predicted point.
-
-    `offset`: "half-cell-minus-half" stride·i + stride/2 − 0.5, "floor-half-cell" stride·i +
-    stride//2, both in a letterbox frame of `frame_px`; "half-overlap-minus-half" 4·i + 3.5 in such a
-    frame, of patches of 8 px that overlap by half, and defined for no other cells; "centre": the
-    cell's centre in original pixels; "pixel": argmax over the pixels of bilinearly upsampled
-    features.
-    `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
-    """
-
-    key: _Name
-    offset: Literal[
-        "half-cell-minus-half", "floor-half-cell", "half-overlap-minus-half", "centre", "pixel"
-    ]
-    frame_px: PositiveInt | None
-    window: PositiveInt | None = None
-    temperature: PositiveFloat | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Decode":
-        if (self.frame_px is None) != (self.offset in ("centre", "pixel")):
-            raise ValueError(
-                "frame_px is needed by the offsets measured in a frame, and only by them"
-            )
-        if (self.window is None) != (self.temperature is None):
-            raise ValueError("a soft-argmax needs both window and temperature")
-        return self
-
-
-class Geometry(_Frozen):
-    """Which cells count as inside the circle around a target keypoint.
-
-    `anchor`: the point of a cell that is measured. `absent_at_corner`: an absent keypoint is
-    measured as if it lay at the frame's (0, 0), where the published code puts it.
-    """
-
-    key: _Name
-    anchor: Literal["top-left", "centre"]
-    frame_px: PositiveInt | None
-    closed: StrictBool
-    nearest_inside: StrictBool
-    absent_at_corner: StrictBool
-
-
-class _Rule(_Frozen):
-    name: _Name
+class _Rule(FrozenChoices):
+    name: Name
     summary: str
     source: str
     notes: tuple[str, ...] = ()
