@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     StrictBool,
@@ -16,6 +17,7 @@ from pydantic import (
 
 # Names of rules and keys are also parts of folders' and columns' names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Padding = Literal["centre-black", "centre-white", "corner-white", "stretch"]
 FramePlace = Literal["letterbox", "corner-square", "centre-square", "stretched"]
 # Fields that were added after rules had been published: at their defaults they are no part of a
 # rule's text, and so of no hash.
@@ -42,10 +44,12 @@ class Decode(FrozenChoices):
     `keypoints`: "truncated" to whole pixels of the original image, and again to those of the frame.
     `source`: the map is that of the "cell" that holds the keypoint; or, where the model gives
     features, of the features "interpolated" at the keypoint, the corner cells at the corners.
-    `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
+    `temperature`: of a soft-argmax, over all cells if neither `window` nor `kernel` is given; None
+    decodes the argmax itself.
+    `window`: radius in cells of the soft-argmax around the argmax.
     `outside`: cells beyond the window count as of similarity "zero", or are "excluded".
     `kernel`: standard deviation in cells of a Gaussian around the argmax that similarities are
-    multiplied by before a soft-argmax over all cells.
+    multiplied by before the softmax.
     """
 
     key: Name
@@ -93,9 +97,10 @@ class Decode(FrozenChoices):
 
     @model_validator(mode="after")
     def _soft_argmax_is_whole(self) -> "Decode":
-        ways = (self.window is not None) + (self.kernel is not None)
-        if ways != self.is_soft:
-            raise ValueError("a soft-argmax needs a temperature and either window or kernel")
+        if not self.is_soft and (self.window is not None or self.kernel is not None):
+            raise ValueError("a soft-argmax needs a temperature")
+        if self.window is not None and self.kernel is not None:
+            raise ValueError("a soft-argmax has a window or a kernel, not both")
         if self.window is None and self.outside != "zero":
             raise ValueError("outside is a choice of a window")
         return self
@@ -108,6 +113,18 @@ class Decode(FrozenChoices):
             for name, value in dump(self).items()
             if name not in _LATER or value != fields[name].default
         }
+
+
+class PublishedInput(FrozenChoices):
+    """The images on which a rule's published numbers were made, in the words of encoders' options.
+
+    `padding`: what makes the image a square of `image_px`, to within `within_px`: published code
+    takes the nearest multiple of a model's patch.
+    """
+
+    padding: Padding
+    image_px: PositiveInt
+    within_px: NonNegativeInt
 
 
 class Geometry(FrozenChoices):

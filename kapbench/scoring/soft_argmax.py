@@ -17,10 +17,8 @@ def soft_argmax_cells(
     temperature = decode.temperature
     if temperature is None:
         raise ValueError(f"decode {decode.key} is no soft-argmax")
-    if decode.kernel is not None:
-        return under_kernel(maps, best, decode.kernel, temperature)
     if decode.window is None:
-        raise ValueError(f"decode {decode.key} has no window")
+        return under_kernel(maps, best, decode.kernel, temperature)
     if decode.outside == "excluded":
         return in_window_alone(maps, best, decode.window, temperature)
     return in_window(maps, best, decode.window, temperature)
@@ -65,18 +63,24 @@ def in_window_alone(
 
 
 def under_kernel(
-    maps: Float32[np.ndarray, "q h w"], best: Int[np.ndarray, "q"], sigma: float, temperature: float
+    maps: Float32[np.ndarray, "q h w"],
+    best: Int[np.ndarray, "q"],
+    sigma: float | None,
+    temperature: float,
 ) -> Float64[np.ndarray, "q 2"]:
     """Expected (column, row) under a softmax over all cells.
 
-    Similarities are first multiplied by a Gaussian around the argmax, of a standard deviation of
-    `sigma` cells and 1 at the argmax.
+    Args:
+        sigma: Standard deviation in cells of a Gaussian around the argmax, 1 there, that similarities
+            are multiplied by first; None: they stay as they are.
     """
     _, height, width = maps.shape
     columns, rows = np.arange(width), np.arange(height)
-    across = np.exp(-np.square(columns - (best % width)[:, None]) / (2 * sigma**2))
-    down = np.exp(-np.square(rows - (best // width)[:, None]) / (2 * sigma**2))
-    values = maps * down[:, :, None] * across[:, None, :]
+    values = maps.astype(np.float64)
+    if sigma is not None:
+        across = np.exp(-np.square(columns - (best % width)[:, None]) / (2 * sigma**2))
+        down = np.exp(-np.square(rows - (best // width)[:, None]) / (2 * sigma**2))
+        values *= down[:, :, None] * across[:, None, :]
     weight = np.exp((values - values.max(axis=(1, 2), keepdims=True)) / temperature)
     total = weight.sum(axis=(1, 2))
     column = (weight.sum(axis=1) * columns).sum(axis=1) / total
