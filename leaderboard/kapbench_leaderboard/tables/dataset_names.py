@@ -9,6 +9,8 @@ _NAMES: Mapping[str, str] = {
     "spair": "SPair-71k",
     "spair.small": "SPair-71k small",
     "spair-u": "SPair-U",
+    "soco.intra": "SOCO intra-category",
+    "soco.cross": "SOCO cross-category",
     "pf-pascal": "PF-PASCAL",
     "pf-willow": "PF-WILLOW",
     "willow": "WILLOW-ObjectClass",
