@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 View = Literal[
-    "summary", "category", "symmetry", "twin", "viewpoint", "occlusion", "average", "rule", "paired"
+    "summary",
+    "category",
+    "symmetry",
+    "twin",
+    "geco",
+    "viewpoint",
+    "occlusion",
+    "average",
+    "rule",
+    "paired",
 ]
 # A user chooses from all but "summary", the default, and "paired", a table of differences.
 VIEWS: tuple[View, ...] = get_args(View)[1:-1]

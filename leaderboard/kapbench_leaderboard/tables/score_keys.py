@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from kapbench.scoring.geco_splits import ALONE, BOTH, COUNTERPART, KEYPOINT
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
 from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Kind
@@ -54,6 +55,16 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
             ScoreKey("symm.", "symmetric"),
             ScoreKey("other", "other"),
             ScoreKey("confu-\nsion", metric="symmetry_confusion"),
+        ),
+    },
+    "geco": {
+        "kap": with_skill(*(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE))),
+        "pck": (
+            *(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE)),
+            *(
+                ScoreKey(f"{split}\nconfu-\nsion", split, "symmetry_confusion")
+                for split in (BOTH, COUNTERPART)
+            ),
         ),
     },
     "viewpoint": {
