@@ -169,7 +169,7 @@ OTHER_LISTS = {
     "spair.small": ("trn.txt", "val.txt", "large/test.txt"),
     "cub.demystifying": ("train_test_split.txt",),  # the list names its images
 }
-OF_NAMES_ALONE = "ExtraPairAnnotation"
+OF_NAMES_ALONE = {"ExtraPairAnnotation", "PairAnnotation"}
 PHOTOGRAPHS = (".jpg", ".jpeg", ".JPEG", ".png")
 
 

@@ -139,6 +139,32 @@ def ap_10k(root, kind="intra"):
     return f"ap-10k.{kind}", {"root": root}
 
 
+def ap_10k_geoaware(root, kind="intra"):
+    """Two families of two species, three images each, as GeoAware-SC's notebook writes them."""
+    folder, numbers = root / "ap-10k", {}
+    families = {"cat": "Felidae", "lion": "Felidae", "dog": "Canidae", "wolf": "Canidae"}
+    for i, (species, family) in enumerate(families.items()):
+        numbers[species] = [f"{4 * n + i:012d}" for n in range(3)]
+        for n in numbers[species]:
+            photograph(folder / f"JPEGImages/{family}/{species}/{n}.jpg", seed=int(n))
+            content = coco_annotation(int(n), int(n), i + 1, 17, int(n))
+            content |= {"width": 60, "height": 40, "name": species, "supercategory": family}
+            path = folder / f"ImageAnnotation/{family}/{species}/{n}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+    source = {"intra": "cat", "cross-species": "lion", "cross-family": "dog"}[kind]
+    category = {"intra": "cat", "cross-species": "Felidae", "cross-family": "all"}[kind]
+    below = {"intra": "test", "cross-species": "test_cross_species"}.get(kind, "test_cross_family")
+    pairs = folder / "PairAnnotation" / below
+    pairs.mkdir(parents=True)
+    for i, k in ((0, 1), (0, 2), (2, 1)):
+        name = f"{numbers[source][i]}-{numbers['cat'][k]}:{category}.json"
+        (pairs / name).write_text("{}")
+    if kind == "intra":  # a species that comes later, of files that come earlier
+        (pairs / f"{numbers['dog'][0]}-{numbers['dog'][1]}:dog.json").write_text("{}")
+    return f"ap-10k.{kind}", {"root": root, "pairs": "geoaware"}
+
+
 def coco_annotation(number, image, category, n_keypoints, seed):
     numbers = []
     for k, (x, y) in enumerate(points(n_keypoints, seed=seed).tolist()):
@@ -330,6 +356,9 @@ BUILDERS = {
     "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
+    "ap-10k.intra.geoaware": ap_10k_geoaware,
+    "ap-10k.cross-species.geoaware": lambda root: ap_10k_geoaware(root, "cross-species"),
+    "ap-10k.cross-family.geoaware": lambda root: ap_10k_geoaware(root, "cross-family"),
     "animal-pose": animal_pose,
     "awa-pose": awa_pose,
     "awa-pose.demystifying": awa_pose_demystifying,
