@@ -209,7 +209,7 @@ def test_the_revision_follows_the_files(built, dataset, copy):
     kept = []
     for path in copy[0]:
         before = path.read_bytes()
-        if OF_NAMES_ALONE in path.parts:
+        if OF_NAMES_ALONE & {*path.parts}:
             path.unlink()
         else:
             path.write_bytes(_touched(path, before))

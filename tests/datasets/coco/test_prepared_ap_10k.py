@@ -66,7 +66,7 @@ def test_a_missing_photograph_is_counted_and_a_missing_annotation_is_named(tmp_p
     ("name", "content", "message"),
     [
         ("PairAnnotation/test/a-b.json", "{}", "is not SOURCE-TARGET:CATEGORY.json"),
-        ("ImageAnnotation/Canidae/dog/000000000004.json", "{}", "Two species have an image"),
+        ("ImageAnnotation/Felidae/lion/000000000004.json", "{}", "Two species have an image"),
         (CAT.removeprefix("ap-10k/"), '{"width": 60}', "Key 'height' is missing"),
     ],
 )
