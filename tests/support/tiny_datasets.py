@@ -199,6 +199,35 @@ def coco(root):
     return f"coco:{path}", {}
 
 
+def mp_100(root):
+    """Two categories of two annotation files; the last photograph shows a second sofa."""
+    folder = root / "mp100_all"
+    for number, (name, subset) in enumerate(
+        (("sofa", "furniture"), ("alpaca_face", "animal_face"))
+    ):
+        content = coco_content()
+        content["categories"] = [
+            {"id": 7 + number, "name": name, "keypoints": content["categories"][0]["keypoints"]}
+        ]
+        for image in content["images"]:
+            image |= {"file_name": f"{name}/{image['id']}.jpg", "width": 60, "height": 40}
+            photograph(folder / "mp100" / image["file_name"], seed=image["id"])
+        for annotation in content["annotations"]:
+            annotation["category_id"] = 7 + number
+        files = [image["file_name"] for image in content["images"]]
+        pairs = [
+            {"src_file": files[i], "trg_file": files[k], "category_id": 7 + number}
+            for i, k in ((0, 1), (2, 0))
+        ]
+        path = folder / f"annotations/mp100_split{number + 1}_test.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+        path = folder / f"pairs/pairs_{subset}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(pairs))
+    return "mp-100", {"root": root}
+
+
 ANIMAL_POSE_KEYPOINTS = [
     *("left_eye", "right_eye", "nose", "left_ear", "right_ear"),
     *(f"{side}_{end}_elbow" for end in ("front", "back") for side in ("left", "right")),
@@ -359,6 +388,7 @@ BUILDERS = {
     "ap-10k.intra.geoaware": ap_10k_geoaware,
     "ap-10k.cross-species.geoaware": lambda root: ap_10k_geoaware(root, "cross-species"),
     "ap-10k.cross-family.geoaware": lambda root: ap_10k_geoaware(root, "cross-family"),
+    "mp-100": mp_100,
     "animal-pose": animal_pose,
     "awa-pose": awa_pose,
     "awa-pose.demystifying": awa_pose_demystifying,

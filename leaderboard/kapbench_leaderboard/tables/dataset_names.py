@@ -22,6 +22,7 @@ _NAMES: Mapping[str, str] = {
     "ap-10k.intra.geoaware": "AP-10K intra-species, pairs of GeoAware-SC",
     "ap-10k.cross-species.geoaware": "AP-10K cross-species, pairs of GeoAware-SC",
     "ap-10k.cross-family.geoaware": "AP-10K cross-family, pairs of GeoAware-SC",
+    "mp-100": "MP-100, pairs of MARCO",
     "animal-pose": "Animal-Pose",
     "awa-pose": "AwA-Pose",
     "awa-pose.demystifying": "AwA-Pose, pairs of Demystifying",
