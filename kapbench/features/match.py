@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float16, Float32, Float64, Int, Real
 
-from kapbench.features.cache import CachedMap
+from kapbench.models.cached_map import CachedMap
 
 _ROWS_AT_A_TIME = 32
 

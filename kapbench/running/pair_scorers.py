@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float16, Int
 
-from kapbench.features.cache import CachedMap, FeatureCache
+from kapbench.features.cache import FeatureCache
 from kapbench.features.threads import ahead
+from kapbench.models.cached_map import CachedMap
 from kapbench.models.inputs import copy_picture, make_picture
 from kapbench.models.outputs import refuse_zero, similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel

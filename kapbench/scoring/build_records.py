@@ -20,6 +20,7 @@ from kapbench.scoring.map_reading import Maps, ReadMaps, each_once
 from kapbench.scoring.nearest_keypoint import Distances
 from kapbench.scoring.object_extent import Extent
 from kapbench.scoring.part_groups import KeypointsInUse, members_visible, renumbered_groups
+from kapbench.scoring.part_identity import CELL_CENTRES, identity_shares
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
     ANNOTATION,
@@ -27,6 +28,7 @@ from kapbench.scoring.schema import (
     ERROR_PX,
     EXTENT,
     GROUP_ERROR_PX,
+    IDENTITY,
     INSIDE,
     MAP_MAX,
     MAP_MIN,
@@ -98,7 +100,7 @@ def target_columns(
         columns |= _error_columns(decode, rows, predicted, grid)
     for geometry, alphas in needs.geometries:
         columns |= _score_columns(geometry, alphas, rows, of(geometry))
-    return columns
+    return columns | _identity_column(rows, of(CELL_CENTRES))
 
 
 def table(parts: Sequence[Columns]) -> pd.DataFrame:
@@ -146,7 +148,7 @@ def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Column
     visible = target.keypoints.visible
     text = {
         "pair_id": [p.pair_id for p in rows.pairs],
-        "category": [p.source.category for p in rows.pairs],
+        "category": [p.category for p in rows.pairs],
         "source_image": [p.source.image_id for p in rows.pairs],
         "target_image": [p.target.image_id for p in rows.pairs],
     }
@@ -246,6 +248,12 @@ def _score_columns(
         columns[INSIDE.of(geometry, alpha)] = inside[i]
         columns[OUTSIDE.of(geometry, alpha)] = outside[i]
     return columns
+
+
+def _identity_column(rows: _Rows, maps: _Maps) -> Columns:
+    return {
+        IDENTITY.name: identity_shares(rows.pairs, rows.pair, rows.keypoint, maps.values, maps.grid)
+    }
 
 
 def _refuse_no_negative(

@@ -195,7 +195,8 @@ def _window(
 ) -> _Window:
     dx, dy = np.abs(x - centres[:, :1]), np.abs(y - centres[:, 1:])
     # Squared distances add up by axis, so the nearest cell is the nearest column and row.
-    column, row = _first_nearest(dx, _step(x))[:, None], _first_nearest(dy, _step(y))[:, None]
+    column = first_nearest(dx, step_between(x))[:, None]
+    row = first_nearest(dy, step_between(y))[:, None]
     dx2, dy2 = np.square(dx), np.square(dy)
     columns = column + _reach(x, radius)
     rows = row + _reach(y, radius)
@@ -210,15 +211,16 @@ def _window(
 
 
 def _reach(points: Float64[np.ndarray, "n"], radius: float) -> Int[np.ndarray, "m"]:
-    n = min(int(np.ceil(radius / _step(points))), len(points))
+    n = min(int(np.ceil(radius / step_between(points))), len(points))
     return np.arange(-n, n + 1)
 
 
-def _step(points: Float64[np.ndarray, "n"]) -> float:
+def step_between(points: Float64[np.ndarray, "n"]) -> float:
+    """Distance between neighbours; infinite for a single point."""
     return float(points[1] - points[0]) if len(points) > 1 else np.inf
 
 
-def _first_nearest(distance: Float64[np.ndarray, "q n"], step: float) -> Int[np.ndarray, "q"]:
+def first_nearest(distance: Float64[np.ndarray, "q n"], step: float) -> Int[np.ndarray, "q"]:
     """The first of the equally near points; `step`: distance between neighbours."""
     if distance.shape[1] == 1:
         return np.zeros(len(distance), np.int64)
