@@ -105,7 +105,7 @@ EXTENT = Column(
 
 PAIR = (
     Column("pair_id", "text", "", "identifier of the pair in the data set"),
-    Column("category", "text", "", "category of both images"),
+    Column("category", "text", "", "category of both images, or the pair group of two categories"),
     Column("source_image", "text", "", "identifier of the source image"),
     Column("target_image", "text", "", "identifier of the target image"),
 )
