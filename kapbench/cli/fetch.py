@@ -89,7 +89,7 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
             bars_by_step[step] = bars.Progress(
                 bars.TextColumn("{task.description}"),
                 bars.BarColumn(),
-                *(in_files if step == "unpacking" else in_bytes),
+                *(in_files if step.startswith("unpacking") else in_bytes),
                 bars.TimeRemainingColumn(),
                 console=console,
             )

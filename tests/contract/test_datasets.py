@@ -79,7 +79,9 @@ def test_categories_part_the_pairs(dataset):
     parts = [dataset.pairs([category]) for category in dataset.categories]
     assert sum(map(len, parts)) == len(dataset.pairs())
     for category, pairs in zip(dataset.categories, parts, strict=True):
-        assert {p.source.category for p in pairs} | {p.target.category for p in pairs} <= {category}
+        assert {p.category for p in pairs} <= {category}
+        ids = {v.image_id for p in pairs for v in (p.source, p.target)}
+        assert ids <= {v.image_id for v in dataset.views([category])}
     with pytest.raises(KapbenchError, match="category"):
         dataset.pairs(["no such category"])
 
@@ -165,7 +167,7 @@ OTHER_LISTS = {
     "spair.small": ("trn.txt", "val.txt", "large/test.txt"),
 }
 OF_NAMES_ALONE = "ExtraPairAnnotation"
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
+PHOTOGRAPHS = (".jpg", ".jpeg", ".JPEG", ".png")
 
 
 def files_of(root, dataset):
@@ -270,6 +272,10 @@ def test_survives_as_a_manifest(dataset, tmp_path):
     if not dataset.pairs():
         pytest.skip("no pairs to write")
     few = Few(dataset, 12)
+    if dataset.name == "soco.cross":
+        with pytest.raises(KapbenchError, match="a manifest has pairs within a category"):
+            write_manifest(few, tmp_path)
+        return
     try:
         dataset.pixels(few.pairs()[0].source)
     except KapbenchError as error:

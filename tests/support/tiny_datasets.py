@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import tiny_soco
 import tiny_spair
 from PIL import Image
 from scipy.io import savemat
@@ -37,6 +38,12 @@ def spair_u(root):
         pair.parent.mkdir(parents=True, exist_ok=True)
         pair.write_text("{}")
     return "spair-u", {"root": root}
+
+
+def soco(root, kind="intra"):
+    """The list of pairs that is opened, and no other."""
+    tiny_soco.make(root, [kind])
+    return f"soco.{kind}", {"root": root, "split": "all"}
 
 
 def pf_pascal(root):
@@ -298,6 +305,8 @@ BUILDERS = {
     "spair": spair,
     "spair.small": lambda root: ("spair.small", spair(root)[1]),
     "spair-u": spair_u,
+    "soco.intra": soco,
+    "soco.cross": lambda root: soco(root, "cross"),
     "pf-pascal": pf_pascal,
     "pf-willow": pf_willow,
     "willow": willow,

@@ -11,6 +11,7 @@ from kapbench_leaderboard.tables.bold import NOTE, bold
 from kapbench_leaderboard.tables.build import SKILL, Table
 from kapbench_leaderboard.tables.choices import Style
 from kapbench_leaderboard.tables.columns import Cell
+from kapbench_leaderboard.tables.dataset_names import with_alterations
 from kapbench_leaderboard.tables.format_cells import (
     caption,
     head,
@@ -85,7 +86,7 @@ def _environment(
     wide = n_columns >= _WIDE
     kind = "table*" if wide else "table"
     above = first.head if first.view == "category" else head(first)  # blocks name their metrics
-    title = caption(above).replace(_versioned(first), first.group.dataset.name)
+    title = caption(above).replace(_versioned(first), _unversioned(first))
     lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(title)}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
     lines += [f"  {_TIGHT}"] if wide else []
@@ -109,6 +110,12 @@ def _environment(
     lines += [f"  % Data set: {_versioned(first)}."]
     lines += [f"  % {note}" for note in every if not style.notes or note not in printed]
     return "\n".join([*lines, f"\\end{{{kind}}}", ""])
+
+
+def _unversioned(table: Table) -> str:
+    """The data set's name; what was changed in it would else be in the revision alone."""
+    data = table.group.dataset
+    return with_alterations(data.name, data.alterations)
 
 
 def _versioned(table: Table) -> str:
