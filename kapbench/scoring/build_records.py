@@ -250,7 +250,7 @@ def _score_columns(
     return columns
 
 
-def _identity_column(rows: _Rows, maps: _Maps) -> Columns:
+def _identity_column(rows: _Rows, maps: ReadMaps) -> Columns:
     return {
         IDENTITY.name: identity_shares(rows.pairs, rows.pair, rows.keypoint, maps.values, maps.grid)
     }
