@@ -16,8 +16,8 @@ from kapbench_baselines.vit.facets import Facet
 class SquareEncoder:
     """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
 
-    A subclass sets name, trained_on, layer, facet, image_px and device, calls `declare`, and has
-    `maps`.
+    A subclass sets name, trained_on, layer, facet, image_px, normed and device, calls `declare`,
+    and has `maps`.
     """
 
     conditions_on: tuple[Condition, ...] = ()
@@ -28,6 +28,7 @@ class SquareEncoder:
     layer: int
     facet: Facet
     image_px: int
+    normed: bool
 
     def declare(self, origin: str, more: str = "") -> None:
         """Sets revision and options.
@@ -37,8 +38,10 @@ class SquareEncoder:
             more: What else shapes the output.
         """
         chosen = "" if self.facet == "token" else f"-{self.facet}"
+        chosen += "-normed" if self.normed else ""
         self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{chosen}{more}"
         self.options = {"layer": self.layer, "facet": self.facet, "image_px": self.image_px}
+        self.options |= {"normed": True} if self.normed else {}
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
