@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "What to score": "--model --dataset --split --category --rule --option --dataset-option "
-    "--limit --label",
+    "--reverse --limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
     "How it runs": "--device --precision --batch-size --workers --isolated --model-seconds --force "
     "--steal-lock --control --quiet",
@@ -51,6 +51,7 @@ class RunOptions:
     label: str | None
     isolated: bool
     model_seconds: float | None
+    reverse: bool
 
     def check(self, model: Spec) -> None:
         """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
@@ -78,8 +79,12 @@ class RunOptions:
         from kapbench.loading import load_dataset
 
         options: dict[str, Any] = {"split": self.split, "data_root": self.data_root}
-        options |= typed("datasets", dataset.name, dataset.options)
-        return load_dataset(dataset.name, **options)
+        return load_dataset(dataset.name, **options | self.dataset_options(dataset))
+
+    def dataset_options(self, dataset: Spec) -> dict[str, Any]:
+        """Those of the data set, and the alterations that the command asks for."""
+        altering = {"reverse": True} if self.reverse else {}
+        return typed("datasets", dataset.name, dataset.options) | altering
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
         """The run of a model on an opened data set. KapbenchError for a wrong rule or option."""
@@ -96,7 +101,7 @@ class RunOptions:
             split=self.split,
             categories=self.categories or None,
             model_options={} if self.isolated else typed("models", model.name, model.options),
-            dataset_options=typed("datasets", dataset.name, dataset.options),
+            dataset_options=self.dataset_options(dataset),
             data_root=self.data_root,
             device=self.device,
             precision=self.precision,
@@ -157,6 +162,12 @@ running_options = gathered(
         metavar="NAME|FILE",
         help="Score by this rule, e.g. kap-v1 or my_rule.json. Repeat it for more. Default: every "
         "rule that needs only one pass over the model; `kapbench list rules` shows them.",
+    ),
+    click.option(
+        "--reverse",
+        is_flag=True,
+        help="Match keypoints from the target to the source. The data set's revision says so, and "
+        "such a run cannot be submitted.",
     ),
     data_root,
     runs_root,

@@ -63,6 +63,7 @@ class DatasetCard(_Card):
     """`images_by_category`: of the scored pairs; run cards of earlier versions do not have it.
 
     `remarks`: what its files leave in doubt, as sentences; left out of run.json without any.
+    `alterations`: what was changed in the data set, e.g. reverse; left out without any.
     """
 
     name: str
@@ -78,7 +79,8 @@ class DatasetCard(_Card):
     pairs_hash: str
     limit: int | None = None  # so many pairs were asked for, for debugging; None: all
     remarks: tuple[str, ...] = ()
-    left_out = ("images_by_category", "remarks")
+    alterations: tuple[str, ...] = ()
+    left_out = ("images_by_category", "remarks", "alterations")
 
 
 class RuleCard(_Card):

@@ -1,5 +1,6 @@
 """From records to run.json."""
 
+from kapbench.datasets.altering.altered import alterations_of
 from kapbench.progress import Progress
 from kapbench.protocols import Dataset, Model, model_info, remarks_on
 from kapbench.running.plan import Plan, kap_is_defined
@@ -95,4 +96,5 @@ def _dataset_card(dataset: Dataset, plan: Plan, records: Records, limit: int | N
         pairs_hash=plan.pairs_hash,
         limit=limit,
         remarks=remarks_on(dataset),
+        alterations=alterations_of(dataset),
     )

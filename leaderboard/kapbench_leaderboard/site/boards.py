@@ -21,6 +21,8 @@ VIEWS: dict[View, str] = {
     "category": "Categories",
     "symmetry": "Symmetry",
     "twin": "Mirror counterparts",
+    "concept": "Parts",
+    "concept-category": "Parts by category",
     "viewpoint": "Viewpoint",
     "occlusion": "Occlusion",
     "average": "Averages",
@@ -117,10 +119,16 @@ def _board(
     views: dict[View, Sequence[Table]] = {}
     for view in VIEWS:
         made = tables([first], view, ranks=ranks)
-        views[view] = [t for t in made if any(c.value is not None for r in t.rows for c in r.cells)]
+        views[view] = [table for table in made if _has_scores(table)]
     (summary,) = tables([first], ranks=ranks)
     apart = [(tables([other])[0], why_apart(first, other)) for other in others]
     return Board(first, summary, views, apart, by_run)
+
+
+def _has_scores(table: Table) -> bool:
+    """Whether some run has a score; of parts, one that is not its PCK."""
+    first = 1 if table.view == "concept" else 0
+    return any(cell.value is not None for row in table.rows for cell in row.cells[first:])
 
 
 def _competes(card: RunCard) -> bool:

@@ -92,6 +92,8 @@ def _wrong_data(run: RunCard) -> Iterator[str]:
     data = run.dataset
     if data.limit is not None:
         yield f"The run scored only some pairs (--limit {data.limit}), for debugging."
+    if data.alterations:
+        yield f"The run is on an altered data set: {', '.join(data.alterations)}."
     if unknown := set(data.categories) - set(data.categories_expected):
         yield f"The data set has no such categories: {', '.join(sorted(unknown))}."
     if list(data.categories) != sorted(set(data.categories)):

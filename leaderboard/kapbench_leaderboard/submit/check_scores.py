@@ -49,6 +49,7 @@ def wrong_scores(
             resampling=None if reads_annotation(run.model) else Resampling.of(records),
             advance=advance,
             keep=keep,
+            scoring=run.provenance.scoring,
         )
     except (KeyError, ValueError, TypeError) as error:
         yield f"The records lack columns that the rules need: {error}."
