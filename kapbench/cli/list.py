@@ -110,9 +110,11 @@ def check_manifest(what: str, path: Path) -> None:
 
 def models() -> Iterator[Line]:
     """Registered models; none of their modules is imported."""
+    described = lines_of_tables()
     for entry in _entries("models"):
         name = registry.spelled("models", entry.name)
-        yield {"name": name, "summary": summary(entry), "where": entry.value}
+        line = described.get(entry.name) or summary(entry)
+        yield {"name": name, "summary": line, "where": entry.value}
     yield {"name": "FILE.py:CLASS", "summary": "Your own adapter.", "where": None}
 
 
@@ -194,6 +196,14 @@ def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
             "started": card.provenance.started,
             "folder": str(folder),
         }
+
+
+def lines_of_tables() -> dict[str, str]:
+    """Of models that are rows of a table, which has no docstring for each, a line by name."""
+    described: dict[str, str] = {}
+    for table in entry_points(group="kapbench.model_lines"):
+        described |= table.load()()
+    return described
 
 
 def summary(entry: EntryPoint) -> str:

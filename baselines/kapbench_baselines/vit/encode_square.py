@@ -17,8 +17,8 @@ from kapbench_baselines.vit.shown_square import ShownSquare
 class SquareEncoder:
     """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
 
-    A subclass sets name, trained_on, layer, facet, image_px and device, calls `declare`, and has
-    `maps`.
+    A subclass sets name, trained_on, layer, facet, image_px, normed and device, calls `declare`,
+    and has `maps`.
     """
 
     conditions_on: tuple[Condition, ...] = ()
@@ -29,7 +29,8 @@ class SquareEncoder:
     layer: int
     facet: Facet
     image_px: int
-    padding: Padding = "centre-black"
+    normed: bool
+    square: Padding = "centre-black"
 
     def declare(self, origin: str, more: str = "") -> None:
         """Sets revision and options.
@@ -40,6 +41,7 @@ class SquareEncoder:
         """
         more = f"{self.shown.suffix}{more}"
         chosen = "" if self.facet == "token" else f"-{self.facet}"
+        chosen += "-normed" if self.normed else ""
         self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{chosen}{more}"
         self.options = {
             "layer": self.layer,
@@ -47,6 +49,7 @@ class SquareEncoder:
             "image_px": self.image_px,
             **self.shown.options,
         }
+        self.options |= {"normed": True} if self.normed else {}
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
@@ -54,7 +57,7 @@ class SquareEncoder:
 
     @property
     def shown(self) -> ShownSquare:
-        return ShownSquare(self.image_px, self.padding)
+        return ShownSquare(self.image_px, self.square)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
