@@ -1,6 +1,7 @@
 """Relative drops on corrupted images as a table for a terminal."""
 
 import math
+import textwrap
 
 import pandas as pd
 
@@ -25,8 +26,8 @@ def corruption_text(drops: pd.DataFrame) -> str:
 def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]]) -> str:
     named = " and ".join(f"{metric.upper()} ({rule})" for rule, metric in rules)
     alpha = drops["alpha"].iloc[0]
-    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score\n"
-    heading += "with its 95 % interval over images, which are the same in both runs\n"
+    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score with its "
+    heading += "95 % interval over the images, which are the same in both runs"
     columns = [column for _, metric in rules for column in (metric.upper(), "drop")]
     rows = [["model", "corruption", "severity", *columns]]
     for model, of_model in drops.groupby("model", sort=False):
@@ -40,7 +41,7 @@ def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]]) -> str:
         ).rstrip()
         for row in rows
     ]
-    return heading + "\n".join(lines) + "\n"
+    return "\n".join([*textwrap.wrap(heading, 80), *lines, ""])
 
 
 def _rows(model: str, drops: pd.DataFrame, rules: list[str]) -> list[list[str]]:
