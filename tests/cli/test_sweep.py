@@ -109,7 +109,7 @@ def test_corruptions_are_scored_beside_the_clean_images(kapbench, tmp_path):
     alterations = sorted(card.dataset.alterations for card in cards)
     assert alterations == [(), ("contrast-5",)]
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert [line[:2] for line in lines[-2:]] == [["colours", "none"], ["contrast", "5"]]
+    assert [line[:2] for line in lines[-2:]] == [["colours", "clean"], ["contrast", "5"]]
 
 
 @pytest.mark.parametrize(

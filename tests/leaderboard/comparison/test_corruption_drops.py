@@ -49,7 +49,7 @@ def test_the_table_fits_a_terminal(results):
     lines = drops_text(results, rules=None, alpha=0.10).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[-1].split()[:2] == ["mean", "5"]
-    assert any(line.split()[:2] == ["colours", "none"] for line in lines)
+    assert any(line.split()[:2] == ["colours", "clean"] for line in lines)
 
 
 def test_a_corrupted_run_needs_its_clean_one(results):
