@@ -18,6 +18,7 @@ from kapbench_leaderboard.commands.comparison_text import (
     rule_names,
     run_resamples,
 )
+from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.comparison.groups import Group, why_apart, without_rules
 from kapbench_leaderboard.comparison.pairwise import Compared, pairwise
@@ -124,11 +125,12 @@ def table(
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.table`."""
-    chosen = Chosen.of(runs, runs_root)
+    chosen, view = Chosen.of(runs, runs_root), _view(by)
+    rules = chosen.known_rules(rules, alpha)
     tables = comparison_tables(
-        list(chosen.cards.values()),
-        rules=chosen.known_rules(rules, alpha),
-        by=_view(by),
+        list(runs_with_part_scores(chosen.cards, view, rules, alpha).values()),
+        rules=rules,
+        by=view,
         alpha=alpha,
         controls=chosen.controls(runs_root),
         names=names,
