@@ -84,6 +84,8 @@ def _encode_over_backbones(
             for encoder, below in opened
         ]
         _sign(cache, model, [below.encoder for below, _ in beneath])
+        for (encoder, _), (below, _) in zip(opened, beneath, strict=True):
+            _sign(below, encoder, serves=model.name)
         make = partial(_from_caches, model, beneath)
         made = _fill(model, make, dataset, missing, cache, replace(manner, again=True))
     encoded = [made, *(of_backbone for _, of_backbone in beneath)]
@@ -136,9 +138,11 @@ def _look_up(
     return done, missing
 
 
-def _sign(cache: FeatureCache, model: Encoder, backbones: Sequence[str] = ()) -> None:
+def _sign(
+    cache: FeatureCache, model: Encoder, backbones: Sequence[str] = (), serves: str | None = None
+) -> None:
     with contextlib.suppress(KapbenchError):  # a cache that may be read only
-        cache.sign(model, backbones)
+        cache.sign(model, backbones, serves)
 
 
 def _fill(
