@@ -164,12 +164,10 @@ def _print(groups: "list[Group]") -> None:
         column.justify = "right"
     for group in groups:
         day = datetime.fromtimestamp(group.used, UTC).strftime("%Y-%m-%d")
-        serves = f"\n  for {', '.join(group.serves)}" if group.serves else ""
         table.add_row(
-            f"{group.maker}{serves}",
-            f"{group.n_files:,}",
-            format_size(group.n_bytes),
-            day,
-            group.group,
+            group.maker, f"{group.n_files:,}", format_size(group.n_bytes), day, group.group
         )
     Console(highlight=False).print(table)
+    for group in groups:
+        if group.serves:
+            click.echo(f"{group.maker}: its features also serve {', '.join(group.serves)}")

@@ -154,7 +154,8 @@ def test_a_backbone_is_kept_as_long_as_models_over_it_are_used(tmp_path):
     assert order == ["00other", "01other", "00over", "00backbone", "01backbone"]
     (group,) = [g for g in groups(tmp_path) if g.maker.startswith("backbone")]
     assert (group.serves, group.used) == (("another", "over"), 3000)
-    assert "for another, over" in kapbench(tmp_path, "ls").output
+    said = kapbench(tmp_path, "ls").output
+    assert "backbone@111111111111: its features also serve another, over" in said
     assert all(path.exists() for path in backbone)
 
 
