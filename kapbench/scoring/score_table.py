@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from kapbench.scoring.absence import absence_auroc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator, PooledPrecision
+from kapbench.scoring.geco_splits import geco_splits_in, on_geco_splits
 from kapbench.scoring.metrics import at_mirror_counterpart, kap, pck_correct, pck_rows, share
 from kapbench.scoring.part_scores import (
     IDENTITY_CHANCE,
@@ -113,7 +114,7 @@ def score_requests(
         else:
             requests += _pck_requests(rule)
             requests += part_requests(rule) if scoring >= 5 else ()
-    return requests
+    return [*requests, *(on_geco_splits(requests) if scoring >= 5 else ())]
 
 
 def _kap_requests(rule: KapRule) -> Iterator[ScoreRequest]:
@@ -173,7 +174,7 @@ def score_table(
         keep: Called with each score that has an interval, for a caller that needs its replicates.
     """
     scores: list[Score] = []
-    splits, all_requests = annotated_splits(records), requests is None
+    splits, all_requests = annotated_splits(records) + geco_splits_in(records), requests is None
     if requests is None:
         requests = score_requests(rules, has_absent=has_absent, scoring=scoring)
     for request in requests:

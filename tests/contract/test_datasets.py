@@ -146,6 +146,8 @@ EXTENTS = {
     "freiburg-cars": {1, 2},
     "cub": {0, 1},
     "awa-pose": {0, 1},
+    "cub.demystifying": {0, 1},
+    "awa-pose.demystifying": {0, 1},
     "pf-pascal": {0},
     "pf-willow": {0},
     "willow": {0},
@@ -165,6 +167,7 @@ def test_masks_or_boxes_say_where_the_objects_are(dataset):
 OTHER_LISTS = {
     "spair": ("trn.txt", "val.txt", "small/test.txt"),
     "spair.small": ("trn.txt", "val.txt", "large/test.txt"),
+    "cub.demystifying": ("train_test_split.txt",),  # the list names its images
 }
 OF_NAMES_ALONE = "ExtraPairAnnotation"
 PHOTOGRAPHS = (".jpg", ".jpeg", ".JPEG", ".png")

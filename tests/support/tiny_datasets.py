@@ -108,6 +108,13 @@ def cub(root):
     return "cub", {"root": root}
 
 
+def cub_demystifying(root):
+    """The first pair joins two species."""
+    cub(root)
+    (root / "CUB_200_2011/random_pairs.txt").write_text("1 2\n3 8\n7 5\n")
+    return "cub", {"root": root, "pairs": "demystifying"}
+
+
 def ap_10k(root, kind="intra"):
     """Two families of two species, three images each, and one image of two animals."""
     folder = root / "ap-10k"
@@ -236,6 +243,14 @@ def awa_pose(root):
     return "awa-pose", {"root": root}
 
 
+def awa_pose_demystifying(root):
+    awa_pose(root)
+    names = [f"moose/moose_1000{i}.jpg" for i in range(4)]
+    lines = [f"{names[i]} {names[k]}\n" for i, k in ((0, 1), (1, 3), (3, 2))]
+    (root / "AwA-Pose/random_pairs.txt").write_text("".join(lines))
+    return "awa-pose", {"root": root, "pairs": "demystifying"}
+
+
 def flow(path, values):
     height, width = values.shape[:2]
     head = np.array([202021.25], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
@@ -311,11 +326,13 @@ BUILDERS = {
     "pf-willow": pf_willow,
     "willow": willow,
     "cub": cub,
+    "cub.demystifying": cub_demystifying,
     "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
     "animal-pose": animal_pose,
     "awa-pose": awa_pose,
+    "awa-pose.demystifying": awa_pose_demystifying,
     "tss": tss,
     "freiburg-cars": freiburg_cars,
     "coco:": coco,

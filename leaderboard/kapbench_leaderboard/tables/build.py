@@ -17,7 +17,7 @@ from kapbench_leaderboard.tables import notes, notes_on_images
 from kapbench_leaderboard.tables.choices import BY_CATEGORY, View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
-_ONE_METRIC_A_TABLE: tuple[View, ...] = ("category", "viewpoint", "occlusion", "average")
+_ONE_METRIC_A_TABLE: tuple[View, ...] = ("category", "geco", "viewpoint", "occlusion", "average")
 SKILL, IDENTITY_TITLE = "KAP skill", "identity"
 # What a table shows: the kind of rule, None: both; and the metric where it is not the rule's own.
 _Shown = tuple[Kind | None, str | None]

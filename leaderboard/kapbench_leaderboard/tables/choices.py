@@ -10,6 +10,7 @@ View = Literal[
     "twin",
     "concept",
     "concept-category",
+    "geco",
     "viewpoint",
     "occlusion",
     "average",

@@ -48,6 +48,10 @@ _EXPLAINED = {
         "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
         "counterpart."
     ),
+    ".n10": (
+        "n11, n10, n1x, n01 (GECO): whether the target shows the keypoint (first digit) and its mirror "
+        "counterpart (second; x: it has none). KAP and PCK need the keypoint."
+    ),
     ".pck_dagger": (
         "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point."
     ),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from kapbench.scoring.geco_splits import ALONE, BOTH, COUNTERPART, KEYPOINT
 from kapbench.scoring.part_scores import (
     CONCEPT,
     IDENTITY_CHANCE,
@@ -72,6 +73,16 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
             ScoreKey("CC", metric=SOCO_CC),
             ScoreKey("iden-\ntity", metric=IDENTITY_SHARE),
             ScoreKey("chance", metric=IDENTITY_CHANCE),
+        ),
+    },
+    "geco": {
+        "kap": with_skill(*(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE))),
+        "pck": (
+            *(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE)),
+            *(
+                ScoreKey(f"{split}\nconfu-\nsion", split, "symmetry_confusion")
+                for split in (BOTH, COUNTERPART)
+            ),
         ),
     },
     "viewpoint": {
