@@ -9,6 +9,7 @@ from kapbench.scoring.schema import (
     OF_CIRCLE,
     OF_DECODE,
     OF_GEOMETRY,
+    OF_MAP,
     PAIR,
     Column,
     Needs,
@@ -68,6 +69,16 @@ columns once for each geometry of its KAP rules, and those with `α` for each al
 Scores are those that the model returned, before a rule rescales them. The geometry `neurips25` puts an
 absent keypoint at the point (0, 0), as the published code does, and so gives it both scores.
 
+## Members of the part
+
+Every records table has this column, once, but for those of scoring versions 1 to 4.
+
+{map}
+
+The part of a keypoint is its part group; of a keypoint without a group, the keypoint and its mirror
+counterpart. A member's similarity is that of the cell whose centre is nearest to it, so members that
+share a cell are equally similar ([metrics.md](metrics.md#the-right-part-and-the-right-one-of-its-kind)).
+
 ## Types
 
 Text is stored as strings and read as pandas categories; all other columns have the same type in the
@@ -85,6 +96,7 @@ def page() -> str:
         decode=_table(OF_DECODE),
         geometries=", ".join(f"`{geometry.key}`" for geometry, _ in needs[0].geometries),
         geometry=_table([*OF_GEOMETRY, *OF_CIRCLE]),
+        map=_table(OF_MAP),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kapbench.datasets.altering.alter import alter
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
@@ -23,6 +24,8 @@ def evaluate(
     rule: str | Sequence[str] = (),
     categories: Sequence[str] | None = None,
     split: str = "test",
+    reverse: bool = False,
+    corrupt: str | None = None,
     device: str = "auto",
     precision: str = "fp32",
     runs: str | Path | None = None,
@@ -45,6 +48,8 @@ def evaluate(
         dataset: A data set, or a name for `load_dataset`, which gets `split`.
         rule: Names or files of rules; without one, every rule that one pass over the model serves.
         categories: Some of the data set's categories; None: all that are present.
+        reverse: Whether keypoints are matched from the target to the source.
+        corrupt: A corruption of every image and its severity from 1 to 5: fog:3.
         precision: fp32, bf16 or fp16: of an encoder's matrix products, where the model is a name.
         runs: Folder of run folders. A finished run of the same plan is read back, a stopped one is
             resumed. None: nothing is kept on disk.
@@ -68,7 +73,13 @@ def evaluate(
     from kapbench.running.request import RunRequest
     from kapbench.running.run import run
 
-    opened = load_dataset(dataset, split=split) if isinstance(dataset, str) else dataset
+    altering: dict[str, Any] = {"reverse": True} if reverse else {}
+    altering |= {} if corrupt is None else {"corrupt": corrupt}
+    opened = (
+        load_dataset(dataset, split=split, **altering)
+        if isinstance(dataset, str)
+        else alter(dataset, **altering)
+    )
     if not isinstance(dataset, str) and split not in ("test", opened.split):
         raise KapbenchError(
             f"split={split!r} has no effect on a data set that is already loaded",
@@ -84,6 +95,7 @@ def evaluate(
             runs_root=Path(folder),
             cache_root=cache_root() if cache is None else Path(cache),
             split=split,
+            dataset_options=altering,
             categories=None if categories is None else tuple(categories),
             model_options=options,
             device=device,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kapbench import registry
+from kapbench.datasets.altering.alter import ALTERING_OPTIONS, alter
 from kapbench.errors import KapbenchError, described
 from kapbench.identity.installed_code import is_own, last_user_line, user_file
 from kapbench.identity.model_identity import is_made_by_name, mark_made_by_name, source_digits
@@ -27,16 +28,18 @@ def load_dataset(
         data_root: Folder that holds the data sets, for those that are kept on disk. None:
             KAPBENCH_DATA, else the user data folder.
         build: Whether a data set that renders its images may render them now.
-        options: What the data set accepts, e.g. root or marking (synthetic).
+        options: What the data set accepts, e.g. root or marking (synthetic), and what every data set
+            accepts: see `alter`.
 
     Raises:
         KapbenchError: unknown name or option; data that is missing or damaged.
     """
+    altering = {key: options.pop(key) for key in ALTERING_OPTIONS if key in options}
     context = {"build": build} | ({} if data_root is None else {"root": data_root})
     options = {"split": split, **options}
     factory = registry.callable_with("datasets", name, context, options)
     arguments = registry.arguments_of(factory, context, options)
-    return cast("Dataset", _call("datasets", name, factory, arguments))
+    return alter(cast("Dataset", _call("datasets", name, factory, arguments)), **altering)
 
 
 def load_model(

@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from kapbench.errors import KapbenchError, any_of
+from kapbench.errors import KapbenchError
 from kapbench.types import Coverage, FeatureMap, Grid, Pair, Picture, SimilarityMap, View
-from kapbench.untrusted.declared import wrong_optional, wrong_texts
+from kapbench.untrusted import declared as checks
 
 Condition = Literal["category", "mask", "azimuth", "twins"]
 Similarity = Literal["dot", "neg_l2"]
@@ -110,6 +110,22 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class HasBackbones(Protocol):
+    """An encoder that makes its maps from those of others: each encodes an image once for all.
+
+    `keeps_maps`: whether its own maps stay in the cache beside theirs when a command ends.
+    """
+
+    backbones: tuple[Encoder, ...]
+    keeps_maps: bool
+
+    def from_features(
+        self, pictures: Sequence[Picture], features: Sequence[tuple[FeatureMap, ...]]
+    ) -> Sequence[FeatureMap]:
+        """One map a picture, from the maps that the cache has of it, one of each backbone."""
+
+
+@runtime_checkable
 class HasForeground(Protocol):
     """A model that says where the object is. `kapbench match` lays its regular points there."""
 
@@ -195,6 +211,8 @@ class ModelInfo:
         prepares: The model has `prepare`; see `Prepares`.
         window: Radius in cells of the window soft-argmax of the model's own evaluation, for rules
             whose window depends on the model; None: the rule's choice.
+        over: NAME@REVISION of each of its backbones; see `HasBackbones`.
+        licence: Of the weights, in words; None: not declared.
     """
 
     name: str
@@ -210,6 +228,8 @@ class ModelInfo:
     parts: tuple[int, ...] | None = None
     prepares: bool = False
     window: int | None = None
+    over: tuple[str, ...] = ()
+    licence: str | None = None
 
     @property
     def supervised(self) -> bool:
@@ -217,7 +237,11 @@ class ModelInfo:
         return self.supervision == KEYPOINTS
 
 
-_FROM_METHODS = ("kind", "prepares")  # of ModelInfo; everything else is an attribute of the model
+_FROM_METHODS = (
+    "kind",
+    "prepares",
+    "over",
+)  # of ModelInfo; everything else is an attribute of the model
 
 
 def model_info(model: object) -> ModelInfo:
@@ -231,7 +255,9 @@ def model_info(model: object) -> ModelInfo:
     names = [f.name for f in fields(ModelInfo) if f.name not in _FROM_METHODS]
     declared = {name: getattr(model, name) for name in names if hasattr(model, name)}
     declared["conditions_on"] = tuple(declared["conditions_on"])
-    return ModelInfo(kind=_kind(model), prepares=isinstance(model, Prepares), **declared)
+    declared |= {"kind": _kind(model), "prepares": isinstance(model, Prepares)}
+    beneath = model.backbones if isinstance(model, HasBackbones) else ()
+    return ModelInfo(over=tuple(f"{b.name}@{b.revision}" for b in beneath), **declared)
 
 
 def _kind(model: object) -> ModelKind:
@@ -245,28 +271,15 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
     place = f"model {getattr(model, 'name', None) or type(model).__name__}"
     if not isinstance(model, Encoder | PairModel | AnnotatedModel):
         yield KapbenchError(
-            _what_is_missing(model),
+            checks.what_is_missing(model),
             place=place,
             fix="Give it name, revision and conditions_on, and either encode() with similarity, or "
             "match()",
         )
         return
-    yield from wrong_texts(place, model, "name", "revision")
-    conditions: object = model.conditions_on
-    if not isinstance(conditions, tuple | list) or not all(
-        isinstance(name, str) and name in get_args(Condition) for name in conditions
-    ):
-        yield KapbenchError(
-            f"conditions_on is {conditions!r}",
-            place=place,
-            fix=f"Give a tuple of {', '.join(get_args(Condition))}, or ()",
-        )
-    elif isinstance(model, Encoder) and "twins" in conditions:
-        yield KapbenchError(
-            "An encoder sees one image and no queries, so it cannot condition on twins",
-            place=place,
-            fix="Leave 'twins' out of conditions_on, or give match() in place of encode()",
-        )
+    yield from checks.wrong_texts(place, model, "name", "revision")
+    is_encoder = isinstance(model, Encoder)
+    yield from checks.wrong_conditions(place, model.conditions_on, get_args(Condition), is_encoder)
     if isinstance(model, Encoder) and (
         not isinstance(model.similarity, str) or model.similarity not in get_args(Similarity)
     ):
@@ -275,25 +288,11 @@ def wrong_attributes(model: object) -> Iterator[KapbenchError]:
             place=place,
             fix="Choose how two maps are compared: 'dot' (cosine) or 'neg_l2' (Euclidean distance)",
         )
-    yield from wrong_optional(place, model)
-
-
-def _what_is_missing(model: object) -> str:
-    """Why an object is not a model, as a sentence."""
-    class_name = type(model).__name__
-    if model is None:
-        return "None is not a model"
-    if not (hasattr(model, "encode") or hasattr(model, "match")):
-        return f"Class {class_name} has no method encode or match"
-    needed = ["name", "revision", "conditions_on"]
-    if hasattr(model, "encode"):
-        needed.append("similarity")
-    missing = [name for name in needed if not hasattr(model, name)]
-    return f"Class {class_name} has no attribute {any_of(missing)}"
+    yield from checks.wrong_optional(place, model)
 
 
 def check_dataset(dataset: Dataset) -> None:
     """KapbenchError where name, split or revision, by which runs are told apart, is not a text."""
     place = f"data set {getattr(dataset, 'name', None) or type(dataset).__name__}"
-    for error in wrong_texts(place, dataset, "name", "split", "revision"):
+    for error in checks.wrong_texts(place, dataset, "name", "split", "revision"):
         raise error

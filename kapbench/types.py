@@ -165,7 +165,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two images of one category and what is known of their keypoints.
+    """Two images and what is known of their keypoints, which are numbered alike in both.
 
     Args:
         pair_id: Unique in its data set.
@@ -174,6 +174,8 @@ class Pair:
         size: T, in pixels of the original target image.
         groups: Part group of each keypoint, -1 where it stands alone.
         twins: Mirror counterpart of each keypoint, itself where it has none.
+        pair_group: By what results of the pair are aggregated, where its images are of two
+            categories; None: by category.
     """
 
     pair_id: str
@@ -182,6 +184,19 @@ class Pair:
     size: float
     groups: Int[np.ndarray, "K"]
     twins: Int[np.ndarray, "K"]
+    pair_group: str | None = None
+
+    @property
+    def category(self) -> str:
+        """The category that records, weights and tables count the pair under.
+
+        The pair group where there is one, else the images' common category; for two categories
+        without a pair group both names, source first, e.g. "bus>ambulance".
+        """
+        if self.pair_group is not None:
+            return self.pair_group
+        source, target = self.source.category, self.target.category
+        return source if source == target else f"{source}>{target}"
 
     @property
     def viewpoint_change(self) -> int | None:

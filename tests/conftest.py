@@ -3,10 +3,11 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 # Annotations say `pd.Series[Any]`, which pandas 2 can write only as a string; the checker reads it.
 if not hasattr(pd.Series, "__class_getitem__"):
@@ -37,6 +38,31 @@ CHECKED = [
     "kapbench_leaderboard",
 ]
 install_import_hook(CHECKED, "numeric_tower.checked")
+# Tests of whole commands call what the tests beside the code call, with types checked there. Here
+# the checks would be half of the time.
+TESTS_OF_COMMANDS = (
+    "browser",
+    "cli",
+    "docs",
+    "isolated",
+    "leaderboard/commands",
+    "leaderboard/diagnosis",
+    "leaderboard/explore",
+    "leaderboard/site",
+    "leaderboard/submit",
+    "running",
+    "stress",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _types_are_checked_beside_the_code(request: pytest.FixtureRequest) -> Iterator[None]:
+    folder = request.path.parent.relative_to(Path(__file__).parent).as_posix()
+    disabled = config.jaxtyping_disable
+    of_commands = any(folder == f or folder.startswith(f"{f}/") for f in TESTS_OF_COMMANDS)
+    config.update("jaxtyping_disable", disabled or of_commands)
+    yield
+    config.update("jaxtyping_disable", disabled)
 
 
 # A job in the background ignores these, and so would every process that a test stops by one.

@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        return tuple(sorted({p.source.category for p in self.all_pairs}))
+        return tuple(sorted({p.category for p in self.all_pairs}))
 
     @property
     def coverage(self) -> Coverage:

@@ -18,12 +18,12 @@ from cycle_consistency import Transfer, around, k_cypck
 from torch.nn import functional
 
 import kapbench
+from kapbench.features.cached_encoder import CachedEncoder
 from kapbench.models.inputs import make_picture
 from kapbench.paths import cache_root
 from kapbench.protocols import Dataset, Encoder
 from kapbench.scoring.grid_geometry import source_cells
 from kapbench.types import Grid, View
-from kapbench_baselines.training.validation import CachedEncoder
 
 
 class CellMatcher:

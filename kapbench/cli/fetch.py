@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from kapbench.cli.options import FILE, data_root
 
 if TYPE_CHECKING:
     from kapbench.datasets.fetching.fetch import Fetched, Report
+    from kapbench.datasets.fetching.pair_lists import PairListSource
 
 
 @click.command()
@@ -48,11 +50,16 @@ def fetch(
       kapbench fetch spair --archive SPair-71k.tar.gz
       kapbench fetch tss --archive TSS_CVPR2016.zip --file test_pairs_tss.csv
       kapbench fetch ap-10k                      # prints what to download by hand, and from where
+      kapbench fetch cub.demystifying            # a list of pairs for a data set that is here
     """
     from kapbench import paths
     from kapbench.datasets.fetching import fetch as fetching
     from kapbench.datasets.fetching import sources
+    from kapbench.datasets.fetching.pair_lists import PAIR_LISTS
 
+    if name in PAIR_LISTS:
+        _fetch_pair_list(PAIR_LISTS[name], paths.data_root(data_root), url)
+        return
     source, root = sources.source(name), paths.data_root(data_root)
     click.echo(f"{source.title}\n  licence: {source.licence}\n  cite:    {source.citation}")
     places = {"downloading": url or source.url or str(source.page)}
@@ -63,6 +70,16 @@ def fetch(
     for address, file in source.by_hand:
         if not (fetched.folder / file).exists():
             click.echo(f"  {file} is missing: download it from {address} into {fetched.folder}")
+
+
+def _fetch_pair_list(pair_list: "PairListSource", root: Path, url: str | None) -> None:
+    from kapbench.datasets.fetching.pair_lists import fetch_pair_list
+
+    here = replace(pair_list, url=url or pair_list.url)
+    click.echo(f"{here.title}\n  licence: {here.licence}\n  cite:    {here.citation}")
+    with _progress({"downloading": here.url}, root) as report:
+        path = fetch_pair_list(here, root, report)
+    click.echo(f"{path}\n  sha256 {here.sha256}: equal to the hash that kapbench expects")
 
 
 @contextmanager
@@ -89,7 +106,7 @@ def _progress(places: Mapping[str, str], root: Path) -> Iterator["Report"]:
             bars_by_step[step] = bars.Progress(
                 bars.TextColumn("{task.description}"),
                 bars.BarColumn(),
-                *(in_files if step == "unpacking" else in_bytes),
+                *(in_files if step.startswith("unpacking") else in_bytes),
                 bars.TimeRemainingColumn(),
                 console=console,
             )

@@ -21,7 +21,8 @@ _OWN = {
     "cache": Deferred("kapbench.cli.cache:cache", "List, check or shrink the feature cache."),
     "fetch": Deferred("kapbench.cli.fetch:fetch", "Download a data set, checked by hash."),
     "convert": Deferred(
-        "kapbench.cli.convert:convert", "Convert the export of an annotation tool to a data set."
+        "kapbench.cli.convert:convert",
+        "Convert annotations to a data set, or features to saved maps.",
     ),
 }
 

@@ -117,6 +117,8 @@ def output_format(*names: str) -> Callable[[_Command], _Command]:
 def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any]:
     """`key=value` texts as arguments of the factory behind `spec`, by its type hints.
 
+    Every data set takes the options of `alter` beside its own.
+
     Raises:
         KapbenchError: a text without "=", or a value that the factory's hint excludes.
     """
@@ -124,6 +126,10 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
         return {}
     option = "-o" if kind == "models" else "--dataset-option"
     hints = _hints(registry.resolve(kind, spec))
+    if kind == "datasets":
+        from kapbench.datasets.altering.alter import ALTERING_OPTIONS
+
+        hints = {**hints, **ALTERING_OPTIONS}
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not equals or not key:

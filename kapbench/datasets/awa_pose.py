@@ -1,4 +1,4 @@
-"""AwA-Pose (Banik et al. 2021): 36 quadrupeds of AwA2 with 39 keypoints and no published pairs."""
+"""AwA-Pose (Banik et al. 2021): 36 quadrupeds of AwA2 with 39 keypoints."""
 
 import functools
 import itertools
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from kapbench.datasets import reading
+from kapbench.datasets.demystifying import DEMYSTIFYING, Drawn, ScoredLines, in_category
 from kapbench.datasets.fetching.sources import SOURCES
-from kapbench.datasets.fitting import AnnotatedObject, draw_pairs
+from kapbench.datasets.fitting import AnnotatedObject, draw_pairs, fit_photographs
 from kapbench.datasets.pair_list import PairList
 from kapbench.datasets.pairing import PairRule
-from kapbench.datasets.symmetry import pick_symmetry, symmetry
+from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError, documentation
 from kapbench.paths import list_files
 from kapbench.types import Keypoints, View
@@ -32,14 +33,14 @@ FIX = reading.fetch_hint(NAME, SOURCE.folder)
 def awa_pose(
     split: str = "test",
     root: str | Path | None = None,
-    pairs: int = PAIRS,
+    pairs: Drawn = PAIRS,
     seed: int = 0,
     min_shared: int = 3,
     photographs: bool = True,
     symmetry_file: str | None = None,
     same_photograph: bool = False,
 ) -> PairList:
-    """AwA-Pose by our own pairs: `pairs` per animal, drawn with `seed`.
+    """AwA-Pose by our own pairs, `pairs` per animal drawn with `seed`, or by those of Demystifying.
 
     T is the longer side of the target's box; an animal without a box gets that of its keypoints. A
     photograph of several animals is several images: NAME#a2 is the second.
@@ -48,6 +49,8 @@ def awa_pose(
         split: test, the only one.
         root: The data root that holds the folder AwA-Pose, or that folder: Annotations_json, and
             AwA2's JPEGImages beside it.
+        pairs: Per animal; or demystifying, its published list, whose pairs join any two animals;
+            `seed`, `min_shared` and `same_photograph` are then not read.
         min_shared: Keypoints that must be visible in both images of a pair.
         photographs: Whether pairs without photographs are left out. False keeps all pairs; an
             image then has the smallest size that holds its box and keypoints.
@@ -59,8 +62,10 @@ def awa_pose(
     """
     reading.check_choice("split", split, ("test",), NAME)
     folder = reading.find_folder(root, SOURCE.folder)
-    rule = PairRule(pairs, seed, min_shared, same_photograph)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
+    if pairs == DEMYSTIFYING:
+        return _listed(folder, table, photographs=photographs)
+    rule = PairRule(pairs, seed, min_shared, same_photograph)
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]
     files, categories = _list_files(folder), list[list[AnnotatedObject]]()
     for path in files:
@@ -83,6 +88,43 @@ def awa_pose(
         more_views=drawn.views,
         remarks=(*drawn.remarks, *drawn.within),
         names={path.stem: keypoint_names() for path in files},
+    )
+
+
+demystifying = functools.partial(awa_pose, pairs=DEMYSTIFYING)
+
+
+def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
+    """The list of Demystifying, which pairs the first animal of each photograph."""
+    scored = ScoredLines.read(NAME, folder)
+    contents: list[bytes | str] = [
+        scored.content,
+        str(photographs),
+        *map(np.ndarray.tobytes, table),
+    ]
+    objects, names = list[AnnotatedObject](), scored.names
+    for path in _list_files(folder):
+        content = read_bytes(path, FIX)
+        contents.append(content)
+        animals = _parse_animals(content, path, folder)
+        objects += [o for o in animals if f"{o.view.image_id}.jpg" in names]
+    known = {o.view.image_id for o in objects}
+    fitted = fit_photographs(objects)[0] if photographs else objects
+    views = in_category({o.view.image_id: o.view for o in fitted}, "quadruped")
+    pairs = scored.pairs(views, known, lambda name: name.removesuffix(".jpg"), table)
+    if not pairs:
+        raise _describe_no_photograph(folder)
+    contents += reading.list_sizes(views.values())
+    return PairList(
+        scored.name,
+        "test",
+        reading.hash_revision(contents),
+        *SOURCE.terms,
+        pairs,
+        {o.view.image_id: o.photograph for o in fitted} if photographs else {},
+        n_expected=len(scored.lines),
+        remarks=(*reading.remark_on_outside(sum(o.n_outside for o in fitted)), *scored.remarks),
+        names={"quadruped": keypoint_names()},
     )
 
 

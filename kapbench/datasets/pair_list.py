@@ -83,7 +83,7 @@ class PairList:
 
     @functools.cached_property
     def coverage(self) -> Coverage:
-        present = tuple(sorted({view.category for view in self._views.values()}))
+        present = tuple(sorted(set().union(*self._categories.values())))
         n_pairs = len(self.all_pairs)
         n_expected = n_pairs if self.n_expected is None else self.n_expected
         return Coverage(present, self.expected or present, n_pairs, n_expected)
@@ -94,11 +94,11 @@ class PairList:
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
         wanted = self._check_categories(categories)
-        return [pair for pair in self.all_pairs if pair.source.category in wanted]
+        return [pair for pair in self.all_pairs if pair.category in wanted]
 
     def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
         wanted = self._check_categories(categories)
-        return [self._views[i] for i in sorted(self._views) if self._views[i].category in wanted]
+        return [self._views[i] for i in sorted(self._views) if self._categories[i] & wanted]
 
     def pixels(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         if view.image_id not in self.paths:
@@ -116,6 +116,17 @@ class PairList:
     @functools.cached_property
     def _views(self) -> Mapping[str, View]:
         return index_views(self.all_pairs, self.more_views, self.name)
+
+    @functools.cached_property
+    def _categories(self) -> Mapping[str, set[str]]:
+        """By image id, the categories of its pairs; the image's own where it is in no pair."""
+        categories: dict[str, set[str]] = {}
+        for pair in self.all_pairs:
+            for view in (pair.source, pair.target):
+                categories.setdefault(view.image_id, set()).add(pair.category)
+        for image_id, view in self._views.items():
+            categories.setdefault(image_id, {view.category})
+        return categories
 
     def _check_categories(self, categories: Sequence[str] | None) -> frozenset[str]:
         for category in categories or ():

@@ -1,13 +1,13 @@
 """How many images an encoder gets at once: the user's number, or fewer if memory ends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kapbench.errors import KapbenchError
-from kapbench.models.outputs import feature_maps
 from kapbench.progress import Progress
-from kapbench.protocols import Encoder
 from kapbench.types import FeatureMap, Picture
+
+MakeMaps = Callable[[Sequence[Picture]], list[FeatureMap]]  # one map a picture, checked
 
 CPU, GPU = 4, 32  # a CPU gains nothing from more
 
@@ -26,17 +26,17 @@ class Batches:
     def of(cls, batch_size: int | None, device: str, progress: Progress) -> "Batches":
         return cls(batch_size or (CPU if device == "cpu" else GPU), progress)
 
-    def encode(self, model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
+    def encode(self, make: MakeMaps, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """One map a picture, in order.
 
         Raises:
-            KapbenchError: see `feature_maps`; one image alone does not fit into memory.
+            KapbenchError: of `make`; one image alone does not fit into memory.
         """
         maps: list[FeatureMap] = []
         while len(maps) < len(pictures):
             batch = pictures[len(maps) : len(maps) + self.size]
             try:
-                maps += feature_maps(model, batch)
+                maps += make(batch)
             except KapbenchError as error:
                 if len(batch) == 1 or not _out_of_memory(error):
                     raise

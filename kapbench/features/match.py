@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float16, Float32, Float64, Int, Real
 
-from kapbench.features.cache import CachedMap
+from kapbench.models.cached_map import CachedMap
 
 _ROWS_AT_A_TIME = 32
 
@@ -26,7 +26,7 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def similarity(
-    queries: Float16[np.ndarray, "q c"],
+    queries: Float16[np.ndarray, "q c"] | Float32[np.ndarray, "q c"],
     target: CachedMap,
     kind: str,
     device: str = "cpu",
@@ -107,6 +107,17 @@ def features_at(
     return np.asarray(
         np.einsum("qh,qw,hwc->qc", along_y[row], along_x[column], cells, optimize=True)
     )
+
+
+def interpolated(
+    cells: Float16[np.ndarray, "q n c"], weights: Float64[np.ndarray, "q n"], kind: str
+) -> Float32[np.ndarray, "q c"]:
+    """Weighted sums of the features of n cells each; for the `kind` "dot", of their unit vectors."""
+    features = cells.astype(np.float32)
+    if kind == "dot":
+        length = np.linalg.norm(features, axis=-1, keepdims=True)
+        features /= np.maximum(length, np.float32(1e-12))
+    return np.einsum("qnc,qn->qc", features, weights.astype(np.float32))
 
 
 def _interpolation(n_cells: int, start: float, end: float, n_pixels: int) -> torch.Tensor:

@@ -8,8 +8,9 @@ import contextlib
 import inspect
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, TypeGuard
 from weakref import ref
@@ -171,7 +172,7 @@ def remember_after_run(model: Model, identity: Identity) -> None:
             remembered = ref(model, lambda _: _after_run.pop(key, None))
             _after_run[key] = remembered, _content(model)[0], revision[-DIGITS:]
             return
-        for part in (model, *_models_in(model)):
+        for part in _with_parts(model):
             if _is_marked(part):
                 mark_made_by_name(part)
 
@@ -190,9 +191,20 @@ def is_of_caller(model: object) -> bool:
     return any(is_of_caller(part) and not is_made_by_name(part) for part in _models_in(model))
 
 
+def _with_parts(model: Model) -> Iterator[Model]:
+    """A model, and all that it stands on, each once."""
+    parts, met = [model], {id(model)}
+    while parts:
+        yield (part := parts.pop())
+        below = [p for p in _models_in(part) if id(p) not in met]
+        met |= {id(p) for p in below}
+        parts += below
+
+
 def _models_in(model: object) -> list[Encoder | PairModel]:
-    """Models that an object holds as attributes."""
-    parts = vars(model).values() if hasattr(model, "__dict__") else ()
+    """Models that an object holds as attributes, or in a tuple that is one."""
+    values = vars(model).values() if hasattr(model, "__dict__") else ()
+    parts = chain.from_iterable(v if type(v) is tuple else (v,) for v in values)
     return [part for part in parts if isinstance(part, Encoder | PairModel)]
 
 

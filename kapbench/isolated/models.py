@@ -55,6 +55,8 @@ class _Info(_Answer):
     parts: list[int] | None
     prepares: bool
     window: Annotated[int, Field(ge=1)] | None
+    over: list[_Text]
+    licence: _Text | None
 
 
 class _Error(_Answer):
@@ -153,6 +155,7 @@ def read_info(answer: Message) -> ModelInfo:
     """Raises ValidationError where a field of `ModelInfo` is wrong."""
     fields = _Info.model_validate(dict(answer.fields)).model_dump()
     fields["conditions_on"] = tuple(fields["conditions_on"])
+    fields["over"] = tuple(fields["over"])
     fields["parts"] = fields["parts"] and tuple(fields["parts"])
     return ModelInfo(**fields)
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from kapbench.datasets.altering.altered import Altered
 from kapbench.paths import cache_root, data_root
 from kapbench.processes.jail.command import jail_environment
 
@@ -89,6 +90,8 @@ def environment_for(folder: Path) -> dict[str, str]:
 
 def folders_of(dataset: object) -> Iterator[Path]:
     """The folder that holds all files which a data set names in its attributes."""
+    if isinstance(dataset, Altered):
+        yield from folders_of(dataset.original)
     values = list(vars(dataset).values()) if hasattr(dataset, "__dict__") else []
     paths = [v for v in values if isinstance(v, Path)]
     for mapping in (v for v in values if isinstance(v, Mapping)):

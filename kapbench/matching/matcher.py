@@ -230,10 +230,10 @@ def open_matcher(
     with ExitStack() as stack:
         features = None
         if isinstance(made, Encoder):
-            root = cache_root() if cache is None else cache
+            root = backbones_root = cache_root() if cache is None else cache
             if identity.unknown is not None:  # features that no other process may take for its own
                 root = stack.enter_context(temporary_folder())
-            features = FeatureCache.of(identity.info, root)
+            features = FeatureCache.of(identity.info, root, backbones_root)
         assert not isinstance(made, AnnotatedModel)
         yield Matcher(made, identity.info, features, device, category, progress or Progress())
         remember_after_run(made, identity)

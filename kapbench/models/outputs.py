@@ -1,7 +1,7 @@
 """What a model returns, checked: an adapter's mistake is reported with its image or pair."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from kapbench.errors import KapbenchError, counted, described, with_article
 from kapbench.models.arrays_in import finite_float32, numbers, sound_grid
 from kapbench.models.inputs import read_only
-from kapbench.protocols import ChecksPlan, Encoder, HasForeground, PairModel, Prepares
+from kapbench.protocols import ChecksPlan, Encoder, HasBackbones, HasForeground, PairModel, Prepares
 from kapbench.types import FeatureMap, Pair, Picture, SimilarityMap
 from kapbench.untrusted.plugin_calls import plugin_call
 
@@ -27,23 +27,41 @@ class CodeLine(str):
 
 def feature_maps(model: Encoder, pictures: Sequence[Picture]) -> list[FeatureMap]:
     """One real map [c h w] on a sound grid per picture. KapbenchError where encode() fails."""
+    with _encoding(model, "encode()", pictures):
+        return _checked_maps(model.encode(pictures), model, "encode()", pictures)
+
+
+def maps_from_features(
+    model: HasBackbones, pictures: Sequence[Picture], features: Sequence[tuple[FeatureMap, ...]]
+) -> list[FeatureMap]:
+    """As `feature_maps`, of a model over backbones. KapbenchError where from_features() fails."""
+    with _encoding(model, "from_features()", pictures):
+        maps = model.from_features(pictures, features)
+        return _checked_maps(maps, model, "from_features()", pictures)
+
+
+def _encoding(
+    model: object, method: str, pictures: Sequence[Picture]
+) -> AbstractContextManager[None]:
     images = ", ".join(p.image_id for p in pictures)
-    with _calling(model, "encode()", f"image{'s' * (len(pictures) > 1)} {images}"):
-        maps: object = model.encode(pictures)
-        place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
-        if not isinstance(maps, Sequence):
-            what = f"{with_article(type(maps).__name__)}, not a list of feature maps"
-            raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
-        answers = list(islice(maps, len(pictures) + 1))  # a sequence may be of any length, or none
-        if not len(answers) == len(maps) == len(pictures):
-            n_maps = max(len(answers), len(maps))
-            what = f"{counted(n_maps, 'feature map')} for {counted(len(pictures), 'picture')}"
-            raise KapbenchError(f"encode() returned {what}", place=place, fix=fix)
-        places = [f"image {p.image_id}, {place}" for p in pictures]
-        checked = [
-            _feature_map(answer, where) for answer, where in zip(answers, places, strict=True)
-        ]
-    _refuse_shared_memory(checked, place)
+    return _calling(model, method, f"image{'s' * (len(pictures) > 1)} {images}")
+
+
+def _checked_maps(
+    maps: object, model: Any, method: str, pictures: Sequence[Picture]
+) -> list[FeatureMap]:
+    place, fix = f"model {model.name}", "Return one FeatureMap per picture, in order"
+    if not isinstance(maps, Sequence):
+        what = f"{with_article(type(maps).__name__)}, not a list of feature maps"
+        raise KapbenchError(f"{method} returned {what}", place=place, fix=fix)
+    answers = list(islice(maps, len(pictures) + 1))  # a sequence may be of any length, or none
+    if not len(answers) == len(maps) == len(pictures):
+        n_maps = max(len(answers), len(maps))
+        what = f"{counted(n_maps, 'feature map')} for {counted(len(pictures), 'picture')}"
+        raise KapbenchError(f"{method} returned {what}", place=place, fix=fix)
+    places = [f"image {p.image_id}, {place}" for p in pictures]
+    checked = [_feature_map(a, where, method) for a, where in zip(answers, places, strict=True)]
+    _refuse_shared_memory(checked, place, method)
     return checked
 
 
@@ -136,8 +154,8 @@ def _twins(model: PairModel, pair: Pair) -> tuple[np.ndarray, ...]:
     return (np.asarray(keypoints.xy[pair.twins[np.flatnonzero(keypoints.visible)]]),)
 
 
-def _feature_map(answer: Any, place: str) -> FeatureMap:
-    _check_attributes(answer, "encode()", _MAP, place)
+def _feature_map(answer: Any, place: str, method: str) -> FeatureMap:
+    _check_attributes(answer, method, _MAP, place)
     values = numbers(answer.values, "features", place)
     if values.ndim != 3 or not values.size:
         raise KapbenchError(
@@ -157,13 +175,13 @@ def _check_attributes(answer: Any, method: str, fix: str, place: str) -> None:
         )
 
 
-def _refuse_shared_memory(maps: Sequence[FeatureMap], place: str) -> None:
+def _refuse_shared_memory(maps: Sequence[FeatureMap], place: str, method: str) -> None:
     """Raises KapbenchError where two maps of one call lie in the same memory: both hold the second."""
     for number, one in enumerate(maps):
         for other in maps[:number]:
             if np.shares_memory(one.values, other.values):
                 raise KapbenchError(
-                    "encode() returned two feature maps in the same memory",
+                    f"{method} returned two feature maps in the same memory",
                     place=place,
                     fix="Return an array of its own for each picture, e.g. a copy",
                 )

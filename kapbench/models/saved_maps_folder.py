@@ -33,6 +33,7 @@ class Settings(BaseModel):
     conditions_on: tuple[Condition, ...] = ()
     supervision: str = "none"
     trained_on: str | None = None
+    unfinished: bool = False  # `kapbench convert features` has not written all maps yet
 
     def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:
         """KapbenchError where the settings say letterbox, but the cells are not a square."""
@@ -69,7 +70,7 @@ def read_settings(directory: Path) -> Settings:
             return Settings()
         content = read_bytes(path, "Make it readable")
         parse_json(content, path, fix=CORRECT_OWN)  # refuses what pydantic's own reader takes
-        return Settings.model_validate_json(content)
+        settings = Settings.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         key, known = next(iter(first["loc"]), "the content"), ", ".join(Settings.model_fields)
@@ -80,6 +81,13 @@ def read_settings(directory: Path) -> Settings:
         raise KapbenchError(
             describe_key(first), place=path, fix=f"Correct the file; its keys are {known}"
         ) from error
+    if settings.unfinished:
+        raise KapbenchError(
+            "The conversion to this folder was interrupted",
+            place=path,
+            fix="Run the same kapbench convert features again: it goes on where it stopped",
+        )
+    return settings
 
 
 def revision(directory: Path, *, rehash: bool = False) -> str:
@@ -133,6 +141,14 @@ def _describe_damage(path: Path) -> Iterator[None]:
             place=path,
             fix="Save it again, e.g. with kapbench.save_features",
         ) from error
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Texts in a file's header. KapbenchError where it is not safetensors."""
+    from safetensors import safe_open
+
+    with _describe_damage(path), safe_open(path, "np") as file:
+        return dict(file.metadata() or {})
 
 
 def read_shapes(path: Path, *names: str) -> list[tuple[int, ...]]:

@@ -10,14 +10,9 @@ from kapbench.paths import list_files
 
 ENDING = ".safetensors"
 NAMED = 3  # missing images or pairs that an error names
-PAGE = "models.md#files-of-other-projects"
-# How a file of another format is opened without running code that it may contain.
-OPENED_BY = {
-    ".npy": "np.load(FILE)",
-    ".npz": "np.load(FILE)[NAME]",
-    ".pt": "torch.load(FILE, weights_only=True)",
-    ".pth": "torch.load(FILE, weights_only=True)",
-}
+PAGE = "saved-features.md#files-of-another-format"
+# Formats that `kapbench convert features` reads. They are not opened here: some can hold code.
+CONVERTED = (".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5")
 
 
 def describe_missing(absent: Sequence[Path], directory: Path, how_many: str) -> KapbenchError:
@@ -41,7 +36,7 @@ def describe_missing(absent: Sequence[Path], directory: Path, how_many: str) -> 
     fix = f"Save them in {directory}, or choose other categories"
     if substitutes:
         by_ending = {path.suffix: path for path in reversed(substitutes)}
-        fix = ". ".join(_fix_for(by_ending[ending]) for ending in sorted(by_ending))
+        fix = ". ".join(_fix_for(by_ending[ending], directory) for ending in sorted(by_ending))
     return KapbenchError(message, place=absent[0], fix=fix)
 
 
@@ -63,22 +58,19 @@ def _summarise(content: Sequence[Path], directory: Path) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _fix_for(substitute: Path) -> str:
+def _fix_for(substitute: Path, folder: Path) -> str:
     """How to make the missing files of one that seems to be meant for its place."""
     if substitute.suffix == ENDING:
         return (
             f"Name every file by its image's id alone: IMAGE_ID{ENDING}, in place of "
             f"{substitute.name}"
         )
-    opened = OPENED_BY.get(substitute.suffix)
-    if opened is None:
+    if substitute.suffix not in CONVERTED:
         return (
             f"Convert {substitute.name} and the others with kapbench.save_features; saved maps are "
             "opened as safetensors only, because other formats can run code"
         )
     return (
-        f"Convert {substitute.name} and the others: kapbench.save_features(DIR, IMAGE_ID, "
-        f"values), where values [channels, height, width] come from {opened}. Saved maps are "
-        f"opened as safetensors only, because other formats can run code. "
-        f"{documentation(PAGE)} has a script"
+        f"Convert {substitute.name} and the others: kapbench convert features {folder} --dataset "
+        f"NAME -o MAPS, then features:MAPS. {documentation(PAGE)} describes it"
     )

@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float16, Int
 
-from kapbench.features.cache import CachedMap, FeatureCache
+from kapbench.features.cache import FeatureCache
 from kapbench.features.threads import ahead
+from kapbench.models.cached_map import CachedMap
 from kapbench.models.inputs import copy_picture, make_picture
 from kapbench.models.outputs import refuse_zero, similarity_map
 from kapbench.protocols import AnnotatedModel, Dataset, PairModel
 from kapbench.running.local_executors import set_threads, threads
 from kapbench.running.plan import Chunk
+from kapbench.running.source_maps import InterpolatedMaps, of_each_source, place_of
 from kapbench.running.target_masks import TargetMasks
 from kapbench.scoring.build_records import pair_columns, table, target_columns
-from kapbench.scoring.grid_geometry import anchor_points, source_cells
+from kapbench.scoring.grid_geometry import anchor_points, interpolated_cells, source_cells
 from kapbench.scoring.part_groups import KeypointsInUse
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import Columns, Needs
@@ -85,19 +87,22 @@ class EncoderScorer:
         # A data set may annotate an image differently in each pair.
         same_target = all(pair.target is pairs[0].target for pair in pairs)
         mask = self.masks(pairs[0].target)
-        return [
-            target_columns(
-                some_pairs,
-                maps,
-                self.needs,
-                self._pixels(some_pairs, target),
-                self.keypoints_in_use,
-                mask,
+        interpolated = self._interpolated(pairs, target)
+        columns, n_rows = [], 0
+        for some_pairs, maps in self._batches(pairs, target, PAIRS_AT_ONCE if same_target else 1):
+            rows = slice(n_rows, n_rows + len(maps.values))
+            n_rows = rows.stop
+            columns.append(
+                target_columns(
+                    some_pairs,
+                    of_each_source(maps, interpolated, rows),
+                    self.needs,
+                    self._pixels(some_pairs, target),
+                    self.keypoints_in_use,
+                    mask,
+                )
             )
-            for some_pairs, maps in self._batches(
-                pairs, target, PAIRS_AT_ONCE if same_target else 1
-            )
-        ]
+        return columns
 
     def maps(self, pairs: list[Pair], target: CachedMap) -> Iterator[SimilarityMap]:
         """Each pair's maps of its source-visible keypoints; all pairs have one target."""
@@ -137,6 +142,28 @@ class EncoderScorer:
                 self._refuse_zero(self.cache.read(image), view)
             self._sources[view.image_id] = cells, rows, exponent
         return self._sources[view.image_id]
+
+    def _interpolated(self, pairs: list[Pair], target: CachedMap) -> InterpolatedMaps:
+        """Maps of the features interpolated at every keypoint, where a decode asks for them."""
+        from kapbench.features import match
+
+        maps: InterpolatedMaps = {}
+        for decode in self.needs.decodes:
+            if decode.source == "cell" or place_of(decode) in maps:
+                continue
+            queries, exponents = [], []
+            for view in (p.source for p in pairs):
+                image, xy = self.hashes[view.image_id], visible_keypoints(view)
+                grid, exponent = self.cache.grid_and_exponent(image)
+                cells, weights = interpolated_cells(decode, grid, view.size, xy)
+                rows = self.cache.rows(image, cells.reshape(-1)).reshape(*cells.shape, -1)
+                queries.append(match.interpolated(rows, weights, self.similarity))
+                exponents += [exponent] * len(xy)
+            values = match.similarity(
+                np.concatenate(queries), target, self.similarity, self.device, np.array(exponents)
+            )
+            maps[place_of(decode)] = values.reshape(-1, target.grid.height, target.grid.width)
+        return maps
 
     def _refuse_zero(self, features: CachedMap, view: View) -> None:
         """Features that an earlier version kept, or another program wrote."""

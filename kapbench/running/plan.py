@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        return tuple(sorted({p.source.category for p in self.pairs}))
+        return tuple(sorted({p.category for p in self.pairs}))
 
     @property
     def views(self) -> list[View]:
@@ -96,7 +96,7 @@ def make_plan(
             else "Choose another split or category",
         )
     check_ids(pairs, dataset.name)
-    refuse_reserved({pair.source.category for pair in pairs}, dataset.name)
+    refuse_reserved({pair.category for pair in pairs}, dataset.name)
     refuse_unsound(pairs, dataset.name)
     for rule in rules:
         _check_rule(rule, info, dataset)
@@ -150,8 +150,8 @@ def some_pairs(pairs: Sequence[Pair], n: int) -> tuple[Pair, ...]:
     ranks: dict[str, int] = {}
     order = defaultdict[str, int](int)
     for pair in sorted(pairs, key=by_hash):
-        ranks[pair.pair_id] = order[pair.source.category]
-        order[pair.source.category] += 1
+        ranks[pair.pair_id] = order[pair.category]
+        order[pair.category] += 1
     chosen = sorted(pairs, key=lambda p: (ranks[p.pair_id], by_hash(p)))[:n]
     ids = {pair.pair_id for pair in chosen}
     return tuple(pair for pair in pairs if pair.pair_id in ids)

@@ -9,12 +9,12 @@ from typing import Any
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import ISOLATED, FeatureCache
+from kapbench.features.open_cache import open_cache
 from kapbench.identity.model_identity import Identity, identify
 from kapbench.isolated.load import SECONDS, load_isolated
 from kapbench.isolated.models import IsolatedModel, Protection
 from kapbench.isolated.places import files_in, folders_of
 from kapbench.loading import load_dataset, load_model, pick_device
-from kapbench.processes.unfinished import temporary_folder
 from kapbench.protocols import Dataset, Model, ModelInfo
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan, make_plan
@@ -209,8 +209,6 @@ class OpenRun:
         info = self.info
         if self.protections:
             info = replace(info, revision=f"{info.revision}{ISOLATED}")
-        if self.request.cache_root is not None and self.identity.unknown is None:
-            yield FeatureCache.of(info, self.request.cache_root)
-            return
-        with temporary_folder() as folder:
-            yield FeatureCache.of(info, folder)
+        root, is_known = self.request.cache_root, self.identity.unknown is None
+        with open_cache(self.model, info, root, is_known=is_known) as cache:
+            yield cache

@@ -15,7 +15,7 @@ from kapbench.identity.model_identity import remember_after_run
 from kapbench.isolated.load import describe
 from kapbench.locks import owner_file
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Encoder
+from kapbench.protocols import AnnotatedModel, Encoder, HasBackbones
 from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.executor import Executor
 from kapbench.running.join_chunks import join
@@ -27,7 +27,7 @@ from kapbench.running.pair_scorers import (
     PairScorer,
     score_chunk,
 )
-from kapbench.running.plan import Chunk, check_answers
+from kapbench.running.plan import Chunk, check_answers, distinct_views
 from kapbench.running.records_file import StoredRecords
 from kapbench.running.request import OpenRun, RunRequest
 from kapbench.running.result_set import ResultSet
@@ -67,7 +67,7 @@ def run_opened(opened: OpenRun, progress: Progress | None = None) -> ResultSet:
         with session(folder) as clock:
             check_answers(opened.model, plan)
             with opened.cache() as cache:
-                scorer = make_scorer(opened, cache, plan.views, missing, progress)
+                scorer = make_scorer(opened, cache, _views(opened, missing), missing, progress)
                 executor = _executor(opened, progress)
                 with progress.stage("pairs", len(plan.pairs)) as advance:
                     advance(len(plan.pairs) - sum(len(chunk.pairs) for chunk in missing))
@@ -147,6 +147,13 @@ def missing_chunks(chunks: Iterable[Chunk], files: ChunkFiles, progress: Progres
         if not files.has(chunk):
             missing.append(chunk)
     return missing
+
+
+def _views(opened: OpenRun, chunks: Iterable[Chunk]) -> Sequence[View]:
+    """The images whose features are made: all, or those of the chunks where none are kept."""
+    if isinstance(opened.model, HasBackbones) and not opened.model.keeps_maps:
+        return distinct_views(pair for chunk in chunks for pair in chunk.pairs)
+    return opened.plan.views
 
 
 def make_scorer(

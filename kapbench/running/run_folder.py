@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kapbench.datasets.altering.altered import alterations_of
 from kapbench.errors import KapbenchError
 from kapbench.locks import Lock, owner_file
 from kapbench.processes.unfinished import UNFINISHED, is_abandoned, remove
@@ -25,7 +26,9 @@ def run_folder(runs_root: Path, model: Model | ModelInfo, dataset: Dataset, plan
     """`<dataset>@<rev>/<model>@<rev>/<rules>/<plan>`: one plan, one place."""
     names = [rule.name for rule in plan.rules]
     rules = "+".join(names) if len(names) <= 2 else f"{len(names)}-rules-{fingerprint(names)[:8]}"
-    data = f"{dataset.name}.{dataset.split}@{dataset.revision[:12]}"
+    altered = "".join(f"-{alteration}" for alteration in alterations_of(dataset))
+    original = dataset.revision.removesuffix(altered)
+    data = f"{dataset.name}.{dataset.split}@{original[:12]}{altered}"
     folders = data, f"{model.name}@{model.revision[:12]}", rules, plan.hash
     return runs_root.joinpath(*map(legal_name, folders))
 

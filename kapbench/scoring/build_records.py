@@ -1,6 +1,6 @@
 """The rows of pairs, by column: what similarity maps predict for each source keypoint."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,18 +8,19 @@ import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Int
 
 from kapbench.errors import KapbenchError
+from kapbench.scoring.frames import Frame
 from kapbench.scoring.grid_geometry import (
-    Frame,
     anchors,
     argmax_cells,
     circle_maxima,
     decode_cells,
     refuse_misfit,
-    soft_argmax_cells,
 )
+from kapbench.scoring.map_reading import Maps, ReadMaps, each_once
 from kapbench.scoring.nearest_keypoint import Distances
 from kapbench.scoring.object_extent import Extent
 from kapbench.scoring.part_groups import KeypointsInUse, members_visible, renumbered_groups
+from kapbench.scoring.part_identity import CELL_CENTRES, identity_shares
 from kapbench.scoring.rules import Decode, Geometry
 from kapbench.scoring.schema import (
     ANNOTATION,
@@ -27,6 +28,7 @@ from kapbench.scoring.schema import (
     ERROR_PX,
     EXTENT,
     GROUP_ERROR_PX,
+    IDENTITY,
     INSIDE,
     MAP_MAX,
     MAP_MIN,
@@ -41,11 +43,11 @@ from kapbench.scoring.schema import (
     X,
     Y,
 )
+from kapbench.scoring.soft_argmax import soft_argmax_cells
 from kapbench.types import Grid, Pair, SimilarityMap, View
 
 _NOT_FINITE = "The similarities, or their highest less their lowest, are not finite in float32"
 _SCALE = "Divide all similarities by one constant, or look for NaN in the model's output"
-Maps = SimilarityMap | Callable[[Decode | Geometry], SimilarityMap]
 
 
 def pair_columns(
@@ -86,18 +88,19 @@ def target_columns(
     """
     rows = _Rows.of(pairs, mask)
     columns = _annotation_columns(rows, keypoints_in_use or {})
-    of = (lambda rule: rows.maps(maps(rule))) if callable(maps) else _always(rows.maps(maps))
+    of = each_once(rows.maps, maps)
     for decode in needs.decodes:
         if decode.offset == "pixel":
             if pixels is None:
                 raise ValueError(f"decode {decode.key} needs features")
-            predicted = pixels[decode.key]
+            predicted, grid = pixels[decode.key], None
         else:
-            predicted = _predict(decode, of(decode), rows)
-        columns |= _error_columns(decode, rows, predicted)
+            of_decode = of(decode)
+            predicted, grid = _predict(decode, of_decode, rows), of_decode.grid
+        columns |= _error_columns(decode, rows, predicted, grid)
     for geometry, alphas in needs.geometries:
         columns |= _score_columns(geometry, alphas, rows, of(geometry))
-    return columns
+    return columns | _identity_column(rows, of(CELL_CENTRES))
 
 
 def table(parts: Sequence[Columns]) -> pd.DataFrame:
@@ -121,10 +124,10 @@ class _Rows:
     groups: Int[np.ndarray, "p K"]
     extent: Extent
 
-    def maps(self, maps: SimilarityMap) -> "_Maps":
+    def maps(self, maps: SimilarityMap) -> ReadMaps:
         place = f"pair {self.pairs[0].pair_id}, target image {self.target.image_id}"
         refuse_misfit(maps.grid, self.target.size, place)
-        return _Maps.of(maps)
+        return ReadMaps.of(maps)
 
     @property
     def self_and_twin(self) -> Int[np.ndarray, "q 2"]:
@@ -140,31 +143,12 @@ class _Rows:
         return cls(pairs, target, pair, keypoint, twin, sizes[pair], groups, extent)
 
 
-@dataclass(frozen=True, slots=True)
-class _Maps:
-    """Maps with what every decode and geometry needs of them."""
-
-    values: Float32[np.ndarray, "q h w"]
-    grid: Grid
-    best: Int[np.ndarray, "q"]  # number of the best cell, the first among equals
-
-    @classmethod
-    def of(cls, maps: SimilarityMap) -> "_Maps":
-        values = np.asarray(maps.values, np.float32)
-        flat = values.reshape(len(values), maps.grid.n_cells)
-        return cls(values, maps.grid, flat.argmax(axis=1))
-
-
-def _always(maps: _Maps) -> Callable[[Decode | Geometry], _Maps]:
-    return lambda _: maps
-
-
 def _annotation_columns(rows: _Rows, keypoints_in_use: KeypointsInUse) -> Columns:
     target, pair, keypoint = rows.target, rows.pair, rows.keypoint
     visible = target.keypoints.visible
     text = {
         "pair_id": [p.pair_id for p in rows.pairs],
-        "category": [p.source.category for p in rows.pairs],
+        "category": [p.category for p in rows.pairs],
         "source_image": [p.source.image_id for p in rows.pairs],
         "target_image": [p.target.image_id for p in rows.pairs],
     }
@@ -202,28 +186,31 @@ def _either(source: bool | None, target: bool | None) -> int:
     return -1 if source is None or target is None else int(source) + 2 * int(target)
 
 
-def _predict(decode: Decode, maps: _Maps, rows: _Rows) -> Float64[np.ndarray, "q 2"]:
+def _predict(decode: Decode, maps: ReadMaps, rows: _Rows) -> Float64[np.ndarray, "q 2"]:
     """Predicted points in the decode's frame."""
     flat = maps.values.reshape(len(maps.values), maps.grid.n_cells)
     highest = flat[np.arange(len(flat)), maps.best]
     _refuse(~np.isfinite(highest), rows, _NOT_FINITE, _SCALE)  # argmax gives NaN before numbers
-    if decode.window is None or decode.temperature is None:
-        cells = argmax_cells(maps.best, maps.grid)
+    if decode.is_soft:
+        cells = soft_argmax_cells(decode, maps.values, maps.best)
     else:
-        cells = soft_argmax_cells(maps.values, maps.best, decode.window, decode.temperature)
+        cells = argmax_cells(maps.best, maps.grid)
     return decode_cells(decode, maps.grid, rows.target.size, cells)
 
 
-def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"]) -> Columns:
-    frame = Frame(rows.target.size, decode.frame_px)
+def _error_columns(
+    decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "q 2"], grid: Grid | None
+) -> Columns:
+    frame = Frame.of(decode, rows.target.size, grid)
+    per_pixel = frame.per_pixel(rows.size, rows.target.bbox)
     visible = rows.target.keypoints.visible
     mutual = np.array([visible & p.source.keypoints.visible for p in rows.pairs])
     distances = Distances.of(predicted, frame.points(rows.target.keypoints.xy))
     xy, twin, itself = frame.to_image(predicted), rows.twin, rows.keypoint
-    error, twin_error = (distances.to(ids) / frame.scale for ids in (itself, twin))
+    error, twin_error = (distances.to(ids) / per_pixel for ids in (itself, twin))
     one_class = np.zeros_like(rows.groups)
     other_error, group_error = (
-        distances.to_nearest_other(visible, classes, rows.pair, itself, excluded) / frame.scale
+        distances.to_nearest_other(visible, classes, rows.pair, itself, excluded) / per_pixel
         for classes, excluded in ((one_class, itself[:, None]), (rows.groups, rows.self_and_twin))
     )
     return {
@@ -239,7 +226,7 @@ def _error_columns(decode: Decode, rows: _Rows, predicted: Float64[np.ndarray, "
 
 
 def _score_columns(
-    geometry: Geometry, alphas: Sequence[float], rows: _Rows, maps: _Maps
+    geometry: Geometry, alphas: Sequence[float], rows: _Rows, maps: ReadMaps
 ) -> Columns:
     frame = Frame(rows.target.size, geometry.frame_px)
     flat = maps.values.reshape(len(maps.values), maps.grid.n_cells)
@@ -261,6 +248,12 @@ def _score_columns(
         columns[INSIDE.of(geometry, alpha)] = inside[i]
         columns[OUTSIDE.of(geometry, alpha)] = outside[i]
     return columns
+
+
+def _identity_column(rows: _Rows, maps: ReadMaps) -> Columns:
+    return {
+        IDENTITY.name: identity_shares(rows.pairs, rows.pair, rows.keypoint, maps.values, maps.grid)
+    }
 
 
 def _refuse_no_negative(

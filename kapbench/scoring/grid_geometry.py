@@ -6,50 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from kapbench.errors import KapbenchError
-from kapbench.scoring.rules import Decode, Geometry
+from kapbench.scoring.decodes import Decode, Geometry
+from kapbench.scoring.frames import Frame
 from kapbench.types import TIE_CELLS, Grid, Letterbox
 
 SOURCE_FRAME_PX = 840  # source cells are found in this frame, in float32, as published
 OVERLAP_STRIDE_PX = 4  # of the decode for patches of 8 px that overlap by half
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The coordinates a rule measures in: a letterbox, or the original pixels."""
-
-    image_size: tuple[int, int]
-    side: int | None
-
-    @property
-    def scale(self) -> float:
-        return 1.0 if self.side is None else Letterbox(self.image_size, self.side).scale
-
-    def points(self, xy: Real[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
-        """Original pixels to this frame (through float32 in a letterbox, as published)."""
-        if self.side is None:
-            return np.asarray(xy, np.float64)
-        return Letterbox(self.image_size, self.side).to_frame(xy).astype(np.float64)
-
-    def to_image(self, xy: Float64[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
-        return xy if self.side is None else Letterbox(self.image_size, self.side).to_image(xy)
-
-    def edges(self, grid: Grid) -> tuple[Float64[np.ndarray, "w"], Float64[np.ndarray, "h"]]:
-        """Left and top edges of a grid's cells; whole numbers for a letterbox grid."""
-        x, y = grid.edges()
-        if self.side is None:
-            return x, y
-        box = Letterbox(self.image_size, self.side)
-        # Converting to original pixels and back loses 1e-13; whole numbers must stay whole.
-        return np.round(x * box.scale + box.offset[0], 6), np.round(
-            y * box.scale + box.offset[1], 6
-        )
-
-    def cell_size(self, grid: Grid) -> tuple[float, float]:
-        """Width and height of a cell; whole numbers for a letterbox grid in its own frame."""
-        dx, dy = grid.cell_size
-        if self.side is None:
-            return dx, dy
-        return round(dx * self.scale, 6), round(dy * self.scale, 6)
 
 
 def source_cells(
@@ -93,7 +55,7 @@ def decode_cells(
     Raises:
         KapbenchError: the decode is for overlapping patches, and the grid is another.
     """
-    frame = Frame(image_size, decode.frame_px)
+    frame = Frame.of(decode, image_size, grid)
     (x, y), size = frame.edges(grid), np.array(frame.cell_size(grid))
     if decode.offset == "half-overlap-minus-half":
         _check_overlapping(decode, grid, image_size)
@@ -103,9 +65,43 @@ def decode_cells(
             offset = size / 2 - 0.5
         case "floor-half-cell":
             offset = size // 2
+        case "corner":
+            offset = np.zeros(2)
+        case "aligned":
+            # Multiplied first: whole numbers stay whole, and distances of exactly alpha T are <=.
+            spans = np.round(size * [grid.width, grid.height], 6)
+            return np.asarray(np.array([x[0], y[0]]) + cells * spans / _steps(grid))
         case _:
             offset = size / 2
     return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)
+
+
+def _steps(grid: Grid) -> Int[np.ndarray, "2"]:
+    """From the first to the last column and row; 1 where there is only one."""
+    return np.maximum([grid.width - 1, grid.height - 1], 1)
+
+
+def interpolated_cells(
+    decode: Decode, grid: Grid, image_size: tuple[int, int], xy: Real[np.ndarray, "q 2"]
+) -> tuple[Int[np.ndarray, "q 4"], Float64[np.ndarray, "q 4"]]:
+    """Numbers and weights of the cells between which a keypoint's features are interpolated.
+
+    The grid's corners are its outermost cells ("aligned corners"); keypoints beyond are at its border.
+    """
+    frame = Frame.of(decode, image_size, grid)
+    (x, y), size = frame.edges(grid), np.array(frame.cell_size(grid))
+    n_cells = np.array([grid.width, grid.height])
+    share = (frame.points(xy) - [x[0], y[0]]) / (size * n_cells)
+    place = (share * (n_cells - 1)).clip(0, n_cells - 1)
+    low = np.minimum(np.floor(place).astype(np.int64), np.maximum(n_cells - 2, 0))
+    weight, high = place - low, np.minimum(low + 1, n_cells - 1)
+    cells = [row[:, 1] * grid.width + column[:, 0] for row in (low, high) for column in (low, high)]
+    weights = [down * right for down in _ends(weight[:, 1]) for right in _ends(weight[:, 0])]
+    return np.stack(cells, axis=1), np.stack(weights, axis=1)
+
+
+def _ends(weight: Float64[np.ndarray, "q"]) -> tuple[Float64[np.ndarray, "q"], ...]:
+    return 1 - weight, weight
 
 
 def _check_overlapping(decode: Decode, grid: Grid, image_size: tuple[int, int]) -> None:
@@ -126,52 +122,20 @@ def anchor_points(
 ) -> Float64[np.ndarray, "h w 2"]:
     """The point of each cell that a rule measures, in original pixels: what the oracle aims at."""
     if isinstance(rule, Geometry):
+        frame = Frame(image_size, rule.frame_px)
         x, y = anchors(rule, grid, image_size)
     else:
+        frame = Frame.of(rule, image_size, grid)
         index = np.arange(max(grid.height, grid.width), dtype=np.float64)
         points = decode_cells(rule, grid, image_size, np.stack([index, index], axis=1))
         x, y = points[: grid.width, 0], points[: grid.height, 1]
     every_point = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1)
-    return Frame(image_size, rule.frame_px).to_image(every_point)
+    return frame.to_image(every_point)
 
 
 def argmax_cells(best: Int[np.ndarray, "q"], grid: Grid) -> Float64[np.ndarray, "q 2"]:
     """Cell numbers to (column, row)."""
     return np.stack([best % grid.width, best // grid.width], axis=1).astype(np.float64)
-
-
-def soft_argmax_cells(
-    maps: Float32[np.ndarray, "q h w"], best: Int[np.ndarray, "q"], window: int, temperature: float
-) -> Float64[np.ndarray, "q 2"]:
-    """Expected (column, row) under a softmax over all cells, similarity 0 outside the window.
-
-    The window is (2·window + 1)² cells around the argmax, cut at the border. A similarity of 0
-    still weighs exp(0): the cells outside pull the point towards the map's middle, as published.
-    """
-    n, height, width = maps.shape
-    around = np.arange(-window, window + 1)
-    rows = (best // width)[:, None] + around
-    columns = (best % width)[:, None] + around
-    valid = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
-        :, None, :
-    ]
-    values = maps[
-        np.arange(n)[:, None, None],
-        rows.clip(0, height - 1)[:, :, None],
-        columns.clip(0, width - 1)[:, None, :],
-    ].astype(np.float64)
-    n_outside = height * width - valid.sum(axis=(1, 2))
-    top = values.max(axis=(1, 2), where=valid, initial=-np.inf)
-    top = np.where(n_outside > 0, np.maximum(top, 0.0), top)
-    outside = np.where(n_outside > 0, np.exp(-np.maximum(top, 0.0) / temperature), 0.0)
-    inside = np.where(valid, np.exp((values - top[:, None, None]) / temperature), 0.0)
-    total = inside.sum(axis=(1, 2)) + outside * n_outside
-    # Sums of whole numbers: columns and rows of all cells, less those in the window.
-    columns_outside = height * width * (width - 1) // 2 - (valid * columns[:, None, :]).sum((1, 2))
-    rows_outside = width * height * (height - 1) // 2 - (valid * rows[:, :, None]).sum((1, 2))
-    column = (inside.sum(axis=1) * columns).sum(axis=1) + outside * columns_outside
-    row = (inside.sum(axis=2) * rows).sum(axis=1) + outside * rows_outside
-    return np.asarray(np.stack([column, row], axis=1) / total[:, None])
 
 
 def circle_maxima(
@@ -231,7 +195,8 @@ def _window(
 ) -> _Window:
     dx, dy = np.abs(x - centres[:, :1]), np.abs(y - centres[:, 1:])
     # Squared distances add up by axis, so the nearest cell is the nearest column and row.
-    column, row = _first_nearest(dx, _step(x))[:, None], _first_nearest(dy, _step(y))[:, None]
+    column = first_nearest(dx, step_between(x))[:, None]
+    row = first_nearest(dy, step_between(y))[:, None]
     dx2, dy2 = np.square(dx), np.square(dy)
     columns = column + _reach(x, radius)
     rows = row + _reach(y, radius)
@@ -246,15 +211,16 @@ def _window(
 
 
 def _reach(points: Float64[np.ndarray, "n"], radius: float) -> Int[np.ndarray, "m"]:
-    n = min(int(np.ceil(radius / _step(points))), len(points))
+    n = min(int(np.ceil(radius / step_between(points))), len(points))
     return np.arange(-n, n + 1)
 
 
-def _step(points: Float64[np.ndarray, "n"]) -> float:
+def step_between(points: Float64[np.ndarray, "n"]) -> float:
+    """Distance between neighbours; infinite for a single point."""
     return float(points[1] - points[0]) if len(points) > 1 else np.inf
 
 
-def _first_nearest(distance: Float64[np.ndarray, "q n"], step: float) -> Int[np.ndarray, "q"]:
+def first_nearest(distance: Float64[np.ndarray, "q n"], step: float) -> Int[np.ndarray, "q"]:
     """The first of the equally near points; `step`: distance between neighbours."""
     if distance.shape[1] == 1:
         return np.zeros(len(distance), np.int64)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32, Float64, Int, Num
+from jaxtyping import Bool, Float32, Float64, Int, Num, Shaped
 
 from kapbench.errors import KapbenchError, counted
 from kapbench.scoring.average_precision import average_precision
@@ -197,18 +197,25 @@ def share(
     records: Records, correct: Bool[np.ndarray, "n"], average: str, rows: Bool[np.ndarray, "n"]
 ) -> Estimator:
     """Share of `correct` among `rows`: per point, or the mean of each pair's share."""
+    return mean_of_rows(records, correct, average, rows)
+
+
+def mean_of_rows(
+    records: Records, values: Shaped[np.ndarray, "n"], average: str, rows: Bool[np.ndarray, "n"]
+) -> Estimator:
+    """Mean of `values`, numbers or whether they are 1, over `rows`: of points, or of pairs' means."""
     pair, n_pairs = _codes(records, "pair_id")
     category, n_categories = _codes(records, "category")
     n_rows = np.bincount(pair[rows], minlength=n_pairs).astype(np.float64)
-    n_correct = np.bincount(pair[rows & correct], minlength=n_pairs).astype(np.float64)
+    total = np.bincount(pair[rows], weights=values[rows], minlength=n_pairs).astype(np.float64)
     no_negatives = np.zeros(n_categories, np.int64)
     of_pairs = pairs_by_category(records, np.flatnonzero(rows))
     if average == "point":
         n = np.bincount(category[rows], minlength=n_categories)
-        return Ratio(n_correct, n_rows, _category_of_pair(records), n, of_pairs, no_negatives)
+        return Ratio(total, n_rows, _category_of_pair(records), n, of_pairs, no_negatives)
     with np.errstate(invalid="ignore"):
-        values = n_correct / n_rows
-    return mean_over_pairs(records, values, no_negatives, of_pairs)
+        means = total / n_rows
+    return mean_over_pairs(records, means, no_negatives, of_pairs)
 
 
 def mean_over_pairs(

@@ -17,12 +17,10 @@ def find_keypoints_in_use(pairs: Iterable[Pair]) -> dict[str, Bool[np.ndarray, "
     the split, and at no others.
     """
     views = {
-        id(view): (pair.source.category, view)
-        for pair in pairs
-        for view in (pair.source, pair.target)
+        (id(view), pair.category): view for pair in pairs for view in (pair.source, pair.target)
     }
     used: dict[str, np.ndarray] = {}
-    for category, view in views.values():
+    for (_, category), view in views.items():
         visible = view.keypoints.visible
         before = used.get(category, visible)
         if len(before) < len(visible):
@@ -41,7 +39,7 @@ def renumbered_groups(
     made: dict[tuple[str, bytes], np.ndarray] = {}
     out = []
     for pair in pairs:
-        category, groups = pair.source.category, np.asarray(pair.groups)
+        category, groups = pair.category, np.asarray(pair.groups)
         key = category, groups.tobytes()
         if key not in made:
             used = keypoints_in_use.get(category, np.ones(len(groups), bool))

@@ -11,9 +11,10 @@ import numpy as np
 from kapbench.errors import counted
 from kapbench.scoring.neighbour_laws import neighbour_laws
 from kapbench.scoring.object_laws import object_laws
+from kapbench.scoring.part_laws import part_laws
 from kapbench.scoring.prediction_laws import Law, decode_laws, geometry_laws
 from kapbench.scoring.record_index import NOWHERE, Places, RecordIndex, codes, differing, floats
-from kapbench.scoring.schema import TEXT, Needs, Records
+from kapbench.scoring.schema import SINCE_5, TEXT, Needs, Records, has_column
 
 _RANGES = {  # of columns of whole numbers: smallest, largest
     "keypoint": (0, None),
@@ -51,6 +52,7 @@ def broken_laws(records: Records, needs: Needs) -> Iterator[str]:
         yield from _sentences(neighbour_laws(rows, decode), records)
     yield from _sentences(object_laws(rows, needs), records)
     yield from _sentences(geometry_laws(rows, needs), records)
+    yield from _sentences(part_laws(rows), records)
 
 
 def _sentences(laws: Iterator[Law], records: Records) -> Iterator[str]:
@@ -64,7 +66,7 @@ def _sentences(laws: Iterator[Law], records: Records) -> Iterator[str]:
 def _number_laws(records: Records, needs: Needs) -> Iterator[Law]:
     """Every number fits its column's type, and ids and codes lie in their range."""
     for name, column in needs.columns.items():
-        if name in TEXT:
+        if name in TEXT or (column in SINCE_5 and not has_column(records, name)):
             continue
         values = floats(records, name)
         if column.type.startswith("float"):

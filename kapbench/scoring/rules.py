@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
-    PositiveInt,
     StrictBool,
     TypeAdapter,
     ValidationError,
@@ -22,8 +19,12 @@ from pydantic import (
 )
 
 from kapbench.errors import KapbenchError, unknown
+from kapbench.scoring.decodes import Decode, FrozenChoices, Geometry, Name, PublishedInput
+from kapbench.scoring.soft_rule_names import SoftArgmax, soft_argmax_of
 from kapbench.untrusted.refused_values import describe_key
 from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
+
+__all__ = ["Decode", "Geometry", "is_shipped", "load_rule"]
 
 Average = Literal["point", "image", "category", "pair"]
 # The released evaluator of KAP's paper comes first until the field moves.
@@ -32,61 +33,10 @@ PREFERRED_RULES: dict[str, tuple[str, ...]] = {
     "pck": ("pck-sd-dino", "pck-v1", "pck-geoaware"),
 }
 OverCategories = Literal["mean", "pair_weighted", "pooled", "negative_weighted"]
-# Names of rules and keys are also parts of folders' and columns' names.
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Decode(_Frozen):
-    """How a similarity map becomes a predicted point.
-
-    `offset`: "half-cell-minus-half" stride·i + stride/2 − 0.5, "floor-half-cell" stride·i +
-    stride//2, both in a letterbox frame of `frame_px`; "half-overlap-minus-half" 4·i + 3.5 in such a
-    frame, of patches of 8 px that overlap by half, and defined for no other cells; "centre": the
-    cell's centre in original pixels; "pixel": argmax over the pixels of bilinearly upsampled
-    features.
-    `window`: radius in cells of the soft-argmax around the argmax; None decodes the argmax itself.
-    """
-
-    key: _Name
-    offset: Literal[
-        "half-cell-minus-half", "floor-half-cell", "half-overlap-minus-half", "centre", "pixel"
-    ]
-    frame_px: PositiveInt | None
-    window: PositiveInt | None = None
-    temperature: PositiveFloat | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Decode":
-        if (self.frame_px is None) != (self.offset in ("centre", "pixel")):
-            raise ValueError(
-                "frame_px is needed by the offsets measured in a frame, and only by them"
-            )
-        if (self.window is None) != (self.temperature is None):
-            raise ValueError("a soft-argmax needs both window and temperature")
-        return self
-
-
-class Geometry(_Frozen):
-    """Which cells count as inside the circle around a target keypoint.
-
-    `anchor`: the point of a cell that is measured. `absent_at_corner`: an absent keypoint is
-    measured as if it lay at the frame's (0, 0), where the published code puts it.
-    """
-
-    key: _Name
-    anchor: Literal["top-left", "centre"]
-    frame_px: PositiveInt | None
-    closed: StrictBool
-    nearest_inside: StrictBool
-    absent_at_corner: StrictBool
-
-
-class _Rule(_Frozen):
-    name: _Name
+class _Rule(FrozenChoices):
+    name: Name
     summary: str
     source: str
     notes: tuple[str, ...] = ()
@@ -110,8 +60,8 @@ class _Rule(_Frozen):
 
     @property
     def hash(self) -> str:
-        """Identifies every choice; summary, source and notes are not part of it."""
-        choices = self.model_dump(mode="json", exclude={"summary", "source", "notes"})
+        """Identifies every choice; summary, source, notes and input are not part of it."""
+        choices = self.model_dump(mode="json", exclude={"summary", "source", "notes", "input"})
         return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -132,12 +82,19 @@ class KapRule(_Rule):
 
 
 class PckRule(_Rule):
+    """How the share of visible keypoints that are found is taken.
+
+    `input`: the images of the published runs, if encoders can be given the same; no choice of the
+    rule, which scores any model, but stated beside the scores of models that were shown others.
+    """
+
     metric: Literal["pck"]
     decode: Decode
     decode_supervised: Decode | None = None  # for models trained on keypoints
     closed: StrictBool
     subset: Literal["all", "repeated", "repeated-renumbered"]
     averages: dict[Literal["point", "image"], tuple[OverCategories, ...]]
+    input: PublishedInput | None = None
 
     def decode_for(self, supervised: bool, window: int | None = None) -> Decode:
         """How this rule decodes the maps of a model.
@@ -171,7 +128,7 @@ def rule_names() -> tuple[str, ...]:
 
 
 def load_rule(name: str) -> Rule:
-    """A shipped rule by name, or a rule file by path (ending in .json).
+    """A shipped rule or a soft-argmax of one by name, or a rule file by path (ending in .json).
 
     Raises:
         KapbenchError: there is no such rule; the file is not a rule, has an alpha above 1, or gives
@@ -179,9 +136,35 @@ def load_rule(name: str) -> Rule:
     """
     if name.endswith(".json"):
         return _own(_parse(Path(name)), Path(name))
+    if (soft := soft_argmax_of(name)) is not None:
+        return _softened(name, soft)
     if name not in rule_names():
         raise unknown("rule", name, rule_names())
     return _shipped(name)
+
+
+def is_shipped(name: str) -> bool:
+    """Whether kapbench defines the rule of a name: it has a file, or is a soft-argmax of one."""
+    try:
+        return not name.endswith(".json") and load_rule(name).name == name
+    except KapbenchError:
+        return False
+
+
+def _softened(name: str, soft: SoftArgmax) -> Rule:
+    """A shipped PCK rule that decodes by a soft-argmax instead of the argmax."""
+    if soft.rule not in rule_names():
+        raise unknown("rule", soft.rule, rule_names(), place=name)
+    rule = _shipped(soft.rule)
+    if not isinstance(rule, PckRule) or rule.decode.is_soft or rule.decode.offset == "pixel":
+        raise KapbenchError(
+            f"{soft.rule} decodes no argmax of a map, so {name} is no rule",
+            fix="Choose a rule of PCK that does, e.g. pck-sd-dino",
+        )
+    key = f"{rule.decode.key}{soft.suffix}"
+    decode = Decode.model_validate(rule.decode.model_dump() | {"key": key} | soft.choices)
+    words = {"name": name, "summary": f"{rule.name} with a soft-argmax {soft.words}"}
+    return rule.model_copy(update=words | {"decode": decode})
 
 
 def check_alphas(alphas: Iterable[float], place: object) -> None:
@@ -208,7 +191,7 @@ def _shipped(name: str) -> Rule:
 def _own(rule: Rule, path: Path) -> Rule:
     """A file's rule; KapbenchError where an alpha is above 1, or the name is another rule's."""
     check_alphas(rule.alphas, f"{path}, key alphas")
-    if rule.name in rule_names() and rule.hash != _shipped(rule.name).hash:
+    if is_shipped(rule.name) and rule.hash != load_rule(rule.name).hash:
         raise KapbenchError(
             f"The name '{rule.name}' belongs to a rule of kapbench that makes other choices",
             place=f"{path}, key name",

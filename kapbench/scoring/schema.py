@@ -105,7 +105,7 @@ EXTENT = Column(
 
 PAIR = (
     Column("pair_id", "text", "", "identifier of the pair in the data set"),
-    Column("category", "text", "", "category of both images"),
+    Column("category", "text", "", "category of both images, or the pair group of two categories"),
     Column("source_image", "text", "", "identifier of the source image"),
     Column("target_image", "text", "", "identifier of the target image"),
 )
@@ -201,7 +201,18 @@ OUTSIDE = CircleColumn(
 )
 OF_CIRCLE = (INSIDE, OUTSIDE)
 
-EVERY = (*PAIR, *ANNOTATION, *OF_DECODE, *OF_GEOMETRY, *OF_CIRCLE)
+IDENTITY = Column(
+    "identity",
+    "float64",
+    "",
+    "of the visible members of the keypoint's part, whether it is the most similar one: 1, or 1 divided "
+    "by the number of equally similar ones; 0 where another is more similar",
+    "NaN where the keypoint is absent, or the target shows no other member",
+)
+OF_MAP = (IDENTITY,)
+SINCE_5 = (IDENTITY,)  # not in records of scoring 1 to 4, which keep all scores but identity
+
+EVERY = (*PAIR, *ANNOTATION, *OF_DECODE, *OF_GEOMETRY, *OF_CIRCLE, *OF_MAP)
 TEXT = tuple(column.name for column in PAIR)
 _BY_NAME = {column.name: column for column in EVERY}
 
@@ -241,7 +252,7 @@ class Needs:
         for geometry, alphas in self.geometries:
             columns |= {column.of(geometry): column for column in OF_GEOMETRY}
             columns |= {c.of(geometry, alpha): c for alpha in alphas for c in OF_CIRCLE}
-        return columns
+        return columns | {column.name: column for column in OF_MAP}
 
 
 def _check_key(first: Decode | Geometry, choice: Decode | Geometry, rule: Rule) -> None:
@@ -251,6 +262,15 @@ def _check_key(first: Decode | Geometry, choice: Decode | Geometry, rule: Rule) 
             place=f"rule {rule.name}",
             fix="Give the decode or geometry of your own rule another key",
         )
+
+
+def has_column(records: Records, name: str) -> bool:
+    """Whether a table has a column that records of earlier versions lack."""
+    try:
+        records[name]
+    except KeyError:
+        return False
+    return True
 
 
 def column(name: str) -> Column:

@@ -10,14 +10,24 @@ from pydantic import BaseModel, ConfigDict
 from kapbench.scoring.absence import absence_auroc
 from kapbench.scoring.bootstrap import Replicates, Resampling, interval, replicates
 from kapbench.scoring.estimators import Estimator, PooledPrecision
+from kapbench.scoring.geco_splits import geco_splits_in, on_geco_splits
 from kapbench.scoring.metrics import at_mirror_counterpart, kap, pck_correct, pck_rows, share
+from kapbench.scoring.part_scores import (
+    IDENTITY_CHANCE,
+    OF_IDENTITY,
+    PART_SCORES,
+    part_score,
+    part_scores_in,
+)
 from kapbench.scoring.rules import KapRule, OverCategories, PckRule, Rule
 from kapbench.scoring.sample_scores import sample_scores
 from kapbench.scoring.schema import Records
 from kapbench.scoring.skill import Skill, kap_skill
 from kapbench.scoring.splits import SPLITS, TWIN_SPLIT, annotated_splits, select
+from kapbench.scoring.versions import SCORING_VERSION
 
 KAP_SKILL, ABSENCE_AUROC = "kap_skill", "absence_auroc"
+_WITHOUT_ALPHA = (ABSENCE_AUROC, *OF_IDENTITY)
 
 
 class Score(BaseModel):
@@ -56,7 +66,7 @@ def estimator(
     """A rule's score per category. `metric` defaults to the rule's own (kap or pck).
 
     Others are "kap_skill" and "absence_auroc", to which alpha and average do not matter, of KAP; and
-    "pck_dagger" and "symmetry_confusion" of PCK.
+    "pck_dagger", "symmetry_confusion" and PART_SCORES of PCK.
     """
     rows, twin_split = select(records, split), split == TWIN_SPLIT
     if isinstance(rule, KapRule):
@@ -68,6 +78,8 @@ def estimator(
     if metric == "symmetry_confusion":
         at_twin = at_mirror_counterpart(records, rule, decode, alpha)
         return share(records, at_twin, average, rows & _twin_visible(records))
+    if metric in PART_SCORES:
+        return part_score(records, rule, decode, alpha, average, metric, rows)
     correct = pck_correct(records, rule, decode, alpha, dagger=metric == "pck_dagger")
     return share(records, correct, average, rows & pck_rows(records, rule))
 
@@ -84,11 +96,16 @@ class ScoreRequest:
     over: Sequence[OverCategories]
 
 
-def score_requests(rules: Sequence[Rule], *, has_absent: bool = True) -> list[ScoreRequest]:
+def score_requests(
+    rules: Sequence[Rule], *, has_absent: bool = True, scoring: int = SCORING_VERSION
+) -> list[ScoreRequest]:
     """Every score of a table that is resampled. Beside a KAP comes its skill; without a request come
     prevalence, the samples' AUROC and rounding.
 
     KAP is not defined where no keypoint can be absent (`has_absent` False), and left out.
+
+    Args:
+        scoring: The version of scoring whose scores these are, from 4 on.
     """
     requests: list[ScoreRequest] = []
     for rule in rules:
@@ -96,7 +113,8 @@ def score_requests(rules: Sequence[Rule], *, has_absent: bool = True) -> list[Sc
             requests += _kap_requests(rule) if has_absent else ()
         else:
             requests += _pck_requests(rule)
-    return requests
+            requests += part_requests(rule) if scoring >= 5 else ()
+    return [*requests, *(on_geco_splits(requests) if scoring >= 5 else ())]
 
 
 def _kap_requests(rule: KapRule) -> Iterator[ScoreRequest]:
@@ -121,6 +139,17 @@ def _pck_requests(rule: PckRule) -> Iterator[ScoreRequest]:
                 yield ScoreRequest(rule, metric, average, alpha, "all", over)
 
 
+def part_requests(rule: PckRule) -> Iterator[ScoreRequest]:
+    """The PART_SCORES of a rule that counts all keypoints; of other rules none."""
+    if rule.subset != "all":
+        return
+    for average, over in rule.averages.items():
+        for metric in PART_SCORES:
+            alphas = rule.alphas[:1] if metric in _WITHOUT_ALPHA else rule.alphas
+            for alpha in alphas:
+                yield ScoreRequest(rule, metric, average, alpha, "all", over)
+
+
 def score_table(
     records: Records,
     rules: Sequence[Rule],
@@ -131,30 +160,45 @@ def score_table(
     resampling: Resampling | None = None,
     advance: Callable[[int], None] | None = None,
     keep: Callable[[ScoreRequest, Estimator, Replicates], None] | None = None,
+    scoring: int = SCORING_VERSION,
+    requests: Sequence[ScoreRequest] | None = None,
 ) -> list[Score]:
     """Every score of every rule: what run.json holds.
 
     Args:
+        requests: Only these; None: all.
+        scoring: As of `score_requests`.
         resampling: Draws of the records' images, for 95 % intervals; None: no intervals. Splits
             have intervals at a rule's first alpha only.
         advance: Called with 1 after each of `score_requests(rules)`.
         keep: Called with each score that has an interval, for a caller that needs its replicates.
     """
     scores: list[Score] = []
-    splits = annotated_splits(records)
-    for request in score_requests(rules, has_absent=has_absent):
+    splits, all_requests = annotated_splits(records) + geco_splits_in(records), requests is None
+    if requests is None:
+        requests = score_requests(rules, has_absent=has_absent, scoring=scoring)
+    for request in requests:
         if advance is not None:
             advance(1)
-        if request.split not in splits:
+        if request.split not in splits or not _has_columns(records, request, supervised, window):
             continue
         with_interval = request.split == "all" or request.alpha == request.rule.alphas[0]
         estimate = _estimate(records, request, supervised=supervised, window=window)
-        draws = resampling if with_interval else None
+        draws = resampling if with_interval and request.metric != IDENTITY_CHANCE else None
         scores += _scores_of(records, request, estimate, draws, keep)
-    for rule in rules if has_absent else ():
+    for rule in rules if has_absent and all_requests else ():
         if isinstance(rule, KapRule):
             scores += [s for alpha in rule.alphas for s in _sample_scores(records, rule, alpha)]
     return scores
+
+
+def _has_columns(
+    records: Records, request: ScoreRequest, supervised: bool, window: int | None
+) -> bool:
+    rule, metric = request.rule, request.metric
+    if metric not in PART_SCORES or not isinstance(rule, PckRule):
+        return True
+    return metric in part_scores_in(records, rule.decode_for(supervised, window))
 
 
 def _estimate(
@@ -186,7 +230,7 @@ def _scores_of(
     if resampled is not None and keep is not None:
         keep(request, score, resampled)
     rows = [*_rows(records, request, score, resampled)]
-    if request.metric == ABSENCE_AUROC:  # alpha does not enter
+    if request.metric in _WITHOUT_ALPHA:
         for alpha in request.rule.alphas:
             yield from (row.model_copy(update={"alpha": alpha}) for row in rows)
     else:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from kapbench.errors import unknown
+from kapbench.scoring.geco_splits import GECO_SPLITS, rows_of
 from kapbench.scoring.schema import Records
 
 TWIN_SPLIT = "absent_with_twin"
@@ -49,6 +50,7 @@ _SPLITS: dict[str, _Selector] = {
     },
 }
 SPLITS = tuple(_SPLITS)
+_SPLITS |= {split: rows_of(split) for split in GECO_SPLITS}  # which have scores of their own
 
 
 def annotated_splits(records: Records) -> tuple[str, ...]:
@@ -60,11 +62,11 @@ def annotated_splits(records: Records) -> tuple[str, ...]:
 def select(records: Records, split: str) -> Bool[np.ndarray, "n"]:
     """Rows of a split: symmetric (has a mirror counterpart or repetitions), other, absent_with_twin
     (has a mirror counterpart; absent keypoints only where the target shows it), viewpoint=0 … 4,
-    truncation=none, =some, occlusion=none, =some.
+    truncation=none, =some, occlusion=none, =some, and GECO_SPLITS.
 
     Raises:
         KapbenchError: no such split.
     """
     if split not in _SPLITS:
-        raise unknown("split", split, SPLITS)
+        raise unknown("split", split, _SPLITS)
     return _SPLITS[split](records)

@@ -1,12 +1,26 @@
 """Checks of what a plug-in declares of itself: one error for each attribute that cannot be used."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, any_of
 
 MAX_NAME = 200  # characters; names and revisions become names of folders
 _INT64 = range(-(1 << 63), 1 << 63)
+
+
+def what_is_missing(model: object) -> str:
+    """Why an object is not a model, as a sentence."""
+    class_name = type(model).__name__
+    if model is None:
+        return "None is not a model"
+    if not (hasattr(model, "encode") or hasattr(model, "match")):
+        return f"Class {class_name} has no method encode or match"
+    needed = ["name", "revision", "conditions_on"]
+    if hasattr(model, "encode"):
+        needed.append("similarity")
+    missing = [name for name in needed if not hasattr(model, name)]
+    return f"Class {class_name} has no attribute {any_of(missing)}"
 
 
 def wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchError]:
@@ -22,6 +36,26 @@ def wrong_texts(place: str, plugin: object, *names: str) -> Iterator[KapbenchErr
                 place=place,
                 fix=f"Give it a text of one line, and of {MAX_NAME} characters at most",
             )
+
+
+def wrong_conditions(
+    place: str, conditions: object, known: Sequence[str], is_encoder: bool
+) -> Iterator[KapbenchError]:
+    """One error where what a model looks at beyond pixels is not among the known conditions."""
+    if not isinstance(conditions, tuple | list) or not all(
+        isinstance(name, str) and name in known for name in conditions
+    ):
+        yield KapbenchError(
+            f"conditions_on is {conditions!r}",
+            place=place,
+            fix=f"Give a tuple of {', '.join(known)}, or ()",
+        )
+    elif is_encoder and "twins" in conditions:
+        yield KapbenchError(
+            "An encoder sees one image and no queries, so it cannot condition on twins",
+            place=place,
+            fix="Leave 'twins' out of conditions_on, or give match() in place of encode()",
+        )
 
 
 def wrong_optional(place: str, model: object) -> Iterator[KapbenchError]:
@@ -59,6 +93,7 @@ def _is_json(value: object) -> bool:
 
 _OPTIONAL: tuple[tuple[str, Callable[[object], bool], str], ...] = (
     ("trained_on", lambda v: v is None or isinstance(v, str), "Name the training data in a text"),
+    ("licence", lambda v: v is None or isinstance(v, str), "Name the licence in a text"),
     ("options", lambda v: isinstance(v, Mapping), "Give a dictionary: name of option to value"),
     ("reads_image_id", lambda v: isinstance(v, bool), "Give True or False"),
     ("padding", lambda v: _is_whole(v, 0, 255), "Give a grey level from 0 to 255"),

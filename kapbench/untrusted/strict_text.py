@@ -33,7 +33,8 @@ _CONTAINERS = (dict, list)
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 cannot write half of a surrogate pair
 # What a number beyond 64 bits, and one beyond float64, has in JSON. Hooks that look at every number
 # make reading three times slower.
-_MAY_BE_TOO_LARGE = re.compile(r"(?<![0-9.])[0-9]{19}|[eE]\+?[0-9]{3}")
+# Two patterns, each of which begins with one class of characters: a joint one takes twice as long.
+_MAY_BE_TOO_LARGE = (re.compile(r"[0-9]{19}"), re.compile(r"[eE]\+?[0-9]{3}"))
 _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")  # what may become one of those in JSON
 
 
@@ -142,7 +143,7 @@ def json_value(
         content = content.decode(json.detect_encoding(content))
 
     keys = RepeatedKeys()
-    hooked = _MAY_BE_TOO_LARGE.search(content) is not None
+    hooked = any(pattern.search(content) for pattern in _MAY_BE_TOO_LARGE)
     try:
         value = json.loads(
             content,
@@ -228,25 +229,22 @@ def _as_number(text: str) -> float:
 
 def _check_nesting(content: object, *, has_escapes: bool) -> None:
     """ValueError where lists and objects are nested too deeply, or a text is none."""
-    level = [content]
-    for _ in range(MAX_DEPTH):
+    level: list[Any] = [[content]]
+    for _ in range(MAX_DEPTH + 1):
         if has_escapes:
             texts = (t for container in level for t in _texts(container))
             if (wrong := next(filter(_NO_TEXT.search, texts), None)) is not None:
                 shown = ascii(wrong[:24])
                 raise ValueError(f"the text {shown} holds NUL or half of a surrogate pair")
-        level = [child for container in level for child in _containers(container)]
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if type(child) in _CONTAINERS
+        ]
         if not level:
             return
     raise RecursionError
-
-
-def _containers(container: object) -> list[object]:
-    if isinstance(container, dict):
-        return [child for child in container.values() if type(child) in _CONTAINERS]
-    if isinstance(container, list):
-        return [child for child in container if type(child) in _CONTAINERS]
-    return []
 
 
 def _texts(value: object) -> Iterator[str]:

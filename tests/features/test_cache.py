@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import FeatureCache, to_cells
+from kapbench.features.cache import FeatureCache
+from kapbench.models.cached_map import to_cells
 from kapbench.types import FeatureMap, Grid
 
 GRID = Grid(3, 4, (-1.25, 0.1, 99.9, 75.0))

@@ -6,7 +6,7 @@ import pytest
 from tiny_world import TinyDataset, TinyEncoder
 
 from kapbench.errors import KapbenchError
-from kapbench.features import encode
+from kapbench.features import encode, encoding_work
 from kapbench.features.cache import FeatureCache
 from kapbench.progress import Progress
 
@@ -24,7 +24,7 @@ def encode_all(tmp_path, log=None):
 
 
 def test_a_full_disk_is_named_after_the_first_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(encode.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(encoding_work.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(KapbenchError, match=r"up to 6 × .* are free") as error:
         encode_all(tmp_path)
     assert "evict" in error.value.fix
@@ -35,7 +35,7 @@ def test_much_is_told_and_little_is_not(tmp_path, monkeypatch):
     told = []
     encode_all(tmp_path / "little", told.append)
     assert not told
-    monkeypatch.setattr(encode, "_REPORTED_BYTES", 10)
+    monkeypatch.setattr(encoding_work, "_REPORTED_BYTES", 10)
     encode_all(tmp_path / "much", told.append)
     (line,) = told
     assert "6 ×" in line

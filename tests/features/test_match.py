@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapbench.features.cache import CachedMap
 from kapbench.features.match import distinct, features_at, pixel_argmax, similarity
+from kapbench.models.cached_map import CachedMap
 from kapbench.types import Grid
 
 

@@ -220,8 +220,8 @@ class TestNames:
             "The folder has no saved maps, and needs those of 2 of 2 images (cat/a, cat/b). The "
             "folder holds 2 .pt files (cat/a_dino.pt, …) and cat/b_dino.pt~"
         )
-        assert "torch.load(FILE, weights_only=True)" in error.fix
-        assert "models.md#files-of-other-projects" in error.fix
+        assert f"kapbench convert features {tmp_path} --dataset NAME -o MAPS" in error.fix
+        assert "saved-features.md#files-of-another-format" in error.fix
 
     def test_a_safetensors_file_of_another_name_is_renamed(self, tmp_path):
         save_features(tmp_path, "cat/a.jpg", np.ones((2, 3, 3), np.float32))

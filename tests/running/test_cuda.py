@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_world import evaluate
 
-from kapbench.features.cache import CachedMap
 from kapbench.features.match import features_at, pixel_argmax, similarity
+from kapbench.models.cached_map import CachedMap
 from kapbench.running.plan import DEFAULT_RULES
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Grid

@@ -14,6 +14,7 @@ from kapbench.cli.main import main
 from kapbench.features import match
 from kapbench.identity.model_identity import mark_made_by_name
 from kapbench.running.results import find_runs
+from kapbench.scoring.part_scores import PART_SCORES
 
 STORED = Path(__file__).parents[1] / "stored"
 [FOLDER] = find_runs(STORED / "finished")
@@ -70,7 +71,7 @@ def assert_records_of_stored_run(result: kapbench.ResultSet) -> None:
     stored, records = kapbench.ResultSet.load(FOLDER).records, result.records
     assert_frame_equal(records[list(stored)], stored, check_exact=True, check_dtype=False)
     added = {name.partition("@")[0] for name in set(records) - set(stored)}
-    assert added == {"extent", "group_error_px", "other_error_px", "on_object"}
+    assert added == {"extent", "group_error_px", "other_error_px", "on_object", "identity"}
 
 
 def test_the_same_run_today_has_the_same_records_to_the_bit(tmp_path, cache):
@@ -78,7 +79,7 @@ def test_the_same_run_today_has_the_same_records_to_the_bit(tmp_path, cache):
     assert again.folder.parts[-4:-1] == FOLDER.parts[-4:-1]
     assert_records_of_stored_run(again)
     columns = ["rule", "metric", "average", "alpha", "split", "category", "n", "value"]
-    is_new = again.scores["metric"].isin(["kap_skill", "absence_auroc"])
+    is_new = again.scores["metric"].isin(["kap_skill", "absence_auroc", *PART_SCORES])
     scores = again.scores.loc[~is_new, columns].reset_index(drop=True)
     # No keypoint has a mirror counterpart: the split has no negative, and so no score since.
     twins = scores["split"] == "absent_with_twin"

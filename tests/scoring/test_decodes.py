@@ -5,13 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kapbench.scoring.grid_geometry import (
-    argmax_cells,
-    decode_cells,
-    soft_argmax_cells,
-    source_cells,
-)
+from kapbench.scoring.grid_geometry import argmax_cells, decode_cells, source_cells
 from kapbench.scoring.rules import Decode
+from kapbench.scoring.soft_argmax import in_window
 from kapbench.types import Grid, Letterbox
 
 
@@ -43,7 +39,7 @@ def slow_soft_argmax(values: np.ndarray, window: int, temperature: float) -> tup
 def test_window_soft_argmax(seed, height, width, window, temperature):
     maps = np.random.default_rng(seed).uniform(-1, 1, (3, height, width)).astype(np.float32)
     best = maps.reshape(3, -1).argmax(axis=1)
-    found = soft_argmax_cells(maps, best, window, temperature)
+    found = in_window(maps, best, window, temperature)
     expected = [slow_soft_argmax(m.astype(np.float64), window, temperature) for m in maps]
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -51,7 +47,7 @@ def test_window_soft_argmax(seed, height, width, window, temperature):
 def test_cells_outside_the_window_pull_towards_the_middle():
     # A flat map of zeros: every cell weighs the same, in the window or not.
     maps = np.zeros((1, 5, 9), np.float32)
-    found = soft_argmax_cells(maps, np.array([0]), 1, 0.02)
+    found = in_window(maps, np.array([0]), 1, 0.02)
     np.testing.assert_allclose(found, [[4.0, 2.0]])
 
 
@@ -59,7 +55,7 @@ def test_a_map_below_zero_everywhere_is_drowned_by_its_zeros_outside():
     # Peak −1 at the corner, window 0: outside exp(0), inside exp(−50).
     maps = np.full((1, 3, 3), -2.0, np.float32)
     maps[0, 0, 0] = -1.0
-    found = soft_argmax_cells(maps, np.array([0]), 0, 0.02)
+    found = in_window(maps, np.array([0]), 0, 0.02)
     np.testing.assert_allclose(found, [[9 / 8, 9 / 8]])  # mean of the eight others
 
 
@@ -80,7 +76,7 @@ def test_source_cells_floor_in_the_frame(size, points):
 def test_a_window_that_holds_the_whole_map_needs_no_zeros_outside():
     # Two cells of −0.5 and −0.52: weights 1 and exp(−1).
     maps = np.array([[[-0.5, -0.52]]], np.float32)
-    found = soft_argmax_cells(maps, np.array([0]), 1, 0.02)
+    found = in_window(maps, np.array([0]), 1, 0.02)
     np.testing.assert_allclose(found, [[np.exp(-1) / (1 + np.exp(-1)), 0]], atol=1e-5)
 
 

@@ -9,7 +9,8 @@ from scoring_cases import pair, similarity
 from kapbench.models.controls import CELLS, FRAME_PX
 from kapbench.models.reference_models import Oracle
 from kapbench.scoring.build_records import pair_columns
-from kapbench.scoring.grid_geometry import Frame, anchor_points
+from kapbench.scoring.frames import Frame
+from kapbench.scoring.grid_geometry import anchor_points
 from kapbench.scoring.rules import KapRule, load_rule
 from kapbench.scoring.schema import INSIDE, Needs
 from kapbench.types import Grid, Keypoints, View

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import tiny_soco
 import tiny_spair
 from PIL import Image
 from scipy.io import savemat
@@ -37,6 +38,12 @@ def spair_u(root):
         pair.parent.mkdir(parents=True, exist_ok=True)
         pair.write_text("{}")
     return "spair-u", {"root": root}
+
+
+def soco(root, kind="intra"):
+    """The list of pairs that is opened, and no other."""
+    tiny_soco.make(root, [kind])
+    return f"soco.{kind}", {"root": root, "split": "all"}
 
 
 def pf_pascal(root):
@@ -99,6 +106,13 @@ def cub(root):
         (folder / f"{name}.txt").write_text(content)
     (folder / "parts/part_locs.txt").write_text(parts)
     return "cub", {"root": root}
+
+
+def cub_demystifying(root):
+    """The first pair joins two species."""
+    cub(root)
+    (root / "CUB_200_2011/random_pairs.txt").write_text("1 2\n3 8\n7 5\n")
+    return "cub", {"root": root, "pairs": "demystifying"}
 
 
 def ap_10k(root, kind="intra"):
@@ -229,6 +243,14 @@ def awa_pose(root):
     return "awa-pose", {"root": root}
 
 
+def awa_pose_demystifying(root):
+    awa_pose(root)
+    names = [f"moose/moose_1000{i}.jpg" for i in range(4)]
+    lines = [f"{names[i]} {names[k]}\n" for i, k in ((0, 1), (1, 3), (3, 2))]
+    (root / "AwA-Pose/random_pairs.txt").write_text("".join(lines))
+    return "awa-pose", {"root": root, "pairs": "demystifying"}
+
+
 def flow(path, values):
     height, width = values.shape[:2]
     head = np.array([202021.25], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
@@ -298,15 +320,19 @@ BUILDERS = {
     "spair": spair,
     "spair.small": lambda root: ("spair.small", spair(root)[1]),
     "spair-u": spair_u,
+    "soco.intra": soco,
+    "soco.cross": lambda root: soco(root, "cross"),
     "pf-pascal": pf_pascal,
     "pf-willow": pf_willow,
     "willow": willow,
     "cub": cub,
+    "cub.demystifying": cub_demystifying,
     "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
     "animal-pose": animal_pose,
     "awa-pose": awa_pose,
+    "awa-pose.demystifying": awa_pose_demystifying,
     "tss": tss,
     "freiburg-cars": freiburg_cars,
     "coco:": coco,

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
-from kapbench.models.wrapper import WrappedEncoder
+from kapbench.models.wrapper import AS_CACHED, OverBackbones
 from kapbench.protocols import Encoder, model_info
 from kapbench.storage import file_hash, fingerprint
 from kapbench.types import FeatureMap, Picture
@@ -27,7 +27,7 @@ FILE = "best.pth"  # in each folder
 WINDOW = 7  # of the soft-argmax in the published evaluation
 
 
-class AggregatedEncoder(WrappedEncoder):
+class AggregatedEncoder(OverBackbones):
     """The network's output on unit features, averaged to `cells` a side, brought back to their grid.
 
     Args:
@@ -50,19 +50,23 @@ class AggregatedEncoder(WrappedEncoder):
         declared = replace(
             model_info(backbone),
             name=name,
-            revision=fingerprint(backbone.revision, weights_revision, cells, unit),
+            revision=fingerprint(AS_CACHED, backbone.revision, weights_revision, cells, unit),
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
             options={},
             window=window,
         )
-        super().__init__(backbone, declared)
+        super().__init__([backbone], declared)
         self.network, self.cells, self.unit, self.device = network, cells, unit, device
 
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+    def from_features(
+        self,
+        pictures: Sequence[Picture],  # noqa: ARG002
+        features: Sequence[tuple[FeatureMap, ...]],
+    ) -> list[FeatureMap]:
         """Raises KapbenchError: features of another number of channels than the network's."""
-        return [self._one(feature_map) for feature_map in self.backbone.encode(pictures)]
+        return [self._one(feature_map) for (feature_map,) in features]
 
     @torch.inference_mode()
     def _one(self, feature_map: FeatureMap) -> FeatureMap:

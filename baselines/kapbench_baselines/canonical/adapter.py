@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from kapbench.errors import unknown
-from kapbench.models.wrapper import WrappedEncoder
+from kapbench.models.wrapper import AS_CACHED, OverBackbones
 from kapbench.protocols import Encoder, model_info
 from kapbench.storage import fingerprint
 from kapbench.types import FeatureMap, Picture
@@ -26,7 +26,7 @@ from kapbench_baselines.training.card import MAX_CELLS
 COSINES_FOR = {"dve": None, "asic": "asic's matching"}
 
 
-class CanonicalEncoder(WrappedEncoder):
+class CanonicalEncoder(OverBackbones):
     """Points of the category's frame: unit or free vectors (dve), or points of a flat atlas (asic).
 
     Args:
@@ -52,25 +52,27 @@ class CanonicalEncoder(WrappedEncoder):
         declared = replace(
             model_info(backbone),
             name=f"{method}.{backbone.name}",
-            revision=fingerprint(backbone.revision, weights_revision, token_grid),
+            revision=fingerprint(AS_CACHED, backbone.revision, weights_revision, token_grid),
             conditions_on=("category", *beneath),
             similarity="dot" if heads.sphere or (heads.free and not heads.residual) else "neg_l2",
             supervision=supervision,
             trained_on=trained_on,
             options={},
         )
-        super().__init__(backbone, declared)
+        super().__init__([backbone], declared)
         self.method, self.heads, self.categories = method, heads, categories
         self.token_grid, self.device = token_grid, device
 
-    def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
+    def from_features(
+        self, pictures: Sequence[Picture], features: Sequence[tuple[FeatureMap, ...]]
+    ) -> list[FeatureMap]:
         """[d, h, w] on the backbone's own grid."""
-        maps = self.backbone.encode(pictures)
+        maps = (feature_map for (feature_map,) in features)
         return [self._points(m, p) for m, p in zip(maps, pictures, strict=True)]
 
     def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
         """The points themselves, for whoever draws them."""
-        return {self.method: self.encode(pictures)}
+        return {self.method: list(self.encode(pictures))}
 
     @torch.inference_mode()
     def _points(self, feature_map: FeatureMap, picture: Picture) -> FeatureMap:

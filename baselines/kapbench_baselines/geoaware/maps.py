@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
+from kapbench.features.cached_encoder import CachedEncoder
 from kapbench.models.inputs import picture_hash
 from kapbench.protocols import Encoder
 from kapbench.types import Grid, Picture
-from kapbench_baselines.training.validation import CachedEncoder
 
 HELD_BYTES = 4 << 30
 

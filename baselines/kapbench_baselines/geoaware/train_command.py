@@ -65,6 +65,7 @@ def supervised(
 
 def run(request: TrainingRequest, settings: "Settings | PaperSettings") -> Path:
     """Trains as requested; returns the weights' path."""
+    from kapbench.features.cached_encoder import CachedEncoder
     from kapbench.protocols import model_info
     from kapbench_baselines.geoaware.pairs import prepare
     from kapbench_baselines.geoaware.paper_task import PaperTask, usable
@@ -73,7 +74,6 @@ def run(request: TrainingRequest, settings: "Settings | PaperSettings") -> Path:
     from kapbench_baselines.geoaware.task import GeoawareTask
     from kapbench_baselines.training.card import Card
     from kapbench_baselines.training.trained_weights import train_and_save
-    from kapbench_baselines.training.validation import CachedEncoder
 
     setup = TrainingSetup.of(request)
     pairs = _pairs(setup)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kapbench.errors import KapbenchError
-from kapbench.models.wrapper import WrappedEncoder
+from kapbench.models.wrapper import AS_CACHED, OverBackbones
 from kapbench.protocols import Encoder, model_info
 from kapbench.registry import resolve
 from kapbench.storage import fingerprint
@@ -30,7 +30,7 @@ SPHERE_WEIGHT = 0.2
 SHIPPED = files("kapbench_baselines.sphere") / "weights"
 
 
-class SphereEncoder(WrappedEncoder):
+class SphereEncoder(OverBackbones):
     """Unit features scaled by √(1 − w) and unit sphere points by √w.
 
     The dot product of two such vectors is (1 − w) of the features' cosine and w of the sphere's.
@@ -55,18 +55,24 @@ class SphereEncoder(WrappedEncoder):
         declared = replace(
             model_info(backbone),
             name=f"sphere.{backbone.name}",
-            revision=fingerprint(backbone.revision, weights_revision, token_grid, sphere_weight),
+            revision=fingerprint(
+                AS_CACHED, backbone.revision, weights_revision, token_grid, sphere_weight
+            ),
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
             options=options or {},
         )
-        super().__init__(backbone, declared)
+        super().__init__([backbone], declared, keeps_maps=False)
         self.mapper, self.token_grid, self.device = mapper, token_grid, device
         self.sphere_weight = sphere_weight
 
-    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
-        return [self._stack(feature_map) for feature_map in self.backbone.encode(pictures)]
+    def from_features(
+        self,
+        pictures: Sequence[Picture],  # noqa: ARG002
+        features: Sequence[tuple[FeatureMap, ...]],
+    ) -> list[FeatureMap]:
+        return [self._stack(feature_map) for (feature_map,) in features]
 
     def maps(self, pictures: Sequence[Picture]) -> dict[str, list[FeatureMap]]:
         """What the model has to show beyond its features: sphere points, x y z in −1 … 1."""

@@ -274,8 +274,9 @@ class TrainingSetup:
         """
         if not self.request.validate_every:
             return None
+        from kapbench.features.cached_encoder import CachedEncoder
         from kapbench.loading import load_dataset
-        from kapbench_baselines.training.validation import RULES, CachedEncoder, Validator
+        from kapbench_baselines.training.validation import RULES, Validator
 
         held_out = load_dataset(self.request.dataset_name, split="val", **self.request.source)
         present = [c for c in self.categories if c in held_out.categories]

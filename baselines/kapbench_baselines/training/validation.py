@@ -1,42 +1,15 @@
 """Scores of a model in training on the val split, by the core's own evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from kapbench.evaluation import evaluate
-from kapbench.features.cache import FeatureCache
-from kapbench.models.inputs import picture_hash
-from kapbench.models.wrapper import WrappedEncoder
+from kapbench.features.cached_encoder import CachedEncoder
 from kapbench.processes.unfinished import temporary_folder
-from kapbench.protocols import Dataset, Encoder, model_info
-from kapbench.types import FeatureMap, Picture
+from kapbench.protocols import Dataset, Encoder
 
 RULES = {"kap": "kap-cvpr24", "pck": "pck-sd-dino"}
-
-
-class CachedEncoder(WrappedEncoder):
-    """An encoder whose maps are kept in a feature cache, in fp16, as scoring would read them."""
-
-    def __init__(self, backbone: Encoder, cache: FeatureCache) -> None:
-        # What is cached needs no preparation.
-        super().__init__(backbone, replace(model_info(backbone), prepares=False))
-        self.cache = cache
-
-    @classmethod
-    def below(cls, root: Path, encoder: Encoder) -> "CachedEncoder":
-        return cls(encoder, FeatureCache.of(encoder, root))
-
-    def encode(self, pictures: Sequence[Picture]) -> Sequence[FeatureMap]:
-        return [self._one(picture) for picture in pictures]
-
-    def _one(self, picture: Picture) -> FeatureMap:
-        key = picture_hash(picture, by_name=self.reads_image_id)
-        if not self.cache.verify(key):
-            self.cache.write(key, self.backbone.encode([picture])[0])
-        cached = self.cache.read(key)
-        return FeatureMap(cached.values(), cached.grid)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.letterbox import letterboxed
 from kapbench.storage import bytes_hash, file_hash
 from kapbench.types import Picture
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.token_layout import patch_tokens, vision_part
 from kapbench_baselines.vit.weights import (
     UNUSED,
@@ -56,6 +56,7 @@ class HuggingFace(encode_square.SquareEncoder):
             block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: that of the configuration, else 224.
+        padding: What makes a picture a square, see `letterbox.squared`.
 
     Raises:
         KapbenchError: transformers or the model is missing, or the model has no such features.
@@ -67,6 +68,7 @@ class HuggingFace(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
     ) -> None:
         if not source:
@@ -87,11 +89,12 @@ class HuggingFace(encode_square.SquareEncoder):
         self._net = vision_part(net, self.name).to(device).eval()
         check_layer(self._net, self.name, self.layer, facet)
         self.image_px = _side(self._net.config, self._normalisation, image_px, self.name)
+        self.padding = known_padding(padding, self.name)
         self.trained_on = f"see the model card of {shown}"
         self.declare(origin, f"-{self._normalisation.digest}")
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
-        return letterboxed(picture, self.image_px)
+        return self.shown.picture(picture)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""

@@ -1,5 +1,6 @@
 """CUB-200-2011 (Wah et al. 2011): 200 species of birds, 15 parts."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,15 +8,16 @@ from pathlib import Path
 from kapbench.datasets import reading
 from kapbench.datasets.cub.image_list import read_image_list
 from kapbench.datasets.cub.tables import PART_NAMES, Tables
+from kapbench.datasets.demystifying import DEMYSTIFYING, Drawn, ScoredLines, in_category
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, pair_present
 from kapbench.datasets.pairing import PairRule, group_by_category
-from kapbench.datasets.symmetry import pick_symmetry, symmetry
+from kapbench.datasets.symmetry import Symmetry, pick_symmetry, symmetry
 from kapbench.errors import KapbenchError
 from kapbench.types import Pair, View
 from kapbench.untrusted.regular_files import is_file
-from kapbench.untrusted.strict_text import read_bytes
+from kapbench.untrusted.strict_text import integer, read_bytes
 
 NAME = "cub"
 SOURCE = SOURCES[NAME]
@@ -27,20 +29,21 @@ FIX = reading.fetch_hint(NAME, SOURCE.folder)
 def cub(
     split: str = "test",
     root: str | Path | None = None,
-    pairs: int | None = None,
+    pairs: Drawn | None = None,
     seed: int = 0,
     photographs: bool = True,
     symmetry_file: str | None = None,
     image_list: str | None = None,
 ) -> PairList:
-    """CUB-200-2011 by our own pairs: `pairs` per species that share a part, drawn with `seed`.
+    """CUB-200-2011 by our own pairs, of a species that share a part, or by those of Demystifying.
 
     T is the longer side of the target's box.
 
     Args:
         split: test or trn by train_test_split.txt, or all.
         root: The data root that holds the folder CUB_200_2011, or that folder.
-        pairs: Per species; by default 20, and all where a list of images is given.
+        pairs: Per species, drawn with `seed`; by default 20, and all where a list of images is
+            given. Or demystifying, its published list, whose pairs join any two species.
         photographs: Whether pairs without photographs are left out. False keeps all pairs; an
             image then has the smallest size that holds its box and parts, and a number as id.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
@@ -52,8 +55,17 @@ def cub(
     """
     reading.check_choice("split", split, SPLITS, NAME)
     folder = reading.find_folder(root, SOURCE.folder)
-    rule = PairRule(n=PAIRS if pairs is None and image_list is None else pairs, seed=seed)
     table = pick_symmetry(symmetry("bird", NAME), "bird", symmetry_file)
+    if pairs == DEMYSTIFYING:
+        reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
+        if image_list is not None:
+            raise KapbenchError(
+                f"The pairs of {DEMYSTIFYING} name their images, and so does image_list",
+                place=f"data set {NAME}",
+                fix="Leave one of the two options out",
+            )
+        return _listed(folder, table, photographs=photographs)
+    rule = PairRule(n=PAIRS if pairs is None and image_list is None else pairs, seed=seed)
     tables = Tables(folder, FIX)
     names = tables.names() if photographs else {}
     if photographs and not names:
@@ -81,6 +93,41 @@ def cub(
         more_views=list(present.values()),
         remarks=reading.remark_on_outside(n_outside),
         names=dict.fromkeys(by_species, PART_NAMES),
+    )
+
+
+demystifying = functools.partial(cub, pairs=DEMYSTIFYING)
+
+
+def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
+    """The list of Demystifying, which names images by their number in images.txt."""
+    scored = ScoredLines.read(NAME, folder)
+    tables = Tables(folder, FIX)
+    names = tables.names() if photographs else {}
+    if photographs and not names:
+        raise _describe_no_photograph(folder)
+    labels = tables.labels()
+    numbers = {number for n in scored.names if (number := integer(n)) in labels}
+    annotated = {n: (view, out) for n, view, out in tables.views(numbers, names, labels)}
+    id_of = {str(n): view.image_id for n, (view, _) in annotated.items()}
+    paths = {id_of[str(n)]: folder / "images" / names[n] for n in annotated if names}
+    present, n_outside = _fit_photographs(annotated.values(), paths)
+    views = in_category(present, "bird")
+    pairs = scored.pairs(views, {*id_of.values()}, lambda number: id_of.get(number, ""), table)
+    if not pairs:
+        raise _describe_no_photograph(folder)
+    contents: list[bytes | str] = [scored.content, *tables.contents.values(), str(photographs)]
+    contents += [part.tobytes() for part in table]
+    return PairList(
+        scored.name,
+        "test",
+        reading.hash_revision([*contents, *reading.list_sizes(views.values())]),
+        *SOURCE.terms,
+        pairs,
+        {image_id: path for image_id, path in paths.items() if image_id in views},
+        n_expected=len(scored.lines),
+        remarks=(*reading.remark_on_outside(n_outside), *scored.remarks),
+        names={"bird": PART_NAMES},
     )
 
 

@@ -95,15 +95,49 @@ def unpack(
             archive.replace(inside / _ARCHIVE)
         move_into_place(inside / folder.name, folder)
     except _DAMAGED as error:
-        raise KapbenchError(
-            f"The file is not a complete tar or zip archive: {error}",
-            place=archive,
-            fix="Fetch it again",
-        ) from error
+        raise _describe_damage(error, archive) from error
     except OSError as error:
         raise _describe_failure(error, archive, folder) from error
     finally:
         recover(archive, folder)
+
+
+def unpack_in_place(archive: Path, report: Report) -> None:
+    """Unpacks an archive into the folder that it lies in, and removes it.
+
+    It is checked as by `unpack`, and holds one folder, of its own name without ending, and no more.
+
+    Raises:
+        KapbenchError: the archive is damaged, unsafe or holds something else; the disk is full.
+    """
+    folder = archive.with_name(archive.stem)
+    try:
+        is_zip = zipfile.is_zipfile(archive)
+        members = _zip_members(archive) if is_zip else _tar_members(archive)
+        n_members, tops = _check(members, archive, folder)
+        if tops != {folder.name} or folder.exists():
+            content = ", ".join(sorted(tops)) or "nothing"
+            raise KapbenchError(
+                f"The archive contains {content[:200]}, not {folder.name} alone",
+                place=archive,
+                fix="Check that it is not the archive of another data set",
+            )
+        extract = _extract_zip if is_zip else _extract_tar
+        for n_done, _ in enumerate(extract(archive, folder.parent), 1):
+            report(n_done, n_members)
+    except _DAMAGED as error:
+        raise _describe_damage(error, archive) from error
+    except OSError as error:
+        raise _describe_failure(error, archive, folder) from error
+    archive.unlink()
+
+
+def _describe_damage(error: Exception, archive: Path) -> KapbenchError:
+    return KapbenchError(
+        f"The file is not a complete tar or zip archive: {error}",
+        place=archive,
+        fix="Fetch it again",
+    )
 
 
 def _describe_failure(error: OSError, archive: Path, folder: Path) -> KapbenchError:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from kapbench import registry
-from kapbench.datasets.fetching.archive import recover, unpack, was_stopped
+from kapbench.datasets.fetching.archive import recover, unpack, unpack_in_place, was_stopped
 from kapbench.datasets.fetching.download import PAUSES_S, TIMEOUT_S, download
 from kapbench.datasets.fetching.extra_files import ExtraFiles
 from kapbench.datasets.fetching.part import part_of
@@ -135,6 +135,9 @@ def _unpack(
     def complete(inside: Path) -> None:
         more = extra.put(inside / source.folder)
         _check_more(more, source, root)
+        for name in source.unpacked_in_place:
+            step = f"unpacking {name}"
+            unpack_in_place(inside / source.folder / name, partial(report, step))
         for other in (SOURCES[name].folder for name in source.beside):
             (inside / other).symlink_to(root / other, target_is_directory=True)
         _check_content(archive, source, inside)

@@ -12,7 +12,8 @@ class Source:
     `sha256` is None where the maker publishes none: the hash of the first download is then
     recorded and checked from then on. `url` is None where a browser is needed;
     `page` is then the address for the browser. `more` are extra files: address, path below the
-    folder; one that is in the archive or was found is not downloaded. `by_hand` are optional extra
+    folder; one that is in the archive or was found is not downloaded. Those of `unpacked_in_place` are
+    archives, whose content goes into the folder. `by_hand` are optional extra
     files that only a browser can download; they are used where found.
     """
 
@@ -30,6 +31,7 @@ class Source:
     opens: str | None = None  # data set that checks the files; None: that of the same name
     options: tuple[tuple[str, object], ...] = ()  # options for opening it
     beside: tuple[str, ...] = ()  # other sources whose folders must exist
+    unpacked_in_place: tuple[str, ...] = ()
     inner: str | None = (
         None  # a name in the folder, by which an archive without the folder is known
     )
@@ -41,6 +43,7 @@ class Source:
 
 
 _CNNGEOMETRIC = "http://www.di.ens.fr/willow/research/cnngeometric/other_resources"
+_SOCO = "https://huggingface.co/datasets/GenIntelLab/SOCO/resolve/main"
 _ALL = (
     Source(
         name="spair",
@@ -63,6 +66,25 @@ _ALL = (
         citation="Mariotti, Du, Bhalgat, Mac Aodha, Bilen: Jamais Vu: Exposing the Generalization "
         "Gap in Supervised Semantic Correspondence. NeurIPS 2025",
         beside=("spair",),
+    ),
+    Source(
+        name="soco",
+        title="SOCO",
+        url=f"{_SOCO}/Images.zip",
+        file_name="Images.zip",
+        folder="SOCOv1",
+        licence="CC-BY-4.0",
+        citation="Dünkel, Sunagad, Wang, Hoffmann, Theobalt, Kortylewski: SOCO: Benchmarking "
+        "Semantic Object Correspondence in Vision Foundation Models. arXiv:2605.31597, 2026",
+        more=(
+            (f"{_SOCO}/PairAnnotations.zip", "PairAnnotations.zip"),
+            (f"{_SOCO}/KeypointAnnotations.zip", "KeypointAnnotations.zip"),
+            (f"{_SOCO}/Metadata/keypoint_taxonomy.json", "Metadata/keypoint_taxonomy.json"),
+        ),
+        unpacked_in_place=("PairAnnotations.zip", "KeypointAnnotations.zip"),
+        opens="soco.intra",
+        options=(("split", "all"),),
+        inner="Images",
     ),
     Source(
         name="pf-pascal",

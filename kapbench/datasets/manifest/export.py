@@ -22,16 +22,17 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
     written once per object.
 
     Raises:
-        KapbenchError: a photograph that cannot be read; no pairs; symmetries that differ between
-            pairs of one category.
+        KapbenchError: a photograph that cannot be read; no pairs; a pair of two categories;
+            symmetries that differ between pairs of one category.
     """
     pairs = dataset.pairs()
     if not pairs:
         raise KapbenchError(
             "The data set has no pairs to write", place=f"{dataset.name}, split {dataset.split}"
         )
+    _refuse_two_categories(pairs)
     views = {view.image_id: view for pair in pairs for view in (pair.source, pair.target)}
-    categories = sorted({pair.source.category for pair in pairs})
+    categories = sorted({pair.category for pair in pairs})
     tables = {category: _find_table(category, pairs) for category in categories}
     images = [
         _write_image(dataset, views[name], i, len(tables[views[name].category][0]), folder)
@@ -53,9 +54,20 @@ def write_manifest(dataset: Dataset, folder: Path) -> Path:
     return path
 
 
+def _refuse_two_categories(pairs: Sequence[Pair]) -> None:
+    for pair in pairs:
+        if not pair.category == pair.source.category == pair.target.category:
+            raise KapbenchError(
+                f"A pair of {pair.source.category} and {pair.target.category}, of the pair group "
+                f"'{pair.category}', cannot be written: a manifest has pairs within a category",
+                place=pair.pair_id,
+                fix="Export a data set whose pairs are within categories",
+            )
+
+
 def _find_table(category: str, all_pairs: Sequence[Pair]) -> Symmetry:
     """Groups and twins of the longest pair: in PF-PASCAL, pairs differ in number of keypoints."""
-    pairs = [pair for pair in all_pairs if pair.source.category == category]
+    pairs = [pair for pair in all_pairs if pair.category == category]
     longest = max(pairs, key=lambda pair: len(pair.groups))
     groups, twins = longest.groups, longest.twins
     for pair in pairs:

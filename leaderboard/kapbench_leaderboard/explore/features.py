@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import CachedMap, FeatureCache
+from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
 from kapbench.loading import pick_device
+from kapbench.models.cached_map import CachedMap
 from kapbench.progress import Progress
 from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
 from kapbench.types import View

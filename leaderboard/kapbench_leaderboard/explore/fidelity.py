@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int
 
-from kapbench.features.cache import CachedMap
+from kapbench.models.cached_map import CachedMap
 from kapbench.types import TIE_CELLS, Grid
 from kapbench_leaderboard.explore.quantise import QuantisedModel
 

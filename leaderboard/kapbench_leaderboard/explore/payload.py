@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from kapbench.scoring.grid_geometry import Frame, anchors, source_cells
+from kapbench.scoring.frames import Frame
+from kapbench.scoring.grid_geometry import anchors, source_cells
 from kapbench.scoring.rules import KapRule, load_rule
 from kapbench.scoring.schema import INSIDE, MAP_MAX, MAP_MIN, OUTSIDE
 from kapbench.types import Grid, View

@@ -12,14 +12,14 @@ from kapbench.scoring.rules import KapRule, PckRule
 from kapbench_leaderboard.figures import style
 from kapbench_leaderboard.figures.presentation import current
 from kapbench_leaderboard.tables.columns import NAME
-from kapbench_leaderboard.tables.dataset_names import display_name
+from kapbench_leaderboard.tables.dataset_names import display_name_of
 
 _HANDLE_IN = 0.38  # the mark before a label, and the gap after it
 
 
 def data_words(data: DatasetCard, category: str | None = None) -> str:
     """The data set, its split, and what of it: SPair-71k, test, cat."""
-    words = [display_name(data.name), data.split]
+    words = [display_name_of(data), data.split]
     n, n_expected = len(data.categories), len(data.categories_expected)
     if category is not None:
         words.append(category)

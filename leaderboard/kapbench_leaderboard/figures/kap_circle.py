@@ -10,7 +10,8 @@ from jaxtyping import Float32, Float64
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.build_records import pair_columns
-from kapbench.scoring.grid_geometry import Frame, anchors
+from kapbench.scoring.frames import Frame
+from kapbench.scoring.grid_geometry import anchors
 from kapbench.scoring.rules import KapRule
 from kapbench.scoring.schema import BEST, INSIDE, OUTSIDE, Needs
 from kapbench.types import Grid, Pair, SimilarityMap

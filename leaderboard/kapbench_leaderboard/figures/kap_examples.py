@@ -62,7 +62,7 @@ class Rerun:
             source,
             target,
             run.card.dataset,
-            keypoint_names(dataset, pair.source.category),
+            keypoint_names(dataset, pair.category),
         )
 
 

@@ -122,7 +122,7 @@ def draw_kap(example: KapExample) -> Figure:
 
 
 def _title(example: KapExample) -> tuple[str, ...]:
-    data = captions.data_words(example.data, example.pair.source.category)
+    data = captions.data_words(example.data, example.pair.category)
     return (
         f"{example.model}, keypoint {example.called(example.keypoint)}: {describe(example)}",
         f"{data}: pair {example.pair.pair_id}",

@@ -80,7 +80,7 @@ def transfers_of(
     for pair_id, of_runs in zip(pair_ids, rows, strict=True):
         pair = find_pair(pairs, pair_id, dataset.name)
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
-        called = keypoint_names(dataset, pair.source.category)
+        called = keypoint_names(dataset, pair.category)
         transfers.append(
             [
                 Transfer(run, name, pair, records, *images, called)

@@ -23,7 +23,7 @@ from kapbench_leaderboard.figures.style import (
     outlined,
     points,
 )
-from kapbench_leaderboard.tables.dataset_names import display_name
+from kapbench_leaderboard.tables.dataset_names import display_name_of
 
 WEAKNESSES = {
     "oracle": "finds no match for absent parts",
@@ -59,7 +59,7 @@ def draw_reference_scatter(
     data = runs[0].dataset
     axes.set_xlabel(f"PCK@{alpha:.2f} × 100, {pck.name}")
     axes.set_title(f"KAP@{alpha:.2f} × 100, {kap.name}", loc="left", x=-0.105)
-    axes.set_title(f"{display_name(data.name)}: {data.n_pairs:,} pairs", loc="right")
+    axes.set_title(f"{display_name_of(data)}: {data.n_pairs:,} pairs", loc="right")
     axes.grid(visible=True)
     taken = [*_chance(axes, runs, kap, alpha), *(_mark(axes, run, x, y) for run, x, y in known)]
     for run, x, y in known:

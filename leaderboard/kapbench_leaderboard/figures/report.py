@@ -116,7 +116,7 @@ def _thumbnail(run: RunView, worst: WorstPair, dataset: Dataset, pairs: Sequence
     with style.styled():
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
         name = run.card.model.name
-        called = keypoint_names(dataset, pair.source.category)
+        called = keypoint_names(dataset, pair.category)
         figure = draw_transfer([Transfer(run, name, pair, rows, *images, called)])
     share = f"{100 * worst.correct:.0f} % of {worst.n} keypoints are correct"
     return photograph(figure, f"Pair {worst.pair_id}: {share}")

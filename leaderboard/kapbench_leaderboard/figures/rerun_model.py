@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kapbench.datasets.altering.alter import options_of
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
@@ -37,7 +38,7 @@ def dataset_of(run: RunCard, sources: Sources, *, build: bool = True) -> Dataset
             split=run.dataset.split,
             data_root=sources.data_root,
             build=build,
-            **sources.dataset_options,
+            **options_of(run.dataset.alterations) | dict(sources.dataset_options),
         )
     except KapbenchError as error:
         how = "Say with --load-dataset and --data-root where the data set is"

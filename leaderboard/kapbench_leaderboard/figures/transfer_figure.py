@@ -201,7 +201,7 @@ def number(axes: Axes, row: "pd.Series[Any]") -> None:
 def _title(transfers: Sequence[Transfer], heading: str | None) -> Iterator[str]:
     run, pair = transfers[0].run, transfers[0].pair
     yield heading or f"Pair {pair.pair_id}"
-    category = pair.source.category if heading is None else run.category
+    category = pair.category if heading is None else run.category
     yield captions.data_words(run.card.dataset, category)
     yield f"Correct by {run.pck_rule.name} at α = {run.at(run.pck_rule):g}"
 

@@ -97,7 +97,7 @@ def draw_worst_of_type(
         pair = find_pair(pairs, costly.pair_id, dataset.name)
         rows = select_rows.of_pair(run.records, costly.pair_id)
         images = dataset.pixels(pair.source), dataset.pixels(pair.target)
-        names = keypoint_names(dataset, pair.source.category)
+        names = keypoint_names(dataset, pair.category)
         panels.append(Panel(costly, rows, pair, *images, names))
     path = output.path("worst", *loss_type.replace(",", "").split())
     with style.styled(output.presentation, titled=output.titled):

@@ -81,7 +81,8 @@ def _recomputed(
     yield from wrong
     if wrong:  # other rows have other scores
         return
-    steps = len(score_requests([run.rule(card.name) for card in run.rules])) + 1
+    rules = [run.rule(card.name) for card in run.rules]
+    steps = len(score_requests(rules, scoring=run.provenance.scoring)) + 1
     with progress.stage(f"{run.dataset.name}/{run.model.name}", steps) as advance:
         known: Replicated = {}
         yield from wrong_scores(run, records, known, advance)

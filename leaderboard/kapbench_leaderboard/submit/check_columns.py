@@ -1,9 +1,9 @@
-"""The columns that records must have: those that scoring itself would write for a run's rules."""
+"""The columns that records must have: those that its version of scoring wrote for a run's rules."""
 
 import pandas as pd
 
 from kapbench.running.results import RunCard
-from kapbench.scoring.schema import SINCE_4, TEXT, Column, Needs
+from kapbench.scoring.schema import SINCE_4, SINCE_5, TEXT, Column, Needs
 
 _NUMBERS = "bif"  # kinds of NumPy's types
 
@@ -29,5 +29,8 @@ def wrong_columns(run: RunCard, records: pd.DataFrame) -> list[str]:
 
 
 def _expected(run: RunCard) -> dict[str, Column]:
+    """Those of the run's version of scoring, from 4 on."""
     rules = [run.rule(card.name) for card in run.rules]
-    return Needs.of(rules, run.model.supervised, run.model.window).columns
+    columns = Needs.of(rules, run.model.supervised, run.model.window).columns
+    later = SINCE_5 if run.provenance.scoring < 5 else ()
+    return {name: column for name, column in columns.items() if column not in later}

@@ -12,7 +12,7 @@ from kapbench.protocols import Condition, Similarity
 from kapbench.running.plan import hash_of_plan
 from kapbench.running.results import SCHEMA_VERSION, RuleCard, RunCard
 from kapbench.scoring.bootstrap import SEED
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.rules import is_shipped, load_rule
 from kapbench.scoring.versions import SCORING_VERSION
 
 OLDEST_SCORING = 2  # no rows of earlier versions were ever accepted
@@ -45,7 +45,7 @@ def _wrong_rules(run: RunCard) -> Iterator[str]:
         if count > 1:
             yield f"Rule {name} is listed {count} times."
     for card in run.rules:
-        if card.name not in rule_names():
+        if not is_shipped(card.name):
             yield f"Rule {card.name} is not shipped with kapbench, as a leaderboard's rules must be."
             continue
         of_shipped = dict(RuleCard.of(load_rule(card.name)))
@@ -92,6 +92,8 @@ def _wrong_data(run: RunCard) -> Iterator[str]:
     data = run.dataset
     if data.limit is not None:
         yield f"The run scored only some pairs (--limit {data.limit}), for debugging."
+    if data.alterations:
+        yield f"The run is on an altered data set: {', '.join(data.alterations)}."
     if unknown := set(data.categories) - set(data.categories_expected):
         yield f"The data set has no such categories: {', '.join(sorted(unknown))}."
     if list(data.categories) != sorted(set(data.categories)):

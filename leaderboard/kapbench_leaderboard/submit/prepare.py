@@ -233,6 +233,12 @@ def _refuse(run: RunCard, folder: Path) -> None:
             place=folder,
             fix="Run the same command without --limit",
         )
+    if run.dataset.alterations:
+        raise KapbenchError(
+            f"The run is on an altered data set: {', '.join(run.dataset.alterations)}",
+            place=folder,
+            fix="Run the same command on the data set as it is",
+        )
     if not run.scores or run.dataset.n_pairs == 0:
         raise KapbenchError(
             "The run has no scores", place=folder, fix="Run on categories that have pairs"

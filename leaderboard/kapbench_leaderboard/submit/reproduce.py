@@ -49,7 +49,7 @@ class SomePairs:
         return getattr(self.whole, name)
 
     def pairs(self, categories: Sequence[str] | None = None) -> Sequence[Pair]:
-        return [p for p in self.chosen if categories is None or p.source.category in categories]
+        return [p for p in self.chosen if categories is None or p.category in categories]
 
     def views(self, categories: Sequence[str] | None = None) -> Sequence[View]:
         views = {v.image_id: v for p in self.pairs(categories) for v in (p.source, p.target)}

@@ -4,10 +4,24 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 View = Literal[
-    "summary", "category", "symmetry", "twin", "viewpoint", "occlusion", "average", "rule", "paired"
+    "summary",
+    "category",
+    "symmetry",
+    "twin",
+    "concept",
+    "concept-category",
+    "geco",
+    "viewpoint",
+    "occlusion",
+    "average",
+    "rule",
+    "paired",
 ]
 # A user chooses from all but "summary", the default, and "paired", a table of differences.
 VIEWS: tuple[View, ...] = get_args(View)[1:-1]
+
+BY_CATEGORY: tuple[View, ...] = ("category", "concept-category")  # a column for each category
+OF_PARTS: tuple[View, ...] = ("concept", "concept-category")
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

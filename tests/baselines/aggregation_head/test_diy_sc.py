@@ -13,8 +13,8 @@ from kapbench.evaluation import evaluate
 from kapbench.loading import load_model
 from kapbench.models.wrapper import WrappedEncoder
 from kapbench.protocols import model_info
-from kapbench.scoring.grid_geometry import soft_argmax_cells
 from kapbench.scoring.rules import PckRule, load_rule
+from kapbench.scoring.soft_argmax import in_window
 from kapbench.storage import file_hash
 from kapbench_baselines.aggregation_head import diy_sc
 from kapbench_baselines.aggregation_head.network import AggregationNetwork, released
@@ -62,9 +62,7 @@ def test_the_head_gives_the_original_numbers(refined):
 def test_the_window_soft_argmax_gives_the_original_points(refined, window):
     source, target = torch.nn.functional.normalize(refined.flatten(2), dim=1)
     maps = (source[:, QUERIES].T @ target).numpy()
-    cells = soft_argmax_cells(
-        maps.reshape(-1, CELLS, CELLS), maps.argmax(axis=1), window, temperature=0.02
-    )
+    cells = in_window(maps.reshape(-1, CELLS, CELLS), maps.argmax(axis=1), window, temperature=0.02)
     np.testing.assert_allclose(14 * cells + 7, PREDICTED[window], atol=2e-3)
 
 

@@ -11,6 +11,7 @@ from toy_backbone import TOY, ToyData, ToyEncoder, words
 
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
+from kapbench.features.cached_encoder import CachedEncoder
 from kapbench.loading import load_dataset, load_model
 from kapbench.types import Grid
 from kapbench_baselines.geoaware.maps import Maps
@@ -19,7 +20,6 @@ from kapbench_baselines.geoaware.settings import LITE0, named
 from kapbench_baselines.geoaware.task import GeoawareTask, contrast, sampled, soft_places, thinned
 from kapbench_baselines.geoaware.train_command import supervised
 from kapbench_baselines.training import trained_weights as files
-from kapbench_baselines.training.validation import CachedEncoder
 
 CHANNELS = 7  # of the toy encoder
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kapbench.features.cache import to_cells
 from kapbench.features.match import similarity as exact_similarity
+from kapbench.models.cached_map import to_cells
 from kapbench.types import FeatureMap, Grid
 from kapbench_leaderboard.explore.coarsen import coarsened, fitting_shape
 from kapbench_leaderboard.explore.fidelity import measure

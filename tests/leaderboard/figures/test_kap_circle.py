@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from kapbench.errors import KapbenchError
 from kapbench.scoring.build_records import pair_columns, table
-from kapbench.scoring.grid_geometry import Frame, anchors
+from kapbench.scoring.frames import Frame
+from kapbench.scoring.grid_geometry import anchors
 from kapbench.scoring.rules import KapRule, load_rule, rule_names
 from kapbench.scoring.schema import Needs
 from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View

@@ -63,6 +63,7 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "images_by_category": RECOMPUTED,
         **dict.fromkeys(("categories_expected", "n_pairs_expected"), COMPARED),
         "limit": COMPARED,  # none
+        "alterations": COMPARED,  # none
         "remarks": TEXT,
     },
     RuleCard: dict.fromkeys(

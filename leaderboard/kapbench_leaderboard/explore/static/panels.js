@@ -88,10 +88,10 @@ function drawTable() {
     head.append(cell);
   }
   for (const t of shownImages()) {
-    if (t === state.source || (isKeypoint && !isSameCategory(t, state.source))) continue;
+    if (t === state.source || (isKeypoint && !sharesKeypoints(t, state.source))) continue;
     models.forEach((_, m) => body.append(isKeypoint ? keypointRow(t, m) : pointRow(t, m)));
   }
-  if (!body.rows.length) body.insertRow().append(make("td", "", "No other image of this category is shown."));
+  if (!body.rows.length) body.insertRow().append(make("td", "", "No other image with these keypoints is shown."));
   byId("results").replaceChildren(table);
 }
 

@@ -134,7 +134,7 @@ function isAtTwin(m, i, view) {
 
 function describeMatch(m, i, view) {
   const score = written(view.scores[view.best]), k = state.keypoint;
-  if (k === null || !isSameCategory(i, state.source)) return score;
+  if (k === null || !sharesKeypoints(i, state.source)) return score;
   const place = isAtTwin(m, i, view) ? ", at the mirror counterpart" : "";
   if (!keypointAt(i, k)) return `${score}, absent here${place}`;
   const { outside } = sidesAt(m, state.source, i, k, view.scores);
@@ -148,7 +148,7 @@ function drawImage(i, range) {
     drawHeat(canvas, view ? view.scores : null, range[m]);
     marks.replaceChildren();
     drawKeypoints(marks, i);
-    if (state.keypoint !== null && isSameCategory(i, state.source)) drawChosenKeypoint(marks, i, m, view);
+    if (state.keypoint !== null && sharesKeypoints(i, state.source)) drawChosenKeypoint(marks, i, m, view);
     if (i === state.source) mark(marks, i, "chosen", [state.x, state.y]);
     else mark(marks, i, "best", centreOf(models[m].maps[i], view.best));
     const text = i === state.source ? "the chosen point" : describeMatch(m, i, view);

@@ -37,12 +37,15 @@ function shownImages() {
 }
 
 const categoryOf = (i) => data.categories[data.images[i].category];
-const isSameCategory = (i, j) => data.images[i].category === data.images[j].category;
 const nameOf = (i, k) => categoryOf(i).names[k];
 const keypointAt = (i, k) => data.images[i].keypoints[k];
 
 // The number of the page's pair of two images; -1 where they are none.
 const pairOf = (s, t) => data.pairs.findIndex((p) => p.source === s && p.target === t);
+
+// Whether two images number their keypoints alike: a pair may join two categories.
+const sharesKeypoints = (i, j) =>
+  data.images[i].category === data.images[j].category || pairOf(i, j) >= 0 || pairOf(j, i) >= 0;
 
 // T in pixels of the target: of the pair, else of the image.
 function sizeOf(s, t) {

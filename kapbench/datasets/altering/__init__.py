@@ -1,0 +1,1 @@
+"""Data sets with one thing changed, e.g. pairs reversed: the name stays, the revision says it."""

@@ -1,0 +1,1 @@
+"""Feature maps as labs store them, written as a folder that `features:DIR` reads."""
