@@ -39,6 +39,15 @@ def test_different_methods_are_told_apart(kapbench):
     assert "atlas" in said["asic"]
 
 
+def test_a_published_backbone_is_listed_in_a_line_with_its_licence(kapbench):
+    shown = kapbench("list", "models").stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    [sam] = [line for line in shown if line.startswith("sam.vitb16 ")]
+    assert sam.split(maxsplit=1)[1] == "SAM ViT-B/16, 1024 px; Apache-2.0"
+    names_ = {line.split()[0] for line in shown if not line.startswith(" ")}
+    assert {"vggt.encoder", "c_radio.v4h", "dinov2.vitb14reg"} <= names_
+
+
 def test_listing_models_imports_none_of_them():
     code = (
         "import sys; from kapbench.cli import main; main(['list', 'models'], standalone_mode=False);"

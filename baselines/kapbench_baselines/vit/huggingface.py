@@ -13,7 +13,6 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.letterbox import letterboxed
 from kapbench.storage import bytes_hash, file_hash
 from kapbench.types import Picture
 from kapbench_baselines.vit import encode_square
@@ -21,6 +20,7 @@ from kapbench_baselines.vit.architectures import check_normed, final_norm, fit
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.token_layout import patch_tokens, vision_part
 from kapbench_baselines.vit.weights import (
     UNUSED,
@@ -57,6 +57,7 @@ class HuggingFace(encode_square.SquareEncoder):
             block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: that of the configuration, else 224.
+        padding: What makes a picture a square, see `letterbox.squared`.
         normed: Whether tokens pass the network's final norm.
 
     Raises:
@@ -69,6 +70,7 @@ class HuggingFace(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
@@ -87,6 +89,7 @@ class HuggingFace(encode_square.SquareEncoder):
         self.facet, self.normed = facet, normed
         net, origin = load_any(folder if folder.is_dir() else None, source)
         read_as = normalisation(folder if folder.is_dir() else source, _fix())
+        self.squaring = known_padding(padding, self.name)
         self.trained_on = f"see the model card of {shown}"
         self.take(net, read_as, image_px)
         self.declare(origin, f"-{read_as.digest}")
@@ -106,7 +109,7 @@ class HuggingFace(encode_square.SquareEncoder):
         fit(self._net, self.image_px)
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
-        return letterboxed(picture, self.image_px)
+        return self.shown.picture(picture)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""

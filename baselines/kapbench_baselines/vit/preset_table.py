@@ -248,6 +248,29 @@ ROWS = (
 PRESETS = {preset.name: preset for preset in ROWS}
 
 
+# Of DINO, DINOv2 and DINOv3, whose own modules read upstream's files: what is printed of them.
+READ_BY_THEIR_OWN_MODULES = {
+    "dino.vits8": "DINO ViT-S/8, keys of block 9, 224 px; Apache-2.0",
+    "dino.vits16": "DINO ViT-S/16, keys of block 9, 224 px; Apache-2.0",
+    "dino.vitb8": "DINO ViT-B/8, keys of block 9, 224 px; Apache-2.0",
+    "dino.vitb16": "DINO ViT-B/16, keys of block 9, 224 px; Apache-2.0",
+    "dinov2.vits14": "DINOv2 ViT-S/14, 840 px; Apache-2.0",
+    "dinov2.vitb14": "DINOv2 ViT-B/14, 840 px; Apache-2.0",
+    "dinov2.vitl14": "DINOv2 ViT-L/14, 840 px; Apache-2.0",
+    "dinov2.vitg14": "DINOv2 ViT-g/14, 840 px; Apache-2.0",
+    "dinov2.vits14reg": "DINOv2 ViT-S/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitb14reg": "DINOv2 ViT-B/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitl14reg": "DINOv2 ViT-L/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitg14reg": "DINOv2 ViT-g/14 with registers, 840 px; Apache-2.0",
+    "dinov3.vits16": "DINOv3 ViT-S/16, 960 px; DINOv3 License, gated",
+    "dinov3.vits16plus": "DINOv3 ViT-S+/16, 960 px; DINOv3 License, gated",
+    "dinov3.vitb16": "DINOv3 ViT-B/16, 960 px; DINOv3 License, gated",
+    "dinov3.vitl16": "DINOv3 ViT-L/16, 960 px; DINOv3 License, gated",
+    "dinov3.vith16plus": "DINOv3 ViT-H+/16, 960 px; DINOv3 License, gated",
+    "dinov3.vit7b16": "DINOv3 ViT-7B/16, 960 px; DINOv3 License, gated",
+}
+
+
 def lines() -> dict[str, str]:
-    """Of each preset, what `kapbench list models` prints beside its name."""
-    return {preset.name: preset.line for preset in ROWS}
+    """Of published backbones, what `kapbench list models` prints beside the name."""
+    return READ_BY_THEIR_OWN_MODULES | {preset.name: preset.line for preset in ROWS}

@@ -14,6 +14,7 @@ from kapbench_baselines.vit.frozen_vit import FrozenViT
 from kapbench_baselines.vit.huggingface import HEADS, HuggingFace
 from kapbench_baselines.vit.preset_table import PRESETS, Preset
 from kapbench_baselines.vit.processor import Normalisation
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.timm_models import Timm
 
 BY_ATTRIBUTE = {preset.attribute: preset for preset in PRESETS.values()}
@@ -58,6 +59,7 @@ class HubPreset(HuggingFace):
         layer: int | None = None,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
@@ -65,6 +67,7 @@ class HubPreset(HuggingFace):
         self.layer = preset.layer if layer is None else int(layer)
         self.facet, self.normed = facet, normed
         self.trained_on = preset.family.trained_on
+        self.squaring = known_padding(padding, self.name)
         side = preset.image_px if image_px is None else int(image_px)
         _check_side(preset, side)
         net, origin = _opened(preset, weights)
@@ -93,6 +96,7 @@ class TimmPreset(Timm):
         layer: int | None = None,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
@@ -104,6 +108,7 @@ class TimmPreset(Timm):
             preset.layer if layer is None else layer,
             facet,
             side,
+            padding,
             device,
             normed,
         )

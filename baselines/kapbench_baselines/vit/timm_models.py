@@ -16,6 +16,7 @@ from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.architectures import check_normed, no_final_norm
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_facet, outputs_of
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.weights import UNLOADABLE, explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
@@ -31,6 +32,7 @@ class Timm(encode_square.SquareEncoder):
             norm. For queries, keys and values the number of the block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: what the model was trained with.
+        padding: What makes a picture a square, see `letterbox.squared`.
         normed: Whether tokens pass the network's final norm.
 
     Raises:
@@ -44,6 +46,7 @@ class Timm(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
@@ -60,6 +63,7 @@ class Timm(encode_square.SquareEncoder):
         _check(net, self.name, self.layer, facet)
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
+        self.squaring = known_padding(padding, self.name)
         self._mean, self._std = config["mean"], config["std"]
         self.trained_on = f"see the model card of timm/{source}"
         self.declare(origin)

@@ -3,22 +3,34 @@
 from collections.abc import Iterable
 from typing import Any
 
+from kapbench.datasets.altering.corrupted import CORRUPT, Corrupted, corruption_of
 from kapbench.datasets.altering.reversed_pairs import REVERSE, ReversedPairs
 from kapbench.protocols import Dataset
 
 # What `alter` takes, by name, with the type of its value.
-ALTERING_OPTIONS: dict[str, Any] = {REVERSE: bool}
+ALTERING_OPTIONS: dict[str, Any] = {REVERSE: bool, CORRUPT: str}
 
 
-def alter(dataset: Dataset, *, reverse: bool = False) -> Dataset:
+def alter(dataset: Dataset, *, reverse: bool = False, corrupt: str | None = None) -> Dataset:
     """The data set with the alterations that are asked for; without any, itself.
 
     Args:
         reverse: Keypoints are matched from the target to the source.
+        corrupt: A corruption of the images: fog:3.
+
+    Raises:
+        KapbenchError: no such corruption.
     """
-    return ReversedPairs(dataset) if reverse else dataset
+    altered = ReversedPairs(dataset) if reverse else dataset
+    return altered if corrupt is None else Corrupted(altered, corrupt)
 
 
 def options_of(alterations: Iterable[str]) -> dict[str, Any]:
     """The options of `alter` that make these alterations, as `alterations_of` names them."""
-    return {name: True for name in alterations if name == REVERSE}
+    options: dict[str, Any] = {}
+    for name in alterations:
+        if name == REVERSE:
+            options[REVERSE] = True
+        elif (corruption := corruption_of(name)) is not None:
+            options[CORRUPT] = corruption
+    return options

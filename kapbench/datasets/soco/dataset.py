@@ -119,8 +119,9 @@ def _read_pairs(folder: Path) -> tuple[list[PairFile], dict[str, str]]:
 def _list_files(folder: Path) -> Iterator[Path]:
     """The pair files of a folder of pair groups, by group and name."""
     for group in sorted(reading.list_names(folder)):
-        names = sorted(reading.list_names(folder / group))
-        yield from (folder / group / name for name in names if name.endswith(".json"))
+        of_group = folder / group
+        names = sorted(reading.list_names(of_group))
+        yield from (of_group / name for name in names if name.endswith(".json"))
 
 
 def _list_missing(folder: Path, pairs: Sequence[PairFile]) -> dict[str, list[Path]]:

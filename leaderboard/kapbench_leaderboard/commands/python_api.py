@@ -32,14 +32,14 @@ Run: TypeAlias = ResultSet | str | Path
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """Run cards by folder or entry; results without a folder stand under a name of their own."""
 
     cards: dict[Path, RunCard]
     in_memory: dict[Path, ResultSet]
 
     @classmethod
-    def of(cls, runs: Sequence[Run], root: Path) -> "_Chosen":
+    def of(cls, runs: Sequence[Run], root: Path) -> "Chosen":
         cards: dict[Path, RunCard] = {}
         in_memory: dict[Path, ResultSet] = {}
         for run in runs:
@@ -89,9 +89,9 @@ def compare(
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.compare`."""
-    chosen = _Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
+    chosen = Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
     rules = chosen.known_rules(rules, alpha)
-    of_baseline = None if baseline is None else _one(_Chosen.of([baseline], runs_root))
+    of_baseline = None if baseline is None else _one(Chosen.of([baseline], runs_root))
     groups = groups_of(list(chosen.cards.values()), rules, (), names)
     _refuse_alone(groups, of_baseline)
     places = {id(card): place for place, card in chosen.cards.items()}
@@ -125,7 +125,7 @@ def table(
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.table`."""
-    chosen, view = _Chosen.of(runs, runs_root), _view(by)
+    chosen, view = Chosen.of(runs, runs_root), _view(by)
     rules = chosen.known_rules(rules, alpha)
     tables = comparison_tables(
         list(runs_with_part_scores(chosen.cards, view, rules, alpha).values()),
@@ -165,7 +165,7 @@ def latex(
             "paired=True compares single runs, and group_by averages over runs",
             fix="Leave one of them out",
         )
-    chosen = _Chosen.of(runs, runs_root)
+    chosen = Chosen.of(runs, runs_root)
     return comparison_text(
         chosen.cards,
         rules=chosen.known_rules(rules, alpha),
@@ -181,7 +181,7 @@ def latex(
     )
 
 
-def _one(chosen: _Chosen) -> RunCard:
+def _one(chosen: Chosen) -> RunCard:
     if len(chosen.cards) > 1:
         raise KapbenchError(
             f"The baseline names {len(chosen.cards)} runs, and one is needed",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.rules import is_shipped, load_rule
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group, group, why_apart
 from kapbench_leaderboard.comparison.resamples import Resamples
@@ -137,6 +137,6 @@ def _competes(card: RunCard) -> bool:
 
 def rule_text(card: RuleCard) -> str:
     """The text of a rule, or why it cannot be shown."""
-    if card.name not in rule_names() or load_rule(card.name).hash != card.hash:
+    if not is_shipped(card.name) or load_rule(card.name).hash != card.hash:
         return f"This version of kapbench has no rule {card.name} with hash {card.hash}."
     return load_rule(card.name).model_dump_json(indent=1)
