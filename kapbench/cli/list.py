@@ -246,7 +246,9 @@ def _text(what: str, line: Line, width: int) -> str:
     name = f"{line['name']:<{width}}"
     if what == "models":
         beside = " " * (width + 1)
-        words = textwrap.wrap(f"{name} {line['summary']}", LINE, subsequent_indent=beside)
+        words = textwrap.wrap(
+            f"{name} {line['summary']}", LINE, subsequent_indent=beside, break_on_hyphens=False
+        )
         return "\n".join(words).rstrip()
     if what == "datasets":
         states = {"absent": "not on disk: ", "annotations": "annotations only: "}
