@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import itertools
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +21,7 @@ from kapbench.errors import KapbenchError, counted, documentation
 from kapbench.shown_text import escape_hidden
 
 Line = dict[str, Any]
+LINE = 80  # characters of a terminal
 
 
 @click.command("list")
@@ -243,7 +245,11 @@ def _entries(kind: registry.Kind) -> list[EntryPoint]:
 def _text(what: str, line: Line, width: int) -> str:
     name = f"{line['name']:<{width}}"
     if what == "models":
-        return f"{name} {line['summary']}".rstrip()
+        beside = " " * (width + 1)
+        words = textwrap.wrap(
+            f"{name} {line['summary']}", LINE, subsequent_indent=beside, break_on_hyphens=False
+        )
+        return "\n".join(words).rstrip()
     if what == "datasets":
         states = {"absent": "not on disk: ", "annotations": "annotations only: "}
         state = states.get(line["state"], "")  # a coverage names the other states itself

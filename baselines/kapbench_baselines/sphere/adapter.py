@@ -61,6 +61,7 @@ class SphereEncoder(OverBackbones):
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
+            licence=None,  # that of the backbone is not the weights'
             options=options or {},
         )
         super().__init__([backbone], declared, keeps_maps=False)
@@ -107,6 +108,7 @@ def sphere(
     backbone_weights: str | None = None,
     normed: bool | None = None,
     image_px: int | None = None,
+    padding: str | None = None,
 ) -> SphereEncoder:
     """
     Args:
@@ -117,7 +119,7 @@ def sphere(
         dataset: Name of the data set to be met; chooses among the shipped weights.
         backbone_weights: Of the backbone itself; none: as it finds them.
         normed: The backbone's option of this name; none: as the weights were made for.
-        image_px: Likewise.
+        image_px: Likewise, as is padding.
 
     Raises:
         KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
@@ -135,7 +137,7 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    given = {"normed": normed, "image_px": image_px}
+    given = {"normed": normed, "image_px": image_px, "padding": padding}
     chosen = {key: value for key, value in given.items() if value is not None}
     beneath = dict(card.settings.get("backbone_options", {})) | chosen
     encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset, options=beneath)
@@ -162,6 +164,7 @@ def over(
     backbone_weights: str | None = None,
     normed: bool | None = None,
     image_px: int | None = None,
+    padding: str | None = None,
 ) -> SphereEncoder:
     """The sphere over a named encoder.
 
@@ -173,7 +176,15 @@ def over(
     """
     resolve("models", backbone)  # a misspelt name is that, before it has no weights
     return sphere(
-        weights, backbone, sphere_weight, device, dataset, backbone_weights, normed, image_px
+        weights,
+        backbone,
+        sphere_weight,
+        device,
+        dataset,
+        backbone_weights,
+        normed=normed,
+        image_px=image_px,
+        padding=padding,
     )
 
 

@@ -19,7 +19,7 @@ from kapbench_baselines.vit.weights import load
 
 
 class FrozenViT:
-    """A frozen DINO, DINOv2 or DINOv3.
+    """A frozen DINO, DINOv2 or DINOv3, or a network that is read as they are.
 
     Args:
         checkpoint: Which of the published models it is.
@@ -60,6 +60,7 @@ class FrozenViT:
         normed: bool = False,
     ) -> None:
         self.name, self.trained_on, self.device = checkpoint.name, checkpoint.trained_on, device
+        self.licence = checkpoint.licence
         self.layer, self.image_px, self._patch = int(layer), int(image_px), checkpoint.patch
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)
@@ -78,20 +79,26 @@ class FrozenViT:
         patches.overlap(net, self._patch, self._stride)
         self._net = net.to(device).eval()
         self.channels = int(net.config.hidden_size)
-        # The defaults of plain patch tokens are left out: revisions from before the options stay.
-        chosen = self._shown.suffix + ("" if facet == "token" else f"-{facet}")
+        self._declare(origin)
+
+    def _declare(self, origin: str) -> None:
+        """Sets revision and options.
+
+        The defaults of plain patch tokens are left out: revisions from before the options stay.
+        """
+        chosen = self._shown.suffix + ("" if self.facet == "token" else f"-{self.facet}")
         chosen += "" if self._stride == self._patch else f"-stride{self._stride}"
-        chosen += "" if cells == "patches" else f"-{cells}"
-        chosen += "-normed" if normed else ""
+        chosen += "" if self._cells == "patches" else f"-{self._cells}"
+        chosen += "" if self._norm is None else "-normed"
         self.revision = f"{origin}-{self.image_px}px-layer{self.layer}{chosen}"
         self.options = {
             **self._shown.options,
             "layer": self.layer,
-            "facet": facet,
+            "facet": self.facet,
             "stride": self._stride,
             "image_px": self.image_px,
-        } | ({} if cells == "patches" else {"cells": cells})
-        self.options |= {"normed": True} if normed else {}
+        } | ({} if self._cells == "patches" else {"cells": self._cells})
+        self.options |= {} if self._norm is None else {"normed": True}
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
         return self._shown.picture(picture)

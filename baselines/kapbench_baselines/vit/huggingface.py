@@ -57,8 +57,8 @@ class HuggingFace(encode_square.SquareEncoder):
             block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: that of the configuration, else 224.
-        normed: Whether tokens pass the network's final norm.
         padding: What makes a picture a square, see `letterbox.squared`.
+        normed: Whether tokens pass the network's final norm.
 
     Raises:
         KapbenchError: transformers or the model is missing, or the model has no such features.
@@ -70,9 +70,9 @@ class HuggingFace(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
-        padding: str = "centre-black",
     ) -> None:
         if not source:
             raise KapbenchError("'hf:' does not name a model", fix="Write hf:facebook/dino-vits16")
@@ -89,7 +89,7 @@ class HuggingFace(encode_square.SquareEncoder):
         self.facet, self.normed = facet, normed
         net, origin = load_any(folder if folder.is_dir() else None, source)
         read_as = normalisation(folder if folder.is_dir() else source, _fix())
-        self.square = known_padding(padding, self.name)
+        self.squaring = known_padding(padding, self.name)
         self.trained_on = f"see the model card of {shown}"
         self.take(net, read_as, image_px)
         self.declare(origin, f"-{read_as.digest}")

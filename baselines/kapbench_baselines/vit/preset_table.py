@@ -126,7 +126,7 @@ FAMILIES = {
         page="https://github.com/google-research/big_vision",
     ),
     "pe": Family(
-        title="PE",
+        title="Perception Encoder",
         library="timm",
         kind="",
         model_types=(),
@@ -208,7 +208,7 @@ ROWS = (
     Preset("vjepa2.vitl16", "facebook/vjepa2-vitl-fpc64-256", "ViT-L/16", 16, 256, 1024),
     Preset("vjepa2.vith16", "facebook/vjepa2-vith-fpc64-256", "ViT-H/16", 16, 256, 1280),
     Preset("vjepa2.vitg16", "facebook/vjepa2-vitg-fpc64-256", "ViT-g/16", 16, 256, 1408),
-    Preset("vjepa2.vitg16_384", "facebook/vjepa2-vitg-fpc64-384", "ViT-g/16", 16, 384, 1408),
+    Preset("vjepa2.vitg16_384", "facebook/vjepa2-vitg-fpc64-384", "ViT-g/16 @384", 16, 384, 1408),
     Preset("siglip2.vitb16", "google/siglip2-base-patch16-512", "ViT-B/16", 16, 512, 768),
     Preset("siglip2.vitl16", "google/siglip2-large-patch16-512", "ViT-L/16", 16, 512, 1024),
     Preset("siglip2.so400m14", "google/siglip2-so400m-patch14-384", "So400m/14", 14, 384, 1152),
@@ -229,12 +229,14 @@ ROWS = (
     Preset("ibot.vits16", "the teacher's backbone", "ViT-S/16", 16, 224, 384),
     Preset("ibot.vitb16", "the teacher's backbone", "ViT-B/16", 16, 224, 768),
     Preset("ibot.vitl16", "the teacher's backbone", "ViT-L/16", 16, 224, 1024),
-    Preset("ibot.vitb16_in22k", "the student's backbone", "ViT-B/16", 16, 224, 768),
-    Preset("ibot.vitl16_in22k", "the student's backbone", "ViT-L/16", 16, 224, 1024),
+    Preset("ibot.vitb16_in22k", "the student's backbone", "ViT-B/16 on ImageNet-22k", 16, 224, 768),
+    Preset(
+        "ibot.vitl16_in22k", "the student's backbone", "ViT-L/16 on ImageNet-22k", 16, 224, 1024
+    ),
     Preset("dune.vits14", "dune_vitsmall14_448.pth", "ViT-S/14", 14, 448, 384),
     Preset("dune.vitb14", "dune_vitbase14_448.pth", "ViT-B/14", 14, 448, 768),
-    Preset("dune.vitb14_336", "dune_vitbase14_336.pth", "ViT-B/14", 14, 336, 768),
-    Preset("dune.vitb14_paper", "dune_vitbase14_448_paper.pth", "ViT-B/14", 14, 448, 768),
+    Preset("dune.vitb14_336", "dune_vitbase14_336.pth", "ViT-B/14 @336", 14, 336, 768),
+    Preset("dune.vitb14_paper", "dune_vitbase14_448_paper.pth", "ViT-B/14, paper", 14, 448, 768),
     Preset("vggt.encoder", "facebook/VGGT-1B", "ViT-L/14", 14, 518, 1024),
     Preset("c_radio.v3b", "nvidia/C-RADIOv3-B", "v3 ViT-B/16", 16, 512, 768),
     Preset("c_radio.v3l", "nvidia/C-RADIOv3-L", "v3 ViT-L/16", 16, 512, 1024),
@@ -248,6 +250,29 @@ ROWS = (
 PRESETS = {preset.name: preset for preset in ROWS}
 
 
+# Of DINO, DINOv2 and DINOv3, whose own modules read upstream's files: what is printed of them.
+READ_BY_THEIR_OWN_MODULES = {
+    "dino.vits8": "DINO ViT-S/8, keys of block 9, 224 px; Apache-2.0",
+    "dino.vits16": "DINO ViT-S/16, keys of block 9, 224 px; Apache-2.0",
+    "dino.vitb8": "DINO ViT-B/8, keys of block 9, 224 px; Apache-2.0",
+    "dino.vitb16": "DINO ViT-B/16, keys of block 9, 224 px; Apache-2.0",
+    "dinov2.vits14": "DINOv2 ViT-S/14, 840 px; Apache-2.0",
+    "dinov2.vitb14": "DINOv2 ViT-B/14, 840 px; Apache-2.0",
+    "dinov2.vitl14": "DINOv2 ViT-L/14, 840 px; Apache-2.0",
+    "dinov2.vitg14": "DINOv2 ViT-g/14, 840 px; Apache-2.0",
+    "dinov2.vits14reg": "DINOv2 ViT-S/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitb14reg": "DINOv2 ViT-B/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitl14reg": "DINOv2 ViT-L/14 with registers, 840 px; Apache-2.0",
+    "dinov2.vitg14reg": "DINOv2 ViT-g/14 with registers, 840 px; Apache-2.0",
+    "dinov3.vits16": "DINOv3 ViT-S/16, 960 px; DINOv3 License, gated",
+    "dinov3.vits16plus": "DINOv3 ViT-S+/16, 960 px; DINOv3 License, gated",
+    "dinov3.vitb16": "DINOv3 ViT-B/16, 960 px; DINOv3 License, gated",
+    "dinov3.vitl16": "DINOv3 ViT-L/16, 960 px; DINOv3 License, gated",
+    "dinov3.vith16plus": "DINOv3 ViT-H+/16, 960 px; DINOv3 License, gated",
+    "dinov3.vit7b16": "DINOv3 ViT-7B/16, 960 px; DINOv3 License, gated",
+}
+
+
 def lines() -> dict[str, str]:
-    """Of each preset, what `kapbench list models` prints beside its name."""
-    return {preset.name: preset.line for preset in ROWS}
+    """Of published backbones, what `kapbench list models` prints beside the name."""
+    return READ_BY_THEIR_OWN_MODULES | {preset.name: preset.line for preset in ROWS}

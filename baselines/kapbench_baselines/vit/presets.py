@@ -59,15 +59,15 @@ class HubPreset(HuggingFace):
         layer: int | None = None,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
-        padding: str = "centre-black",
     ) -> None:
         self.name, self.device = preset.name, device
         self.layer = preset.layer if layer is None else int(layer)
         self.facet, self.normed = facet, normed
-        self.square = known_padding(padding, self.name)
         self.trained_on = preset.family.trained_on
+        self.squaring = known_padding(padding, self.name)
         side = preset.image_px if image_px is None else int(image_px)
         _check_side(preset, side)
         net, origin = _opened(preset, weights)
@@ -96,9 +96,9 @@ class TimmPreset(Timm):
         layer: int | None = None,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
-        padding: str = "centre-black",
     ) -> None:
         side = preset.image_px if image_px is None else int(image_px)
         _check_side(preset, side)
@@ -108,9 +108,9 @@ class TimmPreset(Timm):
             preset.layer if layer is None else layer,
             facet,
             side,
+            padding,
             device,
             normed,
-            padding,
         )
         self.name, self.trained_on = preset.name, preset.family.trained_on
 

@@ -32,8 +32,8 @@ class Timm(encode_square.SquareEncoder):
             norm. For queries, keys and values the number of the block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: what the model was trained with.
-        normed: Whether tokens pass the network's final norm.
         padding: What makes a picture a square, see `letterbox.squared`.
+        normed: Whether tokens pass the network's final norm.
 
     Raises:
         KapbenchError: timm or the model is missing, or the model has no such features.
@@ -46,9 +46,9 @@ class Timm(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
         normed: bool = False,
-        padding: str = "centre-black",
     ) -> None:
         self.name, self.device = f"timm:{source}", device
         self.layer = int(layer)
@@ -63,7 +63,7 @@ class Timm(encode_square.SquareEncoder):
         _check(net, self.name, self.layer, facet)
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
-        self.square = known_padding(padding, self.name)
+        self.squaring = known_padding(padding, self.name)
         self._mean, self._std = config["mean"], config["std"]
         self.trained_on = f"see the model card of timm/{source}"
         self.declare(origin)
