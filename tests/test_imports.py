@@ -77,6 +77,9 @@ MORE_OF_THE_CORE = {
         "kapbench.models",
         "kapbench.running",
     ),
+    # Which runs are on corrupted images.
+    "kapbench_leaderboard.commands.corruption_drops": ("kapbench.datasets.altering",),
+    "kapbench_leaderboard.comparison.corruption_drops": ("kapbench.datasets.altering",),
     # What a control is, and the rows that it makes; the hash of a plan.
     "kapbench_leaderboard.comparison.controls": (
         "kapbench.models.controls",
