@@ -85,6 +85,8 @@ MORE_OF_THE_CORE = {
         "kapbench.models.controls",
         "kapbench.models.reference_models",
     ),
+    # What a training split shares with a scored one, which no run card holds.
+    "kapbench_leaderboard.tables.notes": ("kapbench.datasets.overlaps",),
     # What keypoints of rendered objects are called, without rendering a split.
     "kapbench_leaderboard.site.keypoint_heat": ("kapbench.datasets.synthetic.objects",),
     "kapbench_leaderboard.submit.check_controls": ("kapbench.models.controls",),
