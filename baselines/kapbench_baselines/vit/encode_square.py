@@ -17,8 +17,8 @@ from kapbench_baselines.vit.shown_square import ShownSquare
 class SquareEncoder:
     """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
 
-    A subclass sets name, trained_on, layer, facet, image_px and device, calls `declare`, and has
-    `maps`.
+    A subclass sets name, trained_on, layer, facet, image_px, squaring, normed and device, calls
+    `declare`, and has `maps`.
     """
 
     conditions_on: tuple[Condition, ...] = ()
@@ -29,7 +29,8 @@ class SquareEncoder:
     layer: int
     facet: Facet
     image_px: int
-    padding: Padding = "centre-black"
+    normed: bool
+    squaring: Padding = "centre-black"  # `padding` is a grey level in ModelInfo
 
     def declare(self, origin: str, more: str = "") -> None:
         """Sets revision and options.
@@ -40,13 +41,14 @@ class SquareEncoder:
         """
         more = f"{self.shown.suffix}{more}"
         chosen = "" if self.facet == "token" else f"-{self.facet}"
+        chosen += "-normed" if self.normed else ""
         self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{chosen}{more}"
         self.options = {
             "layer": self.layer,
             "facet": self.facet,
             "image_px": self.image_px,
             **self.shown.options,
-        }
+        } | ({"normed": True} if self.normed else {})
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
@@ -54,7 +56,7 @@ class SquareEncoder:
 
     @property
     def shown(self) -> ShownSquare:
-        return ShownSquare(self.image_px, self.padding)
+        return ShownSquare(self.image_px, self.squaring)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""

@@ -10,16 +10,16 @@ from kapbench.protocols import Condition, Similarity
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit import overlapping_patches as patches
+from kapbench_baselines.vit.architectures import check_normed, final_norm
 from kapbench_baselines.vit.checkpoint import Checkpoint
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.shown_square import ShownSquare
+from kapbench_baselines.vit.token_layout import n_leading
 from kapbench_baselines.vit.weights import load
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class FrozenViT:
-    """A frozen DINO, DINOv2 or DINOv3.
+    """A frozen DINO, DINOv2 or DINOv3, or a network that is read as they are.
 
     Args:
         checkpoint: Which of the published models it is.
@@ -35,6 +35,7 @@ class FrozenViT:
         padding: What makes a picture a square, see `letterbox.squared`. With corner-white, image_px
             may be any: the network's input is filled to a multiple of the patch.
         cells: Where overlapping patches lie, see `overlapping_patches.grid_of`.
+        normed: Whether tokens pass the network's final norm.
 
     Raises:
         KapbenchError: transformers or the weights are missing, the weights are those of another
@@ -56,8 +57,10 @@ class FrozenViT:
         padding: str = "centre-black",
         cells: patches.Cells = "patches",
         device: str = "cpu",
+        normed: bool = False,
     ) -> None:
         self.name, self.trained_on, self.device = checkpoint.name, checkpoint.trained_on, device
+        self.licence = checkpoint.licence
         self.layer, self.image_px, self._patch = int(layer), int(image_px), checkpoint.patch
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)
@@ -69,22 +72,33 @@ class FrozenViT:
         if checkpoint.upstream_positions:
             net.embeddings.interpolate_pos_encoding = patches.upstream_positions(net.embeddings)
         check_layer(net, self.name, self.layer, facet)
-        self._skip = 1 + getattr(net.config, "num_register_tokens", 0)
+        check_normed(normed, facet, self.name)
+        self._norm = final_norm(net, self.name) if normed else None
+        self._mean, self._std = checkpoint.mean, checkpoint.std
+        self._skip = n_leading(net.config)
         patches.overlap(net, self._patch, self._stride)
         self._net = net.to(device).eval()
         self.channels = int(net.config.hidden_size)
-        # The defaults of plain patch tokens are left out: revisions from before the options stay.
-        chosen = self._shown.suffix + ("" if facet == "token" else f"-{facet}")
+        self._declare(origin)
+
+    def _declare(self, origin: str) -> None:
+        """Sets revision and options.
+
+        The defaults of plain patch tokens are left out: revisions from before the options stay.
+        """
+        chosen = self._shown.suffix + ("" if self.facet == "token" else f"-{self.facet}")
         chosen += "" if self._stride == self._patch else f"-stride{self._stride}"
-        chosen += "" if cells == "patches" else f"-{cells}"
+        chosen += "" if self._cells == "patches" else f"-{self._cells}"
+        chosen += "" if self._norm is None else "-normed"
         self.revision = f"{origin}-{self.image_px}px-layer{self.layer}{chosen}"
         self.options = {
             **self._shown.options,
             "layer": self.layer,
-            "facet": facet,
+            "facet": self.facet,
             "stride": self._stride,
             "image_px": self.image_px,
-        } | ({} if cells == "patches" else {"cells": cells})
+        } | ({} if self._cells == "patches" else {"cells": self._cells})
+        self.options |= {} if self._norm is None else {"normed": True}
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
         return self._shown.picture(picture)
@@ -107,5 +121,8 @@ class FrozenViT:
 
     def tokens(self, images: Tensor) -> Tensor:
         """The facet [b n c] of the patches of uint8 images [b 3 h w], row by row."""
-        pixels = encode_square.normalised(images.to(self.device, non_blocking=True), MEAN, STD)
-        return read(self._net, pixels, self.layer, self.facet)[:, self._skip :]
+        pixels = encode_square.normalised(
+            images.to(self.device, non_blocking=True), self._mean, self._std
+        )
+        tokens = read(self._net, pixels, self.layer, self.facet)[:, self._skip :]
+        return tokens if self._norm is None else self._norm(tokens)
