@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kapbench.matching.matches import Matches
     from kapbench.models.letterbox import letterboxed
     from kapbench.models.saved_maps import save_features, save_similarity
-    from kapbench.running.compare_runs import compare, table, to_latex
+    from kapbench.running.compare_runs import compare, corruption_drops, table, to_latex
     from kapbench.running.result_set import ResultSet
     from kapbench.scoring.rules import load_rule, rule_names
     from kapbench.types import FeatureMap, Grid, Keypoints, Pair, Picture, SimilarityMap, View
@@ -31,6 +31,7 @@ _MODULES = {
     "save_features": "models.saved_maps",
     "save_similarity": "models.saved_maps",
     "compare": "running.compare_runs",
+    "corruption_drops": "running.compare_runs",
     "table": "running.compare_runs",
     "to_latex": "running.compare_runs",
     "ResultSet": "running.result_set",
@@ -57,6 +58,7 @@ __all__ = [
     "View",
     "__version__",
     "compare",
+    "corruption_drops",
     "evaluate",
     "kap",
     "letterboxed",

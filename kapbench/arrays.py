@@ -80,7 +80,10 @@ def single_rule(name: str, metric: str, alpha: float) -> Rule:
             f"{name} is not a rule for KAP", fix="Choose one that `kapbench list rules` shows"
         )
     if metric == "pck" and (
-        not isinstance(rule, PckRule) or rule.subset != "all" or rule.decode.offset == "pixel"
+        not isinstance(rule, PckRule)
+        or rule.subset != "all"
+        or rule.decode.offset == "pixel"
+        or rule.decode.frame == "stretched"  # T is there that of the stretched box
     ):
         raise KapbenchError(
             f"{name} cannot be computed from similarity maps alone",

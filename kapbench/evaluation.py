@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kapbench.datasets.altering.alter import alter
+from kapbench.datasets.altering.alter import alter, altering_options
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
@@ -25,6 +25,7 @@ def evaluate(
     categories: Sequence[str] | None = None,
     split: str = "test",
     reverse: bool = False,
+    corrupt: str | None = None,
     device: str = "auto",
     precision: str = "fp32",
     runs: str | Path | None = None,
@@ -48,6 +49,7 @@ def evaluate(
         rule: Names or files of rules; without one, every rule that one pass over the model serves.
         categories: Some of the data set's categories; None: all that are present.
         reverse: Whether keypoints are matched from the target to the source.
+        corrupt: A corruption of every image and its severity from 1 to 5: fog:3.
         precision: fp32, bf16 or fp16: of an encoder's matrix products, where the model is a name.
         runs: Folder of run folders. A finished run of the same plan is read back, a stopped one is
             resumed. None: nothing is kept on disk.
@@ -71,7 +73,7 @@ def evaluate(
     from kapbench.running.request import RunRequest
     from kapbench.running.run import run
 
-    altering = {"reverse": True} if reverse else {}
+    altering = altering_options(reverse=reverse, corrupt=corrupt)
     opened = (
         load_dataset(dataset, split=split, **altering)
         if isinstance(dataset, str)

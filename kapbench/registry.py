@@ -247,12 +247,14 @@ def _meant_file(spec: str) -> str | None:
     return None
 
 
+_AFTER = {"features:": "DIR", "similarity:": "DIR", "fuse:": "A+B"}
+
+
 def spelled(kind: Kind, name: str) -> str:
     """A registered name as a user writes it: a prefix with what follows, e.g. `sphere.NAME`."""
     if not name.endswith((":", ".")):
         return name
-    other = "DIR" if name in ("features:", "similarity:") else "NAME"
-    return name + ("FILE" if kind == "datasets" else other)
+    return name + ("FILE" if kind == "datasets" else _AFTER.get(name, "NAME"))
 
 
 def _missing_file(path: Path) -> KapbenchError:

@@ -38,9 +38,10 @@ CORE = (
 LEADERBOARD = (
     ("comparison",),
     ("entries", "tables"),
-    ("figures",),
+    ("figures", "published"),
     ("diagnosis", "explore"),
     ("site", "submit"),
+    ("reproduce",),
     ("commands", ""),
 )
 # What the leaderboard sees of the core: finished runs and how they are scored. Some rooms see more.
@@ -76,6 +77,9 @@ MORE_OF_THE_CORE = {
         "kapbench.models",
         "kapbench.running",
     ),
+    # Which runs are on corrupted images.
+    "kapbench_leaderboard.commands.corruption_drops": ("kapbench.datasets.altering",),
+    "kapbench_leaderboard.comparison.corruption_drops": ("kapbench.datasets.altering",),
     # What a control is, and the rows that it makes; the hash of a plan.
     "kapbench_leaderboard.comparison.controls": (
         "kapbench.models.controls",
@@ -96,6 +100,13 @@ MORE_OF_THE_CORE = {
         "kapbench.loading",
     ),
     "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
+    # A published number, or an entry, is measured again by a run.
+    "kapbench_leaderboard.reproduce": (
+        "kapbench.identity.model_identity",
+        "kapbench.isolated",
+        "kapbench.loading",
+        "kapbench.running",
+    ),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
         "kapbench.isolated",
@@ -287,7 +298,7 @@ def test_torch_is_not_imported_where_no_model_runs(modules):
 import importlib, sys
 from kapbench.cli import main
 importers = []
-commands = "run sweep train list cache fetch convert compare diagnose explore match show site submit".split()
+commands = "run sweep train list cache fetch convert compare diagnose explore match reproduce show site submit".split()
 for words in ([], *([command] for command in commands)):
     main([*words, "--help"], standalone_mode=False)
     importers += [" ".join(["kapbench", *words, "--help"])] * ("torch" in sys.modules)

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import itertools
 import json
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +21,7 @@ from kapbench.errors import KapbenchError, counted, documentation
 from kapbench.shown_text import escape_hidden
 
 Line = dict[str, Any]
+LINE = 80  # characters of a terminal
 
 
 @click.command("list")
@@ -110,9 +112,11 @@ def check_manifest(what: str, path: Path) -> None:
 
 def models() -> Iterator[Line]:
     """Registered models; none of their modules is imported."""
+    described = lines_of_tables()
     for entry in _entries("models"):
         name = registry.spelled("models", entry.name)
-        yield {"name": name, "summary": summary(entry), "where": entry.value}
+        line = described.get(entry.name) or summary(entry)
+        yield {"name": name, "summary": line, "where": entry.value}
     yield {"name": "FILE.py:CLASS", "summary": "Your own adapter.", "where": None}
 
 
@@ -196,6 +200,14 @@ def runs(root: Path, only: RunFilter = EVERY_RUN) -> Iterator[Line]:
         }
 
 
+def lines_of_tables() -> dict[str, str]:
+    """Of models that are rows of a table, which has no docstring for each, a line by name."""
+    described: dict[str, str] = {}
+    for table in entry_points(group="kapbench.model_lines"):
+        described |= table.load()()
+    return described
+
+
 def summary(entry: EntryPoint) -> str:
     """First line of a plug-in's docstring, read from its source without importing it.
 
@@ -233,7 +245,11 @@ def _entries(kind: registry.Kind) -> list[EntryPoint]:
 def _text(what: str, line: Line, width: int) -> str:
     name = f"{line['name']:<{width}}"
     if what == "models":
-        return f"{name} {line['summary']}".rstrip()
+        beside = " " * (width + 1)
+        words = textwrap.wrap(
+            f"{name} {line['summary']}", LINE, subsequent_indent=beside, break_on_hyphens=False
+        )
+        return "\n".join(words).rstrip()
     if what == "datasets":
         states = {"absent": "not on disk: ", "annotations": "annotations only: "}
         state = states.get(line["state"], "")  # a coverage names the other states itself

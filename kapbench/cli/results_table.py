@@ -1,12 +1,13 @@
 """The table that `run` and `sweep` print, and its two controls: random, and the oracle as ceiling."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from kapbench.cli.report_hook import runs_table
+from kapbench.running.board_plugin import board_function
 
 if TYPE_CHECKING:
     from kapbench.running.request import RunRequest
@@ -45,16 +46,29 @@ def finished_ceiling(request: "RunRequest") -> "ResultSet | None":
     return ResultSet.load(folder) if folder and (folder / CARD).exists() else None
 
 
-def print_table(results: Iterable["ResultSet"], rules: "Iterable[Rule]", named: bool) -> None:
+def print_table(results: Iterable["ResultSet"], rules: "Sequence[Rule]", named: bool) -> None:
     """
     Args:
         named: Whether the user named the rules, so that all of them are shown.
     """
     cards = {result.folder: result.card for result in results if result.folder is not None}
+    click.echo(runs_table()(cards, rules=_names(rules, named), alpha=_alpha(rules)), nl=False)
+
+
+def print_drops(results: Iterable["ResultSet"], rules: "Sequence[Rule]", named: bool) -> None:
+    """How far the scores of corrupted runs drop; `named` as of `print_table`."""
+    write = board_function("drops_text")
+    text = write(list(results), rules=_names(rules, named), alpha=_alpha(rules))
+    click.echo(text, nl=False)
+
+
+def _names(rules: "Sequence[Rule]", named: bool) -> list[str] | None:
+    return [rule.name for rule in rules] if named else None
+
+
+def _alpha(rules: "Sequence[Rule]") -> float:
     alphas = [alpha for rule in rules for alpha in rule.alphas]
-    names = [rule.name for rule in rules] if named else None
-    alpha = ALPHA if ALPHA in alphas else alphas[0]
-    click.echo(runs_table()(cards, rules=names, alpha=alpha), nl=False)
+    return ALPHA if ALPHA in alphas else alphas[0]
 
 
 def _needs_features(rule: "Rule") -> bool:

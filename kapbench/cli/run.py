@@ -85,6 +85,7 @@ def run(
       kapbench run --model sphere --dataset cub -o weights=FILE -o backbone=lite0
       kapbench run --model my_adapter.py:MyModel --dataset synthetic -o layers=3
       kapbench run --model lite0 --dataset spair --reverse
+      kapbench run --model lite0 --dataset spair --corrupt fog:3
       kapbench run --model dift --dataset spair --shard 3/8   # join: without it
       kapbench run --model dift --dataset spair --executor slurm --shards 8
     """

@@ -11,6 +11,7 @@ import click
 
 from kapbench.cli.grouped_help import gathered
 from kapbench.cli.options import Spec, cache_folder, data_root, offline, runs_root, typed
+from kapbench.datasets.altering.corruption_names import NAMES, parse_corruption, parse_corruptions
 from kapbench.errors import KapbenchError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "What to score": "--model --dataset --split --category --rule --option --dataset-option "
-    "--reverse --limit --label",
+    "--reverse --corrupt --limit --label",
     "Where things are": "--data-root --runs --cache --no-cache --offline",
     "How it runs": "--device --precision --batch-size --workers --isolated --model-seconds --force "
     "--steal-lock --control --quiet",
@@ -52,6 +53,7 @@ class RunOptions:
     isolated: bool
     model_seconds: float | None
     reverse: bool
+    corrupt: tuple[str, ...]  # fog:3, for a sweep also fog:1,3,5
 
     def check(self, model: Spec) -> None:
         """KapbenchError for a wrong model, option, rule or device, before a data set is opened."""
@@ -82,8 +84,21 @@ class RunOptions:
         return load_dataset(dataset.name, **options | self.dataset_options(dataset))
 
     def dataset_options(self, dataset: Spec) -> dict[str, Any]:
-        """Those of the data set, and the alterations that the command asks for."""
-        altering = {"reverse": True} if self.reverse else {}
+        """Those of the data set, and the alterations that the command asks for.
+
+        Raises:
+            KapbenchError: a wrong option; more than one corruption.
+        """
+        from kapbench.datasets.altering.alter import altering_options
+
+        if len(self.corrupt) > 1:
+            raise KapbenchError(
+                "A run has one corruption", place="--corrupt", fix="Use kapbench sweep for several"
+            )
+        corrupt = self.corrupt[0] if self.corrupt else None
+        if corrupt is not None:
+            parse_corruption(corrupt)
+        altering = altering_options(reverse=self.reverse, corrupt=corrupt)
         return typed("datasets", dataset.name, dataset.options) | altering
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
@@ -140,6 +155,14 @@ def checked_label(_ctx: click.Context, _option: click.Parameter, label: str | No
     return label
 
 
+def _checked_corruptions(
+    _ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    for text in texts:
+        parse_corruptions(text)
+    return texts
+
+
 running_options = gathered(
     "chosen",
     RunOptions,
@@ -168,6 +191,14 @@ running_options = gathered(
         is_flag=True,
         help="Match keypoints from the target to the source. The data set's revision says so, and "
         "such a run cannot be submitted.",
+    ),
+    click.option(
+        "--corrupt",
+        multiple=True,
+        metavar="NAME:SEVERITY",
+        callback=_checked_corruptions,
+        help="Corrupt every image, e.g. fog:3; severities are 1 to 5. The data set's revision says "
+        f"so, and such a run cannot be submitted. NAME is one of {', '.join(NAMES)}.",
     ),
     data_root,
     runs_root,

@@ -7,15 +7,17 @@ from typing import Any, Literal
 from kapbench.errors import KapbenchError
 
 GROUP = "kapbench.boards"
-Name = Literal["tables", "compare", "table", "latex", "match_figure", "match_files"]
+Name = Literal[
+    "tables", "compare", "table", "latex", "drops", "drops_text", "match_figure", "match_files"
+]
 
 
 def board_function(name: Name) -> Callable[..., Any]:
     """The function that is installed under a name; it is imported now. KapbenchError without one.
 
-    "tables" prints runs for a terminal; "match_figure" and "match_files" are behind `Matches.figure`
-    and `Matches.save`; the others are behind `kapbench.compare`, `kapbench.table` and
-    `kapbench.to_latex`.
+    "tables" and "drops_text" print runs for a terminal; "match_figure" and "match_files" are behind
+    `Matches.figure` and `Matches.save`; the others are behind `kapbench.compare`, `kapbench.table`,
+    `kapbench.to_latex` and `kapbench.corruption_drops`.
     """
     for entry in entry_points(group=GROUP, name=name):
         function: Callable[..., Any] = entry.load()

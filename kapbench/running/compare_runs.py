@@ -150,6 +150,36 @@ def to_latex(
     return text
 
 
+def corruption_drops(
+    *runs: Run,
+    rule: str | Sequence[str] | None = None,
+    alpha: float = 0.10,
+    runs_root: str | Path | None = None,
+) -> pd.DataFrame:
+    """How far scores drop on corrupted images, relative to the clean run of the same model and pairs.
+
+    One row for each model, metric (`kap` and `pck` of each rule), corruption and severity; where a
+    model has several corruptions of one severity, also their mean, as the corruption "mean".
+
+    Columns: `dataset`, `split`, `model`, `rule`, `metric`, `alpha`, `corruption`, `severity`, `clean`
+    and `corrupted` (scores from 0 to 1), `drop` (1 − corrupted / clean), its 95 % interval `low` and
+    `high` on the same resamples of images, and `p` of the test that nothing drops.
+
+    Args:
+        runs: As of `compare`: clean and corrupted runs of one or more models.
+        rule: As of `compare`.
+        alpha: As of `compare`.
+        runs_root: As of `compare`.
+
+    Raises:
+        KapbenchError: no corrupted run, or one whose clean run is not among them.
+    """
+    frame: pd.DataFrame = board_function("drops")(
+        _checked(runs), rules=_names(rule), alpha=alpha, runs_root=_root(runs_root)
+    )
+    return frame
+
+
 def _checked(runs: Sequence[object]) -> list[Run]:
     if not runs:
         raise KapbenchError("No run is given", fix="Give results, run folders, or names of runs")

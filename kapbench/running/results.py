@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 from kapbench.errors import KapbenchError, unknown
 from kapbench.protocols import KEYPOINTS, ModelInfo
 from kapbench.running.records_file import SCORE_AGAIN, StoredRecords
-from kapbench.scoring.rules import Decode, PckRule, Rule, load_rule, rule_names
+from kapbench.scoring.rules import Decode, PckRule, Rule, is_shipped, load_rule
 from kapbench.scoring.score_table import Score
 from kapbench.storage import file_hash, write_atomically
 from kapbench.untrusted.refused_values import describe_first
@@ -42,8 +42,10 @@ class ModelCard(_Card):
     supervision: str  # "none", or what it was trained with
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
-    window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`
-    left_out = ("window",)
+    window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`, as are the next two
+    over: tuple[str, ...] = ()
+    licence: str | None = None
+    left_out = ("window", "over", "licence")
 
     @property
     def supervised(self) -> bool:
@@ -100,8 +102,8 @@ class RuleCard(_Card):
     @classmethod
     def of(cls, rule: Rule) -> "RuleCard":
         card = cls.model_validate(rule, from_attributes=True)
-        shipped = rule.name in rule_names()  # a rule file cannot take the name of another rule
-        return card if shipped else card.model_copy(update={"definition": rule})
+        # A rule file cannot take the name of another rule.
+        return card if is_shipped(rule.name) else card.model_copy(update={"definition": rule})
 
 
 class Provenance(_Card):
@@ -189,7 +191,7 @@ class RunCard(_Card):
         card = next((card for card in self.rules if card.name == name), None)
         if card is None or card.definition is not None:
             return None if card is None else card.definition
-        if name not in rule_names():
+        if not is_shipped(name):
             raise KapbenchError(
                 f"The run was scored by the rule file of '{name}', which its run card does not hold",
                 place=place,

@@ -16,6 +16,7 @@ from kapbench.running.results import (
 )
 from kapbench.running.run_clock import Clock
 from kapbench.scoring.bootstrap import SEED, Resampling, images_by_category
+from kapbench.scoring.input_remarks import remarks_on_inputs
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs, Records
 from kapbench.scoring.score_table import score_requests, score_table
@@ -70,7 +71,11 @@ def make_card(
 def _remarks(opened: OpenRun, records: Records, progress: Progress) -> tuple[str, ...]:
     """What is said beside the scores, here and in tables."""
     info = opened.info
-    remarks = remarks_on_maps(records, Needs.of(opened.plan.rules, info.supervised, info.window))
+    rules = opened.plan.rules
+    remarks = (
+        *remarks_on_maps(records, Needs.of(rules, info.supervised, info.window)),
+        *remarks_on_inputs(rules, info),
+    )
     for remark in remarks:
         progress.say(f"{info.name}: {remark}.")
     return remarks

@@ -68,8 +68,9 @@ def decode_cells(
         case "corner":
             offset = np.zeros(2)
         case "aligned":
-            n_cells = np.array([grid.width, grid.height])
-            return np.asarray(np.array([x[0], y[0]]) + cells * size * n_cells / _steps(grid))
+            # Multiplied first: whole numbers stay whole, and distances of exactly alpha T are <=.
+            spans = np.round(size * [grid.width, grid.height], 6)
+            return np.asarray(np.array([x[0], y[0]]) + cells * spans / _steps(grid))
         case _:
             offset = size / 2
     return np.asarray(np.array([x[0], y[0]]) + cells * size + offset)

@@ -21,7 +21,7 @@ from kapbench.scoring.schema import GROUP_ERROR_PX, OTHER_ERROR_PX, TWIN_ERROR_P
 def neighbour_laws(rows: RecordIndex, decode: Decode) -> Iterator[Law]:
     """Distances are those to annotations that rows of the target image have, or to nearer ones."""
     predicted = predicted_points(rows, decode)
-    near = rounding_error(rows, predicted)
+    near = rounding_error(rows, predicted, decode)
     yield from _other_laws(rows, decode, predicted, near)
     yield from _group_laws(rows, GROUP_ERROR_PX.of(decode), predicted, near)
 

@@ -23,8 +23,16 @@ def part_scores_in(records: Records, decode: Decode) -> tuple[str, ...]:
     has_twin = (records["twin"] != records["keypoint"]).to_numpy(bool)
     if not (has_twin | (records["group"] >= 0).to_numpy(bool)).any():
         return ()
-    scores = PART_SCORES if has_column(records, IDENTITY.name) else PART_SCORES[:3]
-    return scores if has_column(records, GROUP_ERROR_PX.of(decode)) else ()
+    lacks = {
+        metric
+        for metrics, column in (
+            ((IDENTITY_SHARE,), IDENTITY.name),
+            ((CONCEPT, WRONG_MEMBER, SOCO_CC), GROUP_ERROR_PX.of(decode)),
+        )
+        if not has_column(records, column)
+        for metric in metrics
+    }
+    return tuple(metric for metric in PART_SCORES if metric not in lacks)
 
 
 def part_score(

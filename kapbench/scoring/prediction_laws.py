@@ -29,13 +29,14 @@ Law = tuple[str, Bool[np.ndarray, "n"]]  # what a row that breaks it says, and t
 # Two computations of one distance. A letterbox rounds annotations to float32, 6e-8 of a coordinate;
 # near the origin it is 6e-8 of the image's size, which records do not have: 0.01 px covers any image.
 _NEAR_PX, _NEAR_SHARE = 0.01, 1e-6
+_ANY_PX = 1e12
 
 
 def decode_laws(rows: RecordIndex, decode: Decode) -> Iterator[Law]:
     """Distances are those between the predicted point and the annotations."""
     predicted = predicted_points(rows, decode)
     yield f"{X.of(decode)} or {Y.of(decode)} is NaN", np.isnan(predicted).any(axis=1)
-    near = rounding_error(rows, predicted)
+    near = rounding_error(rows, predicted, decode)
     error = rows.floats(ERROR_PX.of(decode))
     yield (
         f"{ERROR_PX.of(decode)} is not the distance from the predicted point to the keypoint",
@@ -60,9 +61,15 @@ def predicted_points(rows: RecordIndex, decode: Decode) -> Float64[np.ndarray, "
 
 
 def rounding_error(
-    rows: RecordIndex, predicted: Float64[np.ndarray, "n 2"]
+    rows: RecordIndex, predicted: Float64[np.ndarray, "n 2"], decode: Decode
 ) -> Float64[np.ndarray, "n"]:
-    """By how much two computations of a row's distances may differ, original pixels."""
+    """By how much two computations of a row's distances may differ, original pixels.
+
+    By any number where a rule cuts keypoints to whole pixels of a frame or measures in a stretched
+    one: records have neither the image's size nor its box.
+    """
+    if not decode.keeps_distances:
+        return np.full(len(predicted), _ANY_PX)
     sizes = np.nansum(np.abs(np.concatenate([predicted, rows.target_xy], axis=1)), axis=1)
     return np.asarray(_NEAR_PX + _NEAR_SHARE * (sizes + rows.floats("size_px")))
 

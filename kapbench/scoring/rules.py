@@ -24,7 +24,7 @@ from kapbench.scoring.soft_rule_names import SoftArgmax, soft_argmax_of
 from kapbench.untrusted.refused_values import describe_key
 from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
 
-__all__ = ["Decode", "Geometry", "KapRule", "OverCategories", "PckRule", "Rule", "load_rule"]
+__all__ = ["Decode", "Geometry", "is_shipped", "load_rule"]
 
 Average = Literal["point", "image", "category", "pair"]
 # The released evaluator of KAP's paper comes first until the field moves.

@@ -1,6 +1,7 @@
 """`kapbench list`."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from kapbench.scoring.rules import load_rule, rule_names
 
 def test_every_registered_model_with_what_it_is(kapbench):
     lines = json.loads(kapbench("list", "models", "--format", "json").stdout)
-    listed = {line["name"].removesuffix("DIR").removesuffix("NAME"): line for line in lines}
+    listed = {re.sub(r"(DIR|NAME|A\+B)$", "", line["name"]): line for line in lines}
     assert set(listed) == {*names("models"), "FILE.py:CLASS"}
     assert all(line["summary"] not in ("", "(not installed)") for line in lines)
     assert all(not line["summary"].startswith("Args") for line in lines)
@@ -37,6 +38,15 @@ def test_different_methods_are_told_apart(kapbench):
     assert len({said[name] for name in apart}) == len(apart)
     assert "2.1" in said["sd.v21"]
     assert "atlas" in said["asic"]
+
+
+def test_a_published_backbone_is_listed_in_a_line_with_its_licence(kapbench):
+    shown = kapbench("list", "models").stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    [sam] = [line for line in shown if line.startswith("sam.vitb16 ")]
+    assert sam.split(maxsplit=1)[1] == "SAM ViT-B/16, 1024 px; Apache-2.0"
+    names_ = {line.split()[0] for line in shown if not line.startswith(" ")}
+    assert {"vggt.encoder", "c_radio.v4h", "dinov2.vitb14reg"} <= names_
 
 
 def test_listing_models_imports_none_of_them():

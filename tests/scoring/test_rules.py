@@ -26,6 +26,11 @@ FROZEN = {
     "pck-sd-dino": "9e543127e5d0",
     "pck-sd-dino-dinov1": "1854593ea955",
     "pck-v1": "34efca8315e2",
+    "pck-chm": "34ceac10c33c",
+    "pck-omniprobe": "0a40af4052d4",
+    "pck-omniprobe-ap10k": "5c8d9ae9ba31",
+    "pck-omniprobe-soco": "ef9cf0763eab",
+    "pck-probe3d": "3054c84ff962",
 }
 
 
@@ -48,6 +53,11 @@ def test_every_rule_of_the_documents_ships():
         "pck-geoaware-soft",
         "pck-dift",
         "pck-v1",
+        "pck-chm",
+        "pck-omniprobe",
+        "pck-omniprobe-ap10k",
+        "pck-omniprobe-soco",
+        "pck-probe3d",
         "geo",
         "geo-published-point",
     }
@@ -56,7 +66,8 @@ def test_every_rule_of_the_documents_ships():
 @pytest.mark.parametrize("name", rule_names())
 def test_a_shipped_rule_says_its_own_name_source_and_alphas(name):
     rule = load_rule(name)
-    assert (rule.name, rule.alphas) == (name, (0.1, 0.05, 0.01))
+    alphas = (0.1, 0.05, 0.15 if name == "pck-chm" else 0.01)
+    assert (rule.name, rule.alphas) == (name, alphas)
     assert rule.source
     assert rule.headline[1] in rule.averages[rule.headline[0]]
 
@@ -64,6 +75,22 @@ def test_a_shipped_rule_says_its_own_name_source_and_alphas(name):
 @pytest.mark.parametrize("name", rule_names())
 def test_a_shipped_rules_choices_are_frozen(name):
     assert load_rule(name).hash == FROZEN[name]
+
+
+def test_a_rule_without_later_choices_is_written_as_before():
+    assert [*load_rule("pck-v1").model_dump()["decode"]] == [
+        "key",
+        "offset",
+        "frame_px",
+        "window",
+        "temperature",
+    ]
+
+
+def test_the_images_of_published_runs_are_no_choice():
+    rule = load_rule("pck-omniprobe")
+    assert rule.input is not None
+    assert rule.model_copy(update={"input": None}).hash == rule.hash
 
 
 def test_words_are_no_choice_and_choices_are(tmp_path):

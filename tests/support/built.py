@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_diffusion import tiny_pipeline
+from tiny_presets import FIRST, own_weights
 from tiny_vits import tiny_dino, tiny_dinov2, tiny_dinov3, tiny_hf, tiny_timm
 
 from kapbench import registry
@@ -15,6 +16,7 @@ from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.models import contract
 from kapbench.models.saved_maps import save_features, save_similarity
+from kapbench_baselines.vit.preset_table import PRESETS
 
 GUIDE = Path(__file__).parents[2] / "docs" / "adapters.md"
 PICTURES = contract.draw_pictures(())
@@ -24,17 +26,23 @@ OTHER_SETTINGS = {
     "dino": {"facet": "value"},
     "dinov2": {"layer": 0},
     "dinov3": {"stride": 8},
+    "mae": {"normed": True},
     "hf:": {"facet": "key"},
     "timm:": {"layer": 1},
     "random": {"seed": 1},
     "sphere": {"sphere_weight": 0.4},
     "sd": {"blocks": "up3"},
+    "fuse:": {"weights": "0.9,0.1"},
 }
 
 
 def names():
-    """Registered names, then one spec for each kind that is asked for by a prefix or a file."""
-    plain = [n for n in registry.names("models") if not n.endswith(":")]
+    """Registered names, then one spec for each kind that is asked for by a prefix or a file.
+
+    Of the presets, which share one factory, the first of each family.
+    """
+    others = {*PRESETS} - {*FIRST.values()}
+    plain = [n for n in registry.names("models") if not n.endswith(":") and n not in others]
     prefixes = [n for n in registry.names("models") if n.endswith(":")]
     return [*plain, *prefixes, *(f"my_adapter.py:{c}" for c in guide_classes())]
 
@@ -78,15 +86,23 @@ def needed(name, folder):
         spec = f"similarity:{saved_similarity(folder)}"
     elif name == "hf:":
         spec, own = f"hf:{tiny_hf(folder)}", {"layer": 1}
+    elif name == "fuse:":
+        spec, own = f"fuse:lite0+hf:{tiny_hf(folder)}", {"2.layer": 1}
     elif name == "timm:":
         source, weights = tiny_timm(folder)
         spec, own = f"timm:{source}", {"weights": str(weights)}
     elif family in TINY:
         pytest.importorskip("transformers", reason="needs the extra hf")
         own = TINY[family](folder, name)
+    elif name in FIRST.values():
+        own = of_preset(folder, name)
     elif name in ("dve", "asic", "geoaware.supervised"):
         own = {"weights": str(trained_file(folder, name)), "backbone": "lite0"}
     return spec, own
+
+
+def of_preset(folder, name):
+    return {"weights": str(own_weights(name, folder)[1]), "image_px": 6 * PRESETS[name].patch}
 
 
 def of_diy_sc(folder, name):

@@ -61,6 +61,7 @@ class SphereEncoder(OverBackbones):
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
+            licence=None,  # that of the backbone is not the weights'
             options=options or {},
         )
         super().__init__([backbone], declared, keeps_maps=False)
@@ -105,15 +106,20 @@ def sphere(
     device: str = "cpu",
     dataset: str | None = None,
     backbone_weights: str | None = None,
+    normed: bool | None = None,
+    image_px: int | None = None,
+    padding: str | None = None,
 ) -> SphereEncoder:
     """
     Args:
-        weights: A file of `kapbench train sphere`, or the released checkpoint; none: those shipped
+        weights: A file of `kapbench train sphere`, or a released checkpoint; none: those shipped
             for this data set.
         backbone: Must be the weights' own, which is the default.
         sphere_weight: Share of the sphere's cosine in the similarity; none: as validated.
         dataset: Name of the data set to be met; chooses among the shipped weights.
         backbone_weights: Of the backbone itself; none: as it finds them.
+        normed: The backbone's option of this name; none: as the weights were made for.
+        image_px: Likewise, as is padding.
 
     Raises:
         KapbenchError: no weights for this data set; a file that is not ours; another backbone's.
@@ -131,7 +137,10 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset)
+    given = {"normed": normed, "image_px": image_px, "padding": padding}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    beneath = dict(card.settings.get("backbone_options", {})) | chosen
+    encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset, options=beneath)
     share, options = checkpoint.chosen_weight(card, sphere_weight)
     return SphereEncoder(
         encoder,
@@ -142,7 +151,7 @@ def sphere(
         device,
         card.supervision,
         trained_over(card.learnt_from, encoder),
-        options=options,
+        options=options | chosen,
     )
 
 
@@ -153,6 +162,9 @@ def over(
     device: str = "cpu",
     dataset: str | None = None,
     backbone_weights: str | None = None,
+    normed: bool | None = None,
+    image_px: int | None = None,
+    padding: str | None = None,
 ) -> SphereEncoder:
     """The sphere over a named encoder.
 
@@ -163,7 +175,17 @@ def over(
         KapbenchError: as `sphere`; no such encoder.
     """
     resolve("models", backbone)  # a misspelt name is that, before it has no weights
-    return sphere(weights, backbone, sphere_weight, device, dataset, backbone_weights)
+    return sphere(
+        weights,
+        backbone,
+        sphere_weight,
+        device,
+        dataset,
+        backbone_weights,
+        normed=normed,
+        image_px=image_px,
+        padding=padding,
+    )
 
 
 def shipped(dataset: str | None, backbone: str | None = None) -> Traversable:

@@ -66,7 +66,7 @@ def load(path: Path) -> tuple[SphereMapper, Card, str]:
         tensors, metadata = read_tensors(path, how_to_make(METHOD))
     if "card" not in metadata and released.is_released(tensors):
         mapper = released.mapper(tensors, path)
-        return mapper, _released_card(mapper), file_hash(path)
+        return mapper, _released_card(mapper, path), file_hash(path)
     card = read_card(path, metadata, METHOD, {FIRST_FORMAT: _from_first_format})
     card.shape_number("token_grid", MAX_CELLS)
     mapper = build_filled(lambda: build(card), tensors, path, METHOD)
@@ -96,8 +96,8 @@ def supervision(masks: dict[str, int]) -> str:
     return "viewpoint and masks" if masks.get("mask") else "viewpoint and boxes"
 
 
-def _released_card(mapper: SphereMapper) -> Card:
-    """What is known of the released checkpoint (paper, Sec. 4, and its repository)."""
+def _released_card(mapper: SphereMapper, path: Path) -> Card:
+    """What is known of a released checkpoint (paper, Sec. 4, and its repository)."""
     width, channels = mapper.state_dict()["sphere_mapper.0.weight"].shape
     return Card(
         method=METHOD,
@@ -119,5 +119,5 @@ def _released_card(mapper: SphereMapper) -> Card:
             "depth": 1,
             "token_grid": released.TOKEN_GRID,
         },
-        settings={"sphere_weight": 0.2},
+        settings={"sphere_weight": 0.2, "backbone_options": released.backbone_options(path)},
     )

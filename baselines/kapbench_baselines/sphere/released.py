@@ -1,11 +1,14 @@
 """The checkpoint that was released with the paper (DINOv2-B/14, SPair-71k), in its own layout.
 
-Names and shapes are those of VICO-UoE/SphericalMaps @620fe28. Prototypes are a decoder of training
-alone: they are checked, and can be converted into ours.
+Names and shapes are those of VICO-UoE/SphericalMaps @620fe28, and of BGU-CS-VIL/GSA @4117b7a, which
+releases a mapper of the same layout. Prototypes are a decoder of training alone: they are checked,
+and can be converted into ours.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -16,6 +19,10 @@ from kapbench_baselines.vit.weights import read_tensors
 
 BACKBONE, TOKEN_GRID = "dinov2.vitb14", PAPER.token_grid
 CHANNELS_PER_HEAD = 64
+# sphere_extractor/checkpoints/sphere_mapper_gsa.pth, by the name that git gives its content; its
+# extract_features.py reads it on normed tokens at 518 px.
+GSA_BLOB = "ee3eb3f5e898b7b5f7380502534111a1d40a48d9"
+GSA_BACKBONE = {"normed": True, "image_px": 518}
 UNUSED = ("sphere.weight",)  # a grid of points that the released code draws with
 WHERE = (
     "Give the file of `kapbench train sphere`, or the released checkpoint (Google Drive "
@@ -45,6 +52,20 @@ def read(path: Path) -> dict[str, Tensor]:
 def is_released(tensors: Mapping[str, Tensor]) -> bool:
     """Whether these have the released names rather than ours, which know how to standardise."""
     return "sphere_mapper.0.weight" in tensors and "input_mean" not in tensors
+
+
+def backbone_options(path: Path) -> dict[str, Any]:
+    """Options of DINOv2 that a released mapper was used with and that are not its defaults."""
+    return dict(GSA_BACKBONE) if git_blob(path) == GSA_BLOB else {}
+
+
+def git_blob(path: Path) -> str:
+    """The name that git gives a file's content, by which a repository lists it."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def mapper(tensors: Mapping[str, Tensor], place: Path) -> SphereMapper:

@@ -1,5 +1,9 @@
 """The frozen encoder beneath a trained model: opening it, and checking that it is the right one."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 from kapbench.errors import KapbenchError
 from kapbench.identity.model_identity import declared_revision
 from kapbench.loading import load_model
@@ -36,18 +40,20 @@ def open_backbone(
     dataset: str | None = None,
     *,
     cosines_for: str | None = "the fusion",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Encoder:
     """The encoder of a name.
 
     Args:
         weights: Of the backbone itself; None: as it finds them.
         cosines_for: See `as_backbone`.
+        options: Others of the backbone, which are not its defaults.
 
     Raises:
-        KapbenchError: no such encoder, or weights that it does not take.
+        KapbenchError: no such encoder, or weights or options that it does not take.
     """
-    options = {} if weights is None else {"weights": weights}
-    model = load_model(spec, device=device, dataset=dataset, **options)
+    own = {} if weights is None else {"weights": weights}
+    model = load_model(spec, device=device, dataset=dataset, **own, **options)
     return as_backbone(model, cosines_for=cosines_for)
 
 
@@ -60,20 +66,26 @@ def backbone_of(
     dataset: str | None,
     *,
     cosines_for: str | None = "the fusion",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Encoder:
     """The encoder that trained weights belong to, opened and checked.
 
     Args:
         place: Where the weights are, for errors.
         spec: The backbone's name; None: the one in the card.
-        weights: Of the backbone itself, as of `open_backbone`.
+        weights: Of the backbone itself, as of `open_backbone`, as are the options.
 
     Raises:
         KapbenchError: as `open_backbone`, `own_backbone` and `check_backbone`.
     """
     try:
         encoder = open_backbone(
-            spec or own_backbone(card, place), weights, device, dataset, cosines_for=cosines_for
+            spec or own_backbone(card, place),
+            weights,
+            device,
+            dataset,
+            cosines_for=cosines_for,
+            options=options,
         )
     except KapbenchError as error:  # `-o weights` is taken by what stands on the backbone
         fix = error.fix and error.fix.replace("-o weights=", "-o backbone_weights=")

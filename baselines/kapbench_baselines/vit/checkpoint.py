@@ -21,6 +21,7 @@ WORDS = {
 
 NO_DIGITS = "its sha256 is not known here"
 CHANNELS_PER_HEAD = 64  # of every DINO and DINOv2
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def hub_advice() -> str:
@@ -40,7 +41,8 @@ class Checkpoint:
         family: As people write it, e.g. "DINOv2".
         name: kapbench's, e.g. "dino.vits8".
         kind: transformers' class.
-        hub: Repository on the hub, in transformers' format.
+        hub: Repository on the hub, in transformers' format; empty where none has the weights.
+        hub_file: File of the repository that is read as upstream's, where it is in no other format.
         file: Upstream's own file.
         page: Where upstream's file can be downloaded.
         licence: Of the weights.
@@ -61,6 +63,12 @@ class Checkpoint:
         gated: The hub and upstream hand the weights out to those who accepted the licence.
         forced: Configuration that upstream has and the hub's copy may not.
         arguments: Of the class.
+        inside: Key of a .pth file under which the tensors lie.
+        own_part: Pattern of upstream's names whose first group is kept, and is the name within the
+            backbone: of files that hold more than it. Files without such names are read whole.
+        completed: Adds what the hub's model has and upstream's does without.
+        mean: Of pixel levels from 0 to 1, per channel.
+        std: Likewise.
     """
 
     family: str
@@ -85,17 +93,31 @@ class Checkpoint:
     gated: bool = False
     forced: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    hub_file: str | None = None
+    inside: str | None = None
+    own_part: re.Pattern[str] | None = None
+    completed: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
 
     def hub_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a file under the hub's names; tensors that have those already keep them."""
         hub_state = {}
-        for name, value in split_qkv(state, self.qkv).items():
+        for name, value in split_qkv(self.backbone_of(state), self.qkv).items():
             if self.dropped is not None and self.dropped.search(name):
                 continue
             for pattern, replacement in self.renamed:
                 name = re.sub(pattern, replacement, name)  # noqa: PLW2901
             hub_state[name] = value
-        return hub_state
+        return self.completed(hub_state)
+
+    def backbone_of(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The backbone's own tensors, of a file that may hold more."""
+        if self.own_part is None:
+            return state
+        matches = {name: self.own_part.match(name) for name in state}
+        own = {match[1]: state[name] for name, match in matches.items() if match}
+        return own or state
 
     def whereabouts(self) -> str:
         """What to do if the hub does not give the weights."""
@@ -104,6 +126,16 @@ class Checkpoint:
             if self.gated
             else ""
         )
+        if not self.hub:
+            return (
+                f"Download {self.file} from {self.page} ({self.licence}), and add -o weights=FILE"
+            )
+        if self.hub_file is not None:
+            page = f"https://huggingface.co/{self.hub}"
+            return (
+                f"{gate}{hub_advice()}; or download {self.hub_file} of {page} elsewhere "
+                f"({self.licence}; its page shows its sha256), and add -o weights=FILE"
+            )
         digits = NO_DIGITS if self.digits is None else f"sha256 {self.digits}…, by its name"
         return (
             f"{gate}{hub_advice()}; or download "

@@ -64,7 +64,11 @@ def settings(state: dict[str, Tensor]) -> dict[str, Any]:
     gated = any(".mlp.weights_in." in k or ".mlp.gate_proj." in k for k in state)
     n = n_registers(state)
     more = {"num_register_tokens": n} if n else {}
-    return table_settings(state) | {"use_swiglu_ffn": gated} | more
+    plain = table_settings(state)
+    wide = next((len(v) for k, v in state.items() if k.endswith(".mlp.fc1.bias")), None)
+    if wide is not None:
+        more["mlp_ratio"] = wide // plain["hidden_size"]
+    return plain | {"use_swiglu_ffn": gated} | more
 
 
 def n_registers(state: dict[str, Tensor]) -> int:

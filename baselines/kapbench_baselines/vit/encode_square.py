@@ -6,18 +6,19 @@ import torch
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.letterbox import letterboxed
+from kapbench.models.letterbox import Padding
 from kapbench.protocols import Condition, Similarity
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.gpu_transfer import on_host
 from kapbench_baselines.vit.facets import Facet
+from kapbench_baselines.vit.shown_square import ShownSquare
 
 
 class SquareEncoder:
     """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
 
-    A subclass sets name, trained_on, layer, facet, image_px and device, calls `declare`, and has
-    `maps`.
+    A subclass sets name, trained_on, layer, facet, image_px, squaring, normed and device, calls
+    `declare`, and has `maps`.
     """
 
     conditions_on: tuple[Condition, ...] = ()
@@ -28,6 +29,8 @@ class SquareEncoder:
     layer: int
     facet: Facet
     image_px: int
+    normed: bool
+    squaring: Padding = "centre-black"  # `padding` is a grey level in ModelInfo
 
     def declare(self, origin: str, more: str = "") -> None:
         """Sets revision and options.
@@ -36,17 +39,24 @@ class SquareEncoder:
             origin: Hash of the weights.
             more: What else shapes the output.
         """
+        more = f"{self.shown.suffix}{more}"
         chosen = "" if self.facet == "token" else f"-{self.facet}"
+        chosen += "-normed" if self.normed else ""
         self.revision = f"{origin[:12]}-{self.image_px}px-layer{self.layer}{chosen}{more}"
-        self.options = {"layer": self.layer, "facet": self.facet, "image_px": self.image_px}
+        self.options = {
+            "layer": self.layer,
+            "facet": self.facet,
+            "image_px": self.image_px,
+            **self.shown.options,
+        } | ({"normed": True} if self.normed else {})
 
     def encode(self, pictures: Sequence[Picture]) -> list[FeatureMap]:
         """[channels n n] per picture, n as the network makes it of image_px."""
+        return encode(pictures, self.shown, self.maps, self.shown.grid, self.device)
 
-        def grid(size: tuple[int, int], n: int) -> Grid:
-            return Grid.letterbox(size, n, self.image_px)
-
-        return encode(pictures, self.image_px, self.maps, grid, self.device)
+    @property
+    def shown(self) -> ShownSquare:
+        return ShownSquare(self.image_px, self.squaring)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
@@ -55,19 +65,18 @@ class SquareEncoder:
 
 def encode(
     pictures: Sequence[Picture],
-    side: int,
+    shown: ShownSquare,
     maps: Callable[[Tensor], Tensor],
     grid: Callable[[tuple[int, int], int], Grid],
     device: str,
 ) -> list[FeatureMap]:
     """
     Args:
-        side: Of the letterbox, px.
-        pictures: Letterboxed by `letterboxed(picture, side)` where they are prepared.
+        shown: The square that pictures are made, where they are not prepared.
         maps: [b c n n] of uint8 images [b 3 side side].
         grid: Where the n × n cells lie on an image of a size (w, h).
     """
-    squares = [p.prepared if p.prepared is not None else letterboxed(p, side) for p in pictures]
+    squares = [p.prepared if p.prepared is not None else shown.picture(p) for p in pictures]
     with torch.inference_mode():
         values = on_host(squares, maps, device)
     return [FeatureMap(v, grid(p.size, v.shape[-1])) for v, p in zip(values, pictures, strict=True)]

@@ -1,12 +1,12 @@
 """Which of a transformer's tensors is read: its tokens, or one block's queries, keys or values."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from kapbench.errors import KapbenchError
+from kapbench_baselines.vit.architectures import forward, hidden_states
 
 Facet = Literal["token", "query", "key", "value"]
 FACETS: tuple[Facet, ...] = ("token", "query", "key", "value")
@@ -20,16 +20,11 @@ def read(net: Any, pixels: Tensor, layer: int, facet: Facet) -> Tensor:
         layer: See `check_layer`.
         facet: Heads are joined; keys and queries are those before any rotation.
     """
-    arguments = {"interpolate_pos_encoding": True} if _interpolates(net) else {}
     if facet == "token":
-        out = net(pixel_values=pixels, output_hidden_states=True, **arguments)
-        # Windowed transformers keep their maps here, and in hidden_states flattened.
-        states = getattr(out, "reshaped_hidden_states", None) or out.hidden_states
-        tokens: Tensor = states[layer]
-        return tokens
+        return hidden_states(net, pixels)[layer]
     watched = projection(blocks(net)[layer], facet)
     assert watched is not None
-    return outputs_of(watched, lambda: net(pixel_values=pixels, **arguments))[0]
+    return outputs_of(watched, lambda: forward(net, pixels))[0]
 
 
 def outputs_of(module: nn.Module, run: Callable[[], object]) -> list[Tensor]:
@@ -107,8 +102,3 @@ def _n_states(net: Any, name: str) -> int:
         place=name,
         fix="Write an adapter for it: a class with encode()",
     )
-
-
-def _interpolates(net: Any) -> bool:
-    """Whether the network interpolates position embeddings only on request."""
-    return "interpolate_pos_encoding" in inspect.signature(net.forward).parameters

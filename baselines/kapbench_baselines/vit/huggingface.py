@@ -13,13 +13,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
-from kapbench.models.letterbox import letterboxed
 from kapbench.storage import bytes_hash, file_hash
 from kapbench.types import Picture
 from kapbench_baselines.vit import encode_square
+from kapbench_baselines.vit.architectures import check_normed, final_norm, fit
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.token_layout import patch_tokens, vision_part
 from kapbench_baselines.vit.weights import (
     UNUSED,
@@ -56,6 +57,8 @@ class HuggingFace(encode_square.SquareEncoder):
             block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: that of the configuration, else 224.
+        padding: What makes a picture a square, see `letterbox.squared`.
+        normed: Whether tokens pass the network's final norm.
 
     Raises:
         KapbenchError: transformers or the model is missing, or the model has no such features.
@@ -67,7 +70,9 @@ class HuggingFace(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
+        normed: bool = False,
     ) -> None:
         if not source:
             raise KapbenchError("'hf:' does not name a model", fix="Write hf:facebook/dino-vits16")
@@ -81,17 +86,30 @@ class HuggingFace(encode_square.SquareEncoder):
             )
         shown = folder.resolve().name if folder.is_dir() else source
         self.name, self.device, self.layer = f"hf:{shown}", device, int(layer)
-        self.facet: Facet = facet
-        net, origin = _load(folder if folder.is_dir() else None, source)
-        self._normalisation = normalisation(folder if folder.is_dir() else source, _fix())
-        self._net = vision_part(net, self.name).to(device).eval()
-        check_layer(self._net, self.name, self.layer, facet)
-        self.image_px = _side(self._net.config, self._normalisation, image_px, self.name)
+        self.facet, self.normed = facet, normed
+        net, origin = load_any(folder if folder.is_dir() else None, source)
+        read_as = normalisation(folder if folder.is_dir() else source, _fix())
+        self.squaring = known_padding(padding, self.name)
         self.trained_on = f"see the model card of {shown}"
-        self.declare(origin, f"-{self._normalisation.digest}")
+        self.take(net, read_as, image_px)
+        self.declare(origin, f"-{read_as.digest}")
+
+    def take(self, net: Any, read_as: Normalisation, image_px: int | None) -> None:
+        """Makes the network ready to be read; name, device, layer, facet and normed are set.
+
+        Raises:
+            KapbenchError: it sees no images, or has no such layer, facet, size or final norm.
+        """
+        self._normalisation = read_as
+        self._net = vision_part(net, self.name).to(self.device).eval()
+        check_layer(self._net, self.name, self.layer, self.facet)
+        check_normed(self.normed, self.facet, self.name)
+        self._norm = final_norm(self._net, self.name) if self.normed else None
+        self.image_px = _side(self._net.config, read_as, image_px, self.name)
+        fit(self._net, self.image_px)
 
     def prepare(self, picture: Picture) -> UInt8[np.ndarray, "s s 3"]:
-        return letterboxed(picture, self.image_px)
+        return self.shown.picture(picture)
 
     def maps(self, images: Tensor) -> Tensor:
         """The facet [b c n n] of uint8 images [b 3 h w]."""
@@ -101,6 +119,7 @@ class HuggingFace(encode_square.SquareEncoder):
         )
         try:
             states = read(self._net, pixels, self.layer, self.facet)
+            states = states if self._norm is None else self._norm(states)
         except torch.OutOfMemoryError:
             raise
         except (ValueError, RuntimeError, TypeError) as error:
@@ -110,7 +129,7 @@ class HuggingFace(encode_square.SquareEncoder):
         return encode_square.tiling(states, self.image_px, self.name)
 
 
-def _load(folder: Path | None, source: str) -> tuple[Any, str]:
+def load_any(folder: Path | None, source: str) -> tuple[Any, str]:
     """The network in float32, and what tells these weights from others."""
     kind = imported(f"hf:{source}").AutoModel
     if folder is None:

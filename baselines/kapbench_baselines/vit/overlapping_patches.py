@@ -74,10 +74,19 @@ def overlap(net: Any, patch: int, stride: int) -> None:
 
     A table of position embeddings is interpolated to the new number of patches by the network's own
     rule, as Amir et al. do; rotary ones are taken at the patches' true centres.
+
+    Raises:
+        KapbenchError: the network cuts its patches before it embeds them.
     """
     if stride == patch:
         return
-    projection = next(m for m in net.get_input_embeddings().modules() if hasattr(m, "stride"))
+    embeddings = net.get_input_embeddings() if net.config.model_type != "radio" else None
+    if embeddings is None:  # a linear layer of cut patches
+        raise KapbenchError(
+            f"A {type(net).__name__} cannot take overlapping patches",
+            fix=f"Leave stride out: it is the patch, {patch}",
+        )
+    projection = next(m for m in embeddings.modules() if hasattr(m, "stride"))
     projection.stride = (stride, stride)
     if hasattr(net, "rope_embeddings"):
         net.rope_embeddings.forward = _rotary(net.rope_embeddings, patch, stride)

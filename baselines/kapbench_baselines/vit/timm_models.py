@@ -13,8 +13,10 @@ from torch import Tensor
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.vit import encode_square
+from kapbench_baselines.vit.architectures import check_normed, no_final_norm
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_facet, outputs_of
+from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.weights import UNLOADABLE, explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
@@ -30,6 +32,8 @@ class Timm(encode_square.SquareEncoder):
             norm. For queries, keys and values the number of the block, from 0.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: what the model was trained with.
+        padding: What makes a picture a square, see `letterbox.squared`.
+        normed: Whether tokens pass the network's final norm.
 
     Raises:
         KapbenchError: timm or the model is missing, or the model has no such features.
@@ -42,11 +46,13 @@ class Timm(encode_square.SquareEncoder):
         layer: int = -1,
         facet: Facet = "token",
         image_px: int | None = None,
+        padding: str = "centre-black",
         device: str = "cpu",
+        normed: bool = False,
     ) -> None:
         self.name, self.device = f"timm:{source}", device
         self.layer = int(layer)
-        self.facet: Facet = facet
+        self.facet, self.normed = facet, normed
         net = _made(source, weights, self.name)
         if weights is None:
             origin = state_hash(net)
@@ -57,6 +63,7 @@ class Timm(encode_square.SquareEncoder):
         _check(net, self.name, self.layer, facet)
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
+        self.squaring = known_padding(padding, self.name)
         self._mean, self._std = config["mean"], config["std"]
         self.trained_on = f"see the model card of timm/{source}"
         self.declare(origin)
@@ -82,7 +89,7 @@ class Timm(encode_square.SquareEncoder):
         [features] = self._net.forward_intermediates(
             pixels,
             indices=[at % n_layers(self._net)],
-            norm=False,
+            norm=self.normed,
             stop_early=True,
             intermediates_only=True,
         )
@@ -150,6 +157,12 @@ def _fill(net: Any, path: Path) -> None:
             place=path,
             fix="Give the file of a whole backbone, under timm's names",
         )
+
+
+def _check_norm(net: Any, name: str, normed: bool, facet: str) -> None:
+    check_normed(normed, facet, name)
+    if normed and isinstance(getattr(net, "norm", None), torch.nn.Identity | None):
+        raise no_final_norm(net, name)
 
 
 def _joined(net: Any) -> bool:

@@ -11,12 +11,14 @@ LEADING = ("cls_token", "class_embedding", "distillation_token")
 VISION = ("vision_model", "vision_tower", "vision_encoder")
 
 
-def vision_part(net: nn.Module, name: str) -> Any:
+def vision_part(net: Any, name: str) -> Any:
     """The half that sees images, of a model of images and texts; else the model.
 
     Raises:
         KapbenchError: the model sees no images.
     """
+    if net.config.model_type == "vjepa2":  # films are its images
+        return net
     for part in VISION:
         if isinstance(module := getattr(net, part, None), nn.Module):
             return module
@@ -27,6 +29,13 @@ def vision_part(net: nn.Module, name: str) -> Any:
             fix="Choose a vision model",
         )
     return net
+
+
+def n_leading(config: Any) -> int:
+    """Class, summary and register tokens before the patches of a published model."""
+    if hasattr(config, "num_summary_tokens"):  # RADIO's: registers included
+        return int(config.num_summary_tokens)
+    return 1 + int(getattr(config, "num_register_tokens", 0))
 
 
 def patch_tokens(net: Any, tokens: Tensor, side: int, name: str) -> Tensor:

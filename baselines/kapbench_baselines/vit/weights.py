@@ -5,6 +5,7 @@ A file has either transformers' names or upstream's.
 
 import hashlib
 import warnings
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,11 +34,11 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
         KapbenchError: transformers or the weights are missing, or the weights are another model's.
     """
     kind = getattr(imported(checkpoint.name), checkpoint.kind)
-    if weights is None:
+    if weights is None and checkpoint.hub and checkpoint.hub_file is None:
         net = _from_hub(kind, checkpoint)
         origin = getattr(net.config, "_commit_hash", None) or state_hash(net)
     else:
-        path = Path(weights).expanduser()
+        path = _downloaded(checkpoint) if weights is None else Path(weights).expanduser()
         with quiet():
             make = _from_folder if path.is_dir() else _from_file
             net = make(kind, checkpoint, path)
@@ -73,6 +74,20 @@ def _from_hub(kind: Any, checkpoint: Checkpoint) -> Any:
     )
 
 
+def _downloaded(checkpoint: Checkpoint) -> Path:
+    """Upstream's own file, which a repository of the hub holds."""
+    if not checkpoint.hub or checkpoint.hub_file is None:
+        raise KapbenchError(
+            f"The weights of {checkpoint.name} are on no hub",
+            place=checkpoint.name,
+            fix=checkpoint.whereabouts(),
+        )
+    from huggingface_hub import hf_hub_download
+
+    with explained(UNLOADABLE, checkpoint.hub, checkpoint.whereabouts()):
+        return Path(hf_hub_download(checkpoint.hub, checkpoint.hub_file))
+
+
 def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
     check_folder(folder, binary=checkpoint.family == "DINO")
     checkpoint.check_type(read_json(folder / "config.json").get("model_type", "nameless"), folder)
@@ -90,7 +105,7 @@ def _from_folder(kind: Any, checkpoint: Checkpoint, folder: Path) -> Any:
 
 
 def _from_file(kind: Any, checkpoint: Checkpoint, path: Path) -> Any:
-    state = checkpoint.hub_names(read_tensors(path))
+    state = checkpoint.hub_names(read_tensors(path, checkpoint.inside))
     checkpoint.check_file(state, path)
     checkpoint.check_type(checkpoint.model_type(state), path)
     config = kind.config_class(**{**checkpoint.settings(state), **checkpoint.forced})
@@ -157,7 +172,8 @@ def read_tensors(path: Path, inside: str | None = None) -> dict[str, Tensor]:
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what the error below says once
-            state = torch.load(path, weights_only=True, map_location="cpu")
+            with torch.serialization.safe_globals([Namespace]):  # a bag of the trainer's options
+                state = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged archive makes torch.load raise whatever it meets
         raise _unreadable(path) from error
     if inside is not None and isinstance(state, dict):

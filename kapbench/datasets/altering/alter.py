@@ -1,24 +1,43 @@
 """The options that every data set takes: what to change in it before it is used."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
+from kapbench.datasets.altering.corrupted import CORRUPT, Corrupted, corruption_of
 from kapbench.datasets.altering.reversed_pairs import REVERSE, ReversedPairs
 from kapbench.protocols import Dataset
 
 # What `alter` takes, by name, with the type of its value.
-ALTERING_OPTIONS: dict[str, Any] = {REVERSE: bool}
+ALTERING_OPTIONS: dict[str, Any] = {REVERSE: bool, CORRUPT: str}
 
 
-def alter(dataset: Dataset, *, reverse: bool = False) -> Dataset:
+def alter(dataset: Dataset, *, reverse: bool = False, corrupt: str | None = None) -> Dataset:
     """The data set with the alterations that are asked for; without any, itself.
 
     Args:
         reverse: Keypoints are matched from the target to the source.
+        corrupt: A corruption of the images: fog:3.
+
+    Raises:
+        KapbenchError: no such corruption.
     """
-    return ReversedPairs(dataset) if reverse else dataset
+    # The protocol's attributes could be set; those of an altered data set are read alone.
+    altered = cast("Dataset", ReversedPairs(dataset)) if reverse else dataset
+    return altered if corrupt is None else cast("Dataset", Corrupted(altered, corrupt))
+
+
+def altering_options(*, reverse: bool = False, corrupt: str | None = None) -> dict[str, Any]:
+    """The options of `alter` as a run keeps them: without those that change nothing."""
+    options: dict[str, Any] = {REVERSE: True} if reverse else {}
+    return options if corrupt is None else options | {CORRUPT: corrupt}
 
 
 def options_of(alterations: Iterable[str]) -> dict[str, Any]:
     """The options of `alter` that make these alterations, as `alterations_of` names them."""
-    return {name: True for name in alterations if name == REVERSE}
+    options: dict[str, Any] = {}
+    for name in alterations:
+        if name == REVERSE:
+            options[REVERSE] = True
+        elif (corruption := corruption_of(name)) is not None:
+            options[CORRUPT] = corruption
+    return options

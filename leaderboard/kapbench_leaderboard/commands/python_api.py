@@ -18,6 +18,7 @@ from kapbench_leaderboard.commands.comparison_text import (
     rule_names,
     run_resamples,
 )
+from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.comparison.groups import Group, why_apart, without_rules
 from kapbench_leaderboard.comparison.pairwise import Compared, pairwise
@@ -31,14 +32,14 @@ Run: TypeAlias = ResultSet | str | Path
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """Run cards by folder or entry; results without a folder stand under a name of their own."""
 
     cards: dict[Path, RunCard]
     in_memory: dict[Path, ResultSet]
 
     @classmethod
-    def of(cls, runs: Sequence[Run], root: Path) -> "_Chosen":
+    def of(cls, runs: Sequence[Run], root: Path) -> "Chosen":
         cards: dict[Path, RunCard] = {}
         in_memory: dict[Path, ResultSet] = {}
         for run in runs:
@@ -88,9 +89,9 @@ def compare(
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.compare`."""
-    chosen = _Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
+    chosen = Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
     rules = chosen.known_rules(rules, alpha)
-    of_baseline = None if baseline is None else _one(_Chosen.of([baseline], runs_root))
+    of_baseline = None if baseline is None else _one(Chosen.of([baseline], runs_root))
     groups = groups_of(list(chosen.cards.values()), rules, (), names)
     _refuse_alone(groups, of_baseline)
     places = {id(card): place for place, card in chosen.cards.items()}
@@ -124,11 +125,12 @@ def table(
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.table`."""
-    chosen = _Chosen.of(runs, runs_root)
+    chosen, view = Chosen.of(runs, runs_root), _view(by)
+    rules = chosen.known_rules(rules, alpha)
     tables = comparison_tables(
-        list(chosen.cards.values()),
-        rules=chosen.known_rules(rules, alpha),
-        by=_view(by),
+        list(runs_with_part_scores(chosen.cards, view, rules, alpha).values()),
+        rules=rules,
+        by=view,
         alpha=alpha,
         controls=chosen.controls(runs_root),
         names=names,
@@ -163,7 +165,7 @@ def latex(
             "paired=True compares single runs, and group_by averages over runs",
             fix="Leave one of them out",
         )
-    chosen = _Chosen.of(runs, runs_root)
+    chosen = Chosen.of(runs, runs_root)
     return comparison_text(
         chosen.cards,
         rules=chosen.known_rules(rules, alpha),
@@ -179,7 +181,7 @@ def latex(
     )
 
 
-def _one(chosen: _Chosen) -> RunCard:
+def _one(chosen: Chosen) -> RunCard:
     if len(chosen.cards) > 1:
         raise KapbenchError(
             f"The baseline names {len(chosen.cards)} runs, and one is needed",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError
 from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.rules import is_shipped, load_rule
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group, group, why_apart
 from kapbench_leaderboard.comparison.resamples import Resamples
@@ -21,6 +21,8 @@ VIEWS: dict[View, str] = {
     "category": "Categories",
     "symmetry": "Symmetry",
     "twin": "Mirror counterparts",
+    "concept": "Parts",
+    "concept-category": "Parts by category",
     "viewpoint": "Viewpoint",
     "occlusion": "Occlusion",
     "average": "Averages",
@@ -117,10 +119,16 @@ def _board(
     views: dict[View, Sequence[Table]] = {}
     for view in VIEWS:
         made = tables([first], view, ranks=ranks)
-        views[view] = [t for t in made if any(c.value is not None for r in t.rows for c in r.cells)]
+        views[view] = [table for table in made if _has_scores(table)]
     (summary,) = tables([first], ranks=ranks)
     apart = [(tables([other])[0], why_apart(first, other)) for other in others]
     return Board(first, summary, views, apart, by_run)
+
+
+def _has_scores(table: Table) -> bool:
+    """Whether some run has a score; of parts, one that is not its PCK."""
+    first = 1 if table.view == "concept" else 0
+    return any(cell.value is not None for row in table.rows for cell in row.cells[first:])
 
 
 def _competes(card: RunCard) -> bool:
@@ -129,6 +137,6 @@ def _competes(card: RunCard) -> bool:
 
 def rule_text(card: RuleCard) -> str:
     """The text of a rule, or why it cannot be shown."""
-    if card.name not in rule_names() or load_rule(card.name).hash != card.hash:
+    if not is_shipped(card.name) or load_rule(card.name).hash != card.hash:
         return f"This version of kapbench has no rule {card.name} with hash {card.hash}."
     return load_rule(card.name).model_dump_json(indent=1)

@@ -14,7 +14,7 @@ from kapbench_leaderboard.site.forked import MANY, forked
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
-from kapbench_leaderboard.site.record_facts import record_facts
+from kapbench_leaderboard.site.record_facts import record_facts, with_scores_of_parts
 
 MARKER = ".kapbench-site"
 # Those that take longest first, for the processes that make them.
@@ -45,8 +45,10 @@ def build(
     _refuse(out)
     entries = accepted(results)
     explored = known_models(explore, (entry.run.model.name for entry in entries), results)
+    facts = record_facts(entries)
+    entries = with_scores_of_parts(entries, facts)
     content: dict[str, str | bytes] = {}
-    for path, text in pages(Site(entries, boards(entries), record_facts(entries), explored)):
+    for path, text in pages(Site(entries, boards(entries), facts, explored)):
         if path in content:
             raise KapbenchError(
                 f"Two pages have the name {path}",

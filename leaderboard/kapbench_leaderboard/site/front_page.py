@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from kapbench_leaderboard.published.load import numbers, published, repeatable
 from kapbench_leaderboard.site import charts
 from kapbench_leaderboard.site.pages import NARROW_QUOTED, Page, Site
-from kapbench_leaderboard.site.published import published
 
 N_LEADING = 3  # models that the front page names of each other board
 
@@ -22,5 +22,15 @@ def front_pages(site: Site) -> Iterator[Page]:
     yield site.page("index.html", "index.html", values)
     if site.samples:
         yield site.page("samples.html", "samples.html", {"title": "Samples"})
-    quoted = {"title": "Published numbers", "quoted": published(), "narrow": NARROW_QUOTED}
-    yield site.page("published.html", "published.html", quoted)
+    yield site.page("published.html", "published.html", _published())
+
+
+def _published() -> dict[str, object]:
+    """Every quoted number, and whether a command repeats it."""
+    quoted = published()
+    repeated = [
+        (number, repeatable(quoted, number.table, number.row) is not None)
+        for number in numbers(quoted)
+    ]
+    title = "Published numbers"
+    return {"title": title, "quoted": quoted, "numbers": repeated, "narrow": NARROW_QUOTED}

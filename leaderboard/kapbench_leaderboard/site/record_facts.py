@@ -1,21 +1,24 @@
 """What pages show of an entry's records, which are read once: curves, worst pairs, losses, keypoints."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from kapbench.running.diagnosis.diagnose_run import diagnosed_rules
 from kapbench.running.diagnosis.sentence import FEWEST_IMAGES
+from kapbench.running.records_file import StoredRecords
 from kapbench.running.results import RunCard
 from kapbench.scoring.diagnosis.kap_losses import kap_losses
 from kapbench.scoring.diagnosis.loss_types import TYPES, typed_samples
 from kapbench.scoring.metrics import kap, pck_correct
 from kapbench.scoring.rules import Decode, KapRule, PckRule
 from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX, TWIN_ERROR_PX
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
+from kapbench_leaderboard.comparison.earlier_part_scores import lacks_part_scores, with_part_scores
 from kapbench_leaderboard.comparison.split_scores import SplitScores, split_scores
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import (
@@ -41,7 +44,8 @@ class KeypointScore:
 class RecordFacts:
     """Of one entry. `losses`: Shapley shares by type, which add up to 1 − KAP; empty where KAP is not
     defined, or where the records lack the columns. `keypoints`: by category and keypoint id.
-    `parts`: of a model with enough images for intervals; None of others.
+    `parts`: of a model with enough images for intervals; None of others. `part_scores`: those that the
+    entry of an earlier version does not store.
     """
 
     curves: Sequence[Curve]
@@ -49,6 +53,7 @@ class RecordFacts:
     losses: Mapping[str, float]
     keypoints: Mapping[tuple[str, int], KeypointScore]
     parts: SplitScores | None = None
+    part_scores: Sequence[Score] = ()
 
 
 NO_RECORDS = RecordFacts((), (), {}, {})
@@ -67,6 +72,32 @@ def record_facts(entries: Sequence[Accepted]) -> dict[str, RecordFacts]:
 
 
 def _facts(accepted: Accepted) -> RecordFacts:
+    run = accepted.run
+    if not lacks_part_scores(run):
+        return _facts_of_rows(accepted)
+    records = StoredRecords(records_path(accepted.path), run.dataset.categories)
+    added = with_part_scores(run, records).scores[len(run.scores) :]
+    return replace(_facts_of_rows(accepted), part_scores=added)
+
+
+def with_scores_of_parts(
+    entries: Sequence[Accepted], facts: Mapping[str, RecordFacts]
+) -> list[Accepted]:
+    """The entries with the scores of parts that their records gave.
+
+    Args:
+        facts: By the run's plan.
+    """
+    made = []
+    for accepted in entries:
+        run = accepted.run
+        added = facts.get(run.plan_hash, NO_RECORDS).part_scores
+        card = RunCard(**dict(run) | {"scores": (*run.scores, *added)}) if added else run
+        made.append(replace(accepted, entry=accepted.entry.model_copy(update={"run": card})))
+    return made
+
+
+def _facts_of_rows(accepted: Accepted) -> RecordFacts:
     run, path = accepted.run, records_path(accepted.path)
     needed = curve_columns(run)
     if not any(rule.metric == "pck" for rule in run.rules):

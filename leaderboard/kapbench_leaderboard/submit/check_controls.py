@@ -11,15 +11,22 @@ from jaxtyping import Bool, Float64
 from kapbench.errors import agreeing, counted
 from kapbench.models.controls import Constant, Random
 from kapbench.running.results import RunCard
-from kapbench.scoring.schema import OF_CIRCLE, OF_GEOMETRY, Needs, X, Y
+from kapbench.scoring.schema import IDENTITY, OF_CIRCLE, OF_GEOMETRY, Needs, X, Y
 from kapbench_leaderboard.comparison.controls import NAMES, shipped_controls
 from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
 from kapbench_leaderboard.submit.control_rows import control_columns
 from kapbench_leaderboard.submit.dataset_digest import shipped
 
-_OF_MAPS = (*OF_GEOMETRY, *OF_CIRCLE, X, Y)  # errors follow from points, and laws check them
+_OF_MAPS = (
+    *OF_GEOMETRY,
+    *OF_CIRCLE,
+    X,
+    Y,
+    IDENTITY,
+)  # errors follow from points, and laws check them
 _LIKE_LETTERS = str.maketrans("01345$@|", "oieassal")
 _SHIFTS = ((0.0, 0.0), (1e-3, 1e-3), (-1e-3, -1e-3), (1e-3, -1e-3), (-1e-3, 1e-3))  # pixels
+_MEMBERS = ("group_visible", "twin_visible")  # the same where rows show all members of a part
 _SIDES = ("source", "target")
 _ROUNDING = 1e-6  # pixels, or of a similarity from 0 to 1: other processors round otherwise
 
@@ -83,16 +90,27 @@ def other_rows(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
         return
     rules = [run.rule(card.name) for card in run.rules if is_scored_alike(run, card.name)]
     needs = Needs.of(rules)
-    names = [name for name, column in needs.columns.items() if column in _OF_MAPS]
+    of_maps = (name for name, column in needs.columns.items() if column in _OF_MAPS)
+    names = [name for name in of_maps if name in records]
     differ = {name: np.ones(len(records), bool) for name in names}
     for side, shift in product(_SIDES, _SHIFTS):
-        again = control_columns(control, _shifted(records, side, shift), sizes, needs, names)
-        for name, values in again.items():
-            differ[name] &= ~_equal(records[name].to_numpy(np.float64), values)
+        again = control_columns(
+            control, _shifted(records, side, shift), sizes, needs, [*names, *_MEMBERS]
+        )
+        complete = np.all(
+            [_equal(_floats(records, name), again[name]) for name in _MEMBERS], axis=0
+        )
+        for name in names:
+            same = _equal(_floats(records, name), again[name])
+            differ[name] &= ~same & complete if name == IDENTITY.name else ~same
         n_rows = int(np.any([*differ.values()], axis=0).sum())
         if not n_rows:
             return
     yield f"The control {control.name} makes other values in {counted(n_rows, 'row')}."
+
+
+def _floats(records: pd.DataFrame, name: str) -> Float64[np.ndarray, "n"]:
+    return records[name].to_numpy(np.float64)
 
 
 def _equal(

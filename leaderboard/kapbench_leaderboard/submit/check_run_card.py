@@ -12,7 +12,7 @@ from kapbench.protocols import Condition, Similarity
 from kapbench.running.plan import hash_of_plan
 from kapbench.running.results import SCHEMA_VERSION, RuleCard, RunCard
 from kapbench.scoring.bootstrap import SEED
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.rules import is_shipped, load_rule
 from kapbench.scoring.versions import SCORING_VERSION
 
 OLDEST_SCORING = 2  # no rows of earlier versions were ever accepted
@@ -45,7 +45,7 @@ def _wrong_rules(run: RunCard) -> Iterator[str]:
         if count > 1:
             yield f"Rule {name} is listed {count} times."
     for card in run.rules:
-        if card.name not in rule_names():
+        if not is_shipped(card.name):
             yield f"Rule {card.name} is not shipped with kapbench, as a leaderboard's rules must be."
             continue
         of_shipped = dict(RuleCard.of(load_rule(card.name)))

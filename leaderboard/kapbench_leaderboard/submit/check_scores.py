@@ -10,6 +10,7 @@ from kapbench.errors import KapbenchError, counted
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.bootstrap import Replicates, Resampling
 from kapbench.scoring.estimators import Estimator
+from kapbench.scoring.input_remarks import remarks_on_inputs
 from kapbench.scoring.map_remarks import remarks_on_maps
 from kapbench.scoring.schema import Needs
 from kapbench.scoring.score_table import ABSENCE_AUROC, Score, ScoreRequest, score_table
@@ -71,10 +72,11 @@ def wrong_scores(
 
 
 def wrong_remarks(run: RunCard, records: pd.DataFrame) -> Iterator[str]:
-    """Remarks on the similarity maps that are not those that the records give."""
+    """Remarks on the model's maps that are not those that the records and the model's options give."""
     rules = [run.rule(card.name) for card in run.rules]
     needs = Needs.of(rules, run.model.supervised, run.model.window)
-    if (remarks := remarks_on_maps(records, needs)) != run.remarks:
+    remarks = (*remarks_on_maps(records, needs), *remarks_on_inputs(rules, run.model))
+    if remarks != run.remarks:
         expected = "; ".join(remarks) or "none"
         yield f"The remarks on the similarity maps are not those of the records: {expected}."
 

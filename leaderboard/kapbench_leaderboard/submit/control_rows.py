@@ -66,6 +66,7 @@ class _Columns:
     pair: Int[np.ndarray, "n"]
     keypoint: Int[np.ndarray, "n"]
     twin: Int[np.ndarray, "n"]
+    group: Int[np.ndarray, "n"]
     source_xy: Float64[np.ndarray, "n 2"]
     target_xy: Float64[np.ndarray, "n 2"]
     size_px: Float64[np.ndarray, "n"]
@@ -78,6 +79,7 @@ class _Columns:
             records["pair_id"].cat.codes.to_numpy(),
             records["keypoint"].to_numpy(np.int64),
             records["twin"].to_numpy(np.int64),
+            records["group"].to_numpy(np.int64),
             records[["source_x", "source_y"]].to_numpy(np.float64),
             records[["target_x", "target_y"]].to_numpy(np.float64),
             records["size_px"].to_numpy(np.float64),
@@ -96,27 +98,25 @@ def _by_target(
         of_pairs = np.split(rows, np.flatnonzero(np.diff(columns.pair[rows])) + 1)
         for start in range(0, len(of_pairs), PAIRS_AT_ONCE):
             chunk = of_pairs[start : start + PAIRS_AT_ONCE]
-            pairs = [_pair(columns, each, target, sizes) for each in chunk]
+            pairs = [_pair(columns, each, rows, target, sizes) for each in chunk]
             yield np.concatenate(chunk), pairs
 
 
 def _pair(
     columns: _Columns,
     rows: Int[np.ndarray, "r"],
+    of_target: Int[np.ndarray, "t"],
     target: View,
     sizes: Mapping[str, tuple[int, int]],
 ) -> Pair:
+    """The pair of some rows; rows of its target in other pairs name the groups of more keypoints."""
     n = len(target.keypoints.visible)
     source = _view(columns.source[rows[0]], columns, rows, columns.source_xy, sizes, n)
-    twins = np.arange(n)
-    twins[columns.keypoint[rows]] = columns.twin[rows]
+    twins, groups = np.arange(n), np.full(n, -1)
+    known, twin = columns.keypoint[of_target], columns.twin[of_target]
+    groups[known], twins[twin], twins[known] = columns.group[of_target], known, twin
     return Pair(
-        str(columns.pair[rows[0]]),
-        source,
-        target,
-        float(columns.size_px[rows[0]]),
-        np.full(n, -1),
-        twins,
+        str(columns.pair[rows[0]]), source, target, float(columns.size_px[rows[0]]), groups, twins
     )
 
 

@@ -144,7 +144,7 @@ def reproduce(
         )
     every_pair = data.pairs(run.dataset.categories)
     pairs = choose(every_pair, n, run.plan_hash)
-    rules = _rules_to_compare(run, path)
+    rules = rules_to_compare(run, path)
     how = describe(built.protections) if isinstance(built, IsolatedModel) else IN_PROCESS
     again = _run_again(built, data, pairs, rules, device, _without(how, progress))
     again = _with_groups_of_all_pairs(again, pairs, every_pair, [run.rule(name) for name in rules])
@@ -252,7 +252,7 @@ def image_sizes(
     return {view.image_id: view.size for view in views}
 
 
-def _rules_to_compare(run: RunCard, path: Path) -> list[str]:
+def rules_to_compare(run: RunCard, path: Path) -> list[str]:
     """The rules of a run that still give the same numbers. KapbenchError where there are none."""
     rules = [rule.name for rule in run.rules if is_scored_alike(run, rule.name)]
     if not rules:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.part_scores import CONCEPT, IDENTITY_CHANCE, IDENTITY_SHARE, WRONG_MEMBER
 from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.disagreements import disagreements
@@ -12,14 +14,25 @@ from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
 from kapbench_leaderboard.tables import notes, notes_on_images
-from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.choices import BY_CATEGORY, View
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
 
-_ONE_METRIC_A_TABLE = ("category", "geco", "viewpoint", "occlusion", "average")
-SKILL = "KAP skill"
+_ONE_METRIC_A_TABLE: tuple[View, ...] = ("category", "geco", "viewpoint", "occlusion", "average")
+SKILL, IDENTITY_TITLE = "KAP skill", "identity"
 # What a table shows: the kind of rule, None: both; and the metric where it is not the rule's own.
 _Shown = tuple[Kind | None, str | None]
 _METRICS: tuple[_Shown, ...] = (("kap", None), ("kap", KAP_SKILL), ("pck", None))
+_OF_VIEW: dict[View, tuple[_Shown, ...]] = {
+    **dict.fromkeys(_ONE_METRIC_A_TABLE, _METRICS),
+    "concept": (("pck", None),),
+    "concept-category": tuple(("pck", m) for m in (CONCEPT, WRONG_MEMBER, IDENTITY_SHARE)),
+}
+_TITLES = {
+    KAP_SKILL: SKILL,
+    CONCEPT: "concept PCK",
+    WRONG_MEMBER: "wrong member",
+    IDENTITY_SHARE: IDENTITY_TITLE,
+}
 
 
 @dataclass(frozen=True)
@@ -94,8 +107,8 @@ def tables(
     """
     out: list[Table] = []
     for i, members in enumerate(groups):
-        metrics = _METRICS if view in _ONE_METRIC_A_TABLE else ((None, None),)
-        every = (_table(members, view, alpha, each, ranks or _NO_RANKS) for each in metrics)
+        shown = _OF_VIEW.get(view, ((None, None),))
+        every = (_table(members, view, alpha, each, ranks or _NO_RANKS) for each in shown)
         filled = [table for table in every if table.columns]
         if i and filled:
             apart = f"Not comparable with the first table: {why_apart(groups[0], members)}."
@@ -118,11 +131,12 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
         Row(c, name, tuple(column.cell(c) for column in table_columns), rank_of(_key(c, by)))
         for c, name in zip(members.cards, names, strict=True)
     ]
-    lead = len(table_columns) - 1 if view == "category" else 0
-    rows.sort(key=lambda row: (row.is_control, -_or_less(row, lead), row.label))
+    lead = len(table_columns) - 1 if view in BY_CATEGORY else 0
+    sign = 1 if table_columns and table_columns[lead].lower_is_better else -1
+    rows.sort(key=lambda row: (row.is_control, sign * _or_less(row, lead), row.label))
     data = members.dataset
     title = f"{data.name}@{data.revision}, {data.split} split, {members.coverage}"
-    of_table = None if kind is None else SKILL if metric == KAP_SKILL else NAME[kind]
+    of_table = None if kind is None else _TITLES.get(metric or "", NAME[kind])
     competing = [row for row in rows if not row.is_control]
     return Table(
         members,
@@ -131,9 +145,7 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
         tuple(rows),
         (title,),
         tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
-        _prevalence_row(competing or rows, table_columns, members.rules, alpha)
-        if view != "summary"
-        else (),
+        _references(members, view, alpha, shown, competing or rows, table_columns),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
         alpha,
         of_table,
@@ -203,6 +215,32 @@ def _ranking(members: Group, view: View, kind: Kind | None) -> RuleCard:
     """The rule whose headline score gives the ranks."""
     first = members.rules[0] if view == "rule" else members.rule_of("kap")
     return (members.rule_of(kind) if kind else first) or members.rules[0]
+
+
+def _references(
+    members: Group,
+    view: View,
+    alpha: float,
+    shown: _Shown,
+    rows: Sequence[Row],
+    table_columns: Sequence[Column],
+) -> tuple[ReferenceRow, ...]:
+    """The prevalence below KAP, and below identity by category the chance of the data set."""
+    kind, metric = shown
+    if view == "summary":
+        return ()
+    if metric != IDENTITY_SHARE:
+        return _prevalence_row(rows, table_columns, members.rules, alpha)
+    by_run = [_chance(members, view, alpha, kind, row.card) for row in rows]
+    known = (cells for cells in by_run if any(cell.value is not None for cell in cells))
+    return tuple(ReferenceRow(IDENTITY_CHANCE, "chance", cells) for cells in islice(known, 1))
+
+
+def _chance(
+    members: Group, view: View, alpha: float, kind: Kind | None, card: RunCard
+) -> tuple[Cell, ...]:
+    made = columns(members, view, alpha, kind, IDENTITY_CHANCE)
+    return tuple(column.cell(card) for column in made)
 
 
 def _prevalence_row(

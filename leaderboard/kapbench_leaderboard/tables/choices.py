@@ -8,6 +8,8 @@ View = Literal[
     "category",
     "symmetry",
     "twin",
+    "concept",
+    "concept-category",
     "geco",
     "viewpoint",
     "occlusion",
@@ -17,6 +19,9 @@ View = Literal[
 ]
 # A user chooses from all but "summary", the default, and "paired", a table of differences.
 VIEWS: tuple[View, ...] = get_args(View)[1:-1]
+
+BY_CATEGORY: tuple[View, ...] = ("category", "concept-category")  # a column for each category
+OF_PARTS: tuple[View, ...] = ("concept", "concept-category")
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

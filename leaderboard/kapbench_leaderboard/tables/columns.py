@@ -4,12 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.part_scores import (
+    IDENTITY_CHANCE,
+    OF_IDENTITY,
+    PART_SCORES,
+    SOCO_CC,
+    WRONG_MEMBER,
+)
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL, Score
 from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group, Kind
 from kapbench_leaderboard.comparison.prevalence import prevalence
 from kapbench_leaderboard.comparison.scoring_versions import scoring_of
-from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.choices import BY_CATEGORY, View
 from kapbench_leaderboard.tables.score_keys import ABSENCE, SPLITS, ScoreKey
 
 NAME = {"kap": "KAP", "pck": "PCK"}
@@ -19,6 +26,16 @@ NO_RANDOM_RUN = (
 )
 _SINCE_4 = (KAP_SKILL, ABSENCE_AUROC)  # versions of scoring from 4 on store them
 _BEFORE_4 = "The run was scored before KAP skill and absence AUROC were stored; repeat the run."
+_NO_IDENTITY = (
+    "Identity is not recorded: the run is of a scoring version before 5. Repeat it with `kapbench run "
+    "--force`."
+)
+_NO_RECORDS = (
+    "The run was scored before these scores were stored, and its records are not at hand, or no "
+    "keypoint has a part group or a mirror counterpart."
+)
+_NO_PARTS = "No keypoint of these data has a part group or a mirror counterpart."
+_ALONE = "No target shows a keypoint and another member of its part (n = 0)."
 _NOTHING = "There is no keypoint to score (n = 0), or the annotation does not say."
 _NO_COUNTERPART = "No keypoint of these data has a mirror counterpart (n = 0)."
 _ONE_KIND = "A category has no positive sample, or no negative one"
@@ -86,7 +103,7 @@ def columns(
         rule = members.rule_of(each)
         if rule is None:
             continue
-        if view == "category":
+        if view in BY_CATEGORY:
             out += _categories(members, rule, alpha, metric)
         elif view == "average":
             rules = _averaged(members, each)
@@ -216,6 +233,8 @@ def _column(
             )
         if same and row is None and metric in _SINCE_4 and card.provenance.scoring < 4:
             return Cell(None, reason=_BEFORE_4)
+        if same and row is None and metric in PART_SCORES:
+            return Cell(None, reason=_no_part_score(card, metric))
         return _cell(row if same else None, what)
 
     def prevalence_of(card: RunCard) -> Cell:
@@ -226,19 +245,30 @@ def _column(
         _key(stem, rule, alpha, score_key),
         heading,
         cell,
-        ranks,
-        lower_is_better=metric == "symmetry_confusion",
+        ranks and metric != IDENTITY_CHANCE,
+        lower_is_better=metric in ("symmetry_confusion", WRONG_MEMBER),
+        lead=metric != SOCO_CC,
         prevalence=prevalence_of if metric == "kap" else None,
     )
 
 
 def _key(stem: str, rule: RuleCard, alpha: float, score_key: ScoreKey) -> str:
-    """The column's key in files; alpha does not enter the absence AUROC."""
+    """The column's key in files; alpha does not enter the absence AUROC and identity."""
     if score_key.metric == ABSENCE_AUROC:
         return ".".join([ABSENCE_AUROC, *([] if score_key.split == "all" else [score_key.split])])
+    if score_key.metric in OF_IDENTITY and stem == rule.metric:
+        return ".".join([score_key.metric, *([] if score_key.over is None else [score_key.over])])
+    if score_key.metric in PART_SCORES and stem == rule.metric:
+        stem, score_key = score_key.metric, replace(score_key, metric=None)
     if score_key.metric == KAP_SKILL and stem == rule.metric:
         stem, score_key = KAP_SKILL, replace(score_key, metric=None)
     return f"{stem}@{alpha:.2f}" + (f".{score_key.key}" if score_key.key else "")
+
+
+def _no_part_score(card: RunCard, metric: str) -> str:
+    if card.provenance.scoring >= 5:
+        return _NO_PARTS
+    return _NO_IDENTITY if metric in OF_IDENTITY else _NO_RECORDS
 
 
 def _cell(row: Score | None, what: str) -> Cell:
@@ -249,6 +279,8 @@ def _cell(row: Score | None, what: str) -> Cell:
     if row.value is not None:
         return Cell(row.value, row.low, row.high, row.n)
     if row.n == 0:
+        if row.metric in OF_IDENTITY:
+            return Cell(None, n=0, reason=_ALONE)
         of_twins = (row.metric, row.split) == (ABSENCE_AUROC, TWIN_SPLIT)
         return Cell(None, n=0, reason=_NO_COUNTERPART if of_twins else _NOTHING)
     return Cell(None, n=row.n, reason=f"{_UNDEFINED.get(row.metric, _ONE_KIND)} (n = {row.n:,}).")

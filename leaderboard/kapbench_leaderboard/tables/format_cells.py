@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Row, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
 
 MISSING = "n/a"
@@ -44,8 +44,8 @@ def heading(column: Column) -> str:
 
 
 def metric_title(table: Table) -> str:
-    """What all columns of a table show, e.g. KAP@0.10."""
-    return f"{table.metric}@{table.alpha:.2f}"
+    """What all columns of a table show, e.g. KAP@0.10; identity has no alpha."""
+    return IDENTITY_TITLE if table.metric == IDENTITY_TITLE else f"{table.metric}@{table.alpha:.2f}"
 
 
 def head(table: Table) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from kapbench_leaderboard.tables.build import Table
+from kapbench_leaderboard.tables.choices import BY_CATEGORY
 from kapbench_leaderboard.tables.columns import Cell, Column
 from kapbench_leaderboard.tables.format_cells import heading
 from kapbench_leaderboard.tables.over_runs import N_RUNS
@@ -26,7 +27,7 @@ def _frame(table: Table, *, intervals: bool) -> pd.DataFrame:
     numbers = [[number for _, _, number in line] for line in lines]
     keys = [(metric, name) for metric, name, _ in lines[0]]
     columns: pd.Index = pd.Index([name for _, name in keys])
-    if table.view == "category":
+    if table.view in BY_CATEGORY:
         columns = pd.MultiIndex.from_tuples(keys, names=["metric", "category"])
     return pd.DataFrame(numbers, index=[row.label for row in table.rows], columns=columns)
 

@@ -9,7 +9,7 @@ from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.tables import notes as about
 from kapbench_leaderboard.tables.bold import NOTE, bold
 from kapbench_leaderboard.tables.build import SKILL, Table
-from kapbench_leaderboard.tables.choices import Style
+from kapbench_leaderboard.tables.choices import BY_CATEGORY, Style
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.dataset_names import with_alterations
 from kapbench_leaderboard.tables.format_cells import (
@@ -69,7 +69,7 @@ def _parts(tables: Sequence[Table]) -> list[list[Table]]:
     parts: list[list[Table]] = []
     for table in tables:
         first = parts[-1][0] if parts else None
-        if first and first.view == table.view == "category" and table.group is first.group:
+        if first and first.view == table.view in BY_CATEGORY and table.group is first.group:
             order = {id(row.card): i for i, row in enumerate(first.rows)}
             rows = sorted(table.rows, key=lambda row: order[id(row.card)])
             parts[-1].append(replace(table, rows=tuple(rows)))
@@ -85,7 +85,7 @@ def _environment(
     first, n_columns = blocks[0], len(blocks[0].columns)
     wide = n_columns >= _WIDE
     kind = "table*" if wide else "table"
-    above = first.head if first.view == "category" else head(first)  # blocks name their metrics
+    above = first.head if first.view in BY_CATEGORY else head(first)  # blocks name their metrics
     title = caption(above).replace(_versioned(first), _unversioned(first))
     lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(title)}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
@@ -96,7 +96,7 @@ def _environment(
     bolds = [bold(table, resamples) for table in blocks]
     for table, marks in zip(blocks, bolds, strict=True):
         lines.append(r"    \midrule")
-        if table.view == "category":
+        if table.view in BY_CATEGORY:
             lines.append(
                 f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(metric_title(table))}}} \\\\"
             )

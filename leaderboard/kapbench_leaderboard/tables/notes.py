@@ -57,6 +57,23 @@ _EXPLAINED = {
         "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point."
     ),
     "geo@": "geo: PCK of keypoints whose part the target shows at least twice.",
+    "pck_concept@": (
+        "concept: as exact, and a match within α·T of another visible member of the keypoint's part "
+        "counts too. The part is its part group, or the keypoint and its mirror counterpart. Both are "
+        "of keypoints that are visible in both images."
+    ),
+    "wrong_member@": (
+        "wrong member: concept less exact, the right part on the wrong side or the wrong repetition."
+    ),
+    "pck_cc@": (
+        "CC: as concept, also of absent keypoints of whose part the target shows a member, as SOCO "
+        "counts."
+    ),
+    "identity": (
+        "identity: of the visible members of the part alone, the keypoint and at least one other, "
+        "whether the most similar one is the right one; equal ones share. α does not enter. chance: "
+        "the mean of 1 / number of members."
+    ),
     ".viewpoint=": (
         "view 0-4: difference of the two azimuths in steps of 45°, where both are known."
     ),

@@ -3,6 +3,13 @@
 from dataclasses import dataclass, replace
 
 from kapbench.scoring.geco_splits import ALONE, BOTH, COUNTERPART, KEYPOINT
+from kapbench.scoring.part_scores import (
+    CONCEPT,
+    IDENTITY_CHANCE,
+    IDENTITY_SHARE,
+    SOCO_CC,
+    WRONG_MEMBER,
+)
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
 from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Kind
@@ -55,6 +62,17 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
             ScoreKey("symm.", "symmetric"),
             ScoreKey("other", "other"),
             ScoreKey("confu-\nsion", metric="symmetry_confusion"),
+        ),
+    },
+    "concept": {
+        "kap": (),
+        "pck": (
+            ScoreKey("exact"),
+            ScoreKey("concept", metric=CONCEPT),
+            ScoreKey("wrong\nmember", metric=WRONG_MEMBER),
+            ScoreKey("CC", metric=SOCO_CC),
+            ScoreKey("iden-\ntity", metric=IDENTITY_SHARE),
+            ScoreKey("chance", metric=IDENTITY_CHANCE),
         ),
     },
     "geco": {

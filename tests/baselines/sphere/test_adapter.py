@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
+from kapbench.models.cached_map import to_cells
 from kapbench.protocols import Encoder
 from kapbench.types import Picture
 from kapbench_baselines.sphere import adapter, checkpoint
@@ -82,10 +83,9 @@ def test_the_dot_product_is_the_fused_cosine(colours: str, weights: str, share: 
     assert isinstance(model, Encoder)
     one, two = picture(0), picture(1)
     found = cells(model, one).T @ cells(model, two)
-    features = [functional.normalize(cells(model.backbone, p), dim=0) for p in (one, two)]
-    points = [
-        torch.from_numpy(model.sphere(model.backbone.encode([p])[0])).flatten(1) for p in (one, two)
-    ]
+    kept = [to_cells(model.backbone.encode([p])[0]).feature_map() for p in (one, two)]
+    features = [functional.normalize(torch.from_numpy(m.values).flatten(1), dim=0) for m in kept]
+    points = [torch.from_numpy(model.sphere(m)).flatten(1) for m in kept]
     expected = (1 - share) * features[0].T @ features[1] + share * points[0].T @ points[1]
     assert torch.allclose(found, expected, atol=1e-5)
 

@@ -88,7 +88,8 @@ def test_it_runs_over_dinov2_b(file, tensors, tmp_path):
     [found] = model.encode([shown])
     assert found.values.shape == (768 + 3, 60, 60)
     [tokens] = load_model("dinov2.vitb14", device="cpu", weights=dino).encode([shown])
-    x = torch.from_numpy(tokens.values).flatten(1).T[None]  # raw tokens, no standardising
+    # Raw tokens as they are kept, no standardising.
+    x = torch.from_numpy(tokens.values).half().float().flatten(1).T[None]
     with torch.no_grad():
         points = released.mapper(tensors, HERE)(x)[0].T
     np.testing.assert_allclose(found.values[768:].reshape(3, -1), points * 0.2**0.5, atol=1e-5)
@@ -168,3 +169,31 @@ def test_a_file_of_something_else(tmp_path):
     torch.save({"a": object}, path)
     with pytest.raises(KapbenchError, match="damaged, or not a plain"):
         load_model("sphere", device="cpu", weights=str(path))
+
+
+def test_gsas_mapper_is_read_on_normed_tokens_at_518_px(file, tmp_path, monkeypatch):
+    """BGU-CS-VIL/GSA's file has the same layout, so that its content alone tells it."""
+    import subprocess
+
+    from pictures import picture
+
+    dino = str(tiny_dinov2(tmp_path, "dinov2.vitb14"))
+    given = {"weights": str(file), "backbone_weights": dino, "device": "cpu"}
+    asked = load_model("sphere", normed=True, image_px=518, **given)
+    done = subprocess.run(["git", "hash-object", file], check=True, capture_output=True, text=True)
+    monkeypatch.setattr(released, "GSA_BLOB", done.stdout.strip())
+    known = load_model("sphere", **given)
+    assert known.backbone.options == {**known.backbone.options, "normed": True, "image_px": 518}
+    assert (known.revision, known.options) == (asked.revision, {})
+    assert asked.options == {"normed": True, "image_px": 518}
+    shown = picture(64, 48)
+    [found] = known.encode([shown])
+    assert found.values.shape == (768 + 3, 37, 37)
+    plain = load_model("dinov2.vitb14", device="cpu", weights=dino, normed=True, image_px=518)
+    tokens = torch.tensor(plain.encode([shown])[0].values).half().float().flatten(1).T[None]
+    points = known.mapper(tokens)[0].T.reshape(3, 37, 37).detach().numpy()
+    np.testing.assert_allclose(found.values[768:], points * 0.2**0.5, atol=1e-5)
+    assert (
+        load_model("sphere", normed=False, image_px=840, **given).backbone.options["image_px"]
+        == 840
+    )

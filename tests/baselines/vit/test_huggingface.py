@@ -238,7 +238,6 @@ def test_sizes_that_the_network_cannot_read(disk, family, side, words):
             SMALL | {"image_size": [32, 32], "patch_size": 8},
             "117 tokens, not 1 and 4×4",
         ),
-        ("ViTMAEModel", SQUARE, "5 tokens, not 1 and 4×4"),
         ("Siglip2VisionModel", SMALL | {"patch_size": 8}, "pixel_attention_mask"),
     ],
 )
@@ -247,6 +246,27 @@ def test_networks_of_another_layout_are_not_read_at_random(tmp_path, name, confi
     with pytest.raises(KapbenchError, match=words) as caught:
         offline(tmp_path).encode([picture(60, 40)])
     assert "adapter" in caught.value.fix
+
+
+def test_an_mae_shows_all_patches_in_their_order(tmp_path):
+    """Its library masks three in four at random."""
+    net = saved(tmp_path, "ViTMAEModel", SQUARE)
+    net.config.mask_ratio = 0.0
+    shown = picture(60, 40)
+    with torch.inference_mode():
+        out = net(pixel_values=prepared(shown, 32), output_hidden_states=True)
+    expected = out.hidden_states[-1][0, 1:][out.ids_restore[0]].T
+    found = offline(tmp_path).encode([shown])[0].values.reshape(32, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_normed_tokens_are_the_last_hidden_state(disk):
+    folder, net = disk("ViT")
+    shown = picture(60, 40)
+    with torch.inference_mode():
+        expected = net(pixel_values=prepared(shown, 32)).last_hidden_state[0, 1:].T
+    found = offline(folder, normed=True).encode([shown])[0].values.reshape(32, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_what_is_no_vision_model(tmp_path):

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from kapbench.cli import main
 from kapbench.errors import KapbenchError
+from kapbench_leaderboard.published.load import numbers, published
 from kapbench_leaderboard.site.build import build
 from kapbench_leaderboard.site.links import Links, slug
-from kapbench_leaderboard.site.published import published
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +134,10 @@ def test_downloads_hold_the_same_numbers(site):
 
 
 def test_published_numbers_are_quoted_with_their_source_and_never_ranked(site):
-    quoted = published()
-    assert len(quoted.numbers) > 100
-    assert {q.grade for q in quoted.numbers} == {"P", "2"}
-    assert all(q.source and q.table for q in quoted.numbers)
+    quoted = list(numbers(published()))
+    assert len(quoted) > 100
+    assert {q.grade for q in quoted} == {"P", "2"}
+    assert all(q.table.source and q.table.table for q in quoted)
     page = Page(site / "published.html").text
     assert "not ranked with the measured scores" in page
     assert "SD+DINOv2-B/14" not in Page(site / "index.html").text

@@ -1,0 +1,1 @@
+"""Several encoders as one, whose similarity is the weighted sum of their cosines."""

@@ -1,0 +1,166 @@
+"""Published backbones by name: one factory over `preset_table`, whichever library runs them."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kapbench.errors import KapbenchError
+from kapbench_baselines.vit import preset_checkpoints
+from kapbench_baselines.vit import weights as weight_files
+from kapbench_baselines.vit.checkpoint import hub_advice
+from kapbench_baselines.vit.facets import Facet
+from kapbench_baselines.vit.frozen_vit import FrozenViT
+from kapbench_baselines.vit.huggingface import HEADS, HuggingFace
+from kapbench_baselines.vit.preset_table import PRESETS, Preset
+from kapbench_baselines.vit.processor import Normalisation
+from kapbench_baselines.vit.shown_square import known_padding
+from kapbench_baselines.vit.timm_models import Timm
+
+BY_ATTRIBUTE = {preset.attribute: preset for preset in PRESETS.values()}
+PREDICTOR = ("predictor.",)  # of V-JEPA 2: no feature is read from it
+
+
+def factory(preset: Preset) -> Callable[..., Any]:
+    """What makes the encoder; its parameters are the options that a user may choose."""
+    if preset.family.library == "transformers":
+        return partial(HubPreset, preset)
+    if preset.family.library == "timm":
+        return partial(TimmPreset, preset)
+    checkpoint = preset_checkpoints.checkpoint(preset)
+    return partial(FrozenViT, checkpoint, layer=preset.layer, image_px=preset.image_px)
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """An entry point asks for `sam_vitb16`; its module need not list what the table does."""
+    if name not in BY_ATTRIBUTE:
+        raise AttributeError(name)
+    return factory(BY_ATTRIBUTE[name])
+
+
+class HubPreset(HuggingFace):
+    """A published model of transformers.
+
+    Args:
+        preset: Its row.
+        weights: A folder with config.json and *.safetensors; None: the hub's.
+        layer: As of `HuggingFace`, as are the others.
+        image_px: Side of the letterbox; None: the preset's.
+
+    Raises:
+        KapbenchError: transformers or the weights are missing, the weights are those of another
+            model, or the options do not fit the network.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        weights: str | None = None,
+        layer: int | None = None,
+        facet: Facet = "token",
+        image_px: int | None = None,
+        padding: str = "centre-black",
+        device: str = "cpu",
+        normed: bool = False,
+    ) -> None:
+        self.name, self.device = preset.name, device
+        self.layer = preset.layer if layer is None else int(layer)
+        self.facet, self.normed = facet, normed
+        self.trained_on = preset.family.trained_on
+        self.squaring = known_padding(padding, self.name)
+        side = preset.image_px if image_px is None else int(image_px)
+        _check_side(preset, side)
+        net, origin = _opened(preset, weights)
+        self.take(net, Normalisation(1 / 255, *preset.family.levels, side), side)
+        _check_config(preset, self._net.config, weights or preset.source)
+        self.declare(origin)
+
+
+class TimmPreset(Timm):
+    """A published model of timm.
+
+    Args:
+        preset: Its row.
+        weights: .safetensors or .pth under timm's names; None: the hub's.
+        layer: As of `Timm`, as are the others.
+        image_px: Side of the letterbox; None: the preset's.
+
+    Raises:
+        KapbenchError: as `Timm`.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        weights: str | None = None,
+        layer: int | None = None,
+        facet: Facet = "token",
+        image_px: int | None = None,
+        padding: str = "centre-black",
+        device: str = "cpu",
+        normed: bool = False,
+    ) -> None:
+        side = preset.image_px if image_px is None else int(image_px)
+        _check_side(preset, side)
+        super().__init__(
+            preset.source,
+            weights,
+            preset.layer if layer is None else layer,
+            facet,
+            side,
+            padding,
+            device,
+            normed,
+        )
+        self.name, self.trained_on = preset.name, preset.family.trained_on
+
+
+def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
+    """The network in float32, and what tells these weights from others."""
+    kind = getattr(weight_files.imported(preset.name), preset.family.kind)
+    unused = (*HEADS, *PREDICTOR)
+    if weights is None:
+        net = weight_files.pretrained(kind, preset.source, fix=_whereabouts(preset), unused=unused)
+        return net, weight_files.state_hash(net)
+    folder = Path(weights).expanduser()
+    weight_files.check_folder(folder, binary=False)
+    model_type = weight_files.read_json(folder / "config.json").get("model_type", "nameless")
+    if model_type not in preset.family.model_types:
+        raise _another_model(preset, f"These are weights of a {model_type} model", folder)
+    with weight_files.quiet():
+        net = weight_files.pretrained(
+            kind, str(folder), fix="Download the folder again", unused=unused, local_files_only=True
+        )
+    return net, weight_files.hash_of(folder)
+
+
+def _check_config(preset: Preset, config: Any, place: object) -> None:
+    for key, expected in (("hidden_size", preset.channels), ("patch_size", preset.patch)):
+        if (value := getattr(config, key)) != expected:
+            words = {"hidden_size": f"{value} channels", "patch_size": f"a patch of {value} px"}
+            thing = f"The weights have {words[key]}; {preset.name} has {expected}"
+            raise _another_model(preset, thing, place)
+
+
+def _another_model(preset: Preset, thing: str, place: object) -> KapbenchError:
+    return KapbenchError(
+        thing, place=place, fix=f"Give {preset.source}, or choose the name that fits the weights"
+    )
+
+
+def _check_side(preset: Preset, side: int) -> None:
+    if side < preset.patch or side % preset.patch:
+        near = max(1, round(side / preset.patch)) * preset.patch
+        raise KapbenchError(
+            f"{side} px is not a multiple of the patch of {preset.patch} px",
+            place=preset.name,
+            fix=f"Choose another image_px, e.g. {near}",
+        )
+
+
+def _whereabouts(preset: Preset) -> str:
+    return (
+        f"{hub_advice()}; or download config.json and model.safetensors of "
+        f"https://huggingface.co/{preset.source} elsewhere ({preset.family.licence}; its page shows "
+        "each file's sha256), and add -o weights=FOLDER"
+    )
