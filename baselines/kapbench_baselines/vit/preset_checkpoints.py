@@ -32,7 +32,7 @@ RADIO_BLOCK = re.compile(
     r"^encoder\.layer\.\d+\.(norm[12]|attention\.[qkvo]_proj|mlp\.fc[12])\.(weight|bias)$"
     r"|^encoder\.layer\.\d+\.layer_scale[12]\.lambda1$|^(?!encoder\.layer\.)"
 )
-RADIO_HEADS = {768: 12, 1024: 16, 1152: 16, 1280: 16}
+RADIO_HEADS = {768: 12, 1024: 16, 1152: 16, 1280: 16, 1536: 24}  # by channels
 
 
 def checkpoint(preset: Preset) -> Checkpoint:
@@ -50,7 +50,7 @@ def checkpoint(preset: Preset) -> Checkpoint:
         "hub": "",
         "file": preset.source,
         "page": family.page,
-        "licence": family.licence,
+        "licence": preset.licence,
         "trained_on": family.trained_on,
         "patch": preset.patch,
         "expected": {"hidden_size": preset.channels},
