@@ -168,3 +168,6 @@ def _print(groups: "list[Group]") -> None:
             group.maker, f"{group.n_files:,}", format_size(group.n_bytes), day, group.group
         )
     Console(highlight=False).print(table)
+    for group in groups:
+        if group.serves:
+            click.echo(f"{group.maker}: its features also serve {', '.join(group.serves)}")

@@ -130,6 +130,7 @@ def features(
     from kapbench.models.saved_maps_folder import Settings
 
     grid, side = _grid(grid, side, layout)
+    options = typed("datasets", name, dataset_options)
     settings = Settings(
         grid=grid,
         side=side,
@@ -137,8 +138,8 @@ def features(
         supervision=supervision,
         trained_on=trained_on,
         conditions_on=conditions_on,
+        corrupt=options.get("corrupt"),
     )
-    options = typed("datasets", name, dataset_options)
     report = convert_features(
         source,
         output,

@@ -59,19 +59,27 @@ class FeatureCache:
         """Whether it may hold anything."""
         return (self.root / self.encoder).is_dir()
 
-    def sign(self, model: Model | ModelInfo, backbones: Sequence[str] = ()) -> None:
+    def sign(
+        self, model: Model | ModelInfo, backbones: Sequence[str] = (), serves: str | None = None
+    ) -> None:
         """Says beside the features whose they are.
 
         Args:
             backbones: Fingerprints of the encoders that this one stands on.
+            serves: A model that stands on this one.
         """
         path = self.root / self.encoder / SIGNATURE
-        if not path.exists():
-            owner = self.owner or model
-            signed: dict[str, Any] = {"model": owner.name, "revision": owner.revision}
-            signed |= {"sees": sorted(model.conditions_on)}
-            signed |= {"backbones": list(backbones)} if backbones else {}
-            write_atomically(path, json.dumps(signed).encode())
+        signed = _read_signature(path)
+        before = signed.get("serves")
+        served = {*(before if isinstance(before, list) else ()), *([serves] if serves else [])}
+        if signed and len(served) == len(before or ()):
+            return
+        owner = self.owner or model
+        signed = {"model": owner.name, "revision": owner.revision}
+        signed |= {"sees": sorted(model.conditions_on)}
+        signed |= {"backbones": list(backbones)} if backbones else {}
+        signed |= {"serves": sorted(served)} if served else {}
+        write_atomically(path, json.dumps(signed).encode())
 
     def write(self, image_hash: str, feature_map: FeatureMap) -> None:
         """Stores a map in fp16. KapbenchError as `to_cells`."""
@@ -144,6 +152,15 @@ class FeatureCache:
                 place=path,
                 fix="Run the same command again, and leave the cache as it is",
             ) from error
+
+
+def _read_signature(path: Path) -> dict[str, Any]:
+    """Empty where there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        signed = json.loads(path.read_bytes())
+        if isinstance(signed, dict):
+            return signed
+    return {}
 
 
 def _digest(cells: np.ndarray, metadata: dict[str, str]) -> str:

@@ -3,8 +3,9 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.features.cache import ISOLATED, SIGNATURE, SUFFIX, FeatureCache
@@ -22,7 +23,8 @@ class Item:
     path: Path
     group: str  # features/<fingerprint of the encoder>, or another folder of the cache
     n_bytes: int
-    used: float  # seconds since 1970: last written, or verified by a run
+    used: float  # seconds since 1970: last written, or verified by a run; see `items`
+    is_over_backbone: bool = False  # of a model that makes them from a backbone's features
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,31 @@ class Group:
     n_files: int
     n_bytes: int
     used: float
+    serves: tuple[str, ...] = ()  # models that are made from these features
 
 
 def items(root: Path) -> Iterator[Item]:
-    """Cached tensors below a cache folder; rendered images are left out and never touched."""
-    for folder in sorted(p for p in _listed(root) if p.is_dir()):
+    """Cached tensors below a cache folder; rendered images are left out and never touched.
+
+    Features of a backbone count as used when those of a model over it are: without them, that
+    model's could not be made again without encoding.
+    """
+    files = list(_files(root))
+    newest: dict[str, float] = {}
+    for item in files:
+        newest[item.group] = max(newest.get(item.group, 0), item.used)
+    over = {group: _backbones(root / group) for group in newest}
+    needed: dict[str, float] = {}
+    for group, backbones in over.items():
+        for name in backbones:
+            needed[name] = max(needed.get(name, 0), newest[group])
+    for item in files:
+        used = max(item.used, needed.get(item.group, 0))
+        yield replace(item, used=used, is_over_backbone=bool(over[item.group]))
+
+
+def _files(root: Path) -> Iterator[Item]:
+    for folder in sorted(p for p in _listed(root) if p.is_dir() and not p.name.startswith(".")):
         folders = _listed(folder) if folder.name == "features" else [folder]
         for group in sorted(folders):
             name = str(group.relative_to(root))
@@ -56,7 +78,8 @@ def groups(root: Path) -> list[Group]:
     named = []
     for name, files in by_name.items():
         n_bytes, used = sum(i.n_bytes for i in files), max(i.used for i in files)
-        named.append(Group(name, _maker(root / name), len(files), n_bytes, used))
+        maker, serves = _maker(root / name), _serves(root / name)
+        named.append(Group(name, maker, len(files), n_bytes, used, serves))
     return sorted(named, key=lambda g: (-g.n_bytes, g.group))
 
 
@@ -72,8 +95,11 @@ def damaged(items: Iterable[Item], advance: Callable[[int], None]) -> Iterator[P
 
 
 def to_evict(items: Iterable[Item], limit: int) -> list[Item]:
-    """The least recently used files whose removal leaves at most `limit` bytes."""
-    oldest_first = sorted(items, key=lambda i: (i.used, str(i.path)))
+    """The least recently used files whose removal leaves at most `limit` bytes.
+
+    Of equal age, those that are made from a backbone's features go before these.
+    """
+    oldest_first = sorted(items, key=lambda i: (i.used, not i.is_over_backbone, str(i.path)))
     excess = sum(i.n_bytes for i in oldest_first) - limit
     evicted: list[Item] = []
     for item in oldest_first:
@@ -180,8 +206,30 @@ def _signatures(root: Path) -> list[Path]:
 
 def _signed(folder: Path) -> tuple[str, str] | None:
     """Name and revision of the encoder whose features a folder holds."""
+    signature = _signature(folder)
+    try:
+        return str(signature["model"]), str(signature["revision"])
+    except KeyError:
+        return None
+
+
+def _backbones(folder: Path) -> tuple[str, ...]:
+    """Groups of the features that a folder's were made from."""
+    return tuple(f"features/{name}" for name in _texts(_signature(folder).get("backbones")))
+
+
+def _serves(folder: Path) -> tuple[str, ...]:
+    return _texts(_signature(folder).get("serves"))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _signature(folder: Path) -> dict[str, Any]:
+    """What `FeatureCache.sign` wrote; empty where there is none."""
     try:
         signed = json_value(read_regular(folder / SIGNATURE))
-        return str(signed["model"]), str(signed["revision"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError):
+        return {}
+    return signed if isinstance(signed, dict) else {}

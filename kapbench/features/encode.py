@@ -39,6 +39,7 @@ class _Manner:
     progress: Progress
     device: str
     again: bool
+    what: str = ""  # before the name of the stage: which backbone
 
 
 def encode_images(
@@ -61,7 +62,12 @@ def encode_images(
     Raises:
         KapbenchError: the encoder returned something other than a feature map; names the image.
     """
-    manner = _Manner(batch_size, progress, device, again)
+    return _encode(model, dataset, views, cache, _Manner(batch_size, progress, device, again))
+
+
+def _encode(
+    model: Encoder, dataset: Dataset, views: Sequence[View], cache: FeatureCache, manner: _Manner
+) -> Encoded:
     if isinstance(model, HasBackbones):
         return _encode_over_backbones(model, dataset, views, cache, manner)
     _sign(cache, model)
@@ -80,10 +86,12 @@ def _encode_over_backbones(
     with ExitStack() as stack:
         opened = [stack.enter_context(_opened(b, cache)) for b in model.backbones]
         beneath = [
-            (below, encode_images(encoder, dataset, missing, below, **vars(manner)))
-            for encoder, below in opened
+            (below, _encode(b, dataset, missing, below, replace(manner, what=f"{b.name}: ")))
+            for b, below in opened
         ]
         _sign(cache, model, [below.encoder for below, _ in beneath])
+        for (encoder, _), (below, _) in zip(opened, beneath, strict=True):
+            _sign(below, encoder, serves=model.name)
         make = partial(_from_caches, model, beneath)
         made = _fill(model, make, dataset, missing, cache, replace(manner, again=True))
     encoded = [made, *(of_backbone for _, of_backbone in beneath)]
@@ -136,9 +144,11 @@ def _look_up(
     return done, missing
 
 
-def _sign(cache: FeatureCache, model: Encoder, backbones: Sequence[str] = ()) -> None:
+def _sign(
+    cache: FeatureCache, model: Encoder, backbones: Sequence[str] = (), serves: str | None = None
+) -> None:
     with contextlib.suppress(KapbenchError):  # a cache that may be read only
-        cache.sign(model, backbones)
+        cache.sign(model, backbones, serves)
 
 
 def _fill(
@@ -152,7 +162,7 @@ def _fill(
     """Makes the maps that the cache lacks, or all of them."""
     batches = Batches.of(manner.batch_size, manner.device, manner.progress)
     known = None if manner.again else cache
-    stage = "features" if isinstance(model, HasBackbones) else "images"
+    stage = f"{manner.what}{'features' if isinstance(model, HasBackbones) else 'images'}"
     with (
         contextlib.closing(_looks(model, dataset, views, known, 2 * batches.size)) as looks,
         manner.progress.stage(stage, len(views)) as advance,

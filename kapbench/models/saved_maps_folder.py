@@ -33,6 +33,7 @@ class Settings(BaseModel):
     conditions_on: tuple[Condition, ...] = ()
     supervision: str = "none"
     trained_on: str | None = None
+    corrupt: str | None = None  # of the images that the maps were made of: fog:3
     unfinished: bool = False  # `kapbench convert features` has not written all maps yet
 
     def grid_of(self, picture: Picture, shape: tuple[int, ...], path: Path) -> Grid:

@@ -20,6 +20,7 @@ from kapbench.running.chunk_files import ChunkFiles
 from kapbench.running.plan import Plan, make_plan
 from kapbench.running.results import CARD
 from kapbench.running.run_folder import CHUNKS, run_folder
+from kapbench.running.saved_maps_fit import check_corruption
 from kapbench.scoring.rules import Rule
 from kapbench.scoring.schema import Needs
 
@@ -124,6 +125,7 @@ class RunRequest:
                 place=f"model {model.name}",
                 fix=f"Make it with load_model(..., precision='{self.precision}')",
             )
+        check_corruption(model, dataset)
         identity = identify(model)
         plan = make_plan(
             model, dataset, self.rules, self.categories, identity.info, limit=self.limit

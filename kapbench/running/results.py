@@ -42,8 +42,10 @@ class ModelCard(_Card):
     supervision: str  # "none", or what it was trained with
     trained_on: str | None
     options: dict[str, Any] = Field(default_factory=dict)
-    window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`
-    left_out = ("window",)
+    window: int | None = Field(default=None, ge=1)  # as of `ModelInfo`, as are the next two
+    over: tuple[str, ...] = ()
+    licence: str | None = None
+    left_out = ("window", "over", "licence")
 
     @property
     def supervised(self) -> bool:

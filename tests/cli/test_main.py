@@ -26,6 +26,7 @@ COMMANDS = [
     "convert",
     "compare",
     "match",
+    "reproduce",
     "show",
     "site",
     "submit",
@@ -73,7 +74,7 @@ def test_help_imports_nothing_heavy(words):
         ("rnu", "Did you mean 'run'?"),
         (
             "xyz",
-            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore, match, runs, show",
+            "Commands: run, sweep, train, list, cache, fetch, convert, compare, diagnose, explore, match, reproduce, runs, show",
         ),
     ],
 )

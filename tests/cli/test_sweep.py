@@ -91,3 +91,37 @@ def test_a_list_that_is_not_there(kapbench):
     done = kapbench("sweep", "no.txt", "no.txt")
     assert done.exit_code == 2
     assert "does not exist" in done.output
+
+
+def test_corruptions_are_scored_beside_the_clean_images(kapbench, tmp_path):
+    words = (
+        "sweep",
+        "--model",
+        f"{DOTS}:Colours",
+        "--dataset",
+        f"{DOTS}:Dots",
+        "--category",
+        "dot",
+    )
+    done = kapbench(*words, "--cache", "cache", "--rule", "pck-v1", "--corrupt", "contrast:5")
+    assert done.exit_code == 0, done.output
+    cards = [load_card(folder) for folder in find_runs(Path("runs"))]
+    alterations = sorted(card.dataset.alterations for card in cards)
+    assert alterations == [(), ("contrast-5",)]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[:2] for line in lines[-2:]] == [["colours", "clean"], ["contrast", "5"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("sweep", "--model", "lite0"), "Give either the file DATASETS, or --dataset"),
+        (("sweep", "--corrupt", "fogg:1"), "Did you mean fog?"),
+        (("run", "--model", "lite0", "--dataset", f"{DOTS}:Dots", "--corrupt", "fog:1,2"), "sweep"),
+        (("run", "--model", "lite0", "--dataset", f"{DOTS}:Dots", "--corrupt", "fog"), "fog:3"),
+    ],
+)
+def test_corruptions_that_are_refused(kapbench, words, message):
+    done = kapbench(*words)
+    assert done.exit_code != 0
+    assert message in " ".join(done.stderr.split())

@@ -138,6 +138,34 @@ def test_what_interrupted_commands_left_is_listed_and_evicted(root, scratch):
     assert len(list(items(root))) == 6
 
 
+def test_a_backbone_is_kept_as_long_as_models_over_it_are_used(tmp_path):
+    backbone = fill(tmp_path, "backbone", 2, 1000)
+    fill(tmp_path, "other", 2, 2000)
+    over = FeatureCache.of(Silent("over"), tmp_path)
+    below = FeatureCache.of(Silent("backbone"), tmp_path)
+    over.sign(Silent("over"), [below.encoder])
+    below.sign(Silent("backbone"), serves="over")
+    below.sign(Silent("backbone"), serves="another")
+    below.sign(Silent("backbone"))  # takes nothing back
+    over.write("00over", FeatureMap(np.ones((5, 3, 4), np.float32), GRID))
+    os.utime(over.path("00over"), (3000, 3000))
+    found = list(items(tmp_path))
+    order = [item.path.stem for item in to_evict(found, 0)]
+    assert order == ["00other", "01other", "00over", "00backbone", "01backbone"]
+    (group,) = [g for g in groups(tmp_path) if g.maker.startswith("backbone")]
+    assert (group.serves, group.used) == (("another", "over"), 3000)
+    said = kapbench(tmp_path, "ls").output
+    assert "backbone@111111111111: its features also serve another, over" in said
+    assert all(path.exists() for path in backbone)
+
+
+def test_features_of_a_run_in_progress_are_no_model_of_the_cache(root):
+    running = root / unfinished_name() / "features" / "abc" / "00" / "x.safetensors"
+    running.parent.mkdir(parents=True)
+    running.write_bytes(b"x")
+    assert len(list(items(root))) == 6
+
+
 def test_a_models_features_are_evicted_and_no_others(root):
     cache = FeatureCache.of(Silent("old", "2" * 40), root)
     cache.sign(Silent("old", "2" * 40))

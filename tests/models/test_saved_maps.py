@@ -165,6 +165,18 @@ def test_all_missing_pairs_are_counted_before_the_first_is_read(tmp_path):
     assert "(dot/0/dot/2, dot/0/dot/3, dot/1/dot/0, …)" in caught.value.thing
 
 
+def test_maps_of_other_images_than_those_that_are_shown(tmp_path):
+    """Saved maps see no corruption: clean ones would show no drop."""
+    folder = tmp_path / "maps"
+    for view in load_dataset(f"{DOTS}:Dots").views():
+        save_features(folder, view.image_id, np.ones((2, 3, 3), np.float32))
+    for stated, shown in (("{}", "fog:3"), ('{"corrupt": "fog:3"}', None)):
+        (folder / "kapbench.json").write_text(stated)
+        with pytest.raises(KapbenchError, match="clean images") as caught:
+            evaluate(features(folder), f"{DOTS}:Dots", corrupt=shown, rule="pck-v1")
+        assert "fog:3" in caught.value.fix
+
+
 def test_a_file_that_was_cut_off(tmp_path):
     shown = picture(40, 30)
     path = save_features(tmp_path, shown.image_id, np.ones((2, 3, 3), np.float32))

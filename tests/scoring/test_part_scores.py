@@ -127,11 +127,11 @@ def of_row(case, keypoint: int, similarities, metric: str):
 def cell_of(grid: Grid, xy) -> int:
     """The cell of the nearest centre, the first of equally near ones."""
     x, y = grid.centres()
-    away = [np.hypot(xy[0] - cx, xy[1] - cy) for cy in y for cx in x]
-    return next(i for i, d in enumerate(away) if d <= min(away) + 1e-6)
+    away = np.hypot(xy[0] - x[None, :], xy[1] - y[:, None]).ravel()
+    return int(np.flatnonzero(away <= away.min() + 1e-6)[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seeds, st.integers(1, 6), st.sampled_from([4, 5]), st.sampled_from([1, 3, 1000]))
 def test_scores_are_those_of_loops_over_the_definition(seed, n_pairs, cells, n_scores):
     cases = drawn(seed, n_pairs, **PARTS, cells=cells, n_scores=n_scores, categories=("cat",))
@@ -140,7 +140,7 @@ def test_scores_are_those_of_loops_over_the_definition(seed, n_pairs, cells, n_s
         assert value(rows, metric) == pytest.approx(looped(cases, metric), abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seeds, st.sampled_from(["point", "image"]))
 def test_concept_is_exact_and_wrong_members_together(seed, average):
     rows = records(drawn(seed, 8, **PARTS, categories=("cat",)), [RULE])
@@ -156,7 +156,7 @@ def test_concept_is_exact_and_wrong_members_together(seed, average):
     assert exact <= concept
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seeds, st.sampled_from(["point", "image"]))
 def test_identity_of_equal_scores_is_chance_exactly(seed, average):
     rows = records(drawn(seed, 6, **PARTS, n_scores=1, categories=("cat",)), [RULE])
@@ -164,7 +164,7 @@ def test_identity_of_equal_scores_is_chance_exactly(seed, average):
     assert identity == chance or (np.isnan(identity) and np.isnan(chance))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds)
 def test_identity_depends_on_the_order_of_similarities_alone(seed):
     """So a distance with a minus sign and a dot product are treated alike."""
@@ -175,11 +175,11 @@ def test_identity_depends_on_the_order_of_similarities_alone(seed):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds)
 def test_the_oracle_identifies_every_member_that_has_a_cell_of_its_own(seed):
     """Also keypoints on the edge of two cells: their coordinates are whole numbers of pixels."""
-    for case, _ in drawn(seed, 3, **PARTS):
+    for case, _ in drawn(seed, 2, **PARTS):
 
         def maps(rule, case=case):
             return Oracle().match_pair(case, lambda g: anchor_points(rule, g, case.target.size))
@@ -195,7 +195,7 @@ def test_the_oracle_identifies_every_member_that_has_a_cell_of_its_own(seed):
 
 
 def test_a_table_has_these_scores_only_of_data_with_parts_and_with_their_columns():
-    rows = records(drawn(3, 12, **PARTS, n_images=3), [RULE])
+    rows = records(drawn(3, 6, **PARTS, n_images=3), [RULE])
 
     def metrics(table):
         return {s.metric for s in score_table(table, [RULE])} & set(PART_SCORES)
@@ -204,12 +204,13 @@ def test_a_table_has_these_scores_only_of_data_with_parts_and_with_their_columns
     assert metrics(rows.drop(columns="identity")) == set(PART_SCORES) - {"identity"}
     assert metrics(records(drawn(3, 12, groups=[-1] * 4, twins=range(4)), [RULE])) == set()
     assert not {s.metric for s in score_table(rows, [RULE], scoring=4)} & set(PART_SCORES)
-    of_subset = {s.metric for s in score_table(records(drawn(3, 12)), [load_rule("geo")])}
+    geo = load_rule("geo")
+    of_subset = {s.metric for s in score_table(records(drawn(3, 2), [geo]), [geo])}
     assert of_subset == {"pck"}
 
 
 def test_identity_is_stored_for_every_alpha():
-    rows = records(drawn(3, 12, **PARTS, n_images=3), [RULE])
+    rows = records(drawn(3, 6, **PARTS, n_images=3), [RULE])
     of_identity = [s for s in score_table(rows, [RULE]) if s.metric == "identity"]
     by_key: dict[tuple[str, str], set[float | None]] = {}
     for score in of_identity:

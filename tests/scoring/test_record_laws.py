@@ -194,6 +194,10 @@ PREDICTION = [
         changed(f"on_object@{key}", of_extent(2), -1),
     )
 ]
+IDENTITY = [
+    changed("identity", lambda rows: rows["identity"].notna().to_numpy(), value)
+    for value in (np.nan, 0.7, 0.01, -1.0, 2.0)
+] + [changed("identity", lambda rows: rows["identity"].isna().to_numpy(), 1.0)]
 CONFIDENCE = [
     case
     for key in GEOMETRIES
@@ -221,10 +225,14 @@ def rows():
     return records(cases, masks=masks)
 
 
-@pytest.mark.parametrize(("column", "change"), [*ANNOTATION, *PREDICTION, *CONFIDENCE])
+@pytest.mark.parametrize(("column", "change"), [*ANNOTATION, *PREDICTION, *IDENTITY, *CONFIDENCE])
 def test_a_changed_value_is_noticed(rows, column, change):
     broken = list(broken_laws(change(rows), NEEDS))
     assert any(column in sentence for sentence in broken), broken
+
+
+def test_records_of_earlier_versions_without_identity_keep_every_law(rows):
+    assert list(broken_laws(rows.drop(columns="identity"), NEEDS)) == []
 
 
 def test_a_nearest_keypoint_that_is_not_the_nearest_is_noticed():

@@ -32,6 +32,7 @@ OTHER_SETTINGS = {
     "random": {"seed": 1},
     "sphere": {"sphere_weight": 0.4},
     "sd": {"blocks": "up3"},
+    "fuse:": {"weights": "0.9,0.1"},
 }
 
 
@@ -85,6 +86,8 @@ def needed(name, folder):
         spec = f"similarity:{saved_similarity(folder)}"
     elif name == "hf:":
         spec, own = f"hf:{tiny_hf(folder)}", {"layer": 1}
+    elif name == "fuse:":
+        spec, own = f"fuse:lite0+hf:{tiny_hf(folder)}", {"2.layer": 1}
     elif name == "timm:":
         source, weights = tiny_timm(folder)
         spec, own = f"timm:{source}", {"weights": str(weights)}

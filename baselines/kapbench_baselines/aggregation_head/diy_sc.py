@@ -54,6 +54,7 @@ class AggregatedEncoder(OverBackbones):
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
+            licence=None,  # that of the backbone is not the weights'
             options={},
             window=window,
         )

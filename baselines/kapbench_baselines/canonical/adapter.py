@@ -57,6 +57,7 @@ class CanonicalEncoder(OverBackbones):
             similarity="dot" if heads.sphere or (heads.free and not heads.residual) else "neg_l2",
             supervision=supervision,
             trained_on=trained_on,
+            licence=None,  # that of the backbone is not the weights'
             options={},
         )
         super().__init__([backbone], declared)

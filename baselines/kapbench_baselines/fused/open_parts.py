@@ -74,7 +74,7 @@ def _options_by_part(
             number, dot, name = "1", ".", key
         if not dot or not name or number not in map(str, range(1, len(specs) + 1)):
             raise KapbenchError(
-                f"Option '{key}' belongs to no part",
+                f"Unknown option '{key}': it belongs to no part",
                 place=place,
                 fix=f"Write the number of the part before it, e.g. -o 1.{name or key}=VALUE for "
                 f"{specs[0]}; options of the whole are weights, layers and grid",

@@ -39,6 +39,7 @@ class Lite0:
     similarity: Literal["dot", "neg_l2"] = "dot"
     supervision = "none"
     trained_on = "ImageNet-1k labels"
+    licence = "Apache-2.0"
     padding = GREY  # beyond an image, for crops
 
     def __init__(self, device: str = "cpu") -> None:

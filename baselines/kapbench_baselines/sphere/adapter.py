@@ -61,6 +61,7 @@ class SphereEncoder(OverBackbones):
             similarity="dot",
             supervision=supervision,
             trained_on=trained_on,
+            licence=None,  # that of the backbone is not the weights'
             options=options or {},
         )
         super().__init__([backbone], declared, keeps_maps=False)

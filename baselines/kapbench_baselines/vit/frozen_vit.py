@@ -60,6 +60,7 @@ class FrozenViT:
         normed: bool = False,
     ) -> None:
         self.name, self.trained_on, self.device = checkpoint.name, checkpoint.trained_on, device
+        self.licence = checkpoint.licence
         self.layer, self.image_px, self._patch = int(layer), int(image_px), checkpoint.patch
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)

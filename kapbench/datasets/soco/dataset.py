@@ -147,7 +147,7 @@ class _Views:
         self.n_outside = 0
         self._views: dict[tuple[int, frozenset[str]], View] = {}
 
-    def of(self, image: AnnotatedImage, left_out: frozenset[str] = frozenset()) -> View:
+    def of(self, image: AnnotatedImage, left_out: frozenset[str]) -> View:
         key = id(image), left_out  # pair files share equal images
         if key not in self._views:
             self._views[key], n_outside = make_view(
@@ -162,7 +162,7 @@ def _make_pair(pair: PairFile, views: _Views) -> Pair:
     return Pair(
         pair.pair_id,
         views.of(pair.source, pair.left_out),
-        views.of(pair.target),
+        views.of(pair.target, pair.left_out),
         reading.longer_side(pair.target.box),
         *symmetry,
         pair.pair_group,
@@ -179,8 +179,8 @@ def _remarks(pairs: Sequence[PairFile], n_files: int, n_published: int) -> Itera
         )
     if n := sum(len(pair.left_out) for pair in pairs):
         yield (
-            f"{counted(n, 'keypoint')} of a source {agreeing('is', n)} left out: a keypoint of the "
-            "target has the same name, but semantic_overlap does not list it"
+            f"{counted(n, 'keypoint')} {agreeing('is', n)} left out of a pair: both images show "
+            "the name, but semantic_overlap does not list it"
         )
     if n := count_partial(pairs):
         yield f"{counted(n, 'image')} {agreeing('has', n)} other keypoints in one pair than in another"

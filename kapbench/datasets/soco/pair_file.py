@@ -1,6 +1,6 @@
 """Reads one pair of SOCO: a file that holds both images and all of their visible keypoints.
 
-Layout and keys are those of SOCO's docs/dataset_structure.md (github.com/GenIntel/SOCO).
+Layout and keys are those of docs/dataset_structure.md in github.com/GenIntel/SOCO.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """What of a repetition is on this machine: the model, its weights, the rules and the data."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,12 @@ class Availability:
 
 
 def _state_of_data(name: str, split: str, root: Path | None) -> str:
-    from kapbench.datasets.synthetic.rendered_split import NotRenderedError
-
     arguments: dict[str, Any] = {"split": split, "data_root": root, "build": False}
     try:
         coverage = load_dataset(name, **arguments).coverage
-    except NotRenderedError:
-        return "renders its images"
     except KapbenchError as error:
+        if _renders(error):
+            return "renders its images"
         known = not error.thing.startswith("Unknown")
         return f"no data ({name})" if known else f"no data set {name} in this kapbench"
     if coverage.complete:
@@ -61,6 +60,14 @@ def _state_of_data(name: str, split: str, root: Path | None) -> str:
     if n < every:
         return f"{n} of {every} categories"
     return f"{coverage.n_pairs:,} of {coverage.n_pairs_expected:,} pairs"
+
+
+def _renders(error: KapbenchError) -> bool:
+    """Whether a data set is not here because it renders its images when it is first used."""
+    module = sys.modules.get(
+        "kapbench.datasets.synthetic.rendered_split"
+    )  # takes a second to import
+    return module is not None and isinstance(error, module.NotRenderedError)
 
 
 def _model_of_row(row: Repeatable) -> list[str]:

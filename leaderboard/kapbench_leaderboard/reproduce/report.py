@@ -16,7 +16,7 @@ from kapbench_leaderboard.reproduce.targets import EntryTarget
 from kapbench_leaderboard.tables.markdown_text import literal, pipe
 
 WITHIN, NOT_WITHIN = "within tolerance", "not within tolerance"
-_N_LINES = 60  # of the Markdown; the JSON has all
+_N_LINES = 30  # of each verdict, in the Markdown; the JSON has all
 
 
 class _Reported(BaseModel):
@@ -161,10 +161,9 @@ def to_markdown(report: Report) -> str:
 
 
 def _table(report: Report) -> list[str]:
-    head = [
-        pipe(("what", "α", "category", "published", "here", "difference", "within")),
-        "|---" * 7 + "|",
-    ]
+    """Numbers that do not agree first."""
+    wrong, right = ([line for line in report.lines if line.within is w] for w in (False, True))
+    shown = wrong[:_N_LINES] + right[:_N_LINES]
     rows = [
         pipe(
             (
@@ -177,10 +176,14 @@ def _table(report: Report) -> list[str]:
                 f"±{line.tolerance:g}: {'yes' if line.within else 'no'}",
             )
         )
-        for line in report.lines[:_N_LINES]
+        for line in shown
     ]
-    more = len(report.lines) - _N_LINES
-    return head + rows + ([f"\n{more:,} more are in the JSON file."] if more > 0 else [])
+    more = len(report.lines) - len(shown)
+    rest = [f"\n{more:,} more numbers are in the JSON file."] if more else []
+    return [pipe(_HEAD), "|---" * len(_HEAD) + "|", *rows, *rest]
+
+
+_HEAD = ("what", "α", "category", "published", "here", "difference", "within")
 
 
 def _points(report: Report) -> str:

@@ -11,7 +11,7 @@ from kapbench_leaderboard.reproduce.report import number, source_of
 from kapbench_leaderboard.reproduce.targets import EntryTarget
 
 _WIDTH = 80
-_N_SHOWN = 40  # lines of an entry, which has thousands of scores
+_N_SHOWN, _N_WRONG = 40, 10  # lines of an entry, which has thousands of scores
 
 
 def text_of(outcome: Outcome) -> str:
@@ -31,7 +31,10 @@ def text_of(outcome: Outcome) -> str:
 
 
 def shown_lines(outcome: Outcome) -> list[Line]:
-    """Of a published row, all; of an entry, the rules' own numbers at their first alpha."""
+    """Of a published row, all; of an entry, the rules' own numbers at their first alpha.
+
+    And of an entry some that do not agree.
+    """
     if not isinstance(outcome.target, EntryTarget):
         return list(outcome.lines)
     first = {rule.name: rule.alphas[0] for rule in outcome.target.entry.run.rules}
@@ -47,7 +50,8 @@ def shown_lines(outcome: Outcome) -> list[Line]:
     kept = {line.of: line for line in averages}
     lead = next(iter(kept), "")
     shown = [line for line in averages if line.is_average or line.of == lead]
-    return (shown or list(outcome.lines))[:_N_SHOWN]
+    wrong = [line for line in outcome.lines if not line.within and line not in shown]
+    return (shown or list(outcome.lines))[:_N_SHOWN] + wrong[:_N_WRONG]
 
 
 def _table(lines: Sequence[Line]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Relative drops on corrupted images as a table for a terminal."""
 
 import math
+import textwrap
 
 import pandas as pd
 
@@ -25,36 +26,35 @@ def corruption_text(drops: pd.DataFrame) -> str:
 def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]]) -> str:
     named = " and ".join(f"{metric.upper()} ({rule})" for rule, metric in rules)
     alpha = drops["alpha"].iloc[0]
-    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score\n"
-    heading += "with its 95 % interval over images, which are the same in both runs\n"
+    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score with its "
+    heading += "95 % interval over the images, which are the same in both runs"
     columns = [column for _, metric in rules for column in (metric.upper(), "drop")]
-    rows = [["model", "corruption", "severity", *columns]]
+    rows = [["", "severity", *columns]]
     for model, of_model in drops.groupby("model", sort=False):
         rows += _rows(str(model), of_model, [rule for rule, _ in rules])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = 2
     lines = [
         "  ".join(
-            text.ljust(width) if number < left else text.rjust(width)
+            text.rjust(width) if number else text.ljust(width)
             for number, (text, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
-    return heading + "\n".join(lines) + "\n"
+    return "\n".join([*textwrap.wrap(heading, 80), *lines, ""])
 
 
 def _rows(model: str, drops: pd.DataFrame, rules: list[str]) -> list[list[str]]:
     """The clean scores first, then a row for each corruption and severity."""
     of_rules = [drops[drops["rule"] == rule].set_index(_KEYS[1:]) for rule in rules]
     clean = [cell for one in of_rules for cell in (f"{100 * one['clean'].iloc[0]:.1f}", "")]
-    rows = [[model, "none", "", *clean]]
+    rows = [[model, "clean", *clean]]
     previous = ""
     for name, severity in of_rules[0].index:
         cells = []
         for one in of_rules:
             row = one.loc[(name, severity)]
             cells += [f"{100 * row['corrupted']:.1f}", _drop(row)]
-        rows.append(["", name if name != previous else "", str(severity), *cells])
+        rows.append([f"  {name}" if name != previous else "", str(severity), *cells])
         previous = name
     return rows
 

@@ -76,7 +76,7 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
         ),
     },
     "geco": {
-        "kap": with_skill(*(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE))),
+        "kap": tuple(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE)),
         "pck": (
             *(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE)),
             *(

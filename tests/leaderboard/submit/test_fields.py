@@ -56,6 +56,8 @@ OF_FIELDS: dict[type[BaseModel], dict[str, str]] = {
         "trained_on": TEXT,
         "options": TEXT,
         "window": RECOMPUTED,  # decides the columns, and is in plan_hash
+        "over": TEXT,
+        "licence": TEXT,
     },
     DatasetCard: {
         **dict.fromkeys(("name", "revision", "split", "licence"), COMPARED),
