@@ -1,6 +1,7 @@
 """Presets against their library's own forward, on random weights in the published layout."""
 
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,3 +252,10 @@ def test_timm_declares_what_the_table_does():
         assert (config.mean, config.std) == preset.family.levels
         assert config.license == preset.licence.lower()
         assert config.input_size[-1] == preset.trained_px
+
+
+def test_the_docs_have_every_row_of_the_table():
+    docs = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    for p in ROWS:
+        facts = (p.size, p.patch, p.trained_px, p.image_px, p.source, p.licence)
+        assert f"| `{p.name}` | {' | '.join(map(str, facts))} |" in docs
