@@ -17,6 +17,7 @@ from kapbench_baselines.vit import dino, dinov2
 from kapbench_baselines.vit.checkpoint import Checkpoint, n_blocks
 from kapbench_baselines.vit.preset_table import Preset
 
+DUNE_FILES = "https://download.europe.naverlabs.com/dune"
 RADIO_RENAMED = (
     (r"^patch_generator\.embedder\.", "embeddings.patch_projection."),
     (r"^patch_generator\.pos_embed$", "embeddings.position_embedding"),
@@ -84,7 +85,9 @@ def _dinov2_shaped(preset: Preset, shared: dict[str, Any]) -> Checkpoint:
         "own_part": re.compile(r"^(?:module\.|_orig_mod\.)*encoder\.(?!layer\.)(.+)$"),
         "upstream_positions": True,  # scaled by n + 0.1, without antialiasing
     }
-    if preset.name == "vggt.encoder":
+    if preset.name.startswith("dune."):
+        shared |= {"page": DUNE_FILES}
+    else:  # VGGT's
         shared |= {"hub": preset.source, "file": "model.safetensors"}
         more = {
             "hub_file": "model.safetensors",
