@@ -12,6 +12,7 @@ from jaxtyping import Float32, Float64
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
+from kapbench.features.open_cache import open_cache
 from kapbench.identity.model_identity import identify, remember_after_run
 from kapbench.loading import load_model, pick_device
 from kapbench.matching.image_pair import ImagePair, NamedImage
@@ -21,7 +22,6 @@ from kapbench.matching.points import regular_points
 from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import foreground_mask, similarity_map
 from kapbench.paths import cache_root
-from kapbench.processes.unfinished import temporary_folder
 from kapbench.progress import Progress
 from kapbench.protocols import (
     AnnotatedModel,
@@ -230,10 +230,9 @@ def open_matcher(
     with ExitStack() as stack:
         features = None
         if isinstance(made, Encoder):
-            root = backbones_root = cache_root() if cache is None else cache
-            if identity.unknown is not None:  # features that no other process may take for its own
-                root = stack.enter_context(temporary_folder())
-            features = FeatureCache.of(identity.info, root, backbones_root)
+            root, is_known = cache or cache_root(), identity.unknown is None
+            kept = open_cache(made, identity.info, root, is_known=is_known)
+            features = stack.enter_context(kept)
         assert not isinstance(made, AnnotatedModel)
         yield Matcher(made, identity.info, features, device, category, progress or Progress())
         remember_after_run(made, identity)

@@ -1,7 +1,7 @@
 """On which images a rule's published numbers were made, where a model was shown others."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kapbench.scoring.decodes import PublishedInput
 from kapbench.scoring.rules import PckRule, Rule
@@ -16,6 +16,7 @@ _WORDS = {
 }
 
 
+@runtime_checkable
 class ShownModel(Protocol):
     """What is read of a model or of its part of a run card."""
 

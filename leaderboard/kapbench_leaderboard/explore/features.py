@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
+from kapbench.features.open_cache import open_cache
 from kapbench.loading import pick_device
 from kapbench.models.cached_map import CachedMap
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, model_info
 from kapbench.types import View
 from kapbench_leaderboard.explore.content import ExploredModel
 from kapbench_leaderboard.explore.fidelity import measure
@@ -44,12 +44,12 @@ def explore_model(
     progress: Progress,
 ) -> ExploredModel:
     """The features of `views` in the bytes that one of `n_models` may take, and their fidelity."""
-    cache = FeatureCache.of(model, sources.features)
     device = pick_device(sources.device)
-    encoded = encode_images(
-        model, dataset, list(views), cache, batch_size=1, progress=progress, device=device
-    )
-    stored = [cache.read(encoded.hashes[view.image_id]) for view in views]
+    with open_cache(model, model_info(model), sources.features) as cache:
+        encoded = encode_images(
+            model, dataset, list(views), cache, batch_size=1, progress=progress, device=device
+        )
+        stored = [cache.read(encoded.hashes[view.image_id]) for view in views]
     most_bytes = BYTES_OF_AN_IMAGE // n_models
     quantised = quantise([_by_cell(m) for m in stored], model.similarity, most_bytes)
     return ExploredModel(model.name, model.revision, quantised, measure(stored, quantised))

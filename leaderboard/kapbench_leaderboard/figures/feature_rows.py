@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from kapbench.errors import KapbenchError, unknown
-from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
+from kapbench.features.open_cache import open_cache
 from kapbench.loading import load_dataset, load_model
 from kapbench.models.inputs import make_picture
 from kapbench.progress import Progress
-from kapbench.protocols import Dataset, Encoder, Model
+from kapbench.protocols import Dataset, Encoder, Model, model_info
 from kapbench.types import FeatureMap, View
 from kapbench_leaderboard.figures.feature_colours import spread
 from kapbench_leaderboard.figures.feature_figure import NamesMaps, Row, Tile
@@ -73,7 +73,7 @@ def _encoded(
     model: Encoder, dataset: Dataset, views: Sequence[View], sources: Sources
 ) -> tuple[FeatureMap, ...]:
     """From the feature cache, which is filled with what it lacks."""
-    cache = FeatureCache.of(model, sources.features)
-    encoded = encode_images(model, dataset, views, cache, batch_size=1, progress=Progress())
-    stored = [cache.read(encoded.hashes[view.image_id]) for view in views]
+    with open_cache(model, model_info(model), sources.features) as cache:
+        encoded = encode_images(model, dataset, views, cache, batch_size=1, progress=Progress())
+        stored = [cache.read(encoded.hashes[view.image_id]) for view in views]
     return tuple(FeatureMap(m.values(), m.grid) for m in stored)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from kapbench.datasets.altering.alter import options_of
 from kapbench.errors import KapbenchError
-from kapbench.features.cache import FeatureCache
 from kapbench.features.encode import encode_images
+from kapbench.features.open_cache import open_cache
 from kapbench.identity.model_identity import is_same_revision
 from kapbench.loading import load_dataset, load_model, pick_device
 from kapbench.models.inputs import make_picture
 from kapbench.models.outputs import similarity_map
 from kapbench.progress import Progress
-from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model
+from kapbench.protocols import AnnotatedModel, Dataset, Encoder, Model, model_info
 from kapbench.registry import installed_as
 from kapbench.running.pair_scorers import EncoderScorer, visible_keypoints
 from kapbench.running.results import RunCard
@@ -120,12 +120,12 @@ def similarity_of(
         )
         return similarity_map(model, pair, source, target, visible_keypoints(pair.source))
     views = {v.image_id: v for p in of_target for v in (p.source, p.target)}
-    cache = FeatureCache.of(model, sources.features)
-    encoded = encode_images(
-        model, dataset, list(views.values()), cache, batch_size=1, progress=Progress()
-    )
-    device = pick_device(sources.device)
-    scorer = EncoderScorer(cache, encoded.hashes, model.similarity, Needs.of(()), device)
-    target_map = cache.read(encoded.hashes[pair.target.image_id])
-    every = scorer.maps(list(of_target), target_map)
-    return next(m for p, m in zip(of_target, every, strict=True) if p.pair_id == pair.pair_id)
+    with open_cache(model, model_info(model), sources.features) as cache:
+        encoded = encode_images(
+            model, dataset, list(views.values()), cache, batch_size=1, progress=Progress()
+        )
+        device = pick_device(sources.device)
+        scorer = EncoderScorer(cache, encoded.hashes, model.similarity, Needs.of(()), device)
+        target_map = cache.read(encoded.hashes[pair.target.image_id])
+        every = scorer.maps(list(of_target), target_map)
+        return next(m for p, m in zip(of_target, every, strict=True) if p.pair_id == pair.pair_id)

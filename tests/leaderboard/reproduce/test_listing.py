@@ -34,3 +34,9 @@ def test_filters_and_rows_that_nothing_repeats(reproduce):
     lines = json.loads(reproduce("--list", "dinov2-b14", "--format", "json").stdout)
     assert "sd-dino.spair.dinov2-b14" in {line["name"] for line in lines}
     assert all(line["repeated"] for line in lines)
+    [line] = [line for line in lines if line["name"] == "omniprobe.intra.dinov2-b14"]
+    assert line["how"]["model"] == "dinov2.vitb14"
+    assert line["how"]["options"] == {"padding": "corner-white", "image_px": 798}
+    assert line["how"]["ways"] == [
+        {"rule": "pck-omniprobe-soco", "average": "image", "over": "mean"}
+    ]
