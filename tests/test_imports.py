@@ -101,7 +101,12 @@ MORE_OF_THE_CORE = {
     ),
     "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
     # A published number, or an entry, is measured again by a run.
-    "kapbench_leaderboard.reproduce": ("kapbench.isolated", "kapbench.loading", "kapbench.running"),
+    "kapbench_leaderboard.reproduce": (
+        "kapbench.identity.model_identity",
+        "kapbench.isolated",
+        "kapbench.loading",
+        "kapbench.running",
+    ),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
         "kapbench.isolated",
