@@ -56,7 +56,7 @@ def cub(
     reading.check_choice("split", split, SPLITS, NAME)
     folder = reading.find_folder(root, SOURCE.folder)
     table = pick_symmetry(symmetry("bird", NAME), "bird", symmetry_file)
-    if pairs == DEMYSTIFYING:
+    if isinstance(pairs, str):
         reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
         if image_list is not None:
             raise KapbenchError(
@@ -107,7 +107,7 @@ def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
     if photographs and not names:
         raise _describe_no_photograph(folder)
     labels = tables.labels()
-    numbers = {number for n in scored.names if (number := integer(n)) in labels}
+    numbers = {n for name in scored.names if (n := integer(name)) is not None and n in labels}
     annotated = {n: (view, out) for n, view, out in tables.views(numbers, names, labels)}
     id_of = {str(n): view.image_id for n, (view, _) in annotated.items()}
     paths = {id_of[str(n)]: folder / "images" / names[n] for n in annotated if names}
