@@ -74,11 +74,8 @@ def evaluate(
     from kapbench.running.run import run
 
     altering = altering_options(reverse=reverse, corrupt=corrupt)
-    opened = (
-        load_dataset(dataset, split=split, **altering)
-        if isinstance(dataset, str)
-        else alter(dataset, **altering)
-    )
+    opened = load_dataset(dataset, split=split) if isinstance(dataset, str) else dataset
+    opened = alter(opened, **altering)
     if not isinstance(dataset, str) and split not in ("test", opened.split):
         raise KapbenchError(
             f"split={split!r} has no effect on a data set that is already loaded",

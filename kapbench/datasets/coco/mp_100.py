@@ -66,18 +66,7 @@ def mp_100(
     """
     reading.check_choice("split", split, (ALL, *SUBSETS), NAME)
     folder = reading.find_folder(root, FOLDER)
-    lists = {
-        name: folder / "pairs" / f"pairs_{name}.json" for name in SUBSETS if split in (ALL, name)
-    }
-    present = {n: p for n, p in lists.items() if is_file(p)} if split == ALL else lists
-    if not present:
-        raise KapbenchError("There are no pairs", place=folder / "pairs", fix=FIX)
-    of_lists = [read_bytes(path, FIX) for path in present.values()]
-    lines = [
-        (f"{name}:{number:05d}", f"{path}, pair {number}", line)
-        for (name, path), content in zip(present.items(), of_lists, strict=True)
-        for number, line in enumerate(_parse(content, path))
-    ]
+    of_lists, lines = _read_lists(folder, split)
     wanted = {(f, line.category_id) for _, _, line in lines for f in (line.src_file, line.trg_file)}
     objects = _Objects.read(folder, wanted)
     contents: list[bytes | str] = [*of_lists, *objects.contents]
@@ -106,6 +95,22 @@ def mp_100(
         remarks=objects.remarks,
         names={category.name: category.keypoints for category in objects.categories.values()},
     )
+
+
+def _read_lists(folder: Path, split: str) -> tuple[list[bytes], list[tuple[str, str, _Line]]]:
+    """Contents of the lists; id, place and images of each pair."""
+    names = SUBSETS if split == ALL else (split,)
+    lists = {name: folder / "pairs" / f"pairs_{name}.json" for name in names}
+    present = {n: p for n, p in lists.items() if is_file(p)} if split == ALL else lists
+    if not present:
+        raise KapbenchError("There are no pairs", place=folder / "pairs", fix=FIX)
+    contents = [read_bytes(path, FIX) for path in present.values()]
+    lines = [
+        (f"{name}:{number:05d}", f"{path}, pair {number}", line)
+        for (name, path), content in zip(present.items(), contents, strict=True)
+        for number, line in enumerate(_parse(content, path))
+    ]
+    return contents, lines
 
 
 def _parse(content: bytes, path: Path) -> list[_Line]:

@@ -57,13 +57,7 @@ def cub(
     folder = reading.find_folder(root, SOURCE.folder)
     table = pick_symmetry(symmetry("bird", NAME), "bird", symmetry_file)
     if isinstance(pairs, str):
-        reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
-        if image_list is not None:
-            raise KapbenchError(
-                f"The pairs of {DEMYSTIFYING} name their images, and so does image_list",
-                place=f"data set {NAME}",
-                fix="Leave one of the two options out",
-            )
+        _check_listed(split, image_list)
         return _listed(folder, table, photographs=photographs)
     rule = PairRule(n=PAIRS if pairs is None and image_list is None else pairs, seed=seed)
     tables = Tables(folder, FIX)
@@ -97,6 +91,17 @@ def cub(
 
 
 demystifying = functools.partial(cub, pairs=DEMYSTIFYING)
+
+
+def _check_listed(split: str, image_list: str | None) -> None:
+    """KapbenchError for another split, or where another option chooses images as well."""
+    reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
+    if image_list is not None:
+        raise KapbenchError(
+            f"The pairs of {DEMYSTIFYING} name their images, and so does image_list",
+            place=f"data set {NAME}",
+            fix="Leave one of the two options out",
+        )
 
 
 def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
