@@ -60,7 +60,7 @@ def decide_axes(
         return axes, f"the {end} axis is {n_channels} in all files, the {other} one differs"
     return (
         axes,
-        f"a letterbox has as many cells across as down, and the {end} axis is another: {n_channels}",
+        f"a letterbox has as many cells across as down, and {n_channels} is the {end} axis",
     )
 
 
