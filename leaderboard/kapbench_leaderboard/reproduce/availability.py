@@ -33,6 +33,8 @@ class Availability:
         else:
             missing = _model_of_row(target)
             data = self._state(target.measure.dataset, target.measure.split)
+            if data.endswith("categories") and not target.row.categories:
+                missing.append(f"only {data}")  # the source prints averages over all
         if data.startswith("no "):
             missing.append(data)
         if missing:
@@ -53,7 +55,7 @@ def _state_of_data(name: str, split: str, root: Path | None) -> str:
         if _renders(error):
             return "renders its images"
         known = not error.thing.startswith("Unknown")
-        return f"no data ({name})" if known else f"no data set {name} in this kapbench"
+        return "no data" if known else f"no data set {name} in this kapbench"
     if coverage.complete:
         return READY
     n, every = len(coverage.categories), len(coverage.categories_expected)
