@@ -72,7 +72,7 @@ def run(
     chosen: RunOptions,
     machines: Machines,
 ) -> None:
-    """Score a model on a data set under every rule that needs only one pass over the model.
+    """Score a model on a data set under one or more rules of KAP and PCK.
 
     Writes a run folder (run.json and records.parquet) and prints its table. The same command
     resumes a run that was stopped.

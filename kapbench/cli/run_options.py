@@ -183,8 +183,9 @@ running_options = gathered(
         "rules",
         multiple=True,
         metavar="NAME|FILE",
-        help="Score by this rule, e.g. kap-v1 or my_rule.json. Repeat it for more. Default: every "
-        "rule that needs only one pass over the model; `kapbench list rules` shows them.",
+        help="Score by this rule, e.g. kap-v1, pck-omniprobe, pck-v1-soft-window5-temperature0.04 "
+        "or my_rule.json. Repeat it for more. Default: the rules of Spherical Maps, Jamais Vu and "
+        "kapbench; `kapbench list rules` shows all.",
     ),
     click.option(
         "--reverse",

@@ -61,7 +61,7 @@ class Frame:
         if self.truncates:
             whole = np.trunc(np.asarray(xy, np.float64))
             return np.asarray(np.trunc(whole * self.side / max(self.image_size)))
-        return np.asarray(xy, np.float64) * self.scales + self.offset
+        return np.asarray(np.asarray(xy, np.float64) * self.scales + self.offset)
 
     def to_image(self, xy: Float64[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:
         return xy if self.side is None else np.asarray((xy - self.offset) / self.scales)

@@ -55,6 +55,10 @@ class SquareEncoder:
         return encode(pictures, self.shown, self.maps, self.shown.grid, self.device)
 
     @property
+    def padding(self) -> int:
+        return self.shown.level
+
+    @property
     def shown(self) -> ShownSquare:
         return ShownSquare(self.image_px, self.squaring)
 

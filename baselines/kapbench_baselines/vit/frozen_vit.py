@@ -65,6 +65,7 @@ class FrozenViT:
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)
         self._shown = ShownSquare.of(self.image_px, padding, self._patch, self.name)
+        self.padding = self._shown.level
         patches.check_fit(self.name, self._shown.network_px, self._patch, self._stride)
         patches.check_cells(self.name, cells)
         self._cells: patches.Cells = cells

@@ -53,6 +53,11 @@ class ShownSquare:
         return self.side + sum(self.border)
 
     @property
+    def level(self) -> int:
+        """Grey level beyond the image's border, which training on crops continues."""
+        return 255 if self.padding.endswith("white") else 0
+
+    @property
     def suffix(self) -> str:
         """What a revision says of it; nothing of the letterbox that is the default."""
         return "" if self.padding == "centre-black" else f"-{self.padding}"

@@ -45,6 +45,7 @@ def test_the_network_sees_the_square_and_its_cells_lie_there(dino, padding, box)
     assert features.grid.box == box
     assert model.options["padding"] == padding
     assert padding in model.revision
+    assert model.padding == (255 if "white" in padding else 0)
 
 
 def test_a_square_that_no_patches_fill_gets_a_border_of_the_mean(dino):
