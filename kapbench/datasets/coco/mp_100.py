@@ -28,8 +28,8 @@ CITATION = (
     "Estimation. ECCV 2022 (pairs: MARCO, github.com/visinf/MARCO)"
 )
 FIX = (
-    f"Prepare the folder {FOLDER} as docs/data.md of visinf/MARCO says, and point --data-root "
-    f"(KAPBENCH_DATA) at the folder that holds it"
+    f"Prepare the folder {FOLDER} as MARCO's page on data says (github.com/visinf/MARCO), and point "
+    "--data-root (KAPBENCH_DATA) at the folder that holds it"
 )
 _Object = tuple[str, int]  # file and number of the category
 
