@@ -57,6 +57,7 @@ def checkpoint(preset: Preset) -> Checkpoint:
         "expected": {"hidden_size": preset.channels},
         "mean": family.levels[0],
         "std": family.levels[1],
+        "supervision": family.supervision,
     }
     return makers[family.kind](preset, shared)
 

@@ -66,7 +66,7 @@ class HubPreset(HuggingFace):
         self.name, self.device = preset.name, device
         self.layer = preset.layer if layer is None else int(layer)
         self.facet, self.normed = facet, normed
-        self.trained_on = preset.family.trained_on
+        self.trained_on, self.supervision = preset.family.trained_on, preset.family.supervision
         self.squaring = known_padding(padding, self.name)
         side = preset.image_px if image_px is None else int(image_px)
         _check_side(preset, side)

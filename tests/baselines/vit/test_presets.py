@@ -244,6 +244,22 @@ def test_weights_that_are_not_here(monkeypatch, name, thing, advice):
     assert "-o weights=" in caught.value.fix
 
 
+def test_training_on_masks_or_cameras_is_declared(disk):
+    declared = {
+        name: load_model(
+            name, weights=str(disk(name)[1]), device="cpu", image_px=6 * PRESETS[name].patch
+        )
+        for name in ("sam.vitb16", "vggt.encoder", "mae.vitb16", "dune.vits14")
+    }
+    assert [model.supervision for model in declared.values()] == [
+        "masks",
+        "viewpoint: cameras, depth and tracks",
+        "none",
+        "none",
+    ]
+    assert "DINOv2" in declared["dune.vits14"].trained_on
+
+
 def test_a_row_is_all_that_a_preset_needs():
     """Its name is an entry point, its size a whole number of patches, its line one of a terminal."""
     registered = {
