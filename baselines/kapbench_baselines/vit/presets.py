@@ -120,7 +120,7 @@ def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
     kind = getattr(weight_files.imported(preset.name), preset.family.kind)
     unused = (*HEADS, *PREDICTOR)
     if weights is None:
-        net = weight_files.pretrained(kind, preset.source, fix=_whereabouts(preset), unused=unused)
+        net = weight_files.from_hub(kind, preset.source, fix=_whereabouts(preset), unused=unused)
         return net, weight_files.state_hash(net)
     folder = Path(weights).expanduser()
     weight_files.check_folder(folder, binary=False)
