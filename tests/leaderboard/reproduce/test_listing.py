@@ -22,6 +22,8 @@ def test_weights_of_the_hub_are_found_in_its_cache(
     (tmp_path / "hub" / "models--nobody--nothing" / "snapshots" / "1").mkdir(parents=True)
     path = published_file({"0.1": 50.0}, categories={"cat": 1.0}, parts={"hub": "nobody/nothing"})
     assert "ready: 2 of 3 categories" in reproduce("--list", "--published", path).stdout
+    path = published_file({"0.1": 50.0}, parts={"hub": "nobody/nothing"})  # averages alone
+    assert "  only 2 of 3 categories" in reproduce("--list", "--published", path).stdout
 
 
 def test_filters_and_rows_that_nothing_repeats(reproduce):
