@@ -79,5 +79,12 @@ def test_the_guides_table_has_the_attributes_that_kapbench_reads():
     cells = re.findall(r"^\| (`[^|]+`) \|", of_attributes, re.MULTILINE)
     listed = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     read = {field.name for field in dataclasses.fields(ModelInfo)}
-    special = {"kind", "prepares", "reads_image_id", "padding", "parts", "over"}  # not for every adapter
+    special = {
+        "kind",
+        "prepares",
+        "reads_image_id",
+        "padding",
+        "parts",
+        "over",
+    }  # not for every adapter
     assert listed == read - special
