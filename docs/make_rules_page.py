@@ -17,8 +17,12 @@ it changes.
 
 {table}
 
-The hash covers every choice; summary, source and notes are not part of it. A rule of your own is a
-file of the same form: `--rule my_rule.json`. The fields are documented in `kapbench/scoring/rules.py`.
+The hash covers every choice; summary, source, notes and input are not part of it. A rule of your own
+is a file of the same form: `--rule my_rule.json`. The fields are documented in
+`kapbench/scoring/rules.py` and `kapbench/scoring/decodes.py`.
+
+[Other people's rules](published-rules.md) says how to measure what OmniProbe, SOCO, Probe3D, CHM, DHPF
+and CATs published, and how any PCK rule takes a soft-argmax.
 
 {sections}
 """

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kapbench.datasets.altering.alter import alter
+from kapbench.datasets.altering.alter import alter, altering_options
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.paths import cache_root
@@ -73,8 +73,7 @@ def evaluate(
     from kapbench.running.request import RunRequest
     from kapbench.running.run import run
 
-    altering: dict[str, Any] = {"reverse": True} if reverse else {}
-    altering |= {} if corrupt is None else {"corrupt": corrupt}
+    altering = altering_options(reverse=reverse, corrupt=corrupt)
     opened = (
         load_dataset(dataset, split=split, **altering)
         if isinstance(dataset, str)

@@ -77,11 +77,16 @@ MORE_OF_THE_CORE = {
         "kapbench.models",
         "kapbench.running",
     ),
+    # Which runs are on corrupted images.
+    "kapbench_leaderboard.commands.corruption_drops": ("kapbench.datasets.altering",),
+    "kapbench_leaderboard.comparison.corruption_drops": ("kapbench.datasets.altering",),
     # What a control is, and the rows that it makes; the hash of a plan.
     "kapbench_leaderboard.comparison.controls": (
         "kapbench.models.controls",
         "kapbench.models.reference_models",
     ),
+    # What a training split shares with a scored one, which no run card holds.
+    "kapbench_leaderboard.tables.notes": ("kapbench.datasets.overlaps",),
     # What keypoints of rendered objects are called, without rendering a split.
     "kapbench_leaderboard.site.keypoint_heat": ("kapbench.datasets.synthetic.objects",),
     "kapbench_leaderboard.submit.check_controls": ("kapbench.models.controls",),
@@ -96,7 +101,12 @@ MORE_OF_THE_CORE = {
     ),
     "kapbench_leaderboard.submit.model_again": ("kapbench.isolated", "kapbench.loading"),
     # A published number, or an entry, is measured again by a run.
-    "kapbench_leaderboard.reproduce": ("kapbench.isolated", "kapbench.loading", "kapbench.running"),
+    "kapbench_leaderboard.reproduce": (
+        "kapbench.identity.model_identity",
+        "kapbench.isolated",
+        "kapbench.loading",
+        "kapbench.running",
+    ),
     "kapbench_leaderboard.submit.adapter_trial": (
         "kapbench.identity.model_identity",
         "kapbench.isolated",

@@ -1,14 +1,14 @@
 """How far KAP and PCK of three models over one backbone drop on corrupted images of SPair-71k.
 
     python benchmarks/studies/corruptions.py --model lite0 --model sphere \\
-        --model "geoaware.supervised weights=FILE"
+        --model "geoaware.supervised weights=FILE" --page docs/studies/corruptions.md
     python benchmarks/studies/corruptions.py --images 3 --category cat --severity 5   # a trial
 
 Scores all pairs of the test split between a few images of each category, the same for every model and
 corruption, and prints the table of relative drops as Markdown, with paired 95 % intervals. An image is
 encoded once for all models over one backbone. What is finished is kept below --runs, so that the same
-command goes on where it stopped. Weights of geoaware.supervised are made by
-`kapbench train geoaware.supervised --backbone lite0 --dataset spair`. Results: docs/studies/corruptions.md.
+command goes on where it stopped. `kapbench train geoaware.supervised --backbone lite0 --dataset spair`
+makes the weights. Results: docs/studies/corruptions.md.
 """
 
 import argparse
@@ -23,9 +23,10 @@ import kapbench
 from kapbench.datasets.altering.altered import Altered
 from kapbench.datasets.altering.corruption_names import parse_corruptions
 from kapbench.protocols import Dataset
-from kapbench.storage import fingerprint
+from kapbench.storage import fingerprint, write_atomically
 from kapbench.types import Coverage, Pair, View
 
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 MODELS = ("lite0", "sphere")
 CORRUPTIONS = ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
 SEVERITIES = (1, 3, 5)
@@ -71,7 +72,8 @@ def markdown(drops: pd.DataFrame) -> str:
 
 
 def _drop(row: pd.Series) -> str:
-    return f"{100 * row['drop']:.0f} ({100 * row['low']:.0f} … {100 * row['high']:.0f})"
+    text = f"{100 * row['drop']:.0f} ({100 * row['low']:.0f} … {100 * row['high']:.0f})"
+    return text.replace("-", "−")
 
 
 def clean_scores(drops: pd.DataFrame) -> str:
@@ -81,6 +83,23 @@ def clean_scores(drops: pd.DataFrame) -> str:
     lines.append(["---"] * len(lines[0]))
     lines += [[str(model), *(f"{100 * v:.1f}" for v in row)] for model, row in clean.iterrows()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tables(drops: pd.DataFrame, pairs: Sequence[Pair], n_images: int) -> str:
+    """What the page shows: how much was scored, the clean scores, and the drops."""
+    scored = (
+        f"{len(pairs):,} pairs of {n_images:,} images. Rules: {' and '.join(RULES)}, alpha 0.10."
+    )
+    words = "Drop in % of the clean score, by severity:"
+    return f"{scored}\n\n{clean_scores(drops)}\n\n{words}\n\n{markdown(drops)}"
+
+
+def write_page(page: Path, text: str) -> None:
+    """Puts the tables between the page's two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    content = f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+    write_atomically(page, content.encode())
 
 
 def main() -> None:
@@ -94,13 +113,14 @@ def main() -> None:
     parser.add_argument("--category", action="append", dest="categories")
     parser.add_argument("--images", type=int, default=8, help="Of each category.")
     parser.add_argument("--runs", type=Path, default=Path("runs/corruptions"))
+    parser.add_argument("--page", type=Path, help="The page whose tables are written anew.")
     chosen = parser.parse_args()
     severities = ",".join(map(str, chosen.severities or SEVERITIES))
     names = chosen.corruptions or CORRUPTIONS
     corruptions = [pair for n in names for pair in parse_corruptions(f"{n}:{severities}")]
     data = FewImages(kapbench.load_dataset(chosen.dataset), chosen.images)
-    pairs = data.pairs(chosen.categories)
-    print(f"{len(pairs):,} pairs of {len(data.views(chosen.categories)):,} images", flush=True)
+    pairs, n_images = data.pairs(chosen.categories), len(data.views(chosen.categories))
+    print(f"{len(pairs):,} pairs of {n_images:,} images", flush=True)
     results = []
     for model, *options in map(shlex.split, chosen.models or MODELS):
         for corruption in (None, *(f"{name}:{severity}" for name, severity in corruptions)):
@@ -118,7 +138,10 @@ def main() -> None:
             )
             print(f"{process_time():6.0f} s CPU: {model}, {corruption or 'clean'}", flush=True)
     drops = kapbench.corruption_drops(*results, rule=RULES)
-    print(f"\n{clean_scores(drops)}\n\n{markdown(drops)}")
+    text = tables(drops, pairs, n_images)
+    print(f"\n{text}")
+    if chosen.page is not None:
+        write_page(chosen.page, text)
 
 
 if __name__ == "__main__":

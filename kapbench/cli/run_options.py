@@ -89,14 +89,16 @@ class RunOptions:
         Raises:
             KapbenchError: a wrong option; more than one corruption.
         """
-        altering: dict[str, Any] = {"reverse": True} if self.reverse else {}
-        if self.corrupt:
-            name, severity = parse_corruption(self.corrupt[0])
-            altering["corrupt"] = f"{name}:{severity}"
+        from kapbench.datasets.altering.alter import altering_options
+
         if len(self.corrupt) > 1:
             raise KapbenchError(
                 "A run has one corruption", place="--corrupt", fix="Use kapbench sweep for several"
             )
+        corrupt = self.corrupt[0] if self.corrupt else None
+        if corrupt is not None:
+            parse_corruption(corrupt)
+        altering = altering_options(reverse=self.reverse, corrupt=corrupt)
         return typed("datasets", dataset.name, dataset.options) | altering
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":

@@ -73,11 +73,12 @@ def table(
     """The table of `kapbench compare` as a frame: a row for each model, best first.
 
     Scores are ×100 with one decimal, as the table shows them; `ResultSet.scores` has them in full.
-    By category, columns have two levels: the metric and the category.
+    By category, also by concept-category, columns have two levels: the metric and the category.
 
     Args:
         runs: As of `compare`; all must be comparable.
-        by: category, symmetry, twin, viewpoint, occlusion, average or rule; None: the short table.
+        by: category, symmetry, twin, concept, concept-category, viewpoint, occlusion, average or rule;
+            None: the short table.
         group_by: "label": one row for the runs of a model that share a label, with their mean, the
             standard deviation over them (columns that end in "sd"), and their number ("runs").
         intervals: Add columns that end in "low" and "high".

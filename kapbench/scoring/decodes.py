@@ -76,11 +76,6 @@ class Decode(FrozenChoices):
     def is_soft(self) -> bool:
         return self.temperature is not None
 
-    @property
-    def keeps_distances(self) -> bool:
-        """Whether distances in original pixels are those between the annotated points."""
-        return self.keypoints == "exact" and self.frame != "stretched"
-
     @model_validator(mode="after")
     def _frame_is_whole(self) -> "Decode":
         if (self.frame_px is None) != (self.offset in ("centre", "pixel")):

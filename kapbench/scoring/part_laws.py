@@ -25,7 +25,7 @@ def part_laws(rows: RecordIndex) -> Iterator[Law]:
     with np.errstate(divide="ignore", invalid="ignore"):
         n_best = np.where(share > 0, 1 / share, 1.0)
         is_share = (np.abs(n_best - np.round(n_best)) <= _ROUNDING) & (n_best >= 1 - _ROUNDING)
-        possible = (share == 0) | (is_share & (n_best <= members + _ROUNDING))
+        possible = (share == 0) | ((share > 0) & is_share & (n_best <= members + _ROUNDING))
     yield (
         f"{IDENTITY.name} is neither 0 nor 1 divided by a number of visible members of the part",
         defined & ~possible,

@@ -40,7 +40,7 @@ def decode_laws(rows: RecordIndex, decode: Decode) -> Iterator[Law]:
     error = rows.floats(ERROR_PX.of(decode))
     yield (
         f"{ERROR_PX.of(decode)} is not the distance from the predicted point to the keypoint",
-        differs(error, distance(predicted, rows.target_xy), near),
+        (error < 0) | differs(error, distance(predicted, rows.target_xy), near),
     )
     twin, error = rows.ids("twin"), rows.floats(TWIN_ERROR_PX.of(decode))
     row = rows.in_target.rows(twin)
@@ -65,13 +65,18 @@ def rounding_error(
 ) -> Float64[np.ndarray, "n"]:
     """By how much two computations of a row's distances may differ, original pixels.
 
-    By any number where a rule cuts keypoints to whole pixels of a frame or measures in a stretched
-    one: records have neither the image's size nor its box.
+    Records have neither the image's size nor its box. Where a rule cuts keypoints to whole pixels of
+    the image and of a frame, by what that moves a point of an image twice as large as the largest
+    coordinate; in a stretched frame by any number, see `stretched_laws`.
     """
-    if not decode.keeps_distances:
+    if decode.frame == "stretched":
         return np.full(len(predicted), _ANY_PX)
     sizes = np.nansum(np.abs(np.concatenate([predicted, rows.target_xy], axis=1)), axis=1)
-    return np.asarray(_NEAR_PX + _NEAR_SHARE * (sizes + rows.floats("size_px")))
+    exact = np.asarray(_NEAR_PX + _NEAR_SHARE * (sizes + rows.floats("size_px")))
+    if decode.keypoints == "exact" or decode.frame_px is None:
+        return exact
+    largest = np.nan_to_num(np.abs(np.concatenate([predicted, rows.target_xy]))).max(initial=0.0)
+    return np.asarray(exact + np.sqrt(2) * (1 + 2 * largest / decode.frame_px))
 
 
 def _nearest_laws(

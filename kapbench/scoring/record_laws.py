@@ -15,6 +15,7 @@ from kapbench.scoring.part_laws import part_laws
 from kapbench.scoring.prediction_laws import Law, decode_laws, geometry_laws
 from kapbench.scoring.record_index import NOWHERE, Places, RecordIndex, codes, differing, floats
 from kapbench.scoring.schema import SINCE_5, TEXT, Needs, Records, has_column
+from kapbench.scoring.stretched_laws import stretched_laws
 
 _RANGES = {  # of columns of whole numbers: smallest, largest
     "keypoint": (0, None),
@@ -50,6 +51,7 @@ def broken_laws(records: Records, needs: Needs) -> Iterator[str]:
     for decode in needs.decodes:
         yield from _sentences(decode_laws(rows, decode), records)
         yield from _sentences(neighbour_laws(rows, decode), records)
+        yield from _sentences(stretched_laws(rows, decode), records)
     yield from _sentences(object_laws(rows, needs), records)
     yield from _sentences(geometry_laws(rows, needs), records)
     yield from _sentences(part_laws(rows), records)

@@ -137,7 +137,11 @@ ANNOTATION = (
 X = DecodeColumn("x", "float64", _PIXELS, "predicted point, x to the right")
 Y = DecodeColumn("y", "float64", _PIXELS, "predicted point, y downwards")
 ERROR_PX = DecodeColumn(
-    "error_px", "float64", _PIXELS, "distance from the predicted point to the keypoint", _ABSENT
+    "error_px",
+    "float64",
+    _PIXELS,
+    "distance from the predicted point to the keypoint, as the rule measures it",
+    _ABSENT,
 )
 TWIN_ERROR_PX = DecodeColumn(
     "twin_error_px",

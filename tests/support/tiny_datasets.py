@@ -139,6 +139,32 @@ def ap_10k(root, kind="intra"):
     return f"ap-10k.{kind}", {"root": root}
 
 
+def ap_10k_geoaware(root, kind="intra"):
+    """Two families of two species, three images each, as GeoAware-SC's notebook writes them."""
+    folder, numbers = root / "ap-10k", {}
+    families = {"cat": "Felidae", "lion": "Felidae", "dog": "Canidae", "wolf": "Canidae"}
+    for i, (species, family) in enumerate(families.items()):
+        numbers[species] = [f"{4 * n + i:012d}" for n in range(3)]
+        for n in numbers[species]:
+            photograph(folder / f"JPEGImages/{family}/{species}/{n}.jpg", seed=int(n))
+            content = coco_annotation(int(n), int(n), i + 1, 17, int(n))
+            content |= {"width": 60, "height": 40, "name": species, "supercategory": family}
+            path = folder / f"ImageAnnotation/{family}/{species}/{n}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(content))
+    source = {"intra": "cat", "cross-species": "lion", "cross-family": "dog"}[kind]
+    category = {"intra": "cat", "cross-species": "Felidae", "cross-family": "all"}[kind]
+    below = {"intra": "test", "cross-species": "test_cross_species"}.get(kind, "test_cross_family")
+    pairs = folder / "PairAnnotation" / below
+    pairs.mkdir(parents=True)
+    for i, k in ((0, 1), (0, 2), (2, 1)):
+        name = f"{numbers[source][i]}-{numbers['cat'][k]}:{category}.json"
+        (pairs / name).write_text("{}")
+    if kind == "intra":  # a species that comes later, of files that come earlier
+        (pairs / f"{numbers['dog'][0]}-{numbers['dog'][1]}:dog.json").write_text("{}")
+    return f"ap-10k.{kind}", {"root": root, "pairs": "geoaware"}
+
+
 def coco_annotation(number, image, category, n_keypoints, seed):
     numbers = []
     for k, (x, y) in enumerate(points(n_keypoints, seed=seed).tolist()):
@@ -171,6 +197,35 @@ def coco(root):
     path = root / "cats.json"
     path.write_text(json.dumps(content))
     return f"coco:{path}", {}
+
+
+def mp_100(root):
+    """Two categories of two annotation files; the last photograph shows a second sofa."""
+    folder = root / "mp100_all"
+    for number, (name, subset) in enumerate(
+        (("sofa", "furniture"), ("alpaca_face", "animal_face"))
+    ):
+        content = coco_content()
+        content["categories"] = [
+            {"id": 7 + number, "name": name, "keypoints": content["categories"][0]["keypoints"]}
+        ]
+        for image in content["images"]:
+            image |= {"file_name": f"{name}/{image['id']}.jpg", "width": 60, "height": 40}
+            photograph(folder / "mp100" / image["file_name"], seed=image["id"])
+        for annotation in content["annotations"]:
+            annotation["category_id"] = 7 + number
+        files = [image["file_name"] for image in content["images"]]
+        pairs = [
+            {"src_file": files[i], "trg_file": files[k], "category_id": 7 + number}
+            for i, k in ((0, 1), (2, 0))
+        ]
+        path = folder / f"annotations/mp100_split{number + 1}_test.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+        path = folder / f"pairs/pairs_{subset}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(pairs))
+    return "mp-100", {"root": root}
 
 
 ANIMAL_POSE_KEYPOINTS = [
@@ -330,6 +385,10 @@ BUILDERS = {
     "ap-10k.intra": ap_10k,
     "ap-10k.cross-species": lambda root: ap_10k(root, "cross-species"),
     "ap-10k.cross-family": lambda root: ap_10k(root, "cross-family"),
+    "ap-10k.intra.geoaware": ap_10k_geoaware,
+    "ap-10k.cross-species.geoaware": lambda root: ap_10k_geoaware(root, "cross-species"),
+    "ap-10k.cross-family.geoaware": lambda root: ap_10k_geoaware(root, "cross-family"),
+    "mp-100": mp_100,
     "animal-pose": animal_pose,
     "awa-pose": awa_pose,
     "awa-pose.demystifying": awa_pose_demystifying,

@@ -108,7 +108,7 @@ class FrozenViT:
         n = patches.n_cells(self._shown.network_px, self._patch, self._stride)
 
         def maps(images: Tensor) -> Tensor:
-            tokens = self.tokens(self._shown.bordered(images))
+            tokens = self.tokens(self._shown.bordered(images, self._mean))
             return tokens.transpose(1, 2).reshape(len(images), -1, n, n)
 
         def grid(size: tuple[int, int], _: int) -> Grid:

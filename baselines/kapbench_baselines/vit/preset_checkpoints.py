@@ -17,6 +17,7 @@ from kapbench_baselines.vit import dino, dinov2
 from kapbench_baselines.vit.checkpoint import Checkpoint, n_blocks
 from kapbench_baselines.vit.preset_table import Preset
 
+DUNE_FILES = "https://download.europe.naverlabs.com/dune"
 RADIO_RENAMED = (
     (r"^patch_generator\.embedder\.", "embeddings.patch_projection."),
     (r"^patch_generator\.pos_embed$", "embeddings.position_embedding"),
@@ -32,7 +33,7 @@ RADIO_BLOCK = re.compile(
     r"^encoder\.layer\.\d+\.(norm[12]|attention\.[qkvo]_proj|mlp\.fc[12])\.(weight|bias)$"
     r"|^encoder\.layer\.\d+\.layer_scale[12]\.lambda1$|^(?!encoder\.layer\.)"
 )
-RADIO_HEADS = {768: 12, 1024: 16, 1152: 16, 1280: 16}
+RADIO_HEADS = {768: 12, 1024: 16, 1152: 16, 1280: 16, 1536: 24}  # by channels
 
 
 def checkpoint(preset: Preset) -> Checkpoint:
@@ -50,7 +51,7 @@ def checkpoint(preset: Preset) -> Checkpoint:
         "hub": "",
         "file": preset.source,
         "page": family.page,
-        "licence": family.licence,
+        "licence": preset.licence,
         "trained_on": family.trained_on,
         "patch": preset.patch,
         "expected": {"hidden_size": preset.channels},
@@ -84,7 +85,9 @@ def _dinov2_shaped(preset: Preset, shared: dict[str, Any]) -> Checkpoint:
         "own_part": re.compile(r"^(?:module\.|_orig_mod\.)*encoder\.(?!layer\.)(.+)$"),
         "upstream_positions": True,  # scaled by n + 0.1, without antialiasing
     }
-    if preset.name == "vggt.encoder":
+    if preset.name.startswith("dune."):
+        shared |= {"page": DUNE_FILES}
+    else:  # VGGT's
         shared |= {"hub": preset.source, "file": "model.safetensors"}
         more = {
             "hub_file": "model.safetensors",

@@ -1,46 +1,14 @@
 """Published backbones as one table: what each is, where its weights are, how it is read.
 
-A new one is a row of ROWS and its name in pyproject. No other module is imported here, so that
-`kapbench list models` stays fast.
+A new one is a row of ROWS and its name in pyproject; a new family is an entry of FAMILIES too. No
+library is imported here, so that `kapbench list models` stays fast.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-OWN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # of networks that normalise the levels 0 to 1 themselves
+from kapbench_baselines.vit.preset_families import FAMILIES, Family
+
 N_CELLS = 60  # along the letterbox, as DINOv2 has in published runs
-
-Library = Literal["transformers", "timm", "file"]
-Levels = tuple[tuple[float, float, float], tuple[float, float, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What its models share.
-
-    Args:
-        title: As people write it.
-        library: Whose network is run, and whose hub repository is read; "file": upstream's own file
-            is read into a network of transformers.
-        kind: Class of transformers; empty for timm.
-        model_types: That the configuration of a folder may name.
-        levels: Mean and standard deviation of pixel levels, from 0 to 1.
-        licence: Of the weights.
-        trained_on: In words.
-        page: Where upstream's code is.
-    """
-
-    title: str
-    library: Library
-    kind: str
-    model_types: tuple[str, ...]
-    levels: Levels
-    licence: str
-    trained_on: str
-    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +22,7 @@ class Preset:
         channels: Of a token.
         layer: Hidden state that is read: -1, the last block's output before any final norm.
         fixed_px: Side of the letterbox where it is not that of 60 patches.
+        own_licence: Where it is not the family's.
     """
 
     name: str
@@ -64,6 +33,11 @@ class Preset:
     channels: int
     layer: int = -1
     fixed_px: int | None = None
+    own_licence: str | None = None
+
+    @property
+    def licence(self) -> str:
+        return self.own_licence or self.family.licence
 
     @property
     def family(self) -> Family:
@@ -81,121 +55,8 @@ class Preset:
     @property
     def line(self) -> str:
         """What `kapbench list models` prints beside the name."""
-        return f"{self.family.title} {self.size}, {self.image_px} px; {self.family.licence}"
+        return f"{self.family.title} {self.size}, {self.image_px} px; {self.licence}"
 
-
-FAMILIES = {
-    "sam": Family(
-        title="SAM",
-        library="transformers",
-        kind="SamVisionModel",
-        model_types=("sam", "sam_vision_model"),
-        levels=IMAGENET,
-        licence="Apache-2.0",
-        trained_on="SA-1B images and masks",
-        page="https://github.com/facebookresearch/segment-anything",
-    ),
-    "mae": Family(
-        title="MAE",
-        library="transformers",
-        kind="ViTMAEModel",
-        model_types=("vit_mae",),
-        levels=IMAGENET,
-        licence="CC BY-NC 4.0",
-        trained_on="ImageNet-1k images, self-supervised",
-        page="https://github.com/facebookresearch/mae",
-    ),
-    "vjepa2": Family(
-        title="V-JEPA 2",
-        library="transformers",
-        kind="VJEPA2Model",
-        model_types=("vjepa2",),
-        levels=IMAGENET,
-        licence="MIT",
-        trained_on="VideoMix22M films and images, self-supervised",
-        page="https://github.com/facebookresearch/vjepa2",
-    ),
-    "siglip2": Family(
-        title="SigLIP 2",
-        library="transformers",
-        kind="SiglipVisionModel",
-        model_types=("siglip", "siglip_vision_model"),
-        levels=HALVES,
-        licence="Apache-2.0",
-        trained_on="WebLI images and texts",
-        page="https://github.com/google-research/big_vision",
-    ),
-    "pe": Family(
-        title="Perception Encoder",
-        library="timm",
-        kind="",
-        model_types=(),
-        levels=HALVES,
-        licence="Apache-2.0",
-        trained_on="images, films and texts (PE core); PE spatial also SAM's masks",
-        page="https://github.com/facebookresearch/perception_models",
-    ),
-    "eva02": Family(
-        title="EVA-02",
-        library="timm",
-        kind="",
-        model_types=(),
-        levels=CLIP,
-        licence="MIT",
-        trained_on="ImageNet-22k or Merged-38M images; its teacher, EVA-CLIP, also texts",
-        page="https://github.com/baaivision/EVA",
-    ),
-    "ibot": Family(
-        title="iBOT",
-        library="file",
-        kind="ViTModel",
-        model_types=("vit",),
-        levels=IMAGENET,
-        licence="Apache-2.0",
-        trained_on="ImageNet images, self-supervised",
-        page="https://github.com/bytedance/ibot",
-    ),
-    "dune": Family(
-        title="DUNE",
-        library="file",
-        kind="Dinov2WithRegistersModel",
-        model_types=("dinov2_with_registers",),
-        levels=IMAGENET,
-        licence="NAVER's, non-commercial",
-        trained_on="20.7 million images; teachers DINOv2, MASt3R and Multi-HMR",
-        page="https://github.com/naver/dune",
-    ),
-    "vggt": Family(
-        title="VGGT's encoder",
-        library="file",
-        kind="Dinov2WithRegistersModel",
-        model_types=("dinov2_with_registers",),
-        levels=IMAGENET,
-        licence="CC BY-NC 4.0",
-        trained_on="images with cameras, depth and tracks, from DINOv2's weights",
-        page="https://github.com/facebookresearch/vggt",
-    ),
-    "c_radio": Family(
-        title="C-RADIO",
-        library="file",
-        kind="RadioModel",
-        model_types=("radio",),
-        levels=OWN,
-        licence="NVIDIA Open Model License",
-        trained_on="images; teachers see RADIO's pages",
-        page="https://github.com/NVlabs/RADIO",
-    ),
-    "am_radio": Family(
-        title="AM-RADIO 2.5",
-        library="file",
-        kind="RadioModel",
-        model_types=("radio",),
-        levels=OWN,
-        licence="NVIDIA's, non-commercial",
-        trained_on="images; teachers DFN CLIP, SigLIP, DINOv2 and SAM",
-        page="https://github.com/NVlabs/RADIO",
-    ),
-}
 
 # name, source, size, patch, px in training, channels
 ROWS = (
@@ -205,7 +66,15 @@ ROWS = (
     Preset("mae.vitb16", "facebook/vit-mae-base", "ViT-B/16", 16, 224, 768),
     Preset("mae.vitl16", "facebook/vit-mae-large", "ViT-L/16", 16, 224, 1024),
     Preset("mae.vith14", "facebook/vit-mae-huge", "ViT-H/14", 14, 224, 1280),
-    Preset("vjepa2.vitl16", "facebook/vjepa2-vitl-fpc64-256", "ViT-L/16", 16, 256, 1024),
+    Preset(
+        "vjepa2.vitl16",
+        "facebook/vjepa2-vitl-fpc64-256",
+        "ViT-L/16",
+        16,
+        256,
+        1024,
+        own_licence="MIT",
+    ),
     Preset("vjepa2.vith16", "facebook/vjepa2-vith-fpc64-256", "ViT-H/16", 16, 256, 1280),
     Preset("vjepa2.vitg16", "facebook/vjepa2-vitg-fpc64-256", "ViT-g/16", 16, 256, 1408),
     Preset("vjepa2.vitg16_384", "facebook/vjepa2-vitg-fpc64-384", "ViT-g/16 @384", 16, 384, 1408),
@@ -241,6 +110,7 @@ ROWS = (
     Preset("c_radio.v3b", "nvidia/C-RADIOv3-B", "v3 ViT-B/16", 16, 512, 768),
     Preset("c_radio.v3l", "nvidia/C-RADIOv3-L", "v3 ViT-L/16", 16, 512, 1024),
     Preset("c_radio.v3h", "nvidia/C-RADIOv3-H", "v3 ViT-H/16", 16, 512, 1280),
+    Preset("c_radio.v3g", "nvidia/C-RADIOv3-g", "v3 ViT-g/16", 16, 512, 1536),
     Preset("c_radio.v4so400m", "nvidia/C-RADIOv4-SO400M", "v4 So400m/16", 16, 512, 1152),
     Preset("c_radio.v4h", "nvidia/C-RADIOv4-H", "v4 ViT-H/16", 16, 512, 1280),
     Preset("am_radio.vitb16", "nvidia/RADIO-B", "ViT-B/16", 16, 768, 768),

@@ -161,6 +161,6 @@ def _check_side(preset: Preset, side: int) -> None:
 def _whereabouts(preset: Preset) -> str:
     return (
         f"{hub_advice()}; or download config.json and model.safetensors of "
-        f"https://huggingface.co/{preset.source} elsewhere ({preset.family.licence}; its page shows "
+        f"https://huggingface.co/{preset.source} elsewhere ({preset.licence}; its page shows "
         "each file's sha256), and add -o weights=FOLDER"
     )

@@ -1,5 +1,6 @@
 """The square that an encoder is shown of each picture, and where its cells lie on the image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -11,8 +12,6 @@ from torch import Tensor
 from kapbench.errors import KapbenchError
 from kapbench.models.letterbox import Padding, square_grid, squared
 from kapbench.types import Grid, Picture
-
-BORDER_LEVELS = (123.675, 116.28, 103.53)  # ImageNet's mean, which is 0 once it is normalised
 
 
 def known_padding(padding: str, name: str) -> Padding:
@@ -30,7 +29,7 @@ def known_padding(padding: str, name: str) -> Padding:
 class ShownSquare:
     """A picture made a square of `side` px as `squared` does it.
 
-    `border`: px of `BORDER_LEVELS` that the network's input has more at the left and top, and at the
+    `border`: px of the pixels' mean that the network's input has more at the left and top, and at the
     right and bottom: Probe3D fills 800 px so to a multiple of the patch.
     """
 
@@ -79,12 +78,16 @@ class ShownSquare:
         dx, dy = (x1 - x0) / self.side, (y1 - y0) / self.side
         return Grid(n, n, (x0 + before * dx, y0 + before * dy, x1 - after * dx, y1 - after * dy))
 
-    def bordered(self, images: Tensor) -> Tensor:
-        """Images [b 3 h w] of levels 0 to 255 with their border; as they are without one."""
+    def bordered(self, images: Tensor, mean: Sequence[float]) -> Tensor:
+        """Images [b 3 h w] of levels 0 to 255 with their border; as they are without one.
+
+        Args:
+            mean: Per channel, of levels 0 to 1: the border is 0 once it is taken off.
+        """
         before, _ = self.border
         if not any(self.border):
             return images
-        levels = torch.tensor(BORDER_LEVELS, device=images.device).view(3, 1, 1)
+        levels = 255 * torch.tensor(mean, device=images.device).view(3, 1, 1)
         n, side = len(images), self.network_px
         whole = levels.expand(n, 3, side, side).clone()
         whole[:, :, before : before + self.side, before : before + self.side] = images.float()

@@ -1,7 +1,7 @@
 """The options that every data set takes: what to change in it before it is used."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from kapbench.datasets.altering.corrupted import CORRUPT, Corrupted, corruption_of
 from kapbench.datasets.altering.reversed_pairs import REVERSE, ReversedPairs
@@ -21,8 +21,15 @@ def alter(dataset: Dataset, *, reverse: bool = False, corrupt: str | None = None
     Raises:
         KapbenchError: no such corruption.
     """
-    altered = ReversedPairs(dataset) if reverse else dataset
-    return altered if corrupt is None else Corrupted(altered, corrupt)
+    # The protocol's attributes could be set; those of an altered data set are read alone.
+    altered = cast("Dataset", ReversedPairs(dataset)) if reverse else dataset
+    return altered if corrupt is None else cast("Dataset", Corrupted(altered, corrupt))
+
+
+def altering_options(*, reverse: bool = False, corrupt: str | None = None) -> dict[str, Any]:
+    """The options of `alter` as a run keeps them: without those that change nothing."""
+    options: dict[str, Any] = {REVERSE: True} if reverse else {}
+    return options if corrupt is None else options | {CORRUPT: corrupt}
 
 
 def options_of(alterations: Iterable[str]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from collections import Counter
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from kapbench.datasets import reading
 from kapbench.datasets.coco.file import CocoFile, open_coco
+from kapbench.datasets.coco.prepared_ap_10k import GEOAWARE, prepared_ap_10k
 from kapbench.datasets.coco.views import Views
 from kapbench.datasets.fetching.sources import SOURCES
 from kapbench.datasets.pair_list import PairList, pair_by_box
@@ -31,19 +33,21 @@ def ap_10k(
     kind: str = "intra",
     split: str = "test",
     root: str | Path | None = None,
-    pairs: int | None = None,
+    pairs: int | Literal["geoaware"] | None = None,
     seed: int = 0,
     min_shared: int = 3,
     symmetry_file: str | None = None,
 ) -> PairList:
-    """AP-10K by our own pairs; T is the longer side of the target's box.
+    """AP-10K by our own pairs, or by GeoAware-SC's; T is the longer side of the target's box.
 
     Args:
         kind: intra: within a species, which is the category. cross-species: two species of a
             family, which is the category. cross-family: two families; there is one category, animal.
         split: trn, val or test of the first of its three partitions.
         root: The data root that holds the folder ap-10k, or that folder: annotations and data.
-        pairs: Per category; by default 50, across families 2,000.
+        pairs: Per category; by default 50, across families 2,000. geoaware: those of the folder
+            PairAnnotation, which GeoAware-SC's notebook writes beside ImageAnnotation and JPEGImages;
+            `seed` and `min_shared` are then not read.
         min_shared: Keypoints that must be visible in both images of a pair.
         symmetry_file: Another table of groups and mirror twins, see docs/datasets/README.md.
 
@@ -54,10 +58,12 @@ def ap_10k(
     reading.check_choice("kind", kind, tuple(PAIRS), NAME)
     reading.check_choice("split", split, tuple(SPLITS), name)
     folder = reading.find_folder(root, SOURCE.folder)
+    table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
+    if pairs == GEOAWARE:
+        return prepared_ap_10k(folder, kind, split, table)
     path = folder / "annotations" / f"ap10k-{SPLITS[split]}-split1.json"
     file = open_coco(path, FIX, strict=True)
     rule = PairRule(n=PAIRS[kind] if pairs is None else pairs, seed=seed, min_shared=min_shared)
-    table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
     views, paths, remarks = _read_views(file, path, folder)
     all_pairs, all_views = [], list[View]()
     by_category = _assign_categories(views, file, kind)
@@ -87,6 +93,9 @@ def ap_10k(
 intra = functools.partial(ap_10k, "intra")
 cross_species = functools.partial(ap_10k, "cross-species")
 cross_family = functools.partial(ap_10k, "cross-family")
+intra_geoaware = functools.partial(ap_10k, "intra", pairs=GEOAWARE)
+cross_species_geoaware = functools.partial(ap_10k, "cross-species", pairs=GEOAWARE)
+cross_family_geoaware = functools.partial(ap_10k, "cross-family", pairs=GEOAWARE)
 
 
 @functools.cache

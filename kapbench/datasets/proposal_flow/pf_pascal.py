@@ -32,6 +32,7 @@ LISTS = {
     split: (f"image_pairs/{word}_pairs.csv", f"{SOURCE.folder}/{word}_pairs_pf_pascal.csv")
     for split, word in (("test", "test"), ("val", "val"), ("trn", "train"))
 }
+HPF = "PF-PASCAL"  # the folder of HPF, CHM and CATs: lists, JPEGImages and Annotations
 FIX = reading.fetch_hint(NAME, SOURCE.folder)
 Points = Float[np.ndarray, "K 2"]
 _Two = tuple[Points, Points]
@@ -45,7 +46,8 @@ def pf_pascal(
     Args:
         split: test, val or trn. For a list without keypoints, those of the folder Annotations are used.
         root: The data root that holds the folder PF-dataset-PASCAL, its lists in it, or PF-PASCAL
-            with both; or one of those folders.
+            with both; or one of those folders. Also PF-PASCAL as HPF, CHM and CATs have it, with
+            test_pairs.csv, JPEGImages and Annotations, whose keypoints are then used.
         photographs: Whether pairs without photographs are left out. False keeps all pairs; an
             image is then a square of 300 px, the lists' frame.
 
@@ -53,11 +55,12 @@ def pf_pascal(
         KapbenchError: another split, a missing list, or a line that cannot be understood.
     """
     reading.check_choice("split", split, tuple(LISTS), NAME)
-    folder, path = _find_list(split, data_root(root))
+    layout = _find_list(split, root)
+    folder, path = layout.folder, layout.list
     content = read_bytes(path, _list_fix(split, path))
-    lines = _parse_lines(content, path)
-    annotations = Annotations(folder / SOURCE.folder, split, FIX)
-    reader, pairs = _Reader(folder, annotations, photographs), []
+    lines = _parse_lines(content, path, annotated=layout.is_hpf)
+    annotations = Annotations(folder if layout.is_hpf else folder / SOURCE.folder, split, FIX)
+    reader, pairs = _Reader(layout, annotations, photographs), []
     for number, line in lines:
         pair = reader.pair(f"{number - 2:03d}", line, f"{path}, line {number}")
         if pair is not None:
@@ -81,11 +84,25 @@ def pf_pascal(
     )
 
 
-def _find_list(split: str, base: Path) -> tuple[Path, Path]:
-    """Folder from which photographs are named, and the list."""
-    bases = (base / "PF-PASCAL", base, base.parent)
-    candidates = [(folder, folder / name) for folder in bases for name in LISTS[split]]
-    return next((t for t in candidates if is_file(t[1])), (base, base / LISTS[split][1]))
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the list is, and the folder from which it names photographs."""
+
+    folder: Path
+    list: Path
+    is_hpf: bool = False
+
+    def photograph(self, name: str) -> Path:
+        """In HPF's layout, whatever folder the list names."""
+        return self.folder / "JPEGImages" / Path(name).name if self.is_hpf else self.folder / name
+
+
+def _find_list(split: str, root: str | Path | None) -> _Layout:
+    base, hpf = data_root(root), reading.find_folder(root, HPF)
+    bases = (base / HPF, base, base.parent)
+    candidates = [_Layout(folder, folder / name) for folder in bases for name in LISTS[split]]
+    candidates.append(_Layout(hpf, hpf / f"{split}_pairs.csv", is_hpf=True))
+    return next((c for c in candidates if is_file(c.list)), _Layout(base, base / LISTS[split][1]))
 
 
 def _list_fix(split: str, path: Path) -> str:
@@ -97,10 +114,17 @@ def _list_fix(split: str, path: Path) -> str:
     )
 
 
-def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Number, and fields by column, of each line; a list without points has a column flip."""
+def _parse_lines(
+    content: bytes, path: Path, *, annotated: bool
+) -> list[tuple[int, dict[str, str]]]:
+    """Number, and fields by column, of each line; a list without points has a column flip.
+
+    Args:
+        annotated: Whether points are those of annotations, even if the list has some.
+    """
     (_, columns), *lines = list(parse_csv(content, path, FIX, reading.AS_PUBLISHED)) or [(1, [])]
-    wanted = (*COLUMNS, *(() if "flip" in columns and "XA" not in columns else POINTS))
+    without_points = annotated or ("flip" in columns and "XA" not in columns)
+    wanted = (*COLUMNS, *(() if without_points else POINTS))
     missing = [name for name in wanted if name not in columns]
     if len(set(columns)) < len(columns):
         raise reading.wrong_file("A column occurs twice", f"{path}, line 1")
@@ -112,14 +136,17 @@ def _parse_lines(content: bytes, path: Path) -> list[tuple[int, dict[str, str]]]
                 f"The line has {len(words)} fields, the header {len(columns)}",
                 f"{path}, line {number}",
             )
-    return [(number, dict(zip(columns, words, strict=True))) for number, words in lines]
+    named = [(number, dict(zip(columns, words, strict=True))) for number, words in lines]
+    if annotated:
+        named = [(n, {k: v for k, v in line.items() if k not in POINTS}) for n, line in named]
+    return named
 
 
 @dataclass
 class _Reader:
     """Makes the pairs of the lines, and collects what is known of their images."""
 
-    folder: Path
+    layout: _Layout
     annotations: Annotations
     photographs: bool
     paths: dict[str, Path] = field(default_factory=dict)
@@ -131,7 +158,7 @@ class _Reader:
     def pair(self, pair_id: str, line: dict[str, str], place: str) -> Pair | None:
         """None where a photograph is missing, or the images share no keypoint."""
         names = line["source_image"], line["target_image"]
-        files = [self.folder / name for name in names]
+        files = [self.layout.photograph(name) for name in names]
         if self.photographs and not all(file in self._sizes or is_file(file) for file in files):
             return None
         flip = _parse_flip(line, place)

@@ -20,6 +20,7 @@ from kapbench.untrusted.strict_text import parse_csv, read_bytes
 
 NAME, N_POINTS, N_PAIRS = "pf-willow", 10, 900
 SOURCE = SOURCES[NAME]
+HPF = "PF-WILLOW"  # the folder of HPF, CHM and CATs
 LISTS = (
     "test_pairs.csv",
     "test_pairs_pf.csv",
@@ -47,7 +48,8 @@ def pf_willow(
 
     Args:
         split: test, the only one.
-        root: The data root that holds the folder PF-dataset, or that folder.
+        root: The data root that holds the folder PF-dataset, or that folder; or PF-WILLOW, as HPF,
+            CHM and CATs call it.
         photographs: Whether pairs without photographs are left out. False keeps all pairs; an image
             then has the smallest size that holds its keypoints.
         symmetry_file: A table of groups and mirror twins of each category, e.g. `car(S)`, see
@@ -57,8 +59,7 @@ def pf_willow(
         KapbenchError: another split, a missing list, or a line that cannot be understood.
     """
     reading.check_choice("split", split, ("test",), NAME)
-    folder = reading.find_folder(root, SOURCE.folder)
-    path = next((p for p in (folder / name for name in LISTS) if is_file(p)), folder / LISTS[0])
+    folder, path = _find_list(root)
     content = read_bytes(path, FIX)
     lines = list(_parse_lines(content, path))
     pairs, paths, tables = [], dict[str, Path](), dict[str, Symmetry]()
@@ -93,6 +94,13 @@ def pf_willow(
         n_expected=len(lines),
         remarks=_remark_on_directions(lines, path),
     )
+
+
+def _find_list(root: str | Path | None) -> tuple[Path, Path]:
+    """The data set's folder, and its list."""
+    folders = [reading.find_folder(root, name) for name in (SOURCE.folder, HPF)]
+    candidates = [(folder, folder / name) for folder in folders for name in LISTS]
+    return next((c for c in candidates if is_file(c[1])), candidates[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _open_h5(path: Path) -> Iterator[Arrays]:
         import h5py
     except ImportError as error:
         raise KapbenchError(
-            "Files of HDF5 need h5py", place=path, fix="pip install 'kapbench[h5]'"
+            "Files of HDF5 need h5py", place=path, fix="Install it: pip install 'kapbench[h5]'"
         ) from error
     with h5py.File(path, "r") as file:
         shapes: dict[str, tuple[int, ...]] = {}

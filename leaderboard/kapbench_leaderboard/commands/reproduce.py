@@ -200,14 +200,12 @@ def _measure(
     how: str,
     quiet: bool,
 ) -> None:
-    from kapbench.running.run_folder import check_writable
     from kapbench_leaderboard.reproduce.outcome import measure, prepare
     from kapbench_leaderboard.reproduce.report import make_report, write_report
     from kapbench_leaderboard.reproduce.targets import find_target
     from kapbench_leaderboard.reproduce.terminal import text_of
 
     target = find_target(name, quoted, results)
-    check_writable(chosen.runs_root)
     prepared = prepare(target, chosen)
     progress = _progress(quiet)
     progress.say(f"The same run: {prepared.command}")

@@ -62,11 +62,9 @@ def page(quoted: Quoted) -> str:
 def _of_datasets(every: Iterable[Disagreement]) -> Iterator[str]:
     for dataset, group in groupby(every, key=lambda each: each.dataset):
         yield f"### {dataset}"
-        explained, others = [], []
-        for each in group:
-            (explained if each.explanation else others).append(each)
-        yield from map(_section, explained)
-        if others:
+        every_one = list(group)
+        yield from (_section(each) for each in every_one if each.explanation)
+        if others := [each for each in every_one if not each.explanation]:
             yield "\n".join(_short_table(others))
 
 

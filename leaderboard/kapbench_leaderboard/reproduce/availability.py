@@ -33,6 +33,8 @@ class Availability:
         else:
             missing = _model_of_row(target)
             data = self._state(target.measure.dataset, target.measure.split)
+            if data.endswith("categories") and not target.row.categories:
+                missing.append(f"only {data}")  # the source prints averages over all
         if data.startswith("no "):
             missing.append(data)
         if missing:

@@ -28,8 +28,9 @@ class Line:
 
     @property
     def difference(self) -> float | None:
-        both = self.here is not None and self.published is not None
-        return self.here - self.published if both else None
+        if self.here is None or self.published is None:
+            return None
+        return self.here - self.published
 
     @property
     def within(self) -> bool:

@@ -1,14 +1,14 @@
 """What `kapbench reproduce --list` shows: published rows by table, then the board's entries."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
 
 from kapbench.errors import KapbenchError, counted
 from kapbench_leaderboard.entries.schema import find_entries, load_entry
-from kapbench_leaderboard.published.load import repeatable
+from kapbench_leaderboard.published.load import Repeatable, repeatable
 from kapbench_leaderboard.published.schema import Quoted, Row, Table
 from kapbench_leaderboard.reproduce.availability import READY, Availability
 from kapbench_leaderboard.reproduce.targets import EntryTarget
@@ -19,7 +19,10 @@ _LONGEST_NAME = 44
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line. `state`: ready, what is missing here, or why no command repeats the row."""
+    """One line. `state`: ready, what is missing here, or why no command repeats the row.
+
+    `how`: the parts of the command for a published row, as in published.json.
+    """
 
     name: str
     heading: str  # of the table
@@ -29,6 +32,7 @@ class Listed:
     values: dict[str, float]  # by what is printed before the number, ×100
     state: str
     repeated: bool
+    how: dict[str, object] = field(default_factory=dict)
 
     def matches(self, text: str | None, dataset: str | None, model: str | None) -> bool:
         """Each filter is a part of a text, whatever its case."""
@@ -88,7 +92,14 @@ def _line(quoted: Quoted, table: Table, row: Row) -> Listed:
         values,
         row.why_not or table.why_not,
         target is not None,
+        {} if target is None else _how(target),
     )
+
+
+def _how(row: Repeatable) -> dict[str, object]:
+    parts = {key: value for key, value in row.parts.model_dump().items() if key != "differs"}
+    differs = [text for text in (row.measure.differs, row.parts.differs) if text]
+    return {**row.measure.model_dump(mode="json"), **parts, "differs": " ".join(differs)}
 
 
 def _with_state(line: Listed, state: str) -> Listed:

@@ -7,6 +7,7 @@ from kapbench.identity.model_identity import is_same_revision
 from kapbench.progress import Progress
 from kapbench.running.result_set import ResultSet
 from kapbench.running.run import run_opened
+from kapbench.running.run_folder import check_writable
 from kapbench.scoring.rules import PckRule
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import RECORDS, read_records, refuse_unfit
@@ -43,7 +44,8 @@ class Outcome:
 
 
 def prepare(target: Target, chosen: Choices) -> Prepared:
-    """Raises KapbenchError: see `request_of_row` and `request_of_entry`."""
+    """Raises KapbenchError: see `check_writable`, `request_of_row` and `request_of_entry`."""
+    check_writable(chosen.runs_root)
     if isinstance(target, EntryTarget):
         return request_of_entry(target, chosen)
     return request_of_row(target, chosen)

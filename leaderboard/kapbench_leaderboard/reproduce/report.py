@@ -15,7 +15,6 @@ from kapbench_leaderboard.reproduce.outcome import Outcome
 from kapbench_leaderboard.reproduce.targets import EntryTarget
 from kapbench_leaderboard.tables.markdown_text import literal, pipe
 
-WITHIN, NOT_WITHIN = "within tolerance", "not within tolerance"
 _N_LINES = 30  # of each verdict, in the Markdown; the JSON has all
 
 
@@ -78,7 +77,7 @@ def make_report(outcome: Outcome) -> Report:
         kind="entry" if of_entry else "published number",
         source=source_of(outcome),
         address=None if isinstance(target, EntryTarget) else target.table.address,
-        verdict=WITHIN if outcome.agrees else NOT_WITHIN,
+        verdict="within tolerance" if outcome.agrees else "not within tolerance",
         command=outcome.prepared.command,
         reproduce_command=outcome.prepared.request.command,
         model=card.model.name,

@@ -80,8 +80,9 @@ def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
     options = {**parts.options, **measure.model_options, **given}
     names = list(dict.fromkeys(way.rule for way in measure.ways))
     rules = tuple(load_rule(name) for name in names)
+    options_of_data: dict[str, Any] = {**measure.dataset_options}
     data = load_dataset(
-        measure.dataset, split=measure.split, data_root=chosen.data_root, **measure.dataset_options
+        measure.dataset, split=measure.split, data_root=chosen.data_root, **options_of_data
     )
     categories, notes = _categories_here(row, data)
     request = RunRequest(

@@ -15,7 +15,7 @@ from kapbench_leaderboard.site.record_facts import RecordFacts
 from kapbench_leaderboard.tables import format_cells
 
 # Below these widths each row of a table is shown as a block; a test measures the width of pages.
-NARROW, NARROW_QUOTED, NARROW_DENSE = "50rem", "60rem", "74rem"
+NARROW, NARROW_QUOTED, NARROW_DENSE = "50rem", "74rem", "74rem"
 FEW = 9  # columns that fit side by side with horizontal headings
 HEAT_STEPS = 9
 Page = tuple[str, str | bytes]  # path below the site, content

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from kapbench.datasets.overlaps import describe_overlaps
 from kapbench.errors import name_first
 from kapbench.running.results import DatasetCard, RuleCard, RunCard, reads_annotation
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
@@ -127,7 +128,17 @@ def remarks_on_maps(named: Sequence[tuple[str, RunCard]]) -> list[str]:
 
 def about_runs(named: Sequence[tuple[str, RunCard]]) -> list[str]:
     """What to know of each run, and of its model."""
-    return [*same_names(named), *models(named), *remarks_on_maps(named)]
+    return [*same_names(named), *models(named), *overlaps(named), *remarks_on_maps(named)]
+
+
+def overlaps(named: Sequence[tuple[str, RunCard]]) -> list[str]:
+    """What a model's training split shares with the split that it is scored on."""
+    labels_of: dict[str, list[str]] = {}
+    for label, card in named:
+        data = card.dataset
+        for overlap in describe_overlaps(card.model.trained_on, data.name, data.split):
+            labels_of.setdefault(overlap, []).append(label)
+    return [f"{', '.join(labels)}: {overlap}." for overlap, labels in labels_of.items()]
 
 
 def same_names(named: Sequence[tuple[str, RunCard]]) -> list[str]:

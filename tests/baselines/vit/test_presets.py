@@ -1,6 +1,7 @@
 """Presets against their library's own forward, on random weights in the published layout."""
 
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from torch.nn.functional import interpolate
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.models.letterbox import letterboxed
-from kapbench_baselines.vit.preset_table import FAMILIES, PRESETS, ROWS
+from kapbench_baselines.vit.preset_families import FAMILIES
+from kapbench_baselines.vit.preset_table import PRESETS, ROWS
 
 SHOWN = picture(60, 40)
 NORMED = [
@@ -239,7 +241,7 @@ def test_a_row_is_all_that_a_preset_needs():
     for preset in ROWS:
         assert preset.image_px % preset.patch == 0
         assert len(f"{preset.name:<22} {preset.line}") <= 80
-        assert preset.line.endswith(preset.family.licence)
+        assert preset.line.endswith(preset.licence)
 
 
 def test_timm_declares_what_the_table_does():
@@ -248,5 +250,12 @@ def test_timm_declares_what_the_table_does():
     for preset in (p for p in ROWS if p.family.library == "timm"):
         config = timm.models.get_pretrained_cfg(preset.source)
         assert (config.mean, config.std) == preset.family.levels
-        assert config.license == preset.family.licence.lower()
+        assert config.license == preset.licence.lower()
         assert config.input_size[-1] == preset.trained_px
+
+
+def test_the_docs_have_every_row_of_the_table():
+    docs = (Path(__file__).parents[3] / "docs" / "models.md").read_text(encoding="utf-8")
+    for p in ROWS:
+        facts = (p.size, p.patch, p.trained_px, p.image_px, p.source, p.licence)
+        assert f"| `{p.name}` | {' | '.join(map(str, facts))} |" in docs

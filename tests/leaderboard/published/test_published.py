@@ -9,7 +9,9 @@ import pytest
 from kapbench import registry
 from kapbench.datasets.symmetry import n_keypoints
 from kapbench.errors import KapbenchError
+from kapbench.loading import check_model
 from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.score_table import score_requests
 from kapbench_leaderboard.published import disagreements as disagreeing
 from kapbench_leaderboard.published.load import find_row, numbers, published, repeatable
 from kapbench_leaderboard.published.schema import Quoted
@@ -46,6 +48,28 @@ def test_every_row_says_what_repeats_it_or_why_nothing_does(quoted):
                 assert {*row.values} - {*rule.alphas} <= {0.15}, table.name
         if row.categories:
             assert all(n_keypoints(name) for name in row.categories)
+
+
+@pytest.mark.slow
+def test_models_and_data_sets_take_the_options_of_every_row(quoted):
+    """It imports every adapter that a row names."""
+    for table, row in quoted.rows():
+        if (target := repeatable(quoted, table, row)) is None:
+            continue
+        parts, measure = target.parts, target.measure
+        check_model(parts.model, [*parts.options, *measure.model_options, *parts.needs])
+        given = ["split", *measure.dataset_options]
+        registry.callable_with("datasets", measure.dataset, ("root", "build"), given)
+        rules = [load_rule(way.rule) for way in measure.ways]
+        requests = score_requests(rules)
+        assert all(
+            any(
+                (r.rule.name, r.metric, r.average) == (way.rule, measure.metric, way.average)
+                and way.over in r.over
+                for r in requests
+            )
+            for way in measure.ways
+        ), target.name
 
 
 def test_the_numbers_that_explain_soco_s_disagreement(quoted):

@@ -22,6 +22,8 @@ def test_weights_of_the_hub_are_found_in_its_cache(
     (tmp_path / "hub" / "models--nobody--nothing" / "snapshots" / "1").mkdir(parents=True)
     path = published_file({"0.1": 50.0}, categories={"cat": 1.0}, parts={"hub": "nobody/nothing"})
     assert "ready: 2 of 3 categories" in reproduce("--list", "--published", path).stdout
+    path = published_file({"0.1": 50.0}, parts={"hub": "nobody/nothing"})  # averages alone
+    assert "  only 2 of 3 categories" in reproduce("--list", "--published", path).stdout
 
 
 def test_filters_and_rows_that_nothing_repeats(reproduce):
@@ -34,3 +36,9 @@ def test_filters_and_rows_that_nothing_repeats(reproduce):
     lines = json.loads(reproduce("--list", "dinov2-b14", "--format", "json").stdout)
     assert "sd-dino.spair.dinov2-b14" in {line["name"] for line in lines}
     assert all(line["repeated"] for line in lines)
+    [line] = [line for line in lines if line["name"] == "omniprobe.intra.dinov2-b14"]
+    assert line["how"]["model"] == "dinov2.vitb14"
+    assert line["how"]["options"] == {"padding": "corner-white", "image_px": 798}
+    assert line["how"]["ways"] == [
+        {"rule": "pck-omniprobe-soco", "average": "image", "over": "mean"}
+    ]

@@ -10,6 +10,8 @@ import pytest
 from submissions import edit, edit_records, only, planned_again, replace_records
 
 from kapbench.running.results import RECORDS, load_card, load_records
+from kapbench.scoring.geco_splits import GECO_SPLITS
+from kapbench.scoring.part_scores import PART_SCORES
 from kapbench.scoring.rules import load_rule
 from kapbench.storage import file_hash
 from kapbench_leaderboard.comparison import resamples_file
@@ -117,6 +119,7 @@ def test_predictions_changed_after_scoring(entry):
         ("on_object@sd-dino", -1, "is not -1 exactly where extent is 0"),
         ("on_object@sd-dino", 0, "is 0 between predicted points that lie in the bounding box"),
         ("extent", 0, "extent differs within one target image"),
+        ("identity", 1.0, "identity is not a number exactly where the target shows it and another"),
     ],
 )
 def test_what_is_said_of_other_keypoints_and_the_object_changed(entry, column, value, what):
@@ -139,6 +142,19 @@ def test_records_of_an_earlier_version_say_what_to_do(entry):
         "version 4 added, such as extent.\n"
         "  fix: Run the model again with the present version of kapbench, and submit that run."
     )
+
+
+def test_an_entry_of_version_4_has_no_identity_and_is_checked_without(entry):
+    edit_records(entry, lambda rows: rows.drop(columns="identity"))
+    only(check(entry), "identity is missing")
+    edit(entry, lambda c: c["run"]["provenance"].update(scoring=4))
+    edit(entry, lambda c: c["run"].update(scores=scores_of_version_4(c["run"]["scores"])))
+    assert check(planned_again(entry)) == []
+
+
+def scores_of_version_4(scores):
+    later = {*PART_SCORES, *GECO_SPLITS}
+    return [score for score in scores if not later & {score["metric"], score["split"]}]
 
 
 def test_records_of_another_run(entry, other_run):
