@@ -1,6 +1,6 @@
 """The main job in Python: `evaluate(model, dataset) -> ResultSet`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -74,17 +74,7 @@ def evaluate(
     from kapbench.running.run import run
 
     altering = altering_options(reverse=reverse, corrupt=corrupt)
-    opened = (
-        load_dataset(dataset, split=split, **altering)
-        if isinstance(dataset, str)
-        else alter(dataset, **altering)
-    )
-    if not isinstance(dataset, str) and split not in ("test", opened.split):
-        raise KapbenchError(
-            f"split={split!r} has no effect on a data set that is already loaded",
-            place=f"data set {opened.name}, split {opened.split}",
-            fix=f"Load it with load_dataset(..., split={split!r}), or leave split out",
-        )
+    opened = _open(dataset, split, altering)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder()) if runs is None else runs
         request = RunRequest(
@@ -110,3 +100,16 @@ def evaluate(
         )
         result = run(replace(request, dataset=opened), progress)
         return result if runs is not None else ResultSet(result.card, None, _records=result.records)
+
+
+def _open(dataset: Dataset | str, split: str, altering: Mapping[str, Any]) -> Dataset:
+    """A data set by name or as it is, altered. KapbenchError for another split of a loaded one."""
+    if isinstance(dataset, str):
+        return load_dataset(dataset, split=split, **altering)
+    if split not in ("test", dataset.split):
+        raise KapbenchError(
+            f"split={split!r} has no effect on a data set that is already loaded",
+            place=f"data set {dataset.name}, split {dataset.split}",
+            fix=f"Load it with load_dataset(..., split={split!r}), or leave split out",
+        )
+    return alter(dataset, **altering)

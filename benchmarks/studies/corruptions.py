@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--corruption", action="append", dest="corruptions")
     parser.add_argument("--severity", action="append", dest="severities", type=int)
     parser.add_argument("--category", action="append", dest="categories")
-    parser.add_argument("--images", type=int, default=8, help="Of each category.")
+    parser.add_argument("--images", type=int, default=7, help="Of each category.")
     parser.add_argument("--runs", type=Path, default=Path("runs/corruptions"))
     parser.add_argument("--page", type=Path, help="The page whose tables are written anew.")
     chosen = parser.parse_args()

@@ -5,14 +5,17 @@
 By simulation of SOCO's design: 20 categories of 40 images in two families, 200 pairs a group. A pair's
 score is the effect of its source, of its target, and noise. In `intra` both images are of the group's
 category; in `cross` the source is of another category of the family, so that an image is a target in
-its own group and a source in others. kapbench draws images anew in each group and takes groups for
-independent. The effects of an image as source and as target are equal.
+its own group and a source in others. kapbench then draws each image once for all groups, and adds the
+covariance of the groups to the sum of their variances. The effects of an image as source and as target
+are equal.
 
-Columns: share of a score's variance that is of images; `sd`, of the mean over groups; `estimated
-error`, the mean of kapbench's; `coverage` of its 95 % intervals.
+Columns: share of a score's variance that is of images; `sd`, of the mean over groups; `error`, the
+mean of kapbench's estimates; `coverage` of its 95 % intervals; `apart`, the same of intervals that take
+groups for independent, which kapbench's are where no two groups share an image.
 """
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -48,31 +51,33 @@ def as_records(pairs: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Categorical(values) for name, values in columns.items()})
 
 
-def one_set(design: str, share: float, rng: np.random.Generator) -> tuple[float, float, bool]:
-    """The mean over groups, its estimated error, and whether the interval holds the truth, 0."""
+def one_set(design: str, share: float, rng: np.random.Generator) -> tuple[float, ...]:
+    """The mean over groups, its estimated error, and whether two intervals hold the truth, 0."""
     group, source, target = pairs = draw_pairs(design, rng)
     effects = rng.normal(0, np.sqrt(share / 2), N_GROUPS * N_IMAGES)
     score = effects[source] + effects[target] + rng.normal(0, np.sqrt(1 - share), len(group))
     n = np.full(N_GROUPS, N_PAIRS)
     estimator = Ratio(score, np.ones(len(score)), group, n, n, np.zeros(N_GROUPS, int))
     resampling = Resampling.of(as_records(pairs), N_RESAMPLES, int(rng.integers(1 << 31)))
-    made = interval(replicates(estimator, resampling), MEAN, "plain")
-    return made.value, made.error, made.low <= 0 <= made.high
+    drawn = replicates(estimator, resampling)
+    both = [interval(each, MEAN, "plain") for each in (drawn, replace(drawn, is_shared=False))]
+    return both[0].value, both[0].error, *(made.low <= 0 <= made.high for made in both)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sets", type=int, default=200)
     n_sets = parser.parse_args().sets
-    print("design  of images     sd  estimated error  coverage")
+    print("design  of images      sd   error  coverage   apart")
     for design in ("intra", "cross"):
         for share in SHARES:
             rng = np.random.default_rng([len(design), int(100 * share)])
-            means, errors, held = zip(
+            means, errors, held, apart = zip(
                 *(one_set(design, share, rng) for _ in range(n_sets)), strict=True
             )
-            values = f"{np.std(means, ddof=1):.4f}  {np.mean(errors):15.4f}  {np.mean(held):8.1%}"
-            print(f"{design}  {share:10.0%}  {values}", flush=True)
+            spreads = f"{np.std(means, ddof=1):.4f}  {np.mean(errors):.4f}"
+            shares = f"{np.mean(held):8.1%}  {np.mean(apart):6.1%}"
+            print(f"{design}  {share:10.0%}  {spreads}  {shares}", flush=True)
 
 
 if __name__ == "__main__":

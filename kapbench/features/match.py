@@ -117,7 +117,7 @@ def interpolated(
     if kind == "dot":
         length = np.linalg.norm(features, axis=-1, keepdims=True)
         features /= np.maximum(length, np.float32(1e-12))
-    return np.einsum("qnc,qn->qc", features, weights.astype(np.float32))
+    return np.asarray(np.einsum("qnc,qn->qc", features, weights.astype(np.float32)))
 
 
 def _interpolation(n_cells: int, start: float, end: float, n_pixels: int) -> torch.Tensor:

@@ -32,13 +32,15 @@ class Resampling:
 
     `counts` [i b]: how often image i is in resample b. Of n images n − 1 are drawn, which makes the
     variance of a mean over images right where n draws leave (n − 1)/n of it.
-    `source`, `target` [p]: each pair's images; `n_images` [c]: a category's.
+    `source`, `target` [p]: each pair's images; `n_images` [c]: a category's. `is_shared`: an image is
+    in several categories, which are pair groups then; each image is drawn once for all of them.
     """
 
     counts: Float32[np.ndarray, "i b"]
     source: Int[np.ndarray, "p"]
     target: Int[np.ndarray, "p"]
     n_images: Int[np.ndarray, "c"]
+    is_shared: bool = False
 
     @classmethod
     def of(cls, records: Records, n_resamples: int = N_RESAMPLES, seed: int = SEED) -> "Resampling":
@@ -49,11 +51,18 @@ class Resampling:
         counts = np.zeros((len(images), n_resamples), np.float32)
         ranks = _ranks(records["category"].cat.categories)
         n_images = _per_category(images, n_names, ranks)
+        source, target = codes.reshape(2, -1)
+        known = images >= 0
+        names, name = np.unique(images[known] % n_names, return_inverse=True)
+        if len(names) < len(name):
+            n = len(names)
+            drawn = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
+            counts[known] = drawn[name]
+            return cls(counts, source, target, n_images, is_shared=True)
         for n, rank in zip(n_images, ranks, strict=True):
             members = np.flatnonzero(images // n_names == rank)
             if n:
                 counts[members] = rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), n_resamples).T
-        source, target = codes.reshape(2, -1)
         return cls(counts, source, target, n_images)
 
     def weights(self) -> Iterator[tuple[Float32[np.ndarray, "p b"], Float32[np.ndarray, "p b"]]]:
@@ -69,13 +78,15 @@ class Resampling:
 class Replicates:
     """A score per category, `value` [c], and the same at every resample, by products and by sums.
 
-    Two of the same resampling and categories can be subtracted: a paired difference.
+    Two of the same resampling and categories can be subtracted: a paired difference. `is_shared`: as
+    of the resampling.
     """
 
     value: Float64[np.ndarray, "c"]
     products: Float32[np.ndarray, "b c"]
     sums: Float32[np.ndarray, "b c"]
     n_images: Int[np.ndarray, "c"]
+    is_shared: bool = False
 
     def __sub__(self, other: "Replicates") -> "Replicates":
         return Replicates(
@@ -83,7 +94,20 @@ class Replicates:
             self.products - other.products,
             self.sums - other.sums,
             self.n_images,
+            self.is_shared,
         )
+
+    def covariance(self, weights: Float[np.ndarray, "c"]) -> float:
+        """What images that categories share add to the variance of an average over categories.
+
+        0 where categories share none, and where the resamples would make it negative.
+        """
+        if not self.is_shared:
+            return 0.0
+        chosen = weights > 0
+        parts = 2 * self.sums[:, chosen] * weights[chosen].astype(np.float32)
+        together = _variance(parts.sum(axis=1, keepdims=True)).item()
+        return max(together - float(_variance(parts).sum()), 0.0)
 
     def variances(self) -> Float64[np.ndarray, "c"]:
         """Of each category's score.
@@ -109,7 +133,7 @@ def replicates(estimator: Estimator, resampling: Resampling) -> Replicates:
     value = estimator.by_category().values
     both = [[estimator.at(w).values for w in two] for two in resampling.weights()]
     products, sums = (np.concatenate(kind).astype(np.float32) for kind in zip(*both, strict=True))
-    return Replicates(value, products, sums, resampling.n_images)
+    return Replicates(value, products, sums, resampling.n_images, resampling.is_shared)
 
 
 def interval(
@@ -120,7 +144,8 @@ def interval(
 ) -> Interval:
     """Of the average over categories by `weights` (sum 1; a weight of 0 leaves a category out).
 
-    Categories are independent: their variances add up. Student's t with the `degrees_of_freedom` of
+    Categories are independent, and their variances add up, but for images that they share, see
+    `Replicates.covariance`. Student's t with the `degrees_of_freedom` of
     each category; an average has Satterthwaite's.
 
     Args:
@@ -128,7 +153,8 @@ def interval(
         lowest: The least possible scores of categories on the logit scale.
     """
     variances, n_images = replicates.variances(), replicates.n_images
-    return averaged(replicates.value, variances, n_images, weights, scale, lowest)
+    shared = replicates.covariance(weights)
+    return averaged(replicates.value, variances, n_images, weights, scale, lowest, shared)
 
 
 def averaged(
@@ -138,8 +164,9 @@ def averaged(
     weights: Float[np.ndarray, "c"],
     scale: Scale,
     lowest: Float64[np.ndarray, "c"] | float = 0.0,
+    covariance: float = 0.0,
 ) -> Interval:
-    """`interval` of scores whose variances are known."""
+    """`interval` of scores whose variances are known, and the covariance of the average."""
     chosen = weights > 0
     if not chosen.any():
         return Interval(math.nan, math.nan, math.nan, scale)
@@ -151,7 +178,8 @@ def averaged(
         n_alike = 1 / float((weights[chosen] ** 2 / n_images[chosen]).sum())
     mean = float((weights * value)[chosen].sum())
     least = float((weights * lowest)[chosen].sum())
-    return Interval(mean, math.sqrt(share.sum()), freedom, scale, n_alike, least)
+    error = math.sqrt(share.sum() + covariance)
+    return Interval(mean, error, freedom, scale, n_alike, least)
 
 
 def images_by_category(records: Records) -> dict[str, int]:

@@ -60,7 +60,7 @@ class Frame:
             return Letterbox(self.image_size, self.side).to_frame(xy).astype(np.float64)
         if self.truncates:
             whole = np.trunc(np.asarray(xy, np.float64))
-            return np.trunc(whole * self.side / max(self.image_size))
+            return np.asarray(np.trunc(whole * self.side / max(self.image_size)))
         return np.asarray(xy, np.float64) * self.scales + self.offset
 
     def to_image(self, xy: Float64[np.ndarray, "*n 2"]) -> Float64[np.ndarray, "*n 2"]:

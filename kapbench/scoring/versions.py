@@ -32,4 +32,5 @@ def _changed_in_3(rule: Rule) -> bool:
         return rule.geometry.frame_px is None or of_pairs
     decodes = (rule.decode, rule.decode_supervised)
     in_original_pixels = any(d is not None and d.offset == "centre" for d in decodes)
-    return in_original_pixels or rule.closed or rule.subset == "repeated-renumbered"
+    closed = rule.closed and rule.decode.frame == "letterbox"  # the other frames are younger
+    return in_original_pixels or closed or rule.subset == "repeated-renumbered"

@@ -61,9 +61,7 @@ def test_a_pair_weighs_the_product_of_its_images_draws(seed, n):
 
 
 def test_images_are_drawn_within_their_category():
-    # The same photograph in two categories is drawn for each by itself.
-    names = [f"i{k}" for k in range(5)]
-    pairs = [(a, a) for a in names] * 2
+    pairs = [(f"{category}{k}", f"{category}{k}") for category in "xy" for k in range(5)]
     resampling = Resampling.of(rows_of(pairs, ["x"] * 5 + ["y"] * 5), 400)
     np.testing.assert_array_equal(resampling.n_images, [5, 5])
     weights = np.concatenate([w for w, _ in resampling.weights()], axis=1)
@@ -71,6 +69,39 @@ def test_images_are_drawn_within_their_category():
     np.testing.assert_array_equal(drawn_times[:5].sum(axis=0), 4)
     np.testing.assert_array_equal(drawn_times[5:].sum(axis=0), 4)
     assert abs(np.corrcoef(drawn_times[0], drawn_times[5])[0, 1]) < 0.15
+
+
+def shared_by_two(second: str) -> tuple[Replicates, Resampling]:
+    """Scores of two categories, equal effects of 12 targets; `second` begins the names of the other's."""
+    n, rng = 12, np.random.default_rng(1)
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    rows = rows_of(
+        [(f"{name}{i:02d}", f"{name}{j:02d}") for name in ("i", second) for i, j in pairs],
+        ["x"] * len(pairs) + ["y"] * len(pairs),
+    )
+    effects = rng.normal(0, 1, n)
+    score = np.tile([effects[j] for _, j in pairs], 2)
+    counts, group = np.full(2, len(pairs)), np.repeat([0, 1], len(pairs))
+    of_both = Ratio(score, np.ones(len(score)), group, counts, counts, np.zeros(2, int))
+    resampling = Resampling.of(rows, 1000)
+    return replicates(of_both, resampling), resampling
+
+
+def test_an_image_of_two_categories_is_drawn_once_for_both():
+    """Two categories of the same images know no more than one; of other images, half the variance."""
+    apart, drawn_apart = shared_by_two("j")
+    shared, drawn_once = shared_by_two("i")
+    assert (drawn_apart.is_shared, drawn_once.is_shared) == (False, True)
+    np.testing.assert_array_equal(drawn_once.counts[:12], drawn_once.counts[12:])
+    np.testing.assert_array_equal(drawn_once.counts.sum(axis=0), 2 * 11)
+    one, both = np.array([1.0, 0.0]), np.full(2, 0.5)
+    ratios = [
+        interval(each, both, "plain").error / interval(each, one, "plain").error
+        for each in (apart, shared)
+    ]
+    assert ratios == pytest.approx([np.sqrt(1 / 2), 1], abs=0.05)
+    assert interval(shared - shared, both, "plain").error == 0
+    assert (shared - apart).is_shared
 
 
 def test_the_order_of_rows_does_not_change_the_draws():

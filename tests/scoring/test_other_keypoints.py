@@ -84,20 +84,37 @@ def test_points_outside_the_image_are_not_on_its_mask():
     assert extent.holds(xy).tolist() == [1, 0, 0, 0, 0, 1]
 
 
-def looped(decode, made, mask, keypoint, xy):
-    """Error, group error, other error and on_object of one row."""
-    view, frame = made.target, (lambda point: np.asarray(point, np.float64))
-    scale = 1.0
-    if decode.frame_px is not None:
-        box = Letterbox(view.size, decode.frame_px)
-        frame, scale = box.to_frame, box.scale
-    predicted = np.asarray(frame(xy[None] if decode.frame_px else xy)).reshape(2)
+def looped_frame(decode, made, cells):
+    """To the frame, by x and y; what annotations are cut by first; frame px per pixel of T."""
+    (width, height), long_px = made.target.size, max(made.target.size)
+    if decode.frame_px is None:
+        return (1.0, 1.0), float, 1.0
+    if decode.frame == "letterbox":
+        scale = Letterbox(made.target.size, decode.frame_px).scale
+        return (scale, scale), float, scale  # its offset moves both points alike
+    if decode.frame == "stretched":
+        by = decode.frame_px / width, decode.frame_px / height
+        x1, y1, x2, y2 = made.target.bbox
+        if x2 <= x1 or y2 <= y1 or made.size == long_px:
+            return by, float, decode.frame_px / long_px
+        return by, float, max((x2 - x1) * by[0], (y2 - y1) * by[1]) / max(x2 - x1, y2 - y1)
+    multiples = (
+        range(cells, 2 * decode.frame_px, cells) if decode.whole_cells else [decode.frame_px]
+    )
+    scale = min(multiples, key=lambda side: abs(side - decode.frame_px)) / long_px
+    return (scale, scale), int if decode.keypoints == "truncated" else float, scale
+
+
+def looped(decode, made, mask, keypoint, xy, cells):
+    """Group error, other error and on_object of one row."""
+    view, (by, cut, per_pixel) = made.target, looped_frame(decode, made, cells)
+    predicted = [by[0] * xy[0], by[1] * xy[1]]
     group, other = [], []
     for k, visible in enumerate(view.keypoints.visible):
         if not visible or k == keypoint:
             continue
-        annotated = np.asarray(frame(view.keypoints.xy[k : k + 1])).reshape(2).astype(np.float64)
-        away = math.dist(predicted, annotated) / scale
+        annotated = [cut(by[axis] * cut(view.keypoints.xy[k][axis])) for axis in (0, 1)]
+        away = math.dist(predicted, annotated) / per_pixel
         other.append(away)
         own = made.groups[keypoint]
         if own >= 0 and made.groups[k] == own and k != made.twins[keypoint]:
@@ -127,5 +144,5 @@ def test_every_row_is_that_of_plain_loops(seed, n_pairs, cells):
         for _, row in rows.iterrows():
             made, xy = pairs[row["pair_id"]], row[[f"x@{decode.key}", f"y@{decode.key}"]]
             mask = masks.get(row["target_image"])
-            expected = looped(decode, made, mask, row["keypoint"], xy.to_numpy(np.float64))
+            expected = looped(decode, made, mask, row["keypoint"], xy.to_numpy(np.float64), cells)
             np.testing.assert_allclose(row[columns].to_numpy(np.float64), expected, atol=2e-3)

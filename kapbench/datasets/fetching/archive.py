@@ -1,21 +1,20 @@
 """Unpacks archives safely: checked whole before a byte is written, moved into place when done."""
 
 import errno
-import gzip
 import hashlib
-import lzma
 import os
 import shutil
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
 
+from kapbench.datasets.fetching.archive_formats import (
+    DAMAGED,
+    Member,
+    extract,
+    is_wanted,
+    list_members,
+)
 from kapbench.errors import KapbenchError
-from kapbench.paths import is_system_file
 from kapbench.storage import move_into_place
 
 Report = Callable[[int, int | None], None]  # files unpacked, files in total
@@ -23,25 +22,9 @@ MOST_MEMBERS = 2_000_000
 MOST_EXPANSION = 20  # unpacked bytes for each byte of an archive
 BRANCHES = ("main", "master")  # suffixes of the top folder of a repository's archive
 _ARCHIVE = ".archive"  # beside the unpacked folder, just before that is moved into place
-_MOST_BEHIND = 1 << 26  # bytes of padding
 _FREE_EXPANSION = 1 << 30  # small archives of text expand more
 FREE_DISK = "Free disk space or choose another --data-root, then run the command again"
 _ODD_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EINVAL, errno.EILSEQ}
-_DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    NotImplementedError,  # a zip compression that Python lacks
-)
-
-
-class Member(NamedTuple):
-    name: str
-    size: int
-    kind: str  # "file", "folder" or another kind, e.g. "link"
 
 
 def unpack(
@@ -72,13 +55,10 @@ def unpack(
     inside = _inside(folder)
     recover(archive, folder)
     try:
-        is_zip = zipfile.is_zipfile(archive)
-        members = _zip_members(archive) if is_zip else _tar_members(archive)
-        n_members, tops = _check(members, archive, folder)
+        n_members, tops = _check(list_members(archive), archive, folder)
         _check_top(tops, archive, folder, inner)
         into = inside if tops & set(_accepted_names(folder.name)) else inside / folder.name
         into.mkdir(parents=True)
-        extract = _extract_zip if is_zip else _extract_tar
         for n_done, _ in enumerate(extract(archive, into), 1):
             report(n_done, n_members)
         _remove_branch(inside, folder.name)
@@ -94,7 +74,7 @@ def unpack(
         if consumed:  # goes or stays with the folder that it is unpacked to
             archive.replace(inside / _ARCHIVE)
         move_into_place(inside / folder.name, folder)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _describe_damage(error, archive) from error
     except OSError as error:
         raise _describe_failure(error, archive, folder) from error
@@ -112,9 +92,7 @@ def unpack_in_place(archive: Path, report: Report) -> None:
     """
     folder = archive.with_name(archive.stem)
     try:
-        is_zip = zipfile.is_zipfile(archive)
-        members = _zip_members(archive) if is_zip else _tar_members(archive)
-        n_members, tops = _check(members, archive, folder)
+        n_members, tops = _check(list_members(archive), archive, folder)
         if tops != {folder.name} or folder.exists():
             content = ", ".join(sorted(tops)) or "nothing"
             raise KapbenchError(
@@ -122,10 +100,9 @@ def unpack_in_place(archive: Path, report: Report) -> None:
                 place=archive,
                 fix="Check that it is not the archive of another data set",
             )
-        extract = _extract_zip if is_zip else _extract_tar
         for n_done, _ in enumerate(extract(archive, folder.parent), 1):
             report(n_done, n_members)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _describe_damage(error, archive) from error
     except OSError as error:
         raise _describe_failure(error, archive, folder) from error
@@ -199,7 +176,7 @@ def _check(members: Iterable[Member], archive: Path, folder: Path) -> tuple[int,
                 place=archive,
                 fix="Nothing was unpacked. Do not trust this file",
             )
-        if _is_wanted(member.name):
+        if is_wanted(member.name):
             tops.update(PurePosixPath(member.name).parts[:1])
     free = shutil.disk_usage(folder.parent).free
     if free < total:
@@ -258,64 +235,3 @@ def _find_danger(member: Member) -> str | None:
     if ".." in PurePosixPath(member.name).parts or ".." in windows.parts:
         return "leads outside its folder"
     return "has an illegal name" if "\0" in member.name else None
-
-
-def _tar_members(archive: Path) -> Iterator[Member]:
-    with tarfile.open(archive) as tar:
-        for info in tar:
-            yield Member(info.name, info.size, _tar_kind(info))
-        # The archive ends before its compression does: the checksum comes last.
-        n_behind = 0
-        while tar.fileobj is not None and (behind := tar.fileobj.read(1 << 20)):
-            n_behind += len(behind)
-            if n_behind > _MOST_BEHIND:
-                yield Member("what follows its end", _limit(archive) + 1, "file")
-                return
-
-
-def _tar_kind(info: tarfile.TarInfo) -> str:
-    if info.isreg():
-        return "file"
-    if info.isdir():
-        return "folder"
-    return "link" if info.islnk() or info.issym() else "device"
-
-
-def _zip_members(archive: Path) -> Iterator[Member]:
-    with zipfile.ZipFile(archive) as zipped:
-        for info in zipped.infolist():
-            mode = info.external_attr >> 16
-            kind = "folder" if info.is_dir() else "link" if stat.S_ISLNK(mode) else "file"
-            if info.flag_bits & 1:
-                kind = f"{kind} with a password"
-            yield Member(info.filename, info.file_size, kind)
-
-
-def _extract_tar(archive: Path, inside: Path) -> Iterator[None]:
-    with tarfile.open(archive) as tar:
-        # Python before 3.11.4 has no filters; _check has refused all that they refuse.
-        tar.extraction_filter = getattr(tarfile, "data_filter", None)
-        for info in tar:
-            if _is_wanted(info.name):
-                info.name = _local_name(info.name)
-                tar.extract(info, inside)
-            yield
-
-
-def _extract_zip(archive: Path, inside: Path) -> Iterator[None]:
-    with zipfile.ZipFile(archive) as zipped:
-        for info in zipped.infolist():
-            if _is_wanted(info.filename):
-                info.filename = _local_name(info.filename)
-                zipped.extract(info, inside)
-            yield
-
-
-def _is_wanted(name: str) -> bool:
-    """False for what macOS and Windows add to archives."""
-    return not any(map(is_system_file, PurePosixPath(name).parts))
-
-
-def _local_name(name: str) -> str:
-    """The name as this system can store it: Windows has no ':', which SPair-71k's pairs contain."""
-    return name.replace(":", "_") if os.name == "nt" else name

@@ -31,10 +31,6 @@ OF_TRAINED_MODELS = (
     "These are the test pairs for models trained on the split trn; the pairs that SOCO scores other "
     "models on are the split all"
 )
-SHARED_IMAGES = (
-    "An image is in several pair groups, and intervals of averages take groups for independent: "
-    "they are too narrow, and p-values of averages too small"
-)
 
 
 def intra(split: str = "test", root: str | Path | None = None) -> PairList:
@@ -99,7 +95,6 @@ def _read(name: str, split: str, root: str | Path | None) -> PairList:
         missing=missing,
         remarks=(
             *((OF_TRAINED_MODELS,) if split == "test" else ()),
-            *((SHARED_IMAGES,) if name == CROSS else ()),
             *_remarks(present, len(pairs), n_published),
             *reading.remark_on_outside(views.n_outside),
         ),

@@ -1,7 +1,9 @@
 """Opens files of arrays without running code that they may contain, and without reading them whole."""
 
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,20 @@ from kapbench.models.converting.torch_files import open_torch
 from kapbench.untrusted.regular_files import NotRegularError, open_regular
 
 MOST_BYTES = 2 << 30  # of one image's features: 3,968 channels on 120×120 cells are a ninth of it
+# What readers raise of damaged, encrypted or otherwise unreadable files.
+DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotRegularError,
+)
 _NO_PICKLE = (
     "Save it again as an array of numbers: objects are stored as pickles, which can run code"
 )
@@ -47,7 +63,7 @@ def open_arrays(path: Path) -> Iterator[Arrays]:
         open_regular(path).close()  # neither a pipe nor a device, which would never end
         with opener(path) as arrays:
             yield arrays
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotRegularError) as error:
+    except DAMAGE as error:
         raise damaged(path, error) from error
 
 

@@ -82,8 +82,10 @@ class KapLosses:
             np.concatenate(kind).astype(np.float32) for kind in zip(*kinds, strict=True)
         )
         values, n_images = self._values, resampling.n_images[self.category]
+        shared = resampling.is_shared
         every = [
-            Replicates(values[:, u], products[:, :, u], sums[:, :, u], n_images) for u in range(_N)
+            Replicates(values[:, u], products[:, :, u], sums[:, :, u], n_images, shared)
+            for u in range(_N)
         ]
         return every[: len(TYPES)], every[len(TYPES) :]
 

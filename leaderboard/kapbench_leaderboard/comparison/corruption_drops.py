@@ -71,7 +71,7 @@ def _mean(replicates: Replicates, weights: np.ndarray) -> float:
 
 def _scaled(one: Replicates, factor: float) -> Replicates:
     products, sums = (np.float32(factor) * values for values in (one.products, one.sums))
-    return Replicates(factor * one.value, products, sums, one.n_images)
+    return Replicates(factor * one.value, products, sums, one.n_images, one.is_shared)
 
 
 def _averaged(several: Sequence[Replicates]) -> Replicates:
@@ -80,4 +80,5 @@ def _averaged(several: Sequence[Replicates]) -> Replicates:
         np.mean([one.products for one in several], axis=0),
         np.mean([one.sums for one in several], axis=0),
         several[0].n_images,
+        several[0].is_shared,
     )

@@ -76,6 +76,7 @@ def _median(models: Sequence[Replicates], values: Float64[np.ndarray, "m c"]) ->
         _middle([each.products for each in models], middle),
         _middle([each.sums for each in models], middle),
         models[0].n_images,
+        models[0].is_shared,
     )
 
 

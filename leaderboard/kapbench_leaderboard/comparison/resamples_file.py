@@ -61,6 +61,8 @@ def to_bytes(resamples: Resamples) -> bytes:
         "categories": list(resamples.categories),
         "columns": list(resamples.columns),
     }
+    if any(column.is_shared for column in resamples.columns.values()):
+        about["is_shared"] = True  # categories share images: of pair groups alone
     # One key alone: safetensors writes several in random order, and equal files would differ.
     return packed(arrays, {"about": json.dumps(about)})
 
@@ -86,11 +88,9 @@ def load(path: Path) -> Resamples:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         for name, values in arrays.items():
             _refuse_unsound(name, values, len(categories))
+        of_images, is_shared = ("value", "products", "sums", "n_images"), "is_shared" in about
         columns = {
-            n: Replicates(
-                *(arrays[f"{n}/{part}"] for part in ("value", "products", "sums", "n_images"))
-            )
-            for n in names
+            n: Replicates(*(arrays[f"{n}/{part}"] for part in of_images), is_shared) for n in names
         }
         weights = {n: arrays[f"{n}/weights"] for n in names}
         keypoints = {

@@ -121,7 +121,8 @@ def every_two(runs: Sequence[Resamples], column: str) -> list[Interval]:
     for run in runs[1:]:
         _same(runs[0], run)
     of_runs = [run.columns[column] for run in runs]
-    if len(runs) < _MANY or any(np.isnan([r.products, r.sums]).any() for r in of_runs):
+    by_two = len(runs) < _MANY or any(r.is_shared for r in of_runs)
+    if by_two or any(np.isnan([r.products, r.sums]).any() for r in of_runs):
         return [mean_difference(runs[i], runs[j], column) for i, j in pairs]
     of_pairs = _of_differences([r.products - 2 * r.sums for r in of_runs])
     by_sums = _of_differences([2 * r.sums for r in of_runs])

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 
 from kapbench.datasets.fetching import archive as unpacking
+from kapbench.datasets.fetching import archive_formats
 from kapbench.datasets.fetching.archive import unpack
 from kapbench.errors import KapbenchError
 
@@ -100,7 +101,7 @@ def test_system_files_are_not_unpacked(tmp_path, place, make):
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_names_with_a_colon_on_windows(tmp_path, place, make, monkeypatch):
     """They hold SPair-U's pairs, which a reader restores."""
-    monkeypatch.setattr(unpacking, "_local_name", lambda name: name.replace(":", "_"))
+    monkeypatch.setattr(archive_formats, "local_name", lambda name: name.replace(":", "_"))
     content = unpacked(make(tmp_path / "a", GOOD), place)
     assert set(content) == {name.replace(":", "_") for name in GOOD}
 

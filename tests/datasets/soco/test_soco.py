@@ -111,7 +111,6 @@ def test_splits(made, name, split, stored, n_pairs):
     assert ("models trained on the split trn" in data.remarks[0]) == (
         split == "test" and name == INTRA
     )
-    assert ("in several pair groups" in data.remarks[0]) == (name == CROSS)
     assert f"this copy has {n_pairs}" in data.remarks[-1]
 
 

@@ -10,7 +10,12 @@ from kapbench.errors import KapbenchError
 from kapbench.scoring.bootstrap import Replicates
 from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.comparison.resamples_file import load, save
-from kapbench_leaderboard.comparison.significance import against, differences, share_ranks
+from kapbench_leaderboard.comparison.significance import (
+    against,
+    differences,
+    every_two,
+    share_ranks,
+)
 
 CATEGORIES = ("cat", "cow")
 
@@ -132,3 +137,22 @@ def _refused(folder, column: Replicates, match: str) -> None:
     save(path, dataclasses.replace(drawn(0.4), columns={"kap": column}))
     with pytest.raises(KapbenchError, match=match):
         load(path)
+
+
+def test_categories_that_share_images_keep_it_in_the_file_and_in_every_test(tmp_path):
+    """Both categories are the same images, so that their mean is known no better than one of them."""
+
+    def of_same_images(value: float, seed: int) -> Resamples:
+        run = drawn(value, seed)
+        column = run.columns["kap"]
+        doubled = {k: getattr(column, k)[:, [0, 0]] for k in ("products", "sums")}
+        column = dataclasses.replace(column, **doubled, is_shared=True)
+        return dataclasses.replace(run, columns={"kap": column})
+
+    runs = [of_same_images(0.5 + i / 100, i) for i in range(9)]
+    one, _, mean = differences(runs[1], runs[0])
+    assert mean.interval.error == pytest.approx(one.interval.error, rel=0.15)
+    save(tmp_path / "run.safetensors", runs[0])
+    assert load(tmp_path / "run.safetensors").columns["kap"].is_shared
+    of_many = every_two(runs, "kap")[0]  # of so many runs that covariances are quicker
+    assert of_many.error == mean.interval.error

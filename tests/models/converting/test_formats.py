@@ -108,6 +108,7 @@ def test_maps_come_back(tmp_path, kind):
         assert feature_map.grid.box == (0, 0, *picture.size)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_model(tmp_path):
     convert_features(FORMATS["npy"](tmp_path / "lab"), tmp_path / "maps", DATASET, STRETCHED)
     options = {"rule": "pck-v1", "cache": tmp_path / "cache", "intervals": False}

@@ -46,4 +46,5 @@ def corrupt_pixels(
     digest = hashlib.sha256(f"{name}:{image_id}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
     corrupted = CORRUPTIONS[name](pixels / 255, severity, rng)
-    return np.rint(corrupted.clip(0, 1) * 255).astype(np.uint8)
+    rounded: np.ndarray = np.rint(corrupted.clip(0, 1) * 255).astype(np.uint8)
+    return rounded

@@ -105,6 +105,7 @@ FORMATS = {
         "spair", ("SPair-71k/Segmentation/cat/2012_000000.png",), (png, any_bytes), masks=True
     ),
     "SPair-U": _dataset("spair-u", ("SPair-U/Extra*Annotation/**/*.json",), JSON),
+    "SOCO": _dataset("soco.intra", ("SOCOv1/PairAnnotations/intra/car/*.json",), JSON, split="all"),
     "CUB": _dataset(
         "cub",
         (*_CUB, "CUB_200_2011/train_test_split.txt", "CUB_200_2011/parts/part_locs.txt"),
