@@ -26,7 +26,7 @@ from kapbench.registry import adapter_file
 from kapbench.running.results import RunCard, load_card
 from kapbench.scoring.part_groups import find_keypoints_in_use, members_visible_renumbered
 from kapbench.scoring.rules import PckRule, Rule
-from kapbench.scoring.schema import TEXT
+from kapbench.scoring.schema import SINCE_5, TEXT
 from kapbench.scoring.versions import SCORING_VERSION
 from kapbench.types import Pair, View
 from kapbench_leaderboard.comparison.scoring_versions import is_scored_alike
@@ -284,7 +284,8 @@ def differences(stored: pd.DataFrame, again: pd.DataFrame) -> dict[str, float]:
         return {"rows": float("inf")}
     left = left.loc[right.index]
     largest = {}
-    for column in right.columns:
+    later = [each.name for each in SINCE_5 if each.name not in left]
+    for column in right.columns.difference(later, sort=False):
         if column not in left or column in text:
             same = column in left and (left[column] == right[column]).all()
             gap = 0.0 if same else float("inf")

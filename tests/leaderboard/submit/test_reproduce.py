@@ -213,5 +213,6 @@ def test_missing_rows_and_columns_are_differences(run):
     assert differences(rows, rows.iloc[:7]) == {}
     assert differences(rows.iloc[7:], rows) == {"rows": np.inf}
     assert differences(rows.drop(columns="size_px"), rows) == {"size_px": np.inf}
+    assert differences(rows.drop(columns="identity"), rows) == {}  # of an earlier version
     blank = rows.assign(**{"best@cvpr24": np.nan})
     assert differences(blank, rows) == {"best@cvpr24": np.inf}
