@@ -63,7 +63,7 @@ def awa_pose(
     reading.check_choice("split", split, ("test",), NAME)
     folder = reading.find_folder(root, SOURCE.folder)
     table = pick_symmetry(symmetry("quadruped", NAME), "quadruped", symmetry_file)
-    if pairs == DEMYSTIFYING:
+    if isinstance(pairs, str):
         return _listed(folder, table, photographs=photographs)
     rule = PairRule(pairs, seed, min_shared, same_photograph)
     contents: list[bytes | str] = [repr(rule), str(photographs), *map(np.ndarray.tobytes, table)]

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from kapbench.datasets.fetching.pair_lists import PAIR_LISTS
 from kapbench.datasets.pair_list import name_pair, pair_by_box
@@ -18,7 +18,7 @@ from kapbench.errors import KapbenchError, agreeing, counted
 from kapbench.types import Pair, View
 from kapbench.untrusted.strict_text import decode_text, read_bytes
 
-DEMYSTIFYING = "demystifying"
+DEMYSTIFYING: Final = "demystifying"
 Drawn = int | Literal["demystifying"]  # the option `pairs`: how many to draw, or this list
 N_SCORED = 10_000
 

@@ -70,9 +70,9 @@ def measure_overlap(
     Args:
         trained, scored: Photographs of each pair, by a name that both lists share.
     """
-    trained, scored = {frozenset(p) for p in trained}, {frozenset(p) for p in scored}
-    seen, shown = frozenset[str]().union(*trained), frozenset[str]().union(*scored)
-    return Overlap(len(trained & scored), len(scored), len(seen & shown), len(shown))
+    seen, shown = ({frozenset(pair) for pair in pairs} for pairs in (trained, scored))
+    of_seen, of_shown = (frozenset[str]().union(*pairs) for pairs in (seen, shown))
+    return Overlap(len(seen & shown), len(shown), len(of_seen & of_shown), len(of_shown))
 
 
 def describe_overlaps(trained_on: str | None, dataset: str, split: str) -> Iterator[str]:

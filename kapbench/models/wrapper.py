@@ -98,13 +98,13 @@ class OverBackbones(Declared):
 
 def as_shown_to(backbone: Encoder, pictures: Sequence[Picture]) -> list[Picture]:
     """Pictures of a model that stands on `backbone`, with what that one declares to look at."""
-    hidden = {
-        field: None
-        for condition, field in (
-            ("category", "category"),
-            ("mask", "mask"),
-            ("azimuth", "azimuth_bin"),
+    sees = backbone.conditions_on
+    return [
+        replace(
+            picture,
+            category=picture.category if "category" in sees else None,
+            mask=picture.mask if "mask" in sees else None,
+            azimuth_bin=picture.azimuth_bin if "azimuth" in sees else None,
         )
-        if condition not in backbone.conditions_on
-    }
-    return [replace(picture, **hidden) for picture in pictures]
+        for picture in pictures
+    ]

@@ -10,7 +10,8 @@ from time import monotonic
 
 from kapbench.errors import KapbenchError
 from kapbench.features.cache import FeatureCache
-from kapbench.features.encode import Encoded, encode_images
+from kapbench.features.encode import encode_images
+from kapbench.features.encoding_work import Encoded
 from kapbench.identity.model_identity import remember_after_run
 from kapbench.isolated.load import describe
 from kapbench.locks import owner_file

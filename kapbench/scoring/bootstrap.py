@@ -106,8 +106,8 @@ class Replicates:
             return 0.0
         chosen = weights > 0
         parts = 2 * self.sums[:, chosen] * weights[chosen].astype(np.float32)
-        together = _variance(parts.sum(axis=1, keepdims=True)).item()
-        return max(together - float(_variance(parts).sum()), 0.0)
+        together = _variance(parts.sum(axis=1, keepdims=True)).sum()
+        return float(max(together - _variance(parts).sum(), 0.0))
 
     def variances(self) -> Float64[np.ndarray, "c"]:
         """Of each category's score.

@@ -33,8 +33,9 @@ _CONTAINERS = (dict, list)
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 cannot write half of a surrogate pair
 # What a number beyond 64 bits, and one beyond float64, has in JSON. Hooks that look at every number
 # make reading three times slower.
-# Two patterns, each of which begins with one class of characters: a joint one takes twice as long.
-_MAY_BE_TOO_LARGE = (re.compile(r"[0-9]{19}"), re.compile(r"[eE]\+?[0-9]{3}"))
+# Looked for where every digit is written as 0: ten times as fast as a regular expression.
+_MAY_BE_TOO_LARGE = (19 * b"0", b"e000", b"E000", b"e+000", b"E+000")
+_ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", 9 * b"0")
 _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")  # what may become one of those in JSON
 
 
@@ -143,7 +144,8 @@ def json_value(
         content = content.decode(json.detect_encoding(content))
 
     keys = RepeatedKeys()
-    hooked = any(pattern.search(content) for pattern in _MAY_BE_TOO_LARGE)
+    without_digits = content.encode("ascii", "replace").translate(_ALL_DIGITS_ZERO)
+    hooked = any(number in without_digits for number in _MAY_BE_TOO_LARGE)
     try:
         value = json.loads(
             content,

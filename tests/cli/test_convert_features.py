@@ -28,7 +28,9 @@ def test_the_report_says_what_files_were_taken_for(kapbench, lab):
     assert ["read", "from  8 .npy files"] in lines
     assert ["grid", "letterbox of 90 px, as stated"] in lines
     assert ["cells", "5 channels on 9×9 cells, float32"] in lines
-    assert "[height, width, channels]: a letterbox has as many cells across as down" in done.stdout
+    assert ["axes", "[height, width, channels]:"] in lines
+    assert "a letterbox has as many cells across as down: 5 is the last axis" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
     report = json.loads(Path("maps/conversion.json").read_text())
     assert report["settings"]["trained_on"] == "dots"
     assert lines[-1][1] == f"kapbench run --model features:maps --dataset {DOTS}:Dots"

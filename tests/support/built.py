@@ -69,7 +69,8 @@ def build(name, folder, **options):
         cls = name.partition(":")[2]
         path = folder / f"adapter_{cls}.py"
         path.write_text(guide_blocks()[guide_classes().index(cls)], encoding="utf-8")
-        return load_model(f"{path}:{cls}", device="cpu", **options)
+        quick = {"backbone": "pixels"} if cls == "Roots" else {}
+        return load_model(f"{path}:{cls}", device="cpu", **(quick | options))
     if name.startswith("sphere") and name != "sphere.sd_dino":
         return shipped(name, **options)
     spec, own = needed(name, folder)
@@ -87,7 +88,7 @@ def needed(name, folder):
     elif name == "hf:":
         spec, own = f"hf:{tiny_hf(folder)}", {"layer": 1}
     elif name == "fuse:":
-        spec, own = f"fuse:lite0+hf:{tiny_hf(folder)}", {"2.layer": 1}
+        spec, own = f"fuse:hf:{tiny_hf(folder)}", {"layers": "0,1"}
     elif name == "timm:":
         source, weights = tiny_timm(folder)
         spec, own = f"timm:{source}", {"weights": str(weights)}

@@ -48,7 +48,7 @@ def fuse(
     shares = _shares(weights, len(specs), place)
     if grid is not None and not 1 <= grid <= len(specs):
         raise KapbenchError(
-            f"grid is {grid}, but the parts have the numbers 1 to {len(specs)}",
+            f"The grid of part {grid} is wanted, but the parts have the numbers 1 to {len(specs)}",
             place=place,
             fix="Give the number of a part, or leave it out for that with the smallest cells",
         )
@@ -88,7 +88,7 @@ def _by_layer(
 ) -> tuple[list[str], list[dict[str, Any]]]:
     if len(specs) != 1:
         raise KapbenchError(
-            f"layers are those of one model, and {len(specs)} are named",
+            f"Option layers is for the layers of one model, and {len(specs)} are named",
             place=place,
             fix="Give the layer of each part, e.g. -o 1.layer=8 -o 2.layer=11",
         )

@@ -69,6 +69,7 @@ class Checkpoint:
         completed: Adds what the hub's model has and upstream's does without.
         mean: Of pixel levels from 0 to 1, per channel.
         std: Likewise.
+        supervision: As of `ModelInfo`.
     """
 
     family: str
@@ -99,6 +100,7 @@ class Checkpoint:
     completed: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    supervision: str = "none"
 
     def hub_names(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a file under the hub's names; tensors that have those already keep them."""

@@ -23,7 +23,7 @@ class SquareEncoder:
 
     conditions_on: tuple[Condition, ...] = ()
     similarity: Similarity = "dot"
-    supervision = "none"
+    supervision: str = "none"
     name: str
     device: str
     layer: int

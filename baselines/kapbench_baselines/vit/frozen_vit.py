@@ -44,7 +44,6 @@ class FrozenViT:
 
     conditions_on: tuple[Condition, ...] = ()
     similarity: Similarity = "dot"
-    supervision = "none"
 
     def __init__(
         self,
@@ -61,6 +60,7 @@ class FrozenViT:
     ) -> None:
         self.name, self.trained_on, self.device = checkpoint.name, checkpoint.trained_on, device
         self.licence = checkpoint.licence
+        self.supervision = checkpoint.supervision
         self.layer, self.image_px, self._patch = int(layer), int(image_px), checkpoint.patch
         self.facet: Facet = facet
         self._stride = self._patch // checkpoint.overlap if stride is None else int(stride)

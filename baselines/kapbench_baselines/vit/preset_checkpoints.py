@@ -57,6 +57,7 @@ def checkpoint(preset: Preset) -> Checkpoint:
         "expected": {"hidden_size": preset.channels},
         "mean": family.levels[0],
         "std": family.levels[1],
+        "supervision": family.supervision,
     }
     return makers[family.kind](preset, shared)
 
@@ -80,14 +81,14 @@ def _ibot(_: Preset, shared: dict[str, Any]) -> Checkpoint:
 
 def _dinov2_shaped(preset: Preset, shared: dict[str, Any]) -> Checkpoint:
     """DUNE's encoder, and the one within VGGT's aggregator."""
-    more: dict[str, Any] = {
-        "inside": "model",
-        "own_part": re.compile(r"^(?:module\.|_orig_mod\.)*encoder\.(?!layer\.)(.+)$"),
-        "upstream_positions": True,  # scaled by n + 0.1, without antialiasing
-    }
     if preset.name.startswith("dune."):
         shared |= {"page": DUNE_FILES}
-    else:  # VGGT's
+        more: dict[str, Any] = {
+            "inside": "model",
+            "own_part": re.compile(r"^(?:module\.|_orig_mod\.)*encoder\.(?!layer\.)(.+)$"),
+            "upstream_positions": True,  # scaled by n + 0.1, without antialiasing
+        }
+    else:
         shared |= {"hub": preset.source, "file": "model.safetensors"}
         more = {
             "hub_file": "model.safetensors",

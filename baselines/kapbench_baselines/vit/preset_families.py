@@ -29,6 +29,8 @@ class Family:
         licence: Of the weights.
         trained_on: In words.
         page: Where upstream's code is.
+        supervision: As of `ModelInfo`: masks or viewpoints that it was trained with itself, and not
+            by its teachers.
     """
 
     title: str
@@ -39,6 +41,7 @@ class Family:
     licence: str
     trained_on: str
     page: str
+    supervision: str = "none"
 
 
 FAMILIES = {
@@ -51,6 +54,7 @@ FAMILIES = {
         licence="Apache-2.0",
         trained_on="SA-1B images and masks",
         page="https://github.com/facebookresearch/segment-anything",
+        supervision="masks",
     ),
     "mae": Family(
         title="MAE",
@@ -131,6 +135,7 @@ FAMILIES = {
         licence="CC BY-NC 4.0",
         trained_on="images with cameras, depth and tracks, from DINOv2's weights",
         page="https://github.com/facebookresearch/vggt",
+        supervision="viewpoint: cameras, depth and tracks",
     ),
     "c_radio": Family(
         title="C-RADIO",

@@ -66,7 +66,7 @@ class HubPreset(HuggingFace):
         self.name, self.device = preset.name, device
         self.layer = preset.layer if layer is None else int(layer)
         self.facet, self.normed = facet, normed
-        self.trained_on = preset.family.trained_on
+        self.trained_on, self.supervision = preset.family.trained_on, preset.family.supervision
         self.squaring = known_padding(padding, self.name)
         side = preset.image_px if image_px is None else int(image_px)
         _check_side(preset, side)
@@ -120,7 +120,7 @@ def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
     kind = getattr(weight_files.imported(preset.name), preset.family.kind)
     unused = (*HEADS, *PREDICTOR)
     if weights is None:
-        net = weight_files.pretrained(kind, preset.source, fix=_whereabouts(preset), unused=unused)
+        net = weight_files.from_hub(kind, preset.source, fix=_whereabouts(preset), unused=unused)
         return net, weight_files.state_hash(net)
     folder = Path(weights).expanduser()
     weight_files.check_folder(folder, binary=False)

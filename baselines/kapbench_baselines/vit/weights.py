@@ -35,7 +35,8 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
     """
     kind = getattr(imported(checkpoint.name), checkpoint.kind)
     if weights is None and checkpoint.hub and checkpoint.hub_file is None:
-        net = _from_hub(kind, checkpoint)
+        arguments = {**checkpoint.forced, **checkpoint.arguments}
+        net = from_hub(kind, checkpoint.hub, fix=checkpoint.whereabouts(), **arguments)
         origin = getattr(net.config, "_commit_hash", None) or state_hash(net)
     else:
         path = _downloaded(checkpoint) if weights is None else Path(weights).expanduser()
@@ -60,18 +61,15 @@ def imported(place: str) -> Any:
     return transformers
 
 
-def _from_hub(kind: Any, checkpoint: Checkpoint) -> Any:
-    arguments = {**checkpoint.forced, **checkpoint.arguments}
-    fix = checkpoint.whereabouts()
+def from_hub(kind: Any, hub: str, *, fix: str, **arguments: Any) -> Any:
+    """`pretrained`, of a repository whose weights may be safetensors or, if it is older, a .bin."""
     try:
-        return pretrained(kind, checkpoint.hub, fix=fix, **arguments)
+        return pretrained(kind, hub, fix=fix, **arguments)
     except KapbenchError as error:
         if "model.safetensors" not in error.thing:
             raise
-    # Older repositories hold a .bin only; nothing but tensors is read from it.
-    return pretrained(
-        kind, checkpoint.hub, fix=fix, use_safetensors=False, weights_only=True, **arguments
-    )
+    # Nothing but tensors is read from it.
+    return pretrained(kind, hub, fix=fix, use_safetensors=False, weights_only=True, **arguments)
 
 
 def _downloaded(checkpoint: Checkpoint) -> Path:

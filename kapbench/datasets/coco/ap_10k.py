@@ -59,7 +59,7 @@ def ap_10k(
     reading.check_choice("split", split, tuple(SPLITS), name)
     folder = reading.find_folder(root, SOURCE.folder)
     table = pick_symmetry(symmetry("animal", NAME), "animal", symmetry_file)
-    if pairs == GEOAWARE:
+    if isinstance(pairs, str):
         return prepared_ap_10k(folder, kind, split, table)
     path = folder / "annotations" / f"ap10k-{SPLITS[split]}-split1.json"
     file = open_coco(path, FIX, strict=True)

@@ -13,6 +13,7 @@ from kapbench.datasets.coco.file import CocoCategory, open_coco
 from kapbench.datasets.coco.objects import read_object
 from kapbench.datasets.images import image_size
 from kapbench.datasets.pair_list import PairList, name_pair, pair_by_box
+from kapbench.datasets.symmetry import Symmetry
 from kapbench.errors import KapbenchError, agreeing, counted
 from kapbench.paths import list_files
 from kapbench.types import Pair, View
@@ -27,8 +28,8 @@ CITATION = (
     "Estimation. ECCV 2022 (pairs: MARCO, github.com/visinf/MARCO)"
 )
 FIX = (
-    f"Prepare the folder {FOLDER} as docs/data.md of visinf/MARCO says, and point --data-root "
-    f"(KAPBENCH_DATA) at the folder that holds it"
+    f"Prepare the folder {FOLDER} as MARCO's page on data says (github.com/visinf/MARCO), and point "
+    "--data-root (KAPBENCH_DATA) at the folder that holds it"
 )
 _Object = tuple[str, int]  # file and number of the category
 
@@ -65,25 +66,14 @@ def mp_100(
     """
     reading.check_choice("split", split, (ALL, *SUBSETS), NAME)
     folder = reading.find_folder(root, FOLDER)
-    lists = {
-        name: folder / "pairs" / f"pairs_{name}.json" for name in SUBSETS if split in (ALL, name)
-    }
-    present = {n: p for n, p in lists.items() if is_file(p)} if split == ALL else lists
-    if not present:
-        raise KapbenchError("There are no pairs", place=folder / "pairs", fix=FIX)
-    contents: list[bytes | str] = [read_bytes(path, FIX) for path in present.values()]
-    lines = [
-        (f"{name}:{number:05d}", f"{path}, pair {number}", line)
-        for (name, path), content in zip(present.items(), contents, strict=True)
-        for number, line in enumerate(_parse(content, path))
-    ]
+    of_lists, lines = _read_lists(folder, split)
     wanted = {(f, line.category_id) for _, _, line in lines for f in (line.src_file, line.trg_file)}
     objects = _Objects.read(folder, wanted)
-    contents += objects.contents
-    pairs, tables = [], {}
-    for number, category in sorted(objects.categories.items()):
-        tables[number] = find_symmetry(category, symmetry_file)
-        contents += [part.tobytes() for part in tables[number]]
+    contents: list[bytes | str] = [*of_lists, *objects.contents]
+    pairs, tables = list[Pair](), dict[int, Symmetry]()
+    for category_id, category in sorted(objects.categories.items()):
+        tables[category_id] = find_symmetry(category, symmetry_file)
+        contents += [part.tobytes() for part in tables[category_id]]
     for number, place, line in lines:
         views = [objects.view(f, line.category_id, place) for f in (line.src_file, line.trg_file)]
         source, target = views
@@ -105,6 +95,22 @@ def mp_100(
         remarks=objects.remarks,
         names={category.name: category.keypoints for category in objects.categories.values()},
     )
+
+
+def _read_lists(folder: Path, split: str) -> tuple[list[bytes], list[tuple[str, str, _Line]]]:
+    """Contents of the lists; id, place and images of each pair."""
+    names = SUBSETS if split == ALL else (split,)
+    lists = {name: folder / "pairs" / f"pairs_{name}.json" for name in names}
+    present = {n: p for n, p in lists.items() if is_file(p)} if split == ALL else lists
+    if not present:
+        raise KapbenchError("There are no pairs", place=folder / "pairs", fix=FIX)
+    contents = [read_bytes(path, FIX) for path in present.values()]
+    lines = [
+        (f"{name}:{number:05d}", f"{path}, pair {number}", line)
+        for (name, path), content in zip(present.items(), contents, strict=True)
+        for number, line in enumerate(_parse(content, path))
+    ]
+    return contents, lines
 
 
 def _parse(content: bytes, path: Path) -> list[_Line]:
@@ -186,8 +192,8 @@ class _Objects:
             if earlier.id != annotation.id:
                 self._several.add(key)
             self.categories[annotation.category_id] = coco.categories[annotation.category_id]
-            stated = image.width is not None and image.height is not None
-            self.sizes[image.file_name] = (image.width, image.height) if stated else None
+            width, height = image.width, image.height
+            self.sizes[image.file_name] = (width, height) if width and height else None
 
     def _read_view(self, key: _Object, place: str) -> View | None:
         file, category_id = key

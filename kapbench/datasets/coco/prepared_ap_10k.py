@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +22,7 @@ from kapbench.errors import KapbenchError
 from kapbench.types import View
 from kapbench.untrusted.strict_text import read_bytes
 
-GEOAWARE = "geoaware"
+GEOAWARE: Final = "geoaware"
 NAME, N_KEYPOINTS = "ap-10k", 17
 FOLDERS = {"intra": "", "cross-species": "_cross_species", "cross-family": "_cross_family"}
 FIX = (

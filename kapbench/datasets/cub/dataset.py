@@ -56,14 +56,8 @@ def cub(
     reading.check_choice("split", split, SPLITS, NAME)
     folder = reading.find_folder(root, SOURCE.folder)
     table = pick_symmetry(symmetry("bird", NAME), "bird", symmetry_file)
-    if pairs == DEMYSTIFYING:
-        reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
-        if image_list is not None:
-            raise KapbenchError(
-                f"The pairs of {DEMYSTIFYING} name their images, and so does image_list",
-                place=f"data set {NAME}",
-                fix="Leave one of the two options out",
-            )
+    if isinstance(pairs, str):
+        _check_listed(split, image_list)
         return _listed(folder, table, photographs=photographs)
     rule = PairRule(n=PAIRS if pairs is None and image_list is None else pairs, seed=seed)
     tables = Tables(folder, FIX)
@@ -99,6 +93,17 @@ def cub(
 demystifying = functools.partial(cub, pairs=DEMYSTIFYING)
 
 
+def _check_listed(split: str, image_list: str | None) -> None:
+    """KapbenchError for another split, or where another option chooses images as well."""
+    reading.check_choice("split", split, ("test",), f"{NAME}.{DEMYSTIFYING}")
+    if image_list is not None:
+        raise KapbenchError(
+            f"The pairs of {DEMYSTIFYING} name their images, and so does image_list",
+            place=f"data set {NAME}",
+            fix="Leave one of the two options out",
+        )
+
+
 def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
     """The list of Demystifying, which names images by their number in images.txt."""
     scored = ScoredLines.read(NAME, folder)
@@ -107,7 +112,7 @@ def _listed(folder: Path, table: Symmetry, *, photographs: bool) -> PairList:
     if photographs and not names:
         raise _describe_no_photograph(folder)
     labels = tables.labels()
-    numbers = {number for n in scored.names if (number := integer(n)) in labels}
+    numbers = {n for name in scored.names if (n := integer(name)) is not None and n in labels}
     annotated = {n: (view, out) for n, view, out in tables.views(numbers, names, labels)}
     id_of = {str(n): view.image_id for n, (view, _) in annotated.items()}
     paths = {id_of[str(n)]: folder / "images" / names[n] for n in annotated if names}

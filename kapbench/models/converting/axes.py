@@ -58,10 +58,7 @@ def decide_axes(
         _fits(a, shapes.values(), letterbox=False) for a in ("chw", "hwc")
     ):
         return axes, f"the {end} axis is {n_channels} in all files, the {other} one differs"
-    return (
-        axes,
-        f"a letterbox has as many cells across as down, and the {end} axis is another: {n_channels}",
-    )
+    return axes, f"a letterbox has as many cells across as down: {n_channels} is the {end} axis"
 
 
 def _channels(shape: Shape, axes: Axes) -> int:

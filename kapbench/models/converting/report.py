@@ -49,8 +49,9 @@ class FeatureReport(BaseModel):
             f"read from  {files}" + ("" if self.layout == "plain" else f", {self.layout}"),
             f"names      {spelt}",
             *(f"           {image} from {place}" for image, place in self.examples.items()),
-            f"axes       {axes}: {self.axes_reason}"
-            + ("; a batch axis of 1 dropped" if self.dropped_axes else ""),
+            f"axes       {axes}:",
+            f"           {self.axes_reason}",
+            *(["           a batch axis of length 1 is dropped"] if self.dropped_axes else []),
             f"cells      {self.channels:,} channels on {cells} cells"
             + (f", {' and '.join(self.types)}" if self.types else ""),
             f"grid       {frame}, as stated",

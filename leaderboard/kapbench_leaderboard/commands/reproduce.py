@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     "--tolerance",
     type=click.FloatRange(0),
     metavar="POINTS",
-    help="The difference that agrees, of numbers × 100. Default: that of the number; 0.05 for an entry.",
+    help="The difference that agrees, of numbers × 100. Default: that of the number; for an entry 0.05, "
+    "or what one keypoint or pair of the score makes, if that is more.",
 )
 @click.option(
     "--report",

@@ -1,7 +1,9 @@
 """The file of a run's resamples: safetensors, read from strangers too."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +57,7 @@ def to_bytes(resamples: Resamples) -> bytes:
         for name in resamples.columns
         for part, values in parts(resamples, name).items()
     }
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "key": resamples.key,
         "categories": list(resamples.categories),
@@ -88,10 +90,8 @@ def load(path: Path) -> Resamples:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         for name, values in arrays.items():
             _refuse_unsound(name, values, len(categories))
-        of_images, is_shared = ("value", "products", "sums", "n_images"), "is_shared" in about
-        columns = {
-            n: Replicates(*(arrays[f"{n}/{part}"] for part in of_images), is_shared) for n in names
-        }
+        is_shared = "is_shared" in about
+        columns = {n: _of_images(arrays, n, is_shared=is_shared) for n in names}
         weights = {n: arrays[f"{n}/weights"] for n in names}
         keypoints = {
             n: KeypointEffects(*(arrays[f"{n}/{part}"] for part in _OF_KEYPOINTS)) for n in names
@@ -103,6 +103,13 @@ def load(path: Path) -> Resamples:
             place=path,
             fix="Write them with `kapbench submit prepare`",
         ) from error
+
+
+def _of_images(arrays: Mapping[str, np.ndarray], column: str, *, is_shared: bool) -> Replicates:
+    value, products, sums, n_images = (
+        arrays[f"{column}/{part}"] for part in ("value", "products", "sums", "n_images")
+    )
+    return Replicates(value, products, sums, n_images, is_shared)
 
 
 def _refuse_unsound(name: str, values: np.ndarray, n_categories: int) -> None:

@@ -55,7 +55,7 @@ def _state_of_data(name: str, split: str, root: Path | None) -> str:
         if _renders(error):
             return "renders its images"
         known = not error.thing.startswith("Unknown")
-        return f"no data ({name})" if known else f"no data set {name} in this kapbench"
+        return "no data" if known else f"no data set {name} in this kapbench"
     if coverage.complete:
         return READY
     n, every = len(coverage.categories), len(coverage.categories_expected)

@@ -8,6 +8,8 @@ from kapbench_leaderboard.published.load import Repeatable
 from kapbench_leaderboard.published.schema import Measure, Way
 
 ALL = "all"  # of an average over categories, in place of a category's name
+ENTRY_TOLERANCE = 0.05  # points: half of what tables print
+_ROUNDING = 1e-6  # points, of the differences themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Line:
     def within(self) -> bool:
         """A number that is defined in one place alone does not agree."""
         difference = self.difference
-        return difference is not None and abs(difference) <= self.tolerance + 1e-9
+        return difference is not None and abs(difference) <= self.tolerance + _ROUNDING
 
 
 def lines_of_row(row: Repeatable, run: RunCard) -> list[Line]:
@@ -122,11 +124,15 @@ def agree(lines: Iterable[Line]) -> bool:
 
 
 def lines_of_entry(
-    entry: RunCard, run: RunCard, rules: Sequence[str], tolerance: float
+    entry: RunCard, run: RunCard, rules: Sequence[str], tolerance: float | None
 ) -> list[Line]:
     """Every score of an entry by these rules that the run has too; the rules' own numbers first.
 
     Where the run has fewer categories than the entry, averages over them are left out.
+
+    Args:
+        tolerance: None: 0.05 points, or what one of the keypoints or pairs of a score makes if that
+            is more. Rounding, which differs between machines, moves a match where two cells tie.
     """
     same = {*entry.dataset.categories} == {*run.dataset.categories}
     overs = {score.category for score in entry.scores} - {*entry.dataset.categories}
@@ -153,6 +159,9 @@ def lines_of_entry(
         of = f"{what(score.rule, score.metric, score.average)}{split}"
         here = None if measured.value is None else 100 * measured.value
         published = None if score.value is None else 100 * score.value
-        line = Line(of, score.alpha, score.category, published, here, tolerance, is_average)
+        allowed = tolerance
+        if allowed is None:
+            allowed = max(ENTRY_TOLERANCE, 100 / score.n if score.n else 0.0)
+        line = Line(of, score.alpha, score.category, published, here, allowed, is_average)
         ranked.append((rank, line))
     return [line for _, line in sorted(ranked, key=lambda each: each[0])]

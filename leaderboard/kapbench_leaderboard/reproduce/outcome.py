@@ -22,8 +22,6 @@ from kapbench_leaderboard.reproduce.requests import (
 )
 from kapbench_leaderboard.reproduce.targets import EntryTarget, Target
 
-ENTRY_TOLERANCE = 0.05  # points: half of what tables print
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -60,7 +58,8 @@ def measure(
     """Runs what was prepared, or reads it back where it is finished, and compares.
 
     Args:
-        tolerance: In points, of every number; None: that of the row, 0.05 for an entry.
+        tolerance: In points, of every number; None: that of the row; of an entry, see
+            `lines_of_entry`.
 
     Raises:
         KapbenchError: see `RunRequest.open` and `run_opened`; nothing can be compared.
@@ -97,8 +96,7 @@ def _of_entry(
 ) -> Outcome:
     entry, run = target.entry.run, result.card
     rules = [rule.name for rule in prepared.request.rules]
-    allowed = ENTRY_TOLERANCE if tolerance is None else tolerance
-    lines = tuple(lines_of_entry(entry, run, rules, allowed))
+    lines = tuple(lines_of_entry(entry, run, rules, tolerance))
     notes = list(prepared.notes)
     if not is_same_revision(entry.model.revision, run.model.revision):
         notes.append(

@@ -172,7 +172,7 @@ def _table(report: Report) -> list[str]:
                 number(line.published),
                 number(line.here),
                 number(line.difference, sign=True),
-                f"±{line.tolerance:g}: {'yes' if line.within else 'no'}",
+                f"±{line.tolerance:.3g}: {'yes' if line.within else 'no'}",
             )
         )
         for line in shown

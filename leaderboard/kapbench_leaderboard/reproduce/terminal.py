@@ -61,7 +61,7 @@ def _table(lines: Sequence[Line]) -> Iterator[str]:
     for (of, alpha), group in groupby(ordered, key=lambda line: (line.of, line.alpha)):
         yield f"{of}, α = {alpha:g}"
         for line in group:
-            mark = "" if line.within else f"  beyond ±{line.tolerance:g}"
+            mark = "" if line.within else f"  beyond ±{line.tolerance:.3g}"
             yield (
                 f"  {line.category:{width}}{number(line.published):>9}  {number(line.here):>7}  "
                 f"{number(line.difference, sign=True):>10}{mark}"

@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_world import TinyDataset, TinyEncoder
 from torch.nn import functional
 
+from kapbench import evaluate
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.models.cached_map import to_cells
 from kapbench.protocols import Encoder
 from kapbench.types import Picture
+from kapbench_baselines.aggregation_head.network import AggregationNetwork
+from kapbench_baselines.geoaware.supervised import with_head
 from kapbench_baselines.sphere import adapter, checkpoint
 from kapbench_baselines.sphere.adapter import SphereEncoder, sphere
 from kapbench_baselines.training.card import Card
@@ -122,6 +126,18 @@ def test_a_backbone_that_knows_images_by_name_is_cached_by_name(colours: str, we
     assert not one.reads_image_id
     one.backbone.reads_image_id = True  # as saved features do
     assert SphereEncoder(one.backbone, one.mapper, one.token_grid, "w").reads_image_id
+
+
+def test_a_sweep_of_the_sphere_weight_encodes_each_image_once(
+    colours: str, weights: str, tmp_path: Path
+) -> None:
+    encoder, data = TinyEncoder(), TinyDataset()
+    mapper = sphere(weights, f"{colours}:Colours").mapper
+    over = [SphereEncoder(encoder, mapper, 3, "w", share) for share in (0.2, 0.5)]
+    head = AggregationNetwork([3], 128)
+    for model in (encoder, *over, with_head(encoder, head, "w", "cpu")):
+        evaluate(model, data, rule="pck-v1", cache=tmp_path, intervals=False)
+    assert sorted(encoder.seen) == [view.image_id for view in data.views()]
 
 
 def test_what_cannot_be_a_backbone(colours: str, weights: str) -> None:

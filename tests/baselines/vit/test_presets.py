@@ -206,6 +206,22 @@ def test_a_radio_of_another_layout_is_refused(disk, tmp_path):
         features("c_radio.v3b", tmp_path / "w.safetensors", image_px=64)
 
 
+def test_a_radio_file_is_read_as_transformers_converts_it(disk, tmp_path):
+    """NVIDIA's names, by the library's own table of them; without layer scales, as in C-RADIO v4."""
+    import transformers
+    from safetensors.torch import load_file, save_file
+
+    net, path = disk("c_radio.v3b")
+    state = {k: v for k, v in load_file(path).items() if ".ls" not in k and "camera" not in k}
+    save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    net.config.save_pretrained(tmp_path)
+    converted = transformers.RadioModel.from_pretrained(tmp_path)
+    with torch.inference_mode():
+        expected = converted(pixel_values=prepared("c_radio.v3b", 64)).features[0].T
+    ours = features("c_radio.v3b", tmp_path / "model.safetensors", image_px=64).reshape(768, -1)
+    np.testing.assert_allclose(ours, expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "thing", "advice"),
     [
@@ -226,6 +242,22 @@ def test_weights_that_are_not_here(monkeypatch, name, thing, advice):
         load_model(name, device="cpu")
     assert advice in caught.value.fix
     assert "-o weights=" in caught.value.fix
+
+
+def test_training_on_masks_or_cameras_is_declared(disk):
+    declared = {
+        name: load_model(
+            name, weights=str(disk(name)[1]), device="cpu", image_px=6 * PRESETS[name].patch
+        )
+        for name in ("sam.vitb16", "vggt.encoder", "mae.vitb16", "dune.vits14")
+    }
+    assert [model.supervision for model in declared.values()] == [
+        "masks",
+        "viewpoint: cameras, depth and tracks",
+        "none",
+        "none",
+    ]
+    assert "DINOv2" in declared["dune.vits14"].trained_on
 
 
 def test_a_row_is_all_that_a_preset_needs():
