@@ -204,7 +204,19 @@ def oracle_maps(made, rule, grid):
 @given(seeds, few)
 @pytest.mark.parametrize(
     "name",
-    ["kap-cvpr24", "kap-v1", "kap-neurips25-fixed", "pck-sd-dino", "pck-geoaware", "pck-v1", "geo"],
+    [
+        "kap-cvpr24",
+        "kap-v1",
+        "kap-neurips25-fixed",
+        "pck-sd-dino",
+        "pck-geoaware",
+        "pck-v1",
+        "geo",
+        "pck-omniprobe",
+        "pck-omniprobe-ap10k",
+        "pck-probe3d",
+        "pck-chm",
+    ],
 )
 def test_an_oracle_scores_one(name, seed, n_pairs):
     rule = load_rule(name)

@@ -20,8 +20,9 @@ from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 
 SIDE = 840
 GRID = Grid.letterbox((SIDE, SIDE), 4, SIDE)
-# Without rules that need features or one certain grid.
-MAP_RULES = tuple(load_rule(n) for n in rule_names() if n not in ("pck-dift", "pck-sd-dino-dinov1"))
+# Without rules that need features or one certain grid, and those that share a frame with another.
+_LEFT_OUT = ("pck-dift", "pck-sd-dino-dinov1", "pck-omniprobe-soco", "pck-probe3d")
+MAP_RULES = tuple(load_rule(n) for n in rule_names() if n not in _LEFT_OUT)
 Points = Sequence[tuple[float, float] | None]
 Case = tuple[Pair, np.ndarray]
 
