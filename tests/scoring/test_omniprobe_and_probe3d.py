@@ -1,6 +1,7 @@
 """The rules of OmniProbe and Probe3D against their descriptions, in plain loops over arrays."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from kapbench.features.cache import FeatureCache
 from kapbench.running.pair_scorers import EncoderScorer
 from kapbench.scoring.build_records import table
 from kapbench.scoring.rules import load_rule
-from kapbench.scoring.schema import ERROR_PX, Needs
+from kapbench.scoring.schema import ERROR_PX, Needs, X
 from kapbench.scoring.score_table import estimator
 from kapbench.types import FeatureMap, Grid, Keypoints, Pair, View
 
@@ -211,6 +212,21 @@ def test_a_centred_letterbox_is_not_read_as_a_corner_square(tmp_path):
         tmp_path, [pair], {"source": source, "target": target}, [OMNIPROBE], lambda _: grid
     )
     assert rows[ERROR_PX.of(OMNIPROBE.decode)].tolist() == [0.0]
+
+
+def test_a_soft_argmax_sees_that_an_interpolated_feature_is_shorter_than_a_unit_vector(tmp_path):
+    # Half of each of two unit vectors at right angles: similarities are 0.5 and 0, not 0.71 and 0.
+    rule = load_rule("pck-omniprobe-soft-whole-temperature0.5")
+    features = {
+        "source": np.array([[[1, 0]], [[0, 1]]], np.float32),
+        "target": np.array([[[1, 1]], [[0, -1]]], np.float32),
+    }
+    pair = one_pair(at([(40, 0)], (80, 40)), 80.0)
+    pair = replace(pair, source=replace(pair.target, image_id="source"))
+    grid = Grid(1, 2, (0.0, 0.0, 80.0, 40.0))
+    rows = records(tmp_path, [pair], features, [rule], lambda _: grid)
+    share_of_second_cell = 1 / (1 + math.exp(0.5 / 0.5))
+    assert rows[X.of(rule.decode)].item() == pytest.approx(40 * share_of_second_cell, abs=1e-4)
 
 
 def test_averages_per_point_and_per_pair(tmp_path):
