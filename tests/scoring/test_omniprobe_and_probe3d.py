@@ -215,18 +215,19 @@ def test_a_centred_letterbox_is_not_read_as_a_corner_square(tmp_path):
 
 
 def test_a_soft_argmax_sees_that_an_interpolated_feature_is_shorter_than_a_unit_vector(tmp_path):
-    # Half of each of two unit vectors at right angles: similarities are 0.5 and 0, not 0.71 and 0.
+    # Between two unit vectors at right angles: one cell's similarity is 0.5, not 0.71, others are 0.
     rule = load_rule("pck-omniprobe-soft-whole-temperature0.5")
-    features = {
-        "source": np.array([[[1, 0]], [[0, 1]]], np.float32),
-        "target": np.array([[[1, 1]], [[0, -1]]], np.float32),
-    }
-    pair = one_pair(at([(40, 0)], (80, 40)), 80.0)
+    source, target = np.zeros((2, 8, 8), np.float32), np.ones((2, 8, 8), np.float32)
+    source[0, :, :4] = source[1, :, 4:] = 1.0
+    target[1] = -1.0
+    target[1, 0, 0] = 0.0
+    pair = one_pair(at([(40, 30)]), 80.0)
     pair = replace(pair, source=replace(pair.target, image_id="source"))
-    grid = Grid(1, 2, (0.0, 0.0, 80.0, 40.0))
+    features = {"source": source, "target": target}
+    grid = Grid(8, 8, (0.0, 0.0, 80.0, 80.0))
     rows = records(tmp_path, [pair], features, [rule], lambda _: grid)
-    share_of_second_cell = 1 / (1 + math.exp(0.5 / 0.5))
-    assert rows[X.of(rule.decode)].item() == pytest.approx(40 * share_of_second_cell, abs=1e-4)
+    expected = 10 * 8 * sum(range(8)) / (math.exp(0.5 / 0.5) + 63)  # cells of 10 px
+    assert rows[X.of(rule.decode)].item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_averages_per_point_and_per_pair(tmp_path):
