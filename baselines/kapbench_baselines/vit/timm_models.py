@@ -61,6 +61,7 @@ class Timm(encode_square.SquareEncoder):
             origin = file_hash(Path(weights).expanduser())
         self._net = net.to(device).eval()
         _check(net, self.name, self.layer, facet)
+        _check_norm(net, self.name, normed, facet)
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
         self.squaring = known_padding(padding, self.name)

@@ -9,7 +9,7 @@ from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.registry import names
 from kapbench.running.results import values_in_command
-from kapbench.scoring.rules import rule_names
+from kapbench.scoring.rules import is_shipped
 from kapbench_leaderboard.entries.schema import adapter_spec
 from kapbench_leaderboard.published.load import Repeatable
 from kapbench_leaderboard.reproduce.targets import EntryTarget, Target
@@ -75,7 +75,7 @@ def _renders(error: KapbenchError) -> bool:
 def _model_of_row(row: Repeatable) -> list[str]:
     parts = row.parts
     missing = [] if _is_installed(parts.model) else [f"no model {parts.model}"]
-    rules = {way.rule for way in row.measure.ways} - {*rule_names()}
+    rules = {way.rule for way in row.measure.ways if not is_shipped(way.rule)}
     missing += [f"no rule {name}" for name in sorted(rules)]
     if parts.needs:
         missing.append("no weights: " + ", ".join(f"-o {need}=FILE" for need in parts.needs))

@@ -10,7 +10,7 @@ from kapbench import registry
 from kapbench.datasets.symmetry import n_keypoints
 from kapbench.errors import KapbenchError
 from kapbench.loading import check_model
-from kapbench.scoring.rules import load_rule, rule_names
+from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import score_requests
 from kapbench_leaderboard.published import disagreements as disagreeing
 from kapbench_leaderboard.published.load import find_row, numbers, published, repeatable
@@ -31,7 +31,6 @@ def value(quoted, name, alpha=0.1):
 
 def test_every_row_says_what_repeats_it_or_why_nothing_does(quoted):
     models = registry.names("models")
-    rules = {*rule_names()}
     for table, row in quoted.rows():
         target = repeatable(quoted, table, row)
         if target is None:
@@ -42,10 +41,9 @@ def test_every_row_says_what_repeats_it_or_why_nothing_does(quoted):
             name in models or name.startswith(target.parts.model.split(".")[0]) for name in models
         )
         for way in target.measure.ways:
-            if way.rule in rules:
-                rule = load_rule(way.rule)
-                assert way.over in rule.averages[way.average], table.name
-                assert {*row.values} - {*rule.alphas} <= {0.15}, table.name
+            rule = load_rule(way.rule)
+            assert way.over in rule.averages[way.average], table.name
+            assert {*row.values} - {*rule.alphas} <= {0.15}, table.name
         if row.categories:
             assert all(n_keypoints(name) for name in row.categories)
 
@@ -93,6 +91,18 @@ def test_the_numbers_that_explain_soco_s_disagreement(quoted):
         for other in [row.name]
     ]
     assert sum(abs(page - table) <= 0.0501 for page, table in pairs) == 8
+
+
+def test_tables_of_60_patches_and_of_the_soft_argmax_name_their_own_images_and_rule(quoted):
+    sixty = find_row(quoted, "omniprobe.cross-60.dinov2-b14")
+    assert sixty.parts.options == {"padding": "corner-white", "image_px": 60 * 14}
+    assert sixty.measure.dataset == "soco.cross"
+    sixteen = find_row(quoted, "omniprobe.intra-60-cc.ibot-b16")
+    assert sixteen.parts.options["image_px"] == 60 * 16
+    assert sixteen.measure.metric == "pck_cc"
+    [way] = find_row(quoted, "omniprobe.intra-soft.dune-s14").measure.ways
+    assert load_rule(way.rule).decode.window == 7
+    assert find_row(quoted, "omniprobe.intra.dune-s14").parts.options["normed"] is True
 
 
 def test_the_average_of_a_tale_of_two_features_is_neither_mean(quoted):
