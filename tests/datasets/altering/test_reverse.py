@@ -10,7 +10,8 @@ import tiny_spair
 from click.testing import CliRunner
 
 from kapbench.cli.main import main
-from kapbench.datasets.altering.alter import options_of
+from kapbench.datasets.altering.alter import alter, options_of
+from kapbench.datasets.altering.altered import alterations_of
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
 from kapbench.isolated.places import folders_of
@@ -88,3 +89,10 @@ def test_reverse_is_an_option_of_every_data_set_and_reaches_other_machines():
     result = evaluate("random", DOTS, rule="kap-v1", reverse=True, intervals=False)
     assert result.card.dataset.alterations == ("reverse",)
     assert set(result.records["pair_id"].str.endswith(".reverse")) == {True}
+
+
+def test_a_data_set_is_not_altered_twice_in_one_way():
+    corrupted = load_dataset(DOTS, corrupt="fog:3")
+    with pytest.raises(KapbenchError, match=r"corrupt is for a data set as it is.*fog-3"):
+        evaluate("random", corrupted, rule="kap-v1", corrupt="contrast:2")
+    assert alterations_of(alter(corrupted, reverse=True)) == ("fog-3", "reverse")
