@@ -96,3 +96,16 @@ def test_a_data_set_is_not_altered_twice_in_one_way():
     with pytest.raises(KapbenchError, match=r"corrupt is for a data set as it is.*fog-3"):
         evaluate("random", corrupted, rule="kap-v1", corrupt="contrast:2")
     assert alterations_of(alter(corrupted, reverse=True)) == ("fog-3", "reverse")
+
+
+def test_two_categories_without_a_pair_group_keep_the_category_of_the_pair():
+    class TwoCategories(type(load_dataset(DOTS))):
+        def pairs(self, categories=None):
+            pair = super().pairs(categories)[0]
+            return [
+                dataclasses.replace(pair, source=dataclasses.replace(pair.source, category="x"))
+            ]
+
+    plain = TwoCategories()
+    (pair,), (other,) = plain.pairs(), alter(plain, reverse=True).pairs()
+    assert pair.category == other.category == f"x>{pair.target.category}"
