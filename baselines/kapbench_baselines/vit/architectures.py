@@ -68,7 +68,7 @@ def final_norm(net: Any, name: str) -> Callable[[Tensor], Tensor]:
 
 def no_final_norm(net: Any, name: str) -> KapbenchError:
     return KapbenchError(
-        f"A {type(net).__name__} has no norm behind its last block",
+        f"{type(net).__name__} has no norm behind its last block",
         place=name,
         fix="Leave normed out",
     )

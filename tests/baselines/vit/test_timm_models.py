@@ -75,9 +75,11 @@ def test_other_sizes(timm, tmp_path):
     ("name", "options", "words"),
     [
         ("no_such_net", {}, "no such model"),
-        ("resnet10t", {"facet": "key"}, "a ResNet has no joined query, key and value"),
+        ("resnet10t", {"facet": "key"}, "A ResNet has no joined query, key and value"),
         ("eva02_tiny_patch14_224", {"facet": "key"}, "no joined query"),
         ("vit_tiny_patch16_224", {"layer": 0}, "no layer 0"),
+        ("vit_tiny_patch16_224", {"normed": True, "facet": "key"}, "one of tokens, not of the key"),
+        ("resnet10t", {"normed": True}, "ResNet has no norm behind its last block"),
         ("vit_tiny_patch16_224", {"layer": 12, "facet": "key"}, "no layer 12"),
     ],
 )
