@@ -58,6 +58,11 @@ def fetch(
     from kapbench.datasets.fetching.pair_lists import PAIR_LISTS
 
     if name in PAIR_LISTS:
+        if archive is not None or files:
+            raise click.UsageError(
+                f"{name} is one file. If you downloaded it by hand, move it to "
+                f"{PAIR_LISTS[name].path(paths.data_root(data_root))}"
+            )
         _fetch_pair_list(PAIR_LISTS[name], paths.data_root(data_root), url)
         return
     source, root = sources.source(name), paths.data_root(data_root)

@@ -87,7 +87,8 @@ class RunOptions:
         """Those of the data set, and the alterations that the command asks for.
 
         Raises:
-            KapbenchError: a wrong option; more than one corruption.
+            KapbenchError: a wrong option; more than one corruption; an alteration that is asked for
+                in both ways.
         """
         from kapbench.datasets.altering.alter import altering_options
 
@@ -99,7 +100,14 @@ class RunOptions:
         if corrupt is not None:
             parse_corruption(corrupt)
         altering = altering_options(reverse=self.reverse, corrupt=corrupt)
-        return typed("datasets", dataset.name, dataset.options) | altering
+        options = typed("datasets", dataset.name, dataset.options)
+        for name in options.keys() & altering.keys():
+            raise KapbenchError(
+                f"--{name} is given, and {name} is an option of the data set as well",
+                place=f"data set {dataset.name}",
+                fix="Give one of the two",
+            )
+        return options | altering
 
     def request(self, model: Spec, dataset: Spec, opened: "Dataset") -> "RunRequest":
         """The run of a model on an opened data set. KapbenchError for a wrong rule or option."""

@@ -15,7 +15,7 @@ from kapbench.cli.options import FILE, Spec, typed
 from kapbench.cli.results_table import CONTROL, control_request, print_drops, print_table
 from kapbench.cli.run_options import HEADINGS, RunOptions, running_options
 from kapbench.cli.sweep_table import SweepTable
-from kapbench.datasets.altering.corruption_names import parse_corruptions
+from kapbench.datasets.altering.corruption_names import CORRUPT, parse_corruptions
 from kapbench.errors import KapbenchError
 from kapbench.untrusted.strict_text import read_text
 
@@ -101,7 +101,18 @@ def sweep(
 
 
 def with_corruptions(datasets: list[Spec], corruptions: tuple[str, ...]) -> list[Spec]:
-    """Each data set as it is, and with each corruption and severity; without any, as they are."""
+    """Each data set as it is, and with each corruption and severity; without any, as they are.
+
+    Raises:
+        KapbenchError: the line of a data set names a corruption of its own.
+    """
+    for dataset in datasets if corruptions else ():
+        if any(option.startswith(f"{CORRUPT}=") for option in dataset.options):
+            raise KapbenchError(
+                "--corrupt is given, and the line of the data set has corrupt as well",
+                place=" ".join([dataset.name, *dataset.options]),
+                fix="Leave corrupt out of the line: every data set is scored as it is and corrupted",
+            )
     named = [pair for text in corruptions for pair in parse_corruptions(text)]
     options = [(), *((f"corrupt={name}:{severity}",) for name, severity in dict.fromkeys(named))]
     return [Spec(d.name, (*d.options, *option)) for d in datasets for option in options]

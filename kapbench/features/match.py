@@ -31,6 +31,8 @@ def similarity(
     kind: str,
     device: str = "cpu",
     exponents: Int[np.ndarray, "q"] | None = None,
+    *,
+    unit_queries: bool = True,
 ) -> Float32[np.ndarray, "q n"]:
     """Dot product of unit vectors, or negative Euclidean distance (`neg_l2`), to each cell.
 
@@ -38,11 +40,13 @@ def similarity(
 
     Args:
         exponents: Queries are queries · 2^exponents, as the cells of the target are; None: 0.
+        unit_queries: Whether queries are scaled to unit length for dot products.
     """
     source = torch.from_numpy(queries).to(device).float()
     cells = torch.from_numpy(target.cells).to(device).float()
     if kind == "dot":
-        source = torch.nn.functional.normalize(source, dim=1)
+        if unit_queries:
+            source = torch.nn.functional.normalize(source, dim=1)
         cells = torch.nn.functional.normalize(cells, dim=1)
         return np.asarray((source @ cells.T).cpu().numpy())
     powers = np.zeros(len(queries), np.int64) if exponents is None else exponents
@@ -112,7 +116,11 @@ def features_at(
 def interpolated(
     cells: Float16[np.ndarray, "q n c"], weights: Float64[np.ndarray, "q n"], kind: str
 ) -> Float32[np.ndarray, "q c"]:
-    """Weighted sums of the features of n cells each; for the `kind` "dot", of their unit vectors."""
+    """Weighted sums of the features of n cells each; for the `kind` "dot", of their unit vectors.
+
+    Such a sum is at most of length 1, and stays as it is, as in the published code: its similarities
+    are cosines times its length, which a soft-argmax sees and an argmax does not.
+    """
     features = cells.astype(np.float32)
     if kind == "dot":
         length = np.linalg.norm(features, axis=-1, keepdims=True)

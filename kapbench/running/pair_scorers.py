@@ -160,7 +160,12 @@ class EncoderScorer:
                 queries.append(match.interpolated(rows, weights, self.similarity))
                 exponents += [exponent] * len(xy)
             values = match.similarity(
-                np.concatenate(queries), target, self.similarity, self.device, np.array(exponents)
+                np.concatenate(queries),
+                target,
+                self.similarity,
+                self.device,
+                np.array(exponents),
+                unit_queries=False,
             )
             maps[place_of(decode)] = values.reshape(-1, target.grid.height, target.grid.width)
         return maps

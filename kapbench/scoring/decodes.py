@@ -43,7 +43,8 @@ class Decode(FrozenChoices):
     `whole_cells`: the frame's side is the multiple of the number of cells nearest to `frame_px`.
     `keypoints`: "truncated" to whole pixels of the original image, and again to those of the frame.
     `source`: the map is that of the "cell" that holds the keypoint; or, where the model gives
-    features, of the features "interpolated" at the keypoint, the corner cells at the corners.
+    features, of the features "interpolated" at the keypoint, the corner cells at the corners. Unit
+    vectors are interpolated, and what comes of that is not scaled to unit length again.
     `temperature`: of a soft-argmax, over all cells if neither `window` nor `kernel` is given; None
     decodes the argmax itself.
     `window`: radius in cells of the soft-argmax around the argmax.

@@ -112,13 +112,25 @@ def test_corruptions_are_scored_beside_the_clean_images(kapbench, tmp_path):
     assert [line[:2] for line in lines[-2:]] == [["colours", "clean"], ["contrast", "5"]]
 
 
+RUN_ON_DOTS = ("run", "--model", "lite0", "--dataset", f"{DOTS}:Dots")
+SWEEP_ON = ("sweep", "--model", "lite0", "--dataset")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("sweep", "--model", "lite0"), "Give either the file DATASETS, or --dataset"),
         (("sweep", "--corrupt", "fogg:1"), "Did you mean fog?"),
-        (("run", "--model", "lite0", "--dataset", f"{DOTS}:Dots", "--corrupt", "fog:1,2"), "sweep"),
-        (("run", "--model", "lite0", "--dataset", f"{DOTS}:Dots", "--corrupt", "fog"), "fog:3"),
+        ((*RUN_ON_DOTS, "--corrupt", "fog:1,2"), "sweep"),
+        ((*RUN_ON_DOTS, "--corrupt", "fog"), "fog:3"),
+        (
+            (*RUN_ON_DOTS, "--corrupt", "fog:1", "--dataset-option", "corrupt=fog:2"),
+            "one of the two",
+        ),
+        (
+            (*SWEEP_ON, f"{DOTS}:Dots corrupt=fog:2", "--corrupt", "fog:1"),
+            "Leave corrupt out of the line",
+        ),
     ],
 )
 def test_corruptions_that_are_refused(kapbench, words, message):

@@ -1,6 +1,7 @@
 """The rules of OmniProbe and Probe3D against their descriptions, in plain loops over arrays."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from kapbench.features.cache import FeatureCache
 from kapbench.running.pair_scorers import EncoderScorer
 from kapbench.scoring.build_records import table
 from kapbench.scoring.rules import load_rule
-from kapbench.scoring.schema import ERROR_PX, Needs
+from kapbench.scoring.schema import ERROR_PX, Needs, X
 from kapbench.scoring.score_table import estimator
 from kapbench.types import FeatureMap, Grid, Keypoints, Pair, View
 
@@ -211,6 +212,22 @@ def test_a_centred_letterbox_is_not_read_as_a_corner_square(tmp_path):
         tmp_path, [pair], {"source": source, "target": target}, [OMNIPROBE], lambda _: grid
     )
     assert rows[ERROR_PX.of(OMNIPROBE.decode)].tolist() == [0.0]
+
+
+def test_a_soft_argmax_sees_that_an_interpolated_feature_is_shorter_than_a_unit_vector(tmp_path):
+    # Between two unit vectors at right angles: one cell's similarity is 0.5, not 0.71, others are 0.
+    rule = load_rule("pck-omniprobe-soft-whole-temperature0.5")
+    source, target = np.zeros((2, 8, 8), np.float32), np.ones((2, 8, 8), np.float32)
+    source[0, :, :4] = source[1, :, 4:] = 1.0
+    target[1] = -1.0
+    target[1, 0, 0] = 0.0
+    pair = one_pair(at([(40, 30)]), 80.0)
+    pair = replace(pair, source=replace(pair.target, image_id="source"))
+    features = {"source": source, "target": target}
+    grid = Grid(8, 8, (0.0, 0.0, 80.0, 80.0))
+    rows = records(tmp_path, [pair], features, [rule], lambda _: grid)
+    expected = 10 * 8 * sum(range(8)) / (math.exp(0.5 / 0.5) + 63)  # cells of 10 px
+    assert rows[X.of(rule.decode)].item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_averages_per_point_and_per_pair(tmp_path):

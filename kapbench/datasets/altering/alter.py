@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from kapbench.datasets.altering.corrupted import CORRUPT, Corrupted, corruption_of
+from kapbench.datasets.altering.altered import alterations_of
+from kapbench.datasets.altering.corrupted import Corrupted, corruption_of
+from kapbench.datasets.altering.corruption_names import CORRUPT
 from kapbench.datasets.altering.reversed_pairs import REVERSE, ReversedPairs
+from kapbench.errors import KapbenchError
 from kapbench.protocols import Dataset
 
 # What `alter` takes, by name, with the type of its value.
@@ -19,8 +22,17 @@ def alter(dataset: Dataset, *, reverse: bool = False, corrupt: str | None = None
         corrupt: A corruption of the images: fog:3.
 
     Raises:
-        KapbenchError: no such corruption.
+        KapbenchError: no such corruption; the data set is reversed or corrupted already.
     """
+    before = alterations_of(dataset)
+    wanted = altering_options(reverse=reverse, corrupt=corrupt)
+    if twice := sorted(options_of(before).keys() & wanted.keys()):
+        raise KapbenchError(
+            f"The option {twice[0]} is for a data set as it is, and this one is altered already: "
+            f"{', '.join(before)}",
+            place=f"data set {dataset.name}",
+            fix=f"Leave {twice[0]} out, or load the data set without it",
+        )
     # The protocol's attributes could be set; those of an altered data set are read alone.
     altered = cast("Dataset", ReversedPairs(dataset)) if reverse else dataset
     return altered if corrupt is None else cast("Dataset", Corrupted(altered, corrupt))

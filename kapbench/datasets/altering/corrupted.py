@@ -8,8 +8,6 @@ from kapbench.datasets.altering.corruption_names import NAMES, parse_corruption
 from kapbench.protocols import Dataset
 from kapbench.types import View
 
-CORRUPT = "corrupt"
-
 
 class Corrupted(Altered):
     """The images of a data set, each with the same corruption; keypoints and masks stay.

@@ -2,6 +2,7 @@
 
 from kapbench.errors import KapbenchError, unknown
 
+CORRUPT = "corrupt"  # the option
 # As Hendrycks and Dietterich (2019) name them.
 KINDS: dict[str, tuple[str, ...]] = {
     "noise": ("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"),

@@ -40,8 +40,14 @@ class ReversedPairs(Altered):
             source=pair.target,
             target=pair.source,
             size=self._size_in(pair.source),
+            # Of two categories without a pair group, the category would change with their order.
+            pair_group=pair.pair_group if _of_one_category(pair) else pair.category,
         )
 
     def _size_in(self, view: View) -> float:
         """The longer side of the box or of the image, whichever T is of."""
         return longer_side(view.bbox) if self.size_from == "box" else float(max(view.size))
+
+
+def _of_one_category(pair: Pair) -> bool:
+    return pair.source.category == pair.target.category

@@ -93,7 +93,8 @@ class PairFile:
         pair_id: The pair group and the name of the file without ending.
         left_out: Names that are visible in both images and not in `semantic_overlap`, which lists
             the keypoints that are the same point of both objects.
-        is_of_concepts: Whether `concept_matches` joins exactly the keypoints of one concept.
+        is_of_concepts: Whether `concept_matches` joins exactly the keypoints of one concept, and each
+            keypoint of no concept with itself.
     """
 
     path: Path
@@ -182,7 +183,7 @@ def _published_matches(pair: _Content) -> set[tuple[str, str]]:
 
 
 def _matches_by_concept(source: AnnotatedImage, target: AnnotatedImage) -> set[tuple[str, str]]:
-    """Names of source and target that have one concept."""
+    """Names of source and target that have one concept; one of no concept matches its namesake."""
     by_concept: dict[str, list[str]] = {}
     for name, concept in zip(target.names, target.concepts, strict=True):
         if concept is not None:
@@ -190,6 +191,7 @@ def _matches_by_concept(source: AnnotatedImage, target: AnnotatedImage) -> set[t
     return {
         (name, other)
         for name, concept in zip(source.names, source.concepts, strict=True)
-        if concept is not None
-        for other in by_concept.get(concept, ())
+        for other in (
+            by_concept.get(concept, ()) if concept is not None else {name} & set(target.names)
+        )
     }

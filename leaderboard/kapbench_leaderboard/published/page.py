@@ -1,4 +1,4 @@
-"""The page docs/published-numbers.md: where published numbers disagree, and what repeats them."""
+"""The page of published numbers: where published numbers disagree, and what repeats them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby

@@ -52,8 +52,8 @@ def _rows(model: str, drops: pd.DataFrame, rules: list[str]) -> list[list[str]]:
     for name, severity in of_rules[0].index:
         cells = []
         for one in of_rules:
-            row = one.loc[(name, severity)]
-            cells += [f"{100 * row['corrupted']:.1f}", _drop(row)]
+            drop = one.loc[(name, severity)]
+            cells += [f"{100 * drop['corrupted']:.1f}", _drop(drop)]
         rows.append([f"  {name}" if name != previous else "", str(severity), *cells])
         previous = name
     return rows

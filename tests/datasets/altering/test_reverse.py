@@ -10,7 +10,8 @@ import tiny_spair
 from click.testing import CliRunner
 
 from kapbench.cli.main import main
-from kapbench.datasets.altering.alter import options_of
+from kapbench.datasets.altering.alter import alter, options_of
+from kapbench.datasets.altering.altered import alterations_of
 from kapbench.errors import KapbenchError
 from kapbench.evaluation import evaluate
 from kapbench.isolated.places import folders_of
@@ -88,3 +89,23 @@ def test_reverse_is_an_option_of_every_data_set_and_reaches_other_machines():
     result = evaluate("random", DOTS, rule="kap-v1", reverse=True, intervals=False)
     assert result.card.dataset.alterations == ("reverse",)
     assert set(result.records["pair_id"].str.endswith(".reverse")) == {True}
+
+
+def test_a_data_set_is_not_altered_twice_in_one_way():
+    corrupted = load_dataset(DOTS, corrupt="fog:3")
+    with pytest.raises(KapbenchError, match=r"corrupt is for a data set as it is.*fog-3"):
+        evaluate("random", corrupted, rule="kap-v1", corrupt="contrast:2")
+    assert alterations_of(alter(corrupted, reverse=True)) == ("fog-3", "reverse")
+
+
+def test_two_categories_without_a_pair_group_keep_the_category_of_the_pair():
+    class TwoCategories(type(load_dataset(DOTS))):
+        def pairs(self, categories=None):
+            pair = super().pairs(categories)[0]
+            return [
+                dataclasses.replace(pair, source=dataclasses.replace(pair.source, category="x"))
+            ]
+
+    plain = TwoCategories()
+    (pair,), (other,) = plain.pairs(), alter(plain, reverse=True).pairs()
+    assert pair.category == other.category == f"x>{pair.target.category}"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny_soco
 
+from kapbench.datasets.soco.pair_file import read_pair_file
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 
@@ -242,3 +243,20 @@ def test_remarks_on_what_the_files_leave_open(root):
     assert "concept_matches of 1 pair joins other keypoints" in remarks
     assert "1 image has other keypoints in one pair than in another" in remarks
     assert "2 keypoints lie outside the image" in remarks  # of the image as two pair files have it
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_keypoint_of_no_concept_matches_its_namesake(root, is_listed):
+    """kapbench counts it as a part of its own; published files that do not are remarked upon."""
+    path = pair_file(root)
+    content = json.loads(path.read_text())
+    name = content["semantic_overlap"][0]
+    for side in ("src", "trg"):
+        for keypoint in content[f"{side}_keypoints"]:
+            if keypoint["name"] == name:
+                keypoint |= {"concept_id": None, "concept_name": None}
+        for match in content["concept_matches"]:
+            match[f"{side}_keypoints"] = drop_name(match[f"{side}_keypoints"], name)
+    if is_listed:
+        content["concept_matches"].append({"src_keypoints": [name], "trg_keypoints": [name]})
+    assert read_pair_file(json.dumps(content).encode(), path, {}).is_of_concepts is is_listed
