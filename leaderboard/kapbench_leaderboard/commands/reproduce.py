@@ -147,6 +147,8 @@ def reproduce(
         return
     if name is None:
         raise click.UsageError("Give the NAME of a published number or of an entry, or --list.")
+    if dataset or show_all:
+        raise click.UsageError("--dataset and --all are for --list; NAME says the data set.")
     from kapbench_leaderboard.reproduce.requests import Choices
 
     chosen = Choices(

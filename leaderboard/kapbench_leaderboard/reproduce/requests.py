@@ -65,18 +65,11 @@ class Prepared:
 def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
     """
     Raises:
-        KapbenchError: the row's weights must be given; a model, rule or data set that is not here;
-            or categories are missing, and the source prints averages alone.
+        KapbenchError: another model is chosen; the row's weights must be given; a model, rule or data
+            set that is not here; or categories are missing, and the source prints averages alone.
     """
     measure, parts = row.measure, row.parts
-    given = chosen.typed(parts.model, chosen.texts)
-    for need in parts.needs:
-        if need not in given:
-            raise KapbenchError(
-                f"{parts.model} needs its weights, which are published at {parts.weights}",
-                place=row.name,
-                fix=f"Download them and add -o {need}=FILE",
-            )
+    given = _options_given(row, chosen)
     options = {**parts.options, **measure.model_options, **given}
     names = list(dict.fromkeys(way.rule for way in measure.ways))
     rules = tuple(load_rule(name) for name in names)
@@ -106,6 +99,26 @@ def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
     )
     differs = [text for text in (measure.differs, parts.differs) if text]
     return Prepared(request, words, (*notes, *differs))
+
+
+def _options_given(row: Repeatable, chosen: Choices) -> dict[str, Any]:
+    """The user's options of the row's model; KapbenchError: another model, or weights are missing."""
+    parts = row.parts
+    if chosen.model is not None:
+        raise KapbenchError(
+            f"The number is one of {parts.model}, and {chosen.model} is another model",
+            place=row.name,
+            fix="Leave --model out, or score your model by kapbench run",
+        )
+    given = chosen.typed(parts.model, chosen.texts)
+    for need in parts.needs:
+        if need not in given:
+            raise KapbenchError(
+                f"{parts.model} needs its weights, which are published at {parts.weights}",
+                place=row.name,
+                fix=f"Download them and add -o {need}=FILE",
+            )
+    return given
 
 
 def _categories_here(

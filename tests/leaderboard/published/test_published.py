@@ -100,6 +100,11 @@ def test_tables_of_60_patches_and_of_the_soft_argmax_name_their_own_images_and_r
     sixteen = find_row(quoted, "omniprobe.intra-60-cc.ibot-b16")
     assert sixteen.parts.options["image_px"] == 60 * 16
     assert sixteen.measure.metric == "pck_cc"
+    dino = find_row(quoted, "omniprobe.intra.dino-b16").parts.options
+    assert (dino["stride"], dino["facet"]) == (
+        16,
+        "token",
+    )  # by default keys of overlapping patches
     [way] = find_row(quoted, "omniprobe.intra-soft.dune-s14").measure.ways
     assert load_rule(way.rule).decode.window == 7
     assert find_row(quoted, "omniprobe.intra.dune-s14").parts.options["normed"] is True

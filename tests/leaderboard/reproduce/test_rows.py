@@ -130,6 +130,16 @@ def test_a_rule_that_this_kapbench_lacks(reproduce, published_file):
     assert "no rule pck-of-tomorrow" in shown.stdout
 
 
+def test_a_published_number_is_not_measured_with_another_model(reproduce, published_file):
+    path = published_file({"0.1": 50.0})
+    refused = reproduce("paper.spair.row", "--published", path, "--model", "constant")
+    assert refused.exit_code == 1
+    assert "constant is another model" in refused.output
+    refused = reproduce("paper.spair.row", "--published", path, "--dataset", "cub")
+    assert refused.exit_code == 2
+    assert "for --list" in refused.output
+
+
 def line(published, here, *, is_average, of="a", alpha=0.1):
     return Line(of, alpha, "all", published, here, 0.5, is_average)
 
