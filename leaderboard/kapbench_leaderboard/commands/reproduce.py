@@ -190,6 +190,11 @@ def _list(
         return
     for line in lines_of(every, show_all=show_all):
         click.echo(escape_hidden(line))
+    if not results.is_dir():
+        click.echo(
+            "`kapbench reproduce DATASET/MODEL` repeats an entry of the board. Entries are in\n"
+            "leaderboard/results of a clone: --results FOLDER."
+        )
 
 
 def _measure(
@@ -209,9 +214,11 @@ def _measure(
     from kapbench_leaderboard.reproduce.terminal import text_of
 
     target = find_target(name, quoted, results)
-    prepared = prepare(target, chosen)
     progress = _progress(quiet)
+    progress.say(f"Repeating {target.name}")
+    prepared = prepare(target, chosen)
     progress.say(f"The same run: {prepared.command}")
+    progress.say(f"Scoring {prepared.model}")
     outcome = measure(target, prepared, tolerance, progress)
     report = make_report(outcome)
     paths = write_report(report, report_folder)
@@ -231,4 +238,4 @@ def _progress(quiet: bool) -> "Progress":
         if not quiet:
             click.echo(line, err=True)
 
-    return Progress(show=not quiet and sys.stderr.isatty(), log=say)
+    return Progress(show=not quiet, log=say)

@@ -117,11 +117,13 @@ def why_apart(first: Group, other: Group) -> str:
     if left.name != right.name:
         return f"the data set is {right.name}, not {left.name}"
     reasons = []
-    if left.revision != right.revision:
+    if left.revision != right.revision and left.alterations == right.alterations:
         reasons.append(f"the data set has revision {right.revision}, not {left.revision}")
     if left.split != right.split:
         reasons.append(f"the split is {right.split}, not {left.split}")
-    if left.pairs_hash != right.pairs_hash:
+    if left.alterations != right.alterations:
+        reasons.append(f"the data set is {_altered(right)}, not {_altered(left)}")
+    elif left.pairs_hash != right.pairs_hash:
         reasons.append(f"the pairs are {_pairs(right)}, not {_pairs(left)}")
     reasons += _rules_apart(first.rules, other.rules)
     names = {r.name for r in first.rules} & {r.name for r in other.rules}
@@ -145,6 +147,13 @@ def _rules_apart(left: Sequence[RuleCard], right: Sequence[RuleCard]) -> list[st
 def _pairs(data: DatasetCard) -> str:
     pairs = "pair" if data.n_pairs == 1 else "pairs"
     return f"{data.n_pairs:,} {pairs} of {', '.join(data.categories)}"
+
+
+def _altered(data: DatasetCard) -> str:
+    """How the data set was altered: reversed and corrupted by fog-3."""
+    words = {"reverse": "reversed"}
+    named = [words.get(name, f"corrupted by {name}") for name in data.alterations]
+    return " and ".join(named) or "as published"
 
 
 def _names(rules: Iterable[RuleCard]) -> str:

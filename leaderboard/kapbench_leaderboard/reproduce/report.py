@@ -179,10 +179,9 @@ def _table(report: Report) -> list[str]:
     ]
     more = len(report.lines) - len(shown)
     rest = [f"\n{more:,} more numbers are in the JSON file."] if more else []
-    return [pipe(_HEAD), "|---" * len(_HEAD) + "|", *rows, *rest]
-
-
-_HEAD = ("what", "α", "category", "published", "here", "difference", "within")
+    before = "entry" if report.kind == "entry" else "published"
+    head = ("what", "α", "category", before, "here", "difference", "within")
+    return [pipe(head), "|---" * len(head) + "|", *rows, *rest]
 
 
 def _points(report: Report) -> str:

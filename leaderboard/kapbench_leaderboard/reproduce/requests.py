@@ -61,6 +61,10 @@ class Prepared:
     def command(self) -> str:
         return shlex.join(self.words)
 
+    @property
+    def model(self) -> str:
+        return self.words[self.words.index("--model") + 1]
+
 
 def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
     """

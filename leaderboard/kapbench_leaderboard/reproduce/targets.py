@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError, counted, nearest, unknown
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry
-from kapbench_leaderboard.published.load import Repeatable, find_row
+from kapbench_leaderboard.published.load import Repeatable, find_row, repeatable
 from kapbench_leaderboard.published.schema import Quoted
 
 RESULTS = Path("leaderboard/results")
@@ -43,10 +43,21 @@ def find_target(name: str, quoted: Quoted, results: Path) -> Target:
         if place.exists() and (place.is_dir() or place.suffix == ".json"):
             return _entry_in(place)
     if "/" in name:
+        if not results.is_dir():
+            raise KapbenchError(
+                f"The folder of the board's entries, which '{name}' may be one of, does not exist",
+                place=results,
+                fix="Give the folder leaderboard/results of a clone: --results FOLDER",
+            )
         known = [entry_name(path) for path in find_entries(results)]
         raise unknown("entry", name, known, place=results)
-    if nearest(name, rows):
-        raise unknown("published number", name, rows)
+    repeated = [
+        f"{table.name}.{row.name}"
+        for table, row in quoted.rows()
+        if repeatable(quoted, table, row) is not None
+    ]
+    if nearest(name, repeated):
+        raise unknown("published number", name, repeated)
     raise KapbenchError(
         f"No published number and no entry is called '{name}'",
         fix="Choose one that `kapbench reproduce --list` shows",

@@ -17,11 +17,12 @@ _N_SHOWN, _N_WRONG = 40, 10  # lines of an entry, which has thousands of scores
 def text_of(outcome: Outcome) -> str:
     """Published, here and the difference of every number; notes; the verdict."""
     lines = shown_lines(outcome)
+    before = "entry" if isinstance(outcome.target, EntryTarget) else "published"
     blocks = [
         fill(source_of(outcome), _WIDTH),
         *(fill(f"note: {n}", _WIDTH) for n in outcome.notes),
     ]
-    blocks.append("\n".join(_table(lines)))
+    blocks.append("\n".join(_table(lines, before)))
     if len(lines) < len(outcome.lines):
         blocks.append(fill(_all_scores(outcome), _WIDTH))
     if (points := outcome.equal_points) is not None:
@@ -54,9 +55,9 @@ def shown_lines(outcome: Outcome) -> list[Line]:
     return (shown or list(outcome.lines))[:_N_SHOWN] + wrong[:_N_WRONG]
 
 
-def _table(lines: Sequence[Line]) -> Iterator[str]:
+def _table(lines: Sequence[Line], before: str) -> Iterator[str]:
     width = max(12, *(len(line.category) for line in lines))
-    yield f"{'':{width}}  {'published':>9}  {'here':>7}  {'difference':>10}"
+    yield f"{'':{width}}  {before:>9}  {'here':>7}  {'difference':>10}"
     ordered = sorted(lines, key=lambda line: [each.of for each in lines].index(line.of))
     for (of, alpha), group in groupby(ordered, key=lambda line: (line.of, line.alpha)):
         yield f"{of}, α = {alpha:g}"

@@ -168,7 +168,7 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
         return [words for part, words in _EXPLAINED.items() if any(part in key for key in keys)]
     names = dict.fromkeys(r.name for c in members.cards for r in c.rules if r.metric == "kap")
     if not names:
-        return [_NO_KAP]
+        return ["No KAP rule was asked for."] if members.rules_are_named else [_NO_KAP]
     return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
 
 

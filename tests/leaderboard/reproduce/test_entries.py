@@ -13,6 +13,9 @@ def test_an_entry_is_repeated_by_its_name_and_reported(reproduce, entry, constan
     assert done.exit_code == 0, done.output
     assert "Verdict: within tolerance." in done.stdout
     assert "(100.00 %)" in done.stdout
+    assert "entry     here  difference" in done.stdout
+    assert "published" not in done.stdout
+    assert "Scoring constant" in done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
     report = json.loads((tmp_path / "reproductions" / "spair_constant.json").read_text())
     assert report["verdict"] == "within tolerance"
@@ -21,6 +24,7 @@ def test_an_entry_is_repeated_by_its_name_and_reported(reproduce, entry, constan
     assert report["command"] == "kapbench run --model constant --dataset spair --rule pck-v1"
     text = (tmp_path / "reproductions" / "spair_constant.md").read_text()
     assert text.startswith("# spair/constant: within tolerance\n")
+    assert "| category | entry | here |" in text
     assert report["provenance"]["records_sha256"] in text
 
     [run] = find_runs(tmp_path / "runs")  # finished, it is read back
@@ -86,3 +90,24 @@ def test_names_that_do_not_exist(reproduce, entry, tmp_path, name, message):
     done = reproduce(name)
     assert done.exit_code == 1
     assert message in str(done.exception) + done.output
+
+
+def test_without_the_folder_of_entries_an_entry_is_refused_with_the_place(reproduce):
+    refused = reproduce("spair/constant", "--results", "nowhere")
+    assert refused.exit_code == 1
+    assert "does not exist" in refused.output
+    assert "Give the folder leaderboard/results of a clone: --results FOLDER" in refused.output
+    listed = reproduce("--list", "dinov2-b14", "--results", "nowhere")
+    assert "`kapbench reproduce DATASET/MODEL` repeats an entry" in listed.stdout
+    assert max(map(len, listed.stdout.splitlines())) <= 80
+
+
+def test_only_rows_that_a_command_repeats_are_suggested(reproduce, published_file):
+    path = published_file({"0.1": 50.0})
+    assert "Did you mean paper.spair.row" in reproduce("paper.spair.rwo", "--published", path).output
+    content = json.loads(path.read_text())
+    content["tables"][0]["rows"][0].pop("model")
+    content["tables"][0]["rows"][0]["why_not"] = "The weights are not released."
+    path.write_text(json.dumps(content))
+    refused = reproduce("paper.spair.rwo", "--published", path).output
+    assert "No published number and no entry is called" in refused
