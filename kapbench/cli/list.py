@@ -22,6 +22,7 @@ from kapbench.shown_text import escape_hidden
 
 Line = dict[str, Any]
 LINE = 80  # characters of a terminal
+_SOFT = "A rule of PCK by soft-argmax: add -soft-window5-temperature0.04, or zeros, kernel, whole."
 
 
 @click.command("list")
@@ -83,6 +84,8 @@ def list_(
     width = max([20, *(len(line["name"]) for line in lines)]) if what == "models" else 20
     for line in lines:
         click.echo(escape_hidden(_text(what, line, width), allowed="\n"))
+    if what == "rules":
+        click.echo(_SOFT)
 
 
 def check_manifest(what: str, path: Path) -> None:

@@ -206,8 +206,9 @@ running_options = gathered(
         multiple=True,
         metavar="NAME:SEVERITY",
         callback=_checked_corruptions,
-        help="Corrupt every image, e.g. fog:3; severities are 1 to 5. The data set's revision says "
-        f"so, and such a run cannot be submitted. NAME is one of {', '.join(NAMES)}.",
+        help="Corrupt every image, e.g. fog:3; severities are 1 to 5. For sweep, also fog:1,3,5, and "
+        "it can be repeated. The data set's revision says so, and such a run cannot be submitted. "
+        f"NAME is one of {', '.join(NAMES)}.",
     ),
     data_root,
     runs_root,

@@ -20,7 +20,7 @@ from pydantic import (
 
 from kapbench.errors import KapbenchError, unknown
 from kapbench.scoring.decodes import Decode, FrozenChoices, Geometry, Name, PublishedInput
-from kapbench.scoring.soft_rule_names import SoftArgmax, soft_argmax_of
+from kapbench.scoring.soft_rule_names import AS_WRITTEN, SoftArgmax, soft_argmax_of
 from kapbench.untrusted.refused_values import describe_key
 from kapbench.untrusted.strict_text import CORRECT_OWN, parse_json, read_bytes
 
@@ -139,7 +139,11 @@ def load_rule(name: str) -> Rule:
     if (soft := soft_argmax_of(name)) is not None:
         return _softened(name, soft)
     if name not in rule_names():
-        raise unknown("rule", name, rule_names())
+        error = unknown("rule", name, rule_names())
+        if "-soft" in name:
+            near = f", or {error.fix[0].lower()}{error.fix[1:]}" if "mean" in error.fix else ""
+            error = KapbenchError(error.thing, fix=AS_WRITTEN + near)
+        raise error
     return _shipped(name)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from kapbench.errors import KapbenchError
 
+AS_WRITTEN = "Write it as in pck-sd-dino-soft-window5-temperature0.04"
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _NAME = re.compile(
     rf"(?P<rule>.+)-soft-(?P<kind>window|zeros|kernel|whole)(?P<size>{_NUMBER})?"
@@ -79,7 +80,4 @@ def soft_argmax_of(name: str) -> SoftArgmax | None:
 
 
 def _refuse(name: str, why: str) -> None:
-    raise KapbenchError(
-        f"'{name}' is no name of a soft-argmax: {why}",
-        fix="Write it as in pck-omniprobe-soft-window7-temperature0.02",
-    )
+    raise KapbenchError(f"'{name}' is no name of a soft-argmax: {why}", fix=AS_WRITTEN)

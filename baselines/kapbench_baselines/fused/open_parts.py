@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, any_of, nearest
 from kapbench.loading import load_model
 from kapbench.protocols import Encoder
 from kapbench_baselines.fused.encoder import FusedEncoder
 
+_OF_THE_WHOLE = ("weights", "layers", "grid")
 _EXAMPLE = "--model fuse:dinov2.vitb14+lite0"
 
 
@@ -72,6 +73,11 @@ def _options_by_part(
         number, dot, name = key.partition(".")
         if not dot and len(specs) == 1:
             number, dot, name = "1", ".", key
+        near = nearest(key, _OF_THE_WHOLE)
+        if near and not near[0].startswith(key):  # layer is an option of parts
+            raise KapbenchError(
+                f"Unknown option '{key}'", place=place, fix=f"Did you mean {any_of(near)}?"
+            )
         if not dot or not name or number not in map(str, range(1, len(specs) + 1)):
             raise KapbenchError(
                 f"Unknown option '{key}': it belongs to no part",

@@ -36,8 +36,14 @@ def parse_corruptions(text: str) -> list[tuple[str, int]]:
     if name not in NAMES:
         raise unknown("corruption", name, NAMES, place="corrupt")
     known = {str(severity): severity for severity in SEVERITIES}
-    listed = severities.split(",") if colon else []
-    if not listed or len(set(listed)) < len(listed) or not set(listed) <= known.keys():
+    if not colon:
+        raise KapbenchError(
+            f"{name} has no severity",
+            place="corrupt",
+            fix=f"Write {name}:1 to {name}:{SEVERITIES[-1]}",
+        )
+    listed = severities.split(",")
+    if len(set(listed)) < len(listed) or not set(listed) <= known.keys():
         raise KapbenchError(
             f"{text}: the severity is a number from 1 to 5",
             place="corrupt",

@@ -69,8 +69,9 @@ def open_arrays(path: Path) -> Iterator[Arrays]:
 
 def damaged(path: Path, error: BaseException) -> KapbenchError:
     text = str(error).partition("\n")[0]
+    why = "" if not text or "mmap" in text else f": {text}"
     return KapbenchError(
-        f"The file is not a whole {path.suffix} file: {text}", place=path, fix="Save it again"
+        f"The file is not a whole {path.suffix} file{why}", place=path, fix="Save it again"
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from kapbench.datasets.altering.corruption_names import NAMES
 from kapbench.errors import KapbenchError
+from kapbench.running.diagnosis.sentence import FEWEST_IMAGES
 from kapbench.running.results import RuleCard, RunCard
 from kapbench_leaderboard.commands.python_api import Chosen, Run
 from kapbench_leaderboard.comparison.corruption_drops import (
@@ -65,7 +66,17 @@ def corruption_drops(
 
 def drops_text(runs: Sequence[Run], *, rules: Sequence[str] | None, alpha: float) -> str:
     """The frame as a table for a terminal of 80 columns."""
-    return corruption_text(corruption_drops(runs, rules=rules, alpha=alpha, runs_root=Path()))
+    why_none: dict[tuple[str, str], str] = {}
+    for card in Chosen.of(runs, Path()).cards.values():
+        data = card.dataset
+        fewest = min(data.images_by_category.values(), default=FEWEST_IMAGES)
+        why_none[data.name, data.split] = (
+            f"a category has fewer than {FEWEST_IMAGES} images"
+            if fewest < FEWEST_IMAGES
+            else "some resamples have no score"
+        )
+    drops = corruption_drops(runs, rules=rules, alpha=alpha, runs_root=Path())
+    return corruption_text(drops, why_none)
 
 
 def _families(chosen: Chosen, rules: Sequence[str] | None, alpha: float) -> Iterator[_Family]:

@@ -117,13 +117,15 @@ def why_apart(first: Group, other: Group) -> str:
     if left.name != right.name:
         return f"the data set is {right.name}, not {left.name}"
     reasons = []
-    if left.revision != right.revision and left.alterations == right.alterations:
+    alterations_agree = left.alterations == right.alterations
+    if left.revision != right.revision and alterations_agree:
         reasons.append(f"the data set has revision {right.revision}, not {left.revision}")
     if left.split != right.split:
         reasons.append(f"the split is {right.split}, not {left.split}")
-    if left.alterations != right.alterations:
+    if not alterations_agree:
         reasons.append(f"the data set is {_altered(right)}, not {_altered(left)}")
-    elif left.pairs_hash != right.pairs_hash:
+    n_pairs_differ = _pairs(left) != _pairs(right)
+    if left.pairs_hash != right.pairs_hash and (alterations_agree or n_pairs_differ):
         reasons.append(f"the pairs are {_pairs(right)}, not {_pairs(left)}")
     reasons += _rules_apart(first.rules, other.rules)
     names = {r.name for r in first.rules} & {r.name for r in other.rules}

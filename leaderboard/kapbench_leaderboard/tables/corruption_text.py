@@ -2,32 +2,45 @@
 
 import math
 import textwrap
+from collections.abc import Mapping
 
 import pandas as pd
 
 MEAN = "mean"
+_CHANCE = "Differences between few images may be chance."
+_SAMPLE = "synthetic.small"
 _KEYS = ["model", "corruption", "severity"]
 
 
-def corruption_text(drops: pd.DataFrame) -> str:
+def corruption_text(
+    drops: pd.DataFrame, why_no_interval: Mapping[tuple[str, str], str] | None = None
+) -> str:
     """One block for each data set and two rules; at most 80 columns where names are short.
 
     Args:
         drops: As `kapbench.corruption_drops` returns them.
+        why_no_interval: Reasons by data set and split, said where no drop has an interval.
     """
     blocks = []
     for (dataset, split), of_data in drops.groupby(["dataset", "split"], sort=False):
         rules = list(dict.fromkeys(zip(of_data["rule"], of_data["metric"], strict=True)))
         pairs = [rules[start : start + 2] for start in range(0, len(rules), 2)]
-        blocks += [_block(of_data, f"{dataset}, {split}", pair) for pair in pairs]
+        why = (why_no_interval or {}).get((dataset, split), "")
+        blocks += [_block(of_data, f"{dataset}, {split}", pair, why) for pair in pairs]
     return "\n".join(blocks)
 
 
-def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]]) -> str:
+def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]], why: str) -> str:
     named = " and ".join(f"{metric.upper()} ({rule})" for rule, metric in rules)
     alpha = drops["alpha"].iloc[0]
-    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score with its "
-    heading += "95 % interval over the images, which are the same in both runs"
+    heading = f"{data}: {named} @{alpha:.2f}, ×100, and the drop in % of the clean score"
+    shown = drops[drops["rule"].isin([rule for rule, _ in rules])]
+    has_intervals = bool(shown["low"].notna().any())
+    if has_intervals:
+        heading += " with its 95 % interval over the images, which are the same in both runs"
+    notes = [] if has_intervals else [f"No intervals{why and f': {why}'}."]
+    if not has_intervals or data.startswith(f"{_SAMPLE},"):
+        notes.append(_CHANCE)
     columns = [column for _, metric in rules for column in (metric.upper(), "drop")]
     rows = [["", "severity", *columns]]
     for model, of_model in drops.groupby("model", sort=False):
@@ -40,7 +53,8 @@ def _block(drops: pd.DataFrame, data: str, rules: list[tuple[str, str]]) -> str:
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*textwrap.wrap(heading, 80), *lines, ""])
+    below = textwrap.wrap(" ".join(notes), 80)
+    return "\n".join([*textwrap.wrap(heading, 80), *lines, *below, ""])
 
 
 def _rows(model: str, drops: pd.DataFrame, rules: list[str]) -> list[list[str]]:
@@ -61,4 +75,5 @@ def _rows(model: str, drops: pd.DataFrame, rules: list[str]) -> list[list[str]]:
 
 def _drop(row: pd.Series) -> str:
     drop, low, high = (100 * float(row[name]) for name in ("drop", "low", "high"))
-    return f"{drop:.1f} [{low:.1f}, {high:.1f}]" if math.isfinite(low) else f"{drop:.1f}"
+    text = f"{drop:.1f} [{low:.1f}, {high:.1f}]" if math.isfinite(low) else f"{drop:.1f}"
+    return text.replace("-", "−")  # as in the other tables

@@ -12,6 +12,7 @@ from kapbench.scoring.bootstrap import Replicates
 from kapbench_leaderboard.commands.corruption_drops import drops_text
 from kapbench_leaderboard.comparison.corruption_drops import relative_drop, without_corruption
 from kapbench_leaderboard.comparison.resamples import Resamples
+from kapbench_leaderboard.tables.corruption_text import corruption_text
 
 CORRUPTIONS = (None, "gaussian_noise:5", "contrast:5")
 
@@ -50,6 +51,26 @@ def test_the_table_fits_a_terminal(results):
     assert max(map(len, lines)) <= 80
     assert lines[-1].split()[:2] == ["mean", "5"]
     assert any(line.split()[:2] == ["colours", "clean"] for line in lines)
+
+
+def test_a_table_without_intervals_says_why(results):
+    lines = drops_text(results, rules=None, alpha=0.10)
+    assert "95 % interval" in lines
+    assert "No intervals" not in lines
+    options = {"rule": "pck-v1", "categories": ["dot"], "intervals": False}
+    few = [
+        kapbench.evaluate(Colours(), Dots(n_images=3), corrupt=corruption, **options)
+        for corruption in CORRUPTIONS[:2]
+    ]
+    lines = drops_text(few, rules=None, alpha=0.10)
+    assert "95 % interval" not in lines
+    assert "No intervals: a category has fewer than 4 images." in lines
+    assert "may be chance" in lines
+
+
+def test_a_negative_drop_has_the_minus_of_other_tables(results):
+    frame = kapbench.corruption_drops(*results)
+    assert " −5.0 [−7.0, −3.0]" in corruption_text(frame.assign(drop=-0.05, low=-0.07, high=-0.03))
 
 
 def test_a_corrupted_run_needs_its_clean_one(results):

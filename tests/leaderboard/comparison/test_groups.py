@@ -38,6 +38,21 @@ def test_what_keeps_runs_apart_is_said(card, other, said):
     assert said in why_apart(first, second)
 
 
+@pytest.mark.parametrize(
+    ("alterations", "words"),
+    [
+        (("reverse",), "the data set is reversed, not as published"),
+        (("fog-3",), "the data set is corrupted by fog-3, not as published"),
+        (("reverse", "fog-3"), "the data set is reversed and corrupted by fog-3, not as published"),
+    ],
+)
+def test_alterations_keep_runs_apart_in_words(card, alterations, words):
+    altered = card()
+    changes = {"alterations": alterations, "revision": "other", "pairs_hash": "other"}
+    altered = altered.model_copy(update={"dataset": altered.dataset.model_copy(update=changes)})
+    assert why_apart(*group([card(), altered])) == words
+
+
 def test_rules_that_are_not_shown_do_not_keep_runs_apart(card):
     many = card(rules={"kap-cvpr24": "aaa", "pck-sd-dino": "bbb", "kap-v1": "ccc"})
     assert len(group([card(), many])) == 1

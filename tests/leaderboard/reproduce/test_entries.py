@@ -104,7 +104,9 @@ def test_without_the_folder_of_entries_an_entry_is_refused_with_the_place(reprod
 
 def test_only_rows_that_a_command_repeats_are_suggested(reproduce, published_file):
     path = published_file({"0.1": 50.0})
-    assert "Did you mean paper.spair.row" in reproduce("paper.spair.rwo", "--published", path).output
+    assert (
+        "Did you mean paper.spair.row" in reproduce("paper.spair.rwo", "--published", path).output
+    )
     content = json.loads(path.read_text())
     content["tables"][0]["rows"][0].pop("model")
     content["tables"][0]["rows"][0]["why_not"] = "The weights are not released."
