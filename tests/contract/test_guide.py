@@ -2,17 +2,14 @@
 
 import dataclasses
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from built import GUIDE, build, guide_blocks, guide_classes, python_blocks
 from scattered import Scattered
 
 import kapbench
 from kapbench.protocols import ModelInfo
-from kapbench.types import Picture
 
 MODELS = GUIDE.with_name("models.md")
 
@@ -40,7 +37,7 @@ def test_maps_saved_as_the_guide_says_are_scored(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     dataset = Scattered()
     rng = np.random.default_rng(0)
-    features, _, similarity = python_blocks(MODELS)
+    features, similarity = python_blocks(MODELS)
     for block, kind in ((features, "features"), (similarity, "similarity")):
         (tmp_path / kind).mkdir()
         monkeypatch.chdir(tmp_path / kind)
@@ -53,25 +50,6 @@ def test_maps_saved_as_the_guide_says_are_scored(tmp_path, monkeypatch):
         model = kapbench.load_model(f"{kind}:maps", device="cpu")
         result = kapbench.evaluate(model, dataset, rule="kap-v1", cache=tmp_path)
         assert 0 < result.headline("kap-v1") < 1
-
-
-def test_files_of_other_projects_become_saved_features(tmp_path, monkeypatch):
-    """[1, channels, height, width] in NAME_dino.pt, as GeoAware-SC and DIY-SC write them."""
-    monkeypatch.chdir(tmp_path)
-    dataset, values = Scattered(), {}
-    for view in dataset.views():
-        path = Path("SPair-71k/features") / f"{view.image_id}_dino.pt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        values[view.image_id] = torch.rand(1, 4, 6, 6)
-        torch.save(values[view.image_id], path)
-        torch.save({"s3": torch.rand(2, 2)}, path.with_name(f"{path.name[:-8]}_sd.pt"))
-    exec(python_blocks(MODELS)[1], {})
-    model = kapbench.load_model("features:maps", device="cpu")
-    view = dataset.views()[0]
-    [encoded] = model.encode([Picture(dataset.pixels(view), view.image_id)])
-    np.testing.assert_array_equal(encoded.values, values[view.image_id][0].numpy())
-    result = kapbench.evaluate(model, dataset, rule="kap-v1", cache=tmp_path)
-    assert 0 < result.headline("kap-v1") < 1
 
 
 def test_the_guides_table_has_the_attributes_that_kapbench_reads():

@@ -9,7 +9,7 @@ import torch
 from tiny_world import RULES, TinyDataset, TinyEncoder, TinyPairModel, evaluate
 
 from kapbench.errors import KapbenchError
-from kapbench.features import encode
+from kapbench.features import encoding_work
 from kapbench.identity.model_identity import mark_made_by_name
 from kapbench.models.arrays_in import numbers, sound_grid
 from kapbench.models.inputs import make_picture, picture_hash
@@ -80,7 +80,7 @@ def test_an_image_whose_features_are_all_zero_is_refused(tmp_path):
 def test_zeros_that_are_in_the_cache_already_are_refused_too(tmp_path, monkeypatch):
     model = Scaled()
     with monkeypatch.context() as context:
-        for module in (encode, pair_scorers):
+        for module in (encoding_work, pair_scorers):
             context.setattr(module, "refuse_zero", lambda *_: None)
         evaluate(tmp_path, model)
     with pytest.raises(KapbenchError, match="All features of the image are 0") as caught:

@@ -253,7 +253,7 @@ def test_a_table_has_intervals_on_every_score_it_promises():
     told, splits_with_intervals = [], set()
     scores = score_table(rows, [KAP, PCK], resampling=Resampling.of(rows, 30), advance=told.append)
     for score in scores:
-        of_samples = score.metric in ("prevalence", "auroc", "rounding")
+        of_samples = score.metric in ("prevalence", "auroc", "rounding", "identity_chance")
         at_first = score.split == "all" or score.alpha == 0.10 or score.metric == "absence_auroc"
         promised = at_first and not of_samples
         if not promised or not score.n:
