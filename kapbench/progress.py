@@ -8,10 +8,14 @@ from typing import Any
 
 @dataclass
 class Progress:
-    """Shows bars where `show` is true; messages go above the bar, else to `log`."""
+    """Shows bars where `show` is true; messages go above the bar, else to `log`.
+
+    `says_remarks`: whether remarks on a run are said; a table that is printed after it has them.
+    """
 
     show: bool = False
     log: Callable[[str], None] | None = None
+    says_remarks: bool = True
     _console: Any = field(default=None, repr=False)
 
     @contextmanager

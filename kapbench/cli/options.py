@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import click
 
 from kapbench import registry
-from kapbench.errors import KapbenchError
+from kapbench.errors import KapbenchError, any_of, nearest
 
 # Types whose values are written in JSON: their names in a message, and the form of an example.
 _FROM_JSON: dict[Any, tuple[str, str]] = {
@@ -160,11 +160,19 @@ def _value(key: str, text: str, hint: Any, spec: str, option: str) -> Any:
     except PydanticUserError:  # the type has its own configuration
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
+        near = nearest(text, _texts(hint))
+        fix = f"Write {option} {_quoted(f'{key}={_example(hint)}')}"
         raise KapbenchError(
             f"{key}={text}: give {_describe(hint)}",
             place=spec,
-            fix=f"Write {option} {_quoted(f'{key}={_example(hint)}')}",
+            fix=f"Did you mean {any_of(near)}?" if near else fix,
         ) from error
+
+
+def _texts(hint: Any) -> list[str]:
+    """The texts that a Literal in a type hint accepts."""
+    literals = [h for h in _alternatives(hint) if get_origin(h) is Literal]
+    return [value for h in literals for value in get_args(h) if isinstance(value, str)]
 
 
 def _from_json(text: str, hint: Any) -> Any:

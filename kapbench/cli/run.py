@@ -99,7 +99,8 @@ def run(
     check_writable(chosen.runs_root)
     opened = chosen.open_dataset(dataset_spec)
     by_names = chosen.request(model_spec, dataset_spec, opened)
-    request, progress = replace(by_names, dataset=opened), chosen.progress()
+    request = replace(by_names, dataset=opened)
+    progress = replace(chosen.progress(), says_remarks=False)
     coverage = _coverage(opened, chosen)
     chosen.say(f"{opened.name}, split {opened.split}: {coverage}")
     for note in _notes(opened):

@@ -76,7 +76,7 @@ def _remarks(opened: OpenRun, records: Records, progress: Progress) -> tuple[str
         *remarks_on_maps(records, Needs.of(rules, info.supervised, info.window)),
         *remarks_on_inputs(rules, info),
     )
-    for remark in remarks:
+    for remark in remarks if progress.says_remarks else ():
         progress.say(f"{info.name}: {remark}.")
     return remarks
 

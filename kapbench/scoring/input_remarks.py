@@ -21,6 +21,9 @@ class ShownModel(Protocol):
     """What is read of a model or of its part of a run card."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def kind(self) -> str: ...
 
     @property
@@ -45,7 +48,7 @@ def remarks_on_inputs(rules: Sequence[Rule], model: ShownModel) -> tuple[str, ..
             other_images.setdefault(rule.input, []).append(rule.name)
         if rule.decode.source == "interpolated" and model.kind != "encoder":
             own_maps.append(rule.name)
-    remarks = [_on_images(names, i, model.options) for i, names in other_images.items()]
+    remarks = [_on_images(names, i, model.name, model.options) for i, names in other_images.items()]
     if own_maps:
         remarks.append(
             f"Source features are interpolated at the keypoint by {_names(own_maps)}, but the model "
@@ -63,14 +66,18 @@ def _is_shown(published: PublishedInput, options: Mapping[str, Any]) -> bool:
     )
 
 
-def _on_images(names: list[str], published: PublishedInput, options: Mapping[str, Any]) -> str:
+def _on_images(
+    names: list[str], published: PublishedInput, name: str, options: Mapping[str, Any]
+) -> str:
     about = "about " if published.within_px else ""
     declared = [f"{k}={options[k]}" for k in sorted(_DECLARED) if k in options]
-    own = f"declares {' and '.join(declared)}" if declared else "declares neither"
+    own = f"the model declares {' and '.join(declared)}"
+    if not declared:
+        own = f"{name} has no such options"
     return (
         f"The published numbers of {_names(names)} are of images {_WORDS[published.padding]} to "
         f"{about}{published.image_px} px (padding={published.padding}, "
-        f"image_px={published.image_px}); the model {own} and is scored on its own images"
+        f"image_px={published.image_px}); {own} and is scored on its own images"
     )
 
 

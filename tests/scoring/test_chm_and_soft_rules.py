@@ -166,6 +166,11 @@ def test_a_soft_rule_is_a_rule_of_its_own_with_the_choices_of_its_base():
         ("pck-geoaware-soft-soft-window7-temperature1", "decodes no argmax"),
         ("kap-v1-soft-window7-temperature1", "decodes no argmax"),
         ("pck-v2-soft-window7-temperature1", "Unknown rule 'pck-v2'"),
+        (
+            "pck-v1-soft5",
+            "(?s)Unknown rule.*Write it as in pck-sd-dino-soft-window5-temperature0.04",
+        ),
+        ("pck-sd-dino-soft-window5", "Write it as in pck-sd-dino-soft-window5-temperature0.04"),
         ("own.json-soft-window7-temperature1", "Unknown rule 'own.json'"),
     ],
 )

@@ -15,6 +15,7 @@ OMNIPROBE, SOCO, PROBE3D, CHM, PLAIN = map(
 
 @dataclass
 class Shown:
+    name: str = "lite0"
     kind: str = "encoder"
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ def test_nothing_is_said_where_the_images_are_the_published_ones(rule, model):
         (OMNIPROBE, corner(840), "declares image_px=840 and padding=corner-white"),
         (PROBE3D, corner(798), "declares image_px=798 and padding=corner-white"),
         (OMNIPROBE, Shown(options={"image_px": 798}), "declares image_px=798 and is scored"),
-        (CHM, Shown(), "declares neither"),
+        (CHM, Shown(), "; lite0 has no such options and is scored on its own images"),
     ],
 )
 def test_other_images_are_named(rule, model, own):

@@ -73,7 +73,7 @@ def _options_by_part(
         number, dot, name = key.partition(".")
         if not dot and len(specs) == 1:
             number, dot, name = "1", ".", key
-        near = nearest(key, _OF_THE_WHOLE)
+        near = [] if dot else nearest(key, _OF_THE_WHOLE)
         if near and not near[0].startswith(key):  # layer is an option of parts
             raise KapbenchError(
                 f"Unknown option '{key}'", place=place, fix=f"Did you mean {any_of(near)}?"

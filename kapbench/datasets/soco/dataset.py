@@ -67,6 +67,10 @@ def _read(name: str, split: str, root: str | Path | None) -> PairList:
     split = OTHER_NAMES[name].get(split, split)
     reading.check_choice("split", split, tuple(LISTS[name]), name)
     folder = reading.find_folder(root, SOURCE.folder)
+    if not folder.exists():
+        raise KapbenchError(
+            f"SOCO is not on this machine: {folder} does not exist", place=folder, fix=FIX
+        )
     place, n_published = LISTS[name][split]
     pairs, hashes = _read_pairs(folder / "PairAnnotations" / place)
     missing = _list_missing(folder / "Images", pairs)

@@ -189,7 +189,6 @@ def test_an_image_is_encoded_once_for_each_backbone(colours: str, tmp_path: Path
         ("{0}+{0}", {"weights": "a,b"}, "no list of numbers", "weights=0.7,0.3"),
         ("{0}+{0}", {"layer": 2}, "'layer': it belongs to no part", "1.layer=VALUE"),
         ("{0}+{0}", {"wieghts": "1,2"}, "Unknown option 'wieghts'", "Did you mean weights"),
-        ("{0}", {"wieghts": "1,2"}, "Unknown option 'wieghts'", "Did you mean weights"),
         ("{0}+{0}", {"3.layer": 2}, "'3.layer': it belongs to no part", "1.layer=VALUE"),
         ("{0}+{0}", {"2.layr": 2}, "Unknown option 'layr'", "layer"),
         ("{0}+{0}", {"2.layer": "x"}, "give a whole number", "-o 2.layer=16"),
