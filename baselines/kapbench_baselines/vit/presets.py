@@ -117,6 +117,8 @@ class TimmPreset(Timm):
 
 def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
     """The network in float32, and what tells these weights from others."""
+    if weights is None:
+        weight_files.check_cached(preset.source, None, fix=_whereabouts(preset))
     kind = getattr(weight_files.imported(preset.name), preset.family.kind)
     unused = (*HEADS, *PREDICTOR)
     if weights is None:

@@ -33,6 +33,8 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
     Raises:
         KapbenchError: transformers or the weights are missing, or the weights are another model's.
     """
+    if weights is None and checkpoint.hub:
+        check_cached(checkpoint.hub, checkpoint.hub_file, fix=checkpoint.whereabouts())
     kind = getattr(imported(checkpoint.name), checkpoint.kind)
     if weights is None and checkpoint.hub and checkpoint.hub_file is None:
         arguments = {**checkpoint.forced, **checkpoint.arguments}
@@ -46,6 +48,23 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
         origin = hash_of(path)
     checkpoint.check(net.config, weights or origin)
     return net, origin[:12]
+
+
+def check_cached(hub: str, file: str | None, *, fix: str) -> None:
+    """Before transformers is imported, which takes seconds.
+
+    Args:
+        file: Of the repository; None: that of its configuration.
+
+    Raises:
+        KapbenchError: nothing may be downloaded, and the file is not in the hub's cache.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if constants.HF_HUB_OFFLINE:
+        cached = try_to_load_from_cache(hub, file or "config.json")
+        if not isinstance(cached, str):
+            raise KapbenchError(f"{UNLOADABLE}: they are not on this machine", place=hub, fix=fix)
 
 
 def imported(place: str) -> Any:

@@ -69,7 +69,7 @@ def _read(name: str, split: str, root: str | Path | None) -> PairList:
     folder = reading.find_folder(root, SOURCE.folder)
     if not folder.exists():
         raise KapbenchError(
-            f"SOCO is not on this machine: {folder} does not exist", place=folder, fix=FIX
+            "SOCO is not on this machine: its folder does not exist", place=folder, fix=FIX
         )
     place, n_published = LISTS[name][split]
     pairs, hashes = _read_pairs(folder / "PairAnnotations" / place)

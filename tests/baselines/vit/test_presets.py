@@ -246,6 +246,14 @@ def test_weights_that_are_not_here(monkeypatch, name, thing, advice):
     assert "-o weights=" in caught.value.fix
 
 
+def test_missing_weights_are_said_before_transformers_is_imported(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("kapbench_baselines.vit.weights.imported", None)
+    for name in ("mae.vitb16", "vggt.encoder"):
+        with pytest.raises(KapbenchError, match="they are not on this machine"):
+            load_model(name, device="cpu")
+
+
 def test_training_on_masks_or_cameras_is_declared(disk):
     declared = {
         name: load_model(

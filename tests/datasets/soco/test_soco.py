@@ -137,9 +137,7 @@ def test_no_photograph_at_all(root):
 
 
 def test_no_data(tmp_path):
-    with pytest.raises(
-        KapbenchError, match="SOCO is not on this machine: .* does not exist"
-    ) as caught:
+    with pytest.raises(KapbenchError, match="SOCO is not on this machine") as caught:
         load_dataset(CROSS, root=tmp_path)
     assert "kapbench fetch soco" in caught.value.fix
 
