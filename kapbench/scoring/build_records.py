@@ -192,6 +192,15 @@ def _predict(decode: Decode, maps: ReadMaps, rows: _Rows) -> Float64[np.ndarray,
     highest = flat[np.arange(len(flat)), maps.best]
     _refuse(~np.isfinite(highest), rows, _NOT_FINITE, _SCALE)  # argmax gives NaN before numbers
     if decode.is_soft:
+        if "-soft-" in decode.key and (decode.window or 0) >= max(
+            maps.grid.height, maps.grid.width
+        ):
+            raise KapbenchError(
+                f"The window of {decode.window} cells around the best one is larger than the map of "
+                f"{maps.grid.width} × {maps.grid.height} cells",
+                place=decode.key,
+                fix="Choose a smaller window, or -soft-whole for all cells",
+            )
         cells = soft_argmax_cells(decode, maps.values, maps.best)
     else:
         cells = argmax_cells(maps.best, maps.grid)

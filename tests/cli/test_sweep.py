@@ -122,7 +122,7 @@ SWEEP_ON = ("sweep", "--model", "lite0", "--dataset")
         (("sweep", "--model", "lite0"), "Give either the file DATASETS, or --dataset"),
         (("sweep", "--corrupt", "fogg:1"), "Did you mean fog?"),
         ((*RUN_ON_DOTS, "--corrupt", "fog:1,2"), "sweep"),
-        ((*RUN_ON_DOTS, "--corrupt", "fog"), "fog:3"),
+        ((*RUN_ON_DOTS, "--corrupt", "fog"), "Write fog:1 to fog:5"),
         (
             (*RUN_ON_DOTS, "--corrupt", "fog:1", "--dataset-option", "corrupt=fog:2"),
             "one of the two",

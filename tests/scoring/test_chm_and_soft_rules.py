@@ -113,7 +113,7 @@ def expected_cell(values, kind, size, temperature):
     ("kind", "size", "temperature"),
     [
         ("window", 1, 0.02),
-        ("window", 7, 0.3),  # wider than the map
+        ("window", 5, 0.3),  # reaches beyond every border
         ("zeros", 1, 0.3),
         ("kernel", 1.5, 1.0),
         ("kernel", 17, 1.0),
@@ -132,6 +132,14 @@ def test_a_soft_argmax_is_that_of_its_name(kind, size, temperature):
         column, row = expected_cell(values, kind, size, temperature)
         point = (rows[X.of(rule.decode)][number], rows[Y.of(rule.decode)][number])
         assert point == pytest.approx((10 * column + 5, 10 * row + 5), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["window", "zeros"])
+def test_a_window_that_always_covers_the_map_is_refused(kind):
+    maps = np.zeros((1, 5, 6), np.float32)
+    pair = pair_of([(0, 0)], (0, 0, 60, 60), size=(60, 50))
+    with pytest.raises(KapbenchError, match="larger than the map of 6 × 5 cells"):
+        rows_of(pair, maps, load_rule(f"pck-v1-soft-{kind}6-temperature0.3"))
 
 
 def test_zeros_of_the_published_window_is_the_shipped_soft_rule():

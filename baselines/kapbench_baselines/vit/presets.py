@@ -11,6 +11,7 @@ from kapbench_baselines.vit import weights as weight_files
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet
 from kapbench_baselines.vit.frozen_vit import FrozenViT
+from kapbench_baselines.vit.hub_cache import check_cached
 from kapbench_baselines.vit.huggingface import HEADS, HuggingFace
 from kapbench_baselines.vit.preset_table import PRESETS, Preset
 from kapbench_baselines.vit.processor import Normalisation
@@ -118,7 +119,7 @@ class TimmPreset(Timm):
 def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
     """The network in float32, and what tells these weights from others."""
     if weights is None:
-        weight_files.check_cached(preset.source, None, fix=_whereabouts(preset))
+        check_cached(preset.source, None, fix=_whereabouts(preset))
     kind = getattr(weight_files.imported(preset.name), preset.family.kind)
     unused = (*HEADS, *PREDICTOR)
     if weights is None:

@@ -20,11 +20,11 @@ from kapbench.paths import list_files
 from kapbench.storage import file_hash
 from kapbench.untrusted import strict_text
 from kapbench_baselines.vit.checkpoint import Checkpoint
+from kapbench_baselines.vit.hub_cache import UNLOADABLE, check_cached
 
 UNUSED = ("mask_token",)  # tensors that may be missing: no feature depends on them
 _PICKLE, _TORCH_MAGIC = b"\x80", b"\x80\x02\x8a\nl\xfc\x9c"  # first bytes; torch's before 1.6
 FAILURES = (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError)
-UNLOADABLE = "The weights cannot be loaded"
 
 
 def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
@@ -48,23 +48,6 @@ def load(checkpoint: Checkpoint, weights: str | None) -> tuple[Any, str]:
         origin = hash_of(path)
     checkpoint.check(net.config, weights or origin)
     return net, origin[:12]
-
-
-def check_cached(hub: str, file: str | None, *, fix: str) -> None:
-    """Before transformers is imported, which takes seconds.
-
-    Args:
-        file: Of the repository; None: that of its configuration.
-
-    Raises:
-        KapbenchError: nothing may be downloaded, and the file is not in the hub's cache.
-    """
-    from huggingface_hub import constants, try_to_load_from_cache
-
-    if constants.HF_HUB_OFFLINE:
-        cached = try_to_load_from_cache(hub, file or "config.json")
-        if not isinstance(cached, str):
-            raise KapbenchError(f"{UNLOADABLE}: they are not on this machine", place=hub, fix=fix)
 
 
 def imported(place: str) -> Any:
