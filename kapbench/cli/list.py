@@ -22,7 +22,7 @@ from kapbench.shown_text import escape_hidden
 
 Line = dict[str, Any]
 LINE = 80  # characters of a terminal
-_SOFT = "Most rules of PCK also by soft-argmax: pck-sd-dino-soft-window5-temperature0.04"
+_SOFT = "PCK rules by soft-argmax: add -soft-window5-temperature0.04 (or another) to the name"
 
 
 @click.command("list")

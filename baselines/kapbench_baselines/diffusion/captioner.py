@@ -16,7 +16,8 @@ from torch.nn import functional
 from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.weights import UNLOADABLE, explained, hash_of, quiet, read_json
+from kapbench_baselines.vit.hub_cache import UNLOADABLE
+from kapbench_baselines.vit.weights import explained, hash_of, quiet, read_json
 
 FILE, DIGITS = "odise_label_coco_50e-b67d2efc.pth", "b67d2efc"
 CLIP = "openai/clip-vit-large-patch14-336"

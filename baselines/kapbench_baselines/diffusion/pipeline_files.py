@@ -12,7 +12,8 @@ from kapbench.errors import KapbenchError
 from kapbench.storage import file_hash
 from kapbench_baselines.diffusion import single_file
 from kapbench_baselines.vit.checkpoint import hub_advice
-from kapbench_baselines.vit.weights import FAILURES, UNLOADABLE, explained, quiet
+from kapbench_baselines.vit.hub_cache import UNLOADABLE
+from kapbench_baselines.vit.weights import FAILURES, explained, quiet
 
 # What is read of a repository: nothing but safetensors, configurations and the tokenizer's words.
 FILES = {

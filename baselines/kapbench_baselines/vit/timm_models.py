@@ -16,8 +16,9 @@ from kapbench_baselines.vit import encode_square
 from kapbench_baselines.vit.architectures import check_normed, no_final_norm
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_facet, outputs_of
+from kapbench_baselines.vit.hub_cache import UNLOADABLE
 from kapbench_baselines.vit.shown_square import known_padding
-from kapbench_baselines.vit.weights import UNLOADABLE, explained, read_tensors, state_hash
+from kapbench_baselines.vit.weights import explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
 

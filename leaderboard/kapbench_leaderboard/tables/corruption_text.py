@@ -25,7 +25,7 @@ def corruption_text(
     for (dataset, split), of_data in drops.groupby(["dataset", "split"], sort=False):
         rules = list(dict.fromkeys(zip(of_data["rule"], of_data["metric"], strict=True)))
         pairs = [rules[start : start + 2] for start in range(0, len(rules), 2)]
-        why = (why_no_interval or {}).get((dataset, split), "")
+        why = (why_no_interval or {}).get((str(dataset), str(split)), "")
         blocks += [_block(of_data, f"{dataset}, {split}", pair, why) for pair in pairs]
     return "\n".join(blocks)
 
