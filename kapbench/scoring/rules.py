@@ -141,8 +141,8 @@ def load_rule(name: str) -> Rule:
     if name not in rule_names():
         error = unknown("rule", name, rule_names())
         if "-soft" in name:
-            fix = error.fix or ""
-            near = f", or {fix[0].lower()}{fix[1:]}" if "mean" in fix else ""
+            meant = error.fix or ""
+            near = f", or {meant[0].lower()}{meant[1:]}" if "mean" in meant else ""
             error = KapbenchError(error.thing, fix=AS_WRITTEN + near)
         raise error
     return _shipped(name)

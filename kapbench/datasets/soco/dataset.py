@@ -66,11 +66,7 @@ def cross(split: str = "test", root: str | Path | None = None) -> PairList:
 def _read(name: str, split: str, root: str | Path | None) -> PairList:
     split = OTHER_NAMES[name].get(split, split)
     reading.check_choice("split", split, tuple(LISTS[name]), name)
-    folder = reading.find_folder(root, SOURCE.folder)
-    if not folder.exists():
-        raise KapbenchError(
-            "SOCO is not on this machine: its folder does not exist", place=folder, fix=FIX
-        )
+    folder = _find_folder(root)
     place, n_published = LISTS[name][split]
     pairs, hashes = _read_pairs(folder / "PairAnnotations" / place)
     missing = _list_missing(folder / "Images", pairs)
@@ -104,6 +100,15 @@ def _read(name: str, split: str, root: str | Path | None) -> PairList:
         ),
         names={category: numbering.names for category, numbering in numberings.items()},
     )
+
+
+def _find_folder(root: str | Path | None) -> Path:
+    folder = reading.find_folder(root, SOURCE.folder)
+    if not folder.exists():
+        raise KapbenchError(
+            "SOCO is not on this machine: its folder does not exist", place=folder, fix=FIX
+        )
+    return folder
 
 
 def _read_pairs(folder: Path) -> tuple[list[PairFile], dict[str, str]]:
