@@ -43,7 +43,9 @@ def open_page(browser):
 
     def opened(path, **options):
         context = browser.new_context(**options)
-        context.set_default_timeout(120_000)  # the tests of another worker may keep the machine busy
+        context.set_default_timeout(
+            120_000
+        )  # the tests of another worker may keep the machine busy
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
