@@ -32,7 +32,7 @@ def fuse(
         options: N.KEY, an option KEY of part N, e.g. 2.layer; of one model also without N.
 
     Raises:
-        KapbenchError: fewer than two parts; a part that is no encoder, or is not compared by
+        KapbenchError: fewer than two parts; a part that is not an encoder, or is not compared by
             cosine; weights or options that fit no part.
     """
     place = f"model fuse:{parts}"
@@ -99,7 +99,9 @@ def _by_layer(
             fix="Give the layer of each part, e.g. -o 1.layer=8 -o 2.layer=11",
         )
     if not all(layer.is_integer() for layer in layers):
-        raise KapbenchError("A layer is no whole number", place=place, fix="Write -o layers=8,11")
+        raise KapbenchError(
+            "A layer is not a whole number", place=place, fix="Write -o layers=8,11"
+        )
     return list(specs) * len(layers), [{**of_parts[0], "layer": int(layer)} for layer in layers]
 
 
@@ -130,7 +132,7 @@ def _numbers(option: str, value: str | Sequence[float], place: str) -> list[floa
         return [float(text) for text in texts]
     except ValueError as error:
         raise KapbenchError(
-            f"{option}={value} is no list of numbers",
+            f"{option}={value} is not a list of numbers",
             place=place,
             fix=f"Separate them by commas, e.g. -o {option}={example}",
         ) from error
@@ -154,7 +156,7 @@ def _open(
             f"{model.name} cannot be part of a fusion: it looks at both images of a pair at once, "
             "and has no features of one",
             place=f"part {number}, {spec}",
-            fix="Choose encoders; SD+DINO has a fusion of its own, --model sd_dino",
+            fix="Choose encoders; SD+DINO is fused by --model sd_dino",
         )
     if model.similarity != "dot":
         raise KapbenchError(

@@ -137,8 +137,8 @@ def sphere(
     else:
         mapper, card, digest = checkpoint.load(Path(weights))
         place = weights
-    given = {"normed": normed, "image_px": image_px, "padding": padding}
-    chosen = {key: value for key, value in given.items() if value is not None}
+    squaring_options = {"normed": normed, "image_px": image_px, "padding": padding}
+    chosen = {key: value for key, value in squaring_options.items() if value is not None}
     beneath = dict(card.settings.get("backbone_options", {})) | chosen
     encoder = backbone_of(card, place, backbone, backbone_weights, device, dataset, options=beneath)
     share, options = checkpoint.chosen_weight(card, sphere_weight)

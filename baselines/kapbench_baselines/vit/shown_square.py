@@ -42,7 +42,7 @@ class ShownSquare:
         """The square, with a border where the padding is "corner-white" and the patch does not fit.
 
         Raises:
-            KapbenchError: there is no such padding.
+            KapbenchError: the padding is unknown.
         """
         chosen = known_padding(padding, name)
         missing = -side % patch if chosen == "corner-white" else 0
