@@ -43,7 +43,7 @@ def write_layout(root: Path, n_pairs: int, seed: int = 0) -> None:
 
 
 def _image(category: int, number: int, rng: np.random.Generator) -> dict[str, Any]:
-    shown = sorted(rng.choice(N_NAMES, N_VISIBLE, replace=False).tolist())
+    visible = sorted(rng.choice(N_NAMES, N_VISIBLE, replace=False).tolist())
     return {
         "category": f"category_{category}",
         "image": f"category_{category}_{number}.JPEG",
@@ -59,7 +59,7 @@ def _image(category: int, number: int, rng: np.random.Generator) -> dict[str, An
                 "kind": "structural",
                 "shared": True,
             }
-            for k in shown
+            for k in visible
         ],
     }
 

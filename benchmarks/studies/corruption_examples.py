@@ -25,8 +25,8 @@ def draw(pixels: np.ndarray, severity: int) -> bytes:
     rows = -(-(1 + len(NAMES)) // COLUMNS)
     figure, axes = plt.subplots(rows, COLUMNS, figsize=(8, 8.5), dpi=110, layout="constrained")
     for axis, name in zip(axes.flat, ("clean", *NAMES), strict=True):
-        shown = pixels if name == "clean" else corrupt_pixels(pixels, name, severity, "example")
-        axis.imshow(shown, interpolation="none")
+        example = pixels if name == "clean" else corrupt_pixels(pixels, name, severity, "example")
+        axis.imshow(example, interpolation="none")
         axis.set_title(name, fontsize=9)
         axis.axis("off")
     content = io.BytesIO()

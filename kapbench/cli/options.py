@@ -61,6 +61,14 @@ data_root = click.option(
     type=click.Path(path_type=Path),
     help="Folder that holds the data sets. Default: $KAPBENCH_DATA, else the user data folder.",
 )
+model_options = click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the model, e.g. weights=FILE. Repeat it for more.",
+)
 dataset_options = click.option(
     "--dataset-option",
     "dataset_options",

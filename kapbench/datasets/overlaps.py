@@ -70,9 +70,16 @@ def measure_overlap(
     Args:
         trained, scored: Photographs of each pair, by a name that both lists share.
     """
-    seen, shown = ({frozenset(pair) for pair in pairs} for pairs in (trained, scored))
-    of_seen, of_shown = (frozenset[str]().union(*pairs) for pairs in (seen, shown))
-    return Overlap(len(seen & shown), len(shown), len(of_seen & of_shown), len(of_shown))
+    pairs_trained, pairs_scored = ({frozenset(p) for p in pairs} for pairs in (trained, scored))
+    images_trained, images_scored = (
+        frozenset[str]().union(*pairs) for pairs in (pairs_trained, pairs_scored)
+    )
+    return Overlap(
+        len(pairs_trained & pairs_scored),
+        len(pairs_scored),
+        len(images_trained & images_scored),
+        len(images_scored),
+    )
 
 
 def describe_overlaps(trained_on: str | None, dataset: str, split: str) -> Iterator[str]:

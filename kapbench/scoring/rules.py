@@ -163,7 +163,7 @@ def _softened(name: str, soft: SoftArgmax) -> Rule:
     rule = _shipped(soft.rule)
     if not isinstance(rule, PckRule) or rule.decode.is_soft or rule.decode.offset == "pixel":
         raise KapbenchError(
-            f"{soft.rule} decodes no argmax of a map, so {name} is no rule",
+            f"{soft.rule} decodes no argmax of a map, so {name} is not a rule",
             fix="Choose a rule of PCK that does, e.g. pck-sd-dino",
         )
     key = f"{rule.decode.key}{soft.suffix}"

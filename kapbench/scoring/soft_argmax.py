@@ -16,7 +16,7 @@ def soft_argmax_cells(
     """
     temperature = decode.temperature
     if temperature is None:
-        raise ValueError(f"decode {decode.key} is no soft-argmax")
+        raise ValueError(f"decode {decode.key} is not a soft-argmax")
     if decode.window is None:
         return under_kernel(maps, best, decode.kernel, temperature)
     if decode.outside == "excluded":

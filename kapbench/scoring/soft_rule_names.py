@@ -80,4 +80,4 @@ def soft_argmax_of(name: str) -> SoftArgmax | None:
 
 
 def _refuse(name: str, why: str) -> None:
-    raise KapbenchError(f"'{name}' is no name of a soft-argmax: {why}", fix=AS_WRITTEN)
+    raise KapbenchError(f"'{name}' is not the name of a soft-argmax: {why}", fix=AS_WRITTEN)

@@ -33,6 +33,6 @@ class Corrupted(Altered):
 
 
 def corruption_of(alteration: str) -> str | None:
-    """`fog:3` of the alteration `fog-3`; None of one that is no corruption."""
+    """`fog:3` of the alteration `fog-3`; None where the alteration is not a corruption."""
     name, _, severity = alteration.rpartition("-")
     return f"{name}:{severity}" if name in NAMES else None

@@ -13,6 +13,7 @@ from kapbench.cli.options import (
     FILE,
     cache_folder,
     data_root,
+    model_options,
     offline,
     output_format,
     runs_root,
@@ -50,14 +51,7 @@ if TYPE_CHECKING:
     "not installed.",
 )
 @output_format("text", "json")
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the model, e.g. weights=FILE. Repeat it for more.",
-)
+@model_options
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),

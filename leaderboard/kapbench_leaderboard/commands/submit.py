@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.cli.options import data_root, model_options, runs_root, shown_path, typed
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench_leaderboard.commands.isolated_option import isolated_option
 from kapbench_leaderboard.commands.print_reports import print_report, print_reports, terminal_width
@@ -200,14 +200,7 @@ def adapters(paths: tuple[Path, ...], base: str | None) -> None:
     help="Run at least this many pairs again.",
 )
 @click.option("--model", metavar="SPEC", help="The model, if the entry's own is not installed.")
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the model, e.g. weights=FILE. Repeat it for more.",
-)
+@model_options
 @click.option("--device", default="cpu", show_default=True, help="Device to run the model on.")
 @click.option(
     "--tolerance",

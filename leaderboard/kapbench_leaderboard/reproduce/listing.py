@@ -107,7 +107,7 @@ def _with_state(line: Listed, state: str) -> Listed:
 
 
 def _entry(path: Path) -> EntryTarget | None:
-    """None where the file is no entry: `kapbench submit check` says why."""
+    """None where the file is not an entry: `kapbench submit check` says why."""
     try:
         return EntryTarget(path, load_entry(path))
     except KapbenchError:
