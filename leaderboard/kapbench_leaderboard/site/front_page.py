@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kapbench_leaderboard.published.load import numbers, published, repeatable
+from kapbench_leaderboard.published.load import Number, numbers, published, repeatable
 from kapbench_leaderboard.site import charts
 from kapbench_leaderboard.site.pages import NARROW_QUOTED, Page, Site
 
@@ -26,11 +26,12 @@ def front_pages(site: Site) -> Iterator[Page]:
 
 
 def _published() -> dict[str, object]:
-    """Every quoted number, and whether a command repeats it."""
+    """Every quoted number by table, tables by data set, and whether a command repeats it."""
     quoted = published()
-    repeated = [
-        (number, repeatable(quoted, number.table, number.row) is not None)
-        for number in numbers(quoted)
-    ]
+    by_table: dict[str, list[tuple[Number, bool]]] = {}
+    for number in numbers(quoted):
+        repeated = repeatable(quoted, number.table, number.row) is not None
+        by_table.setdefault(number.table.name, []).append((number, repeated))
+    tables = sorted(by_table.values(), key=lambda of_table: of_table[0][0].table.dataset)
     title = "Published numbers"
-    return {"title": title, "quoted": quoted, "numbers": repeated, "narrow": NARROW_QUOTED}
+    return {"title": title, "quoted": quoted, "tables": tables, "narrow": NARROW_QUOTED}

@@ -139,6 +139,7 @@ def test_published_numbers_are_quoted_with_their_source_and_never_ranked(site):
     assert {q.grade for q in quoted} == {"P", "2"}
     assert all(q.table.source and q.table.table for q in quoted)
     page = Page(site / "published.html").text
+    assert all(f"{q.table.source}, {q.table.table}" in " ".join(page.split()) for q in quoted)
     assert "not ranked with the measured scores" in page
     assert "SD+DINOv2-B/14" not in Page(site / "index.html").text
     assert "per image" in page
