@@ -87,7 +87,14 @@ class Submission:
         run = RunCard.model_validate(self.run)
         if not self.keeps_scores:
             rules = [run.rule(card.name) for card in run.rules]
-            scores = score_table(records, rules, resampling=Resampling.of(records))
+            scores = score_table(
+                records,
+                rules,
+                supervised=run.model.supervised,
+                window=run.model.window,
+                resampling=Resampling.of(records),
+                scoring=run.provenance.scoring,
+            )
             self.run["scores"] = [score.model_dump() for score in scores]
         again = resamples.make(records, run)
         self.about |= {"key": again.key, "categories": list(again.categories)}
