@@ -182,9 +182,9 @@ def request_of_entry(target: EntryTarget, chosen: Choices) -> Prepared:
         **_common(chosen),
     )
     spec = chosen.model or model_again.spec(path, target.entry)
-    words = _words(
-        spec, run.model.options, run.dataset.name, {}, run.dataset.split, names, categories
-    )
+    changed = {text.partition("=")[0] for text in chosen.texts}
+    kept = {key: value for key, value in run.model.options.items() if key not in changed}
+    words = _words(spec, kept, run.dataset.name, {}, run.dataset.split, names, categories)
     return Prepared(request, (*words, *(w for text in chosen.texts for w in ("-o", text))))
 
 
