@@ -109,8 +109,8 @@ def test_copies_of_one_row_are_equal(tables):
     """Three rows of 3D-SC's per-keypoint table are printed by two papers."""
 
     def row(table, name):
-        [found] = [row for row in tables[table].rows if row.name == name]
-        return found.values[0.1], found.categories
+        [one] = [row for row in tables[table].rows if row.name == name]
+        return one.values[0.1], one.categories
 
     for copy, table, name in (
         ("dinov2-nearest-neighbour", "sd-dino.spair", "dinov2-b14"),
