@@ -77,8 +77,8 @@ def table(
 
     Args:
         runs: As of `compare`; all must be comparable.
-        by: category, symmetry, twin, concept, concept-category, viewpoint, occlusion, average or rule;
-            None: the short table.
+        by: category, symmetry, twin, concept, concept-category, geco, viewpoint, occlusion, average
+            or rule; None: the short table.
         group_by: "label": one row for the runs of a model that share a label, with their mean, the
             standard deviation over them (columns that end in "sd"), and their number ("runs").
         intervals: Add columns that end in "low" and "high".

@@ -93,7 +93,7 @@ def smallest_row(values: Float[Tensor, "n m"]) -> Int[Tensor, "m"]:
     found in order, and then only the rows of one block are compared in each column.
     """
     n, m = values.shape
-    of_blocks = torch.stack([block.amin(0) for block in values.split(_BLOCK_ROWS)])
+    of_blocks = torch.stack([block.amin(0) for block in torch.split(values, _BLOCK_ROWS)])
     first = of_blocks.argmin(0) * _BLOCK_ROWS
     rows = first + torch.arange(_BLOCK_ROWS, device=values.device)[:, None]
     columns = torch.arange(m, device=values.device)

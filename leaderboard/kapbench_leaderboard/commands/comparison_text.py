@@ -61,10 +61,10 @@ def comparison_text(
     Raises:
         KapbenchError: runs of a row cannot be compared; an old name that no run has.
     """
-    from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
+    from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
     from kapbench_leaderboard.tables.render import render
 
-    runs = runs_with_part_scores(runs, by, rules, alpha)
+    runs = runs_with_later_scores(runs, by, rules, alpha)
     with_bold = how == "latex" and group_by is None
     sampled = runs if paired else _with_records(runs, rules, alpha) if with_bold else {}
     resamples = resamples_of(sampled, rules, alpha, sample, advance)

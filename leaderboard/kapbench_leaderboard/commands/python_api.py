@@ -18,7 +18,7 @@ from kapbench_leaderboard.commands.comparison_text import (
     rule_names,
     run_resamples,
 )
-from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
+from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.comparison.groups import Group, why_apart, without_rules
 from kapbench_leaderboard.comparison.pairwise import Compared, pairwise
@@ -128,7 +128,7 @@ def table(
     chosen, view = Chosen.of(runs, runs_root), _view(by)
     rules = chosen.known_rules(rules, alpha)
     tables = comparison_tables(
-        list(runs_with_part_scores(chosen.cards, view, rules, alpha).values()),
+        list(runs_with_later_scores(chosen.cards, view, rules, alpha).values()),
         rules=rules,
         by=view,
         alpha=alpha,

@@ -15,10 +15,11 @@ from kapbench_leaderboard.comparison.significance import (
     against,
     differences,
 )
-from kapbench_leaderboard.tables.build import Row, Table, labels
+from kapbench_leaderboard.tables.build import Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
+from kapbench_leaderboard.tables.rows import Row
 
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
 _OVER_MODELS = "with Holm's correction over the models of a column"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Row, Table
+from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.rows import Row
 
 MISSING = "n/a"
 _TOO_WIDE = "are left out because the table is too wide; --format csv has them."
@@ -19,7 +20,7 @@ def number(cell: Cell) -> str:
     if cell.is_p:
         return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.is_count:
-        return f"{cell.value:.0f}"
+        return f"{cell.value:,.0f}"
     shown = _percent(cell.value, signed=cell.signed)
     return shown if cell.sd is None else f"{shown} ± {100 * cell.sd:.1f}"
 
