@@ -47,7 +47,7 @@ _EXPLAINED = {
     ),
     ".symmetry_confusion": (
         "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
-        "counterpart."
+        "counterpart; low, too, where a model finds little at all."
     ),
     ".n10": (
         "n11, n10, n1x, n01 (GECO): whether the target shows the keypoint (first digit) and its mirror "
@@ -63,7 +63,8 @@ _EXPLAINED = {
         "of keypoints that are visible in both images."
     ),
     "wrong_member@": (
-        "wrong member: concept less exact, the right part on the wrong side or the wrong repetition."
+        "wrong member: concept less exact, the right part on the wrong side or the wrong repetition; "
+        "low, too, where a model finds few parts."
     ),
     "pck_cc@": (
         "CC: as concept, also of absent keypoints of whose part the target shows a member, as SOCO "

@@ -34,12 +34,13 @@ def text(
     with_notes: bool = True,
     with_intervals: bool = False,
 ) -> str:
-    """With intervals where they fit, or always; in blocks of columns where even that is wide."""
+    """With intervals where they fit, or always, as of differences; in blocks where the table is wide."""
     console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
     blocks, below = [], []
     for table in tables:
         footnotes = reasons(table)
-        spans, of_table = _blocks(console, table, footnotes, with_intervals)
+        always = with_intervals or table.view == "paired"
+        spans, of_table = _blocks(console, table, footnotes, always)
         blocks.append(of_table)
         below.append(notes(table, footnotes, spans=spans) if with_notes else [])
     printed = [
@@ -67,10 +68,12 @@ def _blocks(
         if _fits(console, whole):
             return spans, [whole]
     blocks: list[list[int]] = [[]]
-    for i in everything:
-        wider = [*blocks[-1], i]
+    step = 2 if table.view == "paired" else 1  # a difference stands beside its p
+    for i in everything[::step]:
+        together = [*everything[i : i + step]]
+        wider = [*blocks[-1], *together]
         if blocks[-1] and not _fits(console, _rich(table, wider, footnotes, least)):
-            blocks.append([i])
+            blocks.append(together)
         else:
             blocks[-1] = wider
     return least, [_rich(table, block, footnotes, least) for block in blocks]

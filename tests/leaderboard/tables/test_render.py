@@ -125,6 +125,16 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     )
 
 
+def test_differences_keep_their_intervals_and_their_p_in_blocks(card):
+    made = tables(group([card("lite0", categories=[*"abcdefghijkl"], interval=0.01)]), "category")
+    (wide,) = (replace(table, view="paired") for table in made[:1])
+    lines = render([wide], "text", width=60).splitlines()
+    headings = [line.split()[1:] for line in lines if line.startswith("model ")]
+    assert len(headings) > 1
+    assert all(len(names) % 2 == 0 for names in headings[:-1])
+    assert any("39.0…41.0" in line for line in lines)
+
+
 def test_intervals_are_kept_on_request_though_the_screen_is_narrow(card):
     cards = [card("dinov2.vitb14reg", categories=[*"abcdefghijkl"], interval=0.01)]
     made = tables(group(cards), "category")
