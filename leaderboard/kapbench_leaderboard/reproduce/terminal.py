@@ -7,7 +7,7 @@ from textwrap import fill
 from kapbench.errors import counted
 from kapbench_leaderboard.reproduce.compare_scores import Line, what
 from kapbench_leaderboard.reproduce.outcome import Outcome
-from kapbench_leaderboard.reproduce.report import number, source_of
+from kapbench_leaderboard.reproduce.report import OTHER_WEIGHTS, number, source_of
 from kapbench_leaderboard.reproduce.targets import EntryTarget
 
 _WIDTH = 80
@@ -82,7 +82,9 @@ def _all_scores(outcome: Outcome) -> str:
 
 
 def verdict(outcome: Outcome) -> str:
+    beside = OTHER_WEIGHTS if outcome.prepared.other_weights else ""
     if outcome.agrees:
-        return "Verdict: within tolerance."
+        return f"Verdict: within tolerance{beside}."
     n = sum(not line.within for line in outcome.lines)
-    return f"Verdict: not within tolerance ({n:,} of {counted(len(outcome.lines), 'number')})."
+    counts = f"{n:,} of {counted(len(outcome.lines), 'number')}"
+    return fill(f"Verdict: not within tolerance ({counts}){beside}.", _WIDTH)
