@@ -62,7 +62,7 @@ def test_n_is_the_number_of_keypoints_that_a_column_counts(rows, run):
     splits = ["n11", "n10", "n1x", "n11", "n01"]
     assert [cell.value for cell in n.cells] == [select(rows, split).sum() for split in splits]
     assert n.label == "n"
-    assert "n: keypoints that the column counts" in " ".join(pck.notes)
+    assert "n: number of keypoints that the column counts" in " ".join(pck.notes)
 
 
 def test_what_is_not_stored_has_its_reason(run):
