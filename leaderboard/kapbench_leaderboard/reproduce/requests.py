@@ -97,7 +97,7 @@ def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
         dataset_options=measure.dataset_options,
         **_common(chosen),
     )
-    words = _words(
+    words = words_of_run(
         parts.model,
         options,
         measure.dataset,
@@ -189,14 +189,22 @@ def request_of_entry(target: EntryTarget, chosen: Choices) -> Prepared:
         categories=categories,
         **_common(chosen),
     )
-    spec = chosen.model or model_again.spec(path, target.entry)
-    words = _words(
-        spec, run.model.options, run.dataset.name, {}, run.dataset.split, names, categories
-    )
-    words = (*words, *(w for text in chosen.texts for w in ("-o", text)))
+    words = _words_of_entry(target, chosen, names, categories)
     if weights is None:
         return Prepared(request, words)
     return Prepared(request, words, (weights.note,), other_weights=weights.are_others)
+
+
+def _words_of_entry(
+    target: EntryTarget, chosen: Choices, rules: Sequence[str], categories: Sequence[str] | None
+) -> tuple[str, ...]:
+    """With the user's options in place of those of the entry's run."""
+    run = target.entry.run
+    spec = chosen.model or model_again.spec(target.path, target.entry)
+    changed = {text.partition("=")[0] for text in chosen.texts}
+    kept = {key: value for key, value in run.model.options.items() if key not in changed}
+    words = words_of_run(spec, kept, run.dataset.name, {}, run.dataset.split, rules, categories)
+    return (*words, *(w for text in chosen.texts for w in ("-o", text)))
 
 
 def _common(chosen: Choices) -> dict[str, Any]:
@@ -212,7 +220,7 @@ def _common(chosen: Choices) -> dict[str, Any]:
     }
 
 
-def _words(
+def words_of_run(
     model: str,
     options: Mapping[str, Any],
     dataset: str,

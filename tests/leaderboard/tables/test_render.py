@@ -42,6 +42,24 @@ def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
 
 
 @pytest.mark.parametrize("how", ["text", "markdown", "html"])
+def test_a_note_stands_once_below_the_last_table_that_it_concerns(drawn, how):
+    (table,) = drawn
+    lines = (("of all",), ("of all", "of two"), ("of all", "of two"), ("of all", "of one"))
+    every = [replace(table, head=(f"head {i}",), notes=n) for i, n in enumerate(lines)]
+    shown = render(every, how, width=200)
+    parts = re.split(r"head \d", shown)[1:]
+    assert [[note for note in {*sum(lines, ())} if note in part] for part in parts[:2]] == [[], []]
+    assert ["of two" in part for part in parts] == [False, False, True, False]
+    assert ["of all" in part for part in parts] == [False, False, False, True]
+    assert shown.count("Scores ×100.") == shown.count("Ranges are") == 1
+
+
+def test_a_footnote_stands_below_each_of_its_tables(card):
+    shown = render(tables(group([card("sphere", None)])) * 2, "text")
+    assert shown.count("\n[1] ") == 2
+
+
+@pytest.mark.parametrize("how", ["text", "markdown", "html"])
 def test_negative_numbers_have_a_true_minus_sign_and_ranges_one_style(card, how):
     signed = Cell(-0.0004, -0.02, 0.0004, signed=True)
     values = [
