@@ -26,12 +26,18 @@ SIDE_OF_SD_DINO = 840
 
 @click.command("features", short_help="A folder of feature maps: .npy, .npz, .pt, .pth, .h5.")
 @click.argument("source", type=click.Path(path_type=Path, exists=True), metavar="FOLDER")
-@click.option("--dataset", "name", required=True, metavar="NAME", help="Whose images they are of.")
+@click.option(
+    "--dataset", "name", required=True, metavar="NAME", help="The data set of the images."
+)
 @click.option("--split", default="test", help="Split of the data set.")
 @dataset_options
 @data_root
 @click.option(
-    "--category", "categories", multiple=True, metavar="NAME", help="Only its images; repeatable."
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="NAME",
+    help="Only images of this category. Repeat it for more.",
 )
 @click.option("-o", "--output", type=FOLDER, required=True, help="The folder to write.")
 @click.option(
@@ -66,8 +72,13 @@ SIDE_OF_SD_DINO = 840
     default="both",
     help="With --layout sd-dino. both: each scaled to unit length, then joined.",
 )
-@click.option("--key", metavar="NAME", help="Name of the array in files of several.")
-@click.option("--suffix", default="", metavar="TEXT", help="What follows the image in each name.")
+@click.option("--key", metavar="NAME", help="Name of the array, in files that hold several.")
+@click.option(
+    "--suffix",
+    default="",
+    metavar="TEXT",
+    help="What follows an image's name in file names, e.g. _feat.",
+)
 @click.option("--allow-missing", is_flag=True, help="Accept images without features.")
 @click.option(
     "--similarity",
@@ -79,14 +90,14 @@ SIDE_OF_SD_DINO = 840
     "--supervision",
     default="none",
     metavar="TEXT",
-    help="What the model was trained with: keypoints, where it was.",
+    help="What annotation the model was trained with, e.g. keypoints.",
 )
 @click.option("--trained-on", metavar="TEXT", help="The training data, for the tables.")
 @click.option(
     "--conditions-on",
     multiple=True,
     type=click.Choice(["category", "mask", "azimuth"]),
-    help="What the features were made from besides pixels; repeatable.",
+    help="What the features were made from besides pixels. Repeat it for more.",
 )
 @click.option("--force", is_flag=True, help="Replace the maps of another conversion.")
 @output_format("text", "json")

@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 @output_format("text", "json")
 @model_options
 @click.option(
+    "--weights",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The model's trained weights, as -o weights=FILE. Of an entry, their sha256 is compared with "
+    "the one in its card.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(0),
     metavar="POINTS",
@@ -104,6 +110,7 @@ def reproduce(
     model: str | None,
     how: str,
     options: tuple[str, ...],
+    weights: Path | None,
     tolerance: float | None,
     report_folder: Path,
     results: Path,
@@ -130,7 +137,7 @@ def reproduce(
       kapbench reproduce --list
       kapbench reproduce --list dinov2 --dataset spair
       kapbench reproduce sd-dino.spair.dinov2-b14 --device cuda
-      kapbench reproduce diy-sc.images.dino-spair -o weights=best.pth
+      kapbench reproduce diy-sc.images.dino-spair --weights best.pth
       kapbench reproduce synthetic/lite0
     """
     from kapbench_leaderboard.published.load import published
@@ -154,12 +161,20 @@ def reproduce(
         workers=workers,
         force=force,
         model=model,
-        texts=options,
+        texts=_with_weights(options, weights),
         typed=lambda spec, texts: typed("models", spec, texts),
         isolated=isolated,
         command=shlex.join(["kapbench", *sys.argv[1:]]),
     )
     _measure(quoted, name, results, chosen, tolerance, report_folder, how=how, quiet=quiet)
+
+
+def _with_weights(options: tuple[str, ...], weights: Path | None) -> tuple[str, ...]:
+    if weights is None:
+        return options
+    if any(text.startswith("weights=") for text in options):
+        raise click.UsageError("--weights is the same as -o weights=FILE. Leave one of them out.")
+    return (*options, f"weights={weights}")
 
 
 def _list(

@@ -8,11 +8,11 @@ from typing import Any
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_dataset
 from kapbench.registry import names
-from kapbench.running.results import values_in_command
 from kapbench.scoring.rules import is_shipped
 from kapbench_leaderboard.entries.schema import adapter_spec
 from kapbench_leaderboard.published.load import Repeatable
 from kapbench_leaderboard.reproduce.targets import EntryTarget, Target
+from kapbench_leaderboard.reproduce.trained_weights import needs_weights
 
 READY = "ready"
 
@@ -98,13 +98,7 @@ def _model_of_entry(target: EntryTarget) -> list[str]:
         name = target.entry.run.model.name
         if not _is_installed(name):
             return [f"no model {name}"]
-    command = target.entry.card.command.rpartition("kapbench run")[2]
-    given = [
-        *values_in_command(command, "--option", "-o"),
-        *values_in_command(command, "--weights"),
-    ]
-    needs = any(value == "FILE" or value.startswith("weights=") for value in given)
-    return ["no weights: -o weights=FILE"] if needs else []
+    return ["no weights: --weights FILE"] if needs_weights(target) else []
 
 
 def in_hub_cache(repository: str) -> bool:

@@ -15,6 +15,10 @@ from kapbench_leaderboard.reproduce.targets import EntryTarget
 
 _WIDTH = 80
 _LONGEST_NAME = 44
+_ABOUT = (
+    "Each line: a name for `kapbench reproduce NAME`, its number ×100, and `ready` or what is missing "
+    "on this machine. Where that is `no weights` alone, the run downloads them from the hub."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,9 @@ def lines_of(every: Iterable[Listed], *, show_all: bool = False) -> Iterator[str
     """
     every = list(every)
     shown = [each for each in every if each.repeated or show_all]
+    if shown:
+        yield from wrap(_ABOUT, _WIDTH)
+        yield ""
     width = min(_LONGEST_NAME, max((len(each.name) for each in shown), default=0))
     for heading, group in groupby(shown, key=lambda each: each.heading):
         yield from wrap(heading, _WIDTH)

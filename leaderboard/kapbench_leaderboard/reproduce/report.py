@@ -15,6 +15,7 @@ from kapbench_leaderboard.reproduce.outcome import Outcome
 from kapbench_leaderboard.reproduce.targets import EntryTarget
 from kapbench_leaderboard.tables.markdown_text import literal, pipe
 
+OTHER_WEIGHTS = ", with other weights than the entry's"
 _N_LINES = 30  # of each verdict, in the Markdown; the JSON has all
 
 
@@ -44,6 +45,7 @@ class Report(_Reported):
     source: str
     address: str | None
     verdict: Literal["within tolerance", "not within tolerance"]
+    other_weights: bool = False  # than those of the entry
     command: str
     reproduce_command: str | None
     model: str
@@ -78,6 +80,7 @@ def make_report(outcome: Outcome) -> Report:
         source=source_of(outcome),
         address=None if isinstance(target, EntryTarget) else target.table.address,
         verdict="within tolerance" if outcome.agrees else "not within tolerance",
+        other_weights=outcome.prepared.other_weights,
         command=outcome.prepared.command,
         reproduce_command=outcome.prepared.request.command,
         model=card.model.name,
@@ -140,7 +143,7 @@ def to_markdown(report: Report) -> str:
     """For an issue; what others wrote is shown literally."""
     made = report.provenance
     lines = [
-        f"# {literal(report.name)}: {report.verdict}",
+        f"# {literal(report.name)}: {report.verdict}{OTHER_WEIGHTS if report.other_weights else ''}",
         literal(report.source) + (f", {literal(report.address)}" if report.address else ""),
         "\n".join(_table(report)),
         *([_points(report)] if report.n_points is not None else []),

@@ -16,6 +16,7 @@ from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.published.load import Repeatable
 from kapbench_leaderboard.reproduce.targets import EntryTarget
+from kapbench_leaderboard.reproduce.trained_weights import compare_weights, refuse_without_weights
 from kapbench_leaderboard.submit import model_again
 from kapbench_leaderboard.submit.model_again import load_again
 from kapbench_leaderboard.submit.reproduce import dataset_of, rules_to_compare
@@ -51,11 +52,15 @@ class Choices:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run to make. `words`: the same run by `kapbench run`, but for folders and machine."""
+    """A run to make. `words`: the same run by `kapbench run`, but for folders and machine.
+
+    `other_weights`: the user's file is not the one that the entry was scored with.
+    """
 
     request: RunRequest
     words: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    other_weights: bool = False
 
     @property
     def command(self) -> str:
@@ -153,10 +158,13 @@ def _categories_here(
 def request_of_entry(target: EntryTarget, chosen: Choices) -> Prepared:
     """
     Raises:
-        KapbenchError: the model or the data set is not here, the data set is of another revision, or
-            scoring has changed every rule since.
+        KapbenchError: the model, its weights or the data set are not here, the data set is of another
+            revision, or scoring has changed every rule since.
     """
     run, path = target.entry.run, target.path
+    if chosen.model is None:
+        refuse_without_weights(target, chosen.texts)
+    weights = compare_weights(target, chosen.texts)
     data = dataset_of(run, path, chosen.data_root)
     names = rules_to_compare(run, path)
     hidden = [*path.resolve().parents[:3], records_path(path).resolve().parent, *folders_of(data)]
@@ -181,11 +189,22 @@ def request_of_entry(target: EntryTarget, chosen: Choices) -> Prepared:
         categories=categories,
         **_common(chosen),
     )
-    spec = chosen.model or model_again.spec(path, target.entry)
+    words = _words_of_entry(target, chosen, names, categories)
+    if weights is None:
+        return Prepared(request, words)
+    return Prepared(request, words, (weights.note,), other_weights=weights.are_others)
+
+
+def _words_of_entry(
+    target: EntryTarget, chosen: Choices, rules: Sequence[str], categories: Sequence[str] | None
+) -> tuple[str, ...]:
+    """With the user's options in place of those of the entry's run."""
+    run = target.entry.run
+    spec = chosen.model or model_again.spec(target.path, target.entry)
     changed = {text.partition("=")[0] for text in chosen.texts}
     kept = {key: value for key, value in run.model.options.items() if key not in changed}
-    words = words_of_run(spec, kept, run.dataset.name, {}, run.dataset.split, names, categories)
-    return Prepared(request, (*words, *(w for text in chosen.texts for w in ("-o", text))))
+    words = words_of_run(spec, kept, run.dataset.name, {}, run.dataset.split, rules, categories)
+    return (*words, *(w for text in chosen.texts for w in ("-o", text)))
 
 
 def _common(chosen: Choices) -> dict[str, Any]:

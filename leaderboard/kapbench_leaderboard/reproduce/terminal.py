@@ -7,7 +7,7 @@ from textwrap import fill
 from kapbench.errors import counted
 from kapbench_leaderboard.reproduce.compare_scores import Line, what
 from kapbench_leaderboard.reproduce.outcome import Outcome
-from kapbench_leaderboard.reproduce.report import number, source_of
+from kapbench_leaderboard.reproduce.report import OTHER_WEIGHTS, number, source_of
 from kapbench_leaderboard.reproduce.targets import EntryTarget
 
 _WIDTH = 80
@@ -64,9 +64,14 @@ def _table(lines: Sequence[Line], before: str) -> Iterator[str]:
         for line in group:
             mark = "" if line.within else f"  beyond ±{line.tolerance:.3g}"
             yield (
-                f"  {line.category:{width}}{number(line.published):>9}  {number(line.here):>7}  "
+                f"  {_shown_category(line):{width}}{number(line.published):>9}  {number(line.here):>7}  "
                 f"{number(line.difference, sign=True):>10}{mark}"
             )
+
+
+def _shown_category(line: Line) -> str:
+    """An average in the words of tables: pair-weighted."""
+    return line.category.replace("_", "-") if line.is_average else line.category
 
 
 def _all_scores(outcome: Outcome) -> str:
@@ -74,15 +79,17 @@ def _all_scores(outcome: Outcome) -> str:
     known = [line for line in outcome.lines if line.difference is not None]
     widest = max(known, key=lambda line: abs(line.difference or 0.0))
     return (
-        f"All {counted(len(outcome.lines), 'score')} of the entry that were measured again: "
-        f"{counted(len(differing), 'score')} beyond the tolerance. The largest difference is "
+        f"{counted(len(outcome.lines), 'score')} of the entry, at every α and split: "
+        f"{len(differing):,} beyond the tolerance. The largest difference is "
         f"{number(abs(widest.difference or 0.0))} ({widest.of}, α = {widest.alpha:g}, "
-        f"{widest.category})."
+        f"{_shown_category(widest)})."
     )
 
 
 def verdict(outcome: Outcome) -> str:
+    beside = OTHER_WEIGHTS if outcome.prepared.other_weights else ""
     if outcome.agrees:
-        return "Verdict: within tolerance."
+        return f"Verdict: within tolerance{beside}."
     n = sum(not line.within for line in outcome.lines)
-    return f"Verdict: not within tolerance ({n:,} of {counted(len(outcome.lines), 'number')})."
+    counts = f"{n:,} of {counted(len(outcome.lines), 'number')}"
+    return fill(f"Verdict: not within tolerance ({counts}){beside}.", _WIDTH)

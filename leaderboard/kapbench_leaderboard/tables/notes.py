@@ -51,29 +51,29 @@ _EXPLAINED = {
     ),
     ".n10": (
         "n11, n10, n1x, n01 (GECO): whether the target shows the keypoint (first digit) and its mirror "
-        "counterpart (second; x: it has none). KAP and PCK need the keypoint."
+        "counterpart (second; x: it has none). KAP and PCK are scored where it shows the keypoint."
     ),
     ".pck_dagger": (
         "dagger: PCK†, which also requires that no other keypoint is nearer to the predicted point."
     ),
     "geo@": "geo: PCK of keypoints whose part the target shows at least twice.",
     "pck_concept@": (
-        "concept: as exact, and a match within α·T of another visible member of the keypoint's part "
-        "counts too. The part is its part group, or the keypoint and its mirror counterpart. Both are "
-        "of keypoints that are visible in both images."
+        "exact: PCK. concept: a match within α·T of another visible member of the keypoint's part "
+        "counts too. The part is its part group, or else the keypoint and its mirror counterpart. Both "
+        "are of keypoints that are visible in both images."
     ),
     "wrong_member@": (
         "wrong member: concept less exact, the right part on the wrong side or the wrong repetition; "
         "low, too, where a model finds few parts."
     ),
     "pck_cc@": (
-        "CC: as concept, also of absent keypoints of whose part the target shows a member, as SOCO "
-        "counts."
+        "CC: as concept, and an absent keypoint counts too where the target shows another member of "
+        "its part, as SOCO defines it."
     ),
     "identity": (
-        "identity: of the visible members of the part alone, the keypoint and at least one other, "
-        "whether the most similar one is the right one; equal ones share. α does not enter. chance: "
-        "the mean of 1 / number of members."
+        "identity: whether the keypoint is the most similar one among the visible members of its part, "
+        "where there are at least two; ties share the point. α does not enter. chance: the mean of 1 / "
+        "number of visible members."
     ),
     ".viewpoint=": (
         "view 0-4: difference of the two azimuths in steps of 45°, where both are known."
@@ -194,8 +194,10 @@ def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> lis
     oracle, random = members.control("oracle"), members.control("random")
     if oracle and (highest := _headlines(oracle, rules, alpha)):
         out.append(f"{HIGHEST}{highest}.")
-    if view == "summary" or not kap_rules or random in members.cards:
-        return out  # the skill says how far a KAP is from chance, or a row shows the control
+    if view in ("summary", "geco") or not kap_rules or random in members.cards:
+        # The skill says how far a KAP is from chance, or a row shows the control. GECO's splits have no
+        # absent keypoints, so that the control's KAP over all is another scale.
+        return out
     if random is None:
         out.append(NO_RANDOM_RUN)
     elif scores := _headlines(random, kap_rules, alpha):

@@ -50,7 +50,7 @@ def test_the_columns_by_hand(card):
     by_key = cells(table, "lite0")
     assert list(by_key) == ["pck@0.10", *KEYS]
     assert [by_key[key].value for key in KEYS] == list(VALUES.values())
-    assert "chance: the mean of 1 / number of members" in " ".join(table.notes)
+    assert "chance: the mean of 1 / number of visible members" in " ".join(table.notes)
 
 
 @pytest.mark.parametrize(
