@@ -20,7 +20,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("weights")
 
 
-SLOW = {"sift"}  # half a minute of descriptors; tests/baselines/test_sift.py is quick
+# sift: half a minute of descriptors; tests/baselines/test_sift.py is quick. The others are what
+# "sphere" and "geoaware.zeroshot" are, by the name of a backbone that follows.
+SLOW = {"sift", "sphere.", "geoaware.zeroshot."}
 MODELS = [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names()]
 
 

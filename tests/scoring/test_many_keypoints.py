@@ -45,6 +45,7 @@ def test_a_tree_finds_the_same_keypoints_as_comparing_all(seed, n):
             np.testing.assert_array_equal(of_trees, of_all)
 
 
+@pytest.mark.slow
 def test_ten_thousand_and_more_keypoints():
     n, rng = 40_000, np.random.default_rng(0)
     size, box = (500, 400), (0.0, 0.0, 500.0, 400.0)

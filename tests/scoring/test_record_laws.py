@@ -307,6 +307,7 @@ def test_no_row_breaks_no_law():
     assert list(broken_laws(empty, Needs.of(rules))) == []
 
 
+@pytest.mark.slow
 def test_a_table_of_the_size_of_spair_takes_less_than_seconds():
     rows = records(drawn(0, 200, n_scores=100))
     many = pd.concat([rows] * (86_000 // len(rows)), ignore_index=True)

@@ -92,7 +92,9 @@ def test_changed_records_are_refused(kapbench, runs):
     assert "changed after the run" in done.stderr
 
 
-@pytest.mark.parametrize("model", SPAIR)
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=[pytest.mark.slow] if m != "constant" else []) for m in SPAIR]
+)
 def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
     done = kapbench("diagnose", RESULTS / "spair" / model, "--format", "json", "-o", "d.json")
     assert done.exit_code == 0
@@ -102,6 +104,7 @@ def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
     assert [round(100 * skills[key], 1) for key in keys] == [*SPAIR[model]]
 
 
+@pytest.mark.slow
 def test_what_the_sphere_repairs_on_spair(kapbench):
     entries = [RESULTS / "spair" / name for name in ("lite0", "sphere.lite0")]
     done = kapbench("diagnose", *entries)
