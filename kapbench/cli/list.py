@@ -53,6 +53,9 @@ def list_(
 ) -> None:
     """List what `run` and `compare` accept.
 
+    The text is for reading, and the same in a pipe as in a terminal. Models and data sets have lines
+    of 80 characters, longer only where a path or an address is. Programs read --format json.
+
     \b
     Examples:
       kapbench list models
@@ -245,20 +248,30 @@ def _entries(kind: registry.Kind) -> list[EntryPoint]:
     return sorted(entry_points(group=f"kapbench.{kind}"), key=lambda entry: entry.name)
 
 
+def _wrapped(text: str, width: int) -> str:
+    """A name of `width` characters and what is said of it, which goes on beside the name.
+
+    A path or an address that is too long for a line stays whole, for whoever copies it.
+    """
+    beside = " " * (width + 1)
+    lines = textwrap.wrap(
+        text, LINE, subsequent_indent=beside, break_on_hyphens=False, break_long_words=False
+    )
+    return "\n".join(lines).rstrip()
+
+
 def _text(what: str, line: Line, width: int) -> str:
     name = f"{line['name']:<{width}}"
     if what == "models":
-        beside = " " * (width + 1)
-        words = textwrap.wrap(
-            f"{name} {line['summary']}", LINE, subsequent_indent=beside, break_on_hyphens=False
-        )
-        return "\n".join(words).rstrip()
+        return _wrapped(f"{name} {line['summary']}", width)
     if what == "datasets":
         states = {"absent": "not on disk: ", "annotations": "annotations only: "}
         state = states.get(line["state"], "")  # a coverage names the other states itself
         images = f", {line['n_images']:,} images" if "n_images" in line else ""
-        licence = f"\n{'':21}licence: {line['licence']}" if "licence" in line else ""
-        return f"{name} {state}{line['coverage']}{images}{licence}"
+        lines = [_wrapped(f"{name} {state}{line['coverage']}{images}", width)]
+        if "licence" in line:
+            lines.append(_wrapped(f"{'':{width}} licence: {line['licence']}", width))
+        return "\n".join(lines)
     if what == "rules":
         return f"{name} {line['hash']}  {line['summary']}"
     if line["label"] is not None:

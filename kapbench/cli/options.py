@@ -128,7 +128,7 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
     Every data set takes the options of `alter` beside its own.
 
     Raises:
-        KapbenchError: a text without "=", or a value that the factory's hint excludes.
+        KapbenchError: as `key_values`, or a value that the factory's hint excludes.
     """
     if not texts:
         return {}
@@ -138,8 +138,21 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
         from kapbench.datasets.altering.alter import ALTERING_OPTIONS
 
         hints = {**hints, **ALTERING_OPTIONS}
-    pairs = [text.partition("=") for text in texts]
-    for key, equals, _ in pairs:
+    return {
+        key: _value(key, text, hints.get(key, str), spec, option)
+        for key, text in key_values(kind, spec, texts).items()
+    }
+
+
+def key_values(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, str]:
+    """`key=value` texts as a dictionary.
+
+    Raises:
+        KapbenchError: a text without a key or "=", or two texts with the same key.
+    """
+    option = "-o" if kind == "models" else "--dataset-option"
+    values: dict[str, str] = {}
+    for key, equals, value in (text.partition("=") for text in texts):
         if not equals or not key:
             raise KapbenchError(
                 f"Option '{key}' has no value",
@@ -147,7 +160,15 @@ def typed(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str, Any
                 fix=f"Write {option} KEY=VALUE"
                 + (", or --runs FOLDER for where the run is written" if kind == "models" else ""),
             )
-    return {key: _value(key, text, hints.get(key, str), spec, option) for key, _, text in pairs}
+        if key in values:
+            both = [_quoted(f"{key}={text}") for text in (values[key], value)]
+            raise KapbenchError(
+                f"Option '{key}' is given twice: {both[0]} and {both[1]}",
+                place=spec,
+                fix=f"Keep one of them, e.g. {option} {both[1]}",
+            )
+        values[key] = value
+    return values
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kapbench.cli.grouped_help import gathered
-from kapbench.cli.options import Spec, cache_folder, data_root, offline, runs_root, typed
+from kapbench.cli.options import (
+    Spec,
+    cache_folder,
+    data_root,
+    key_values,
+    offline,
+    runs_root,
+    typed,
+)
 from kapbench.datasets.altering.corruption_names import NAMES, parse_corruption, parse_corruptions
 from kapbench.errors import KapbenchError
 
@@ -64,6 +72,7 @@ class RunOptions:
 
         if self.isolated:  # none of the model's code is loaded in this process
             check_isolated(model.name)
+            key_values("models", model.name, model.options)
         else:
             check_model(model.name, typed("models", model.name, model.options))
             check_saved_maps_folder(model.name)

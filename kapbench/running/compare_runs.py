@@ -17,6 +17,7 @@ Run: TypeAlias = ResultSet | str | Path
 def compare(
     *runs: Run,
     baseline: Run | None = None,
+    by: str | None = None,
     rule: str | Sequence[str] | None = None,
     alpha: float = 0.10,
     names: Mapping[str, str] | None = None,
@@ -26,7 +27,8 @@ def compare(
 
     One row for each two runs, in the order in which they are named, each metric, and each category
     and the average over them. Metrics: `kap` and `pck` of each rule, and with a rule for KAP
-    `absence_auroc` of keypoints with a mirror counterpart (split "absent_with_twin").
+    `absence_auroc` of keypoints with a mirror counterpart (split "absent_with_twin"). By concept, of
+    each rule for PCK that counts all keypoints: `pck`, `pck_concept`, `wrong_member` and `identity`.
 
     Columns: `dataset`, `rule`, `metric`, `alpha`, `split`, `model`,
     `baseline`, `category`, `over` (as of `ResultSet.scores`), `value` and `baseline_value`,
@@ -42,6 +44,7 @@ def compare(
         runs: Results, run folders, folders of runs, entries of a leaderboard, names of models, or
             labels, as `kapbench compare` takes them.
         baseline: Compare each run with this one alone; None: every two runs.
+        by: "concept": the scores of parts, which need the records; None: the headline scores.
         rule: Names of rules; None: one for KAP and one for PCK.
         names: What the frame calls models, by their old names.
         runs_root: Folder below which runs are looked for by name; None: $KAPBENCH_RUNS, else ./runs.
@@ -52,6 +55,7 @@ def compare(
     frame: pd.DataFrame = board_function("compare")(
         _checked(runs),
         baseline=None if baseline is None else _checked([baseline])[0],
+        by=by,
         rules=_names(rule),
         alpha=alpha,
         names=names or {},
@@ -77,8 +81,8 @@ def table(
 
     Args:
         runs: As of `compare`; all must be comparable.
-        by: category, symmetry, twin, concept, concept-category, viewpoint, occlusion, average or rule;
-            None: the short table.
+        by: category, symmetry, twin, concept, concept-category, geco, viewpoint, occlusion, average
+            or rule; None: the short table.
         group_by: "label": one row for the runs of a model that share a label, with their mean, the
             standard deviation over them (columns that end in "sd"), and their number ("runs").
         intervals: Add columns that end in "low" and "high".

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from kapbench.scoring.decodes import PublishedInput
 from kapbench.scoring.rules import PckRule, Rule
 
-_DECLARED = {"padding", "image_px"}
+OF_IMAGES = ("image_px", "padding")  # options by which a model says what it was shown
 _DEFAULT = "centre-black"  # the padding of models that declare none
 _WORDS = {
     "centre-black": "letterboxed, centred on black",
@@ -29,26 +29,31 @@ class ShownModel(Protocol):
     @property
     def options(self) -> Mapping[str, Any]: ...
 
+    @property
+    def over(self) -> Sequence[str]: ...
+
 
 def remarks_on_inputs(rules: Sequence[Rule], model: ShownModel) -> tuple[str, ...]:
     """Sentences on rules whose published images, or source features, are not those of the model.
 
-    A model says by its options `padding` and `image_px` what it was shown; of a model that declares
-    neither and gives maps alone, nothing is said of images. None on controls that read the answer.
+    A model says by its options `padding` and `image_px` what it was shown, and a fusion by
+    `N.padding` and `N.image_px` what each of its parts was; of a model that declares none of these
+    and gives maps alone, nothing is said of images. None on controls that read the answer.
     """
     if model.kind == "oracle":
         return ()
     other_images: dict[PublishedInput, list[str]] = {}
     own_maps = []
-    has_images = model.kind == "encoder" or not _DECLARED.isdisjoint(model.options)
+    parts = _shown(model)
+    has_images = model.kind == "encoder" or any(parts)
     for rule in rules:
         if not isinstance(rule, PckRule):
             continue
-        if rule.input is not None and has_images and not _is_shown(rule.input, model.options):
+        if rule.input is not None and has_images and _others(rule.input, parts):
             other_images.setdefault(rule.input, []).append(rule.name)
         if rule.decode.source == "interpolated" and model.kind != "encoder":
             own_maps.append(rule.name)
-    remarks = [_on_images(names, i, model.name, model.options) for i, names in other_images.items()]
+    remarks = [_on_images(names, i, model.name, parts) for i, names in other_images.items()]
     if own_maps:
         remarks.append(
             f"Source features are interpolated at the keypoint by {_names(own_maps)}, but the model "
@@ -57,30 +62,57 @@ def remarks_on_inputs(rules: Sequence[Rule], model: ShownModel) -> tuple[str, ..
     return tuple(remarks)
 
 
-def _is_shown(published: PublishedInput, options: Mapping[str, Any]) -> bool:
-    side = options.get("image_px")
+def _shown(model: ShownModel) -> list[dict[str, Any]]:
+    """What each part of a fusion declares of its images; of any other model, one item."""
+    of_parts = [
+        {key: model.options[f"{n}.{key}"] for key in OF_IMAGES if f"{n}.{key}" in model.options}
+        for n in range(1, len(model.over) + 1)
+    ]
+    if any(of_parts):
+        return of_parts
+    return [{key: model.options[key] for key in OF_IMAGES if key in model.options}]
+
+
+def _others(published: PublishedInput, parts: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Numbers, from 1, of the parts that were shown other images than the published ones."""
+    return [n for n, declared in enumerate(parts, 1) if not _is_shown(published, declared)]
+
+
+def _is_shown(published: PublishedInput, declared: Mapping[str, Any]) -> bool:
+    side = declared.get("image_px")
     return (
-        options.get("padding", _DEFAULT) == published.padding
+        declared.get("padding", _DEFAULT) == published.padding
         and isinstance(side, int)
         and abs(side - published.image_px) <= published.within_px
     )
 
 
 def _on_images(
-    names: list[str], published: PublishedInput, name: str, options: Mapping[str, Any]
+    names: list[str], published: PublishedInput, name: str, parts: Sequence[Mapping[str, Any]]
 ) -> str:
     about = "about " if published.within_px else ""
-    declared = [f"{k}={options[k]}" for k in sorted(_DECLARED) if k in options]
-    own = f"the model declares {' and '.join(declared)}"
-    if not declared:
-        own = f"{name} has no such options"
     return (
         f"The published numbers of {_names(names)} are of images {_WORDS[published.padding]} to "
         f"{about}{published.image_px} px (padding={published.padding}, "
-        f"image_px={published.image_px}); {own} and is scored on its own images"
+        f"image_px={published.image_px}); {_own_images(published, name, parts)}"
     )
 
 
-def _names(rules: list[str]) -> str:
-    *first, last = rules
+def _own_images(published: PublishedInput, name: str, parts: Sequence[Mapping[str, Any]]) -> str:
+    if len(parts) == 1:
+        whole = "the model" if parts[0] else name
+        return f"{whole} {_declares(parts[0])} and is scored on its own images"
+    others = _others(published, parts)
+    texts = [f"part {n} {_declares(parts[n - 1])}" for n in others]
+    end = "these are scored on their own images" if texts[1:] else "it is scored on its own images"
+    return f"in {name} {_names(texts)}, so {end}"
+
+
+def _declares(declared: Mapping[str, Any]) -> str:
+    texts = [f"{key}={value}" for key, value in declared.items()]
+    return f"declares {' and '.join(texts)}" if texts else "has no such options"
+
+
+def _names(texts: list[str]) -> str:
+    *first, last = texts
     return f"{', '.join(first)} and {last}" if first else last

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int, Shaped
 
 from kapbench.scoring.average_precision import average_precision, roc_auc
 from kapbench.scoring.diagnosis.shapley import RowSamples, losses
@@ -58,16 +58,24 @@ def keypoint_effects(
     if isinstance(rule, PckRule):
         if decode is None:
             raise ValueError(f"rule {rule.name} needs a decode")
-        rows = _Rows.of(records, np.flatnonzero(pck_rows(records, rule)))
-        correct = pck_correct(records, rule, decode, alpha)[rows.number].astype(np.float64)
-        influence = _of_share(correct, rows.unit(average))
-        n = np.bincount(rows.place, minlength=rows.k)
-        return rows.effects(np.bincount(rows.place, correct, rows.k) / n, influence, average)
+        correct = pck_correct(records, rule, decode, alpha)
+        return mean_effects(records, correct, pck_rows(records, rule), average)
     rows = _Rows.of(records, np.arange(len(records)))
     samples = kap_samples(records, rule, alpha)
     alone = average_precision(samples.label, samples.score, rows.place[samples.row], rows.k)
     influence = _of_precision(scores_of_rows(records, rule, alpha), rows.unit(average))
     return rows.effects(alone, influence, average)
+
+
+def mean_effects(
+    records: Records, values: Shaped[np.ndarray, "n"], counted: Bool[np.ndarray, "n"], average: str
+) -> KeypointEffects:
+    """Of the mean of `values`, numbers or whether they are 1, over the rows that count."""
+    rows = _Rows.of(records, np.flatnonzero(counted))
+    of_rows = values[rows.number].astype(np.float64)
+    influence = _of_mean(of_rows, rows.unit(average))
+    n = np.bincount(rows.place, minlength=rows.k)
+    return rows.effects(np.bincount(rows.place, of_rows, rows.k) / n, influence, average)
 
 
 def absence_effects(records: Records, rule: KapRule, *, with_twin: bool) -> KeypointEffects:
@@ -150,12 +158,12 @@ def _of_precision(
     return out
 
 
-def _of_share(
-    correct: Float64[np.ndarray, "r"], unit: Int[np.ndarray, "r"]
+def _of_mean(
+    values: Float64[np.ndarray, "r"], unit: Int[np.ndarray, "r"]
 ) -> Float64[np.ndarray, "r"]:
     n = np.bincount(unit).astype(np.float64)
-    mean = np.bincount(unit, correct) / np.maximum(n, 1)
-    return np.asarray((correct - mean[unit]) / n[unit])
+    mean = np.bincount(unit, values) / np.maximum(n, 1)
+    return np.asarray((values - mean[unit]) / n[unit])
 
 
 def _of_auroc(

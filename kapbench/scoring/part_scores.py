@@ -5,10 +5,10 @@ group. A keypoint with neither is a part of its own.
 """
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 
 from kapbench.scoring.estimators import Estimator
-from kapbench.scoring.metrics import is_within, mean_of_rows, pck_correct, share
+from kapbench.scoring.metrics import is_within, mean_of_rows, pck_correct
 from kapbench.scoring.rules import Decode, PckRule
 from kapbench.scoring.schema import GROUP_ERROR_PX, IDENTITY, TWIN_ERROR_PX, Records, has_column
 
@@ -44,7 +44,15 @@ def part_score(
     metric: str,
     rows: Bool[np.ndarray, "n"],
 ) -> Estimator:
-    """One of PART_SCORES.
+    """The mean of `part_values` over those of `rows` that count."""
+    values, counted = part_values(records, rule, decode, alpha, metric)
+    return mean_of_rows(records, values, average, rows & counted)
+
+
+def part_values(
+    records: Records, rule: PckRule, decode: Decode, alpha: float, metric: str
+) -> tuple[Shaped[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """By row, what one of PART_SCORES is the mean of, and whether the row counts.
 
     pck_concept: share of mutually visible keypoints matched to within alpha · T of any visible member
     of their part, itself among them. wrong_member: of another member alone, so that it is pck_concept
@@ -54,18 +62,17 @@ def part_score(
     """
     visible, members = records["target_visible"].to_numpy(bool), visible_members(records)
     if metric in OF_IDENTITY:
-        counted = rows & visible & (members >= 2)
         if metric == IDENTITY_SHARE:
             values = records[IDENTITY.name].to_numpy(np.float64)
         else:
             values = 1 / np.maximum(members, 1)
-        return mean_of_rows(records, values, average, counted)
+        return values, visible & (members >= 2)
     at_part = at_any_member(records, rule, decode, alpha)
     if metric == SOCO_CC:
-        return share(records, at_part, average, rows & (members >= 1))
+        return at_part, members >= 1
     if metric == WRONG_MEMBER:
         at_part &= ~pck_correct(records, rule, decode, alpha)
-    return share(records, at_part, average, rows & visible)
+    return at_part, visible
 
 
 def at_any_member(

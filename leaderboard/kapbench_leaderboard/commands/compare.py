@@ -63,7 +63,8 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 @click.option(
     "--paired",
     is_flag=True,
-    help="Add ranks, and the models' paired differences with confidence intervals and p-values.",
+    help="Add ranks, and the models' paired differences with confidence intervals and p-values. "
+    "With --by concept: of the scores of parts.",
 )
 @click.option(
     "--group-by",
@@ -123,6 +124,7 @@ def compare(
       kapbench compare --dataset spair
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
       kapbench compare sphere.lite0 lite0 --paired
+      kapbench compare sphere.lite0 lite0 --by concept --paired
       kapbench compare my_model leaderboard/results/spair
       kapbench compare --group-by label
       kapbench compare --format csv -o scores.csv

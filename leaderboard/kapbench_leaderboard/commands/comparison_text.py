@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kapbench.cli.options import shown_path
 from kapbench.errors import KapbenchError, unknown
-from kapbench_leaderboard.tables.choices import PLAIN, Format, GroupBy, Style, View
+from kapbench_leaderboard.tables.choices import OF_PARTS, PLAIN, Format, GroupBy, Style, View
 
 if TYPE_CHECKING:
     from kapbench.running.results import RunCard
@@ -14,16 +14,31 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.comparison.resamples import Resamples
     from kapbench_leaderboard.tables.build import Table
 
+    Sample = Callable[[Path, RunCard, Sequence[str] | None, float, View | None], Resamples]
+
 
 def run_resamples(
-    place: Path, card: "RunCard", rules: Sequence[str] | None, alpha: float
+    place: Path,
+    card: "RunCard",
+    rules: Sequence[str] | None,
+    alpha: float,
+    view: View | None = None,
 ) -> "Resamples":
-    """Of a run folder, or of an entry, which stores those of its first rules."""
-    from kapbench.running.results import open_records
-    from kapbench_leaderboard.comparison.resamples import make
-    from kapbench_leaderboard.entries.as_runs import entry_resamples
+    """Of a run folder, or of an entry, which stores those of its first rules.
 
-    if place.suffix == ".json":
+    Args:
+        view: Of OF_PARTS: those of `part_resamples`, from the records.
+    """
+    from kapbench.running.results import open_records
+    from kapbench_leaderboard.comparison.part_resamples import part_resamples
+    from kapbench_leaderboard.comparison.resamples import make
+    from kapbench_leaderboard.entries.as_runs import entry_records, entry_resamples
+
+    is_entry = place.suffix == ".json"
+    if view in OF_PARTS:
+        records = entry_records(place) if is_entry else open_records(place)
+        return part_resamples(records, card, rules, alpha)
+    if is_entry:
         return entry_resamples(place, rules, alpha)
     return make(open_records(place), card, rules, alpha)
 
@@ -43,7 +58,7 @@ def comparison_text(
     names: Mapping[str, str] | None = None,
     group_by: GroupBy | None = None,
     style: Style = PLAIN,
-    sample: "Callable[[Path, RunCard, Sequence[str] | None, float], Resamples]" = run_resamples,
+    sample: "Sample" = run_resamples,
 ) -> str:
     """Tables of finished runs, one for each comparability group.
 
@@ -56,18 +71,18 @@ def comparison_text(
         controls: Other runs of the control `random`, whose scores stand beside the runs.
         names: What tables call models, by their old names.
         group_by: "label": a row for the runs of a model that share a label, with their mean.
-        sample: Makes the resamples of a run for some rules and an alpha.
+        sample: Makes the resamples of a run for some rules, an alpha and a view.
 
     Raises:
         KapbenchError: runs of a row cannot be compared; an old name that no run has.
     """
-    from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
+    from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
     from kapbench_leaderboard.tables.render import render
 
-    runs = runs_with_part_scores(runs, by, rules, alpha)
+    runs = runs_with_later_scores(runs, by, rules, alpha)
     with_bold = how == "latex" and group_by is None
-    sampled = runs if paired else _with_records(runs, rules, alpha) if with_bold else {}
-    resamples = resamples_of(sampled, rules, alpha, sample, advance)
+    sampled = runs if paired else _with_records(runs, rules, alpha, by) if with_bold else {}
+    resamples = resamples_of(sampled, rules, alpha, by, sample, advance)
     tables = comparison_tables(
         list(runs.values()),
         rules=rules,
@@ -161,7 +176,8 @@ def resamples_of(
     runs: "Mapping[Path, RunCard]",
     rules: Sequence[str] | None,
     alpha: float,
-    sample: "Callable[[Path, RunCard, Sequence[str] | None, float], Resamples]" = run_resamples,
+    view: View | None,
+    sample: "Sample" = run_resamples,
     advance: Callable[[int], None] | None = None,
 ) -> "dict[str, Resamples]":
     """By the hash of a run's records, for the runs that have one of the rules."""
@@ -170,14 +186,14 @@ def resamples_of(
     resamples = {}
     for place, card in runs.items():
         if selected_rules(card, rules):
-            resamples[card.provenance.records_sha256] = sample(place, card, rules, alpha)
+            resamples[card.provenance.records_sha256] = sample(place, card, rules, alpha, view)
         if advance is not None:
             advance(1)
     return resamples
 
 
 def _with_records(
-    runs: "Mapping[Path, RunCard]", rules: Sequence[str] | None, alpha: float
+    runs: "Mapping[Path, RunCard]", rules: Sequence[str] | None, alpha: float, view: View | None
 ) -> "Mapping[Path, RunCard]":
     """Without the entries whose records lie elsewhere and whose stored resamples do not serve."""
     from kapbench_leaderboard.comparison.resamples import key
@@ -186,6 +202,8 @@ def _with_records(
     def can_be_resampled(place: Path, card: "RunCard") -> bool:
         if place.suffix != ".json" or records_path(place).exists():
             return True
+        if view in OF_PARTS:
+            return False
         return resamples_path(place).exists() and key(card, rules, alpha) == key(card)
 
     return {place: card for place, card in runs.items() if can_be_resampled(place, card)}

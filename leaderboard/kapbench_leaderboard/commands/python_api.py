@@ -18,14 +18,15 @@ from kapbench_leaderboard.commands.comparison_text import (
     rule_names,
     run_resamples,
 )
-from kapbench_leaderboard.commands.part_scores import runs_with_part_scores
+from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
 from kapbench_leaderboard.comparison.groups import Group, why_apart, without_rules
 from kapbench_leaderboard.comparison.pairwise import Compared, pairwise
+from kapbench_leaderboard.comparison.part_resamples import part_resamples
 from kapbench_leaderboard.comparison.resamples import Resamples, make
 from kapbench_leaderboard.entries.as_runs import entry_runs
 from kapbench_leaderboard.tables.build import labels
-from kapbench_leaderboard.tables.choices import GROUP_BY, VIEWS, GroupBy, Style, View
+from kapbench_leaderboard.tables.choices import GROUP_BY, OF_PARTS, VIEWS, GroupBy, Style, View
 from kapbench_leaderboard.tables.frame import frame
 
 Run: TypeAlias = ResultSet | str | Path
@@ -53,11 +54,17 @@ class Chosen:
         return cls(cards, in_memory)
 
     def resamples(
-        self, place: Path, card: RunCard, rules: Sequence[str] | None, alpha: float
+        self,
+        place: Path,
+        card: RunCard,
+        rules: Sequence[str] | None,
+        alpha: float,
+        view: View | None = None,
     ) -> Resamples:
         if place in self.in_memory:
-            return make(self.in_memory[place].records, card, rules, alpha)
-        return run_resamples(place, card, rules, alpha)
+            of_view = part_resamples if view in OF_PARTS else make
+            return of_view(self.in_memory[place].records, card, rules, alpha)
+        return run_resamples(place, card, rules, alpha, view)
 
     def known_rules(self, rules: Sequence[str] | None, alpha: float) -> list[str] | None:
         """Raises KapbenchError: a run has none of the rules, or no run has one, or the alpha."""
@@ -83,22 +90,28 @@ def compare(
     runs: Sequence[Run],
     *,
     baseline: Run | None,
+    by: str | None,
     rules: Sequence[str] | None,
     alpha: float,
     names: Mapping[str, str],
     runs_root: Path,
 ) -> pd.DataFrame:
     """`kapbench.compare`."""
+    view = _paired_view(by)
     chosen = Chosen.of([*runs, *([] if baseline is None else [baseline])], runs_root)
     rules = chosen.known_rules(rules, alpha)
-    of_baseline = None if baseline is None else _one(Chosen.of([baseline], runs_root))
-    groups = groups_of(list(chosen.cards.values()), rules, (), names)
+    cards = runs_with_later_scores(chosen.cards, view, rules, alpha)
+    of_baseline = None
+    if baseline is not None:
+        stored = _one(Chosen.of([baseline], runs_root))
+        of_baseline = next(cards[place] for place, c in chosen.cards.items() if c == stored)
+    groups = groups_of(list(cards.values()), rules, (), names)
     _refuse_alone(groups, of_baseline)
-    places = {id(card): place for place, card in chosen.cards.items()}
+    places = {id(card): place for place, card in cards.items()}
     frames = []
     for members in groups:
         compared = [
-            Compared(label, card, chosen.resamples(places[id(card)], card, rules, alpha))
+            Compared(label, card, chosen.resamples(places[id(card)], card, rules, alpha, view))
             for label, card in zip(labels(members.cards, members.names), members.cards, strict=True)
         ]
         base = next((run for run in compared if run.card == of_baseline), None)
@@ -128,7 +141,7 @@ def table(
     chosen, view = Chosen.of(runs, runs_root), _view(by)
     rules = chosen.known_rules(rules, alpha)
     tables = comparison_tables(
-        list(runs_with_part_scores(chosen.cards, view, rules, alpha).values()),
+        list(runs_with_later_scores(chosen.cards, view, rules, alpha).values()),
         rules=rules,
         by=view,
         alpha=alpha,
@@ -223,6 +236,12 @@ def _view(by: str | None) -> View | None:
     if by is None:
         return None
     raise unknown("table", by, VIEWS, place="by")
+
+
+def _paired_view(by: str | None) -> View | None:
+    if by in (None, "concept"):
+        return _view(by)
+    raise unknown("set of paired differences", str(by), ["concept"], place="by")
 
 
 def _group_by(name: str | None) -> GroupBy | None:

@@ -13,6 +13,7 @@ from kapbench.scoring.bootstrap import holm
 from kapbench.scoring.score_table import ABSENCE_AUROC
 from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group
+from kapbench_leaderboard.comparison.part_resamples import PAIRED_PARTS, part_column
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import Difference, differences
 
@@ -93,6 +94,8 @@ def _columns(rule: RuleCard, members: Group) -> Iterator[_Column]:
     if rule.metric == "kap":
         name = twin_column(rule, members.rules)
         yield _Column(name, rule, ABSENCE_AUROC, "category", "mean", TWIN_SPLIT)
+    for metric in PAIRED_PARTS if rule.metric == "pck" else ():
+        yield _Column(part_column(rule, metric, members.rules), rule, metric, average, over, "all")
 
 
 def _rows(

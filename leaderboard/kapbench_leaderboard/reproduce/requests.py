@@ -92,7 +92,7 @@ def request_of_row(row: Repeatable, chosen: Choices) -> Prepared:
         dataset_options=measure.dataset_options,
         **_common(chosen),
     )
-    words = _words(
+    words = words_of_run(
         parts.model,
         options,
         measure.dataset,
@@ -182,9 +182,9 @@ def request_of_entry(target: EntryTarget, chosen: Choices) -> Prepared:
         **_common(chosen),
     )
     spec = chosen.model or model_again.spec(path, target.entry)
-    words = _words(
-        spec, run.model.options, run.dataset.name, {}, run.dataset.split, names, categories
-    )
+    changed = {text.partition("=")[0] for text in chosen.texts}
+    kept = {key: value for key, value in run.model.options.items() if key not in changed}
+    words = words_of_run(spec, kept, run.dataset.name, {}, run.dataset.split, names, categories)
     return Prepared(request, (*words, *(w for text in chosen.texts for w in ("-o", text))))
 
 
@@ -201,7 +201,7 @@ def _common(chosen: Choices) -> dict[str, Any]:
     }
 
 
-def _words(
+def words_of_run(
     model: str,
     options: Mapping[str, Any],
     dataset: str,

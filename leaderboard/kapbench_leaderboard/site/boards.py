@@ -23,6 +23,7 @@ VIEWS: dict[View, str] = {
     "twin": "Mirror counterparts",
     "concept": "Parts",
     "concept-category": "Parts by category",
+    "geco": "GECO splits",
     "viewpoint": "Viewpoint",
     "occlusion": "Occlusion",
     "average": "Averages",

@@ -14,7 +14,7 @@ from kapbench_leaderboard.site.forked import MANY, forked
 from kapbench_leaderboard.site.front_page import front_pages
 from kapbench_leaderboard.site.model_pages import model_pages
 from kapbench_leaderboard.site.pages import Page, Site
-from kapbench_leaderboard.site.record_facts import record_facts, with_scores_of_parts
+from kapbench_leaderboard.site.record_facts import entries_with_later_scores, record_facts
 
 MARKER = ".kapbench-site"
 # Those that take longest first, for the processes that make them.
@@ -46,7 +46,7 @@ def build(
     entries = accepted(results)
     explored = known_models(explore, (entry.run.model.name for entry in entries), results)
     facts = record_facts(entries)
-    entries = with_scores_of_parts(entries, facts)
+    entries = entries_with_later_scores(entries, facts)
     content: dict[str, str | bytes] = {}
     for path, text in pages(Site(entries, boards(entries), facts, explored)):
         if path in content:

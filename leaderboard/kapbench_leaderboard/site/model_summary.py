@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from kapbench.running.results import RunCard
 from kapbench_leaderboard.site.boards import Board
-from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import heading
+from kapbench_leaderboard.tables.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

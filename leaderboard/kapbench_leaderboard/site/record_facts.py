@@ -18,7 +18,7 @@ from kapbench.scoring.schema import GROUP_ERROR_PX, ON_OBJECT, OTHER_ERROR_PX, T
 from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.curves import Curve, WorstPair, curves, worst_pairs
-from kapbench_leaderboard.comparison.earlier_part_scores import lacks_part_scores, with_part_scores
+from kapbench_leaderboard.comparison.later_scores import lacks_later_scores, with_later_scores
 from kapbench_leaderboard.comparison.split_scores import SplitScores, split_scores
 from kapbench_leaderboard.entries.schema import records_path
 from kapbench_leaderboard.entries.untrusted_files import (
@@ -44,8 +44,8 @@ class KeypointScore:
 class RecordFacts:
     """Of one entry. `losses`: Shapley shares by type, which add up to 1 − KAP; empty where KAP is not
     defined, or where the records lack the columns. `keypoints`: by category and keypoint id.
-    `parts`: of a model with enough images for intervals; None of others. `part_scores`: those that the
-    entry of an earlier version does not store.
+    `parts`: of a model with enough images for intervals; None of others. `later_scores`: those
+    of parts and of GECO's splits that the entry of an earlier version does not store.
     """
 
     curves: Sequence[Curve]
@@ -53,7 +53,7 @@ class RecordFacts:
     losses: Mapping[str, float]
     keypoints: Mapping[tuple[str, int], KeypointScore]
     parts: SplitScores | None = None
-    part_scores: Sequence[Score] = ()
+    later_scores: Sequence[Score] = ()
 
 
 NO_RECORDS = RecordFacts((), (), {}, {})
@@ -73,17 +73,17 @@ def record_facts(entries: Sequence[Accepted]) -> dict[str, RecordFacts]:
 
 def _facts(accepted: Accepted) -> RecordFacts:
     run = accepted.run
-    if not lacks_part_scores(run):
+    if not lacks_later_scores(run):
         return _facts_of_rows(accepted)
     records = StoredRecords(records_path(accepted.path), run.dataset.categories)
-    added = with_part_scores(run, records).scores[len(run.scores) :]
-    return replace(_facts_of_rows(accepted), part_scores=added)
+    added = with_later_scores(run, records).scores[len(run.scores) :]
+    return replace(_facts_of_rows(accepted), later_scores=added)
 
 
-def with_scores_of_parts(
+def entries_with_later_scores(
     entries: Sequence[Accepted], facts: Mapping[str, RecordFacts]
 ) -> list[Accepted]:
-    """The entries with the scores of parts that their records gave.
+    """The entries with the scores of later versions that their records gave.
 
     Args:
         facts: By the run's plan.
@@ -91,7 +91,7 @@ def with_scores_of_parts(
     made = []
     for accepted in entries:
         run = accepted.run
-        added = facts.get(run.plan_hash, NO_RECORDS).part_scores
+        added = facts.get(run.plan_hash, NO_RECORDS).later_scores
         card = RunCard(**dict(run) | {"scores": (*run.scores, *added)}) if added else run
         made.append(replace(accepted, entry=accepted.entry.model_copy(update={"run": card})))
     return made

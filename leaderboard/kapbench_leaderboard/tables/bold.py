@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import best_and_not_different
-from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Column
+from kapbench_leaderboard.tables.rows import Row
 
 NOTE = (
     "Bold: the best model of a column, and every model that is not significantly different from it "

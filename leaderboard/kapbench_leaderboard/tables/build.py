@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from kapbench.running.results import RuleCard, RunCard
-from kapbench.scoring.part_scores import CONCEPT, IDENTITY_CHANCE, IDENTITY_SHARE, WRONG_MEMBER
+from kapbench.scoring.part_scores import CONCEPT, IDENTITY_SHARE, WRONG_MEMBER
 from kapbench.scoring.score_table import KAP_SKILL
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.disagreements import disagreements
 from kapbench_leaderboard.comparison.groups import Group, Kind, why_apart
-from kapbench_leaderboard.comparison.prevalence import agree
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import share_ranks
 from kapbench_leaderboard.tables import notes, notes_on_images
 from kapbench_leaderboard.tables.choices import BY_CATEGORY, View
-from kapbench_leaderboard.tables.columns import NAME, Cell, Column, columns, rules_of
+from kapbench_leaderboard.tables.columns import NAME, Column, columns, rules_of
+from kapbench_leaderboard.tables.rows import ReferenceRow, Row, reference_rows
 
 _ONE_METRIC_A_TABLE: tuple[View, ...] = ("category", "geco", "viewpoint", "occlusion", "average")
 SKILL, IDENTITY_TITLE = "KAP skill", "identity"
@@ -47,29 +46,6 @@ class Ranks:
 
 
 _NO_RANKS = Ranks({}, {})
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One run. `rank`: from `share_ranks`; None for controls and for models that were not tested."""
-
-    card: RunCard
-    label: str
-    cells: tuple[Cell, ...]
-    rank: int | None = None
-
-    @property
-    def is_control(self) -> bool:
-        return is_control(self.card)
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRow:
-    """A row that belongs to no run, with a cell for each column. `key` names it in files."""
-
-    key: str
-    label: str
-    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +121,7 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
         tuple(rows),
         (title,),
         tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
-        _references(members, view, alpha, shown, competing or rows, table_columns),
+        reference_rows(members, view, alpha, kind, metric, competing or rows, table_columns),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
         alpha,
         of_table,
@@ -171,6 +147,7 @@ def _notes(
         *notes.limited(members.dataset),
         *notes.about(members, view, kind, metric),
         *notes.explained(members, view, table_columns),
+        *notes.on_n(view, kind),
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
         *notes_on_images.not_tested(tested),
         *_on_intervals(rows, rules, alpha),
@@ -215,49 +192,6 @@ def _ranking(members: Group, view: View, kind: Kind | None) -> RuleCard:
     """The rule whose headline score gives the ranks."""
     first = members.rules[0] if view == "rule" else members.rule_of("kap")
     return (members.rule_of(kind) if kind else first) or members.rules[0]
-
-
-def _references(
-    members: Group,
-    view: View,
-    alpha: float,
-    shown: _Shown,
-    rows: Sequence[Row],
-    table_columns: Sequence[Column],
-) -> tuple[ReferenceRow, ...]:
-    """The prevalence below KAP, and below identity by category the chance of the data set."""
-    kind, metric = shown
-    if view == "summary":
-        return ()
-    if metric != IDENTITY_SHARE:
-        return _prevalence_row(rows, table_columns, members.rules, alpha)
-    by_run = [_chance(members, view, alpha, kind, row.card) for row in rows]
-    known = (cells for cells in by_run if any(cell.value is not None for cell in cells))
-    return tuple(ReferenceRow(IDENTITY_CHANCE, "chance", cells) for cells in islice(known, 1))
-
-
-def _chance(
-    members: Group, view: View, alpha: float, kind: Kind | None, card: RunCard
-) -> tuple[Cell, ...]:
-    made = columns(members, view, alpha, kind, IDENTITY_CHANCE)
-    return tuple(column.cell(card) for column in made)
-
-
-def _prevalence_row(
-    rows: Sequence[Row], table_columns: Sequence[Column], rules: Sequence[RuleCard], alpha: float
-) -> tuple[ReferenceRow, ...]:
-    """The prevalence under each KAP: of all rows, or of the first where the models' grids differ."""
-    if not any(column.prevalence for column in table_columns):
-        return ()
-    first = rows[0]
-    names = [rule.name for rule in rules if rule.metric == "kap"]
-    same = agree([row.card for row in rows], names, alpha)
-    cells = (
-        column.prevalence(first.card) if column.prevalence else Cell(None)
-        for column in table_columns
-    )
-    label = "prevalence" if same else f"prevalence of {first.label}"
-    return (ReferenceRow("prevalence", label, tuple(cells)),)
 
 
 def labels(cards: Sequence[RunCard], renamed: Sequence[tuple[str, str]] = ()) -> list[str]:

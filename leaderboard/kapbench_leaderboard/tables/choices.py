@@ -22,6 +22,7 @@ VIEWS: tuple[View, ...] = get_args(View)[1:-1]
 
 BY_CATEGORY: tuple[View, ...] = ("category", "concept-category")  # a column for each category
 OF_PARTS: tuple[View, ...] = ("concept", "concept-category")
+WITH_N: tuple[View, ...] = (*OF_PARTS, "geco")  # tables whose columns are of different keypoints
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from kapbench.running.results import RuleCard, RunCard
+from kapbench.scoring.geco_splits import GECO_SPLITS
 from kapbench.scoring.part_scores import (
     IDENTITY_CHANCE,
     OF_IDENTITY,
@@ -235,6 +236,8 @@ def _column(
             return Cell(None, reason=_BEFORE_4)
         if same and row is None and metric in PART_SCORES:
             return Cell(None, reason=_no_part_score(card, metric))
+        if same and row is None and score_key.split in GECO_SPLITS:
+            return Cell(None, reason=_no_split(card))
         return _cell(row if same else None, what)
 
     def prevalence_of(card: RunCard) -> Cell:
@@ -269,6 +272,10 @@ def _no_part_score(card: RunCard, metric: str) -> str:
     if card.provenance.scoring >= 5:
         return _NO_PARTS
     return _NO_IDENTITY if metric in OF_IDENTITY else _NO_RECORDS
+
+
+def _no_split(card: RunCard) -> str:
+    return _NO_COUNTERPART if card.provenance.scoring >= 5 else _NO_RECORDS
 
 
 def _cell(row: Score | None, what: str) -> Cell:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kapbench.shown_text import escape_hidden, hidden_characters
-from kapbench_leaderboard.tables.build import Row, Table
+from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell, Column
 from kapbench_leaderboard.tables.format_cells import head
+from kapbench_leaderboard.tables.rows import Row
 
 SCHEMA_VERSION = 1
 _FORMULA = ("=", "+", "-", "@")

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kapbench.running.results import RunCard, reads_annotation
+from kapbench.scoring.part_scores import CONCEPT, IDENTITY_SHARE, WRONG_MEMBER
 from kapbench_leaderboard.comparison.controls import is_control
 from kapbench_leaderboard.comparison.groups import Group
 from kapbench_leaderboard.comparison.keypoints import OverKeypoints
+from kapbench_leaderboard.comparison.part_resamples import part_column
 from kapbench_leaderboard.comparison.resamples import Resamples, stem, twin_column
 from kapbench_leaderboard.comparison.significance import (
     SIGNIFICANT,
@@ -15,11 +17,17 @@ from kapbench_leaderboard.comparison.significance import (
     against,
     differences,
 )
-from kapbench_leaderboard.tables.build import Row, Table, labels
+from kapbench_leaderboard.tables.build import Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
+from kapbench_leaderboard.tables.rows import Row
 
+_PARTS = {
+    CONCEPT: ("concept",),
+    WRONG_MEMBER: ("wrong", "member"),
+    IDENTITY_SHARE: ("iden-", "tity"),
+}
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
 _OVER_MODELS = "with Holm's correction over the models of a column"
 
@@ -65,7 +73,7 @@ def paired_tables(
 
 
 def _words(members: Group, column: str) -> str:
-    return " ".join(_headings(members)[column])
+    return " ".join(_headings(members)[column]).replace("- ", "")
 
 
 def _tested(gap: Difference) -> OverKeypoints | None:
@@ -124,7 +132,8 @@ def _table(
 ) -> Table:
     columns = []
     headings = _headings(members)
-    for name in dict.fromkeys(gap.column for _, gaps in rows.values() for gap in gaps):
+    names = dict.fromkeys(gap.column for _, gaps in rows.values() for gap in gaps)
+    for name in names:
         heading = headings[name]
         columns += [
             Column(f"difference.{name}", (*heading, "diff."), _unknown),
@@ -137,7 +146,11 @@ def _table(
     data = members.dataset
     head = f"{data.name}@{data.revision}, {data.split} split, paired differences, {title}"
     notes = (
-        *(rule_words(rule, rule.alphas[0] if alpha is None else alpha) for rule in members.rules),
+        *(
+            rule_words(rule, rule.alphas[0] if alpha is None else alpha)
+            for rule in members.rules
+            if stem(rule, members.rules) in names
+        ),
         f"Both models are scored on the same resamples of images. p: paired test, {correction}.",
         *(note for note in on_keypoints if note),
     )
@@ -154,6 +167,7 @@ def _headings(members: Group) -> dict[str, tuple[str, ...]]:
         out |= {
             name: words,
             twin_column(rule, members.rules): (*of_rule, "absence", "AUROC", "twin"),
+            **{part_column(rule, m, members.rules): (*of_rule, *w) for m, w in _PARTS.items()},
         }
     return out
 

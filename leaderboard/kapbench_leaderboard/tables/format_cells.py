@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Row, Table
+from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.rows import Row
 
 MISSING = "n/a"
+_TOO_WIDE = "are left out because the table is too wide; --format csv has them."
 
 
 def number(cell: Cell) -> str:
@@ -18,7 +20,7 @@ def number(cell: Cell) -> str:
     if cell.is_p:
         return "<0.001" if cell.value < 0.001 else f"{cell.value:.3f}"
     if cell.is_count:
-        return f"{cell.value:.0f}"
+        return f"{cell.value:,.0f}"
     shown = _percent(cell.value, signed=cell.signed)
     return shown if cell.sd is None else f"{shown} ± {100 * cell.sd:.1f}"
 
@@ -99,7 +101,22 @@ def notes(
         about.append("Ranges are 95 % confidence intervals from a bootstrap over images.")
     if hidden:
         which = "Confidence" if hidden == with_intervals else "Other confidence"
-        about.append(
-            f"{which} intervals are left out because the table is too wide; --format csv has them."
-        )
+        about.append(f"{which} intervals {_TOO_WIDE}")
     return about + [f"[{n}] {reason}" for reason, n in footnotes.items()]
+
+
+def each_once(notes_of_tables: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The notes of several tables, each only below the last of those that it concerns.
+
+    Footnotes, which have a number in their table, and what is said of one table's width stay.
+    """
+    kept: list[list[str]] = []
+    said_below: set[str] = set()
+    for lines in reversed(notes_of_tables):
+        kept.append([n for n in lines if n not in said_below or _is_of_one_table(n)])
+        said_below.update(lines)
+    return kept[::-1]
+
+
+def _is_of_one_table(note: str) -> bool:
+    return note.startswith("[") or note.endswith(_TOO_WIDE)

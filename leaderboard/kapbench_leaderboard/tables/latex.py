@@ -1,4 +1,4 @@
-"""Tables to LaTeX for a paper that uses booktabs."""
+"""Tables to LaTeX for a paper that uses booktabs, and graphicx where a table must be shrunk to fit."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,9 @@ from kapbench_leaderboard.tables.over_runs import ABOUT_RUNS
 from kapbench_leaderboard.tables.tex_text import tex
 
 _WIDE = 8  # columns from which a table spans both columns of a page
+_LONG = 80  # characters of a line of titles from which they are stacked, to fit on a page
 _TIGHT = r"\small\setlength{\tabcolsep}{3pt}"
+_FULL = 95  # characters of a row that fit on a page in the size of _TIGHT
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*")
 
 
@@ -89,9 +91,12 @@ def _environment(
     title = caption(above).replace(_versioned(first), _unversioned(first))
     lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(title)}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
+    titles = [first.of_rows, *_headings(blocks)]
+    too_wide = _is_too_wide(titles, blocks)
     lines += [f"  {_TIGHT}"] if wide else []
+    lines += [r"  \resizebox{\textwidth}{!}{%"] if too_wide else []
     lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
-    lines += [_line([first.of_rows, *_headings(blocks)])]
+    lines += [_titles(titles)]
     footnotes = _reasons(blocks)
     bolds = [bold(table, resamples) for table in blocks]
     for table, marks in zip(blocks, bolds, strict=True):
@@ -101,7 +106,7 @@ def _environment(
                 f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(metric_title(table))}}} \\\\"
             )
         lines += _rows(table, footnotes, marks)
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
+    lines += [r"    \bottomrule", r"  \end{tabular}" + ("}" if too_wide else "")]
     skills = [note for t in part if _is_skill_by_category(t) and (note := _skill_note(t))]
     printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
     if style.notes:
@@ -156,6 +161,23 @@ def _headings(blocks: Sequence[Table]) -> list[str]:
     """Of the first block; "all" where the blocks average categories by other weights."""
     of_blocks = [[heading(column) for column in table.columns] for table in blocks]
     return [names[0] if len(set(names)) == 1 else "all" for names in zip(*of_blocks, strict=True)]
+
+
+def _is_too_wide(titles: Sequence[str], blocks: Sequence[Table]) -> bool:
+    """For a page. A column is as wide as the longest word of its title, or as a score."""
+    labels = max(len(label) for table in blocks for label, _, _ in rows_of(table))
+    return labels + sum(max(5, *map(len, title.split())) for title in titles[1:]) > _FULL
+
+
+def _titles(titles: Sequence[str]) -> str:
+    """The line of column titles; those of a long line as stacks of their words."""
+    if sum(map(len, titles)) < _LONG:
+        return _line(titles)
+    return _line(titles[:1], [_stacked(title) for title in titles[1:]])
+
+
+def _stacked(title: str) -> str:
+    return r"\shortstack[r]{" + r" \\ ".join(map(tex, title.split())) + "}"
 
 
 def _reasons(blocks: Sequence[Table]) -> dict[str, int]:

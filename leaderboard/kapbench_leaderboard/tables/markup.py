@@ -7,6 +7,7 @@ from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
 from kapbench_leaderboard.tables.format_cells import (
     caption,
+    each_once,
     head,
     heading,
     interval,
@@ -19,12 +20,18 @@ from kapbench_leaderboard.tables.markdown_text import literal, pipe
 
 
 def markdown(tables: Sequence[Table], *, with_notes: bool = True) -> str:
-    return "\n".join(_markdown(table, with_notes) for table in tables)
+    below = _notes(tables, with_notes)
+    return "\n".join(map(_markdown, tables, below))
 
 
 def html(tables: Sequence[Table], *, with_notes: bool = True) -> str:
     """`<table>` elements with captions and notes, for the reader's own page."""
-    return "\n".join(_html(table, with_notes) for table in tables)
+    below = _notes(tables, with_notes)
+    return "\n".join(map(_html, tables, below))
+
+
+def _notes(tables: Sequence[Table], with_notes: bool) -> list[list[str]]:
+    return each_once([notes(t, reasons(t)) if with_notes else [] for t in tables])
 
 
 def _body(
@@ -39,17 +46,17 @@ def _body(
     return [[label, *map(cell_text, cells)] for label, cells, _ in rows_of(table)]
 
 
-def _markdown(table: Table, with_notes: bool) -> str:
+def _markdown(table: Table, below: Sequence[str]) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number} ({span})")
     lines = [*map(literal, head(table)), "", pipe([table.of_rows, *map(heading, table.columns)])]
     lines.append(pipe([":--", *["--:"] * len(table.columns)]))
     lines += map(pipe, body)
-    about = notes(table, footnotes) if with_notes else []
-    return "\n".join([*lines, "", *(f"{literal(note)}  " for note in about), ""])
+    lines += ["", *(f"{literal(note)}  " for note in below)] if below else []
+    return "\n".join([*lines, ""])
 
 
-def _html(table: Table, with_notes: bool) -> str:
+def _html(table: Table, below: Sequence[str]) -> str:
     footnotes = reasons(table)
     body = _body(table, footnotes, lambda number, span: f"{number}\0{span}")
     lines = ["<table>", f"<caption>{escape(caption(head(table)))}</caption>", "<thead><tr>"]
@@ -64,6 +71,6 @@ def _html(table: Table, with_notes: bool) -> str:
             small = f"<br><small>{escape(span)}</small>" if span else ""
             row.append(f"<td>{escape(number)}{small}</td>")
         lines.append(f"<tr>{''.join(row)}</tr>")
-    about = "".join(f"<li>{escape(note)}</li>" for note in notes(table, footnotes))
-    below = [f"<ul>{about}</ul>"] if with_notes else []
-    return "\n".join([*lines, "</tbody>", "</table>", *below, ""])
+    items = "".join(f"<li>{escape(note)}</li>" for note in below)
+    listed = [f"<ul>{items}</ul>"] if items else []
+    return "\n".join([*lines, "</tbody>", "</table>", *listed, ""])

@@ -8,7 +8,7 @@ from kapbench.running.results import DatasetCard, RuleCard, RunCard, reads_annot
 from kapbench.scoring.score_table import ABSENCE_AUROC, KAP_SKILL
 from kapbench.scoring.splits import TWIN_SPLIT
 from kapbench_leaderboard.comparison.groups import Group, Kind
-from kapbench_leaderboard.tables.choices import View
+from kapbench_leaderboard.tables.choices import WITH_N, View
 from kapbench_leaderboard.tables.columns import NAME, NO_RANDOM_RUN, Column, rules_of
 
 _AVERAGES = {
@@ -47,7 +47,7 @@ _EXPLAINED = {
     ),
     ".symmetry_confusion": (
         "confusion: share of keypoints with a visible mirror counterpart that are matched to the "
-        "counterpart."
+        "counterpart; low, too, where a model finds little at all."
     ),
     ".n10": (
         "n11, n10, n1x, n01 (GECO): whether the target shows the keypoint (first digit) and its mirror "
@@ -63,7 +63,8 @@ _EXPLAINED = {
         "of keypoints that are visible in both images."
     ),
     "wrong_member@": (
-        "wrong member: concept less exact, the right part on the wrong side or the wrong repetition."
+        "wrong member: concept less exact, the right part on the wrong side or the wrong repetition; "
+        "low, too, where a model finds few parts."
     ),
     "pck_cc@": (
         "CC: as concept, also of absent keypoints of whose part the target shows a member, as SOCO "
@@ -170,6 +171,15 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
     if not names:
         return ["No KAP rule was asked for."] if members.rules_are_named else [_NO_KAP]
     return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
+
+
+def on_n(view: View, kind: Kind | None) -> list[str]:
+    """What the row n counts, of the views that have it."""
+    if view not in WITH_N:
+        return []
+    if kind == "kap":
+        return ["n: samples of KAP, two of each keypoint: its best scores within α·T and outside."]
+    return ["n: keypoints that the column counts, in all pairs."]
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:

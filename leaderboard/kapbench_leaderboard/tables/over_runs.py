@@ -11,6 +11,7 @@ from kapbench_leaderboard.tables import build
 from kapbench_leaderboard.tables.choices import View
 from kapbench_leaderboard.tables.columns import Cell, Column
 from kapbench_leaderboard.tables.notes_on_images import NO_INTERVALS
+from kapbench_leaderboard.tables.rows import Row
 
 N_RUNS = "n_runs"
 ABOUT_RUNS = (
@@ -59,7 +60,7 @@ def _count(repeated: RepeatedRuns) -> Cell:
     return Cell(len(repeated.runs), is_count=True)
 
 
-def _cells(table: build.Table, row: build.Row, runs_of: dict[int, RepeatedRuns]) -> list[Cell]:
+def _cells(table: build.Table, row: Row, runs_of: dict[int, RepeatedRuns]) -> list[Cell]:
     runs = runs_of[id(row.card)].runs
     if len(runs) == 1:
         return [replace(cell, low=None, high=None) for cell in row.cells]

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from kapbench.shown_text import escape_hidden
-from kapbench_leaderboard.tables.build import ReferenceRow, Row, Table
+from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
+from kapbench_leaderboard.tables.rows import ReferenceRow, Row
 
 
 def plain(table: Table) -> Table:

@@ -32,15 +32,12 @@ def render(
     """
     tables = [_with_intervals(plain(table), how, style) for table in tables]
     if how == "text":
-        return "\n".join(
-            text(
-                table,
-                width=width,
-                colour=colour,
-                with_notes=style.notes,
-                with_intervals=bool(style.intervals),
-            )
-            for table in tables
+        return text(
+            tables,
+            width=width,
+            colour=colour,
+            with_notes=style.notes,
+            with_intervals=bool(style.intervals),
         )
     if how == "csv":
         return csv_(tables)

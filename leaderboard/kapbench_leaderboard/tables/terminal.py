@@ -1,4 +1,4 @@
-"""A table for a terminal."""
+"""Tables for a terminal."""
 
 import io
 import re
@@ -11,7 +11,15 @@ from rich.text import Text
 
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Cell
-from kapbench_leaderboard.tables.format_cells import head, interval, marked, notes, reasons, rows_of
+from kapbench_leaderboard.tables.format_cells import (
+    each_once,
+    head,
+    interval,
+    marked,
+    notes,
+    reasons,
+    rows_of,
+)
 
 _LABEL_WIDTH = 18  # the longest shipped name with its rank, 1. dinov2.vitb14reg, nearly fits
 _INDENT = "  "
@@ -19,23 +27,30 @@ _BREAKS = re.compile(r"(?<=[._@/ -])(?=[^ ])(?<!^\d\. )(?<!^\d\d\. )")
 
 
 def text(
-    table: Table,
+    tables: Sequence[Table],
     *,
     width: int = 80,
     colour: bool = False,
     with_notes: bool = True,
     with_intervals: bool = False,
 ) -> str:
-    """With intervals where they fit, or always; in blocks of columns where even that is wide."""
+    """With intervals where they fit, or always, as of differences; in blocks where the table is wide."""
     console = Console(width=width, file=io.StringIO(), color_system="standard" if colour else None)
-    footnotes = reasons(table)
-    spans, blocks = _blocks(console, table, footnotes, with_intervals)
-    below = notes(table, footnotes, spans=spans) if with_notes else []
-    parts: list[RenderableType] = [
-        *(Text(line) for line in head(table)),
-        *blocks,
-        *(Text(note, style="dim") for note in below),
+    blocks, below = [], []
+    for table in tables:
+        footnotes = reasons(table)
+        always = with_intervals or table.view == "paired"
+        spans, of_table = _blocks(console, table, footnotes, always)
+        blocks.append(of_table)
+        below.append(notes(table, footnotes, spans=spans) if with_notes else [])
+    printed = [
+        _printed(console, [*map(Text, head(table)), *made, *(Text(n, style="dim") for n in about)])
+        for table, made, about in zip(tables, blocks, each_once(below), strict=True)
     ]
+    return "\n".join(printed)
+
+
+def _printed(console: Console, parts: Sequence[RenderableType]) -> str:
     with console.capture() as captured:
         console.print(Group(*parts), soft_wrap=False)
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
@@ -53,10 +68,12 @@ def _blocks(
         if _fits(console, whole):
             return spans, [whole]
     blocks: list[list[int]] = [[]]
-    for i in everything:
-        wider = [*blocks[-1], i]
+    step = 2 if table.view == "paired" else 1  # a difference stands beside its p
+    for i in everything[::step]:
+        together = [*everything[i : i + step]]
+        wider = [*blocks[-1], *together]
         if blocks[-1] and not _fits(console, _rich(table, wider, footnotes, least)):
-            blocks.append([i])
+            blocks.append(together)
         else:
             blocks[-1] = wider
     return least, [_rich(table, block, footnotes, least) for block in blocks]

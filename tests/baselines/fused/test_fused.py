@@ -10,6 +10,8 @@ import kapbench
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.protocols import model_info
+from kapbench.scoring.input_remarks import remarks_on_inputs
+from kapbench.scoring.rules import load_rule
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.fused.encoder import FusedEncoder
 from kapbench_baselines.fused.resampling import finest, on_grid
@@ -32,6 +34,11 @@ class Colours:
         return [FeatureMap((v.transpose(2, 0, 1) / 64 - 1) ** self.layer,
                            Grid.stretched(p.size, self.cells, self.cells))
                 for v, p in zip(small, pictures)]
+
+class Squares(Colours):
+    def __init__(self, image_px: int = 840, padding: str = "stretch", layer: int = 1):
+        super().__init__(layer)
+        self.options = {"image_px": image_px, "padding": padding}
 
 class Distances(Colours):
     similarity = "neg_l2"
@@ -158,6 +165,39 @@ def test_options_reach_their_parts(colours: str) -> None:
     assert [(p.layer, p.cells) for p in layers.backbones] == [(2, 2), (3, 2)]
     assert (layers.name, layers.options) == ("fuse:colours", {"layers": [2, 3], "cells": "2"})
     assert load_model(f"fuse:{colours}", device="cpu", **layers.options).revision == layers.revision
+
+
+@pytest.mark.parametrize(
+    ("parts", "options", "remark"),
+    [
+        ("Squares+Squares", {"1.image_px": 240, "2.image_px": 240}, None),
+        ("Squares", {"layers": "1,2", "image_px": 240}, None),
+        ("Squares", {"layers": "1,2", "1.image_px": 240}, None),
+        (
+            "Squares+Squares",
+            {"1.image_px": 240},
+            "in fuse:colours+colours part 2 declares image_px=840 and padding=stretch, so it is ",
+        ),
+        (
+            "Squares+Colours",
+            {},
+            "part 1 declares image_px=840 and padding=stretch and part 2 has no such options, so ",
+        ),
+        ("Squares", {"layers": "1,2"}, "the model declares image_px=840 and padding=stretch and "),
+        ("Colours+Colours", {}, "; fuse:colours+colours has no such options and is scored on its "),
+    ],
+)
+def test_what_a_rule_needs_of_images_is_asked_of_every_part(
+    colours: str, parts: str, options: dict[str, object], remark: str | None
+) -> None:
+    """pck-chm's numbers are of images stretched to 240 px."""
+    specs = "+".join(colours.replace("Colours", part) for part in parts.split("+"))
+    fused = load_model(f"fuse:{specs}", device="cpu", **options)
+    remarks = remarks_on_inputs([load_rule("pck-chm")], model_info(fused))
+    assert len(remarks) == (remark is not None)
+    assert remark is None or remark in remarks[0]
+    again = load_model(f"fuse:{specs}", device="cpu", **fused.options)
+    assert remarks_on_inputs([load_rule("pck-chm")], model_info(again)) == remarks
 
 
 def test_an_image_is_encoded_once_for_each_backbone(colours: str, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Pose alignment: mirrored where it fits better, and then asked at the mirror twin."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 
 from kapbench.errors import KapbenchError
 from kapbench.loading import load_model
 from kapbench.types import Grid, Picture
-from kapbench_baselines.geoaware.pose_choice import CHOICES
+from kapbench_baselines.geoaware.pose_choice import CHOICES, smallest_row
 from kapbench_baselines.sphere.views import mirrored
 
 QUERIES = np.array([[5.0, 8.0], [30.0, 20.0], [40.5, 33.0]])
@@ -74,6 +76,42 @@ def test_every_choice_mirrors_the_mirror_image_and_not_the_image(choice):
     turned = model.match(shown, mirrored(shown), QUERIES[:2], TWINS[:2])
     expected = np.column_stack([shown.size[0] - TWINS[:2, 0], TWINS[:2, 1]])
     assert np.abs(best(turned) - expected).max() < 3
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 3), (60, 5), (121, 40), (179, 7)])
+def test_the_smallest_row_of_each_column_is_the_first_of_equal_ones(n, m):
+    values = torch.randint(0, 9, (n, m), generator=torch.Generator().manual_seed(n)).float()
+    assert torch.equal(smallest_row(values), values.argmin(0))
+
+
+COUNTS = """
+import numpy as np
+from PIL import Image
+from kapbench import FeatureMap, Grid
+
+class Counts:
+    name, revision, conditions_on, similarity = "counts", "1", (), "dot"
+    n_encoded = 0
+
+    def encode(self, pictures):
+        self.n_encoded += len(pictures)
+        small = [np.asarray(Image.fromarray(p.pixels).resize((8, 6)), np.float32) for p in pictures]
+        grids = [Grid.stretched(p.size, height=6, width=8) for p in pictures]
+        return [FeatureMap(v.transpose(2, 0, 1), g) for v, g in zip(small, grids)]
+"""
+
+
+def test_each_image_and_its_mirror_image_are_encoded_once_in_a_run(tmp_path):
+    """And the maps are those of a model that has seen nothing before."""
+    (tmp_path / "counts.py").write_text(COUNTS)
+    backbone = f"{tmp_path}/counts.py:Counts"
+    model, images = load_model("geoaware.zeroshot", backbone=backbone), [image(s) for s in range(3)]
+    for source, target in permutations(images, 2):
+        values = model.match(source, target, QUERIES, TWINS).values
+        fresh = load_model("geoaware.zeroshot", backbone=backbone)
+        alone = fresh.match(source, target, QUERIES, TWINS).values
+        np.testing.assert_array_equal(alone, values)
+    assert model._encoder.n_encoded == 2 * len(images)
 
 
 def test_only_the_choice_on_masks_sees_masks():

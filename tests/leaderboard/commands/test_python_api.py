@@ -28,6 +28,25 @@ def differences(results):
     return kapbench.compare(*results)
 
 
+def test_scores_of_parts_are_compared_from_the_records(results, shifted):
+    frame = kapbench.compare(results[0], shifted, by="concept")
+    means = frame[frame["over"] == "mean"].set_index("metric")
+    assert list(means.index) == ["pck", "pck_concept", "wrong_member", "identity"]
+    for metric, row in means.iterrows():
+        query = "alpha == 0.1 and over == 'mean' and is_headline and rule == 'pck-sd-dino' and split == 'all'"
+        of_runs = [
+            scores[scores["metric"] == metric]
+            for scores in (run.scores.query(query) for run in (results[0], shifted))
+        ]
+        values = [scores["value"].item() for scores in of_runs]
+        assert [row["value"], row["baseline_value"]] == pytest.approx(values)
+        assert row["n"] == of_runs[0]["n"].item()
+    added = means["difference"]["pck_concept"] - means["difference"]["pck"]
+    assert means["difference"]["wrong_member"] == pytest.approx(added)
+    with pytest.raises(KapbenchError, match="concept"):
+        kapbench.compare(*results, by="geco")
+
+
 @pytest.fixture(scope="module")
 def shifted(dots_runs):
     """A third model on the same pairs, whose records are kept in memory."""

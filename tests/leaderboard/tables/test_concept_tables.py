@@ -8,8 +8,8 @@ from kapbench.running.results import RunCard
 from kapbench.scoring.part_scores import IDENTITY_SHARE, PART_SCORES
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import Score
-from kapbench_leaderboard.comparison.earlier_part_scores import with_part_scores
 from kapbench_leaderboard.comparison.groups import group
+from kapbench_leaderboard.comparison.later_scores import with_later_scores
 from kapbench_leaderboard.entries.schema import load_entry
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.format_cells import head
@@ -78,8 +78,9 @@ def test_by_category_fewer_wrong_members_come_first_and_chance_stands_below_iden
         "identity.cow",
         "identity",
     ]
-    (chance,) = identity.references
+    chance, n = identity.references
     assert [cell.value for cell in chance.cells] == [0.5] * 3
+    assert (n.label, [cell.value for cell in n.cells]) == ("n", [9] * 3)
     assert head(identity)[0].endswith("; identity")
     assert head(concept)[0].endswith("; concept PCK@0.10")
 
@@ -89,7 +90,7 @@ def test_an_accepted_entry_gets_what_its_records_allow():
     run, rule = load_entry(path).run, load_rule("pck-sd-dino")
     parts = {"n_keypoints": 6, "groups": (0, 0, 0, -1, -1, -1), "twins": (1, 0, 2, 4, 3, 5)}
     rows = records(drawn(3, 6, **parts, n_images=3), [rule]).drop(columns="identity")
-    made = with_part_scores(run, rows)
+    made = with_later_scores(run, rows, kinds=["parts"])
     assert made.scores[: len(run.scores)] == run.scores
     added = made.scores[len(run.scores) :]
     assert {s.metric for s in added} == set(PART_SCORES) - {IDENTITY_SHARE}

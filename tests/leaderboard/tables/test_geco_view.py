@@ -1,9 +1,18 @@
-"""`compare --by geco` shows scores that a run has."""
+"""`compare --by geco`: scores that a run has, what earlier runs lack, and n below them."""
 
 import pytest
+from diagnosed import card
+from scoring_cases import drawn, records
 
+from kapbench.running.results import RunCard
+from kapbench.scoring.geco_splits import GECO_SPLITS
 from kapbench.scoring.rules import load_rule
 from kapbench.scoring.score_table import score_requests
+from kapbench.scoring.splits import select
+from kapbench_leaderboard.comparison.groups import group
+from kapbench_leaderboard.comparison.later_scores import with_later_scores
+from kapbench_leaderboard.site.boards import VIEWS
+from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.score_keys import SPLITS
 
 
@@ -13,3 +22,53 @@ def test_every_column_is_scored(kind, rule):
     shown = {(key.metric or kind, key.split) for key in SPLITS["geco"][kind]}
     assert shown <= scored
     assert {split for metric, split in shown if metric == kind} == {"n11", "n10", "n1x"}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rules = [load_rule(name) for name in ("kap-cvpr24", "pck-sd-dino")]
+    parts = {"n_keypoints": 6, "groups": (-1,) * 6, "twins": (1, 0, 2, 4, 3, 5)}
+    return records(drawn(3, 60, **parts, n_images=8), rules)
+
+
+@pytest.fixture(scope="module")
+def run(rows):
+    return card(rows, rules=("kap-cvpr24", "pck-sd-dino"))
+
+
+def of_version_4(run: RunCard) -> RunCard:
+    provenance = run.provenance.model_copy(update={"scoring": 4})
+    kept = tuple(score for score in run.scores if score.split not in GECO_SPLITS)
+    return RunCard(**dict(run) | {"provenance": provenance, "scores": kept})
+
+
+def values(run: RunCard):
+    return [[(c.value, c.n) for c in t.rows[0].cells] for t in tables(group([run]), "geco")]
+
+
+def test_records_of_earlier_runs_give_what_later_ones_store(rows, run):
+    before = of_version_4(run)
+    assert not any(value for of_table in values(before) for value, _ in of_table)
+    made = with_later_scores(before, rows, kinds=["geco"])
+    assert values(made) == values(run)
+    (pck,) = (table for table in tables(group([made]), "geco") if table.metric == "PCK")
+    n11 = pck.rows[0].cells[0]
+    assert n11.low < n11.value < n11.high
+
+
+def test_n_is_the_number_of_keypoints_that_a_column_counts(rows, run):
+    *_, pck = tables(group([run]), "geco")
+    (n,) = (row for row in pck.references if row.key == "n")
+    splits = ["n11", "n10", "n1x", "n11", "n01"]
+    assert [cell.value for cell in n.cells] == [select(rows, split).sum() for split in splits]
+    assert n.label == "n"
+    assert "n: keypoints that the column counts" in " ".join(pck.notes)
+
+
+def test_what_is_not_stored_has_its_reason(run):
+    (first, *_), *_ = (table.rows[0].cells for table in tables(group([of_version_4(run)]), "geco"))
+    assert first.reason.startswith("The run was scored before these scores were stored")
+
+
+def test_the_board_has_the_view():
+    assert VIEWS["geco"] == "GECO splits"

@@ -1,6 +1,8 @@
 """Tables in LaTeX: what a TeX engine would take, and what a reader of the paper sees."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 import tex_reader
@@ -26,6 +28,26 @@ HOSTILE = (
     "x\\\\",
     "α×±−–…†°",
 )
+SPAIR = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "train",
+    "tvmonitor",
+]
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
 
 
@@ -216,3 +238,32 @@ def test_the_reader_finds_what_tex_would_stop_at(two):
         assert each != text
         with pytest.raises((AssertionError, AttributeError)):
             tex_reader.read(each)
+
+
+def test_a_long_line_of_titles_is_stacked_and_a_wide_table_shrunk(card):
+    (table,) = drawn([card()], "symmetry")
+    assert "KAP skill symm." in table.rows[0]
+    text = render(tables(group([card(categories=SPAIR)]), "category"), "latex")
+    assert tex_reader.RESIZED in text
+    assert tex_reader.RESIZED not in render(tables(group([card()]), "symmetry"), "latex")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+@pytest.mark.parametrize("view", ["summary", *VIEWS])
+def test_tex_sets_every_view_within_a_page(card, view, tmp_path):
+    cards = [
+        card(name, 0.5, 0.6, interval=0.02, categories=SPAIR) for name in ("a_b", "sphere.lite0")
+    ]
+    text = render(tables(group(cards), view), "latex", style=Style(label="tab:x"))
+    lines = [
+        r"\documentclass{article}",
+        r"\usepackage{booktabs,graphicx}",
+        r"\setlength{\textwidth}{6.875in}",
+    ]
+    page = "\n".join([*lines, r"\begin{document}", text, r"\end{document}"])
+    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "Overfull" not in done.stdout

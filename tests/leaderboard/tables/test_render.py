@@ -42,6 +42,24 @@ def test_text_is_the_percentage_with_one_decimal_and_its_interval(drawn):
 
 
 @pytest.mark.parametrize("how", ["text", "markdown", "html"])
+def test_a_note_stands_once_below_the_last_table_that_it_concerns(drawn, how):
+    (table,) = drawn
+    lines = (("of all",), ("of all", "of two"), ("of all", "of two"), ("of all", "of one"))
+    every = [replace(table, head=(f"head {i}",), notes=n) for i, n in enumerate(lines)]
+    shown = render(every, how, width=200)
+    parts = re.split(r"head \d", shown)[1:]
+    assert [[note for note in {*sum(lines, ())} if note in part] for part in parts[:2]] == [[], []]
+    assert ["of two" in part for part in parts] == [False, False, True, False]
+    assert ["of all" in part for part in parts] == [False, False, False, True]
+    assert shown.count("Scores ×100.") == shown.count("Ranges are") == 1
+
+
+def test_a_footnote_stands_below_each_of_its_tables(card):
+    shown = render(tables(group([card("sphere", None)])) * 2, "text")
+    assert shown.count("\n[1] ") == 2
+
+
+@pytest.mark.parametrize("how", ["text", "markdown", "html"])
 def test_negative_numbers_have_a_true_minus_sign_and_ranges_one_style(card, how):
     signed = Cell(-0.0004, -0.02, 0.0004, signed=True)
     values = [
@@ -95,6 +113,16 @@ def test_intervals_give_way_where_the_screen_is_narrow(card):
     assert (
         "Confidence intervals are left out because the table is too\nwide; --format csv" in narrow
     )
+
+
+def test_differences_keep_their_intervals_and_their_p_in_blocks(card):
+    made = tables(group([card("lite0", categories=[*"abcdefghijkl"], interval=0.01)]), "category")
+    (wide,) = (replace(table, view="paired") for table in made[:1])
+    lines = render([wide], "text", width=60).splitlines()
+    headings = [line.split()[1:] for line in lines if line.startswith("model ")]
+    assert len(headings) > 1
+    assert all(len(names) % 2 == 0 for names in headings[:-1])
+    assert any("39.0…41.0" in line for line in lines)
 
 
 def test_intervals_are_kept_on_request_though_the_screen_is_narrow(card):

@@ -1,4 +1,4 @@
-"""Tables of parts: runs of earlier versions get the scores that their records allow."""
+"""Tables of scores that runs of earlier versions do not store: their records give what they can."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,25 +13,27 @@ if TYPE_CHECKING:
     from kapbench.scoring.schema import Records
 
 
-def runs_with_part_scores(
+def runs_with_later_scores(
     runs: "Mapping[Path, RunCard]", view: View | None, rules: Sequence[str] | None, alpha: float
 ) -> "Mapping[Path, RunCard]":
-    """Run cards by folder or entry, as `with_part_scores`; those of other views as they are.
+    """Run cards by folder or entry, as `with_later_scores`; those of other views as they are.
 
     A run whose records are missing or were changed stays as it is, and its table says so.
     """
-    if view not in OF_PARTS:
+    if view != "geco" and view not in OF_PARTS:
         return runs
-    from kapbench_leaderboard.comparison.earlier_part_scores import (
-        lacks_part_scores,
-        with_part_scores,
+    from kapbench_leaderboard.comparison.later_scores import (
+        Later,
+        lacks_later_scores,
+        with_later_scores,
     )
 
+    kind: Later = "geco" if view == "geco" else "parts"
     made = dict(runs)
     for place, card in runs.items():
-        if lacks_part_scores(card):
+        if lacks_later_scores(card):
             with suppress(KapbenchError):
-                made[place] = with_part_scores(card, _records(place), rules, alpha)
+                made[place] = with_later_scores(card, _records(place), rules, alpha, [kind])
     return made
 
 
