@@ -15,6 +15,7 @@ SPAIR = {
     "sphere.lite0": (67.8, 62.1, 66.9),
     "constant": (50.0, 50.0, 50.0),
 }
+TWO = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_run_and_its_numbers_in_a_file(kapbench, runs):
 
 def test_figures(kapbench, score):
     for model in ("Colours", "Greys"):
-        score(model, "--dataset-option", "n_images=5")
+        score(model, "--dataset-option", "n_images=5", *TWO)
     for suffix, begin in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
         done = kapbench("diagnose", "colours", "greys", "-o", f"steps.{suffix}")
         assert done.stdout == f"steps.{suffix}\n"
