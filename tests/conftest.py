@@ -1,11 +1,13 @@
 """Before anything is imported: types are checked while tests run, caches stay out of the home."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import examples
+import installed_packages
 import pandas as pd
 import pytest
 import type_checks
@@ -40,10 +42,16 @@ CHECKED = [
     "kapbench_leaderboard",
 ]
 type_checks.install(CHECKED)
+installed_packages.read_once()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     examples.load(config)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # else all that was imported is searched for garbage again and again
 
 
 # Tests of whole commands call what the tests beside the code call, with types checked there. Here

@@ -70,7 +70,8 @@ ROOT_ON_PATH = "import sys\nsys.path.insert(0, {root!r})\nfrom models.net import
 
 
 @pytest.mark.parametrize(
-    ("folder", "lazy"), [(".", False), ("adapters", False), ("adapters", True)]
+    ("folder", "lazy"),
+    [(".", False), pytest.param("adapters", False, marks=pytest.mark.slow), ("adapters", True)],
 )
 def test_a_package_without_init_is_followed(tmp_path, folder, lazy):
     blocks = network_without_init(tmp_path)

@@ -1,5 +1,7 @@
 """`kapbench train dve|asic`, end to end on the toys: train, resume, run, refuse."""
 
+import functools
+
 import pytest
 from click.testing import CliRunner
 from toy_backbone import TOY, words
@@ -23,13 +25,25 @@ def train(method, tmp_path, *more):
     return CliRunner().invoke(COMMANDS[method], given)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What a training of a method printed, and the folder that it left."""
+
+    @functools.cache
+    def made(method):
+        folder = tmp_path_factory.mktemp(method)
+        return train(method, folder), folder
+
+    return made
+
+
 def load(method, tmp_path, **more):
     path = str(tmp_path / "out" / "weights.safetensors")
     return load_model(method, weights=path, backbone=f"{TOY}:ToyEncoder", **more)
 
 
-def test_trained_weights_can_be_run(method, tmp_path):
-    done = train(method, tmp_path)
+def test_trained_weights_can_be_run(method, trained):
+    done, tmp_path = trained(method)
     assert done.exit_code == 0, done.output
     assert "val KAP" in done.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
@@ -81,10 +95,10 @@ def test_without_weights_it_says_how_to_make_some(method):
     assert f"kapbench train {method} --backbone lite0 --dataset spair" in str(caught.value)
 
 
-def test_weights_of_the_other_method_are_refused(tmp_path):
-    assert train("dve", tmp_path).exit_code == 0
+def test_weights_of_the_other_method_are_refused(trained):
+    _, folder = trained("dve")
     with pytest.raises(KapbenchError, match="weights of dve, not of asic"):
-        load("asic", tmp_path)
+        load("asic", folder)
 
 
 def test_a_loss_that_asic_has_not(tmp_path):
