@@ -5,9 +5,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import examples
 import pandas as pd
 import pytest
-from jaxtyping import config, install_import_hook
+import type_checks
+from jaxtyping import config
 
 # Annotations say `pd.Series[Any]`, which pandas 2 can write only as a string; the checker reads it.
 if not hasattr(pd.Series, "__class_getitem__"):
@@ -37,7 +39,13 @@ CHECKED = [
     "kapbench_baselines",
     "kapbench_leaderboard",
 ]
-install_import_hook(CHECKED, "numeric_tower.checked")
+type_checks.install(CHECKED)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    examples.load(config)
+
+
 # Tests of whole commands call what the tests beside the code call, with types checked there. Here
 # the checks would be half of the time.
 TESTS_OF_COMMANDS = (
@@ -63,6 +71,11 @@ def _types_are_checked_beside_the_code(request: pytest.FixtureRequest) -> Iterat
     config.update("jaxtyping_disable", disabled or of_commands)
     yield
     config.update("jaxtyping_disable", disabled)
+
+
+@pytest.fixture(autouse=True)
+def _types_are_checked_in_first_calls() -> None:
+    type_checks.start_test()
 
 
 # A job in the background ignores these, and so would every process that a test stops by one.

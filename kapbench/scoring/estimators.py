@@ -140,6 +140,11 @@ class PooledPrecision:
         return self._at(weights, self._ranked.items())
 
     def by_category(self) -> ByCategory:
+        return self._counted_once
+
+    @cached_property
+    def _counted_once(self) -> ByCategory:
+        """Kept: a KAP's skill needs these of the KAP, of chance and of the ceiling again."""
         ones = np.ones((int(self.pair.max(initial=0)) + 1, 1))
         # One ranking at a time: all of them are three times the samples.
         by = self._at(ones, self._rankings())

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,10 +97,12 @@ def test_each_data_set_is_listed_by_its_own_default_split(kapbench):
 
 
 def test_listing_renders_nothing(kapbench, tmp_path, monkeypatch):
+    images = load_dataset("synthetic.small").paths.values()
+    rendered = next(iter(images)).parents[2]
     monkeypatch.setenv("KAPBENCH_CACHE", str(tmp_path / "fresh"))
     assert states(kapbench)["synthetic.small"]["state"] == "absent"
     assert not list((tmp_path / "fresh").rglob("*.png"))
-    load_dataset("synthetic.small")
+    shutil.copytree(rendered, tmp_path / "fresh" / "synthetic" / rendered.name)
     listed = states(kapbench)["synthetic.small"]
     assert listed["state"] == "present"
     assert listed["coverage"].startswith("complete: 4 categories")

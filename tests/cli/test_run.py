@@ -197,14 +197,14 @@ def test_what_a_model_prints_is_no_part_of_the_table(kapbench):
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(score):
-    words = ("StopsOnce", "--batch-size", "1")
+    words = ("StopsOnce", "--batch-size", "1", *TWO)
     stopped = score(*words)
     assert stopped.exit_code == 130
     assert "stopped; the same command resumes" in stopped.stderr
     assert find_runs(Path("runs")) == []
     resumed = score(*words)
     assert resumed.exit_code == 0, resumed.output
-    score("Colours")
+    score("Colours", *TWO)
     stopped_and_whole = [load_card(found).scores for found in find_runs(Path("runs"))]
     assert stopped_and_whole[0] == stopped_and_whole[1]
 

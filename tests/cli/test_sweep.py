@@ -16,7 +16,8 @@ def sweep(kapbench, tmp_path):
     def swept(models: str, datasets: str, *words: str):
         (tmp_path / "models.txt").write_text(models.replace("DOTS", str(DOTS)))
         (tmp_path / "datasets.txt").write_text(datasets.replace("DOTS", str(DOTS)))
-        return kapbench("sweep", "models.txt", "datasets.txt", "--cache", "cache", *words)
+        rule = ("--rule", "kap-cvpr24")
+        return kapbench("sweep", "models.txt", "datasets.txt", "--cache", "cache", *rule, *words)
 
     return swept
 
@@ -26,7 +27,7 @@ def names() -> list[str]:
 
 
 def test_every_model_on_every_data_set_and_the_control(sweep):
-    done = sweep("DOTS:Colours  # ours\n\nDOTS:Greys\n", "DOTS:Dots\n", "--rule", "kap-cvpr24")
+    done = sweep("DOTS:Colours  # ours\n\nDOTS:Greys\n", "DOTS:Dots\n")
     assert done.exit_code == 0, done.output
     assert names() == ["colours", "greys", "random"]
     for name in names():

@@ -20,7 +20,10 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("weights")
 
 
-SLOW = {"sift"}  # half a minute of descriptors; tests/baselines/test_sift.py is quick
+# sift: half a minute of descriptors; tests/baselines/test_sift.py is quick. "asic" is the
+# adapter of "dve" with other weights; the others are what "sphere" and "geoaware.zeroshot" are, by
+# the name of a backbone that follows.
+SLOW = {"sift", "sphere.", "geoaware.zeroshot.", "asic"}
 MODELS = [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names()]
 
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
@@ -29,7 +30,7 @@ def cache(tmp_path) -> FeatureCache:
     return FeatureCache(tmp_path, "encoder")
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.integers(0, 99), st.integers(1, 6), st.integers(1, 6), st.integers(1, 9))
 def test_what_is_read_is_what_was_written_in_fp16(tmp_path_factory, seed, height, width, channels):
     cache = FeatureCache(tmp_path_factory.mktemp("cache"), "encoder")
@@ -198,7 +199,7 @@ def test_a_models_cache_is_its_own(tmp_path):
     assert root().parent == tmp_path / "features"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 99), st.integers(-30, 30), st.floats(1, 9.99))
 def test_a_map_of_any_scale_is_read_as_precisely_as_fp16_allows(seed, power, factor):
     values = a_map(seed).values * np.float64(factor * 10.0**power)
@@ -206,7 +207,7 @@ def test_a_map_of_any_scale_is_read_as_precisely_as_fp16_allows(seed, power, fac
     assert np.abs(read - values).max() <= np.abs(values).max() * 2.0**-11
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 99), st.integers(-100, 100))
 def test_powers_of_two_beyond_the_normal_range_change_no_bit(seed, power):
     values = a_map(seed).values

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kapbench.features.match import distinct, features_at, pixel_argmax, similarity
@@ -82,7 +83,7 @@ def test_a_feature_of_length_zero_is_similar_to_nothing():
     assert (found[1] == 0).all()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4)), min_size=0, max_size=12))
 def test_distinct_finds_each_image_and_cell_once(asked):
     images, cells = np.array(asked, np.int64).reshape(-1, 2).T
@@ -114,7 +115,7 @@ def upsampled(features: CachedMap, size: tuple[int, int]) -> torch.Tensor:
     )[0]
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     st.integers(0, 2**31),
     st.tuples(st.integers(1, 6), st.integers(1, 6)),

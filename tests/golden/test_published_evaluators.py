@@ -107,6 +107,7 @@ def evaluate(tmp_path_factory) -> Callable[..., tuple[golden_sets.GoldenSet, kap
             device=device,
             runs=root / "runs",
             cache=root / "cache",
+            intervals=False,
         )
         return golden, results
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -43,7 +44,7 @@ def test_equal_cells_are_taken_row_by_row():
     assert peaks(flat, 1000) == (0, NONE)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     maps=arrays(np.float32, (2, 4, 5), elements=st.integers(0, 3).map(float)),
     radius_px=st.sampled_from([0, 10, 15, 22.5, 60]),

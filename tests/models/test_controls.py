@@ -24,7 +24,7 @@ def dataset():
 def oracle(dataset, tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     return kapbench.evaluate(
-        kapbench.load_model("oracle"), dataset, rule=WITHOUT_FEATURES, cache=cache
+        kapbench.load_model("oracle"), dataset, rule=WITHOUT_FEATURES, cache=cache, intervals=False
     )
 
 
@@ -48,39 +48,47 @@ def test_ceilings_fall_with_alpha(oracle):
     assert rows[2].value < 1
 
 
-def simulated(dataset, rule, seeds):
-    """The same pairs with maps drawn afresh, by no code of the control's."""
+SIMULATED = {"kap-cvpr24": kapbench.kap, "pck-sd-dino": kapbench.pck}
+
+
+@pytest.fixture(scope="module")
+def simulated(dataset):
+    """By rule: scores of the same pairs with maps drawn afresh, by no code of the control's."""
     pairs = dataset.pairs()
-    out = []
-    for seed in seeds:
+    out = {rule: [] for rule in SIMULATED}
+    for seed in range(20):
         rng = np.random.default_rng([99, seed])
         shown = [p.source.keypoints.visible for p in pairs]
         maps = [rng.normal(size=(s.sum(), 60, 60)) for s in shown]
         xy = [p.target.keypoints.xy[s] for p, s in zip(pairs, shown, strict=True)]
-        function = kapbench.kap if rule.startswith("kap") else kapbench.pck
-        out.append(
-            function(maps, xy, [p.size for p in pairs], [p.target.size for p in pairs], rule=rule)
-        )
-    return np.array(out)
+        sizes = [p.size for p in pairs], [p.target.size for p in pairs]
+        for rule, function in SIMULATED.items():
+            out[rule].append(function(maps, xy, *sizes, rule=rule))
+    return {rule: np.array(scores) for rule, scores in out.items()}
 
 
-@pytest.mark.parametrize("rule", ["kap-cvpr24", "pck-sd-dino"])
-def test_random_scores_what_chance_scores(dataset, rule, tmp_path):
+@pytest.fixture(scope="module")
+def scored(dataset, tmp_path_factory):
+    """By rule: scores of the control with eight seeds."""
+    cache = tmp_path_factory.mktemp("cache")
+    runs = [
+        kapbench.evaluate(Random(s), dataset, rule=[*SIMULATED], cache=cache, intervals=False)
+        for s in range(8)
+    ]
+    return {rule: np.array([run.headline(rule) for run in runs]) for rule in SIMULATED}
+
+
+@pytest.mark.parametrize("rule", SIMULATED)
+def test_random_scores_what_chance_scores(simulated, scored, rule):
     """Means over seeds differ by no more than their standard errors allow (z < 4)."""
-    expected = simulated(dataset, rule, range(20))
-    found = np.array(
-        [
-            kapbench.evaluate(Random(seed), dataset, rule=rule, cache=tmp_path).headline(rule)
-            for seed in range(8)
-        ]
-    )
+    expected, found = simulated[rule], scored[rule]
     error = np.hypot(
         expected.std(ddof=1) / len(expected) ** 0.5, found.std(ddof=1) / len(found) ** 0.5
     )
     assert abs(found.mean() - expected.mean()) < 4 * error
 
 
-def test_random_pck_is_the_share_of_cells_in_the_circle(dataset, tmp_path):
+def test_random_pck_is_the_share_of_cells_in_the_circle(dataset, scored):
     """The best cell is uniform: its centre is right as often as centres lie within alpha · T."""
     centre = 14 * np.arange(60) + 6.5
     x, y = np.meshgrid(centre, centre)
@@ -93,18 +101,10 @@ def test_random_pck_is_the_share_of_cells_in_the_circle(dataset, tmp_path):
             (np.hypot(x - at[0], y - at[1]) < 0.1 * pair.size * scale).mean()
             for at in pair.target.keypoints.xy[both] * scale + offset
         ]
-    chances, n_seeds = np.array(chances), 8
-    found = np.mean(
-        [
-            kapbench.evaluate(Random(s), dataset, rule="pck-sd-dino", cache=tmp_path).headline(
-                "pck-sd-dino"
-            )
-            for s in range(n_seeds)
-        ]
-    )
-    error = np.sqrt((chances * (1 - chances)).sum() / n_seeds) / len(chances)
+    chances, found = np.array(chances), scored["pck-sd-dino"]
+    error = np.sqrt((chances * (1 - chances)).sum() / len(found)) / len(chances)
     assert 0.005 < chances.mean() < 0.1
-    assert abs(found - chances.mean()) < 4 * error
+    assert abs(found.mean() - chances.mean()) < 4 * error
 
 
 def test_random_depends_on_names_cell_and_seed():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import SIDE, estimate, pair
 
@@ -132,7 +133,7 @@ def targets():
     return st.sets(st.integers(0, 5), min_size=1).map(lambda visible: car(*visible))
 
 
-@settings(deadline=None, max_examples=10)
+@examples(10)
 @given(st.lists(targets(), min_size=1, max_size=3))
 def test_each_weakness_costs_kap_and_only_blindness_costs_pck(pairs):
     scores = {name: score(name, *pairs) for name in NAMES}

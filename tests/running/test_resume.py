@@ -349,7 +349,10 @@ def test_force_begins_a_new_time(tmp_path, time_flies):
     assert evaluate(tmp_path, force=True).card.provenance.started == HOUR.format(1)
 
 
-@pytest.mark.parametrize(("model", "n_messages"), [(TinyEncoder, 0), (TinyPairModel, 1)])
+@pytest.mark.parametrize(
+    ("model", "n_messages"),
+    [pytest.param(TinyEncoder, 0, marks=pytest.mark.slow), (TinyPairModel, 1)],
+)
 def test_workers_that_have_no_effect_are_reported(tmp_path, model, n_messages):
     heard: list[str] = []
     evaluate(tmp_path, model(), workers=2, progress=Progress(log=heard.append))

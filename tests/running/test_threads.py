@@ -26,14 +26,22 @@ def scored(root, dataset=None):
     return run.records
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pair_scorers, "PAIRS_AT_ONCE", 1)
+        rows = scored(tmp_path_factory.mktemp("alone"))
+    torch.set_num_threads(before)
+    return rows
+
+
 @pytest.mark.parametrize(("n_threads", "at_once"), [(1, 4), (2, 1), (2, 4), (8, 4)])
-def test_rows_do_not_hang_on_it(tmp_path, monkeypatch, threads, n_threads, at_once):
-    monkeypatch.setattr(pair_scorers, "PAIRS_AT_ONCE", 1)
-    threads(1)
-    alone = scored(tmp_path / "alone")
+def test_rows_do_not_hang_on_it(tmp_path, monkeypatch, threads, alone, n_threads, at_once):
     monkeypatch.setattr(pair_scorers, "PAIRS_AT_ONCE", at_once)
     threads(n_threads)
-    assert scored(tmp_path / "together").equals(alone)
+    assert scored(tmp_path).equals(alone)
 
 
 def test_threads_that_start_later_have_as_many_as_before(tmp_path, threads):

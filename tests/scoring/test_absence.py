@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 from committed_entries import committed_records
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, pair, records
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -32,7 +33,7 @@ def _reference(label, score, weights):
     return roc_auc_score(label[kept], score[kept], sample_weight=weights[kept])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 60), st.sampled_from([1, 2, 5, 1000]), st.booleans())
 def test_weighted_auroc_is_scikit_learns(seed, n, n_scores, whole):
     rng = np.random.default_rng(seed)
@@ -48,7 +49,7 @@ def test_weighted_auroc_is_scikit_learns(seed, n, n_scores, whole):
             assert values[b, c] == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(2, 50), st.sampled_from([2, 5]))
 def test_rows_are_compared_within_their_stratum(seed, n, n_scores):
     rng = np.random.default_rng(seed)
@@ -69,7 +70,7 @@ def test_rows_are_compared_within_their_stratum(seed, n, n_scores):
     assert value == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seeds, st.integers(1, 6), st.booleans(), st.booleans())
 def test_the_rows_and_scores_are_those_of_the_definition(seed, n_pairs, with_twin, rescaled):
     rows = records(drawn(seed, n_pairs), [RULE])

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scoring_cases import drawn, records
@@ -43,7 +44,7 @@ def mean_of(values: np.ndarray) -> Ratio:
     return Ratio(values, ones, np.zeros(len(values), np.int64), n, n, np.zeros(1, np.int64))
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
 def test_a_pair_weighs_the_product_of_its_images_draws(seed, n):
     # One pair of each image with itself tells its draws squared.
@@ -231,7 +232,7 @@ def test_a_score_that_is_nowhere_defined_has_no_bounds():
     assert np.isnan(interval(replicates(nothing, Resampling.of(rows, 20)), 0 * ONE, "logit").value)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_a_step_down_bonferroni(p):
     found = holm(np.array(p))
@@ -268,7 +269,7 @@ def test_a_table_has_intervals_on_every_score_it_promises():
     assert sum(told) == len(told) > 20
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1))
 def test_images_are_numbered_by_category_and_name(seed):
     # names that begin alike, in both categories; codes in no order; a pair that has no row

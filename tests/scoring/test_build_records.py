@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, similarity
 
@@ -43,7 +44,7 @@ def together(cases):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7))
 def test_pairs_of_a_target_do_not_hang_on_each_other(seed, n_pairs):
     cases, needs = of_one_target(seed, n_pairs), Needs.of(MAP_RULES)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kapbench.scoring.grid_geometry import argmax_cells, decode_cells, source_cells
@@ -28,7 +29,7 @@ def slow_soft_argmax(values: np.ndarray, window: int, temperature: float) -> tup
     )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 8),
@@ -59,7 +60,7 @@ def test_a_map_below_zero_everywhere_is_drowned_by_its_zeros_outside():
     np.testing.assert_allclose(found, [[9 / 8, 9 / 8]])  # mean of the eight others
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.tuples(st.integers(1, 3000), st.integers(1, 3000)),
     st.lists(st.tuples(st.floats(-5, 3005), st.floats(-5, 3005)), min_size=1, max_size=5),

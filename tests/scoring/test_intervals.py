@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.special import expit, logit
@@ -15,7 +16,7 @@ from kapbench.scoring.intervals import Interval, degrees_of_freedom
 inside = st.floats(1e-6, 1 - 1e-6)
 errors = st.floats(0, 10)
 freedoms = st.floats(1.5, 200)
-quick = settings(max_examples=50, deadline=None)
+quick = examples(50)
 
 
 @quick

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, records
 
@@ -11,7 +12,7 @@ from kapbench.scoring.keypoint_effects import KeypointEffects, keypoint_effects
 from kapbench.scoring.rules import KapRule, Rule, load_rule
 
 seeds = st.integers(0, 2**32 - 1)
-quick = settings(max_examples=4, deadline=None)
+quick = examples(4)
 COPIES = 60
 RULES = [load_rule(n) for n in ("kap-cvpr24", "kap-neurips25", "pck-sd-dino", "pck-geoaware")]
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, estimate, pair, records, similarity
 
@@ -22,8 +23,8 @@ seeds = st.integers(0, 2**32 - 1)
 few = st.integers(1, 7)
 KAP_RULES = [r for r in MAP_RULES if isinstance(r, KapRule)]
 PCK_RULES = [r for r in MAP_RULES if isinstance(r, PckRule)]
-quick = settings(max_examples=12, deadline=None)
-slow = settings(max_examples=5, deadline=None)
+quick = examples(12)
+slow = examples(5)
 
 
 FOR_TABLES = [

@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kapbench.scoring import nearest_keypoint
@@ -18,7 +19,7 @@ from kapbench.types import Grid, Keypoints, Pair, SimilarityMap, View
 RULES = [load_rule(name) for name in ("kap-cvpr24", "pck-v1", "geo-published-point")]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_a_tree_finds_the_same_keypoints_as_comparing_all(seed, n):
     rng = np.random.default_rng(seed)
@@ -44,6 +45,7 @@ def test_a_tree_finds_the_same_keypoints_as_comparing_all(seed, n):
             np.testing.assert_array_equal(of_trees, of_all)
 
 
+@pytest.mark.slow
 def test_ten_thousand_and_more_keypoints():
     n, rng = 40_000, np.random.default_rng(0)
     size, box = (500, 400), (0.0, 0.0, 500.0, 400.0)

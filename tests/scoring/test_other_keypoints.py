@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, SIDE, drawn, pair, peaks, records, with_extents
 
@@ -132,7 +133,7 @@ def looped_on(view, mask, xy):
     return int(x1 <= x <= x2 and y1 <= y <= y2)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([4, 9]))
 def test_every_row_is_that_of_plain_loops(seed, n_pairs, cells):
     cases = drawn(seed, n_pairs, n_keypoints=7, groups=GROUPS, twins=TWINS, cells=cells)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, pair, peaks, records
 
@@ -131,7 +132,7 @@ def cell_of(grid: Grid, xy) -> int:
     return int(np.flatnonzero(away <= away.min() + 1e-6)[0])
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(seeds, st.integers(1, 6), st.sampled_from([4, 5]), st.sampled_from([1, 3, 1000]))
 def test_scores_are_those_of_loops_over_the_definition(seed, n_pairs, cells, n_scores):
     cases = drawn(seed, n_pairs, **PARTS, cells=cells, n_scores=n_scores, categories=("cat",))
@@ -140,7 +141,7 @@ def test_scores_are_those_of_loops_over_the_definition(seed, n_pairs, cells, n_s
         assert value(rows, metric) == pytest.approx(looped(cases, metric), abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(seeds, st.sampled_from(["point", "image"]))
 def test_concept_is_exact_and_wrong_members_together(seed, average):
     rows = records(drawn(seed, 8, **PARTS, categories=("cat",)), [RULE])
@@ -156,7 +157,7 @@ def test_concept_is_exact_and_wrong_members_together(seed, average):
     assert exact <= concept
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(seeds, st.sampled_from(["point", "image"]))
 def test_identity_of_equal_scores_is_chance_exactly(seed, average):
     rows = records(drawn(seed, 6, **PARTS, n_scores=1, categories=("cat",)), [RULE])
@@ -164,7 +165,7 @@ def test_identity_of_equal_scores_is_chance_exactly(seed, average):
     assert identity == chance or (np.isnan(identity) and np.isnan(chance))
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(seeds)
 def test_identity_depends_on_the_order_of_similarities_alone(seed):
     """So a distance with a minus sign and a dot product are treated alike."""
@@ -175,7 +176,7 @@ def test_identity_depends_on_the_order_of_similarities_alone(seed):
     )
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(seeds)
 def test_the_oracle_identifies_every_member_that_has_a_cell_of_its_own(seed):
     """Also keypoints on the edge of two cells: their coordinates are whole numbers of pixels."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import MAP_RULES, drawn, pair, peaks, records, with_extents
 
@@ -21,7 +22,7 @@ SIX = {"n_keypoints": 6, "groups": (0, 0, 0, 1, 1, -1), "twins": (1, 0, 2, 3, 4,
 GEOMETRIES = [geometry.key for geometry, _ in NEEDS.geometries]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 9),
@@ -306,6 +307,7 @@ def test_no_row_breaks_no_law():
     assert list(broken_laws(empty, Needs.of(rules))) == []
 
 
+@pytest.mark.slow
 def test_a_table_of_the_size_of_spair_takes_less_than_seconds():
     rows = records(drawn(0, 200, n_scores=100))
     many = pd.concat([rows] * (86_000 // len(rows)), ignore_index=True)

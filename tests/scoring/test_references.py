@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -20,7 +21,7 @@ def _samples(seed, n, n_scores):
     return rng, rng.random(n) < 0.5, rng.integers(0, n_scores, n).astype(np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 60), st.sampled_from([1, 2, 5, 1000]))
 def test_average_precision_is_scikit_learns(seed, n, n_scores):
     _, label, score = _samples(seed, n, n_scores)
@@ -31,7 +32,7 @@ def test_average_precision_is_scikit_learns(seed, n, n_scores):
         assert np.isnan(found[0])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(1, 60), st.sampled_from([2, 5]), st.booleans())
 def test_weighted_average_precision_is_scikit_learns(seed, n, n_scores, balanced):
     """Rows repeated as often as they weigh; the balance of labels is that of the repeated rows."""
@@ -62,7 +63,7 @@ def _of_repeated_rows(label, score, times, balanced: bool) -> float:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seeds, st.integers(1, 80), st.integers(1, 6))
 def test_groups_are_scored_as_if_alone(seed, n, n_groups):
     rng, label, score = _samples(seed, n, 4)
@@ -81,7 +82,7 @@ def test_groups_are_scored_as_if_alone(seed, n, n_groups):
         )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seeds, st.integers(2, 60), st.sampled_from([1, 3, 1000]))
 def test_roc_auc_is_scikit_learns(seed, n, n_scores):
     _, label, score = _samples(seed, n, n_scores)
@@ -108,7 +109,7 @@ def looped_maxima(scores, distances, radius, closed, nearest_inside):
     return max(inside, default=np.nan), max(outside, default=np.nan)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     seeds,
     st.sampled_from([1, 2, 5, 12, 60]),

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from committed_entries import committed_records
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, pair, records
 from sklearn.metrics import average_precision_score
@@ -23,8 +24,8 @@ from kapbench.scoring.splits import TWIN_SPLIT
 RULES = [load_rule(n) for n in ("kap-cvpr24", "kap-v1", "kap-neurips25", "kap-neurips25-fixed")]
 AVERAGES = [(rule, average) for rule in RULES for average in rule.averages]
 seeds = st.integers(0, 2**32 - 1)
-quick = settings(max_examples=10, deadline=None)
-slow = settings(max_examples=4, deadline=None)
+quick = examples(10)
+slow = examples(4)
 of_every_average = pytest.mark.parametrize(
     ("rule", "average"), AVERAGES, ids=lambda v: getattr(v, "name", v)
 )

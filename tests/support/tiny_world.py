@@ -18,7 +18,10 @@ from kapbench.running.run import run
 from kapbench.scoring.rules import load_rule
 from kapbench.types import Coverage, FeatureMap, Grid, Keypoints, Pair, SimilarityMap, View
 
-RULES = [load_rule(n) for n in ("kap-cvpr24", "pck-sd-dino", "pck-geoaware-soft")]
+RULES = [
+    load_rule(name).model_copy(update={"alphas": (0.10,)})
+    for name in ("kap-cvpr24", "pck-sd-dino", "pck-geoaware-soft")
+]
 CHUNK_PAIRS = 4
 CATEGORIES = ("cat", "dog")
 

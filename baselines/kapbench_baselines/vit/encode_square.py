@@ -11,19 +11,21 @@ from kapbench.protocols import Condition, Similarity
 from kapbench.types import FeatureMap, Grid, Picture
 from kapbench_baselines.gpu_transfer import on_host
 from kapbench_baselines.vit.facets import Facet
-from kapbench_baselines.vit.shown_square import ShownSquare
+from kapbench_baselines.vit.preset_table import Preset
+from kapbench_baselines.vit.shown_square import ShownSquare, known_padding
 
 
 class SquareEncoder:
     """A network of any architecture, by its name elsewhere: what `hf:` and `timm:` share.
 
-    A subclass sets name, trained_on, layer, facet, image_px, squaring, normed and device, calls
-    `declare`, and has `maps`.
+    A subclass calls `choose`, sets trained_on and image_px, calls `declare`, and has `maps`.
     """
 
     conditions_on: tuple[Condition, ...] = ()
     similarity: Similarity = "dot"
     supervision: str = "none"
+    licence: str | None = None
+    trained_on: str
     name: str
     device: str
     layer: int
@@ -31,6 +33,31 @@ class SquareEncoder:
     image_px: int
     normed: bool
     squaring: Padding = "centre-black"  # `padding` is a grey level in ModelInfo
+
+    def choose(
+        self, name: str, device: str, layer: int, facet: Facet, padding: str, normed: bool
+    ) -> None:
+        """Takes the user's choices. KapbenchError: the padding is unknown."""
+        self.name, self.device, self.layer = name, device, int(layer)
+        self.facet, self.normed = facet, normed
+        self.squaring = known_padding(padding, name)
+
+    def publish(self, preset: Preset, side: int) -> None:
+        """Declares what is published of a preset.
+
+        Raises:
+            KapbenchError: a letterbox of this side does not hold whole patches.
+        """
+        family = preset.family
+        self.trained_on, self.supervision = family.trained_on, family.supervision
+        self.licence = preset.licence
+        if side < preset.patch or side % preset.patch:
+            near = max(1, round(side / preset.patch)) * preset.patch
+            raise KapbenchError(
+                f"{side} px is not a multiple of the patch of {preset.patch} px",
+                place=preset.name,
+                fix=f"Choose another image_px, e.g. {near}",
+            )
 
     def declare(self, origin: str, more: str = "") -> None:
         """Sets revision and options.

@@ -20,7 +20,6 @@ from kapbench_baselines.vit.architectures import check_normed, final_norm, fit
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_layer, read
 from kapbench_baselines.vit.processor import Normalisation, from_hub, normalisation
-from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.token_layout import patch_tokens, vision_part
 from kapbench_baselines.vit.weights import (
     UNUSED,
@@ -85,17 +84,15 @@ class HuggingFace(encode_square.SquareEncoder):
                 "preprocessor_config.json",
             )
         shown = folder.resolve().name if folder.is_dir() else source
-        self.name, self.device, self.layer = f"hf:{shown}", device, int(layer)
-        self.facet, self.normed = facet, normed
+        self.choose(f"hf:{shown}", device, layer, facet, padding, normed)
         net, origin = load_any(folder if folder.is_dir() else None, source)
         read_as = normalisation(folder if folder.is_dir() else source, _fix())
-        self.squaring = known_padding(padding, self.name)
         self.trained_on = f"see the model card of {shown}"
         self.take(net, read_as, image_px)
         self.declare(origin, f"-{read_as.digest}")
 
     def take(self, net: Any, read_as: Normalisation, image_px: int | None) -> None:
-        """Makes the network ready to be read; name, device, layer, facet and normed are set.
+        """Makes the network ready to be read, once `choose` was called.
 
         Raises:
             KapbenchError: it sees no images, or has no such layer, facet, size or final norm.

@@ -15,7 +15,6 @@ from kapbench_baselines.vit.hub_cache import check_cached
 from kapbench_baselines.vit.huggingface import HEADS, HuggingFace
 from kapbench_baselines.vit.preset_table import PRESETS, Preset
 from kapbench_baselines.vit.processor import Normalisation
-from kapbench_baselines.vit.shown_square import known_padding
 from kapbench_baselines.vit.timm_models import Timm
 
 BY_ATTRIBUTE = {preset.attribute: preset for preset in PRESETS.values()}
@@ -27,7 +26,7 @@ def factory(preset: Preset) -> Callable[..., Any]:
     if preset.family.library == "transformers":
         return partial(HubPreset, preset)
     if preset.family.library == "timm":
-        return partial(TimmPreset, preset)
+        return partial(Timm, preset, layer=preset.layer)
     checkpoint = preset_checkpoints.checkpoint(preset)
     return partial(FrozenViT, checkpoint, layer=preset.layer, image_px=preset.image_px)
 
@@ -64,56 +63,14 @@ class HubPreset(HuggingFace):
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
-        self.name, self.device = preset.name, device
-        self.layer = preset.layer if layer is None else int(layer)
-        self.facet, self.normed = facet, normed
-        self.trained_on, self.supervision = preset.family.trained_on, preset.family.supervision
-        self.squaring = known_padding(padding, self.name)
+        layer = preset.layer if layer is None else layer
+        self.choose(preset.name, device, layer, facet, padding, normed)
         side = preset.image_px if image_px is None else int(image_px)
-        _check_side(preset, side)
+        self.publish(preset, side)
         net, origin = _opened(preset, weights)
         self.take(net, Normalisation(1 / 255, *preset.family.levels, side), side)
         _check_config(preset, self._net.config, weights or preset.source)
         self.declare(origin)
-
-
-class TimmPreset(Timm):
-    """A published model of timm.
-
-    Args:
-        preset: Its row.
-        weights: .safetensors or .pth under timm's names; None: the hub's.
-        layer: As of `Timm`, as are the others.
-        image_px: Side of the letterbox; None: the preset's.
-
-    Raises:
-        KapbenchError: as `Timm`.
-    """
-
-    def __init__(
-        self,
-        preset: Preset,
-        weights: str | None = None,
-        layer: int | None = None,
-        facet: Facet = "token",
-        image_px: int | None = None,
-        padding: str = "centre-black",
-        device: str = "cpu",
-        normed: bool = False,
-    ) -> None:
-        side = preset.image_px if image_px is None else int(image_px)
-        _check_side(preset, side)
-        super().__init__(
-            preset.source,
-            weights,
-            preset.layer if layer is None else layer,
-            facet,
-            side,
-            padding,
-            device,
-            normed,
-        )
-        self.name, self.trained_on = preset.name, preset.family.trained_on
 
 
 def _opened(preset: Preset, weights: str | None) -> tuple[Any, str]:
@@ -149,16 +106,6 @@ def _another_model(preset: Preset, thing: str, place: object) -> KapbenchError:
     return KapbenchError(
         thing, place=place, fix=f"Give {preset.source}, or choose the name that fits the weights"
     )
-
-
-def _check_side(preset: Preset, side: int) -> None:
-    if side < preset.patch or side % preset.patch:
-        near = max(1, round(side / preset.patch)) * preset.patch
-        raise KapbenchError(
-            f"{side} px is not a multiple of the patch of {preset.patch} px",
-            place=preset.name,
-            fix=f"Choose another image_px, e.g. {near}",
-        )
 
 
 def _whereabouts(preset: Preset) -> str:

@@ -17,22 +17,22 @@ from kapbench_baselines.vit.architectures import check_normed, no_final_norm
 from kapbench_baselines.vit.checkpoint import hub_advice
 from kapbench_baselines.vit.facets import Facet, check_facet, outputs_of
 from kapbench_baselines.vit.hub_cache import UNLOADABLE
-from kapbench_baselines.vit.shown_square import known_padding
+from kapbench_baselines.vit.preset_table import Preset
 from kapbench_baselines.vit.weights import explained, read_tensors, state_hash
 
 THIRDS = {"query": 0, "key": 1, "value": 2}
 
 
 class Timm(encode_square.SquareEncoder):
-    """Any model of timm that has patch tokens or a feature map, by its name in timm.
+    """Any model of timm that has patch tokens or a feature map, by its name in timm or as a preset.
 
     Args:
-        source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m.
+        source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m, or the row of a published model.
         weights: .safetensors or .pth of this architecture, under timm's names; None: the hub's.
         layer: 1 is the first block's output, or the first stage's; -1 the last's, before the final
             norm. For queries, keys and values the number of the block, from 0.
         facet: token, query, key or value.
-        image_px: Side of the letterbox; None: what the model was trained with.
+        image_px: Side of the letterbox; None: what the model was trained with, or the preset's.
         padding: What makes a picture a square, see `letterbox.squared`.
         normed: Whether tokens pass the network's final norm.
 
@@ -42,7 +42,7 @@ class Timm(encode_square.SquareEncoder):
 
     def __init__(
         self,
-        source: str,
+        source: str | Preset,
         weights: str | None = None,
         layer: int = -1,
         facet: Facet = "token",
@@ -51,10 +51,15 @@ class Timm(encode_square.SquareEncoder):
         device: str = "cpu",
         normed: bool = False,
     ) -> None:
-        self.name, self.device = f"timm:{source}", device
-        self.layer = int(layer)
-        self.facet, self.normed = facet, normed
-        net = _made(source, weights, self.name)
+        preset = source if isinstance(source, Preset) else None
+        source = source.source if isinstance(source, Preset) else source
+        name = f"timm:{source}" if preset is None else preset.name
+        self.choose(name, device, layer, facet, padding, normed)
+        self.trained_on = f"see the model card of timm/{source}"
+        if preset is not None:
+            image_px = preset.image_px if image_px is None else int(image_px)
+            self.publish(preset, image_px)
+        net = _made(source, weights, f"timm:{source}")
         if weights is None:
             origin = state_hash(net)
         else:
@@ -65,9 +70,7 @@ class Timm(encode_square.SquareEncoder):
         _check_norm(net, self.name, normed, facet)
         config = net.pretrained_cfg
         self.image_px = int(image_px or config["input_size"][-1])
-        self.squaring = known_padding(padding, self.name)
         self._mean, self._std = config["mean"], config["std"]
-        self.trained_on = f"see the model card of timm/{source}"
         self.declare(origin)
 
     def maps(self, images: Tensor) -> Tensor:

@@ -2,15 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from kapbench import registry
-from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.cli.options import runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_dataset
 from kapbench.errors import KapbenchError, counted
 from kapbench_leaderboard.commands.chosen_weights import advice_for_model_option, weights_for_option
+from kapbench_leaderboard.commands.loading_options import (
+    loading_options,
+    machine_options,
+    options_of,
+)
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs
 from kapbench_leaderboard.figures.sources import Sources
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.explore.write_page import ExploreSummary
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
@@ -53,40 +56,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @output_option("path", _FILE, "Write the page to this file.", default="explore.html")
 @runs_root
 @of_dataset
-@click.option(
-    "--load-dataset",
-    metavar="SPEC",
-    help="Load the runs' data set by this, if its name is not registered, e.g. manifest:FILE.",
-)
-@click.option(
-    "--dataset-option",
-    "dataset_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the data set. Repeat it for more.",
-)
-@click.option(
-    "--load-model",
-    metavar="SPEC",
-    help="Load the run's model by this, if its name is not registered, e.g. FILE.py:CLASS.",
-)
-@click.option(
-    "--model-option",
-    "model_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the model. Repeat it for more.",
-)
+@loading_options
 @weights_for_option
-@data_root
-@click.option("--cache", type=_FOLDER, help="Folder of the feature cache.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Device to run the model on.",
-)
+@machine_options
 def explore(
     names: tuple[str, ...],
     models: tuple[str, ...],
@@ -132,8 +104,8 @@ def explore(
         data_root,
         cache,
         device,
-        _typed("datasets", load_dataset, dataset_options),
-        _typed("models", models[0] if models else load_model, model_options),
+        options_of("datasets", load_dataset, dataset_options),
+        options_of("models", models[0] if models else load_model, model_options),
     )
     progress = Progress(show=sys.stderr.isatty(), log=lambda text: click.echo(text, err=True))
     with advice_for_model_option():
@@ -208,10 +180,3 @@ def _refuse_image_files(names: tuple[str, ...]) -> None:
                 place=name,
                 fix="To compare image files, name the model with --model, e.g. --model lite0",
             )
-
-
-def _typed(kind: registry.Kind, spec: str | None, texts: tuple[str, ...]) -> dict[str, Any]:
-    if texts and spec is None:
-        thing = "model" if kind == "models" else "dataset"
-        raise click.UsageError(f"--{thing}-option needs --load-{thing} too.")
-    return typed(kind, spec, texts) if spec else {}

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from kapbench import registry
-from kapbench.cli.options import data_root, runs_root, shown_path, typed
+from kapbench.cli.options import FOLDER, runs_root, shown_path
 from kapbench.cli.run_filter import RunFilter, of_dataset
+from kapbench_leaderboard.commands.loading_options import (
+    LOADING,
+    MACHINE,
+    added,
+    dataset_option,
+    model_option,
+    options_of,
+)
 from kapbench_leaderboard.commands.output_option import output_option
 from kapbench_leaderboard.commands.select_runs import named_runs, one_run, random_runs
 from kapbench_leaderboard.figures.presentation import PRESENTATION_NAMES, PresentationName
@@ -21,7 +28,6 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.figures.run_view import RunView
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 _LOOK = (
     click.option(
         "--style",
@@ -41,7 +47,7 @@ _LOOK = (
     ),
 )
 _FILES = (
-    output_option("folder", _FOLDER, "Write the files to this folder.", default="pictures"),
+    output_option("folder", FOLDER, "Write the files to this folder.", default="pictures"),
     click.option(
         "--format",
         "how",
@@ -66,45 +72,6 @@ _SCORES = (
         "--alpha",
         type=click.FloatRange(0, 1, min_open=True),
         help="Use this threshold, a share of the object's size. Default: the rule's first.",
-    ),
-)
-_DATASET_OPTION = click.option(
-    "--dataset-option",
-    "dataset_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the data set. Repeat it for more.",
-)
-_MODEL_OPTION = click.option(
-    "--model-option",
-    "model_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the model. Repeat it for more.",
-)
-_LOADING = (
-    click.option(
-        "--load-dataset",
-        metavar="SPEC",
-        help="Load the run's data set by this, if its name is not registered, e.g. manifest:FILE.",
-    ),
-    _DATASET_OPTION,
-    click.option(
-        "--load-model",
-        metavar="SPEC",
-        help="Load the run's model by this, if its name is not registered, e.g. FILE.py:CLASS.",
-    ),
-    _MODEL_OPTION,
-)
-_MACHINE = (
-    data_root,
-    click.option("--cache", type=_FOLDER, help="Folder of the feature cache."),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Device to run the model on.",
     ),
 )
 
@@ -176,40 +143,26 @@ def figure_options(command: _Command) -> _Command:
             data_root,
             cache,
             device,
-            _typed("datasets", load_dataset, dataset_options),
-            _typed("models", load_model, model_options),
+            options_of("datasets", load_dataset, dataset_options),
+            options_of("models", load_model, model_options),
         )
         output = Output(folder, how, presentation, titled)
         options = FigureOptions(sources, output, runs_root, rules, alpha, dataset)
         print_paths(command(options=options, **own))
 
-    return cast("_Command", _added(with_options, *_SCORES, *_FILES, *_LOADING, *_MACHINE))
+    return cast("_Command", added(with_options, *_SCORES, *_FILES, *LOADING, *MACHINE))
 
 
 def feature_options(command: _Command) -> _Command:
     """Options of a figure that is drawn from models and a data set, and needs no run."""
-    return _added(command, _MODEL_OPTION, _DATASET_OPTION, *_FILES, *_MACHINE)
+    return added(command, model_option, dataset_option, *_FILES, *MACHINE)
 
 
 def look_options(command: _Command) -> _Command:
     """--style and --no-title."""
-    return _added(command, *_LOOK)
+    return added(command, *_LOOK)
 
 
 def print_paths(paths: Sequence[Path]) -> None:
     for path in paths:
         click.echo(shown_path(path))
-
-
-def _added(command: _Command, *options: Callable[[_Command], _Command]) -> _Command:
-    """The command with these options, which its help lists in this order."""
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _typed(kind: registry.Kind, spec: str | None, texts: tuple[str, ...]) -> dict[str, Any]:
-    if texts and spec is None:
-        thing = "model" if kind == "models" else "dataset"
-        raise click.UsageError(f"--{thing}-option needs --load-{thing} too.")
-    return typed(kind, spec, texts) if spec else {}

@@ -15,6 +15,7 @@ from kapbench.cli.grouped_help import GroupedCommand, gathered
 from kapbench.cli.options import FILE, cache_folder, offline, shown_path, typed
 from kapbench.errors import KapbenchError, counted, name_first
 from kapbench_leaderboard.commands.chosen_weights import advice_for_model_option, weights_for_option
+from kapbench_leaderboard.commands.loading_options import model_option
 from kapbench_leaderboard.commands.match_targets import target_files
 from kapbench_leaderboard.commands.output_option import outputs_option
 from kapbench_leaderboard.commands.print_reports import terminal_width
@@ -72,13 +73,7 @@ _options = gathered(
         help="A name of `kapbench list models`, hf:NAME, timm:NAME, or FILE.py:CLASS. Repeat it for "
         "models side by side.",
     ),
-    click.option(
-        "--model-option",
-        "model_options",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="An argument of each model, e.g. weights=FILE. Repeat it for more.",
-    ),
+    model_option,
     click.option(
         "--at",
         multiple=True,

@@ -22,7 +22,8 @@ VIEWS: tuple[View, ...] = get_args(View)[1:-1]
 
 BY_CATEGORY: tuple[View, ...] = ("category", "concept-category")  # a column for each category
 OF_PARTS: tuple[View, ...] = ("concept", "concept-category")
-WITH_N: tuple[View, ...] = (*OF_PARTS, "geco")  # tables whose columns are of different keypoints
+# Tables whose columns are of different keypoints.
+WITH_N: tuple[View, ...] = (*OF_PARTS, "geco", "symmetry", "viewpoint", "occlusion", "twin")
 
 Format = Literal["text", "markdown", "latex", "csv", "json", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

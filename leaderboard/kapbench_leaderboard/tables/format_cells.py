@@ -41,8 +41,8 @@ def _percent(value: float, *, signed: bool) -> str:
 
 
 def heading(column: Column) -> str:
-    """On one line; a line that ends in a hyphen is joined with the next."""
-    return " ".join(column.heading).replace("- ", "").replace(" @", "@")
+    """On one line; no space stands behind a hyphen at the end of a line."""
+    return " ".join(column.heading).replace("- ", "-").replace(" @", "@")
 
 
 def metric_title(table: Table) -> str:

@@ -83,6 +83,11 @@ _EXPLAINED = {
         "clear: in neither image."
     ),
 }
+_N_OF_KAP = (
+    "n of KAP: its samples, two of each visible keypoint, its best scores within α·T and outside, and "
+    "one of each absent keypoint; in the twin split one of each keypoint."
+)
+_N_OF_OTHERS = "n of other scores: the keypoints that the column counts, in all pairs."
 
 
 def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
@@ -177,9 +182,8 @@ def on_n(view: View, kind: Kind | None) -> list[str]:
     """What the row n counts, of the views that have it."""
     if view not in WITH_N:
         return []
-    if kind == "kap":
-        return ["n: samples of KAP, two of each keypoint: its best scores within α·T and outside."]
-    return ["n: number of keypoints that the column counts, over all pairs."]
+    notes = {"kap": _N_OF_KAP, "pck": _N_OF_OTHERS}
+    return [note for of_kind, note in notes.items() if kind in (None, of_kind)]
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:

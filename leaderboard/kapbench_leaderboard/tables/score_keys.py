@@ -61,7 +61,7 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
             ScoreKey("all"),
             ScoreKey("symm.", "symmetric"),
             ScoreKey("other", "other"),
-            ScoreKey("confu-\nsion", metric="symmetry_confusion"),
+            ScoreKey("confusion", metric="symmetry_confusion"),
         ),
     },
     "concept": {
@@ -71,7 +71,7 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
             ScoreKey("concept", metric=CONCEPT),
             ScoreKey("wrong\nmember", metric=WRONG_MEMBER),
             ScoreKey("CC", metric=SOCO_CC),
-            ScoreKey("iden-\ntity", metric=IDENTITY_SHARE),
+            ScoreKey("identity", metric=IDENTITY_SHARE),
             ScoreKey("chance", metric=IDENTITY_CHANCE),
         ),
     },
@@ -80,7 +80,7 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
         "pck": (
             *(ScoreKey(split, split) for split in (BOTH, KEYPOINT, ALONE)),
             *(
-                ScoreKey(f"{split}\nconfu-\nsion", split, "symmetry_confusion")
+                ScoreKey(f"{split}\nconfusion", split, "symmetry_confusion")
                 for split in (BOTH, COUNTERPART)
             ),
         ),
@@ -107,7 +107,7 @@ SPLITS: dict[View, dict[Kind, tuple[ScoreKey, ...]]] = {
         "pck": (
             ScoreKey("all"),
             ScoreKey("dagger", metric="pck_dagger"),
-            ScoreKey("confu-\nsion", metric="symmetry_confusion"),
+            ScoreKey("confusion", metric="symmetry_confusion"),
         ),
     },
 }

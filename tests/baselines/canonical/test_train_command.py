@@ -47,6 +47,7 @@ def test_trained_weights_can_be_run(method, tmp_path):
         load_dataset(f"{TOY}:ToyData", split="val"),
         rule="kap-cvpr24",
         cache=tmp_path / "cache",
+        intervals=False,
     )
     assert found.headline("kap-cvpr24") == pytest.approx(
         card.scores["kap"], abs=3e-2
@@ -105,7 +106,11 @@ def test_dve_over_pixels(tmp_path):
     model = load_model("dve", weights=str(tmp_path / "out" / "weights.safetensors"))
     assert (model.name, model.similarity) == ("dve.pixels", "dot")
     found = evaluate(
-        model, load_dataset(f"{TOY}:ToyData", split="val"), rule="pck-v1", cache=tmp_path / "cache"
+        model,
+        load_dataset(f"{TOY}:ToyData", split="val"),
+        rule="pck-v1",
+        cache=tmp_path / "cache",
+        intervals=False,
     )
     assert 0 <= found.headline("pck-v1") <= 1
 

@@ -170,6 +170,7 @@ def test_trained_weights_can_be_run(tmp_path):
         load_dataset(f"{TOY}:ToyData", split="val"),
         rule="kap-cvpr24",
         cache=tmp_path / "cache",
+        intervals=False,
     )
     assert found.headline("kap-cvpr24") == pytest.approx(
         card.scores["kap"], abs=3e-2

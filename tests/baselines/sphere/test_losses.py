@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -67,7 +68,7 @@ def test_orientation_leaves_out_flat_triangles() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_losses_of_shape_do_not_see_rotations(seed: int) -> None:
     points, xy = unit(4, 8, 3, seed=seed), torch.rand(4, 8, 3, 2) * 10
     turned, weight = points @ rotation(seed + 1).T, torch.ones(4, 8)
@@ -81,7 +82,7 @@ def test_losses_of_shape_do_not_see_rotations(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_mirroring_image_and_sphere_keeps_the_orientation_loss(seed: int) -> None:
     points, xy = unit(16, 3, seed=seed), torch.rand(16, 3, 2) * 10
     weight = torch.ones(16)

@@ -54,6 +54,7 @@ def test_trained_weights_can_be_run(tmp_path: Path) -> None:
         load_dataset(f"{TOY}:ToyData", split="val"),
         rule="kap-cvpr24",
         cache=tmp_path / "cache",
+        intervals=False,
     )
     # Validation reads the backbone's maps in fp16, as the cache keeps them.
     assert found.headline("kap-cvpr24") == pytest.approx(card.scores["kap"], abs=5e-3)
@@ -172,6 +173,7 @@ def test_the_papers_configuration_runs_end_to_end(tmp_path: Path) -> None:
         load_dataset(f"{TOY}:ToyData", split="val"),
         rule="kap-cvpr24",
         cache=tmp_path / "cache",
+        intervals=False,
     )
     assert 0 <= found.headline("kap-cvpr24") <= 1
 

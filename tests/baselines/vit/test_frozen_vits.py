@@ -37,19 +37,32 @@ def disk(tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize("facet", FACETS)
-@pytest.mark.parametrize("family", NAMES)
-def test_facets_equal_transformers_at_its_own_resolution(disk, family, facet):
-    """840 px for DINOv2 (60×60 patches); 832 px, the nearest multiple of 16, for the others."""
+def facet_equals_that_of_transformers(disk, family, facet, side):
     name, patch, _ = NAMES[family]
     folder, net = disk(family)
-    for side in (224, 840 // patch * patch):
-        native = net if family == "dinov3" else at_native_size(net, family, side)
-        shown = picture(90, 60)
-        expected = reference(native, prepared(shown, side), 1, facet)
-        model = offline(name, folder, image_px=side, layer=1, facet=facet, stride=patch)
-        found = model.encode([shown])[0].values.reshape(384, -1)
-        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    native = net if family == "dinov3" else at_native_size(net, family, side)
+    shown = picture(90, 60)
+    expected = reference(native, prepared(shown, side), 1, facet)
+    model = offline(name, folder, image_px=side, layer=1, facet=facet, stride=patch)
+    found = model.encode([shown])[0].values.reshape(384, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("facet", FACETS)
+@pytest.mark.parametrize("family", NAMES)
+def test_facets_equal_those_of_transformers(disk, family, facet):
+    facet_equals_that_of_transformers(disk, family, facet, 224)
+
+
+@pytest.mark.parametrize(
+    "facet", [pytest.param(f, marks=[pytest.mark.slow] if f != "token" else []) for f in FACETS]
+)
+@pytest.mark.parametrize("family", NAMES)
+def test_facets_equal_those_of_transformers_at_its_own_resolution(disk, family, facet):
+    """840 px for DINOv2 (60×60 patches); 832 px, the nearest multiple of 16, for the others."""
+    facet_equals_that_of_transformers(
+        disk, family, facet, 840 // NAMES[family][1] * NAMES[family][1]
+    )
 
 
 @pytest.mark.slow

@@ -148,6 +148,16 @@ def test_tokens_are_those_of_the_librarys_forward(disk, name, larger):
     assert np.ptp(ours, axis=(1, 2)).max() > 0.01
 
 
+@every_family
+def test_a_preset_declares_what_is_published(disk, name):
+    preset, side = PRESETS[name], SIDE[PRESETS[name].patch]
+    model = load_model(name, weights=str(disk(name)[1]), device="cpu", image_px=side)
+    family = preset.family
+    assert (model.name, model.licence) == (name, preset.licence)
+    assert (model.trained_on, model.supervision) == (family.trained_on, family.supervision)
+    assert (model.layer, model.image_px) == (preset.layer, side)
+
+
 @pytest.mark.parametrize("name", NORMED)
 def test_normed_tokens_have_passed_the_librarys_final_norm(disk, name):
     net, path = disk(name)

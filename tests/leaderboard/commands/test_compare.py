@@ -12,6 +12,8 @@ from kapbench.running.results import find_runs, load_card
 from kapbench.scoring.rules import load_rule
 from kapbench_leaderboard.tables.choices import VIEWS
 
+TWO = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
+
 
 @pytest.fixture
 def runs(scored):
@@ -103,7 +105,7 @@ def test_where_runs_were_looked_for_is_a_full_path(kapbench, runs, name):
 def test_paired_adds_ranks_and_differences_of_models(kapbench, score):
     """Six images a category: enough for intervals."""
     for model in ("Colours", "Greys"):
-        score(model, "--dataset-option", "n_images=6")
+        score(model, "--dataset-option", "n_images=6", *TWO)
     shown = kapbench("compare", "--paired").stdout
     assert "1. colours" in shown
     assert "paired differences, colours" in shown
@@ -172,8 +174,8 @@ def test_every_format_goes_to_a_file(kapbench, runs, how):
 
 
 def test_a_random_run_of_the_folder_is_found_though_only_a_model_is_named(kapbench, score):
-    score("Colours")
-    data = ("--dataset", f"{DOTS}:Dots", "--cache", "cache")
+    score("Colours", *TWO)
+    data = ("--dataset", f"{DOTS}:Dots", "--cache", "cache", *TWO)
     assert kapbench("run", "--model", "random", *data, "--no-control").exit_code == 0
     every = list(csv.DictReader(io.StringIO(kapbench("compare", "--format", "csv").stdout)))
     (random,) = (100 * float(line["kap@0.10"]) for line in every if line["model"] == "random")

@@ -15,6 +15,7 @@ SPAIR = {
     "sphere.lite0": (67.8, 62.1, 66.9),
     "constant": (50.0, 50.0, 50.0),
 }
+TWO = ("--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_run_and_its_numbers_in_a_file(kapbench, runs):
 
 def test_figures(kapbench, score):
     for model in ("Colours", "Greys"):
-        score(model, "--dataset-option", "n_images=5")
+        score(model, "--dataset-option", "n_images=5", *TWO)
     for suffix, begin in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
         done = kapbench("diagnose", "colours", "greys", "-o", f"steps.{suffix}")
         assert done.stdout == f"steps.{suffix}\n"
@@ -92,7 +93,9 @@ def test_changed_records_are_refused(kapbench, runs):
     assert "changed after the run" in done.stderr
 
 
-@pytest.mark.parametrize("model", SPAIR)
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=[pytest.mark.slow] if m != "constant" else []) for m in SPAIR]
+)
 def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
     done = kapbench("diagnose", RESULTS / "spair" / model, "--format", "json", "-o", "d.json")
     assert done.exit_code == 0
@@ -102,6 +105,7 @@ def test_entries_of_spair_have_the_published_absence_detection(kapbench, model):
     assert [round(100 * skills[key], 1) for key in keys] == [*SPAIR[model]]
 
 
+@pytest.mark.slow
 def test_what_the_sphere_repairs_on_spair(kapbench):
     entries = [RESULTS / "spair" / name for name in ("lite0", "sphere.lite0")]
     done = kapbench("diagnose", *entries)

@@ -223,7 +223,7 @@ class TestSeveral:
             assert [file.read_bytes() for file in files] == content
 
     def test_runs_of_other_pairs_do_not_stand_in_one_picture(self, kapbench, score, greys):
-        score("Colours", "--category", "dot")
+        score("Colours", "--category", "dot", "--rule", "kap-cvpr24", "--rule", "pck-sd-dino")
         result = kapbench("show", "report", "runs", "-o", "out")
         assert result.exit_code == 1
         assert "cannot share a figure" in result.output
@@ -273,7 +273,7 @@ class TestErrors:
         assert not Path("out").exists()
 
     def test_a_figure_of_one_run_refuses_several(self, kapbench, score, greys):
-        score("Colours")
+        score("Colours", "--rule", "pck-sd-dino")
         result = kapbench("show", "pair", "runs", "dot:0-1")
         assert result.exit_code == 1
         assert "'runs' names 2 runs" in result.output

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kapbench.errors import KapbenchError
@@ -40,7 +41,7 @@ def rows(pair: Pair, maps: SimilarityMap, rule: KapRule):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000))
 def test_maxima_are_those_of_the_records(rule, seed):
     pair, maps = case(seed)
@@ -52,7 +53,7 @@ def test_maxima_are_those_of_the_records(rule, seed):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000))
 def test_peaks_lie_on_their_side_of_the_circle(rule, seed):
     pair, maps = case(seed)

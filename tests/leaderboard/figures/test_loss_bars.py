@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from examples import examples
 from figure_content import refuse_unreadable, words
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
@@ -121,7 +122,7 @@ def test_texts_are_readable_and_lie_apart(width_in, n):
     refuse_unreadable(drawn(bars, width_in=width_in, notes=["A long note about records. " * 5]))
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(st.lists(st.floats(0, 1), min_size=9, max_size=9).filter(lambda xs: sum(xs) > 0.1))
 def test_labels_of_any_shares_lie_apart(parts):
     kap, *shares = np.array(parts) / sum(parts)

@@ -4,8 +4,9 @@ import blocks
 import numpy as np
 import pytest
 from blocks import SIDE, centre
+from examples import examples
 from figure_content import refuse_unreadable, words
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
@@ -138,7 +139,7 @@ def test_one_place_has_a_colour_and_none_has_none():
     assert position_colours(np.empty((0, 2))).shape == (0, 3)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 60)), min_size=1, max_size=6))
 def test_labels_stay_inside_the_image_where_one_fits(points):
     xy, extent = np.array(points, float), np.array([100.0, 60.0])

@@ -27,6 +27,13 @@ def results(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("few")
+    drawn(folder, {"good": 0.6})
+    return folder
+
+
+@pytest.fixture(scope="module")
 def site(results, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "site"
     build(results, out)
@@ -146,24 +153,24 @@ def test_published_numbers_are_quoted_with_their_source_and_never_ranked(site):
     assert "per point" in page
 
 
-def test_a_site_is_replaced_whole_and_nothing_else_is(results, tmp_path):
+def test_a_site_is_replaced_whole_and_nothing_else_is(few, tmp_path):
     out = tmp_path / "site"
-    build(results, out)
+    build(few, out)
     (out / "old.html").write_text("old")
-    build(results, out)
+    build(few, out)
     assert not (out / "old.html").exists()
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("years of work")
     with pytest.raises(KapbenchError, match="something other than a site"):
-        build(results, other)
+        build(few, other)
     assert (other / "chapter.tex").read_text() == "years of work"
     assert {p.name for p in tmp_path.iterdir()} == {"site", "thesis"}
 
 
-def test_damaged_results_leave_the_old_site(results, tmp_path):
+def test_damaged_results_leave_the_old_site(few, tmp_path):
     out, broken = tmp_path / "site", tmp_path / "results"
-    build(results, out)
+    build(few, out)
     before = (out / "index.html").read_bytes()
     drawn(broken, {"good": 0.5})
     (entry,) = broken.rglob("*.json")

@@ -72,7 +72,21 @@ def test_n_is_the_number_of_keypoints_that_a_column_counts(rows, run):
     splits = ["n11", "n10", "n1x", "n11", "n01"]
     assert [cell.value for cell in n.cells] == [select(rows, split).sum() for split in splits]
     assert n.label == "n"
-    assert "n: number of keypoints that the column counts" in " ".join(pck.notes)
+    assert "n of other scores: the keypoints that the column counts" in " ".join(pck.notes)
+
+
+def test_n_of_tables_by_symmetry_is_the_number_of_samples_and_of_keypoints(rows, run):
+    (table,) = tables(group([run]), "symmetry")
+    (n,) = (row for row in table.references if row.key == "n")
+    counted = {c.key: cell.value for c, cell in zip(table.columns, n.cells, strict=True)}
+    visible = rows["target_visible"]
+    other = (rows["twin"] == rows["keypoint"]) & (rows["group"] < 0)
+    assert counted["pck@0.10.other"] == (other & visible).sum()
+    assert counted["kap@0.10.other"] == 2 * (other & visible).sum() + (other & ~visible).sum()
+    assert [note.partition(":")[0] for note in table.notes if note.startswith("n of")] == [
+        "n of KAP",
+        "n of other scores",
+    ]
 
 
 def test_what_is_not_stored_has_its_reason(run):

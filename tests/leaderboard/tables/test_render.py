@@ -13,8 +13,10 @@ from kapbench_leaderboard.commands.comparison_text import comparison_text as sho
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.tables.build import tables
 from kapbench_leaderboard.tables.choices import Style
-from kapbench_leaderboard.tables.columns import Cell
+from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.format_cells import heading
 from kapbench_leaderboard.tables.render import render
+from kapbench_leaderboard.tables.score_keys import SPLITS
 
 EIGHTEEN = [f"category{i:02d}" for i in range(18)]
 
@@ -52,6 +54,14 @@ def test_a_note_stands_once_below_the_last_table_that_it_concerns(drawn, how):
     assert ["of two" in part for part in parts] == [False, False, True, False]
     assert ["of all" in part for part in parts] == [False, False, False, True]
     assert shown.count("Scores ×100.") == shown.count("Ranges are") == 1
+
+
+def test_no_title_breaks_inside_a_word():
+    keys = [key for view in SPLITS.values() for of_kind in view.values() for key in of_kind]
+    assert keys
+    assert not [key.heading for key in keys if "-\n" in key.heading]
+    column = Column("k", ("PCK", "pair-", "weighted", "@0.10"), lambda _: Cell(None))
+    assert heading(column) == "PCK pair-weighted@0.10"
 
 
 def test_a_footnote_stands_below_each_of_its_tables(card):

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, records, with_extents
 from sklearn.metrics import average_precision_score
@@ -20,7 +21,7 @@ from kapbench.types import Pair
 ALPHA, BELOW_ALL = 0.10, -1e6
 KAP_RULES = [load_rule(n) for n in ("kap-cvpr24", "kap-v1", "kap-neurips25", "kap-neurips25-fixed")]
 PCK_RULES = [load_rule(n) for n in ("pck-sd-dino", "pck-v1")]
-quick = settings(max_examples=4, deadline=None)
+quick = examples(4)
 seeds = st.integers(0, 2**32 - 1)
 OF_PLACE = {
     "correct": "near miss",

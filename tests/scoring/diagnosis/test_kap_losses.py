@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scoring_cases import drawn, estimate, records
 
@@ -16,7 +17,7 @@ from kapbench.scoring.rules import KapRule, PckRule, load_rule
 from kapbench.scoring.splits import select
 
 seeds = st.integers(0, 2**32 - 1)
-quick = settings(max_examples=4, deadline=None)
+quick = examples(4)
 KAP_RULES = [
     rule
     for name in ("kap-cvpr24", "kap-v1", "kap-neurips25", "kap-neurips25-fixed")

@@ -4,14 +4,15 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from kapbench.scoring.diagnosis.shapley import RowSamples, losses
 
 seeds = st.integers(0, 2**32 - 1)
-quick = settings(max_examples=25, deadline=None)
+quick = examples(25)
 BELOW_ALL = -1e6
 
 

@@ -1,5 +1,6 @@
 """Models that misbehave: `kapbench run` gives the score of the twin that behaves, or an error."""
 
+import atexit
 import json
 import random
 import shutil
@@ -32,7 +33,7 @@ def cases(seed: int) -> Iterator[Case]:
                 yield Case(attack.name, partial(_check, attack))
     finally:
         if _server.cache_info().currsize:
-            _server().communicate()
+            _end(_server())
             _server.cache_clear()
 
 
@@ -117,10 +118,18 @@ def _score(code: str, words: Sequence[str], folder: Path) -> Outcome:
 
 @cache
 def _server() -> subprocess.Popen:
-    """One for all cases; it ends when this process does, as its input then ends."""
-    return subprocess.Popen(
+    """One for all cases, at the latest until this process ends."""
+    server = subprocess.Popen(
         [PYTHON, str(HERE / "fork_server.py")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    atexit.register(_end, server)
+    return server
+
+
+def _end(server: subprocess.Popen) -> None:
+    """Its input ends, at which it does, and is waited for; again, that is nothing."""
+    with server:
+        pass
