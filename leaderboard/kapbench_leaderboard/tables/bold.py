@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from kapbench.scoring.part_scores import CONCEPT
 from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import best_and_not_different
 from kapbench_leaderboard.tables.build import Table
@@ -63,6 +64,9 @@ def resampled_column(
     """
     if column.key in resampled:  # of a metric beside the rules' own
         return column.key, None
+    # Not the wrong members: a model that finds few parts has the fewest.
+    if CONCEPT in resampled and column.key == f"{CONCEPT}@{table.alpha:.2f}":
+        return CONCEPT, None
     for rule in table.group.rules:
         name = stem(rule, table.group.rules)
         own = f"{rule.name if table.view == 'rule' else rule.metric}@{table.alpha:.2f}"

@@ -1,10 +1,14 @@
 """Which scores are bold: the best, and what may be as good."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tex_reader
 
+from kapbench.running.results import RunCard
 from kapbench.scoring.bootstrap import Replicates
+from kapbench.scoring.score_table import Score
 from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.tables.bold import bold
@@ -93,3 +97,23 @@ def test_nothing_is_bold_of_a_single_model(four):
     (a, *_, oracle), resamples = four
     table, *_ = tables(group([a, oracle]), "category")
     assert not any(bold(table, resamples))
+
+
+def test_of_parts_all_but_the_wrong_members_are_tested(four):
+    (*cards, _), resamples = four
+    metrics = ("pck_concept", "wrong_member", "identity")
+    about = {"rule": "pck-sd-dino", "average": "point", "alpha": 0.10, "split": "all", "n": 9}
+    scores = tuple(Score(metric=m, category="mean", value=0.5, **about) for m in metrics)
+    runs = [RunCard(**dict(card) | {"scores": (*card.scores, *scores)}) for card in cards]
+    of_parts = {
+        digest: replace(
+            r,
+            columns=dict.fromkeys(metrics, r.columns["kap"]),
+            weights=dict.fromkeys(metrics, r.weights["kap"]),
+        )
+        for digest, r in resamples.items()
+    }
+    (table,) = tables(group(runs), "concept")
+    in_bold = names_in_bold(table, of_parts)
+    assert in_bold["pck_concept@0.10"] == in_bold["identity"] == {"a", "b"}
+    assert in_bold["wrong_member@0.10"] == set()
