@@ -81,9 +81,9 @@ def _types_are_checked_beside_the_code(request: pytest.FixtureRequest) -> Iterat
     config.update("jaxtyping_disable", disabled)
 
 
-@pytest.fixture(autouse=True)
-def _types_are_checked_in_first_calls() -> None:
-    type_checks.start_test()
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    type_checks.start_test()  # before the fixtures that the test is the first to use
 
 
 # A job in the background ignores these, and so would every process that a test stops by one.

@@ -41,7 +41,7 @@ def test_an_effect_is_the_change_when_a_keypoint_counts_a_little_more(rule, seed
             for each in (more, less)
         )
         change = COPIES * (after - before) / 2
-        assert result.effect[number] == pytest.approx(change, abs=0.01)
+        assert result.effect[number] == pytest.approx(change, abs=1e-3)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
