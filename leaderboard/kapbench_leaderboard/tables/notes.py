@@ -1,6 +1,7 @@
 """The notes under a table: what its numbers mean, and what to know before comparing them."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from kapbench.datasets.overlaps import describe_overlaps
 from kapbench.errors import name_first
@@ -88,6 +89,7 @@ _N_OF_KAP = (
     "one of each absent keypoint; in the twin split one of each keypoint."
 )
 _N_OF_OTHERS = "n of other scores: the keypoints that the column counts, in all pairs."
+_N = "n: the keypoints that the column counts, in all pairs."  # of tables without a KAP
 
 
 def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
@@ -178,12 +180,19 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
     return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
 
 
-def on_n(view: View, kind: Kind | None) -> list[str]:
+def on_n(members: Group, view: View, kind: Kind | None) -> list[str]:
     """What the row n counts, of the views that have it."""
     if view not in WITH_N:
         return []
-    notes = {"kap": _N_OF_KAP, "pck": _N_OF_OTHERS}
-    return [note for of_kind, note in notes.items() if kind in (None, of_kind)]
+    if kind == "pck" or not members.rule_of("kap"):
+        return [_N]
+    return [_N_OF_KAP] if kind == "kap" else [_N_OF_KAP, _N_OF_OTHERS]
+
+
+def definitions(members: Group, view: View) -> set[str]:
+    """Notes that say what rules and titles mean, and nothing of the runs of a table."""
+    of_rules = [about(members, view, None, metric) for metric in (None, KAP_SKILL)]
+    return {*_EXPLAINED.values(), _N_OF_KAP, _N_OF_OTHERS, _N, *chain.from_iterable(of_rules)}
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:

@@ -72,7 +72,7 @@ def test_n_is_the_number_of_keypoints_that_a_column_counts(rows, run):
     splits = ["n11", "n10", "n1x", "n11", "n01"]
     assert [cell.value for cell in n.cells] == [select(rows, split).sum() for split in splits]
     assert n.label == "n"
-    assert "n of other scores: the keypoints that the column counts" in " ".join(pck.notes)
+    assert "n: the keypoints that the column counts, in all pairs." in pck.notes
 
 
 def test_n_of_tables_by_symmetry_is_the_number_of_samples_and_of_keypoints(rows, run):
