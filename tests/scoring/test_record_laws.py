@@ -314,6 +314,6 @@ def test_a_table_of_the_size_of_spair_takes_less_than_seconds():
     copy = np.repeat(np.arange(len(many) // len(rows)), len(rows))
     names = many["pair_id"].astype(str) + copy.astype(str)
     many = many.assign(pair_id=names.astype("category"))
-    started = time.perf_counter()
+    started = time.process_time()
     assert list(broken_laws(many, NEEDS)) == []
-    assert time.perf_counter() - started < 10.0  # 0.4 s on one core that has nothing else to do
+    assert time.process_time() - started < 10.0  # 0.4 s on one core that has nothing else to do

@@ -106,7 +106,14 @@ def _options_by_part(
                 fix=f"Write the number of the part before it, e.g. -o 1.{name or key}=VALUE for "
                 f"{specs[0]}; options of the whole are weights, layers and grid",
             )
-        of_parts[int(number) - 1][name] = value
+        own = of_parts[int(number) - 1]
+        if name in own:  # of one model, once without its number
+            raise KapbenchError(
+                f"Option '{name}' of part 1 is given twice: {own[name]} and {value}",
+                place=place,
+                fix=f"Keep one of them, e.g. -o {name}={value}",
+            )
+        own[name] = value
     return of_parts
 
 

@@ -26,7 +26,7 @@ def factory(preset: Preset) -> Callable[..., Any]:
     if preset.family.library == "transformers":
         return partial(HubPreset, preset)
     if preset.family.library == "timm":
-        return partial(Timm, preset, layer=preset.layer)
+        return partial(Timm, preset)
     checkpoint = preset_checkpoints.checkpoint(preset)
     return partial(FrozenViT, checkpoint, layer=preset.layer, image_px=preset.image_px)
 

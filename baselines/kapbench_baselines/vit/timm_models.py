@@ -30,7 +30,8 @@ class Timm(encode_square.SquareEncoder):
         source: timm's name, e.g. vit_small_patch14_dinov2.lvd142m, or the row of a published model.
         weights: .safetensors or .pth of this architecture, under timm's names; None: the hub's.
         layer: 1 is the first block's output, or the first stage's; -1 the last's, before the final
-            norm. For queries, keys and values the number of the block, from 0.
+            norm. For queries, keys and values the number of the block, from 0. None: -1, or the
+            preset's.
         facet: token, query, key or value.
         image_px: Side of the letterbox; None: what the model was trained with, or the preset's.
         padding: What makes a picture a square, see `letterbox.squared`.
@@ -44,7 +45,7 @@ class Timm(encode_square.SquareEncoder):
         self,
         source: str | Preset,
         weights: str | None = None,
-        layer: int = -1,
+        layer: int | None = None,
         facet: Facet = "token",
         image_px: int | None = None,
         padding: str = "centre-black",
@@ -54,6 +55,8 @@ class Timm(encode_square.SquareEncoder):
         preset = source if isinstance(source, Preset) else None
         source = source.source if isinstance(source, Preset) else source
         name = f"timm:{source}" if preset is None else preset.name
+        if layer is None:
+            layer = -1 if preset is None else preset.layer
         self.choose(name, device, layer, facet, padding, normed)
         self.trained_on = f"see the model card of timm/{source}"
         if preset is not None:

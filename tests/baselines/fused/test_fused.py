@@ -232,6 +232,7 @@ def test_an_image_is_encoded_once_for_each_backbone(colours: str, tmp_path: Path
         ("{0}+{0}", {"3.layer": 2}, "'3.layer': it belongs to no part", "1.layer=VALUE"),
         ("{0}+{0}", {"2.layr": 2}, "Unknown option 'layr'", "layer"),
         ("{0}+{0}", {"2.layer": "x"}, "give a whole number", "-o 2.layer=16"),
+        ("{0}", {"k": 1, "1.k": 2, "layers": "1,2"}, "given twice: 1 and 2", "Keep one"),
         ("{0}+{0}", {"layers": "1,2"}, "for the layers of one model", "-o 1.layer=8"),
         ("{0}", {"layers": "1,2.5"}, "not a whole number", "layers=8,11"),
         ("{0}+{0}", {"grid": 3}, "grid of part 3", "number of a part"),

@@ -81,7 +81,9 @@ def test_every_choice_mirrors_the_mirror_image_and_not_the_image(choice):
 @pytest.mark.parametrize(("n", "m"), [(1, 3), (60, 5), (121, 40), (179, 7)])
 def test_the_smallest_row_of_each_column_is_the_first_of_equal_ones(n, m):
     values = torch.randint(0, 9, (n, m), generator=torch.Generator().manual_seed(n)).float()
-    assert torch.equal(smallest_row(values), values.argmin(0))
+    for first_of_all in (0.0, torch.nan):
+        values[values == 0] = first_of_all
+        assert torch.equal(smallest_row(values), values.argmin(0))
 
 
 COUNTS = """
