@@ -65,7 +65,7 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
     "--paired",
     is_flag=True,
     help="Add ranks, and the models' paired differences with confidence intervals and p-values. "
-    "With --by concept: of the scores of parts.",
+    "With --by concept, the differences are those of the scores of parts.",
 )
 @click.option(
     "--group-by",

@@ -1,5 +1,7 @@
 """`compare --by geco`: scores that a run has, what earlier runs lack, and n below them."""
 
+from dataclasses import replace
+
 import pytest
 from diagnosed import card
 from scoring_cases import drawn, records
@@ -13,6 +15,7 @@ from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.later_scores import with_later_scores
 from kapbench_leaderboard.site.boards import VIEWS
 from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.notes import on_n
 from kapbench_leaderboard.tables.score_keys import SPLITS
 
 
@@ -84,9 +87,17 @@ def test_n_of_tables_by_symmetry_is_the_number_of_samples_and_of_keypoints(rows,
     assert counted["pck@0.10.other"] == (other & visible).sum()
     assert counted["kap@0.10.other"] == 2 * (other & visible).sum() + (other & ~visible).sum()
     assert [note.partition(":")[0] for note in table.notes if note.startswith("n of")] == [
-        "n of KAP",
+        "n of KAP, its skill and its AUROC",
         "n of other scores",
     ]
+
+
+def test_n_of_a_rule_per_image_is_the_number_of_pairs(run):
+    (per_point,) = group([run])
+    rule = per_point.rule_of("pck").model_copy(update={"headline": ("image", "mean")})
+    per_image = replace(per_point, rules=(rule,))
+    n_notes = [on_n(members, "geco", "pck") for members in (per_point, per_image)]
+    assert ["number of pairs" in notes[-1] for notes in n_notes] == [False, True]
 
 
 def test_what_is_not_stored_has_its_reason(run):
