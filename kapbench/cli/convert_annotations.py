@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from kapbench.cli.once import add_once
 from kapbench.cli.options import FOLDER, shown_path
 from kapbench.errors import KapbenchError, counted
 from kapbench.progress import Progress
@@ -183,10 +184,12 @@ def _parse_categories(texts: tuple[str, ...]) -> tuple[str | None, dict[str, str
     pairs = [text.partition("=") for text in texts]
     if len(texts) == 1 and not pairs[0][1]:
         return texts[0], {}
+    renamed: dict[str, str] = {}
     for old, equals, new in pairs:
         if not (old and equals and new):
             raise click.UsageError(f"--category {old}{equals}{new}: give one NAME, or OLD=NEW")
-    return None, {old: new for old, _, new in pairs}
+        add_once(renamed, old, new, option="--category", place="--category")
+    return None, renamed
 
 
 def _check(tool: str, output: Path, *, points_in_order: bool, force: bool) -> None:

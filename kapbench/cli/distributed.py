@@ -1,11 +1,13 @@
 """`run` and `sweep` over many processes or machines: their options, and who scores which shard."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kapbench.cli.grouped_help import gathered
+from kapbench.cli.once import add_once
 from kapbench.cli.options import shown_path
 from kapbench.errors import KapbenchError
 
@@ -38,8 +40,7 @@ class Machines:
 
         if self.shard is not None:
             Shard.parse(self.shard)
-        for text in self.slurm:
-            _key_and_value(text)
+        _slurm_parameters(self.slurm)
         for option, value, executor in (
             ("--scheduler", self.scheduler, "dask"),
             ("--slurm", self.slurm, "slurm"),
@@ -82,19 +83,23 @@ class Machines:
             gpu = {"GPU": 1.0} if self.scheduler and request.device == "cuda" else {}
             return Dask(self.scheduler, max(2, request.workers), gpu)
         if self.executor == "slurm":
-            parameters: dict[str, Any] = dict(map(_key_and_value, self.slurm))
+            parameters = _slurm_parameters(self.slurm)
             cluster = str(parameters.pop("cluster", "slurm"))
             return Slurm(request.runs_root.resolve() / ".slurm", parameters, cluster)
         return local_executor(request.workers)
 
 
-def _key_and_value(text: str) -> tuple[str, int | str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise KapbenchError(
-            f"'{text}' has no value", place="--slurm", fix="Write KEY=VALUE, e.g. timeout_min=60"
-        )
-    return key, int(value) if value.isdecimal() else value
+def _slurm_parameters(texts: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, str] = {}
+    for key, equals, value in (text.partition("=") for text in texts):
+        if not equals or not key:
+            raise KapbenchError(
+                f"'{key}{equals}{value}' has no {'key' if equals else 'value'}",
+                place="--slurm",
+                fix="Write KEY=VALUE, e.g. timeout_min=60",
+            )
+        add_once(values, key, value, option="--slurm", place="--slurm")
+    return {key: int(value) if value.isdecimal() else value for key, value in values.items()}
 
 
 machine_options = gathered(

@@ -1,9 +1,11 @@
-"""Refuses an option that is given twice where only the last would count."""
+"""Refuses an option, or a key of one, that is given twice where only the last would count."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import click
+
+from kapbench.errors import KapbenchError
 
 _SWEPT = ("--model", "--dataset")
 
@@ -20,6 +22,27 @@ def refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[s
             swept = command.name == "run" and name in _SWEPT
             fix = "`kapbench sweep` scores several" if swept else "Give it once"
             raise click.UsageError(f"{name} is given {times}, and takes one value. {fix}.", ctx=ctx)
+
+
+def add_once(values: dict[str, str], key: str, value: str, *, option: str, place: str) -> None:
+    """Adds KEY=VALUE, a text of `option`, to `values`.
+
+    Raises:
+        KapbenchError: the key has a value already.
+    """
+    if key in values:
+        first, second = (quoted(f"{key}={text}") for text in (values[key], value))
+        raise KapbenchError(
+            f"{option} names '{key}' twice: {first} and {second}",
+            place=place,
+            fix=f"Keep one of them, e.g. {option} {second}",
+        )
+    values[key] = value
+
+
+def quoted(text: str) -> str:
+    """As a shell needs it."""
+    return text if not set(text) & set("[]{} ") else f"'{text}'"
 
 
 def _takes_one(option: click.Option) -> bool:

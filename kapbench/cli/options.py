@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import click
 
 from kapbench import registry
+from kapbench.cli.once import add_once, quoted
 from kapbench.errors import KapbenchError, any_of, nearest
 
 # Types whose values are written in JSON: their names in a message, and the form of an example.
@@ -160,14 +161,7 @@ def key_values(kind: registry.Kind, spec: str, texts: Sequence[str]) -> dict[str
                 fix=f"Write {option} KEY=VALUE"
                 + (", or --runs FOLDER for where the run is written" if kind == "models" else ""),
             )
-        if key in values:
-            both = [_quoted(f"{key}={text}") for text in (values[key], value)]
-            raise KapbenchError(
-                f"Option '{key}' is given twice: {both[0]} and {both[1]}",
-                place=spec,
-                fix=f"Keep one of them, e.g. {option} {both[1]}",
-            )
-        values[key] = value
+        add_once(values, key, value, option=option, place=spec)
     return values
 
 
@@ -190,7 +184,7 @@ def _value(key: str, text: str, hint: Any, spec: str, option: str) -> Any:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
         near = nearest(text, _texts(hint))
-        fix = f"Write {option} {_quoted(f'{key}={_example(hint)}')}"
+        fix = f"Write {option} {quoted(f'{key}={_example(hint)}')}"
         raise KapbenchError(
             f"{key}={text}: give {_describe(hint)}",
             place=spec,
@@ -235,11 +229,6 @@ def _item(hint: Any) -> str:
     texts = [_example(h) for h in items] or ["1", "2"]
     plain = [t if t[:1] in "[{0123456789" or t == "true" else f'"{t}"' for t in texts]
     return ", ".join(plain)
-
-
-def _quoted(text: str) -> str:
-    """As a shell needs it."""
-    return text if not set(text) & set("[]{} ") else f"'{text}'"
 
 
 def _describe(hint: Any) -> str:

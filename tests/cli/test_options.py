@@ -86,5 +86,5 @@ def test_a_wrong_value_is_answered_with_a_right_one(spec, text, needed, example)
 def test_a_key_that_is_given_twice_is_refused_with_both_values(spec, kind, option):
     with pytest.raises(KapbenchError) as caught:
         typed(kind, spec, ["window=3", "text=a", "window=5"])
-    assert caught.value.thing == "Option 'window' is given twice: window=3 and window=5"
+    assert caught.value.thing == f"{option} names 'window' twice: window=3 and window=5"
     assert caught.value.fix == f"Keep one of them, e.g. {option} window=5"

@@ -78,7 +78,7 @@ def test_by_hand_on_two_machines_then_joined(sweep):
         ("lite0\nlite0\n", "DOTS:Dots\n", "Line 2 repeats 'lite0'"),
         ("lite0 'o\n", "DOTS:Dots\n", "Line 1 cannot be read"),
         ("DOTS:Colours o\n", "DOTS:Dots\n", "has no value"),
-        ("DOTS:Colours scale=1 scale=2\n", "DOTS:MustNotOpen\n", "is given twice"),
+        ("DOTS:Colours scale=1 scale=2\n", "DOTS:MustNotOpen\n", "names 'scale' twice"),
         ("DOTS:Colours sclae=1\n", "DOTS:MustNotOpen\n", "Did you mean scale?"),
     ],
 )

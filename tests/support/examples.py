@@ -8,7 +8,7 @@ _ALL, _QUICK = 100, 25  # of a law that says no number
 
 def load(config: pytest.Config) -> None:
     """Before the tests are imported. A profile that was asked for is loaded already."""
-    if config.option.markexpr == "not slow" and not config.getoption("--hypothesis-profile"):
+    if config.option.markexpr == "not slow" and not config.getoption("--hypothesis-profile", None):
         settings.register_profile("quick", settings.default, max_examples=_QUICK)
         settings.load_profile("quick")
 

@@ -18,7 +18,7 @@ COMMANDS = {
 MATH = {"cdot", "times", "pm", "alpha", "geq", "leq", "circ"}
 RULES = ("\\toprule", "\\midrule", "\\bottomrule")
 STACKED = re.compile(r"\\shortstack\[r\]\{((?:[^{}]|\{[^{}]*\})*)\}")
-RESIZED = "\\resizebox{\\textwidth}{!}{%\n"
+RESIZED = "\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%\n"
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}&%$#_^~\[\]*\"|<>]|[^\\{}&%$#_^~\[\]*\"|<>]+", re.DOTALL)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kapbench.cli.once import add_once
 from kapbench.cli.options import output_format, runs_root
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
 from kapbench_leaderboard.commands.comparison_text import check_alpha, comparison_text, rule_names
@@ -27,12 +28,12 @@ NARROWEST = 80
 
 
 def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
-    names = {}
+    names: dict[str, str] = {}
     for text in texts:
         old, equals, new = text.partition("=")
         if not equals or not old or not new:
             raise click.BadParameter(f"'{text}' has no new name. Write OLD=NEW.")
-        names[old] = new
+        add_once(names, old, new, option="--name", place="--name")
     return names
 
 
@@ -64,7 +65,7 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
     "--paired",
     is_flag=True,
     help="Add ranks, and the models' paired differences with confidence intervals and p-values. "
-    "With --by concept: of the scores of parts.",
+    "With --by concept, the differences are those of the scores of parts.",
 )
 @click.option(
     "--group-by",

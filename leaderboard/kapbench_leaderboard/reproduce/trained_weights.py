@@ -61,16 +61,19 @@ def refuse_without_weights(target: EntryTarget, texts: Sequence[str]) -> None:
 
 
 def compare_weights(target: EntryTarget, texts: Sequence[str]) -> ComparedWeights | None:
-    """Whether the file that the user gave is the entry's; None where no file was given.
+    """Whether the file that the user gave is the entry's; None where no weights were given.
 
     Args:
         texts: Options of the model that the user gave, e.g. weights=FILE.
     """
     given = [text.partition("=")[2] for text in texts if text.startswith("weights=")]
-    file = Path(given[-1]).expanduser() if given else None
-    if file is None or not file.is_file():
+    if not given:
         return None
-    digest, own = file_hash(file), target.entry.card.weights_sha256
+    file, own = Path(given[-1]).expanduser(), target.entry.card.weights_sha256
+    if not file.is_file():
+        note = f"{given[-1]} is not a file, and is not compared with the weights of the entry."
+        return ComparedWeights(are_others=False, note=note)
+    digest = file_hash(file)
     if own is None:
         note = f"The weights have the sha256 {digest}; the entry's card states none to compare."
         return ComparedWeights(are_others=False, note=note)

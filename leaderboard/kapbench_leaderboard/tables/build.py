@@ -147,7 +147,7 @@ def _notes(
         *notes.limited(members.dataset),
         *notes.about(members, view, kind, metric),
         *notes.explained(members, view, table_columns),
-        *(notes.on_n(view, kind) if any(cell.n for row in rows for cell in row.cells) else ()),
+        *(notes.on_n(members, view, kind) if any(c.n for row in rows for c in row.cells) else ()),
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
         *notes_on_images.not_tested(tested),
         *_on_intervals(rows, rules, alpha),

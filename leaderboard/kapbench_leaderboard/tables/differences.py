@@ -23,11 +23,7 @@ from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
 from kapbench_leaderboard.tables.rows import Row
 
-_PARTS = {
-    CONCEPT: ("concept",),
-    WRONG_MEMBER: ("wrong", "member"),
-    IDENTITY_SHARE: ("iden-", "tity"),
-}
+_PARTS = {CONCEPT: ("concept",), WRONG_MEMBER: ("wrong", "member"), IDENTITY_SHARE: ("identity",)}
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
 _OVER_MODELS = "with Holm's correction over the models of a column"
 
@@ -73,7 +69,7 @@ def paired_tables(
 
 
 def _words(members: Group, column: str) -> str:
-    return " ".join(_headings(members)[column]).replace("- ", "")
+    return " ".join(_headings(members)[column])
 
 
 def _tested(gap: Difference) -> OverKeypoints | None:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from kapbench_leaderboard.tables.build import IDENTITY_TITLE, Table
 from kapbench_leaderboard.tables.columns import Cell, Column
+from kapbench_leaderboard.tables.notes import definitions
 from kapbench_leaderboard.tables.rows import Row
 
 MISSING = "n/a"
+_TIMES_100 = "Scores ×100."
+_RANGES = "Ranges are 95 % confidence intervals from a bootstrap over images."
 _TOO_WIDE = "are left out because the table is too wide; --format csv has them."
 
 
@@ -42,7 +45,8 @@ def _percent(value: float, *, signed: bool) -> str:
 
 def heading(column: Column) -> str:
     """On one line; no space stands behind a hyphen at the end of a line."""
-    return " ".join(column.heading).replace("- ", "-").replace(" @", "@")
+    lines = [line if line.endswith("-") else f"{line} " for line in column.heading]
+    return "".join(lines).rstrip().replace(" @", "@")
 
 
 def metric_title(table: Table) -> str:
@@ -91,30 +95,33 @@ def notes(
     columns = range(len(table.columns))
     with_intervals = {i for i in columns for row in table.rows if interval(row.cells[i])}
     hidden = {i for i in with_intervals if spans is not None and not spans[i]}
-    about = ["Scores ×100.", *table.notes]
+    about = [_TIMES_100, *table.notes]
     if any(row.rank is not None for row in table.rows):
         about.append(
             f"Rank: 1 + the number of models whose {table.ranked_by} is significantly better (paired "
             "test, p < 0.05 after Holm's correction)."
         )
     if with_intervals - hidden:
-        about.append("Ranges are 95 % confidence intervals from a bootstrap over images.")
+        about.append(_RANGES)
     if hidden:
         which = "Confidence" if hidden == with_intervals else "Other confidence"
         about.append(f"{which} intervals {_TOO_WIDE}")
     return about + [f"[{n}] {reason}" for reason, n in footnotes.items()]
 
 
-def each_once(notes_of_tables: Sequence[Sequence[str]]) -> list[list[str]]:
+def each_once(tables: Sequence[Table], notes_of_tables: Sequence[Sequence[str]]) -> list[list[str]]:
     """The notes of several tables, each only below the last of those that it concerns.
 
-    Footnotes, which have a number in their table, and what is said of one table's width stay.
+    Definitions concern all tables, and what is said of runs and their pairs those of one comparability
+    group. Footnotes, which have a number in their table, and what is said of one table's width stay.
     """
     kept: list[list[str]] = []
-    said_below: set[str] = set()
-    for lines in reversed(notes_of_tables):
-        kept.append([n for n in lines if n not in said_below or _is_of_one_table(n)])
-        said_below.update(lines)
+    below: set[tuple[int | None, str]] = set()  # the group, None: any; and the note
+    for table, lines in zip(reversed(tables), reversed(notes_of_tables), strict=True):
+        of_all = {_TIMES_100, _RANGES, *definitions(table.group, table.view)}
+        concerned = [(None if note in of_all else id(table.group), note) for note in lines]
+        kept.append([n for key, n in concerned if (key, n) not in below or _is_of_one_table(n)])
+        below.update(concerned)
     return kept[::-1]
 
 

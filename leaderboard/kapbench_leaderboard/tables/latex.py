@@ -30,7 +30,10 @@ from kapbench_leaderboard.tables.tex_text import tex
 _WIDE = 8  # columns from which a table spans both columns of a page
 _LONG = 80  # characters of a line of titles from which they are stacked, to fit on a page
 _TIGHT = r"\small\setlength{\tabcolsep}{3pt}"
-_FULL = 95  # characters of a row that fit on a page in the size of _TIGHT
+_BROAD = 75  # characters of a row from which a table spans both columns of a page too
+_FULL = 85  # characters of a row that are sure to fit on a page in the size of _TIGHT
+_SMALL = 0.75  # the width of an interval's characters, beside those of a score
+_SHRUNK = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%"
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:./_-]*")
 
 
@@ -85,16 +88,17 @@ def _environment(
 ) -> str:
     blocks = [table for table in part if not _is_skill_by_category(table)]
     first, n_columns = blocks[0], len(blocks[0].columns)
-    wide = n_columns >= _WIDE
+    titles = [first.of_rows, *_headings(blocks)]
+    width = _width(titles, blocks)
+    wide = n_columns >= _WIDE or width > _BROAD
+    may_be_too_wide = wide and width > _FULL
     kind = "table*" if wide else "table"
     above = first.head if first.view in BY_CATEGORY else head(first)  # blocks name their metrics
     title = caption(above).replace(_versioned(first), _unversioned(first))
     lines = [f"\\begin{{{kind}}}", r"  \centering", f"  \\caption{{{tex(title)}}}"]
     lines += [f"  \\label{{{label}}}"] if label else []
-    titles = [first.of_rows, *_headings(blocks)]
-    too_wide = _is_too_wide(titles, blocks)
     lines += [f"  {_TIGHT}"] if wide else []
-    lines += [r"  \resizebox{\textwidth}{!}{%"] if too_wide else []
+    lines += [f"  {_SHRUNK}"] if may_be_too_wide else []
     lines += [f"  \\begin{{tabular}}{{l{'r' * n_columns}}}", r"    \toprule"]
     lines += [_titles(titles)]
     footnotes = _reasons(blocks)
@@ -106,7 +110,7 @@ def _environment(
                 f"    \\multicolumn{{{n_columns + 1}}}{{l}}{{{tex(metric_title(table))}}} \\\\"
             )
         lines += _rows(table, footnotes, marks)
-    lines += [r"    \bottomrule", r"  \end{tabular}" + ("}" if too_wide else "")]
+    lines += [r"    \bottomrule", r"  \end{tabular}" + ("}" if may_be_too_wide else "")]
     skills = [note for t in part if _is_skill_by_category(t) and (note := _skill_note(t))]
     printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
     if style.notes:
@@ -163,15 +167,29 @@ def _headings(blocks: Sequence[Table]) -> list[str]:
     return [names[0] if len(set(names)) == 1 else "all" for names in zip(*of_blocks, strict=True)]
 
 
-def _is_too_wide(titles: Sequence[str], blocks: Sequence[Table]) -> bool:
-    """For a page. A column is as wide as the longest word of its title, or as a score."""
-    labels = max(len(label) for table in blocks for label, _, _ in rows_of(table))
-    return labels + sum(max(5, *map(len, title.split())) for title in titles[1:]) > _FULL
+def _width(titles: Sequence[str], blocks: Sequence[Table]) -> float:
+    """About how many characters wide the table is: of each column, its widest title or cell."""
+    rows = [row for table in blocks for row in rows_of(table)]
+    words = [title.split() if _are_stacked(titles) else [title] for title in titles[1:]]
+    of_titles = [max(map(len, each), default=0) for each in words]
+    of_cells = [max(map(_cell_width, column)) for column in zip(*(r[1] for r in rows), strict=True)]
+    labels = max(len(label) for label, _, _ in rows)
+    return labels + sum(map(max, of_titles, of_cells))
+
+
+def _cell_width(cell: Cell) -> float:
+    """At least that of a score."""
+    span = interval(cell)
+    return max(5, len(number(cell))) + (_SMALL * (len(span) + 1) if span else 0)
+
+
+def _are_stacked(titles: Sequence[str]) -> bool:
+    return sum(map(len, titles)) >= _LONG
 
 
 def _titles(titles: Sequence[str]) -> str:
     """The line of column titles; those of a long line as stacks of their words."""
-    if sum(map(len, titles)) < _LONG:
+    if not _are_stacked(titles):
         return _line(titles)
     return _line(titles[:1], [_stacked(title) for title in titles[1:]])
 

@@ -31,7 +31,7 @@ def html(tables: Sequence[Table], *, with_notes: bool = True) -> str:
 
 
 def _notes(tables: Sequence[Table], with_notes: bool) -> list[list[str]]:
-    return each_once([notes(t, reasons(t)) if with_notes else [] for t in tables])
+    return each_once(tables, [notes(t, reasons(t)) if with_notes else [] for t in tables])
 
 
 def _body(

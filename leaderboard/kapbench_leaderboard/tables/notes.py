@@ -1,6 +1,7 @@
 """The notes under a table: what its numbers mean, and what to know before comparing them."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from kapbench.datasets.overlaps import describe_overlaps
 from kapbench.errors import name_first
@@ -84,10 +85,14 @@ _EXPLAINED = {
     ),
 }
 _N_OF_KAP = (
-    "n of KAP: its samples, two of each visible keypoint, its best scores within α·T and outside, and "
-    "one of each absent keypoint; in the twin split one of each keypoint."
+    "n of KAP, its skill and its AUROC: the samples, two of each visible keypoint, its best scores "
+    "within α·T and outside, and one of each absent keypoint; in the twin split one of each keypoint."
 )
 _N_OF_OTHERS = "n of other scores: the keypoints that the column counts, in all pairs."
+_N = "n: the keypoints that the column counts, in all pairs."  # of tables without a KAP
+_N_OF_PAIRS = (
+    "Where a score is a mean per image or per pair, n is the number of pairs that have one."
+)
 
 
 def rule_words(rule: RuleCard, alpha: float | None = None) -> str:
@@ -178,12 +183,24 @@ def explained(members: Group, view: View, columns: Sequence[Column]) -> list[str
     return [f"KAP is not among the selected rules. These runs have {', '.join(names)}."]
 
 
-def on_n(view: View, kind: Kind | None) -> list[str]:
+def on_n(members: Group, view: View, kind: Kind | None) -> list[str]:
     """What the row n counts, of the views that have it."""
     if view not in WITH_N:
         return []
-    notes = {"kap": _N_OF_KAP, "pck": _N_OF_OTHERS}
-    return [note for of_kind, note in notes.items() if kind in (None, of_kind)]
+    rules = [r for r in rules_of(members, view) if kind in (None, r.metric)]
+    per_pair = any(rule.headline[0] in ("image", "pair") for rule in rules)
+    if all(rule.metric == "pck" for rule in rules):
+        notes = [_N]
+    else:
+        notes = [_N_OF_KAP] if kind == "kap" else [_N_OF_KAP, _N_OF_OTHERS]
+    return [*notes, _N_OF_PAIRS] if per_pair else notes
+
+
+def definitions(members: Group, view: View) -> set[str]:
+    """Notes that say what rules and titles mean, and nothing of the runs of a table."""
+    of_rules = [about(members, view, None, metric) for metric in (None, KAP_SKILL)]
+    of_n = (_N_OF_KAP, _N_OF_OTHERS, _N, _N_OF_PAIRS)
+    return {*_EXPLAINED.values(), *of_n, *chain.from_iterable(of_rules)}
 
 
 def controls(members: Group, view: View, kind: Kind | None, alpha: float) -> list[str]:

@@ -62,9 +62,10 @@ def _n_row(rows: Sequence[Row], n_columns: int) -> tuple[ReferenceRow, ...]:
     every = [[row.cells[i].n for row in rows if row.cells[i].n] for i in range(n_columns)]
     if not any(every):
         return ()
-    label = "n" if all(len(set(each)) < 2 for each in every) else f"n of {rows[0].label}"
-    cells = (Cell(each[0], is_count=True) if each else Cell(None) for each in every)
-    return (ReferenceRow("n", label, tuple(cells)),)
+    same = all(len(set(each)) < 2 for each in every)
+    counts = [max(each, default=0) for each in every] if same else [c.n for c in rows[0].cells]
+    cells = (Cell(n, is_count=True) if n else Cell(None) for n in counts)
+    return (ReferenceRow("n", "n" if same else f"n of {rows[0].label}", tuple(cells)),)
 
 
 def _chance(

@@ -45,7 +45,7 @@ def text(
         below.append(notes(table, footnotes, spans=spans) if with_notes else [])
     printed = [
         _printed(console, [*map(Text, head(table)), *made, *(Text(n, style="dim") for n in about)])
-        for table, made, about in zip(tables, blocks, each_once(below), strict=True)
+        for table, made, about in zip(tables, blocks, each_once(tables, below), strict=True)
     ]
     return "\n".join(printed)
 

@@ -93,6 +93,8 @@ def test_categories_are_renamed(kapbench, two):
     assert "'dog'" in done.stderr
     assert "object" in done.stderr
     assert "give one NAME, or OLD=NEW" in kapbench(*words, "cat", "--category", "a=b").stderr
+    twice = kapbench(*words, "object=cat", "--category", "object=dog").stderr
+    assert "--category names 'object' twice: object=cat and object=dog" in twice
 
 
 def test_an_option_of_another_tool(kapbench, two):

@@ -88,6 +88,7 @@ def test_grouped_by_label(kapbench, runs):
         (("--label", "a b", "--format", "latex"), "cannot be a label of LaTeX"),
         (("--name", "colours"), "Write OLD=NEW"),
         (("--name", "=x"), "Write OLD=NEW"),
+        (("--name", "colours=x", "--name", "colours=y"), "--name names 'colours' twice"),
         (("--name", "colour=x"), "Did you mean colours or"),
         (("--group-by", "seed"), "--group-by"),
     ],

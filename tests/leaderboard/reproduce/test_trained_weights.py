@@ -105,6 +105,7 @@ def test_the_file_is_compared_with_the_card(target, weights):
     weights(b"others")
     assert compare_weights(target(), texts).are_others
     assert compare_weights(target(), ()) is None
+    assert "is not a file" in compare_weights(target(), (f"weights={weights(OWN).parent}",)).note
 
 
 def test_other_weights_are_named_beside_the_verdict(target, weights, reproduce, tmp_path):

@@ -1,5 +1,7 @@
 """`compare --by geco`: scores that a run has, what earlier runs lack, and n below them."""
 
+from dataclasses import replace
+
 import pytest
 from diagnosed import card
 from scoring_cases import drawn, records
@@ -13,6 +15,7 @@ from kapbench_leaderboard.comparison.groups import group
 from kapbench_leaderboard.comparison.later_scores import with_later_scores
 from kapbench_leaderboard.site.boards import VIEWS
 from kapbench_leaderboard.tables.build import tables
+from kapbench_leaderboard.tables.notes import on_n
 from kapbench_leaderboard.tables.score_keys import SPLITS
 
 
@@ -39,9 +42,9 @@ def rows():
 
 @pytest.fixture(scope="module")
 def run(rows):
-    """With the scores of GECO's splits alone: all would take long."""
+    """With the scores of the splits that are looked at: all would take long."""
     every = score_requests([load_rule(name) for name in RULES])
-    requests = [r for r in every if r.split in GECO_SPLITS and r.alpha == 0.10]
+    requests = [r for r in every if r.split in (*GECO_SPLITS, "other") and r.alpha == 0.10]
     scores = tuple(score_table(rows, [], requests=requests))
     return RunCard(**dict(card(drawn_records(2), rules=RULES)) | {"scores": scores})
 
@@ -72,7 +75,7 @@ def test_n_is_the_number_of_keypoints_that_a_column_counts(rows, run):
     splits = ["n11", "n10", "n1x", "n11", "n01"]
     assert [cell.value for cell in n.cells] == [select(rows, split).sum() for split in splits]
     assert n.label == "n"
-    assert "n of other scores: the keypoints that the column counts" in " ".join(pck.notes)
+    assert "n: the keypoints that the column counts, in all pairs." in pck.notes
 
 
 def test_n_of_tables_by_symmetry_is_the_number_of_samples_and_of_keypoints(rows, run):
@@ -84,9 +87,17 @@ def test_n_of_tables_by_symmetry_is_the_number_of_samples_and_of_keypoints(rows,
     assert counted["pck@0.10.other"] == (other & visible).sum()
     assert counted["kap@0.10.other"] == 2 * (other & visible).sum() + (other & ~visible).sum()
     assert [note.partition(":")[0] for note in table.notes if note.startswith("n of")] == [
-        "n of KAP",
+        "n of KAP, its skill and its AUROC",
         "n of other scores",
     ]
+
+
+def test_n_of_a_rule_per_image_is_the_number_of_pairs(run):
+    (per_point,) = group([run])
+    rule = per_point.rule_of("pck").model_copy(update={"headline": ("image", "mean")})
+    per_image = replace(per_point, rules=(rule,))
+    n_notes = [on_n(members, "geco", "pck") for members in (per_point, per_image)]
+    assert ["number of pairs" in notes[-1] for notes in n_notes] == [False, True]
 
 
 def test_what_is_not_stored_has_its_reason(run):

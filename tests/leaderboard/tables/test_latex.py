@@ -245,7 +245,9 @@ def test_a_long_line_of_titles_is_stacked_and_a_wide_table_shrunk(card):
     assert "KAP skill symm." in table.rows[0]
     text = render(tables(group([card(categories=SPAIR)]), "category"), "latex")
     assert tex_reader.RESIZED in text
-    assert tex_reader.RESIZED not in render(tables(group([card()]), "symmetry"), "latex")
+    of_few = tables(group([card(interval=0.02)]), "summary")
+    assert "{table}" in render(of_few, "latex")
+    assert "{table*}" in render(of_few, "latex", style=Style(intervals=True))
 
 
 @pytest.mark.slow
@@ -255,7 +257,8 @@ def test_tex_sets_every_view_within_a_page(card, view, tmp_path):
     cards = [
         card(name, 0.5, 0.6, interval=0.02, categories=SPAIR) for name in ("a_b", "sphere.lite0")
     ]
-    text = render(tables(group(cards), view), "latex", style=Style(label="tab:x"))
+    made = tables(group(cards), view)
+    text = "\n".join(render(made, "latex", style=Style(intervals=i)) for i in (False, True))
     lines = [
         r"\documentclass{article}",
         r"\usepackage{booktabs,graphicx}",

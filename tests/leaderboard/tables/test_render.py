@@ -56,12 +56,21 @@ def test_a_note_stands_once_below_the_last_table_that_it_concerns(drawn, how):
     assert shown.count("Scores ×100.") == shown.count("Ranges are") == 1
 
 
+def test_a_note_on_the_runs_stands_below_each_group(drawn):
+    (table,) = drawn
+    both = [table, replace(table, group=replace(table.group))]
+    shown = render([replace(t, notes=(*t.notes, "On these pairs.")) for t in both], "markdown")
+    assert shown.count("On these pairs.") == 2
+    assert shown.count("KAP by ") == shown.count("Scores ×100.") == 1
+
+
 def test_no_title_breaks_inside_a_word():
     keys = [key for view in SPLITS.values() for of_kind in view.values() for key in of_kind]
     assert keys
     assert not [key.heading for key in keys if "-\n" in key.heading]
     column = Column("k", ("PCK", "pair-", "weighted", "@0.10"), lambda _: Cell(None))
     assert heading(column) == "PCK pair-weighted@0.10"
+    assert heading(replace(column, heading=("a - b",))) == "a - b"
 
 
 def test_a_footnote_stands_below_each_of_its_tables(card):

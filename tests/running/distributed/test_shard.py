@@ -248,6 +248,7 @@ class TestCommand:
             (["--shard", "half"], "is not a shard"),
             (["--shard", "1/2", "--no-cache"], "all machines share"),
             (["--executor", "slurm", "--slurm", "gpu"], "KEY=VALUE"),
+            (["--executor", "slurm", "--slurm", "a=1", "--slurm", "a=2"], "names 'a' twice"),
             (["--executor", "slurm"], "sbatch"),
             pytest.param(
                 ["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"],
