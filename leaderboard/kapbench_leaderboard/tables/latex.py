@@ -91,7 +91,7 @@ def _environment(
     titles = [first.of_rows, *_headings(blocks)]
     width = _width(titles, blocks)
     wide = n_columns >= _WIDE or width > _BROAD
-    may_be_too_wide = wide and width > _FULL
+    may_be_too_wide = width > _FULL
     kind = "table*" if wide else "table"
     above = first.head if first.view in BY_CATEGORY else head(first)  # blocks name their metrics
     title = caption(above).replace(_versioned(first), _unversioned(first))
