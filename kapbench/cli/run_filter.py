@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFilter:
-    """Which of the named runs are meant: those on a data set, and of exactly these categories."""
+    """Which of the named runs are meant: those on a data set, and of exactly these categories.
+
+    `one_dataset`: where a name has runs on a data set and on the same one reversed or corrupted,
+    those on it unaltered are meant.
+    """
 
     dataset: str | None = None
     categories: tuple[str, ...] = ()
+    one_dataset: bool = False
 
     def of(self, runs: "Mapping[Path, RunCard]") -> "dict[Path, RunCard]":
         """Raises KapbenchError where no run is left."""
@@ -32,6 +37,31 @@ class RunFilter:
                 fix=f"They are on {'; '.join(sorted(scored))}",
             )
         return left
+
+    def of_name(self, name: str, runs: "Mapping[Path, RunCard]") -> "dict[Path, RunCard]":
+        """The runs that a name, which is no folder's, means. Those left out are noted on stderr."""
+        if not self.one_dataset:
+            return dict(runs)
+        unaltered = {
+            (card.dataset.name, card.dataset.split)
+            for card in runs.values()
+            if not card.dataset.alterations
+        }
+        left_out = {
+            folder: card
+            for folder, card in runs.items()
+            if card.dataset.alterations
+            and (card.dataset.name, card.dataset.split) in unaltered
+            and self._takes(card)
+        }
+        if left_out:
+            altered = {", ".join(card.dataset.alterations) for card in left_out.values()}
+            click.echo(
+                f"note: runs of {name} on altered data are left out ({'; '.join(sorted(altered))}). "
+                "Name the folder of a run instead to choose it.",
+                err=True,
+            )
+        return {folder: card for folder, card in runs.items() if folder not in left_out}
 
     def _takes(self, card: "RunCard") -> bool:
         data = card.dataset

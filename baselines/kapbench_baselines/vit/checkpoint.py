@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from kapbench.errors import KapbenchError
+from kapbench_baselines.vit.hub_cache import is_offline
 
 # A configuration's keys in words, for errors.
 WORDS = {
@@ -26,9 +27,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def hub_advice() -> str:
     """What to do about a hub that gave nothing: no connection helps a user who chose --offline."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
+    if is_offline():
         return "Run without --offline (HF_HUB_OFFLINE), which blocks the download"
     return "Check the connection to the hub"
 

@@ -87,7 +87,7 @@ def convert_features(
         )
     plan = _plan(source, out, dataset, choices, categories, progress)
     settings = choices.settings.model_copy(update={"axes": "chw"})
-    folder = MapsFolder(out, settings, force=force)
+    folder = MapsFolder(out, settings, plan.axes, force=force)
     types = _write(plan, folder, choices, progress)
     report = _report(plan, source, dataset, choices, settings, types)
     folder.complete(report)

@@ -24,6 +24,7 @@ class MapsFolder:
     Args:
         path: The folder; it may hold maps of a conversion with the same settings.
         settings: What kapbench.json states once the folder is complete.
+        axes: In which the files that are read have their axes, "chw" or "hwc".
         force: Whether maps of a conversion with other settings are removed.
 
     Raises:
@@ -31,7 +32,7 @@ class MapsFolder:
             with other settings.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, force: bool = False) -> None:
+    def __init__(self, path: Path, settings: Settings, axes: str, *, force: bool = False) -> None:
         self.path, self.settings = path, settings
         maps = list_files(path, "**/*.safetensors")
         for file in maps:
@@ -41,11 +42,11 @@ class MapsFolder:
                     place=file,
                     fix="Choose another -o FOLDER",
                 )
-        if maps and self._stated() != self._content(unfinished=False):
+        if maps and (differs := self._differs(axes)):
             if not force:
                 raise KapbenchError(
-                    "The folder holds maps of a conversion with other settings",
-                    place=path / SETTINGS,
+                    f"The folder holds maps of a conversion with other {differs}",
+                    place=path,
                     fix="Choose another -o FOLDER, or add --force to replace them",
                 )
             for file in maps:
@@ -75,17 +76,28 @@ class MapsFolder:
         stated = self.settings.model_copy(update={"unfinished": unfinished})
         return stated.model_dump(mode="json", exclude_defaults=True)
 
+    def _differs(self, axes: str) -> str:
+        """In what an earlier conversion to this folder differs; empty: in nothing that it states."""
+        if self._stated() != self._content(unfinished=False):
+            return "settings"
+        before = self._read(REPORT) or {}
+        return "axes" if before.get("axes", axes) != axes else ""
+
     def _stated(self) -> dict[str, Any] | None:
         """What an earlier conversion states, finished or not."""
-        path = self.path / SETTINGS
+        if (stated := self._read(SETTINGS)) is not None:
+            stated.pop("unfinished", None)
+        return stated
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
         if not path.is_file():
             return None
         try:
-            stated: dict[str, Any] = json.loads(path.read_bytes())
+            content: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError:
             return None
-        stated.pop("unfinished", None)
-        return stated
+        return content
 
     def _write_settings(self, *, unfinished: bool) -> None:
         content = json.dumps(self._content(unfinished=unfinished), indent=1)

@@ -120,7 +120,9 @@ def diagnose(
 
     is_picture = output is not None and output.suffix.lower() in PICTURES
     _refuse_together(how, output, by, picture=picture, worst_type=worst_type)
-    selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
+    selected = named_runs(
+        runs, runs_root, entry_runs, RunFilter(dataset, categories, one_dataset=True)
+    )
     choice = Choice(rules, alpha, by)
     if worst_type is not None:
         from kapbench_leaderboard.diagnosis.pictures import write_worst

@@ -114,7 +114,7 @@ def explore(
         else:
             content = _of_runs(
                 names,
-                RunFilter(dataset),
+                RunFilter(dataset, one_dataset=True),
                 runs_root,
                 Selection(n_pairs, worst, category, pair_ids),
                 sources,

@@ -95,12 +95,14 @@ class FigureOptions:
         Raises:
             KapbenchError: a name without a finished run, or a run without these scores.
         """
-        named = named_runs(names, self.runs_root, only=RunFilter(self.dataset, categories))
+        only = RunFilter(self.dataset, categories, one_dataset=True)
+        named = named_runs(names, self.runs_root, only=only)
         return [self._view(folder) for folder in named], random_runs(named, self.runs_root)
 
     def load_run(self, name: str, categories: tuple[str, ...] = ()) -> "RunView":
         """Raises KapbenchError: as `load_runs`, or several runs of this name."""
-        folder, _ = one_run(name, self.runs_root, RunFilter(self.dataset, categories))
+        only = RunFilter(self.dataset, categories, one_dataset=True)
+        folder, _ = one_run(name, self.runs_root, only)
         return self._view(folder)
 
     def load_one_each(

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -219,13 +219,17 @@ def _measure(
 ) -> None:
     from kapbench_leaderboard.reproduce.outcome import measure, prepare
     from kapbench_leaderboard.reproduce.report import make_report, write_report
-    from kapbench_leaderboard.reproduce.targets import find_target
+    from kapbench_leaderboard.reproduce.targets import find_target, known_disagreement
     from kapbench_leaderboard.reproduce.terminal import text_of
 
     target = find_target(name, quoted, results)
     progress = _progress(quiet)
     progress.say(f"Repeating {target.name}")
+    known = known_disagreement(target, quoted)
+    for note in known:
+        progress.say(f"note: {note}")
     prepared = prepare(target, chosen)
+    prepared = replace(prepared, notes=(*known, *prepared.notes))
     progress.say(f"The same run: {prepared.command}")
     progress.say(f"Scoring {prepared.model}")
     outcome = measure(target, prepared, tolerance, progress)

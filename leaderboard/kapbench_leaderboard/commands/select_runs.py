@@ -55,6 +55,7 @@ def named_runs(
             if lies_under_model(folder, name):
                 note_left_out(error)
         matching = {f: c for f, c in below.items() if name in (c.model.name, c.label)}
+        matching = only.of_name(name, matching)
         matching = matching or _runs_in(Path(name)) or _over_one_backbone(name, below)
         if not matching and entries is not None and Path(name).exists():
             matching = entries(Path(name))

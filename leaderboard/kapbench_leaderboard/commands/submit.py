@@ -111,7 +111,7 @@ def prepare(
     from kapbench_leaderboard.entries.schema import files_of
     from kapbench_leaderboard.submit import prepare as preparation
 
-    only = RunFilter(dataset, categories)
+    only = RunFilter(dataset, categories, one_dataset=True)
     for folder, run in [one_run(name, runs_root, only) for name in runs]:
         given = values_in_command(run.command, "--option", "-o") if adapter else []
         options = typed("models", adapter, given) if adapter else {}
@@ -271,7 +271,9 @@ def manifest(
     from kapbench_leaderboard.submit import dataset_digest
     from kapbench_leaderboard.submit.reproduce import image_sizes
 
-    for folder in [one_run(run, runs_root, RunFilter(dataset))[0] for run in runs]:
+    for folder in [
+        one_run(run, runs_root, RunFilter(dataset, one_dataset=True))[0] for run in runs
+    ]:
         sizes = image_sizes(folder, data_root, _progress())
         click.echo(shown_path(dataset_digest.write(folder, to, sizes)))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kapbench_leaderboard.published.load import Number, numbers
-from kapbench_leaderboard.published.schema import Quoted
+from kapbench_leaderboard.published.schema import Quoted, Row, Table
 
 _METRICS = {"PCK": "", "concept PCK": ", concepts", "identity": ", identity"}
 AVERAGE = "average"
@@ -49,8 +49,18 @@ def disagreements(quoted: Quoted, at_least: float = 0.1) -> list[Disagreement]:
     return sorted(wide, key=lambda d: (d.dataset, -d.alpha, -d.spread, d.method))
 
 
+def explanation(quoted: Quoted, table: Table, row: Row) -> str:
+    """What is known of how published numbers of a row's method on its data set disagree, or ""."""
+    method = quoted.same_method.get(row.method, row.method)
+    texts = (e.text for e in quoted.explanations if (e.method, e.dataset) == (method, _of(table)))
+    return next(texts, "")
+
+
 def _dataset(number: Number) -> str:
-    table = number.table
+    return _of(number.table)
+
+
+def _of(table: Table) -> str:
     subset = "" if table.subset == "all categories" else f", {table.subset}"
     return f"{table.dataset}{subset}{_METRICS.get(table.metric, f', {table.metric}')}"
 

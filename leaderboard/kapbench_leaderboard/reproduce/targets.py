@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kapbench.errors import KapbenchError, counted, nearest, unknown
 from kapbench_leaderboard.entries.schema import Entry, find_entries, load_entry
+from kapbench_leaderboard.published.disagreements import explanation
 from kapbench_leaderboard.published.load import Repeatable, find_row, repeatable
 from kapbench_leaderboard.published.schema import Quoted
 
@@ -61,6 +62,16 @@ def find_target(name: str, quoted: Quoted, results: Path) -> Target:
     raise KapbenchError(
         f"No published number and no entry is called '{name}'",
         fix="Choose one that `kapbench reproduce --list` shows",
+    )
+
+
+def known_disagreement(target: Target, quoted: Quoted) -> tuple[str, ...]:
+    """What docs/published-numbers.md says of a row whose sources disagree: it may not be repeatable."""
+    if isinstance(target, EntryTarget):
+        return ()
+    text = explanation(quoted, target.table, target.row)
+    return (f"Published numbers of {target.row.method} on this data set disagree. {text}",) * bool(
+        text
     )
 
 

@@ -257,3 +257,12 @@ def test_the_hubs_cache_is_read_without_a_network(tmp_path, binary):
     ends = [line.split("-", 1)[1] for line in done.stdout.split()]
     assert ends[0] == "64px-layer1-key-stride8"
     assert len(ends) == len(names)
+
+
+@pytest.mark.parametrize("name", ["dino.vits16", "dinov2.vitb14", "sam.vitb16", "dift"])
+def test_without_the_packages_that_read_the_hub(name, monkeypatch):
+    for package in ("huggingface_hub", "transformers", "diffusers"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(KapbenchError, match="is not installed") as caught:
+        load_model(name, device="cpu")
+    assert "pip install 'kapbench[" in caught.value.fix

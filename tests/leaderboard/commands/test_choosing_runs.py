@@ -45,6 +45,18 @@ def test_a_figure_of_one_of_several_runs(kapbench, runs):
     assert "Unknown pair 'no such pair'" in chosen.output
 
 
+def test_a_name_means_the_run_on_unaltered_data(kapbench, scored):
+    scored(BRIEFLY, (*BRIEFLY, "--reverse"))
+    done = kapbench("diagnose", "colours", "--rule", "pck-sd-dino")
+    assert done.exit_code == 0, done.output
+    assert "runs of colours on altered data are left out (reverse)" in done.stderr
+    assert kapbench("compare", "colours").stdout.count("\ncolours") == 2
+    (reversed_run,) = (f for f in find_runs(Path("runs")) if load_card(f).dataset.alterations)
+    done = kapbench("diagnose", reversed_run, "--rule", "pck-sd-dino")
+    assert done.exit_code == 0, done.output
+    assert "left out" not in done.stderr
+
+
 def of_model(card, name):
     return card.model_copy(update={"model": card.model.model_copy(update={"name": name})})
 

@@ -15,6 +15,7 @@ from kapbench.scoring.score_table import score_requests
 from kapbench_leaderboard.published import disagreements as disagreeing
 from kapbench_leaderboard.published.load import find_row, numbers, published, repeatable
 from kapbench_leaderboard.published.schema import Quoted
+from kapbench_leaderboard.reproduce.targets import known_disagreement
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "leaderboard" / "kapbench_leaderboard" / "published.json"
@@ -131,6 +132,12 @@ def test_numbers_disagree_where_the_same_method_has_two(quoted):
 def test_every_explanation_is_of_numbers_that_disagree(quoted):
     found = {(d.method, d.dataset) for d in disagreeing.disagreements(quoted)}
     assert {(e.method, e.dataset) for e in quoted.explanations} <= found
+
+
+def test_a_row_that_other_sources_contradict_is_known_before_it_is_measured(quoted):
+    (note,) = known_disagreement(find_row(quoted, "omniprobe.intra.dinov2-b14"), quoted)
+    assert "We read 67.86 as an error of that row" in note
+    assert not known_disagreement(find_row(quoted, "omniprobe.intra.dinov2-l14"), quoted)
 
 
 def test_the_page_is_made_from_the_file():

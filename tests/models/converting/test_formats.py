@@ -177,6 +177,16 @@ class TestAgain:
         convert_features(lab, out, DATASET, other, force=True)
         assert load_model(f"features:{out}").similarity == "neg_l2"
 
+    def test_other_axes_need_force(self, tmp_path):
+        lab, out = FORMATS["npy"](tmp_path / "lab"), tmp_path / "maps"
+        for file in lab.rglob("*.npy"):
+            np.save(file, np.ones((8, 8, 8), np.float32))
+        convert_features(lab, out, DATASET, Choices(STRETCHED.settings, axes="hwc"))
+        other = Choices(STRETCHED.settings, axes="chw")
+        with pytest.raises(KapbenchError, match="a conversion with other axes"):
+            convert_features(lab, out, DATASET, other)
+        assert convert_features(lab, out, DATASET, other, force=True).n_kept == 0
+
     def test_maps_of_another_origin_are_left_alone(self, tmp_path):
         lab, out = FORMATS["pt"](tmp_path / "lab"), tmp_path / "maps"
         out.mkdir()
