@@ -20,7 +20,7 @@ def parse_corruption(text: str) -> tuple[str, int]:
     if len(corruptions) > 1:
         raise KapbenchError(
             f"{text}: a run has one corruption",
-            place="corrupt",
+            place="--corrupt NAME:SEVERITY",
             fix="Give one severity, or use kapbench sweep for several",
         )
     return corruptions[0]
@@ -34,19 +34,19 @@ def parse_corruptions(text: str) -> list[tuple[str, int]]:
     """
     name, colon, severities = text.partition(":")
     if name not in NAMES:
-        raise unknown("corruption", name, NAMES, place="corrupt")
+        raise unknown("corruption", name, NAMES, place="--corrupt NAME:SEVERITY")
     known = {str(severity): severity for severity in SEVERITIES}
     if not colon:
         raise KapbenchError(
             f"{name} has no severity",
-            place="corrupt",
+            place="--corrupt NAME:SEVERITY",
             fix=f"Write {name}:1 to {name}:{SEVERITIES[-1]}",
         )
     listed = severities.split(",")
     if len(set(listed)) < len(listed) or not set(listed) <= known.keys():
         raise KapbenchError(
             f"{text}: the severity is a number from 1 to 5",
-            place="corrupt",
+            place="--corrupt NAME:SEVERITY",
             fix=f"Write {name}:3, or for kapbench sweep {name}:1,3,5",
         )
     return [(name, known[severity]) for severity in listed]
