@@ -52,6 +52,7 @@ _NO_RANKS = Ranks({}, {})
 class Table:
     """What is printed: `head` lines above, `notes` below; `ranked_by`: the score that gives the ranks.
 
+    `ranking`: the rule of that score; None: models of such a table are not ranked.
     `alpha`: None: each rule's first. `metric`: what all columns show, e.g. "KAP skill"; None: several.
     `of_rows`: the heading of the rows' labels.
     """
@@ -64,6 +65,7 @@ class Table:
     notes: tuple[str, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
     ranked_by: str | None = None
+    ranking: RuleCard | None = None
     alpha: float | None = None
     metric: str | None = None
     of_rows: str = "model"
@@ -123,6 +125,7 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
         tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
         reference_rows(members, view, alpha, kind, metric, competing or rows, table_columns),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
+        by,
         alpha,
         of_table,
     )

@@ -11,7 +11,7 @@ FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootst
 BIASED_BELOW = 12  # images of a category; docs/statistics.md has the simulation
 _BIAS = "by about 1 point where it has 8 and up to 2 where it has 4"
 NO_INTERVALS = "No confidence intervals"
-_NOT_TESTED = "a category has too few images, or some resamples have no score"
+NOT_TESTED = "a category has too few images, or some resamples have no score"
 
 
 def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
@@ -20,8 +20,8 @@ def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
     if not without or len(ranks) == 1:  # a single model is not ranked
         return []
     if len(without) == len(ranks):
-        return [f"No model is ranked: {_NOT_TESTED}."]
-    return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
+        return [f"No model is ranked: {NOT_TESTED}."]
+    return [f"Not ranked: {', '.join(without)}. Reason: {NOT_TESTED}."]
 
 
 def without_intervals(
