@@ -152,11 +152,15 @@ def _notes(
         *notes.explained(members, view, table_columns),
         *(notes.on_n(members, view, kind) if any(c.n for row in rows for c in row.cells) else ()),
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
-        *notes_on_images.not_tested(tested),
+        *notes_on_images.not_tested(tested, with_intervals=_has_interval(rows)),
         *_on_intervals(rows, rules, alpha),
         *(notes_on_images.few_images(members, view, kind) if metric is None else ()),
         *(notes.controls(members, view, kind, alpha) if metric is None else ()),
     ]
+
+
+def _has_interval(rows: Sequence[Row]) -> bool:
+    return any(cell.low is not None for row in rows for cell in row.cells)
 
 
 def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:

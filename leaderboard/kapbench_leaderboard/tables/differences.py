@@ -21,11 +21,16 @@ from kapbench_leaderboard.tables.build import Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
+from kapbench_leaderboard.tables.notes_on_images import FEWEST_IMAGES
 from kapbench_leaderboard.tables.rows import Row
 
 _PARTS = {CONCEPT: ("concept",), WRONG_MEMBER: ("wrong", "member"), IDENTITY_SHARE: ("identity",)}
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
 _OVER_MODELS = "with Holm's correction over the models of a column"
+_NO_TEST = (
+    f"There are too few images for an interval: every category needs {FEWEST_IMAGES}, and a score in "
+    "99 % of the resamples. Score more pairs (without --limit), or take categories with more images."
+)
 
 
 def paired_tables(
@@ -174,8 +179,7 @@ def _cells(gap: Difference) -> tuple[Cell, Cell]:
         nothing = Cell(None, reason="One of the two models has no score here.")
         return nothing, nothing
     if math.isnan(span.error):
-        reason = "There are too few images for an interval."
-        return Cell(span.value, signed=True), Cell(None, reason=reason)
+        return Cell(span.value, signed=True), Cell(None, reason=_NO_TEST)
     return Cell(span.value, span.low, span.high, signed=True), Cell(gap.p, is_p=True)
 
 

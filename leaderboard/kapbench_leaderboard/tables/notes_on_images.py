@@ -14,11 +14,17 @@ NO_INTERVALS = "No confidence intervals"
 NOT_TESTED = "a category has too few images, or some resamples have no score"
 
 
-def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
-    """Which models have no rank, of ranks by label, and why."""
+def not_tested(ranks: Mapping[str, int | None], *, with_intervals: bool = True) -> list[str]:
+    """Which models have no rank, of ranks by label, and why.
+
+    Args:
+        with_intervals: False: no score has an interval, and another note gives the reason.
+    """
     without = [label for label, rank in ranks.items() if rank is None]
     if not without or len(ranks) == 1:  # a single model is not ranked
         return []
+    if len(without) == len(ranks) and not with_intervals:
+        return ["No model is ranked, since there are no confidence intervals."]
     if len(without) == len(ranks):
         return [f"No model is ranked: {NOT_TESTED}."]
     return [f"Not ranked: {', '.join(without)}. Reason: {NOT_TESTED}."]
