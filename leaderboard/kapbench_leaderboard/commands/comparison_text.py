@@ -1,6 +1,6 @@
 """Finished runs to the tables that `kapbench compare` and `kapbench run` print."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,7 @@ def comparison_text(
     alpha: float = 0.10,
     how: Format = "text",
     paired: bool = False,
+    baseline: Collection[Path] = (),
     width: int = 80,
     colour: bool = False,
     advance: Callable[[int], None] | None = None,
@@ -67,6 +68,7 @@ def comparison_text(
         rules: Names of the rules to show; None: one for KAP and one for PCK.
         by: None: the headline scores, or a column for each rule where several of a kind are named.
         paired: Add ranks and paired differences; this reads the records of the runs.
+        baseline: Those of the runs that the others are compared with; none: the best of a group.
         advance: Called after each run that was resampled.
         controls: Other runs of the control `random`, whose scores stand beside the runs.
         names: What tables call models, by their old names.
@@ -74,7 +76,8 @@ def comparison_text(
         sample: Makes the resamples of a run for some rules, an alpha and a view.
 
     Raises:
-        KapbenchError: runs of a row cannot be compared; an old name that no run has.
+        KapbenchError: runs of a row cannot be compared; an old name that no run has; a baseline of
+            several runs.
     """
     from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
     from kapbench_leaderboard.tables.render import render
@@ -89,6 +92,7 @@ def comparison_text(
         by=by,
         alpha=alpha,
         resamples=resamples if paired else None,
+        baseline={runs[place].provenance.records_sha256 for place in baseline},
         controls=controls,
         names=names,
         group_by=group_by,
@@ -104,6 +108,7 @@ def comparison_tables(
     by: View | None = None,
     alpha: float = 0.10,
     resamples: "Mapping[str, Resamples] | None" = None,
+    baseline: Collection[str] = (),
     controls: "Sequence[RunCard]" = (),
     names: Mapping[str, str] | None = None,
     group_by: GroupBy | None = None,
@@ -112,6 +117,7 @@ def comparison_tables(
 
     Args:
         resamples: By the hash of a run's records: adds ranks and paired differences.
+        baseline: Hashes of the records of the runs that others are compared with.
     """
     from kapbench_leaderboard.tables import build
     from kapbench_leaderboard.tables.differences import paired_tables
@@ -125,7 +131,9 @@ def comparison_tables(
         return tables_over_runs(groups, view, alpha)
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples or {}))
     if resamples is not None:
-        tables += [t for members in groups for t in paired_tables(members, resamples, alpha)]
+        tables += [
+            t for members in groups for t in paired_tables(members, resamples, alpha, baseline)
+        ]
     return tables
 
 

@@ -184,6 +184,18 @@ def test_what_could_not_be_tested_has_no_rank_and_says_so(card, n_images, ranks)
     assert ("Score more pairs (without --limit)" in why) == (n_images == 3)
 
 
+def test_several_models_are_compared_with_the_baseline_or_the_best(card):
+    cards = _cards(card, 3)
+    (members,) = group(cards)
+    hashes = [c.provenance.records_sha256 for c in cards]
+    made = {digest: few(0.2 * i, 25) for i, digest in enumerate(hashes)}
+    for baseline, others in {(): ["m1", "m0"], (hashes[1],): ["m2", "m0"]}.items():
+        (table,) = paired_tables(members, made, baseline=baseline)
+        assert [row.label for row in table.rows] == others
+    with pytest.raises(KapbenchError, match="names 2 runs"):
+        paired_tables(members, made, baseline=hashes[:2])
+
+
 def test_notes_do_not_say_that_kap_is_undefined_where_it_was_not_asked_for(card):
     has = card(rules={"kap-v1": "1", "pck-v1": "2"})
     (table,) = drawn(group([has], ["pck-v1"]))
