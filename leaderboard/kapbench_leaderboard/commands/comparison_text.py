@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Sample = Callable[[Path, RunCard, Sequence[str] | None, float, View | None], Resamples]
 
+_ONE_MODEL = "There are no paired differences: they need two models on the same pairs and rules, and here is one."
+
 
 def run_resamples(
     place: Path,
@@ -130,11 +132,20 @@ def comparison_tables(
     if group_by is not None:
         return tables_over_runs(groups, view, alpha)
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples or {}))
-    if resamples is not None:
-        tables += [
-            t for members in groups for t in paired_tables(members, resamples, alpha, baseline)
-        ]
-    return tables
+    if resamples is None:
+        return tables
+    tables = [_with_one_model_noted(table) for table in tables]
+    return tables + [t for g in groups for t in paired_tables(g, resamples, alpha, baseline)]
+
+
+def _with_one_model_noted(table: "Table") -> "Table":
+    from dataclasses import replace
+
+    from kapbench.running.results import reads_annotation
+
+    if sum(not reads_annotation(card.model) for card in table.group.cards) > 1:
+        return table
+    return replace(table, notes=(*table.notes, _ONE_MODEL))
 
 
 def groups_of(

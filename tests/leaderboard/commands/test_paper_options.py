@@ -50,6 +50,14 @@ def test_the_baseline_is_the_one_named(kapbench, runs):
         )
 
 
+@pytest.mark.parametrize(
+    ("names", "is_one"), [(("greys", "greys"), True), (("greys", "seeds"), False)]
+)
+def test_one_model_alone_has_no_differences_and_the_table_says_so(kapbench, runs, names, is_one):
+    shown = " ".join(kapbench("compare", *names, "--paired").stdout.split())
+    assert ("There are no paired differences: they need two models" in shown) == is_one
+
+
 @pytest.mark.parametrize("old", ["colours", "seeds", "colours [seeds]"])
 def test_a_new_name_is_used_in_every_format(kapbench, runs, old):
     for how in ("text", "markdown", "html", "latex"):
