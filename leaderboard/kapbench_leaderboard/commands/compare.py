@@ -50,7 +50,7 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 @click.option(
     "--by",
     type=click.Choice(VIEWS),
-    help="Show a table by category, symmetry, … instead of the summary.",
+    help="Show this in columns, as the list above says, instead of the summary.",
 )
 @click.option(
     "--rule",
@@ -146,6 +146,23 @@ def compare(
     For a paper, KAP and PCK by category in one table:
       kapbench compare lite0 sphere.lite0 --by category --format latex --label tab:spair \\
         --name sphere.lite0="Sphere (ours)" --no-notes -o table.tex
+
+    \b
+    What --by shows in columns:
+      category          each category
+      symmetry          keypoints with a mirror counterpart or repeated part, and
+                        the others; predictions at the counterpart (confusion)
+      twin              KAP of keypoints absent while their mirror counterpart
+                        is visible; PCK where no other keypoint may be nearer
+      concept           PCK of any member of the right part, wrong members, and
+                        which member is the most similar (identity)
+      concept-category  the same for each category
+      geco              whether the target shows the keypoint (first digit) and
+                        its mirror counterpart (second); confusion
+      viewpoint         pairs by the difference of their viewpoints
+      occlusion         pairs with and without truncation, and occlusion
+      average           the scores under each way to average them
+      rule              each rule
     """
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
