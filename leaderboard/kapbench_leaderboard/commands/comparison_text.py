@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     Sample = Callable[[Path, RunCard, Sequence[str] | None, float, View | None], Resamples]
 
-_ONE_MODEL = "There are no paired differences: they need two models on the same pairs and rules, and here is one."
+_ONE_MODEL = (
+    "There are no paired differences: they need two models on the same pairs and rules, and here is "
+    "one."
+)
 
 
 def run_resamples(
