@@ -53,8 +53,8 @@ def list_(
 ) -> None:
     """List what `run` and `compare` accept.
 
-    The text is for reading, and the same in a pipe as in a terminal. Models and data sets have lines
-    of 80 characters, longer only where a path or an address is. Programs read --format json.
+    The text is for reading, and the same in a pipe as in a terminal. Lines have at most
+    80 characters, and more only where a path, an address or an option is. Programs read --format json.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def list_(
     for line in lines:
         click.echo(escape_hidden(_text(what, line, width), allowed="\n"))
     if what == "rules":
-        click.echo(_SOFT)
+        click.echo(_wrapped(_SOFT, -1))
 
 
 def check_manifest(what: str, path: Path) -> None:
@@ -273,20 +273,19 @@ def _text(what: str, line: Line, width: int) -> str:
             lines.append(_wrapped(f"{'':{width}} licence: {line['licence']}", width))
         return "\n".join(lines)
     if what == "rules":
-        return f"{name} {line['hash']}  {line['summary']}"
+        return _wrapped(f"{name} {line['hash']}  {line['summary']}", width + len(line["hash"]) + 2)
     if line["label"] is not None:
         name = f"{line['name']} [{line['label']}]"
     pairs = f"{line['n_pairs']:,} of {line['n_pairs_expected']:,} pairs"
     limit = "" if line["limit"] is None else f" (--limit {line['limit']})"
     categories = ""
     if {*line["categories"]} != {*line["categories_expected"]}:
-        categories = f"\n    categories: {', '.join(line['categories'])}"
+        categories = "\n" + _wrapped(f"    categories: {', '.join(line['categories'])}", 5)
     declared = [f"{key}={value}" for key, value in line["options"].items()]
     options = "".join(f"\n    {o}" for o in dict.fromkeys([*declared, *line["given_options"]]))
     started = line["started"][:16].replace("T", " ")
     isolated = ", isolated" if line["isolated"] else ""
-    rules = f"\n    rules: {', '.join(line['rules'])}"
-    return (
-        f"{name} {line['dataset']} {line['split']}, {pairs}{limit}, {started}{isolated}{rules}"
-        f"{categories}{options}\n    {line['folder']}"
-    )
+    rules = "\n" + _wrapped(f"    rules: {', '.join(line['rules'])}", 5)
+    first = _wrapped(f"{name} {line['dataset']} {line['split']}", width)
+    seen = f"\n    {pairs}{limit}, {started}{isolated}"
+    return f"{first}{seen}{rules}{categories}{options}\n    {line['folder']}"

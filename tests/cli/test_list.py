@@ -112,6 +112,8 @@ def test_rules_with_their_hashes(kapbench):
     shown = kapbench("list", "rules").stdout
     for name in rule_names():
         assert f"{name:<20} {load_rule(name).hash}" in shown
+        assert load_rule(name).summary in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_runs(kapbench, score):
@@ -120,7 +122,10 @@ def test_runs(kapbench, score):
     (line,) = json.loads(kapbench("list", "runs", "--format", "json").stdout)
     assert (line["name"], line["n_pairs"], line["n_pairs_expected"]) == ("colours", 24, 40)
     assert Path(line["folder"], "run.json").exists()
-    assert line["folder"] in kapbench("list", "runs").stdout
+    shown = kapbench("list", "runs").stdout.splitlines()
+    assert f"    {line['folder']}" in shown
+    assert max(len(text) for text in shown if line["folder"] not in text) <= 80
+    assert ", ".join(line["rules"]) in " ".join(" ".join(shown).split())
 
 
 def test_what_cannot_be_listed(kapbench):

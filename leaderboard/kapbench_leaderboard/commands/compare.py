@@ -2,15 +2,17 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kapbench.cli.once import add_once
 from kapbench.cli.options import output_format, runs_root
 from kapbench.cli.run_filter import RunFilter, of_categories, of_dataset
+from kapbench.errors import KapbenchError
 from kapbench_leaderboard.commands.comparison_text import check_alpha, comparison_text, rule_names
 from kapbench_leaderboard.commands.output_option import output_option, print_or_write
 from kapbench_leaderboard.commands.select_runs import named_runs, random_runs
@@ -23,6 +25,9 @@ from kapbench_leaderboard.tables.choices import (
     Style,
     View,
 )
+
+if TYPE_CHECKING:
+    from kapbench.running.results import RunCard
 
 NARROWEST = 80
 
@@ -45,7 +50,7 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 @click.option(
     "--by",
     type=click.Choice(VIEWS),
-    help="Show a table by category, symmetry, … instead of the summary.",
+    help="Show this in columns, as the list above says, instead of the summary.",
 )
 @click.option(
     "--rule",
@@ -66,6 +71,11 @@ def _names(_ctx: click.Context, _option: click.Parameter, texts: tuple[str, ...]
     is_flag=True,
     help="Add ranks, and the models' paired differences with confidence intervals and p-values. "
     "With --by concept, the differences are those of the scores of parts.",
+)
+@click.option(
+    "--baseline",
+    metavar="MODEL",
+    help="With --paired, compare all others with this run, named like RUNS.  [default: the best]",
 )
 @click.option(
     "--group-by",
@@ -104,6 +114,7 @@ def compare(
     rules: tuple[str, ...],
     alpha: float,
     paired: bool,
+    baseline: str | None,
     group_by: GroupBy | None,
     names: dict[str, str],
     intervals: bool | None,
@@ -125,6 +136,7 @@ def compare(
       kapbench compare --dataset spair
       kapbench compare runs/spair.test@1a2b --rule kap-v1 --rule pck-v1
       kapbench compare sphere.lite0 lite0 --paired
+      kapbench compare dift sphere.lite0 lite0 --paired --baseline lite0
       kapbench compare sphere.lite0 lite0 --by concept --paired
       kapbench compare my_model leaderboard/results/spair
       kapbench compare --group-by label
@@ -134,11 +146,32 @@ def compare(
     For a paper, KAP and PCK by category in one table:
       kapbench compare lite0 sphere.lite0 --by category --format latex --label tab:spair \\
         --name sphere.lite0="Sphere (ours)" --no-notes -o table.tex
+
+    \b
+    What --by shows in columns:
+      category          each category
+      symmetry          keypoints with a mirror counterpart or repeated part, and
+                        the others; predictions at the counterpart (confusion)
+      twin              KAP of keypoints absent while their mirror counterpart
+                        is visible; PCK where no other keypoint may be nearer
+      concept           PCK of any member of the right part, wrong members, and
+                        which member is the most similar (identity)
+      concept-category  the same for each category
+      geco              whether the target shows the keypoint (first digit) and
+                        its mirror counterpart (second); confusion
+      viewpoint         pairs by the difference of their viewpoints
+      occlusion         pairs with and without truncation, and occlusion
+      average           the scores under each way to average them
+      rule              each rule
     """
     from kapbench_leaderboard.entries.as_runs import entry_runs
 
-    _refuse_together(how, paired=paired, group_by=group_by, label=label)
-    selected = named_runs(runs, runs_root, entry_runs, RunFilter(dataset, categories))
+    _refuse_together(how, paired=paired, baseline=baseline, group_by=group_by, label=label)
+    only = RunFilter(dataset, categories)
+    selected = named_runs(runs, runs_root, entry_runs, only)
+    references = named_runs([baseline], runs_root, entry_runs, only) if baseline else {}
+    _refuse_annotation(references)
+    selected |= references
     cards = list(selected.values())
     chosen_rules = rule_names(rules, cards)
     check_alpha(alpha, cards)
@@ -151,6 +184,7 @@ def compare(
             alpha=alpha,
             how=how,
             paired=paired,
+            baseline=references,
             width=max(NARROWEST, shutil.get_terminal_size().columns) if on_screen else NARROWEST,
             colour=on_screen and sys.stdout.isatty(),
             advance=advance,
@@ -163,8 +197,10 @@ def compare(
 
 
 def _refuse_together(
-    how: Format, *, paired: bool, group_by: GroupBy | None, label: str | None
+    how: Format, *, paired: bool, baseline: str | None, group_by: GroupBy | None, label: str | None
 ) -> None:
+    if baseline is not None and not paired:
+        raise click.UsageError("--baseline is that of paired differences. Add --paired.")
     if paired and group_by is not None:
         raise click.UsageError(
             "--paired compares single runs, and --group-by averages over runs. Leave one of them out."
@@ -174,6 +210,18 @@ def _refuse_together(
             "--label is the label of a table in LaTeX. Add --format latex; to choose runs by their "
             "label, write it without an option: kapbench compare LABEL."
         )
+
+
+def _refuse_annotation(references: "Mapping[Path, RunCard]") -> None:
+    from kapbench.running.results import reads_annotation
+
+    for card in references.values():
+        if reads_annotation(card.model):
+            raise KapbenchError(
+                f"'{card.model.name}' reads the annotation, and no model is compared with the answer",
+                place="--baseline",
+                fix="Name another model",
+            )
 
 
 @contextmanager

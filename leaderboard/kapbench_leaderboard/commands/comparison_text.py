@@ -1,6 +1,6 @@
 """Finished runs to the tables that `kapbench compare` and `kapbench run` print."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from kapbench_leaderboard.tables.build import Table
 
     Sample = Callable[[Path, RunCard, Sequence[str] | None, float, View | None], Resamples]
+
+_ONE_MODEL = (
+    "There are no paired differences: they need two models on the same pairs and rules, and here is "
+    "one."
+)
 
 
 def run_resamples(
@@ -51,6 +56,7 @@ def comparison_text(
     alpha: float = 0.10,
     how: Format = "text",
     paired: bool = False,
+    baseline: Collection[Path] = (),
     width: int = 80,
     colour: bool = False,
     advance: Callable[[int], None] | None = None,
@@ -67,6 +73,7 @@ def comparison_text(
         rules: Names of the rules to show; None: one for KAP and one for PCK.
         by: None: the headline scores, or a column for each rule where several of a kind are named.
         paired: Add ranks and paired differences; this reads the records of the runs.
+        baseline: Those of the runs that the others are compared with; none: the best of a group.
         advance: Called after each run that was resampled.
         controls: Other runs of the control `random`, whose scores stand beside the runs.
         names: What tables call models, by their old names.
@@ -74,7 +81,8 @@ def comparison_text(
         sample: Makes the resamples of a run for some rules, an alpha and a view.
 
     Raises:
-        KapbenchError: runs of a row cannot be compared; an old name that no run has.
+        KapbenchError: runs of a row cannot be compared; an old name that no run has; a baseline of
+            several runs.
     """
     from kapbench_leaderboard.commands.later_scores import runs_with_later_scores
     from kapbench_leaderboard.tables.render import render
@@ -89,6 +97,7 @@ def comparison_text(
         by=by,
         alpha=alpha,
         resamples=resamples if paired else None,
+        baseline={runs[place].provenance.records_sha256 for place in baseline},
         controls=controls,
         names=names,
         group_by=group_by,
@@ -104,6 +113,7 @@ def comparison_tables(
     by: View | None = None,
     alpha: float = 0.10,
     resamples: "Mapping[str, Resamples] | None" = None,
+    baseline: Collection[str] = (),
     controls: "Sequence[RunCard]" = (),
     names: Mapping[str, str] | None = None,
     group_by: GroupBy | None = None,
@@ -112,6 +122,7 @@ def comparison_tables(
 
     Args:
         resamples: By the hash of a run's records: adds ranks and paired differences.
+        baseline: Hashes of the records of the runs that others are compared with.
     """
     from kapbench_leaderboard.tables import build
     from kapbench_leaderboard.tables.differences import paired_tables
@@ -124,9 +135,20 @@ def comparison_tables(
     if group_by is not None:
         return tables_over_runs(groups, view, alpha)
     tables = build.tables(groups, view, alpha, build.ranked(groups, resamples or {}))
-    if resamples is not None:
-        tables += [t for members in groups for t in paired_tables(members, resamples, alpha)]
-    return tables
+    if resamples is None:
+        return tables
+    tables = [_with_one_model_noted(table) for table in tables]
+    return tables + [t for g in groups for t in paired_tables(g, resamples, alpha, baseline)]
+
+
+def _with_one_model_noted(table: "Table") -> "Table":
+    from dataclasses import replace
+
+    from kapbench.running.results import reads_annotation
+
+    if sum(not reads_annotation(card.model) for card in table.group.cards) > 1:
+        return table
+    return replace(table, notes=(*table.notes, _ONE_MODEL))
 
 
 def groups_of(

@@ -7,6 +7,7 @@ from kapbench_leaderboard.comparison.resamples import Resamples, stem
 from kapbench_leaderboard.comparison.significance import best_and_not_different
 from kapbench_leaderboard.tables.build import Table
 from kapbench_leaderboard.tables.columns import Column
+from kapbench_leaderboard.tables.notes_on_images import NOT_TESTED
 from kapbench_leaderboard.tables.rows import Row
 
 NOTE = (
@@ -14,17 +15,34 @@ NOTE = (
     "(paired test, p ≥ 0.05 after Holm's correction over the models). Nothing is bold where this was "
     "not tested."
 )
+NOTHING = f"Nothing is bold: {NOT_TESTED}."
 
 
 def bold(table: Table, resamples: Mapping[str, Resamples]) -> tuple[frozenset[int], ...]:
     """For each column, the places of its rows in bold: of models alone, and of at least two.
 
-    A column has none where the differences between its best model and the others are not tested.
+    A column has none where the differences between its best model and the others are not tested,
+    and the table has none where its models cannot be ranked.
 
     Args:
         resamples: By the hash of a run's records; runs without any are not tested.
     """
+    if cannot_be_ranked(table, resamples):
+        return (frozenset(),) * len(table.columns)
     return tuple(_of_column(table, i, resamples) for i in range(len(table.columns)))
+
+
+def cannot_be_ranked(table: Table, resamples: Mapping[str, Resamples]) -> bool:
+    """Whether the score that ranks the models has too few images for a test, or undefined resamples.
+
+    In a category with more images a test would mark nearly every model.
+    """
+    rows = [row for row in table.rows if not row.is_control]
+    known = _resamples_of(rows, resamples)
+    if table.ranking is None or len(rows) < 2 or known is None:
+        return False
+    column = stem(table.ranking, table.group.rules)
+    return column in known[0].columns and best_and_not_different(known, column) is None
 
 
 def _of_column(table: Table, i: int, resamples: Mapping[str, Resamples]) -> frozenset[int]:

@@ -52,6 +52,7 @@ _NO_RANKS = Ranks({}, {})
 class Table:
     """What is printed: `head` lines above, `notes` below; `ranked_by`: the score that gives the ranks.
 
+    `ranking`: the rule of that score; None: models of such a table are not ranked.
     `alpha`: None: each rule's first. `metric`: what all columns show, e.g. "KAP skill"; None: several.
     `of_rows`: the heading of the rows' labels.
     """
@@ -64,6 +65,7 @@ class Table:
     notes: tuple[str, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
     ranked_by: str | None = None
+    ranking: RuleCard | None = None
     alpha: float | None = None
     metric: str | None = None
     of_rows: str = "model"
@@ -123,6 +125,7 @@ def _table(members: Group, view: View, alpha: float, shown: _Shown, ranks: Ranks
         tuple(_notes(members, view, alpha, shown, table_columns, rows, ranks)),
         reference_rows(members, view, alpha, kind, metric, competing or rows, table_columns),
         f"{NAME[by.metric]}@{alpha:.2f} by {by.name}",
+        by,
         alpha,
         of_table,
     )
@@ -149,11 +152,15 @@ def _notes(
         *notes.explained(members, view, table_columns),
         *(notes.on_n(members, view, kind) if any(c.n for row in rows for c in row.cells) else ()),
         *disagreements(members, models, labels(models, members.names), ranks.resamples),
-        *notes_on_images.not_tested(tested),
+        *notes_on_images.not_tested(tested, with_intervals=_has_interval(rows)),
         *_on_intervals(rows, rules, alpha),
         *(notes_on_images.few_images(members, view, kind) if metric is None else ()),
         *(notes.controls(members, view, kind, alpha) if metric is None else ()),
     ]
+
+
+def _has_interval(rows: Sequence[Row]) -> bool:
+    return any(cell.low is not None for row in rows for cell in row.cells)
 
 
 def _on_intervals(rows: Sequence[Row], rules: Sequence[RuleCard], alpha: float) -> list[str]:

@@ -1,9 +1,10 @@
-"""Paired differences as tables: two models by category, several against the best of them."""
+"""Paired differences as tables: two models by category, several against the baseline or the best."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from kapbench.errors import KapbenchError
 from kapbench.running.results import RunCard, reads_annotation
 from kapbench.scoring.part_scores import CONCEPT, IDENTITY_SHARE, WRONG_MEMBER
 from kapbench_leaderboard.comparison.controls import is_control
@@ -21,15 +22,23 @@ from kapbench_leaderboard.tables.build import Table, labels
 from kapbench_leaderboard.tables.columns import NAME, Cell, Column
 from kapbench_leaderboard.tables.format_cells import number
 from kapbench_leaderboard.tables.notes import rule_words
+from kapbench_leaderboard.tables.notes_on_images import FEWEST_IMAGES
 from kapbench_leaderboard.tables.rows import Row
 
 _PARTS = {CONCEPT: ("concept",), WRONG_MEMBER: ("wrong", "member"), IDENTITY_SHARE: ("identity",)}
 _OVER_CATEGORIES = "with Holm's correction over the categories of a column"
 _OVER_MODELS = "with Holm's correction over the models of a column"
+_NO_TEST = (
+    f"There are too few images for an interval: every category needs {FEWEST_IMAGES}, and a score in "
+    "99 % of the resamples. Score more pairs (without --limit), or take categories with more images."
+)
 
 
 def paired_tables(
-    members: Group, resamples: Mapping[str, Resamples], alpha: float | None = None
+    members: Group,
+    resamples: Mapping[str, Resamples],
+    alpha: float | None = None,
+    baseline: Collection[str] = (),
 ) -> list[Table]:
     """One table for a group of at least two runs; controls are compared if there is only one model.
 
@@ -38,21 +47,29 @@ def paired_tables(
     Args:
         resamples: By the hash of a run's records, for the group's rules at `alpha`.
         alpha: None: each rule's first.
+        baseline: Hashes of the records of the runs that others are compared with, at most one of
+            them in the group; none in it: several models are compared with the best.
+
+    Raises:
+        KapbenchError: several runs of the group are the baseline.
     """
     known = [
         c
         for c in members.cards
         if c.provenance.records_sha256 in resamples and not reads_annotation(c.model)
     ]
-    models = [c for c in known if not is_control(c)]
+    chosen = _chosen(members, known, baseline)
+    models = [c for c in known if not is_control(c) or c is chosen]
     known = models if len(models) > 1 else known
     if len(known) < 2 or not resamples[known[0].provenance.records_sha256].columns:
         return []
     names = dict(zip((id(c) for c in known), labels(known, members.names), strict=True))
     of_card = {id(c): resamples[c.provenance.records_sha256] for c in known}
-    first, *others = sorted(known, key=lambda c: -_lead(of_card[id(c)]))
+    best_first = sorted(known, key=lambda c: -_lead(of_card[id(c)]))
+    first = chosen or best_first[0]
+    others = [c for c in best_first if c is not first]
     if len(others) == 1:
-        (other,) = others
+        first, other = (*others, first) if chosen else best_first
         gaps = differences(of_card[id(first)], of_card[id(other)])
         title = f"{names[id(first)]} − {names[id(other)]}, by category"
         of_mean = {gap.column: gap for gap in gaps if gap.category == "mean"}
@@ -66,6 +83,18 @@ def paired_tables(
     lead = _words(members, columns[0])
     notes = [_models_on_keypoints(lead, {name: gaps[0] for name, (_, gaps) in rows.items()})]
     return [_table(members, f"each model − {names[id(first)]}", rows, alpha, _OVER_MODELS, notes)]
+
+
+def _chosen(members: Group, known: Sequence[RunCard], baseline: Collection[str]) -> RunCard | None:
+    """The run of the group that is the baseline."""
+    chosen = [c for c in known if c.provenance.records_sha256 in baseline]
+    if len(chosen) > 1:
+        raise KapbenchError(
+            f"The baseline names {len(chosen)} runs that share a table, and one is needed",
+            place=", ".join(labels(chosen, members.names)),
+            fix="Name the label or the folder of one of them",
+        )
+    return chosen[0] if chosen else None
 
 
 def _words(members: Group, column: str) -> str:
@@ -174,8 +203,7 @@ def _cells(gap: Difference) -> tuple[Cell, Cell]:
         nothing = Cell(None, reason="One of the two models has no score here.")
         return nothing, nothing
     if math.isnan(span.error):
-        reason = "There are too few images for an interval."
-        return Cell(span.value, signed=True), Cell(None, reason=reason)
+        return Cell(span.value, signed=True), Cell(None, reason=_NO_TEST)
     return Cell(span.value, span.low, span.high, signed=True), Cell(gap.p, is_p=True)
 
 

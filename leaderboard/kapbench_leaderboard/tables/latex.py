@@ -7,7 +7,7 @@ from dataclasses import replace
 from kapbench.errors import KapbenchError
 from kapbench_leaderboard.comparison.resamples import Resamples
 from kapbench_leaderboard.tables import notes as about
-from kapbench_leaderboard.tables.bold import NOTE, bold
+from kapbench_leaderboard.tables.bold import NOTE, NOTHING, bold, cannot_be_ranked
 from kapbench_leaderboard.tables.build import SKILL, Table
 from kapbench_leaderboard.tables.choices import BY_CATEGORY, Style
 from kapbench_leaderboard.tables.columns import Cell
@@ -112,13 +112,19 @@ def _environment(
         lines += _rows(table, footnotes, marks)
     lines += [r"    \bottomrule", r"  \end{tabular}" + ("}" if may_be_too_wide else "")]
     skills = [note for t in part if _is_skill_by_category(t) and (note := _skill_note(t))]
-    printed = [*_printed(blocks, footnotes), *skills, *([NOTE] if any(map(any, bolds)) else [])]
+    about_bold = [NOTE] if any(map(any, bolds)) else _why_none(blocks, resamples)
+    printed = [*_printed(blocks, footnotes), *skills, *about_bold]
     if style.notes:
         lines.append(f"  \\par\\footnotesize {' '.join(map(tex, printed))}")
     every = _merged([*printed, *(note for t in blocks for note in notes(t, footnotes))])
     lines += [f"  % Data set: {_versioned(first)}."]
     lines += [f"  % {note}" for note in every if not style.notes or note not in printed]
     return "\n".join([*lines, f"\\end{{{kind}}}", ""])
+
+
+def _why_none(blocks: Sequence[Table], resamples: Mapping[str, Resamples]) -> list[str]:
+    """The note of a table in which nothing is bold."""
+    return [NOTHING] if any(cannot_be_ranked(table, resamples) for table in blocks) else []
 
 
 def _unversioned(table: Table) -> str:

@@ -11,17 +11,23 @@ FEWEST_IMAGES = 4  # of a category, for an interval; see kapbench.scoring.bootst
 BIASED_BELOW = 12  # images of a category; docs/statistics.md has the simulation
 _BIAS = "by about 1 point where it has 8 and up to 2 where it has 4"
 NO_INTERVALS = "No confidence intervals"
-_NOT_TESTED = "a category has too few images, or some resamples have no score"
+NOT_TESTED = "a category has too few images, or some resamples have no score"
 
 
-def not_tested(ranks: Mapping[str, int | None]) -> list[str]:
-    """Which models have no rank, of ranks by label, and why."""
+def not_tested(ranks: Mapping[str, int | None], *, with_intervals: bool = True) -> list[str]:
+    """Which models have no rank, of ranks by label, and why.
+
+    Args:
+        with_intervals: False: no score has an interval, and another note gives the reason.
+    """
     without = [label for label, rank in ranks.items() if rank is None]
     if not without or len(ranks) == 1:  # a single model is not ranked
         return []
+    if len(without) == len(ranks) and not with_intervals:
+        return ["No model is ranked, since there are no confidence intervals."]
     if len(without) == len(ranks):
-        return [f"No model is ranked: {_NOT_TESTED}."]
-    return [f"Not ranked: {', '.join(without)}. Reason: {_NOT_TESTED}."]
+        return [f"No model is ranked: {NOT_TESTED}."]
+    return [f"Not ranked: {', '.join(without)}. Reason: {NOT_TESTED}."]
 
 
 def without_intervals(

@@ -53,6 +53,7 @@ def _with_deviations(table: build.Table, runs_of: dict[int, RepeatedRuns]) -> bu
         notes=(ABOUT_RUNS, *kept),
         references=tuple(references),
         ranked_by=None,
+        ranking=None,
     )
 
 

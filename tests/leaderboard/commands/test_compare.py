@@ -44,6 +44,14 @@ def test_a_run_named_twice_is_shown_once(kapbench, runs):
     assert kapbench("compare", runs[0], runs[0].resolve()).stdout.count("\ncolours") == 1
 
 
+def test_the_help_says_what_each_view_shows(kapbench):
+    shown = kapbench("compare", "--help").stdout.partition("What --by shows")[2]
+    lines = shown.partition("Options:")[0].splitlines()
+    described = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("    ")}
+    assert all(described.get(view) for view in VIEWS)
+    assert max(map(len, lines)) <= 80
+
+
 def test_by_category(kapbench, runs):
     shown = kapbench("compare", "--by", "category", runs[0]).stdout
     assert "dot" in shown

@@ -41,6 +41,23 @@ def test_what_is_bold_is_tested(kapbench, runs):
     assert r"\scriptsize" not in str(scores.rows)
 
 
+def test_the_baseline_is_the_one_named(kapbench, runs):
+    """Without one it is the best of several, and of two the better is the first."""
+    words = ("compare", "greys", "--paired", "--no-notes", "--baseline")
+    for name in ("colours", "seeds"):
+        assert "greys − colours [seeds], by category" in " ".join(
+            kapbench(*words, name).stdout.split()
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "is_one"), [(("greys", "greys"), True), (("greys", "seeds"), False)]
+)
+def test_one_model_alone_has_no_differences_and_the_table_says_so(kapbench, runs, names, is_one):
+    shown = " ".join(kapbench("compare", *names, "--paired").stdout.split())
+    assert ("There are no paired differences: they need two models" in shown) == is_one
+
+
 @pytest.mark.parametrize("old", ["colours", "seeds", "colours [seeds]"])
 def test_a_new_name_is_used_in_every_format(kapbench, runs, old):
     for how in ("text", "markdown", "html", "latex"):
@@ -84,6 +101,8 @@ def test_grouped_by_label(kapbench, runs):
     ("words", "message"),
     [
         (("--group-by", "label", "--paired"), "Leave one of them out"),
+        (("--baseline", "colours"), "Add --paired"),
+        (("--paired", "--baseline", "colour"), "Did you mean colours?"),
         (("--label", "tab:x"), "Add --format latex"),
         (("--label", "a b", "--format", "latex"), "cannot be a label of LaTeX"),
         (("--name", "colours"), "Write OLD=NEW"),

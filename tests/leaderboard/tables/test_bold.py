@@ -26,7 +26,7 @@ def drawn(values, seed, n_images=25):
         value,
         (value + spread).astype(np.float32),
         (value + spread / 2).astype(np.float32),
-        np.full(2, n_images),
+        np.broadcast_to(n_images, 2),
     )
     weights = np.full(2, 0.5)
     return Resamples("same", CATEGORIES, {"kap": column}, {"kap": weights})
@@ -80,6 +80,17 @@ def test_too_few_images_for_a_test(four):
     few = {digest: drawn((0.4, 0.6), i, n_images=3) for i, digest in enumerate(resamples)}
     kap, *_ = tables(group(cards), "category")
     assert not any(bold(kap, few))
+
+
+def test_where_no_model_is_ranked_nothing_is_bold_and_the_note_says_so(four):
+    """The cats have enough images for a test of their own, the cows have not."""
+    cards, resamples = four
+    few = {digest: drawn((0.4, 0.6), i, n_images=(25, 3)) for i, digest in enumerate(resamples)}
+    made = tables(group(cards), "category")
+    assert not any(bold(made[0], few))
+    (table,) = tex_reader.read(render(made, "latex", resamples=few))
+    assert "textbf" not in str(table.rows)
+    assert "Nothing is bold: a category has too few images" in table.printed
 
 
 def test_a_table_says_what_bold_means(four):

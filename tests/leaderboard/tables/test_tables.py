@@ -19,6 +19,8 @@ from kapbench_leaderboard.entries.as_runs import entry_resamples, entry_runs
 from kapbench_leaderboard.submit.prepare import prepare
 from kapbench_leaderboard.tables.build import ranked
 from kapbench_leaderboard.tables.build import tables as drawn
+from kapbench_leaderboard.tables.differences import paired_tables
+from kapbench_leaderboard.tables.format_cells import reasons
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,24 @@ def test_what_could_not_be_tested_has_no_rank_and_says_so(card, n_images, ranks)
     assert sorted((row.rank for row in table.rows), key=str) == ranks[:: 1 if ranks[0] else -1]
     assert ("No model is ranked" in " ".join(table.notes)) == (n_images == 3)
     assert "ranked: " not in " ".join(drawn(groups)[0].notes)  # nobody asked
+    assert "too few images, or some" not in " ".join(
+        table.notes
+    )  # beside why there are no intervals
+    (differences,) = paired_tables(groups[0], made)
+    why = " ".join(reasons(differences))
+    assert ("Score more pairs (without --limit)" in why) == (n_images == 3)
+
+
+def test_several_models_are_compared_with_the_baseline_or_the_best(card):
+    cards = _cards(card, 3)
+    (members,) = group(cards)
+    hashes = [c.provenance.records_sha256 for c in cards]
+    made = {digest: few(0.2 * i, 25) for i, digest in enumerate(hashes)}
+    for baseline, others in {(): ["m1", "m0"], (hashes[1],): ["m2", "m0"]}.items():
+        (table,) = paired_tables(members, made, baseline=baseline)
+        assert [row.label for row in table.rows] == others
+    with pytest.raises(KapbenchError, match="names 2 runs"):
+        paired_tables(members, made, baseline=hashes[:2])
 
 
 def test_notes_do_not_say_that_kap_is_undefined_where_it_was_not_asked_for(card):
