@@ -169,7 +169,10 @@ def compare(
     _refuse_together(how, paired=paired, baseline=baseline, group_by=group_by, label=label)
     only = RunFilter(dataset, categories)
     selected = named_runs(runs, runs_root, entry_runs, only)
-    references = named_runs([baseline], runs_root, entry_runs, only) if baseline else {}
+    references: dict[Path, RunCard] = {}
+    if baseline is not None:  # also entries are called by their model's name once they are selected
+        references = {f: c for f, c in selected.items() if baseline in (c.model.name, c.label)}
+        references = references or named_runs([baseline], runs_root, entry_runs, only)
     _refuse_annotation(references)
     selected |= references
     cards = list(selected.values())

@@ -97,6 +97,14 @@ def test_grouped_by_label(kapbench, runs):
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_the_baseline_may_be_one_of_the_entries_by_its_models_name(kapbench):
+    results = Path(__file__).parents[3] / "leaderboard/results/willow"
+    entries = (results / "lite0", results / "sphere.lite0")
+    done = kapbench("compare", *entries, "--paired", "--rule", "pck-sd-dino", "--baseline", "lite0")
+    assert done.exit_code == 0, done.output
+    assert "sphere.lite0 − lite0" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
