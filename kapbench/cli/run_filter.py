@@ -39,7 +39,7 @@ class RunFilter:
         return left
 
     def of_name(self, name: str, runs: "Mapping[Path, RunCard]") -> "dict[Path, RunCard]":
-        """The runs that a name, which is no folder's, means. Those left out are noted on stderr."""
+        """The runs that a name means, not a folder's path. Those left out are noted on stderr."""
         if not self.one_dataset:
             return dict(runs)
         unaltered = {

@@ -66,12 +66,12 @@ def compare_weights(target: EntryTarget, texts: Sequence[str]) -> ComparedWeight
     Args:
         texts: Options of the model that the user gave, e.g. weights=FILE.
     """
-    given = [text.partition("=")[2] for text in texts if text.startswith("weights=")]
-    if not given:
+    paths = [text.partition("=")[2] for text in texts if text.startswith("weights=")]
+    if not paths:
         return None
-    file, own = Path(given[-1]).expanduser(), target.entry.card.weights_sha256
+    file, own = Path(paths[-1]).expanduser(), target.entry.card.weights_sha256
     if not file.is_file():
-        note = f"{given[-1]} is not a file, and is not compared with the weights of the entry."
+        note = f"{paths[-1]} is not a file, and is not compared with the weights of the entry."
         return ComparedWeights(are_others=False, note=note)
     digest = file_hash(file)
     if own is None:
