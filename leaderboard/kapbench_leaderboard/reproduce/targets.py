@@ -66,7 +66,7 @@ def find_target(name: str, quoted: Quoted, results: Path) -> Target:
 
 
 def known_disagreement(target: Target, quoted: Quoted) -> tuple[str, ...]:
-    """What the page of published numbers says of a row whose sources disagree: it may not be repeatable."""
+    """What the page of published numbers says of a row that its sources contradict."""
     if isinstance(target, EntryTarget):
         return ()
     text = explanation(quoted, target.table, target.row)
