@@ -11,6 +11,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
     ),
@@ -18,11 +19,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-
-
-def first_is_quick(*values):
-    """Values of a parameter; `make test` tries the first alone."""
-    return [values[0], *(pytest.param(value, marks=pytest.mark.slow) for value in values[1:])]
 
 
 PAGES = (
@@ -189,8 +185,8 @@ TOO_WIDE = """
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("width", first_is_quick(320, 360, 768, 820, 1000, 1200, 1920))
-@pytest.mark.parametrize("kind", first_is_quick("usual", "wide"))
+@pytest.mark.parametrize("width", (320, 360, 768, 820, 1000, 1200, 1920))
+@pytest.mark.parametrize("kind", ("usual", "wide"))
 def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
     paths = PAGES
     if kind == "wide":
@@ -206,7 +202,7 @@ def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
         assert page.evaluate(TOO_WIDE) == [], path
 
 
-@pytest.mark.parametrize("path", first_is_quick(*PAGES))
+@pytest.mark.parametrize("path", PAGES)
 def test_on_paper_everything_is_dark_on_white_and_fits(opened, path):
     page = opened(path, color_scheme="dark", viewport={"width": 718, "height": 1000})
     page.emulate_media(media="print", color_scheme="dark")
@@ -244,8 +240,8 @@ def test_without_a_script_everything_is_there_and_nothing_dead(opened, path):
         assert page.locator("tbody tr").count() == 4
 
 
-@pytest.mark.parametrize("scheme", first_is_quick("light", "dark"))
-@pytest.mark.parametrize("path", first_is_quick(*PAGES))
+@pytest.mark.parametrize("scheme", ("light", "dark"))
+@pytest.mark.parametrize("path", PAGES)
 def test_nobody_is_shut_out(opened, path, scheme):
     page = opened(path, color_scheme=scheme)
     found = axe.Axe().run(page, options={"preload": False})

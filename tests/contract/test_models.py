@@ -21,9 +21,18 @@ def folder(tmp_path_factory):
 
 
 # sift: half a minute of descriptors; tests/baselines/test_sift.py is quick. "asic" is the
-# adapter of "dve" with other weights; the others are what "sphere" and "geoaware.zeroshot" are, by
-# the name of a backbone that follows.
-SLOW = {"sift", "sphere.", "geoaware.zeroshot.", "asic"}
+# adapter of "dve" with other weights; both, and "geoaware.supervised", have quick tests of their
+# adapters too. "sphere." and "geoaware.zeroshot." are those models by the name of a backbone that
+# follows. "dinov3.vit7b16" takes seconds to be made.
+SLOW = {
+    "sift",
+    "sphere.",
+    "geoaware.zeroshot.",
+    "asic",
+    "dve",
+    "geoaware.supervised",
+    "dinov3.vit7b16",
+}
 MODELS = [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names()]
 
 
