@@ -185,8 +185,8 @@ TOO_WIDE = """
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("width", (320, 360, 768, 820, 1000, 1200, 1920))
-@pytest.mark.parametrize("kind", ("usual", "wide"))
+@pytest.mark.parametrize("width", [320, 360, 768, 820, 1000, 1200, 1920])
+@pytest.mark.parametrize("kind", ["usual", "wide"])
 def test_nothing_scrolls_sideways(opened, wide, kind, width, script):
     paths = PAGES
     if kind == "wide":
@@ -240,7 +240,7 @@ def test_without_a_script_everything_is_there_and_nothing_dead(opened, path):
         assert page.locator("tbody tr").count() == 4
 
 
-@pytest.mark.parametrize("scheme", ("light", "dark"))
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_nobody_is_shut_out(opened, path, scheme):
     page = opened(path, color_scheme=scheme)
