@@ -122,10 +122,10 @@ def test_runs(kapbench, score):
     (line,) = json.loads(kapbench("list", "runs", "--format", "json").stdout)
     assert (line["name"], line["n_pairs"], line["n_pairs_expected"]) == ("colours", 24, 40)
     assert Path(line["folder"], "run.json").exists()
-    shown = kapbench("list", "runs").stdout.splitlines()
-    assert f"    {line['folder']}" in shown
-    assert max(len(text) for text in shown if line["folder"] not in text) <= 80
-    assert ", ".join(line["rules"]) in " ".join(" ".join(shown).split())
+    lines = kapbench("list", "runs").stdout.splitlines()
+    assert f"    {line['folder']}" in lines
+    assert max(len(text) for text in lines if line["folder"] not in text) <= 80
+    assert ", ".join(line["rules"]) in " ".join(" ".join(lines).split())
 
 
 def test_what_cannot_be_listed(kapbench):

@@ -38,16 +38,17 @@ LOADING = (
     ),
     model_option,
 )
+model_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Device to run the model on.",
+)
 MACHINE = (
     data_root,
     click.option("--cache", type=FOLDER, help="Folder of the feature cache."),
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Device to run the model on.",
-    ),
+    model_device,
 )
 
 

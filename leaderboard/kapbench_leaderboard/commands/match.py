@@ -15,7 +15,7 @@ from kapbench.cli.grouped_help import GroupedCommand, gathered
 from kapbench.cli.options import FILE, cache_folder, offline, shown_path, typed
 from kapbench.errors import KapbenchError, counted, name_first
 from kapbench_leaderboard.commands.chosen_weights import advice_for_model_option, weights_for_option
-from kapbench_leaderboard.commands.loading_options import model_option
+from kapbench_leaderboard.commands.loading_options import model_device, model_option
 from kapbench_leaderboard.commands.match_targets import target_files
 from kapbench_leaderboard.commands.output_option import outputs_option
 from kapbench_leaderboard.commands.print_reports import terminal_width
@@ -105,13 +105,7 @@ _options = gathered(
     click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
     cache_folder,
     offline,
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Device to run the model on.",
-    ),
+    model_device,
 )
 
 

@@ -45,8 +45,8 @@ def test_a_run_named_twice_is_shown_once(kapbench, runs):
 
 
 def test_the_help_says_what_each_view_shows(kapbench):
-    shown = kapbench("compare", "--help").stdout.partition("What --by shows")[2]
-    lines = shown.partition("Options:")[0].splitlines()
+    views = kapbench("compare", "--help").stdout.partition("What --by shows")[2]
+    lines = views.partition("Options:")[0].splitlines()
     described = {line.split()[0]: line.split()[1:] for line in lines if line.startswith("    ")}
     assert all(described.get(view) for view in VIEWS)
     assert max(map(len, lines)) <= 80
